@@ -1,0 +1,57 @@
+// The prebuilt Workers and their own wrangler configurations, as options for workerd.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from "wrangler";
+
+/** The repository's root. */
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+
+const MIGRATIONS = path.join(ROOT, "migrations");
+
+/**
+ * Options for one Worker: its wrangler configuration, with the modules of the
+ * bundle that is under test (`CLAWLESS_BUILD`, else `build/test`).
+ */
+export function workerOptions(worker, { name, vars = {}, without = [] } = {}) {
+  const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
+  // Modules are listed below; wrangler's rules for finding them are not needed.
+  const { modulesRules: _rules, rootPath: _root, ...rest } = options;
+  return {
+    ...rest,
+    name: name ?? `clawless-${worker}`,
+    modules: modules(bundleDir(worker)),
+    bindings: { ...rest.bindings, ...vars },
+    serviceBindings: Object.fromEntries(Object.entries(rest.serviceBindings).filter(([binding]) => !without.includes(binding))),
+    // Straight into the Worker: no proxy of the tools between a test and the answer.
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+/** Where a Worker's bundle lies. */
+export function bundleDir(worker) {
+  const dir = path.resolve(ROOT, process.env.CLAWLESS_BUILD ?? "build/test", worker);
+  if (!existsSync(dir)) {
+    throw new Error(`There is no bundle in ${path.relative(ROOT, dir)}: build it, or name the folder of another build in CLAWLESS_BUILD.`);
+  }
+  return dir;
+}
+
+/** The migration files in their order: `{ name, statements }`. */
+export function migrations() {
+  return readdirSync(MIGRATIONS)
+    .filter((name) => name.endsWith(".sql"))
+    .sort()
+    .map((name) => ({ name, statements: unstable_splitSqlQuery(readFileSync(path.join(MIGRATIONS, name), "utf8")) }));
+}
+
+const MODULE_TYPES = { ".js": "ESModule", ".mjs": "ESModule", ".wasm": "CompiledWasm" };
+
+function modules(dir) {
+  const entry = path.join(dir, "index.js");
+  return readdirSync(dir, { recursive: true })
+    .map((file) => path.join(dir, file))
+    .filter((file) => path.extname(file) in MODULE_TYPES)
+    .sort((a, b) => Number(b === entry) - Number(a === entry)) // workerd's main module comes first
+    .map((file) => ({ type: MODULE_TYPES[path.extname(file)], path: file }));
+}

@@ -1,0 +1,101 @@
+// How tests speak to the gateway: plain fetch, and a strict reader of the stream.
+import assert from "node:assert/strict";
+
+/** The model that the scripted upstream offers. */
+export const MODEL = "scripted-model";
+
+/** A small, valid chat request. */
+export function chatBody(fields = {}) {
+  return { model: MODEL, messages: [{ role: "user", content: "Say hello." }], ...fields };
+}
+
+/** Sends a chat request. `body` may be an object, or text that is sent as it is. */
+export function postChat(stack, body, { key = stack.key, headers = {}, url = stack.url, signal } = {}) {
+  return fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },
+    body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
+    signal,
+  });
+}
+
+/** Sends a request and reads its answer to the end: a completion, or a failed assertion. */
+export async function complete(stack, fields, options) {
+  const response = await postChat(stack, chatBody(fields), options);
+  const body = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(body));
+  return { response, body };
+}
+
+/** Sends a streaming request and reads the stream to its end. */
+export async function completeStream(stack, fields, options) {
+  const response = await postChat(stack, chatBody({ stream: true, ...fields }), options);
+  if (response.status !== 200) assert.fail(`${response.status} ${await response.text()}`);
+  return { response, ...readEvents(await response.text()) };
+}
+
+/**
+ * Takes a stream apart. `data` holds every `data:` payload as text, `chunks`
+ * those that are JSON, `lines` all lines that are not `data:` or empty, `done`
+ * whether `[DONE]` came, and `text` the concatenated content.
+ */
+export function readEvents(stream) {
+  assert.ok(!stream.includes("\r"), "the stream's lines end in a bare line feed");
+  const lines = stream.split("\n");
+  const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice("data:".length).trim());
+  const chunks = data.filter((payload) => payload !== "[DONE]").map((payload) => JSON.parse(payload));
+  return {
+    stream,
+    data,
+    chunks,
+    lines: lines.filter((line) => line !== "" && !line.startsWith("data:")),
+    done: data.includes("[DONE]"),
+    text: chunks.flatMap((chunk) => chunk.choices ?? []).map((choice) => choice.delta.content ?? "").join(""),
+  };
+}
+
+/** Reads a stream as it arrives; each step gives one event's text, without the blank line that ends it. */
+export async function* eventsAsTheyArrive(response) {
+  let buffer = "";
+  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+    buffer += part;
+    const events = buffer.split("\n\n");
+    buffer = events.pop();
+    yield* events;
+  }
+  assert.equal(buffer, "", "the stream ends after a whole event");
+}
+
+/**
+ * Checks an error answer against the contract: status, JSON envelope with
+ * exactly its four members, request id; `code` and `param` where given.
+ */
+export async function expectError(response, status, { code, param, type } = {}) {
+  const text = await response.text();
+  assert.equal(response.status, status, text);
+  assert.match(response.headers.get("content-type") ?? "", /^application\/json\b/);
+  assertRequestId(response);
+  const body = JSON.parse(text);
+  assertEnvelope(body);
+  if (code !== undefined) assert.equal(body.error.code, code, text);
+  if (param !== undefined) assert.equal(body.error.param, param, text);
+  if (type !== undefined) assert.equal(body.error.type, type, text);
+  return body.error;
+}
+
+/** `{"error":{"message","type","param","code"}}`, with the types that the SDKs read. */
+export function assertEnvelope(body) {
+  assert.deepEqual(Object.keys(body), ["error"]);
+  const { message, type, param, code, ...others } = body.error;
+  assert.deepEqual(others, {});
+  assert.equal(typeof message, "string");
+  assert.ok(message.length > 0, "an error says what is wrong");
+  assert.equal(typeof type, "string");
+  assert.ok(param === null || typeof param === "string", "param is a string or null");
+  assert.ok(code === null || typeof code === "string", "code is a string or null");
+}
+
+/** Every answer names its request. */
+export function assertRequestId(response) {
+  assert.match(response.headers.get("x-request-id") ?? "", /^req_[0-9A-Za-z]{10,}$/);
+}

@@ -1,0 +1,43 @@
+// A stack in a process of its own, for tests that kill it.
+//
+// Takes its options as JSON in the first argument, prints `{ urls, tenants }` as
+// one line when it is ready, and runs until it is killed.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+import { startStack } from "./stack.mjs";
+
+/**
+ * Starts a stack in its own process group over the folder `persist`; `kill()`
+ * ends all of it at once, as a power cut would.
+ */
+export async function startStackProcess({ persist, upstream, tenants }) {
+  const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider() };
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(options)], {
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  const line = await Promise.race([
+    once(readline.createInterface({ input: child.stdout }), "line").then(([text]) => text),
+    closed.then(([code]) => Promise.reject(new Error(`the stack ended with code ${code} before it was ready`))),
+  ]);
+  const { urls, tenants: seeded } = JSON.parse(line);
+  return {
+    urls,
+    url: urls[0],
+    tenants: seeded,
+    async kill() {
+      process.kill(-child.pid, "SIGKILL");
+      await closed;
+    },
+  };
+}
+
+async function main({ persist, tenants, fresh, provider }) {
+  const stack = await startStack({ persist, tenants, fresh, upstream: { provider: () => provider } });
+  process.stdout.write(`${JSON.stringify({ urls: stack.urls, tenants: stack.tenants })}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(JSON.parse(process.argv[2]));

@@ -1,0 +1,121 @@
+// A whole stack of its own for one test file: gateway, admin and widget-server
+// on workerd, with D1 and KV, in front of a scripted upstream.
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { migrations, workerOptions } from "./bundle.mjs";
+import { seedTenant } from "./seed.mjs";
+import { startUpstream } from "./upstream.mjs";
+
+/**
+ * Starts a stack and returns it; whoever starts it calls `stop()`.
+ *
+ * - `tenants`: how many demo tenants to seed; their keys are in `stack.tenants`.
+ * - `vars`: variables of the gateway that differ from its configuration.
+ * - `without`: bindings that the gateway shall lack.
+ * - `gateways`: how many gateway Workers share the one D1 and KV.
+ * - `persist`: a folder that keeps D1 and KV; without one they live in memory.
+ * - `fresh`: whether the database is new and wants its migrations.
+ * - `upstream`: an upstream that the caller owns, in place of a new one.
+ */
+export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given } = {}) {
+  const upstream = given ?? (await startUpstream());
+  const logs = [];
+  const names = Array.from({ length: gateways }, (_, index) => (index === 0 ? "clawless-gateway" : `clawless-gateway-${index + 1}`));
+  const gatewayVars = { PROVIDERS: JSON.stringify([upstream.provider()]), ALLOW_PRIVATE_PROVIDERS: "true", ...vars };
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      handleStructuredLogs: (entry) => logs.push(entry),
+      ...(persist ? { resourcePersistencePath: persist, defaultPersistRoot: persist } : {}),
+      workers: [
+        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without })),
+        workerOptions("admin"),
+        workerOptions("widget-server"),
+      ],
+    }),
+  );
+  const stack = new Stack(runtime, names, upstream, !given, logs);
+  try {
+    await stack.prepare({ tenants, fresh });
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+  return stack;
+}
+
+class Stack {
+  #runtime;
+  #names;
+  #ownsUpstream;
+  /** The demo tenants: `{ tenant_id, secret_key, … }`. */
+  tenants = [];
+  /** The origin of each gateway. */
+  urls = [];
+
+  constructor(runtime, names, upstream, ownsUpstream, logs) {
+    this.#runtime = runtime;
+    this.#names = names;
+    this.#ownsUpstream = ownsUpstream;
+    this.upstream = upstream;
+    /** What the Workers wrote to their console: `{ level, message, … }`. */
+    this.logs = logs;
+  }
+
+  /** The origin of the first gateway, without a slash at its end. */
+  get url() {
+    return this.urls[0];
+  }
+
+  /** The secret key of the first tenant. */
+  get key() {
+    return this.tenants[0].secret_key;
+  }
+
+  async prepare({ tenants, fresh }) {
+    await this.#runtime.ready;
+    for (const name of this.#names) this.urls.push((await this.#runtime.unsafeGetDirectURL(name)).origin);
+    /** The stack's D1 database, the same object that the gateway is bound to. */
+    this.db = await this.#runtime.getD1Database("DB", this.#names[0]);
+    if (fresh) await migrate(this.db);
+    for (let index = 0; index < tenants; index += 1) {
+      const tenant = await seedTenant(index);
+      await execute(this.db, tenant.statements);
+      this.tenants.push(tenant);
+    }
+  }
+
+  /** Runs one query and gives its rows. */
+  async rows(sql, ...parameters) {
+    const { results } = await this.db.prepare(sql).bind(...parameters).all();
+    return results;
+  }
+
+  /** How many rows each table has. Two equal censuses: nothing was stored in between. */
+  async census() {
+    const tables = await this.rows(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%' ORDER BY name",
+    );
+    const counts = {};
+    for (const { name } of tables) {
+      const [{ count }] = await this.rows(`SELECT count(*) AS count FROM "${name}"`);
+      counts[name] = count;
+    }
+    return counts;
+  }
+
+  async stop() {
+    await this.#runtime.dispose();
+    if (this.#ownsUpstream) await this.upstream.close();
+  }
+}
+
+/** Applies every migration once, in order, each as one transaction, as wrangler does. */
+export async function migrate(db) {
+  for (const { statements } of migrations()) await execute(db, statements);
+}
+
+async function execute(db, statements) {
+  await db.batch(statements.map((statement) => db.prepare(statement)));
+}

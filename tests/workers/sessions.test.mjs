@@ -1,0 +1,229 @@
+// Sessions on an unchanged client: a name is enough, and what was said is there next time.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+before(async () => (stack = await startStack({ tenants: 2, gateways: 2 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+let made = 0;
+/** A session name that no other test uses. */
+const newSession = () => `session-${(made += 1)}`;
+const named = (session, options = {}) => ({ ...options, headers: { "x-session-id": session } });
+const user = (content) => ({ role: "user", content });
+const assistant = (content) => ({ role: "assistant", content });
+const sent = () => stack.upstream.lastBody.messages.map(({ role, content }) => ({ role, content }));
+
+describe("history", () => {
+  test("comes_before_the_new_messages_in_the_order_it_was_said", async () => {
+    const session = newSession();
+    stack.upstream.next(does.answer({ content: "one" }), does.stream({ pieces: ["t", "wo"] }), does.answer({ content: "three" }));
+    await complete(stack, { messages: [{ role: "system", content: "Count." }, user("1")] }, named(session));
+    await completeStream(stack, { messages: [user("2")] }, named(session));
+    await complete(stack, { messages: [user("3a"), user("3b")] }, named(session));
+    await complete(stack, { messages: [user("4")] }, named(session));
+    assert.deepEqual(sent(), [
+      { role: "system", content: "Count." },
+      user("1"),
+      assistant("one"),
+      user("2"),
+      assistant("two"),
+      user("3a"),
+      user("3b"),
+      assistant("three"),
+      user("4"),
+    ]);
+  });
+
+  test("comes_back_member_for_member", async () => {
+    const session = newSession();
+    const messages = [
+      { role: "user", name: "ada", content: [{ type: "text", text: "What is in it?" }, { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=", detail: "low" } }] },
+      { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function", function: { name: "look", arguments: '{ "at" : 1.0 }' } }] },
+      { role: "tool", tool_call_id: "call_1", content: "A cat.", a_member_of_the_future: [1, 2.5, null] },
+    ];
+    await complete(stack, { messages }, named(session));
+    await complete(stack, { messages: [user("And now?")] }, named(session));
+    assert.deepEqual(stack.upstream.lastBody.messages.slice(0, messages.length), messages);
+    assert.deepEqual(stack.upstream.lastBody.messages.at(-1), user("And now?"));
+  });
+
+  test("keeps_the_tool_calls_of_the_model", async () => {
+    const session = newSession();
+    const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
+    const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
+    stack.upstream.next(does.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
+    await complete(stack, { messages: [user("Look.")], tools }, named(session));
+    await complete(stack, { messages: [{ role: "tool", tool_call_id: "call_9", content: "A dog." }], tools }, named(session));
+    const replayed = stack.upstream.lastBody.messages;
+    assert.deepEqual(replayed.map((message) => message.role), ["user", "assistant", "tool"]);
+    assert.deepEqual(replayed[1].tool_calls, tool_calls);
+  });
+
+  test("is_the_same_through_another_gateway", async () => {
+    const session = newSession();
+    const [first, second] = stack.urls;
+    await complete(stack, { messages: [user("to the first")] }, named(session, { url: first }));
+    await complete(stack, { messages: [user("to the second")] }, named(session, { url: second }));
+    await complete(stack, { messages: [user("to the first again")] }, named(session, { url: first }));
+    assert.deepEqual(sent().filter(({ role }) => role === "user").map(({ content }) => content), ["to the first", "to the second", "to the first again"]);
+  });
+
+  test("is_not_there_without_a_session", async () => {
+    const before = await stack.rows("SELECT count(*) AS count FROM messages");
+    await complete(stack, { messages: [user("a")] });
+    const { response } = await complete(stack, { messages: [user("b")] });
+    assert.deepEqual(sent(), [user("b")]);
+    assert.equal(response.headers.get("x-session-id"), null);
+    assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM messages"), before);
+  });
+
+  test("counts_in_the_prompt_that_the_provider_reads_and_not_twice", async () => {
+    const session = newSession();
+    for (let turn = 1; turn <= 4; turn += 1) {
+      await complete(stack, { messages: [user(`turn ${turn}`)] }, named(session));
+      assert.equal(stack.upstream.lastBody.messages.length, 2 * turn - 1);
+    }
+  });
+});
+
+describe("a session's name", () => {
+  test("may_stand_in_the_header_or_in_the_body_and_is_told_back", async () => {
+    const session = newSession();
+    const inHeader = await complete(stack, { messages: [user("by header")] }, named(session));
+    const inBody = await complete(stack, { messages: [user("by body")], session_id: session });
+    const streamed = await completeStream(stack, { messages: [user("streamed")], session_id: session });
+    for (const { response } of [inHeader, inBody, streamed]) assert.equal(response.headers.get("x-session-id"), session);
+    assert.deepEqual(sent().filter(({ role }) => role === "user").map(({ content }) => content), ["by header", "by body", "streamed"]);
+  });
+
+  test("that_differs_between_header_and_body_is_refused", async () => {
+    const response = await postChat(stack, chatBody({ session_id: newSession() }), named(newSession()));
+    await expectError(response, 400, { param: "session_id" });
+    assert.equal(stack.upstream.requests.length, 0);
+  });
+
+  test("of_the_generated_form_that_was_never_made_is_a_404", async () => {
+    const response = await postChat(stack, chatBody(), named("ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+    await expectError(response, 404);
+    assert.equal(stack.upstream.requests.length, 0);
+  });
+
+  test("belongs_to_its_tenant_so_two_tenants_may_use_the_same", async () => {
+    const session = newSession();
+    const [ours, theirs] = stack.tenants.map((tenant) => tenant.secret_key);
+    await complete(stack, { messages: [user("ours")] }, named(session, { key: ours }));
+    await complete(stack, { messages: [user("theirs")] }, named(session, { key: theirs }));
+    assert.deepEqual(sent(), [user("theirs")]);
+  });
+});
+
+describe("a turn", () => {
+  /** Which texts of this session D1 holds right now. */
+  async function stored(text) {
+    const rows = await stack.rows("SELECT * FROM messages");
+    return rows.filter((row) => JSON.stringify(row).includes(text)).length;
+  }
+
+  test("is_in_the_database_before_the_end_of_its_stream_goes_out", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const session = newSession();
+      const canary = `canary-stream-${round}-x`;
+      stack.upstream.next(does.stream({ pieces: [canary] }));
+      const response = await postChat(stack, chatBody({ stream: true }), named(session));
+      let storedAtDone;
+      for await (const event of eventsAsTheyArrive(response)) {
+        if (event === "data: [DONE]") storedAtDone = await stored(canary);
+      }
+      assert.equal(storedAtDone, 1, "whoever sees [DONE] can rely on the turn");
+    }
+  });
+
+  test("is_in_the_database_before_the_end_of_its_json_goes_out", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const canary = `canary-json-${round}-x`;
+      stack.upstream.next(does.answer({ content: canary }));
+      await complete(stack, {}, named(newSession()));
+      assert.equal(await stored(canary), 1);
+    }
+  });
+
+  test("that_fails_before_the_first_byte_leaves_nothing", async () => {
+    const session = newSession();
+    const before = await stack.census();
+    stack.upstream.always(does.htmlWith200());
+    await expectError(await postChat(stack, chatBody({ messages: [user("lost")] }), named(session)), 502);
+    await expectError(await postChat(stack, chatBody({ messages: [user("lost")], stream: true }), named(session)), 502);
+    const { messages } = await stack.census();
+    assert.equal(messages, before.messages);
+    stack.upstream.reset();
+    await complete(stack, { messages: [user("kept")] }, named(session));
+    assert.deepEqual(sent(), [user("kept")]);
+  });
+
+  test("whose_stream_breaks_is_stored_with_its_partial_text_and_marked_incomplete", async () => {
+    const session = newSession();
+    stack.upstream.next(does.resetMidBody({ pieces: ["partial-", "canary"] }));
+    const { done, chunks } = await completeStream(stack, { messages: [user("tell me")] }, named(session));
+    assert.equal(done, false);
+    assert.ok("error" in chunks.at(-1));
+    const rows = await stack.rows("SELECT * FROM turns WHERE session_id = ?", session);
+    assert.equal(rows.length, 1);
+    assert.equal(rows[0].state, "incomplete", JSON.stringify(rows[0]));
+    assert.equal(await stored("partial-canary"), 1);
+  });
+
+  test("after_a_broken_one_is_still_possible", async () => {
+    const session = newSession();
+    stack.upstream.next(does.resetMidBody({ pieces: ["par", "tial"] }));
+    await completeStream(stack, { messages: [user("first")] }, named(session));
+    await complete(stack, { messages: [user("second")] }, named(session));
+    const history = sent();
+    assert.deepEqual(history[0], user("first"));
+    assert.deepEqual(history.at(-1), user("second"));
+  });
+
+  test("is_stored_whole_when_the_caller_leaves_in_the_middle", async () => {
+    const session = newSession();
+    let finished;
+    const finish = new Promise((resolve) => (finished = resolve));
+    stack.upstream.next(async (request, response) => {
+      await does.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 25 })(request, response);
+      finished();
+    });
+    const leaving = new AbortController();
+    const response = await postChat(stack, chatBody({ stream: true }), { ...named(session), signal: leaving.signal });
+    for await (const event of eventsAsTheyArrive(response)) {
+      if (event.includes("p3;")) break;
+    }
+    leaving.abort();
+    await finish;
+    const whole = Array.from({ length: 20 }, (_, index) => `p${index};`).join("");
+    // Nothing tells a caller who left when the turn is stored: look until it is there.
+    for (let tries = 0; tries < 100 && (await stored(whole)) === 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await stored(whole), 1);
+  });
+
+  test("at_the_same_time_as_another_is_stored_after_or_before_it_but_never_between", async () => {
+    const session = newSession();
+    await complete(stack, { messages: [user("start")] }, named(session));
+    stack.upstream.always(does.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
+    const questions = ["a", "b", "c", "d"];
+    const answers = await Promise.all(questions.map((question, index) =>
+      postChat(stack, chatBody({ messages: [user(question)], stream: index % 2 === 0 }), named(session, { url: stack.urls[index % 2] })).then(async (response) => ({ status: response.status, text: await response.text() }))));
+    const served = questions.filter((_, index) => answers[index].status === 200 && !answers[index].text.includes('"error"'));
+    assert.ok(served.length > 0, JSON.stringify(answers));
+    await complete(stack, { messages: [user("end")] }, named(session));
+    const history = sent().slice(2, -1);
+    assert.equal(history.length, 2 * served.length, "each turn that was served is stored, each other left nothing");
+    for (let index = 0; index < history.length; index += 2) {
+      assert.equal(history[index].role, "user");
+      assert.deepEqual(history[index + 1], assistant(`re:${history[index].content}`));
+    }
+    assert.deepEqual(history.filter(({ role }) => role === "user").map(({ content }) => content).sort(), served);
+  });
+});
