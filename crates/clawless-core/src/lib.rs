@@ -1,1 +1,32 @@
-//! core.
+//! Pure types and decisions of Clawless: no I/O, no `await`, no knowledge of the Workers runtime.
+//!
+//! Everything that must be right without a network lives here and is tested in microseconds:
+//! typed ids, time and money, API keys, chat requests and answers, routing, the ledger and the
+//! catalogue of errors.
+
+pub mod api_key;
+pub mod chat;
+pub mod entropy;
+pub mod error;
+pub mod ids;
+pub mod json;
+pub mod keys;
+pub mod llm;
+pub mod model;
+pub mod money;
+pub mod session;
+pub mod tenant;
+pub mod time;
+pub mod tool;
+
+pub use api_key::{ApiKey, KeyKind, Scope, Scopes};
+pub use chat::{ChatCompletionRequest, ChatCompletionResponse, FinishReason, Message, Role, Usage};
+pub use entropy::Entropy;
+pub use error::{ApiError, ErrorCode};
+pub use ids::{KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId};
+pub use llm::{LlmProvider, LlmRequest, LlmResponse};
+pub use money::{MicroDollars, Tokens};
+pub use session::Session;
+pub use tenant::Tenant;
+pub use time::{Clock, Millis, Timestamp};
+pub use tool::{Tool, ToolCall, ToolExecution};

@@ -1,0 +1,214 @@
+//! The answer, streamed: `chat.completion.chunk` events.
+
+use serde::Serialize;
+
+use super::response::FinishReason;
+use super::usage::Usage;
+use crate::error::ApiError;
+use crate::json::Json;
+use crate::llm::{Delta, LlmEvent};
+use crate::time::Timestamp;
+
+/// Writes the events of one streamed answer: same id and time on each, the role first, usage once
+/// and only where it was asked for, `[DONE]` last. Model output goes through JSON, so whatever it
+/// holds stays inside one `data:` line.
+#[derive(Debug)]
+pub struct ChunkWriter {
+    id: String,
+    created: u64,
+    model: String,
+    include_usage: bool,
+    /// The choices whose role has been sent.
+    introduced: Vec<u32>,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: &'a [ChunkChoice<'a>],
+    #[serde(skip_serializing_if = "UsageField::is_absent")]
+    usage: UsageField,
+}
+
+/// A chunk's `usage`: where usage was asked for, the last chunk has it and all others say `null`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum UsageField {
+    Absent,
+    Null,
+    Told(Usage),
+}
+
+impl UsageField {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+#[derive(Serialize)]
+struct ChunkChoice<'a> {
+    index: u32,
+    delta: WireDelta<'a>,
+    logprobs: Option<&'a Json>,
+    finish_reason: Option<FinishReason>,
+}
+
+#[derive(Default, Serialize)]
+struct WireDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[WireToolCall<'a>; 1]>,
+}
+
+#[derive(Serialize)]
+struct WireToolCall<'a> {
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    function: WireFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct WireFunction<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    arguments: &'a str,
+}
+
+impl ChunkWriter {
+    /// A writer for the answer with this id, made at `created` by `model`.
+    pub fn new(id: String, created: Timestamp, model: String, include_usage: bool) -> Self {
+        Self {
+            id,
+            created: created.as_secs(),
+            model,
+            include_usage,
+            introduced: Vec::new(),
+        }
+    }
+
+    /// Appends what a client sees of one event. Usage is held back until [`Self::finish`].
+    pub fn event(&mut self, event: &LlmEvent, out: &mut String) {
+        match event {
+            LlmEvent::Delta { index, delta } => self.delta(*index, delta, out),
+            LlmEvent::Finish { index, reason } => {
+                self.introduce(*index, out);
+                self.choice(*index, WireDelta::default(), None, Some(*reason), out);
+            }
+            LlmEvent::Usage(_) => {}
+        }
+    }
+
+    /// Appends the end of a good answer: the usage where it was asked for, then `[DONE]`.
+    pub fn finish(&self, usage: Usage, out: &mut String) {
+        if self.include_usage {
+            self.chunk(&[], UsageField::Told(usage), out);
+        }
+        out.push_str("data: [DONE]\n\n");
+    }
+
+    /// Appends the end of an answer that broke: an error object and no `[DONE]`, which every
+    /// client surfaces.
+    pub fn fail(error: &ApiError, out: &mut String) {
+        out.push_str("data: ");
+        out.push_str(&error.to_json());
+        out.push_str("\n\n");
+    }
+
+    fn delta(&mut self, index: u32, delta: &Delta, out: &mut String) {
+        self.introduce(index, out);
+        let mut wire = WireDelta::default();
+        let mut logprobs = None;
+        match delta {
+            Delta::Content(text) => wire.content = Some(text),
+            Delta::Reasoning(text) => wire.reasoning_content = Some(text),
+            Delta::Refusal(text) => wire.refusal = Some(text),
+            Delta::ToolCallStart { call, id, name } => {
+                wire.tool_calls = Some([WireToolCall {
+                    index: *call,
+                    id: Some(id),
+                    r#type: Some("function"),
+                    function: WireFunction {
+                        name: Some(name),
+                        arguments: "",
+                    },
+                }]);
+            }
+            Delta::ToolCallArguments { call, arguments } => {
+                wire.tool_calls = Some([WireToolCall {
+                    index: *call,
+                    id: None,
+                    r#type: None,
+                    function: WireFunction {
+                        name: None,
+                        arguments,
+                    },
+                }]);
+            }
+            Delta::Logprobs(json) => logprobs = Some(json),
+        }
+        self.choice(index, wire, logprobs, None, out);
+    }
+
+    /// The first chunk of each choice says who speaks, with an empty content, as `OpenAI` does.
+    fn introduce(&mut self, index: u32, out: &mut String) {
+        if !self.introduced.contains(&index) {
+            self.introduced.push(index);
+            let first = WireDelta {
+                role: Some("assistant"),
+                content: Some(""),
+                ..WireDelta::default()
+            };
+            self.choice(index, first, None, None, out);
+        }
+    }
+
+    fn choice(
+        &self,
+        index: u32,
+        delta: WireDelta<'_>,
+        logprobs: Option<&Json>,
+        finish_reason: Option<FinishReason>,
+        out: &mut String,
+    ) {
+        let choice = ChunkChoice {
+            index,
+            delta,
+            logprobs,
+            finish_reason,
+        };
+        let usage = if self.include_usage {
+            UsageField::Null
+        } else {
+            UsageField::Absent
+        };
+        self.chunk(&[choice], usage, out);
+    }
+
+    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: UsageField, out: &mut String) {
+        let chunk = Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices,
+            usage,
+        };
+        out.push_str("data: ");
+        // Strings and numbers always serialise.
+        out.push_str(&serde_json::to_string(&chunk).unwrap_or_default());
+        out.push_str("\n\n");
+    }
+}

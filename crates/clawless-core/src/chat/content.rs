@@ -1,0 +1,135 @@
+//! A message's content: a text, or a list of parts.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+
+/// A message's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A plain text.
+    Text(String),
+    /// Several parts.
+    Parts(Vec<Part>),
+}
+
+/// One part of a message's content.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PartWire")]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// An image, by URL or inline.
+    Image(ImageUrl),
+    /// Audio, inline; its bytes stay in the raw message.
+    Audio,
+    /// A file, by id or inline; its bytes stay in the raw message.
+    File,
+    /// An earlier refusal.
+    Refusal(String),
+}
+
+/// A part as it stands on the wire: one type, and the one member of that name.
+#[derive(Deserialize)]
+struct PartWire {
+    r#type: PartKind,
+    text: Option<String>,
+    image_url: Option<ImageUrl>,
+    input_audio: Option<IgnoredAny>,
+    file: Option<IgnoredAny>,
+    refusal: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PartKind {
+    Text,
+    ImageUrl,
+    InputAudio,
+    File,
+    Refusal,
+}
+
+impl TryFrom<PartWire> for Part {
+    type Error = &'static str;
+
+    fn try_from(wire: PartWire) -> Result<Self, Self::Error> {
+        match wire.r#type {
+            PartKind::Text => wire.text.map(Self::Text).ok_or("a text part needs `text`"),
+            PartKind::ImageUrl => wire
+                .image_url
+                .map(Self::Image)
+                .ok_or("an image_url part needs `image_url`"),
+            PartKind::InputAudio => wire
+                .input_audio
+                .map(|_| Self::Audio)
+                .ok_or("an input_audio part needs `input_audio`"),
+            PartKind::File => wire
+                .file
+                .map(|_| Self::File)
+                .ok_or("a file part needs `file`"),
+            PartKind::Refusal => wire
+                .refusal
+                .map(Self::Refusal)
+                .ok_or("a refusal part needs `refusal`"),
+        }
+    }
+}
+
+/// Where an image is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ImageUrl {
+    /// An `https:` or `data:` URL.
+    pub url: String,
+    /// How closely the model should look: `auto`, `low` or `high`.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+impl Content {
+    /// Every text in the content, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let (text, parts) = match self {
+            Self::Text(text) => (Some(text.as_str()), [].as_slice()),
+            Self::Parts(parts) => (None, parts.as_slice()),
+        };
+        text.into_iter()
+            .chain(parts.iter().filter_map(|part| match part {
+                Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
+                _ => None,
+            }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContentVisitor;
+
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of content parts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Content, E> {
+                Ok(Content::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = seq.next_element()? {
+                    parts.push(part);
+                }
+                Ok(Content::Parts(parts))
+            }
+        }
+
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}

@@ -1,0 +1,359 @@
+//! `POST /v1/chat/completions`: from bytes to a checked request.
+
+use garde::Validate;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::message::{InvalidMessage, Message, describe};
+use super::options::ChatOptions;
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::SessionId;
+use crate::json::{self, Json, MAX_DEPTH};
+
+/// The longest name of a model.
+const MAX_MODEL_BYTES: usize = 256;
+
+/// The body as it stands on the wire. Members that nobody knows are ignored, as `OpenAI`'s own
+/// server does for forward compatibility, except those that name identity or limits.
+#[derive(Debug, Deserialize)]
+struct IncomingRequest {
+    model: String,
+    messages: Vec<Json>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    session_id: Option<String>,
+    tenant_id: Option<IgnoredAny>,
+    role: Option<IgnoredAny>,
+    quota: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+/// A chat request that has been checked; what it holds is never checked again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatCompletionRequest {
+    /// The model that the client names, `auto` included.
+    pub model: String,
+    /// What the client says, at least one message.
+    pub messages: Vec<Message>,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether a streamed answer tells its usage.
+    pub include_usage: bool,
+    /// The session that the client names in the body.
+    pub session_id: Option<SessionId>,
+    /// Everything else.
+    pub options: ChatOptions,
+}
+
+impl ChatCompletionRequest {
+    /// Parses and checks a body. The error names the parameter at fault.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if json::is_too_deep(body) {
+            return Err(ApiError::new(
+                ErrorCode::InvalidJson,
+                format!("The body nests deeper than {MAX_DEPTH} levels."),
+            ));
+        }
+        let text = std::str::from_utf8(body)
+            .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))?;
+        let incoming: IncomingRequest = read(text)?;
+        let options: ChatOptions = read(text)?;
+        incoming.refuse_identity()?;
+        options
+            .validate()
+            .map_err(|report| invalid_value(&report))?;
+        check_carried_json(&options)?;
+        let model = check_model(incoming.model)?;
+        let stream = incoming.stream.unwrap_or(false);
+        if incoming.stream_options.is_some() && !stream {
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                "`stream_options` goes with `stream: true` only.",
+            )
+            .param("stream_options"));
+        }
+        Ok(Self {
+            model,
+            messages: check_messages(incoming.messages)?,
+            stream,
+            include_usage: incoming
+                .stream_options
+                .and_then(|options| options.include_usage)
+                .unwrap_or(false),
+            session_id: incoming
+                .session_id
+                .map(|id| check_session_id(&id, "session_id"))
+                .transpose()?,
+            options,
+        })
+    }
+}
+
+impl IncomingRequest {
+    /// Identity and limits come from the key. A client that sends them means something by it, and
+    /// ignoring it would mislead.
+    fn refuse_identity(&self) -> Result<(), ApiError> {
+        let named = [
+            ("tenant_id", &self.tenant_id),
+            ("role", &self.role),
+            ("quota", &self.quota),
+        ];
+        match named.into_iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) => Err(ApiError::new(
+                ErrorCode::UnknownParameter,
+                format!("`{name}` is not a parameter: identity and limits come from the API key."),
+            )
+            .param(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks a session id from the body or a header; `param` names where it stood.
+pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
+    text.parse().map_err(|error| {
+        ApiError::new(
+            ErrorCode::InvalidValue,
+            format!("Invalid session id: {error}."),
+        )
+        .param(param)
+    })
+}
+
+/// Reads one JSON value as a type, and says where it went wrong.
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.inner();
+        let reason = describe(inner);
+        if !inner.is_data() {
+            return ApiError::new(
+                ErrorCode::InvalidJson,
+                format!("The body is not valid JSON: {inner}."),
+            );
+        }
+        if let Some(name) = reason.strip_prefix("missing field ") {
+            let name = name.trim_matches('`');
+            return ApiError::new(
+                ErrorCode::MissingParameter,
+                format!("You must provide the parameter `{name}`."),
+            )
+            .param(name);
+        }
+        let error = ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."));
+        if path == "." {
+            error
+        } else {
+            error.param(path)
+        }
+    })?;
+    deserializer.end().map_err(|error| {
+        ApiError::new(
+            ErrorCode::InvalidJson,
+            format!("The body is not valid JSON: {error}."),
+        )
+    })?;
+    Ok(value)
+}
+
+/// The first broken rule of a report, as an error that names its parameter.
+fn invalid_value(report: &garde::Report) -> ApiError {
+    let Some((path, broken)) = report.iter().next() else {
+        return ApiError::new(ErrorCode::InvalidValue, "The request breaks a rule.");
+    };
+    let path = path.to_string();
+    ApiError::new(
+        ErrorCode::InvalidValue,
+        format!("Invalid `{path}`: {broken}."),
+    )
+    .param(path)
+}
+
+/// JSON that is carried as it came must still be JSON that every parser takes: numbers in range,
+/// no lone surrogates.
+fn check_carried_json(options: &ChatOptions) -> Result<(), ApiError> {
+    let carried = [
+        ("response_format", &options.response_format),
+        ("tool_choice", &options.tool_choice),
+        ("functions", &options.functions),
+        ("function_call", &options.function_call),
+        ("audio", &options.audio),
+        ("prediction", &options.prediction),
+    ];
+    let tools = options.tools.iter().flatten();
+    let schemas = tools.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
+    let named = carried
+        .into_iter()
+        .filter_map(|(name, json)| Some((name, json.as_ref()?)));
+    for (name, json) in named.chain(schemas.map(|json| ("tools", json))) {
+        json.read::<serde_json::Value>().map_err(|error| {
+            ApiError::new(
+                ErrorCode::InvalidValue,
+                format!("Invalid `{name}`: {}.", describe(&error)),
+            )
+            .param(name)
+        })?;
+    }
+    Ok(())
+}
+
+fn check_model(model: String) -> Result<String, ApiError> {
+    let printable = model.chars().all(|c| !c.is_control());
+    if model.is_empty() || model.len() > MAX_MODEL_BYTES || !printable {
+        return Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            format!("`model` is the name of a model, of 1 to {MAX_MODEL_BYTES} bytes."),
+        )
+        .param("model"));
+    }
+    Ok(model)
+}
+
+fn check_messages(messages: Vec<Json>) -> Result<Vec<Message>, ApiError> {
+    if messages.is_empty() {
+        return Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            "`messages` must hold at least one message.",
+        )
+        .param("messages"));
+    }
+    let checked = messages.into_iter().enumerate().map(|(at, raw)| {
+        Message::parse(raw).map_err(
+            |InvalidMessage {
+                 path,
+                 reason,
+                 missing,
+             }| {
+                let code = if missing {
+                    ErrorCode::MissingParameter
+                } else {
+                    ErrorCode::InvalidValue
+                };
+                let param = format!("messages[{at}]{path}");
+                ApiError::new(code, format!("Invalid `{param}`: {reason}.")).param(param)
+            },
+        )
+    });
+    checked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<ChatCompletionRequest, ApiError> {
+        ChatCompletionRequest::parse(body.as_bytes())
+    }
+
+    /// A request with one message and `more` beside it.
+    fn with(more: &str) -> String {
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{more}}}"#)
+    }
+
+    fn refusal(body: &str) -> (ErrorCode, Option<String>) {
+        let error = parse(body).expect_err(body);
+        (error.code, error.param)
+    }
+
+    #[test]
+    fn a_plain_request_parses() {
+        let request = parse(&with(r#","stream":true,"stream_options":{"include_usage":true},"stop":"x","user":null,"unknown_member":1"#))
+            .expect("valid");
+        assert!(request.stream && request.include_usage);
+        assert_eq!(request.options.stop.expect("stop").texts(), ["x"]);
+    }
+
+    #[test]
+    fn broken_json_is_told_from_wrong_types() {
+        assert_eq!(refusal("{"), (ErrorCode::InvalidJson, None));
+        assert_eq!(
+            refusal(&format!("{} x", with(""))),
+            (ErrorCode::InvalidJson, None)
+        );
+        assert_eq!(
+            refusal(&with(r#","temperature":NaN"#)).0,
+            ErrorCode::InvalidJson
+        );
+        assert_eq!(
+            refusal(&"[".repeat(100_000)),
+            (ErrorCode::InvalidJson, None)
+        );
+        assert_eq!(refusal("[]"), (ErrorCode::InvalidType, None));
+        assert_eq!(
+            refusal(r#"{"model":"m"}"#),
+            (ErrorCode::MissingParameter, Some("messages".into()))
+        );
+        assert_eq!(
+            refusal(r#"{"messages":[]}"#),
+            (ErrorCode::MissingParameter, Some("model".into()))
+        );
+    }
+
+    #[test]
+    fn a_count_is_a_whole_number_in_range() {
+        for bad in [
+            "-1",
+            "0",
+            "4294967296",
+            "9007199254740993",
+            "9223372036854775808",
+            "1.5",
+            "\"5\"",
+            "1e400",
+        ] {
+            let (_, param) = refusal(&with(&format!(r#","max_tokens":{bad}"#)));
+            // A number beyond every float is broken JSON to the parser, without a place.
+            assert!(
+                param.as_deref() == Some("max_tokens") || bad == "1e400",
+                "{bad}: {param:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ranges_are_those_of_the_contract() {
+        for (more, param) in [
+            (r#","temperature":2.1"#, "temperature"),
+            (r#","top_p":-0.1"#, "top_p"),
+            (r#","n":129"#, "n"),
+            (r#","stop":["a","b","c","d","e"]"#, "stop"),
+            (r#","presence_penalty":3"#, "presence_penalty"),
+            (r#","top_logprobs":21"#, "top_logprobs"),
+            (r#","logit_bias":{"x":1}"#, "logit_bias"),
+            (r#","metadata":{"a":"b\u0000"}"#, "metadata"),
+            (
+                r#","tools":[{"type":"function","function":{"name":"a b"}}]"#,
+                "tools",
+            ),
+            (
+                r#","tools":[{"type":"function","function":{"name":"a","parameters":{"x":1e400}}}]"#,
+                "tools",
+            ),
+            (r#","reasoning_effort":"huge""#, "reasoning_effort"),
+            (r#","stream_options":{}"#, "stream_options"),
+            (r#","session_id":"a b""#, "session_id"),
+            (r#","tenant_id":"ten_x""#, "tenant_id"),
+            (r#","quota":1"#, "quota"),
+        ] {
+            assert_eq!(refusal(&with(more)).1.as_deref(), Some(param), "{more}");
+        }
+    }
+
+    #[test]
+    fn duplicate_members_are_refused() {
+        assert!(parse(&with(r#","stream":true,"stream":false"#)).is_err());
+        assert!(parse(&with(r#","temperature":1,"temperature":0"#)).is_err());
+        assert!(parse(&with(r#","model":"other""#)).is_err());
+    }
+
+    #[test]
+    fn a_message_at_fault_is_named_by_its_place() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"wizard","content":"b"}]}"#;
+        assert_eq!(refusal(body).1.as_deref(), Some("messages[1].role"));
+    }
+}

@@ -1,0 +1,161 @@
+//! The answer, whole: `chat.completion`.
+
+use serde::{Deserialize, Serialize};
+
+use super::usage::Usage;
+use crate::json::Json;
+use crate::llm::{LlmChoice, LlmResponse};
+use crate::time::Timestamp;
+use crate::tool::ToolCall;
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model was done, or met a stop text.
+    Stop,
+    /// The limit of tokens was reached.
+    Length,
+    /// The model wants tools to run.
+    ToolCalls,
+    /// The provider's filter cut it.
+    ContentFilter,
+    /// The model wants a function to run, in the older form.
+    FunctionCall,
+}
+
+impl FinishReason {
+    /// The reason's name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::FunctionCall => "function_call",
+        }
+    }
+}
+
+/// The body of a whole answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletionResponse {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: Vec<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    index: u32,
+    message: AssistantMessage,
+    logprobs: Option<Json>,
+    finish_reason: Option<FinishReason>,
+}
+
+/// An assistant's message as it goes out, and as it is stored in a session.
+#[derive(Debug, Serialize)]
+struct AssistantMessage {
+    role: &'static str,
+    content: Option<String>,
+    refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<WireToolCall>,
+}
+
+/// A tool call on `OpenAI`'s wire.
+#[derive(Debug, Serialize)]
+struct WireToolCall {
+    id: String,
+    r#type: &'static str,
+    function: WireFunction,
+}
+
+#[derive(Debug, Serialize)]
+struct WireFunction {
+    name: String,
+    arguments: String,
+}
+
+impl From<ToolCall> for WireToolCall {
+    fn from(call: ToolCall) -> Self {
+        Self {
+            id: call.id,
+            r#type: "function",
+            function: WireFunction {
+                name: call.name,
+                arguments: call.arguments,
+            },
+        }
+    }
+}
+
+impl From<LlmChoice> for AssistantMessage {
+    fn from(choice: LlmChoice) -> Self {
+        Self {
+            role: "assistant",
+            content: choice.content,
+            refusal: choice.refusal,
+            reasoning_content: choice.reasoning,
+            tool_calls: choice
+                .tool_calls
+                .into_iter()
+                .map(WireToolCall::from)
+                .collect(),
+        }
+    }
+}
+
+impl LlmChoice {
+    /// The choice as the assistant's message that a session stores and replays: without what the
+    /// model thought, which no provider takes back unsigned, and without an empty `refusal`.
+    pub fn to_stored(&self) -> Result<Json, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Stored<'a> {
+            role: &'static str,
+            content: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            refusal: Option<&'a str>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            tool_calls: Vec<WireToolCall>,
+        }
+        Json::of(&Stored {
+            role: "assistant",
+            content: self.content.as_deref(),
+            refusal: self.refusal.as_deref(),
+            tool_calls: self
+                .tool_calls
+                .iter()
+                .cloned()
+                .map(WireToolCall::from)
+                .collect(),
+        })
+    }
+}
+
+impl ChatCompletionResponse {
+    /// The body for an answer. `id` is the completion's id, `model` the model that answered.
+    pub fn new(id: String, created: Timestamp, model: String, answer: LlmResponse) -> Self {
+        let usage = answer.usage;
+        let choices = answer.choices.into_iter().map(|mut choice| Choice {
+            index: choice.index,
+            logprobs: choice.logprobs.take(),
+            finish_reason: choice.finish_reason,
+            message: choice.into(),
+        });
+        Self {
+            id,
+            object: "chat.completion",
+            created: created.as_secs(),
+            model,
+            choices: choices.collect(),
+            usage,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The rules of [`super::options`] that say more than a range or a length.
+
+#![allow(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "garde hands every rule the field and its context by reference"
+)]
+
+use std::collections::BTreeMap;
+
+use super::options::Stop;
+use crate::tool::Tool;
+
+pub(super) fn check_logit_bias(bias: &Option<BTreeMap<String, f64>>, (): &()) -> garde::Result {
+    let Some(bias) = bias else { return Ok(()) };
+    if bias.len() > 1024 {
+        return Err(garde::Error::new("at most 1024 tokens can be favoured"));
+    }
+    let is_token = |token: &String| !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit());
+    if bias
+        .iter()
+        .all(|(token, weight)| is_token(token) && (-100.0..=100.0).contains(weight))
+    {
+        return Ok(());
+    }
+    Err(garde::Error::new(
+        "maps token ids to numbers from -100 to 100",
+    ))
+}
+
+pub(super) fn check_stop(stop: &Option<Stop>, (): &()) -> garde::Result {
+    let texts = stop.as_ref().map_or(&[][..], Stop::texts);
+    if texts.len() > 4 || texts.iter().any(|text| !(1..=4096).contains(&text.len())) {
+        return Err(garde::Error::new("up to 4 texts of 1 to 4096 bytes"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_tool_names(tools: &Option<Vec<Tool>>, (): &()) -> garde::Result {
+    let functions = tools
+        .iter()
+        .flatten()
+        .filter_map(|tool| tool.function.as_ref());
+    for function in functions {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=64).contains(&function.name.len()) || !function.name.bytes().all(allowed) {
+            return Err(garde::Error::new(
+                "a function's name is 1 to 64 characters of a-z A-Z 0-9 _ -",
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_metadata(
+    metadata: &Option<BTreeMap<String, String>>,
+    (): &(),
+) -> garde::Result {
+    let Some(metadata) = metadata else {
+        return Ok(());
+    };
+    if metadata.len() > 16 {
+        return Err(garde::Error::new("at most 16 pairs are allowed"));
+    }
+    for (key, value) in metadata {
+        if key.chars().count() > 64 || value.chars().count() > 512 {
+            return Err(garde::Error::new(
+                "a key has at most 64 characters, a value at most 512",
+            ));
+        }
+        if key.contains('\0') || value.contains('\0') {
+            return Err(garde::Error::new("NUL characters are not allowed"));
+        }
+    }
+    Ok(())
+}

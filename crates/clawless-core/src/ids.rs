@@ -1,0 +1,201 @@
+//! Typed ids: a prefix that says what is named, then a ULID, so that ids sort by the time they
+//! were made and are safe in a URL.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use ulid::Ulid;
+
+use crate::entropy::Entropy;
+use crate::time::Timestamp;
+
+/// A text is not an id of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected an id of the form `{expected}`")]
+pub struct InvalidId {
+    /// The form that was expected, for the message to the user.
+    pub expected: &'static str,
+}
+
+/// A fresh ULID for the moment `at`.
+fn generate(at: Timestamp, entropy: &impl Entropy) -> Ulid {
+    Ulid::from_parts(at.as_millis(), u128::from_be_bytes(entropy.bytes()))
+}
+
+/// Whether `text` is a ULID in its one canonical spelling, so that an id has no aliases.
+fn is_canonical_ulid(text: &str) -> bool {
+    Ulid::from_string(text).is_ok_and(|ulid| ulid.to_string() == text)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A fresh id that sorts after all made before `at`.
+            pub fn generate(at: Timestamp, entropy: &impl Entropy) -> Self {
+                Self(format!("{}{}", $prefix, generate(at, entropy)))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                match text.strip_prefix($prefix) {
+                    Some(ulid) if is_canonical_ulid(ulid) => Ok(Self(text.to_owned())),
+                    _ => Err(InvalidId { expected: concat!($prefix, "01ARZ3NDEKTSV4RRFFQ69G5FAV") }),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+id! {
+    /// A tenant.
+    TenantId, "ten_"
+}
+id! {
+    /// An API key's record (never the key itself).
+    KeyId, "key_"
+}
+id! {
+    /// A stored message.
+    MessageId, "msg_"
+}
+id! {
+    /// One request, from its first byte to its receipt.
+    RequestId, "req_"
+}
+id! {
+    /// One execution of a tool.
+    ToolExecutionId, "tex_"
+}
+
+/// A session's name within its tenant: either generated (`ses_` and a ULID) or chosen by the
+/// client, so that an unchanged SDK can name a session by an id that its application already has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// What a generated session id begins with.
+    pub const PREFIX: &'static str = "ses_";
+    /// The longest session id, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// A fresh id that sorts after all made before `at`.
+    pub fn generate(at: Timestamp, entropy: &impl Entropy) -> Self {
+        Self(format!("{}{}", Self::PREFIX, generate(at, entropy)))
+    }
+
+    /// Whether the id has the generated form. Such a session must exist before it is used; a name
+    /// that a client chose is created at its first use.
+    pub fn is_generated(&self) -> bool {
+        self.0
+            .strip_prefix(Self::PREFIX)
+            .is_some_and(is_canonical_ulid)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+        if (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                expected: "1 to 128 characters of A-Z a-z 0-9 _ - . :",
+            })
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made() {
+        let early = RequestId::generate(Timestamp::from_millis(1), &Zeros);
+        let late = RequestId::generate(Timestamp::from_millis(2_000_000_000_000), &Zeros);
+        assert!(early < late);
+        assert_eq!(late.as_str().parse(), Ok(late.clone()));
+    }
+
+    #[test]
+    fn an_id_has_one_spelling_only() {
+        let id = TenantId::generate(Timestamp::from_millis(2_000_000_000_000), &Zeros);
+        assert!(id.as_str().to_lowercase().parse::<TenantId>().is_err());
+        assert!(
+            id.as_str()
+                .replace("ten_", "key_")
+                .parse::<TenantId>()
+                .is_err()
+        );
+        assert!(format!("{id}\n").parse::<TenantId>().is_err());
+    }
+
+    #[test]
+    fn a_session_may_be_named_by_its_client_but_not_by_anything() {
+        let chosen: SessionId = "user-42:chat.1".parse().expect("a plain name");
+        assert!(!chosen.is_generated());
+        assert!(SessionId::generate(Timestamp::from_millis(1), &Zeros).is_generated());
+        for bad in ["", "a b", "a\0", "a\r\nx: y", "é", &"a".repeat(129)] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! API keys as text: `cl_sk_…` (secret), `cl_pk_…` (public, widget only), `cl_at_…` (admin token).
+//!
+//! A key is its prefix, 27 random base62 characters (160.7 bits) and six characters of CRC32 over
+//! what stands before. The checksum lets the gateway refuse garbage without asking storage, and
+//! lets secret scanners recognise a leaked key without asking us.
+
+mod base62;
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::api_key::KeyKind;
+use crate::entropy::Entropy;
+
+/// Random characters in a key: 27 × log2(62) = 160.7 bits.
+const RANDOM_CHARS: usize = 27;
+/// Characters of the checksum: 62^6 > 2^32.
+const CHECKSUM_CHARS: usize = 6;
+
+/// A text is not a key: wrong prefix, length, alphabet or checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed API key")]
+pub struct MalformedKey;
+
+/// A well-formed key in the clear. It is shown once, when it is minted; `Debug` hides it, and it
+/// has no `Display` or `Serialize`, so that it cannot reach a log or an answer by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyText {
+    kind: KeyKind,
+    text: String,
+}
+
+impl KeyText {
+    /// A fresh key of the given kind.
+    pub fn generate(kind: KeyKind, entropy: &impl Entropy) -> Self {
+        let mut text = kind.prefix().to_owned();
+        base62::push_random(&mut text, RANDOM_CHARS, entropy);
+        let checksum = crc32fast::hash(text.as_bytes());
+        base62::push_number(&mut text, checksum, CHECKSUM_CHARS);
+        Self { kind, text }
+    }
+
+    /// Takes a text that came in from outside.
+    pub fn parse(text: &str) -> Result<Self, MalformedKey> {
+        let kind = KeyKind::ALL
+            .into_iter()
+            .find(|kind| text.starts_with(kind.prefix()))
+            .ok_or(MalformedKey)?;
+        let expected_len = kind.prefix().len() + RANDOM_CHARS + CHECKSUM_CHARS;
+        if text.len() != expected_len || !text.is_ascii() {
+            return Err(MalformedKey);
+        }
+        let (body, checksum) = text.split_at(expected_len - CHECKSUM_CHARS);
+        let mut expected = String::with_capacity(CHECKSUM_CHARS);
+        base62::push_number(
+            &mut expected,
+            crc32fast::hash(body.as_bytes()),
+            CHECKSUM_CHARS,
+        );
+        let random = body.get(kind.prefix().len()..).unwrap_or_default();
+        if checksum != expected || !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(MalformedKey);
+        }
+        Ok(Self {
+            kind,
+            text: text.to_owned(),
+        })
+    }
+
+    /// What the key is for.
+    pub const fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The key itself. Call this only to hand the key to the person who minted it.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// The SHA-256 of the key: the only form in which a key is stored or looked up.
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest(Sha256::digest(self.text.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}…", self.kind.prefix())
+    }
+}
+
+/// The SHA-256 digest of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// The digest in lower-case hexadecimal, as it stands in the database.
+    pub fn to_hex(self) -> String {
+        use fmt::Write;
+        self.0
+            .iter()
+            .fold(String::with_capacity(64), |mut hex, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter;
+
+    impl Entropy for Counter {
+        fn fill(&self, bytes: &mut [u8]) {
+            for (byte, value) in bytes.iter_mut().zip(0..) {
+                *byte = value;
+            }
+        }
+    }
+
+    #[test]
+    fn a_minted_key_parses_and_keeps_its_kind() {
+        for kind in KeyKind::ALL {
+            let key = KeyText::generate(kind, &Counter);
+            assert_eq!(KeyText::parse(key.reveal()), Ok(key.clone()));
+            assert_eq!(key.kind(), kind);
+            assert_eq!(key.digest().to_hex().len(), 64);
+        }
+    }
+
+    #[test]
+    fn any_change_to_a_key_breaks_its_checksum() {
+        let key = KeyText::generate(KeyKind::Secret, &Counter);
+        for at in 0..key.reveal().len() {
+            let mut bytes = key.reveal().as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).expect("ASCII");
+            assert_eq!(KeyText::parse(&changed), Err(MalformedKey), "{changed}");
+        }
+        for bad in [
+            "",
+            "cl_sk_",
+            "cl_sk_' OR 1=1 --",
+            "sk-abc",
+            &format!("{}x", key.reveal()),
+        ] {
+            assert_eq!(KeyText::parse(bad), Err(MalformedKey));
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        let key = KeyText::generate(KeyKind::Secret, &Counter);
+        assert_eq!(format!("{key:?}"), "cl_sk_…");
+    }
+}

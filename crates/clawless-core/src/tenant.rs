@@ -1,0 +1,73 @@
+//! Tenants: who Clawless serves, and how each wants it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::TenantId;
+use crate::time::Timestamp;
+
+/// What a tenant pays for; sets the defaults of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// The default.
+    #[default]
+    Free,
+    /// Paid.
+    Pro,
+    /// Negotiated.
+    Enterprise,
+}
+
+/// Whether a tenant is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// Served.
+    #[default]
+    Active,
+    /// Refused with 403 until an operator resumes it.
+    Suspended,
+    /// Being deleted; refused, and its data is going away.
+    Deleting,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// The tenant's id.
+    pub id: TenantId,
+    /// The operator's name for it.
+    pub name: String,
+    /// What it pays for.
+    pub tier: Tier,
+    /// Whether it is served.
+    pub status: TenantStatus,
+    /// How it wants to be served.
+    #[serde(flatten)]
+    pub settings: TenantSettings,
+    /// Counts changes of this record, so that the ledger can tell a stale copy.
+    pub version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a tenant's operator can set. Stored as one JSON document, so that a new setting needs no
+/// migration; absent members take their defaults.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    /// The model for requests that ask for `auto`; the router decides where it is absent.
+    pub default_model: Option<String>,
+    /// The models that the tenant may use; all where it is absent.
+    pub allowed_models: Option<Vec<String>>,
+    /// Placed before every conversation.
+    pub system_prompt: Option<String>,
+    /// The server tools that are switched on.
+    pub tools: Vec<String>,
+    /// The models to fall back to, in order.
+    pub fallback: Vec<String>,
+    /// Days after which messages are deleted; kept where it is absent.
+    pub retention_days: Option<u32>,
+}
