@@ -63,6 +63,32 @@ quantity! {
     MicroDollars
 }
 
+/// How a usage is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    /// The provider told it.
+    Provider,
+    /// It was counted with the model's own tokenizer.
+    Counted,
+    /// It was estimated from the length of the text.
+    Estimated,
+    /// The request died; it was charged by what is known of it.
+    Swept,
+}
+
+impl Provenance {
+    /// Its name in the database and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+            Self::Swept => "swept",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,22 @@ impl<C: Clock + ?Sized> Clock for &C {
     }
 }
 
+/// The port that lets time pass.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, so no caller needs to name the future or its `Send`"
+)]
+pub trait Timer {
+    /// Comes back when `span` has passed, or a little later.
+    async fn sleep(&self, span: Millis);
+}
+
+impl<T: Timer + ?Sized> Timer for &T {
+    async fn sleep(&self, span: Millis) {
+        (**self).sleep(span).await;
+    }
+}
+
 impl Timestamp {
     /// The moment `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
