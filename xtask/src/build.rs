@@ -1,0 +1,40 @@
+//! `cargo xtask build`: the three Workers as bundles.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    bundle::{self, Profile},
+    layout::Layout,
+    progress::Progress,
+    tools::{BuildTools, npm, rust},
+};
+
+/// What to build.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Optimise, as for a deployment
+    #[arg(long)]
+    release: bool,
+}
+
+/// Builds and prints the size of each bundle.
+pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    rust::wasm_target_ready(progress)?;
+    npm::ready(layout, progress)?;
+    let tools = BuildTools::ready(layout, progress)?;
+    let profile = if arguments.release {
+        Profile::Release
+    } else {
+        Profile::Development
+    };
+    for bundle in bundle::build_all(layout, &tools, profile, progress)? {
+        println!(
+            "{:<14} {:>5} KB gzipped  {}",
+            bundle.worker,
+            bundle.gzipped_size()?.div_ceil(1000),
+            bundle.folder.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! Building Workers: from a crate to the JavaScript and wasm that are deployed.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{
+    layout::{Layout, WORKERS},
+    process::run_logged,
+    progress::Progress,
+    stamp::{Stamp, digest_of},
+    tools::{
+        BuildTools, npm,
+        rust::{WASM, cargo},
+    },
+};
+
+/// How a Worker is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to rebuild, with checks; not optimised by binaryen.
+    Development,
+    /// What is deployed.
+    Release,
+}
+
+impl Profile {
+    /// Cargo's name for it.
+    fn cargo(self) -> &'static str {
+        match self {
+            Self::Development => "worker-dev",
+            Self::Release => "release",
+        }
+    }
+
+    /// The folder below `build/`.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Development => "dev",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// The files that a bundle consists of.
+pub(crate) const FILES: [&str; 2] = ["index.js", "index_bg.wasm"];
+
+/// A Worker that is built.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundle {
+    /// The Worker's name, as in `workers/`.
+    pub(crate) worker: &'static str,
+    /// The folder with the bundle's files.
+    pub(crate) folder: PathBuf,
+}
+
+impl Bundle {
+    /// Bytes that an upload of the bundle takes, compressed as the platform counts them.
+    pub(crate) fn gzipped_size(&self) -> Result<usize> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        for file in FILES {
+            let path = self.folder.join(file);
+            let content =
+                fs::read(&path).with_context(|| format!("{} is missing", path.display()))?;
+            encoder.write_all(&content)?;
+        }
+        Ok(encoder.finish()?.len())
+    }
+}
+
+/// Builds all Workers, one after another: they share Cargo's target folder and most of its work.
+pub(crate) fn build_all(
+    layout: &Layout,
+    tools: &BuildTools,
+    profile: Profile,
+    progress: &Progress,
+) -> Result<Vec<Bundle>> {
+    WORKERS
+        .into_iter()
+        .map(|worker| build(layout, tools, worker, profile, progress))
+        .collect()
+}
+
+fn build(
+    layout: &Layout,
+    tools: &BuildTools,
+    worker: &'static str,
+    profile: Profile,
+    progress: &Progress,
+) -> Result<Bundle> {
+    let folder = layout.at("build").join(profile.folder()).join(worker);
+    let title = match profile {
+        Profile::Development => format!("Worker {worker}"),
+        Profile::Release => format!("Worker {worker}, release"),
+    };
+    let task = progress.task(title);
+    let module = compile(layout, worker, profile, Some(&task))?;
+    let made_of = format!(
+        "{}\n{}\n{}",
+        digest_of(&module, |_| ())?,
+        tools.worker_build.display(),
+        tools.wasm_bindgen.display()
+    );
+    let stamp = Stamp::new(folder.with_extension("stamp"), made_of);
+    if !(stamp.is_current() && FILES.iter().all(|file| folder.join(file).is_file())) {
+        let mut command = Command::new(&tools.worker_build);
+        command
+            .args(["--profile", profile.cargo(), "--out-dir"])
+            .arg(&folder)
+            .current_dir(layout.at("workers").join(worker))
+            .env("PATH", npm::path_with_node(layout)?)
+            .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
+            .env("WASM_OPT_BIN", &tools.wasm_opt)
+            .env("ESBUILD_BIN", &tools.esbuild);
+        if profile == Profile::Development {
+            command.arg("--no-opt").env("NO_MINIFY", "1");
+        }
+        run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
+        tidy_up(&folder)?;
+        stamp.set()?;
+    }
+    task.done();
+    Ok(Bundle { worker, folder })
+}
+
+/// Compiles as worker-build will, so that its own call of Cargo finds everything done, and so that
+/// nothing else runs when nothing has changed.
+fn compile(
+    layout: &Layout,
+    worker: &str,
+    profile: Profile,
+    task: Option<&crate::progress::Task>,
+) -> Result<PathBuf> {
+    let package = format!("clawless-{worker}");
+    let mut command = cargo();
+    command
+        .args([
+            "build",
+            "--lib",
+            "--target",
+            WASM,
+            "--profile",
+            profile.cargo(),
+            "--package",
+            &package,
+        ])
+        .current_dir(layout.root());
+    run_logged(&mut command, &log_of(layout, worker), task)?;
+    let name = package.replace('-', "_");
+    Ok(layout
+        .target()
+        .join(WASM)
+        .join(profile.cargo())
+        .join(name)
+        .with_extension("wasm"))
+}
+
+fn log_of(layout: &Layout, worker: &str) -> PathBuf {
+    layout.at(format!(".clawless/logs/build-{worker}.log"))
+}
+
+/// Removes what worker-build leaves beside the bundle: wrangler would upload it.
+fn tidy_up(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("{} is missing", folder.display()))? {
+        let path = entry?.path();
+        let kept = path
+            .file_name()
+            .is_some_and(|name| FILES.iter().any(|file| name == *file));
+        if !kept {
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.with_context(|| format!("can't remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}

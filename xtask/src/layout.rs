@@ -1,0 +1,86 @@
+//! Where things are: the checkout, what is built in it, and the cache that checkouts share.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// The three Workers, in the order in which `wrangler dev` takes them: the first is the one reached
+/// from outside, the others are its services.
+pub(crate) const WORKERS: [&str; 3] = ["gateway", "admin", "widget-server"];
+
+/// The folders that the commands work in.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    cache: PathBuf,
+}
+
+impl Layout {
+    /// Finds the checkout that this program was started for, and the cache of this user.
+    pub(crate) fn find() -> Result<Self> {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = manifest
+            .parent()
+            .context("xtask has no checkout around it: run it as `cargo xtask`")?
+            .to_path_buf();
+        Ok(Self {
+            root,
+            cache: cache_folder()?,
+        })
+    }
+
+    /// The root of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path inside the checkout.
+    pub(crate) fn at(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A path inside the cache; its folder exists afterwards.
+    pub(crate) fn cached(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = self.cache.join(path);
+        let folder = path.parent().unwrap_or(&self.cache);
+        fs::create_dir_all(folder)
+            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+        Ok(path)
+    }
+
+    /// The root of the cache. It may not exist yet.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The folder that Cargo builds into.
+    pub(crate) fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| self.at("target"), |folder| self.root.join(folder))
+    }
+
+    /// Where a stack keeps its state unless it is told otherwise.
+    pub(crate) fn default_state(&self) -> PathBuf {
+        self.at(".clawless")
+    }
+}
+
+/// `CLAWLESS_CACHE`, else the user's cache folder.
+fn cache_folder() -> Result<PathBuf> {
+    let set = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(folder) = set("CLAWLESS_CACHE") {
+        return std::path::absolute(folder).context("CLAWLESS_CACHE names no usable folder");
+    }
+    let base = set("XDG_CACHE_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })))
+        .context("neither CLAWLESS_CACHE nor HOME is set: set CLAWLESS_CACHE to a folder for tools and models")?;
+    Ok(base.join("clawless"))
+}

@@ -1,0 +1,58 @@
+//! Fetching a file from the model hub.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::progress::Progress;
+
+/// How long the hub may take to accept a connection, and to begin its answer. Where there is no way
+/// to it, the other source must not wait long.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Downloads `address` into the file `to`.
+pub(super) fn fetch(
+    address: &str,
+    to: &Path,
+    title: &str,
+    size: u64,
+    progress: &Progress,
+) -> Result<()> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_resolve(Some(PATIENCE))
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .build()
+        .into();
+    let mut answer = agent.get(address).call()?;
+    let task = progress.transfer(format!("{title} from the model hub"), size);
+    let mut body = answer
+        .body_mut()
+        .with_config()
+        .limit(size.saturating_add(1))
+        .reader();
+    let mut file = File::create(to).with_context(|| format!("can't write {}", to.display()))?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut total = 0;
+    loop {
+        let read = body.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        file.write_all(buffer.get(..read).unwrap_or_default())
+            .with_context(|| format!("can't write {}", to.display()))?;
+        total += read as u64;
+        task.reach(total);
+    }
+    ensure!(
+        total == size,
+        "the download ended after {total} of {size} bytes"
+    );
+    task.done();
+    Ok(())
+}

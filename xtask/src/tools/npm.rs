@@ -1,0 +1,126 @@
+//! The npm packages of the lockfile, among them wrangler and a Node that wrangler accepts.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    layout::Layout,
+    process::{capture, run_logged},
+    progress::Progress,
+    stamp::Stamp,
+};
+
+/// The first Node that wrangler runs on, as (major, minor).
+const NODE_FOR_WRANGLER: (u32, u32) = (22, 12);
+
+/// Installs the packages of `package-lock.json` unless they are there.
+pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
+    let lockfile = fs::read(layout.at("package-lock.json"))
+        .context("package-lock.json is missing from the checkout")?;
+    let stamp = Stamp::new(layout.at("node_modules/.clawless-installed"), lockfile);
+    if stamp.is_current() {
+        return Ok(());
+    }
+    if Command::new("npm").arg("--version").output().is_err() {
+        bail!("npm is missing: install Node.js 20 or newer, which brings it, then try again");
+    }
+    let task = progress.task("npm packages (wrangler, workerd, esbuild, binaryen, Node)");
+    // No package needs its install script: programs come as packages for each platform. So it does
+    // not matter which scripts this machine's npm allows.
+    let mut npm = Command::new("npm");
+    npm.args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+    ])
+    .current_dir(layout.root());
+    run_logged(&mut npm, &layout.at(".clawless/logs/npm.log"), Some(&task))?;
+    stamp.set()?;
+    task.done();
+    Ok(())
+}
+
+/// The Node that runs wrangler and the tests: the packages' own, else the machine's if it is new enough.
+pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
+    let arch = match env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let packaged = layout.at(format!(
+        "node_modules/node-{}-{arch}/bin/node",
+        env::consts::OS
+    ));
+    if packaged.is_file() {
+        return Ok(packaged);
+    }
+    let version = capture(Command::new("node").arg("--version")).unwrap_or_default();
+    if accepts(&version) {
+        return Ok(PathBuf::from("node"));
+    }
+    let (major, minor) = NODE_FOR_WRANGLER;
+    let found = if version.is_empty() {
+        "none".to_owned()
+    } else {
+        version.trim().to_owned()
+    };
+    bail!(
+        "wrangler needs Node {major}.{minor} or newer and this machine has {found}: install a newer one, then try again"
+    )
+}
+
+fn accepts(version: &str) -> bool {
+    let mut numbers = version
+        .trim()
+        .trim_start_matches('v')
+        .split('.')
+        .map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= NODE_FOR_WRANGLER
+}
+
+/// The search path with that Node first, for the programs that are scripts.
+pub(crate) fn path_with_node(layout: &Layout) -> Result<OsString> {
+    let node = node(layout)?;
+    let folder = node.parent().unwrap_or_else(|| Path::new(""));
+    let rest = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(std::iter::once(folder.to_path_buf()).chain(env::split_paths(&rest)))
+        .context("PATH holds a folder whose name can't be in a PATH")
+}
+
+/// wrangler, told to be quiet about everything but the work. Its logs and its registry of running
+/// Workers stay in `state`, so that two stacks never meet.
+pub(crate) fn wrangler(layout: &Layout, state: &Path) -> Result<Command> {
+    let mut command = Command::new(node(layout)?);
+    command
+        .arg(layout.at("node_modules/wrangler/bin/wrangler.js"))
+        .current_dir(layout.root())
+        .env("PATH", path_with_node(layout)?)
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_SEND_ERROR_REPORTS", "false")
+        .env("WRANGLER_HIDE_BANNER", "true")
+        .env("WRANGLER_LOG_PATH", state.join("logs/wrangler"))
+        .env("WRANGLER_REGISTRY_PATH", state.join("registry"))
+        .env("NO_UPDATE_NOTIFIER", "1")
+        .env("FORCE_COLOR", "0");
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts;
+
+    #[test]
+    fn node_is_accepted_from_the_version_that_wrangler_names() {
+        assert!(accepts("v22.12.0\n") && accepts("v24.1.0"));
+        assert!(!accepts("v22.11.9") && !accepts("v20.20.2") && !accepts(""));
+    }
+}
