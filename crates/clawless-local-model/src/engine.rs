@@ -1,0 +1,208 @@
+//! The thread that decodes. It takes one job after the other and reports what it writes as events.
+
+use crate::chat::{CallReader, ToolCall};
+use crate::generate::{Generation, Stop};
+use crate::model::{PrefixCache, Transformer};
+use crate::queue::{Place, Queue};
+use crate::sampling::Sampling;
+use crate::text::Tokenizer;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// What is to be decoded.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) prompt: Vec<u32>,
+    /// Most tokens of the answer.
+    pub(crate) max_tokens: usize,
+    pub(crate) stop: Vec<String>,
+    pub(crate) sampling: Sampling,
+    /// How tool calls are found in the answer, where tools were offered.
+    pub(crate) calls: Option<CallReader>,
+}
+
+/// What the thread reports, in this order: any number of `Text` and `Call`, then one of the others.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Text(String),
+    Call(ToolCall),
+    Done(Finished),
+    Failed(String),
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finished {
+    pub(crate) stop: Stop,
+    pub(crate) usage: Usage,
+}
+
+/// Tokens as the model counts them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    pub(crate) prompt: usize,
+    /// Of the prompt, tokens that needed no reading.
+    pub(crate) cached: usize,
+    pub(crate) completion: usize,
+}
+
+/// The reading end of a job. Dropping it stops the decoding.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    events: mpsc::UnboundedReceiver<Event>,
+    place: Place,
+}
+
+impl Answer {
+    /// The next event; none after the last.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.place.leave();
+    }
+}
+
+struct Job {
+    work: Work,
+    // Unbounded, so that a slow reader never holds up the others: an answer has few tokens.
+    events: mpsc::UnboundedSender<Event>,
+    place: Place,
+}
+
+/// A handle on the thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    jobs: mpsc::UnboundedSender<Job>,
+    queue: Queue,
+    closing: Arc<AtomicBool>,
+    last_seconds: Arc<AtomicU64>,
+}
+
+/// Why a job was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// All places are taken.
+    Full { waiting: usize, retry_after: u64 },
+    /// The thread has ended.
+    Closed,
+}
+
+impl Engine {
+    /// Starts the thread, which owns the model from now on.
+    pub(crate) fn start(
+        model: Transformer,
+        tokenizer: Arc<Tokenizer>,
+        waiting: usize,
+    ) -> std::io::Result<Self> {
+        let (jobs, inbox) = mpsc::unbounded_channel();
+        let engine = Self {
+            jobs,
+            queue: Queue::new(waiting),
+            closing: Arc::default(),
+            last_seconds: Arc::new(AtomicU64::new(1)),
+        };
+        let worker = Worker {
+            generation: Generation::new(model, PrefixCache::default(), tokenizer),
+            closing: Arc::clone(&engine.closing),
+            last_seconds: Arc::clone(&engine.last_seconds),
+        };
+        std::thread::Builder::new()
+            .name("decode".into())
+            .spawn(move || worker.run(inbox))?;
+        Ok(engine)
+    }
+
+    /// Puts a job in the queue, or refuses it at once.
+    pub(crate) fn submit(&self, work: Work) -> Result<Answer, Refused> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(Refused::Closed);
+        }
+        let place = self.queue.enter().ok_or_else(|| Refused::Full {
+            waiting: self.queue.len().saturating_sub(1),
+            retry_after: self.last_seconds.load(Ordering::Relaxed).clamp(1, 20),
+        })?;
+        let (sender, events) = mpsc::unbounded_channel();
+        let job = Job {
+            work,
+            events: sender,
+            place: place.clone(),
+        };
+        self.jobs.send(job).map_err(|_| Refused::Closed)?;
+        Ok(Answer { events, place })
+    }
+
+    /// How many requests decode or wait now.
+    pub(crate) fn busy(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Ends the running answer at its next token and takes no more jobs.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Worker {
+    generation: Generation,
+    closing: Arc<AtomicBool>,
+    last_seconds: Arc<AtomicU64>,
+}
+
+impl Worker {
+    fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Job>) {
+        while let Some(job) = inbox.blocking_recv() {
+            if !job.events.is_closed() {
+                self.answer(&job);
+            }
+            job.place.leave();
+        }
+    }
+
+    fn answer(&mut self, job: &Job) {
+        let started = Instant::now();
+        let wanted = || !job.events.is_closed() && !self.closing.load(Ordering::Relaxed);
+        let report = |event| drop(job.events.send(event));
+        // A panic in a tensor kernel must not take the server with it.
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.generation.run(&job.work, &wanted, &report)
+        }));
+        let last = match outcome {
+            Ok(Ok(Some(finished))) => {
+                log(&finished.usage, started);
+                Event::Done(finished)
+            }
+            Ok(Ok(None)) => Event::Failed("The local model is shutting down.".into()),
+            Ok(Err(error)) => self.fail(&error.to_string()),
+            Err(_) => self.fail("a kernel panicked"),
+        };
+        report(last);
+        self.last_seconds
+            .store(started.elapsed().as_secs(), Ordering::Relaxed);
+    }
+}
+
+impl Worker {
+    /// Logs the cause, which stays here, and starts the next answer on empty caches.
+    fn fail(&mut self, cause: &str) -> Event {
+        eprintln!("decoding failed: {cause}");
+        self.generation.forget();
+        Event::Failed("The local model could not go on.".into())
+    }
+}
+
+fn log(usage: &Usage, started: Instant) {
+    let Usage {
+        prompt,
+        cached,
+        completion,
+    } = usage;
+    let seconds = started.elapsed().as_secs_f32();
+    eprintln!("answered: prompt {prompt} ({cached} cached), answer {completion}, {seconds:.2} s");
+}

@@ -1,0 +1,11 @@
+//! OpenAI's wire: reading requests, relaying answers.
+
+mod chunks;
+mod fields;
+mod messages;
+mod reply;
+mod request;
+mod routes;
+mod tools;
+
+pub(crate) use routes::{App, router, unix_seconds};
