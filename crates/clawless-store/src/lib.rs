@@ -1,1 +1,32 @@
-//! store.
+//! The repositories of Clawless: what stands in D1 and in KV, and how it is read and written.
+//!
+//! Repositories are plain `async fn`s over the ports [`Sql`] and [`Kv`]: there is no repository
+//! trait and nothing to mock, because the testkit runs the same statements on the same migrations
+//! in `SQLite`. Every function takes a [`clawless_core::TenantId`] and reads or changes rows of that
+//! tenant only; the few that cannot say `across_tenants` in their names.
+
+pub mod ports;
+pub mod retry;
+mod row;
+mod statement;
+
+pub use ports::{Kv, KvError, KvKey, SafeInteger, Sql, SqlError, SqlErrorKind, Value};
+pub use retry::{Backoff, Transient, retry};
+pub use statement::{SqlText, Statement};
+
+use statement::repositories;
+
+repositories! {
+    /// API keys, looked up by digest.
+    pub mod api_keys;
+    /// Whether the database answers.
+    pub mod health;
+    /// Messages: the history of a session.
+    pub mod messages;
+    /// Sessions.
+    pub mod sessions;
+    /// Tenants.
+    pub mod tenants;
+    /// Turns: the one way in which a conversation grows.
+    pub mod turns;
+}

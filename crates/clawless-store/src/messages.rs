@@ -1,0 +1,117 @@
+//! Messages: the history of a session, as it was said.
+
+use clawless_core::chat::{Message, Role};
+use clawless_core::json::Json;
+use clawless_core::session::Head;
+use clawless_core::{SessionId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::ports::{Sql, SqlError};
+use crate::statement::statements;
+
+statements! {
+    /// The newest turns that fit, whole; the very newest even if it does not.
+    HISTORY = "
+        SELECT m.seq, m.role, m.content,
+               (SELECT min(seq) FROM turns WHERE tenant_id = ?1 AND session_id = ?2) AS first_seq
+        FROM messages m
+        JOIN (
+          SELECT seq, stored_bytes, sum(stored_bytes) OVER (ORDER BY seq DESC) AS total_bytes
+          FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3
+          ORDER BY seq DESC LIMIT ?4
+        ) t ON t.seq = m.seq
+        WHERE m.tenant_id = ?1 AND m.session_id = ?2
+          AND (t.total_bytes <= ?5 OR t.total_bytes = t.stored_bytes)
+        ORDER BY m.seq, m.position";
+}
+
+/// How much of a history is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryBudget {
+    /// Turns at most.
+    pub turns: u32,
+    /// Bytes of messages at most; the newest turn comes even if it alone is longer.
+    pub bytes: u64,
+}
+
+/// A session's history under a head: its newest turns, oldest first. Serialises for the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct History {
+    /// The turns, oldest first.
+    pub turns: Vec<HistoryTurn>,
+    /// Whether there are earlier turns, which the budget left out.
+    pub truncated: bool,
+}
+
+/// One turn of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryTurn {
+    /// The turn's number.
+    pub seq: u64,
+    /// What was said in it, in order.
+    pub messages: Vec<HistoryMessage>,
+}
+
+/// One message of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryMessage {
+    /// Who spoke.
+    pub role: Role,
+    /// The message, byte for byte as it came in.
+    pub raw: Json,
+}
+
+impl History {
+    /// All messages, oldest first.
+    pub fn into_messages(self) -> impl Iterator<Item = Message> {
+        self.turns
+            .into_iter()
+            .flat_map(|turn| turn.messages)
+            .map(|message| Message::from_stored(message.role, message.raw))
+    }
+}
+
+/// A message's row.
+#[derive(Deserialize)]
+struct MessageRow {
+    seq: u64,
+    role: Role,
+    content: String,
+    first_seq: u64,
+}
+
+/// What was said in a session up to `head`: as many of the newest turns as fit the budget.
+///
+/// Turns never change, so the same head gives the same history, however much is said meanwhile.
+pub async fn history(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    head: Head,
+    budget: HistoryBudget,
+) -> Result<History, SqlError> {
+    let query = HISTORY.with([
+        tenant.into(),
+        session.into(),
+        head.into(),
+        budget.turns.into(),
+        budget.bytes.into(),
+    ]);
+    let mut history = History::default();
+    for row in sql.query::<MessageRow>(query).await? {
+        let raw = Json::parse(row.content)
+            .map_err(|error| SqlError::corrupt(format!("messages.content: {error}")))?;
+        let message = HistoryMessage { role: row.role, raw };
+        match history.turns.last_mut() {
+            Some(turn) if turn.seq == row.seq => turn.messages.push(message),
+            None | Some(_) => {
+                history.truncated |= history.turns.is_empty() && row.seq > row.first_seq;
+                history.turns.push(HistoryTurn {
+                    seq: row.seq,
+                    messages: vec![message],
+                });
+            }
+        }
+    }
+    Ok(history)
+}

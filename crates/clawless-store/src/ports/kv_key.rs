@@ -1,0 +1,123 @@
+//! Keys of the cache: one constructor for each thing that is cached, and no other way to a key.
+
+use std::fmt::Write;
+
+use clawless_core::keys::KeyDigest;
+use clawless_core::session::Head;
+use clawless_core::{SessionId, TenantId};
+use sha2::{Digest, Sha256};
+
+/// A key of the cache. What belongs to a tenant begins with the tenant; every part is written with
+/// its length before it, so that no two lists of parts give the same key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KvKey(String);
+
+impl KvKey {
+    /// The longest key that Cloudflare's KV takes, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
+    /// The history of a session up to a turn. What stands under it never changes: whatever changes
+    /// a session's history also moves its head.
+    pub fn history(tenant: &TenantId, session: &SessionId, head: Head) -> Self {
+        Self::of_tenant(
+            tenant,
+            "history",
+            &[session.as_str(), &head.seq().to_string()],
+        )
+    }
+
+    /// A tenant's record.
+    pub fn tenant(tenant: &TenantId) -> Self {
+        Self::of_tenant(tenant, "tenant", &[])
+    }
+
+    /// The record of a key and of its tenant, found before the tenant is known.
+    pub fn api_key_across_tenants(digest: KeyDigest) -> Self {
+        Self::join("key", &[&digest.to_hex()])
+    }
+
+    fn of_tenant(tenant: &TenantId, kind: &str, parts: &[&str]) -> Self {
+        let mut all = vec![tenant.as_str(), kind];
+        all.extend_from_slice(parts);
+        Self::join("tenant", &all)
+    }
+
+    /// The parts behind one another, each as `length:text`. A part that is too long is replaced by
+    /// its digest, marked so that it differs from a part that reads like a digest.
+    fn join(space: &str, parts: &[&str]) -> Self {
+        const LONGEST_PART: usize = 128;
+        let mut key = space.to_owned();
+        for part in parts {
+            // Writing to a string cannot fail.
+            let _ = if part.len() <= LONGEST_PART {
+                write!(key, "/{}:{part}", part.len())
+            } else {
+                write!(key, "/#{:x}", Sha256::digest(part.as_bytes()))
+            };
+        }
+        Self(key)
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    #[test]
+    fn attack_20_parts_that_read_the_same_when_joined_give_distinct_keys() {
+        assert_ne!(
+            KvKey::join("x", &["a:b", "c"]),
+            KvKey::join("x", &["a", "b:c"])
+        );
+        assert_ne!(
+            KvKey::join("x", &["1:a/1:b"]),
+            KvKey::join("x", &["a", "b"])
+        );
+        assert_ne!(
+            KvKey::join("x", &["a/1:b", "c"]),
+            KvKey::join("x", &["a", "b/1:c"])
+        );
+        assert_ne!(KvKey::join("x", &["", "a"]), KvKey::join("x", &["a", ""]));
+        let long = "a".repeat(129);
+        let digest = format!("#{:x}", Sha256::digest(long.as_bytes()));
+        assert_ne!(KvKey::join("x", &[&long]), KvKey::join("x", &[&digest]));
+    }
+
+    #[test]
+    fn attack_20_sessions_whose_names_end_in_a_number_do_not_meet() {
+        let tenant: TenantId = TENANT.parse().expect("id");
+        let key = |session: &str, head| {
+            KvKey::history(&tenant, &session.parse().expect("name"), Head::new(head))
+        };
+        assert_ne!(key("a", 11), key("a1", 1));
+        assert_ne!(key("a:1", 1), key("a", 1));
+        assert_ne!(key("a", 1), key("a", 2));
+    }
+
+    #[test]
+    fn two_tenants_never_share_a_key() {
+        let one: TenantId = TENANT.parse().expect("id");
+        let other: TenantId = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAW".parse().expect("id");
+        let session: SessionId = "the-same".parse().expect("name");
+        assert_ne!(
+            KvKey::history(&one, &session, Head::EMPTY),
+            KvKey::history(&other, &session, Head::EMPTY)
+        );
+        assert!(KvKey::tenant(&one).as_str().contains(TENANT));
+    }
+
+    #[test]
+    fn the_longest_key_fits() {
+        let tenant: TenantId = TENANT.parse().expect("id");
+        let session: SessionId = "s".repeat(SessionId::MAX_BYTES).parse().expect("name");
+        let key = KvKey::history(&tenant, &session, Head::new(u64::MAX));
+        assert!(key.as_str().len() <= KvKey::MAX_BYTES);
+    }
+}

@@ -1,0 +1,13 @@
+//! The two storage ports: [`Sql`] (D1 in production, `SQLite` in tests) and [`Kv`].
+
+mod kv;
+mod kv_key;
+mod sql;
+mod sql_error;
+mod value;
+
+pub use kv::{Kv, KvError};
+pub use kv_key::KvKey;
+pub use sql::Sql;
+pub use sql_error::{SqlError, SqlErrorKind, classify};
+pub use value::{SafeInteger, Value};

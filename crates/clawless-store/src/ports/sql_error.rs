@@ -1,0 +1,249 @@
+//! What can go wrong in the database, by what the caller can do about it.
+
+use std::fmt;
+
+use clawless_core::{ApiError, ErrorCode, Millis};
+
+/// How long a client is asked to wait when the database is overloaded.
+const RETRY_AFTER: Millis = Millis::from_secs(2);
+
+/// What the caller can do about an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqlErrorKind {
+    /// A row with this key is there already; the text names the columns, as `turns.request_id`.
+    Conflict(String),
+    /// The row breaks another constraint; the text names it. Repeating cannot help.
+    Constraint(String),
+    /// The database has too much to do. Do not repeat at once: it would only get worse.
+    Overloaded,
+    /// The connection or the database broke. The statement may or may not have been carried out:
+    /// repeat what is idempotent.
+    Retryable,
+    /// A bug or an unknown message. Repeating cannot help.
+    Other,
+}
+
+/// A database error: its kind for the program, and a text for the log alone.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("database error: {kind}")]
+pub struct SqlError {
+    /// What the caller can do about it.
+    pub kind: SqlErrorKind,
+    internal: String,
+}
+
+impl SqlError {
+    /// Takes the database's own message and judges it.
+    pub fn from_message(message: impl Into<String>) -> Self {
+        let internal = message.into();
+        Self {
+            kind: classify(&internal),
+            internal,
+        }
+    }
+
+    /// A row that does not say what its column promises.
+    pub fn corrupt(what: impl fmt::Display) -> Self {
+        Self {
+            kind: SqlErrorKind::Other,
+            internal: format!("stored row is corrupt: {what}"),
+        }
+    }
+
+    /// The database's own message: for the log, never for a client.
+    pub fn internal(&self) -> &str {
+        &self.internal
+    }
+}
+
+impl fmt::Display for SqlErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Conflict(_) => "conflict",
+            Self::Constraint(_) => "constraint",
+            Self::Overloaded => "overloaded",
+            Self::Retryable => "connection",
+            Self::Other => "other",
+        })
+    }
+}
+
+impl fmt::Debug for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlError({:?}: {})", self.kind, self.internal)
+    }
+}
+
+impl From<SqlError> for ApiError {
+    fn from(error: SqlError) -> Self {
+        match error.kind {
+            SqlErrorKind::Overloaded | SqlErrorKind::Retryable => Self::new(
+                ErrorCode::ServiceUnavailable,
+                "The database is not available at the moment. Please repeat the request.",
+            )
+            .retry_after(RETRY_AFTER)
+            .because(error.internal),
+            SqlErrorKind::Conflict(_) | SqlErrorKind::Constraint(_) | SqlErrorKind::Other => {
+                Self::internal(error.internal)
+            }
+        }
+    }
+}
+
+/// The beginnings of `SQLite`'s own words for a key that is there already.
+const UNIQUE: &str = "UNIQUE constraint failed: ";
+
+/// Its words for the other constraints.
+const CONSTRAINTS: [&str; 4] = [
+    "NOT NULL constraint failed",
+    "CHECK constraint failed",
+    "FOREIGN KEY constraint failed",
+    "SQLITE_CONSTRAINT",
+];
+
+/// D1's words for a database that has too much to do, or that a statement has knocked over: to
+/// repeat at once would do it again. (Cloudflare's list of D1 errors advises against a retry.)
+const OVERLOADED: [&str; 6] = [
+    "is overloaded",
+    "Too many requests queued",
+    "Requests queued for too long",
+    "exceeded timeout which caused object to be reset",
+    "exceeded its memory limit",
+    "exceeded its CPU time limit",
+];
+
+/// D1's words for what passes by itself, and `SQLite`'s for a lock that another process holds.
+/// (Cloudflare's list of D1 errors advises a retry.)
+const RETRYABLE: [&str; 8] = [
+    "Network connection lost",
+    "storage caused object to be reset",
+    "reset because its code was updated",
+    "due to transient issue on remote node",
+    "because client disconnected",
+    "internal error; reference",
+    "database is locked",
+    "SQLITE_BUSY",
+];
+
+/// Judges the database's message. The one place that knows the words of D1 and of `SQLite`.
+pub fn classify(message: &str) -> SqlErrorKind {
+    let says = |words: &&str| message.contains(*words);
+    if let Some((_, after)) = message.split_once(UNIQUE) {
+        return SqlErrorKind::Conflict(named(after));
+    }
+    if let Some(words) = CONSTRAINTS.iter().find(|words| says(words)) {
+        let after = message.split_once(words).map_or("", |(_, after)| after);
+        return SqlErrorKind::Constraint(format!("{words}{}", named_after_colon(after)));
+    }
+    if OVERLOADED.iter().any(|words| says(words)) {
+        return SqlErrorKind::Overloaded;
+    }
+    if RETRYABLE.iter().any(|words| says(words)) {
+        return SqlErrorKind::Retryable;
+    }
+    SqlErrorKind::Other
+}
+
+/// What a constraint's message names, without the codes and stack that D1 puts behind it.
+fn named(after: &str) -> String {
+    let end = after.find([':', '\n', '(']).unwrap_or(after.len());
+    after.get(..end).unwrap_or(after).trim().to_owned()
+}
+
+/// As [`named`], where `after` begins with the colon.
+fn named_after_colon(after: &str) -> String {
+    match after.strip_prefix(": ") {
+        Some(rest) if !rest.starts_with("SQLITE_") => format!(": {}", named(rest)),
+        Some(_) | None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_there_already_is_a_conflict_and_says_which() {
+        for message in [
+            "UNIQUE constraint failed: turns.tenant_id, turns.request_id",
+            "D1_ERROR: UNIQUE constraint failed: turns.tenant_id, turns.request_id: SQLITE_CONSTRAINT",
+            "Error: D1_ERROR: UNIQUE constraint failed: turns.tenant_id, turns.request_id: \
+             SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_UNIQUE)\n    at D1Database._send",
+        ] {
+            let kind = SqlErrorKind::Conflict("turns.tenant_id, turns.request_id".to_owned());
+            assert_eq!(classify(message), kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn other_constraints_say_which() {
+        for (message, expected) in [
+            (
+                "D1_ERROR: NOT NULL constraint failed: sessions.head: SQLITE_CONSTRAINT",
+                "NOT NULL constraint failed: sessions.head",
+            ),
+            (
+                "FOREIGN KEY constraint failed",
+                "FOREIGN KEY constraint failed",
+            ),
+            (
+                "D1_ERROR: FOREIGN KEY constraint failed: SQLITE_CONSTRAINT",
+                "FOREIGN KEY constraint failed",
+            ),
+            (
+                "CHECK constraint failed: status IN ('complete')",
+                "CHECK constraint failed: status IN",
+            ),
+            (
+                "D1_ERROR: audit log: SQLITE_CONSTRAINT",
+                "SQLITE_CONSTRAINT",
+            ),
+        ] {
+            let kind = SqlErrorKind::Constraint(expected.to_owned());
+            assert_eq!(classify(message), kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_retried_and_an_overload_is_not() {
+        for message in [
+            "D1_ERROR: Network connection lost.",
+            "D1_ERROR: D1 DB reset because its code was updated.",
+            "D1_ERROR: Internal error while starting up D1 DB storage caused object to be reset.",
+            "D1_ERROR: Internal error in D1 DB storage caused object to be reset.",
+            "D1_ERROR: Cannot resolve D1 DB due to transient issue on remote node.",
+            "D1_ERROR: Can't read from request stream because client disconnected.",
+            "D1_ERROR: internal error; reference = 0123456789",
+            "database is locked: SQLITE_BUSY",
+        ] {
+            assert_eq!(classify(message), SqlErrorKind::Retryable, "{message}");
+        }
+        for message in [
+            "D1_ERROR: D1 DB is overloaded. Requests queued for too long.",
+            "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
+            "D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.",
+            "D1_ERROR: D1 DB's isolate exceeded its memory limit and was reset.",
+            "D1_ERROR: D1 DB exceeded its CPU time limit and was reset.",
+        ] {
+            assert_eq!(classify(message), SqlErrorKind::Overloaded, "{message}");
+        }
+        for message in ["D1_ERROR: no such table: turns: SQLITE_ERROR", ""] {
+            assert_eq!(classify(message), SqlErrorKind::Other, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_nothing_of_the_database() {
+        for message in [
+            "D1_ERROR: no such table: turns",
+            "UNIQUE constraint failed: turns.seq",
+            "D1_ERROR: Network connection lost.",
+        ] {
+            let error = SqlError::from_message(message);
+            assert!(!error.to_string().contains("turns"));
+            let api = ApiError::from(error);
+            assert!(!api.to_json().contains("turns") && !api.to_json().contains("D1"));
+            assert_eq!(api.internal.as_deref(), Some(message));
+        }
+    }
+}

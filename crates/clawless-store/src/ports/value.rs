@@ -1,0 +1,142 @@
+//! What a statement's parameter can be.
+
+use clawless_core::ids::{KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId};
+use clawless_core::keys::KeyDigest;
+use clawless_core::session::Head;
+use clawless_core::{MicroDollars, Millis, Timestamp, Tokens};
+
+/// A parameter of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// No value.
+    Null,
+    /// A whole number.
+    Integer(SafeInteger),
+    /// A text, stored byte for byte.
+    Text(String),
+}
+
+/// A whole number that D1 carries exactly: it passes through a JavaScript number, so it lies
+/// within ±(2^53 − 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SafeInteger(i64);
+
+impl SafeInteger {
+    /// The largest: JavaScript's `Number.MAX_SAFE_INTEGER`.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// Takes a number, if it is in range.
+    pub const fn new(number: i64) -> Option<Self> {
+        if number.unsigned_abs() <= Self::MAX.0.unsigned_abs() {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Takes a count. One beyond the range becomes the largest, as quantities saturate elsewhere.
+    pub fn saturating(count: u64) -> Self {
+        i64::try_from(count).map_or(Self::MAX, |count| Self(count.min(Self::MAX.0)))
+    }
+
+    /// The bare number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Integer(SafeInteger::saturating(count))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(count: u32) -> Self {
+        u64::from(count).into()
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Self {
+        at.as_millis().into()
+    }
+}
+
+impl From<Head> for Value {
+    fn from(head: Head) -> Self {
+        head.seq().into()
+    }
+}
+
+impl From<KeyDigest> for Value {
+    fn from(digest: KeyDigest) -> Self {
+        digest.to_hex().into()
+    }
+}
+
+macro_rules! from_quantity {
+    ($($name:ident),*) => {
+        $(impl From<$name> for Value {
+            fn from(quantity: $name) -> Self {
+                quantity.get().into()
+            }
+        })*
+    };
+}
+from_quantity!(MicroDollars, Millis, Tokens);
+
+macro_rules! from_id {
+    ($($name:ident),*) => {
+        $(impl From<&$name> for Value {
+            fn from(id: &$name) -> Self {
+                id.as_str().into()
+            }
+        })*
+    };
+}
+from_id!(
+    KeyId,
+    MessageId,
+    RequestId,
+    SessionId,
+    TenantId,
+    ToolExecutionId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_javascript_would_round_is_refused() {
+        assert_eq!(SafeInteger::new((1 << 53) - 1), Some(SafeInteger::MAX));
+        for unsafe_number in [1 << 53, -(1 << 53), i64::MAX, i64::MIN] {
+            assert_eq!(SafeInteger::new(unsafe_number), None);
+        }
+    }
+
+    #[test]
+    fn a_count_beyond_the_range_saturates() {
+        assert_eq!(SafeInteger::saturating(u64::MAX), SafeInteger::MAX);
+        assert_eq!(SafeInteger::saturating(7).get(), 7);
+    }
+}

@@ -1,0 +1,18 @@
+-- Tenants: who is served, and how each wants it.
+--
+-- Limits, quotas, models and prompts stand in `settings`, one JSON object, so that a new setting
+-- needs no migration. `version` counts the changes of the row; the ledger compares it with the
+-- copy that a request was admitted under.
+--
+-- The foreign keys of other tables to this one do not cascade: a tenant's data is deleted piece by
+-- piece, and the row goes last. Whoever forgets a table is stopped here.
+CREATE TABLE IF NOT EXISTS tenants (
+  id TEXT NOT NULL PRIMARY KEY CHECK (id GLOB 'ten_*'),
+  name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+  tier TEXT NOT NULL CHECK (tier IN ('free', 'pro', 'enterprise')),
+  status TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'deleting')),
+  settings TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(settings) AND json_type(settings) = 'object'),
+  version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
+  created_at INTEGER NOT NULL CHECK (created_at >= 0),
+  updated_at INTEGER NOT NULL CHECK (updated_at >= 0)
+) STRICT;
