@@ -1,0 +1,119 @@
+//! One workerd process that serves one Worker.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::surroundings::CONFIG;
+use crate::layout::Layout;
+
+/// A running workerd, killed when it is dropped.
+pub(super) struct Runtime {
+    process: Child,
+    /// Where the Worker listens.
+    pub(super) address: SocketAddr,
+    database: SocketAddr,
+    // Held open: workerd would fail to write to a closed pipe.
+    _control: BufReader<ChildStdout>,
+}
+
+/// What workerd says when a socket of its configuration listens.
+#[derive(Deserialize)]
+struct Listening {
+    socket: String,
+    port: u16,
+}
+
+impl Runtime {
+    /// Serves the Worker that was written into `folder`; returns when it listens.
+    pub(super) fn start(layout: &Layout, folder: &Path) -> Result<Self> {
+        let mut process = Command::new(executable(layout)?)
+            .args(["serve", "--control-fd=1", CONFIG])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("can't start workerd")?;
+        let output = process.stdout.take().context("workerd has an output")?;
+        let mut control = BufReader::new(output);
+        let ports = read_port(&mut control, "main")
+            .and_then(|main| Ok((main, read_port(&mut control, "database")?)));
+        match ports {
+            Ok((main, database)) => Ok(Self {
+                process,
+                address: (Ipv4Addr::LOCALHOST, main).into(),
+                database: (Ipv4Addr::LOCALHOST, database).into(),
+                _control: control,
+            }),
+            Err(error) => {
+                process.kill().context("can't end workerd")?;
+                process.wait().context("lost workerd")?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The id of the process.
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Runs SQL, several statements if need be, in the stand-in for D1.
+    pub(super) fn execute(&self, sql: &str) -> Result<()> {
+        let mut answer = ureq::post(format!("http://{}/query", self.database))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .send(json!([{ "sql": sql, "params": [] }]).to_string())
+            .context("the database of the bench doesn't answer")?;
+        if answer.status() != 200 {
+            bail!(
+                "the database of the bench refused SQL: {}",
+                answer.body_mut().read_to_string()?
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn read_port(control: &mut impl BufRead, socket: &str) -> Result<u16> {
+    let mut line = String::new();
+    control
+        .read_line(&mut line)
+        .context("workerd's control channel broke")?;
+    let listening: Listening =
+        serde_json::from_str(&line).context("workerd ended before it listened")?;
+    if listening.socket != socket {
+        bail!("workerd opened `{}` before `{socket}`", listening.socket);
+    }
+    Ok(listening.port)
+}
+
+/// The runtime itself, not the script around it that npm's package puts first.
+fn executable(layout: &Layout) -> Result<PathBuf> {
+    let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => "linux-64",
+        ("linux", "aarch64") => "linux-arm64",
+        (system, machine) => {
+            bail!("the bench reads /proc, so it needs Linux, not {system} on {machine}")
+        }
+    };
+    Ok(layout.at(format!(
+        "node_modules/@cloudflare/workerd-{platform}/bin/workerd"
+    )))
+}

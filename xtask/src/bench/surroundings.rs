@@ -1,0 +1,226 @@
+//! A Worker's wrangler configuration, written again for plain `workerd serve`.
+//!
+//! wrangler's own D1 and KV are simulators that only run inside wrangler, so the bench puts small
+//! stand-ins behind the runtime's real bindings: `SQLite` in a Durable Object for D1, a map in
+//! memory for KV (`bench/*.js`).
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{bundle::FILES, layout::Layout};
+
+/// The name of the configuration file in a Worker's folder.
+pub(super) const CONFIG: &str = "workerd.capnp";
+
+/// The part of a wrangler configuration that plain workerd needs to know.
+#[derive(Debug, Deserialize)]
+struct Wrangler {
+    compatibility_date: String,
+    #[serde(default)]
+    compatibility_flags: Vec<String>,
+    #[serde(default)]
+    vars: Map<String, Value>,
+    #[serde(default)]
+    d1_databases: Vec<Bound>,
+    #[serde(default)]
+    kv_namespaces: Vec<Bound>,
+    #[serde(default)]
+    services: Vec<Bound>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bound {
+    binding: String,
+}
+
+/// A Worker, ready to be served from a folder of its own.
+pub(super) struct Surroundings<'a> {
+    /// The Worker whose configuration and bindings it gets.
+    pub(super) worker: &'a str,
+    /// The files of its main module (first) and of what that imports.
+    pub(super) modules: Vec<PathBuf>,
+    /// Variables that differ from the configuration.
+    pub(super) vars: Vec<(&'a str, String)>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// A Worker as `cargo xtask build` left it.
+    pub(super) fn of_bundle(worker: &'a str, folder: &Path) -> Self {
+        Self {
+            worker,
+            modules: FILES.iter().map(|file| folder.join(file)).collect(),
+            vars: Vec::new(),
+        }
+    }
+
+    /// A script of the bench's own, with the bindings of `worker`.
+    pub(super) fn of_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
+        Self {
+            worker,
+            modules: vec![layout.at("bench").join(script)],
+            vars: Vec::new(),
+        }
+    }
+
+    /// The same with a variable set.
+    pub(super) fn with(mut self, name: &'a str, value: impl Into<String>) -> Self {
+        self.vars.push((name, value.into()));
+        self
+    }
+
+    /// Writes everything that workerd needs into `folder`, which is emptied first.
+    pub(super) fn write(&self, layout: &Layout, folder: &Path) -> Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)
+                .with_context(|| format!("can't empty {}", folder.display()))?;
+        }
+        fs::create_dir_all(folder.join("database"))
+            .with_context(|| format!("can't make {}", folder.display()))?;
+        let stand_ins =
+            ["empty.js", "cache.js", "database.js"].map(|file| layout.at("bench").join(file));
+        for file in self.modules.iter().chain(&stand_ins) {
+            let name = file.file_name().context("a module has a file name")?;
+            fs::copy(file, folder.join(name))
+                .with_context(|| format!("can't read {}", file.display()))?;
+        }
+        let wrangler = read_wrangler(layout, self.worker)?;
+        let config = folder.join(CONFIG);
+        fs::write(&config, self.config(&wrangler)?)
+            .with_context(|| format!("can't write {}", config.display()))
+    }
+
+    fn config(&self, wrangler: &Wrangler) -> Result<String> {
+        let date = quoted(&wrangler.compatibility_date);
+        let flags: Vec<_> = wrangler
+            .compatibility_flags
+            .iter()
+            .map(|flag| quoted(flag))
+            .collect();
+        let mut modules = String::new();
+        for file in &self.modules {
+            let name = quoted(&file.file_name().unwrap_or_default().to_string_lossy());
+            let kind = if file
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+            {
+                "wasm"
+            } else {
+                "esModule"
+            };
+            write!(modules, "(name = {name}, {kind} = embed {name}), ")?;
+        }
+        Ok(format!(
+            r#"using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [{modules}],
+      compatibilityDate = {date},
+      compatibilityFlags = [{flags}],
+      bindings = [{bindings}],
+    )),
+    (name = "empty", worker = (modules = [(name = "empty.js", esModule = embed "empty.js")], compatibilityDate = {date})),
+    (name = "cache", worker = (modules = [(name = "cache.js", esModule = embed "cache.js")], compatibilityDate = {date})),
+    (name = "database", worker = (
+      modules = [(name = "database.js", esModule = embed "database.js")],
+      compatibilityDate = {date},
+      durableObjectNamespaces = [(className = "Database", uniqueKey = "bench", enableSql = true)],
+      durableObjectStorage = (localDisk = "disk"),
+      bindings = [(name = "DATABASE", durableObjectNamespace = "Database")],
+    )),
+    (name = "disk", disk = (path = "database", writable = true)),
+    (name = "internet", network = (allow = ["private", "local"])),
+  ],
+  sockets = [
+    (name = "main", address = "127.0.0.1:0", http = (), service = "main"),
+    (name = "database", address = "127.0.0.1:0", http = (), service = "database"),
+  ],
+);
+"#,
+            flags = flags.join(", "),
+            bindings = self.bindings(wrangler)?,
+        ))
+    }
+
+    fn bindings(&self, wrangler: &Wrangler) -> Result<String> {
+        let mut vars = wrangler.vars.clone();
+        for (name, value) in &self.vars {
+            vars.insert((*name).to_owned(), Value::String(value.clone()));
+        }
+        let mut bindings = String::new();
+        for (name, value) in &vars {
+            let (kind, text) = match value {
+                Value::String(text) => ("text", text.clone()),
+                other => ("json", other.to_string()),
+            };
+            write!(
+                bindings,
+                "(name = {}, {kind} = {}), ",
+                quoted(name),
+                quoted(&text)
+            )?;
+        }
+        for Bound { binding } in &wrangler.d1_databases {
+            write!(
+                bindings,
+                r#"(name = {}, wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "database")])), "#,
+                quoted(binding)
+            )?;
+        }
+        for Bound { binding } in &wrangler.kv_namespaces {
+            write!(
+                bindings,
+                r#"(name = {}, kvNamespace = "cache"), "#,
+                quoted(binding)
+            )?;
+        }
+        for Bound { binding } in &wrangler.services {
+            write!(
+                bindings,
+                r#"(name = {}, service = "empty"), "#,
+                quoted(binding)
+            )?;
+        }
+        Ok(bindings)
+    }
+}
+
+fn read_wrangler(layout: &Layout, worker: &str) -> Result<Wrangler> {
+    let path = layout.at(format!("wrangler/{worker}.jsonc"));
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    jsonc_parser::parse_to_serde_value(&text, &jsonc_parser::ParseOptions::default())
+        .with_context(|| format!("{} is not JSON with comments", path.display()))
+}
+
+/// A text literal of the configuration language.
+fn quoted(text: &str) -> String {
+    let mut literal = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => literal.extend(['\\', character]),
+            '\n' => literal.push_str("\\n"),
+            other => literal.push(other),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn json_survives_as_a_text_literal() {
+        assert_eq!(quoted("[{\"a\":\"b\\c\"}]\n"), r#""[{\"a\":\"b\\c\"}]\n""#);
+    }
+}
