@@ -127,18 +127,18 @@ const RETRYABLE: [&str; 8] = [
 
 /// Judges the database's message. The one place that knows the words of D1 and of `SQLite`.
 pub fn classify(message: &str) -> SqlErrorKind {
-    let says = |words: &&str| message.contains(*words);
+    let says = |words: &str| message.contains(words);
     if let Some((_, after)) = message.split_once(UNIQUE) {
         return SqlErrorKind::Conflict(named(after));
     }
-    if let Some(words) = CONSTRAINTS.iter().find(|words| says(words)) {
+    if let Some(words) = CONSTRAINTS.into_iter().find(|words| says(words)) {
         let after = message.split_once(words).map_or("", |(_, after)| after);
         return SqlErrorKind::Constraint(format!("{words}{}", named_after_colon(after)));
     }
-    if OVERLOADED.iter().any(|words| says(words)) {
+    if OVERLOADED.into_iter().any(says) {
         return SqlErrorKind::Overloaded;
     }
-    if RETRYABLE.iter().any(|words| says(words)) {
+    if RETRYABLE.into_iter().any(says) {
         return SqlErrorKind::Retryable;
     }
     SqlErrorKind::Other
