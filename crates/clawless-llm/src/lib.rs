@@ -1,1 +1,24 @@
-//! llm.
+//! Model clients. Each provider's wire is a sans-IO [`protocol::Protocol`]: a request is encoded
+//! into bytes, and bytes are decoded into [`clawless_core::llm::LlmEvent`]s. One async driver,
+//! [`client::LlmClient`], carries them over the [`ports::Http`] port and keeps the time.
+
+pub mod accumulate;
+pub mod client;
+pub mod egress;
+pub mod error;
+pub mod factory;
+pub mod openai;
+pub mod ports;
+pub mod protocol;
+mod retry_after;
+pub mod sse;
+pub mod stream;
+pub mod tokens;
+mod wait;
+
+pub use accumulate::Accumulator;
+pub use client::{Io, LlmClient, Timeouts};
+pub use error::LlmError;
+pub use factory::{ConfigError, make_client};
+pub use ports::{Headers, Http, HttpError, HttpRequest, HttpResponse, Method};
+pub use stream::AnswerStream;

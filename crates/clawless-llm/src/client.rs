@@ -1,0 +1,225 @@
+//! The client of a provider: one protocol, driven over the network port and the clock.
+
+use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::time::{Clock, Timer};
+use clawless_core::{Millis, Timestamp};
+use futures_util::StreamExt;
+
+use crate::error::LlmError;
+use crate::ports::{Http, HttpResponse};
+use crate::protocol::{Mode, Protocol};
+use crate::retry_after;
+use crate::stream::{AnswerStream, StreamLimits};
+use crate::wait::within;
+
+/// The largest answer that is read in one piece: 16 MiB.
+const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of a refusal's body is read: 64 KiB. Beyond that nobody says anything.
+const MAX_REFUSAL_BYTES: usize = 64 * 1024;
+
+/// How long a refusal's body is waited for; the status alone will do.
+const REFUSAL_WAIT: Millis = Millis::from_secs(5);
+
+/// What a call needs of the outside.
+#[derive(Debug, Clone)]
+pub struct Io<H, T> {
+    /// The network.
+    pub http: H,
+    /// Clock and timer.
+    pub time: T,
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a streamed answer begins.
+    pub first_byte: Millis,
+    /// Until an answer in one piece begins, which for most providers is when it is done.
+    pub whole: Millis,
+    /// Between two reads of the answer.
+    pub idle: Millis,
+    /// For the whole call, tries and fallbacks included.
+    pub total: Millis,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_byte: Millis::from_secs(30),
+            whole: Millis::from_secs(300),
+            idle: Millis::from_secs(30),
+            total: Millis::from_secs(600),
+        }
+    }
+}
+
+/// The client of one provider.
+pub struct LlmClient {
+    name: String,
+    protocol: Box<dyn Protocol>,
+}
+
+impl std::fmt::Debug for LlmClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LlmClient")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LlmClient {
+    /// A client for the provider of this name. Most callers want [`crate::make_client`].
+    pub fn new(name: String, protocol: Box<dyn Protocol>) -> Self {
+        Self { name, protocol }
+    }
+
+    /// The provider's name in the configuration.
+    pub fn provider(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks for an answer in one piece. `deadline` bounds the whole call, beside `timeouts`.
+    pub async fn complete<H: Http, T: Clock + Timer>(
+        &self,
+        io: &Io<H, T>,
+        request: &LlmRequest,
+        timeouts: &Timeouts,
+        deadline: Timestamp,
+    ) -> Result<LlmResponse, LlmError> {
+        let now = io.time.now();
+        let by = now.plus(timeouts.whole).min(deadline);
+        let response = self.head(io, request, Mode::Whole, by, deadline).await?;
+        refuse_web_page(&response)?;
+        let wait = deadline.since(io.time.now());
+        let body = within(
+            &io.time,
+            wait,
+            read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle),
+        )
+        .await
+        .ok_or(LlmError::DeadlineExceeded)??;
+        self.protocol.decode_whole(&body)
+    }
+
+    /// Asks for a streamed answer and returns once it has begun: the provider said yes, and the
+    /// first piece of the answer was understood. Until then nothing was charged and another model
+    /// may be asked.
+    pub async fn stream<H: Http, T: Clock + Timer + Clone + 'static>(
+        &self,
+        io: &Io<H, T>,
+        request: &LlmRequest,
+        timeouts: &Timeouts,
+        deadline: Timestamp,
+    ) -> Result<AnswerStream<H::Body, T>, LlmError> {
+        let by = io.time.now().plus(timeouts.first_byte).min(deadline);
+        let response = self.head(io, request, Mode::Stream, by, deadline).await?;
+        refuse_web_page(&response)?;
+        let decoder = self.protocol.decoder();
+        if is_json(&response) {
+            // Some servers answer in one piece whatever they are asked, errors most of all.
+            let wait = deadline.since(io.time.now());
+            let body = read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle);
+            let body = within(&io.time, wait, body)
+                .await
+                .ok_or(LlmError::DeadlineExceeded)??;
+            let answer = self.protocol.decode_whole(&body)?;
+            return Ok(AnswerStream::from_whole(answer, decoder, io.time.clone()));
+        }
+        let limits = StreamLimits {
+            first_byte: by.since(io.time.now()),
+            idle: timeouts.idle,
+            deadline,
+        };
+        AnswerStream::begin(response.body, decoder, io.time.clone(), limits).await
+    }
+
+    /// Sends the request and waits until `by` for a head with a status of success.
+    async fn head<H: Http, T: Clock + Timer>(
+        &self,
+        io: &Io<H, T>,
+        request: &LlmRequest,
+        mode: Mode,
+        by: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<HttpResponse<H::Body>, LlmError> {
+        let wait = by.since(io.time.now());
+        let sent = io.http.send(self.protocol.encode(request, mode)?);
+        let response = match within(&io.time, wait, sent).await {
+            Some(Ok(response)) => response,
+            Some(Err(error)) => return Err(LlmError::Unreachable(error.0)),
+            None if by >= deadline => return Err(LlmError::DeadlineExceeded),
+            None => return Err(LlmError::FirstByteTimeout),
+        };
+        match response.status {
+            200..=299 => Ok(response),
+            // A redirect is never followed: it would carry the key to wherever it points.
+            status @ 300..=399 => Err(LlmError::Misconfigured { status }),
+            status => {
+                let wait = retry_after::parse(&response.headers, io.time.now());
+                let body = read_body(response.body, MAX_REFUSAL_BYTES, &io.time, REFUSAL_WAIT);
+                let body = within(&io.time, REFUSAL_WAIT, body).await;
+                let body = body.and_then(Result::ok).unwrap_or_default();
+                let refusal = self.protocol.decode_refusal(status, &body);
+                Err(refusal.with_retry_after(wait))
+            }
+        }
+    }
+}
+
+impl LlmError {
+    fn with_retry_after(mut self, wait: Option<Millis>) -> Self {
+        if let Self::RateLimited { retry_after }
+        | Self::Overloaded { retry_after }
+        | Self::ServerError { retry_after, .. } = &mut self
+        {
+            *retry_after = wait.or(*retry_after);
+        }
+        self
+    }
+}
+
+fn content_type<B>(response: &HttpResponse<B>) -> &str {
+    let value = response.headers.get("content-type").unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_json<B>(response: &HttpResponse<B>) -> bool {
+    content_type(response).eq_ignore_ascii_case("application/json")
+}
+
+/// A proxy's page with status 200 is no answer.
+fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
+    if content_type(response).eq_ignore_ascii_case("text/html") {
+        return Err(LlmError::Malformed("a web page".to_owned()));
+    }
+    Ok(())
+}
+
+/// Reads a whole body of at most `max_bytes`, with no silence longer than `idle`.
+async fn read_body<B, T>(
+    mut body: B,
+    max_bytes: usize,
+    timer: &T,
+    idle: Millis,
+) -> Result<Vec<u8>, LlmError>
+where
+    B: futures_util::Stream<Item = Result<Vec<u8>, crate::ports::HttpError>> + Unpin,
+    T: Timer,
+{
+    let mut whole = Vec::new();
+    loop {
+        let read = within(timer, idle, body.next()).await;
+        match read.ok_or(LlmError::IdleTimeout)? {
+            None => return Ok(whole),
+            Some(Err(error)) => return Err(LlmError::Truncated(error.0)),
+            Some(Ok(bytes)) if whole.len().saturating_add(bytes.len()) > max_bytes => {
+                return Err(LlmError::Malformed(format!(
+                    "an answer of more than {max_bytes} bytes"
+                )));
+            }
+            Some(Ok(bytes)) if whole.is_empty() => whole = bytes,
+            Some(Ok(bytes)) => whole.extend_from_slice(&bytes),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What can go wrong between us and a provider, by what the caller can do about it.
+
+use clawless_core::{ApiError, ErrorCode, Millis};
+
+use crate::sse::SseError;
+
+/// How long a client is told to wait for a provider that did not say.
+const DEFAULT_WAIT: Millis = Millis::from_secs(2);
+
+/// A call of a model failed. `String`s in here are for the log, except where a variant says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LlmError {
+    /// The provider limits our requests (429).
+    #[error("the provider limits our requests")]
+    RateLimited {
+        /// How long it wants us to wait.
+        retry_after: Option<Millis>,
+    },
+    /// The provider has too much to do (529, or an error that says so).
+    #[error("the provider is overloaded")]
+    Overloaded {
+        /// How long it wants us to wait.
+        retry_after: Option<Millis>,
+    },
+    /// The provider failed (408, 5xx).
+    #[error("the provider answered {status}")]
+    ServerError {
+        /// The provider's status.
+        status: u16,
+        /// How long it wants us to wait.
+        retry_after: Option<Millis>,
+    },
+    /// No connection, or none that lasted until the answer began.
+    #[error("the provider cannot be reached: {0}")]
+    Unreachable(String),
+    /// The answer did not begin in time.
+    #[error("the provider did not begin to answer in time")]
+    FirstByteTimeout,
+    /// The answer stopped coming.
+    #[error("the provider went silent in the middle of its answer")]
+    IdleTimeout,
+    /// The whole call took longer than it may.
+    #[error("the call took longer than it may")]
+    DeadlineExceeded,
+    /// The answer ended before it was whole.
+    #[error("the answer was cut: {0}")]
+    Truncated(String),
+    /// The answer makes no sense.
+    #[error("the answer makes no sense: {0}")]
+    Malformed(String),
+    /// The provider reported an error of no known kind in its answer.
+    #[error("the provider reported an error: {0}")]
+    Reported(String),
+    /// The provider finds the client's request wrong (400, 413, 422). The message is the
+    /// provider's own, in one bounded line, and MAY be passed on to the client.
+    #[error("the provider refuses the request: {message}")]
+    InvalidRequest {
+        /// What is wrong.
+        message: String,
+        /// The parameter at fault.
+        param: Option<String>,
+    },
+    /// The model, or this provider's wire, lacks what the request asks for; nothing was sent.
+    #[error("the model does not support `{param}`: {message}")]
+    Unsupported {
+        /// A sentence for the client.
+        message: String,
+        /// The parameter at fault.
+        param: String,
+    },
+    /// The messages do not fit the model's context window.
+    #[error("the messages do not fit the model's context window")]
+    ContextLength,
+    /// The provider refuses US, not the client: a bad key, no such model, no money, a redirect
+    /// (3xx, 401, 402, 403, 404 …).
+    #[error("the provider refuses our configuration with {status}")]
+    Misconfigured {
+        /// The provider's status.
+        status: u16,
+    },
+    /// The circuit breaker is open: the provider failed so often that it was not asked.
+    #[error("the provider failed too often of late and was not asked")]
+    CircuitOpen {
+        /// When it will be asked again.
+        retry_after: Millis,
+    },
+}
+
+impl LlmError {
+    /// Whether the same model may be asked again, as long as no byte of an answer was passed on.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. }
+                | Self::Overloaded { .. }
+                | Self::ServerError { .. }
+                | Self::Unreachable(_)
+                | Self::Truncated(_)
+                | Self::Reported(_)
+        )
+    }
+
+    /// Whether another model may do better, as long as no byte of an answer was passed on.
+    pub const fn may_fall_over(&self) -> bool {
+        !matches!(self, Self::InvalidRequest { .. } | Self::DeadlineExceeded)
+    }
+
+    /// Whether the failure speaks against the provider's health; what the client did wrong, or a
+    /// model that lacks a feature, does not.
+    pub const fn is_providers_fault(&self) -> bool {
+        !matches!(
+            self,
+            Self::InvalidRequest { .. }
+                | Self::Unsupported { .. }
+                | Self::ContextLength
+                | Self::CircuitOpen { .. }
+        )
+    }
+
+    /// How long the provider wants us to wait.
+    pub const fn retry_after(&self) -> Option<Millis> {
+        match self {
+            Self::RateLimited { retry_after }
+            | Self::Overloaded { retry_after }
+            | Self::ServerError { retry_after, .. } => *retry_after,
+            Self::CircuitOpen { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
+impl From<SseError> for LlmError {
+    fn from(error: SseError) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// What the client is told. A provider's own words go into the log alone, but for what it says
+/// about the client's request.
+impl From<LlmError> for ApiError {
+    fn from(error: LlmError) -> Self {
+        let wait = error.retry_after();
+        let answer = match &error {
+            LlmError::InvalidRequest { message, param } => {
+                let answer = Self::new(ErrorCode::InvalidValue, message.clone());
+                match param {
+                    Some(param) => answer.param(param.clone()),
+                    None => answer,
+                }
+            }
+            LlmError::Unsupported { message, param } => {
+                Self::new(ErrorCode::UnsupportedParameter, message.clone()).param(param.clone())
+            }
+            LlmError::ContextLength => Self::new(
+                ErrorCode::ContextLengthExceeded,
+                "The messages do not fit this model's maximum context length. Shorten them or choose a model with a larger context.",
+            )
+            .param("messages"),
+            LlmError::RateLimited { .. } => Self::new(
+                ErrorCode::UpstreamRateLimited,
+                "The model's provider is limiting requests. Wait and try again; this request was not charged.",
+            )
+            .retry_after(wait.unwrap_or(DEFAULT_WAIT)),
+            LlmError::Overloaded { .. }
+            | LlmError::CircuitOpen { .. }
+            | LlmError::ServerError { status: 503, .. } => Self::new(
+                ErrorCode::UpstreamOverloaded,
+                "The model is overloaded. Wait and try again.",
+            )
+            .retry_after(wait.unwrap_or(DEFAULT_WAIT)),
+            LlmError::FirstByteTimeout | LlmError::IdleTimeout | LlmError::DeadlineExceeded => {
+                Self::new(
+                    ErrorCode::UpstreamTimeout,
+                    "The model did not answer in time.",
+                )
+            }
+            LlmError::Truncated(_) => Self::new(
+                ErrorCode::UpstreamError,
+                "The model's answer broke off before it was complete.",
+            ),
+            LlmError::ServerError { .. }
+            | LlmError::Unreachable(_)
+            | LlmError::Malformed(_)
+            | LlmError::Reported(_)
+            | LlmError::Misconfigured { .. } => Self::new(
+                ErrorCode::UpstreamError,
+                "The model's provider failed to answer.",
+            ),
+        };
+        answer.because(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_status_and_tells_no_secret() {
+        let secret = || "canary".to_owned();
+        let wait = Some(Millis::from_secs(7));
+        let cases = [
+            (LlmError::RateLimited { retry_after: wait }, 429),
+            (LlmError::Overloaded { retry_after: None }, 503),
+            (
+                LlmError::ServerError {
+                    status: 500,
+                    retry_after: None,
+                },
+                502,
+            ),
+            (LlmError::Unreachable(secret()), 502),
+            (LlmError::FirstByteTimeout, 504),
+            (LlmError::IdleTimeout, 504),
+            (LlmError::DeadlineExceeded, 504),
+            (LlmError::Truncated(secret()), 502),
+            (LlmError::Malformed(secret()), 502),
+            (LlmError::Reported(secret()), 502),
+            (LlmError::Misconfigured { status: 401 }, 502),
+            (LlmError::ContextLength, 400),
+        ];
+        for (error, status) in cases {
+            let answer = ApiError::from(error.clone());
+            assert_eq!(answer.status(), status, "{error:?}");
+            assert!(!answer.to_json().contains("canary"), "{error:?}");
+            assert!(answer.internal.is_some(), "{error:?}");
+        }
+        let limited = ApiError::from(LlmError::RateLimited { retry_after: wait });
+        assert_eq!(limited.retry_after, wait);
+        let busy = ApiError::from(LlmError::Overloaded { retry_after: None });
+        assert!(busy.retry_after.is_some());
+    }
+
+    #[test]
+    fn what_the_client_did_wrong_is_neither_retried_nor_held_against_the_provider() {
+        let wrong = LlmError::InvalidRequest {
+            message: "`stop` has too many texts".to_owned(),
+            param: Some("stop".to_owned()),
+        };
+        assert!(!wrong.is_retryable() && !wrong.may_fall_over() && !wrong.is_providers_fault());
+        let answer = ApiError::from(wrong);
+        assert_eq!(answer.param.as_deref(), Some("stop"));
+        assert_eq!(answer.message, "`stop` has too many texts");
+    }
+}

@@ -1,0 +1,347 @@
+//! Tool calls, made regular. Servers leave out indexes and ids, repeat names, give every call the
+//! index 0 or send whole calls at once; clients need each call begun once, with its id and name,
+//! and then its arguments.
+
+use clawless_core::llm::Delta;
+
+use super::MAX_PARALLEL;
+use super::wire::{Function, ToolCall};
+use crate::error::LlmError;
+
+/// The tool calls of one answer.
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls {
+    calls: Vec<Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    /// The server's index.
+    index: Option<i64>,
+    /// The server's id.
+    id: Option<String>,
+    name: Option<String>,
+    /// What came of the arguments before the name did.
+    held: String,
+    arguments: Extent,
+}
+
+impl ToolCalls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Takes a piece of a call. `make_id` gives an id for the n-th call where the server has none.
+    pub(super) fn push(
+        &mut self,
+        piece: ToolCall,
+        make_id: impl Fn(usize) -> String,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), LlmError> {
+        let function = piece.function.unwrap_or_default();
+        let id = piece.id.filter(|id| !id.is_empty());
+        let name = function.name.filter(|name| !name.is_empty());
+        let arguments = function.arguments.map(|it| it.0).unwrap_or_default();
+        let position = match self.find(piece.index, id.as_deref(), name.as_deref(), &arguments) {
+            Some(position) => position,
+            None => self.begin(piece.index)?,
+        };
+        let Some(call) = self.calls.get_mut(position) else {
+            return Ok(());
+        };
+        let number = u32::try_from(position).unwrap_or(MAX_PARALLEL);
+        if call.id.is_none() {
+            call.id = id;
+        }
+        if let (None, Some(name)) = (&call.name, name) {
+            let id = call.id.get_or_insert_with(|| make_id(position)).clone();
+            call.name = Some(name.clone());
+            out.push(Delta::ToolCallStart {
+                call: number,
+                id,
+                name,
+            });
+        }
+        if arguments.is_empty() {
+            return Ok(());
+        }
+        call.arguments.push(&arguments);
+        call.held.push_str(&arguments);
+        if call.name.is_some() {
+            out.push(Delta::ToolCallArguments {
+                call: number,
+                arguments: std::mem::take(&mut call.held),
+            });
+        }
+        Ok(())
+    }
+
+    /// The answer is over: a call without arguments has the empty object, a call without a name
+    /// is an error.
+    pub(super) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
+        for (number, call) in (0..).zip(&mut self.calls) {
+            if call.name.is_none() {
+                return Err(LlmError::Malformed("a tool call without a name".to_owned()));
+            }
+            if call.arguments == Extent::default() {
+                call.arguments = Extent::whole();
+                out.push(Delta::ToolCallArguments {
+                    call: number,
+                    arguments: "{}".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Which call a piece belongs to; `None` where it begins a new one.
+    fn find(
+        &self,
+        index: Option<i64>,
+        id: Option<&str>,
+        name: Option<&str>,
+        arguments: &str,
+    ) -> Option<usize> {
+        if let Some(id) = id {
+            let known = |call: &Call| {
+                call.id.as_deref() == Some(id) && (index.is_none() || call.index == index)
+            };
+            if let Some(position) = self.calls.iter().rposition(known) {
+                return Some(position);
+            }
+        }
+        let position = match index {
+            Some(index) => {
+                let at_index = |call: &Call| call.index == Some(index);
+                self.calls.iter().rposition(at_index)?
+            }
+            None => self.calls.len().checked_sub(1)?,
+        };
+        let call = self.calls.get(position)?;
+        let Some(name) = name else {
+            return Some(position);
+        };
+        // The piece has a name: a new call at the same place, or a name said twice?
+        let begins = match (&call.name, id) {
+            (None, _) => false,
+            (Some(_), Some(id)) => call.id.as_deref() != Some(id),
+            (Some(known), None) => {
+                let another = known != name && !call.arguments.is_unbegun();
+                another || (call.arguments.is_whole() && !arguments.is_empty())
+            }
+        };
+        (!begins).then_some(position)
+    }
+
+    fn begin(&mut self, index: Option<i64>) -> Result<usize, LlmError> {
+        let position = self.calls.len();
+        if position >= MAX_PARALLEL as usize {
+            return Err(LlmError::Malformed(format!(
+                "more than {MAX_PARALLEL} tool calls"
+            )));
+        }
+        self.calls.push(Call {
+            index,
+            id: None,
+            name: None,
+            held: String::new(),
+            arguments: Extent::default(),
+        });
+        Ok(position)
+    }
+}
+
+impl From<Function> for ToolCall {
+    /// A call in the older form: there is one at most.
+    fn from(function: Function) -> Self {
+        Self {
+            index: Some(0),
+            id: None,
+            function: Some(function),
+        }
+    }
+}
+
+/// How far a JSON text has come, without keeping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Extent {
+    begun: bool,
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Extent {
+    const fn whole() -> Self {
+        Self {
+            begun: true,
+            depth: 0,
+            in_string: false,
+            escaped: false,
+        }
+    }
+
+    const fn is_unbegun(self) -> bool {
+        !self.begun
+    }
+
+    /// Whether the object that began has ended.
+    const fn is_whole(self) -> bool {
+        self.begun && self.depth == 0 && !self.in_string
+    }
+
+    fn push(&mut self, text: &str) {
+        self.begun = true;
+        for byte in text.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                b'{' | b'[' if !self.in_string => self.depth = self.depth.saturating_add(1),
+                b'}' | b']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of pieces of calls, written as `#call id name` and `#call arguments`.
+    fn read(pieces: &str) -> Result<Vec<String>, LlmError> {
+        let pieces: Vec<ToolCall> = serde_json::from_str(pieces).expect("JSON");
+        let (mut calls, mut out) = (ToolCalls::default(), Vec::new());
+        for piece in pieces {
+            calls.push(piece, |n| format!("made_{n}"), &mut out)?;
+        }
+        calls.finish(&mut out)?;
+        Ok(out.into_iter().map(show).collect())
+    }
+
+    fn show(delta: Delta) -> String {
+        match delta {
+            Delta::ToolCallStart { call, id, name } => format!("#{call} {id} {name}"),
+            Delta::ToolCallArguments { call, arguments } => format!("#{call} {arguments}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_habit_of_servers_becomes_one_form() {
+        let cases: &[(&str, &str, &[&str])] = &[
+            (
+                "as OpenAI sends it, in parallel and interleaved",
+                r#"[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}},
+                    {"index":1,"id":"b","type":"function","function":{"name":"f","arguments":""}},
+                    {"index":0,"function":{"arguments":"{\"x\""}},
+                    {"index":1,"function":{"arguments":"{}"}},
+                    {"index":0,"function":{"arguments":":1}"}}]"#,
+                &["#0 a f", "#1 b f", r#"#0 {"x""#, "#1 {}", "#0 :1}"],
+            ),
+            (
+                "whole calls without an index",
+                r#"[{"id":"a","function":{"name":"f","arguments":"{}"}},
+                    {"id":"b","function":{"name":"f","arguments":"{}"}}]"#,
+                &["#0 a f", "#0 {}", "#1 b f", "#1 {}"],
+            ),
+            (
+                "whole calls that all have the index 0",
+                r#"[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},
+                    {"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\":"}},
+                    {"index":0,"function":{"arguments":"1}"}}]"#,
+                &["#0 a f", "#0 {}", "#1 b f", r#"#1 {"x":"#, "#1 1}"],
+            ),
+            (
+                "whole calls with neither index nor id, of the same function",
+                r#"[{"function":{"name":"f","arguments":"{\"c\":\"}\"}"}},
+                    {"function":{"name":"f","arguments":"{\"c\":2}"}}]"#,
+                &[
+                    "#0 made_0 f",
+                    r#"#0 {"c":"}"}"#,
+                    "#1 made_1 f",
+                    r#"#1 {"c":2}"#,
+                ],
+            ),
+            (
+                "id and name repeated on every piece",
+                r#"[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},
+                    {"index":0,"id":"a","function":{"name":"f","arguments":"}"}},
+                    {"index":0,"id":"a","function":{"name":"f","arguments":""}}]"#,
+                &["#0 a f", "#0 {", "#0 }"],
+            ),
+            (
+                "name repeated, without an id",
+                r#"[{"index":0,"function":{"name":"f","arguments":"{"}},
+                    {"index":0,"function":{"name":"f","arguments":"}"}}]"#,
+                &["#0 made_0 f", "#0 {", "#0 }"],
+            ),
+            (
+                "another id on every piece, the name only at first",
+                r#"[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}},
+                    {"index":0,"id":"z","function":{"arguments":"}"}}]"#,
+                &["#0 a f", "#0 {", "#0 }"],
+            ),
+            (
+                "arguments before the name",
+                r#"[{"index":0,"id":"a","function":{"arguments":"{"}},
+                    {"index":0,"function":{"name":"f"}},
+                    {"index":0,"function":{"arguments":"}"}}]"#,
+                &["#0 a f", "#0 {}"],
+            ),
+            (
+                "no arguments at all, and null for them",
+                r#"[{"index":0,"id":"a","function":{"name":"f","arguments":null}},
+                    {"index":1,"id":"","function":{"name":"g"}}]"#,
+                &["#0 a f", "#1 made_1 g", "#0 {}", "#1 {}"],
+            ),
+            (
+                "arguments as an object",
+                r#"[{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}]"#,
+                &["#0 a f", r#"#0 {"x":1}"#],
+            ),
+            (
+                "indexes that begin at 5 and go backwards",
+                r#"[{"index":5,"id":"a","function":{"name":"f","arguments":"{}"}},
+                    {"index":-3,"id":"b","function":{"name":"g","arguments":"{}"}}]"#,
+                &["#0 a f", "#0 {}", "#1 b g", "#1 {}"],
+            ),
+        ];
+        for (habit, pieces, expected) in cases {
+            let read = read(pieces).unwrap_or_else(|error| panic!("{habit}: {error}"));
+            // Held-back arguments may be joined; what matters is the order within each call.
+            assert_eq!(joined(&read), joined(&owned(expected)), "{habit}");
+        }
+    }
+
+    fn owned(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    /// The lines of each call joined, so that cuts between arguments do not count.
+    fn joined(lines: &[String]) -> Vec<String> {
+        let mut calls: Vec<String> = Vec::new();
+        for line in lines {
+            let (number, text) = line.split_once(' ').expect("a line");
+            let number: usize = number.trim_start_matches('#').parse().expect("a number");
+            if calls.len() <= number {
+                calls.resize(number + 1, String::new());
+            }
+            calls[number].push_str(text);
+        }
+        calls
+    }
+
+    #[test]
+    fn a_call_without_a_name_is_an_error() {
+        assert!(read(r#"[{"index":0,"id":"a","function":{"arguments":"{}"}}]"#).is_err());
+    }
+
+    #[test]
+    fn calls_are_bounded() {
+        let piece = r#"{"function":{"name":"f","arguments":"{}"}},"#;
+        let pieces = format!("[{}]", piece.repeat(200).trim_end_matches(','));
+        assert!(matches!(read(&pieces), Err(LlmError::Malformed(_))));
+    }
+}

@@ -1,0 +1,73 @@
+//! Answers in one piece, decoded with the same checks as streamed ones.
+
+use clawless_core::llm::LlmResponse;
+
+use super::chunk::Answer;
+use crate::accumulate::Accumulator;
+use crate::error::LlmError;
+
+/// Reads a body that came with a status of success. A web page, an error object, no choices, or a
+/// choice without a finish reason is an error.
+pub(super) fn decode(body: &[u8]) -> Result<LlmResponse, LlmError> {
+    let (mut answer, mut events) = (Answer::default(), Vec::new());
+    answer.take(body, &mut events)?;
+    answer.check_whole()?;
+    let mut whole = Accumulator::default();
+    whole.push_all(&events);
+    Ok(whole.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::{FinishReason, Usage};
+
+    use super::*;
+
+    #[test]
+    fn a_whole_answer_is_read() {
+        let answer = decode(
+            br#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[
+                {"index":1,"message":{"role":"assistant","content":"b","refusal":null},"finish_reason":"length","logprobs":null},
+                {"index":0,"message":{"role":"assistant","content":null,"reasoning":"hm","tool_calls":[
+                    {"id":"c","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":"tool_calls"}],
+                "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#,
+        )
+        .expect("an answer");
+        assert_eq!(answer.usage, Some(Usage::of(3, 4)));
+        let [first, second] = answer.choices.as_slice() else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(first.reasoning.as_deref(), Some("hm"));
+        assert_eq!(first.tool_calls[0].arguments, "{}");
+        assert_eq!(first.finish_reason, Some(FinishReason::ToolCalls));
+        assert_eq!(second.content.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn an_empty_text_is_a_text() {
+        let answer = decode(br#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#)
+            .expect("an answer");
+        assert_eq!(answer.choices[0].content.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for body in [
+            "<html>",
+            "",
+            "{}",
+            "null",
+            "[]",
+            r#"{"choices":[]}"#,
+            r#"{"choices":null}"#,
+            r#"{"error":{"message":"x"}}"#,
+            r#"{"error":"x"}"#,
+            r#"{"object":"error","message":"x"}"#,
+            r#"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":4000000,"message":{"content":"a"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]} trailing"#,
+        ] {
+            assert!(decode(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

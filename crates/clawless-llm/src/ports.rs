@@ -1,0 +1,149 @@
+//! The port to the network.
+
+use std::fmt;
+
+use futures_util::Stream;
+
+/// Sends requests to providers.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, and on Workers nothing is Send"
+)]
+pub trait Http {
+    /// An answer's body, piece by piece as the network delivers it.
+    type Body: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin + 'static;
+
+    /// Sends a request and returns once the answer's head is there.
+    ///
+    /// Dropping the future, or later the body, aborts the request: the connection goes away and
+    /// the provider may stop working. Redirects are not followed; a 3xx comes back as it is, so
+    /// that no key is carried to where a redirect points.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError>;
+}
+
+impl<H: Http + ?Sized> Http for &H {
+    type Body = H::Body;
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError> {
+        (**self).send(request).await
+    }
+}
+
+/// What is done to the URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Send a body.
+    Post,
+}
+
+impl Method {
+    /// The method's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// A request to a provider. Its `Debug` form shows neither header values nor the body: both may
+/// hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// What is done.
+    pub method: Method,
+    /// To what.
+    pub url: String,
+    /// Names in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl HttpRequest {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &names)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// The head of an answer, and its body still to come.
+#[derive(Debug)]
+pub struct HttpResponse<B> {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Headers,
+    /// The body.
+    pub body: B,
+}
+
+/// The headers of an answer that anybody here reads: an adapter may leave out all others.
+pub const HEADERS_READ: [&str; 3] = ["content-type", "retry-after", "retry-after-ms"];
+
+/// The headers of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// The first value of a header, whatever the case of its name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut headers = self.0.iter();
+        let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(headers: I) -> Self {
+        let pairs = headers.into_iter();
+        Self(
+            pairs
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
+    }
+}
+
+/// The network failed: no connection, no such name, a reset, a cut body. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HttpError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_prints_without_its_key() {
+        let request = HttpRequest {
+            method: Method::Post,
+            url: "https://provider.example/v1".to_owned(),
+            headers: vec![("authorization", "Bearer canary".to_owned())],
+            body: b"canary".to_vec(),
+        };
+        assert!(!format!("{request:?}").contains("canary"));
+        assert_eq!(request.header("authorization"), Some("Bearer canary"));
+    }
+
+    #[test]
+    fn header_names_have_no_case() {
+        let headers: Headers = [("Retry-After", "7")].into_iter().collect();
+        assert_eq!(headers.get("retry-after"), Some("7"));
+    }
+}

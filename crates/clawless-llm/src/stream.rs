@@ -1,0 +1,200 @@
+//! An answer on its way: the provider's body, decoded as it comes.
+
+use std::pin::Pin;
+
+use clawless_core::llm::{LlmEvent, LlmResponse};
+use clawless_core::time::{Clock, Timer};
+use clawless_core::{Millis, Timestamp};
+use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt};
+
+use crate::accumulate::Accumulator;
+use crate::error::LlmError;
+use crate::ports::HttpError;
+use crate::protocol::{Decoder, Progress};
+
+/// A streamed answer that has begun. Dropping it aborts the request.
+pub struct AnswerStream<B, T> {
+    /// Gone once the answer has ended, whichever way.
+    body: Option<B>,
+    decoder: Box<dyn Decoder>,
+    watch: Watch<T>,
+    /// What was decoded and not handed out.
+    ready: Vec<LlmEvent>,
+    /// What went wrong after that.
+    failure: Option<LlmError>,
+}
+
+impl<B, T> AnswerStream<B, T>
+where
+    B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
+    T: Clock + Timer + Clone + 'static,
+{
+    /// Reads until the answer has begun: the first piece of it is understood, or it has failed.
+    /// So what is no answer at all becomes an error while another model can still be asked.
+    pub(crate) async fn begin(
+        body: B,
+        decoder: Box<dyn Decoder>,
+        timer: T,
+        limits: StreamLimits,
+    ) -> Result<Self, LlmError> {
+        let mut stream = Self {
+            body: Some(body),
+            decoder,
+            watch: Watch::new(timer, limits.first_byte, limits.deadline),
+            ready: Vec::new(),
+            failure: None,
+        };
+        while !stream.decoder.has_begun() {
+            let Some(body) = &mut stream.body else {
+                break;
+            };
+            let read = stream.watch.read(body).await;
+            stream.absorb(read);
+        }
+        stream.watch.idle = limits.idle;
+        stream.watch.alarm = None;
+        match stream.failure.take() {
+            Some(error) if !stream.decoder.has_begun() => return Err(error),
+            failure => stream.failure = failure,
+        }
+        Ok(stream)
+    }
+
+    /// An answer that came whole although a stream was asked for.
+    pub(crate) fn from_whole(answer: LlmResponse, decoder: Box<dyn Decoder>, timer: T) -> Self {
+        Self {
+            body: None,
+            decoder,
+            watch: Watch::new(timer, Millis::new(0), Timestamp::from_millis(0)),
+            ready: crate::accumulate::replay(answer),
+            failure: None,
+        }
+    }
+
+    /// What the next read of the body brings, all of it at once and never empty; `None` after the
+    /// end of a whole answer, or after an error. An error comes after everything that was good.
+    ///
+    /// Dropping the future loses nothing: the next call goes on where it was.
+    pub async fn next(&mut self) -> Option<Result<Vec<LlmEvent>, LlmError>> {
+        loop {
+            if !self.ready.is_empty() {
+                return Some(Ok(std::mem::take(&mut self.ready)));
+            }
+            if let Some(error) = self.failure.take() {
+                return Some(Err(error));
+            }
+            let body = self.body.as_mut()?;
+            let read = self.watch.read(body).await;
+            self.absorb(read);
+        }
+    }
+
+    /// Reads all that is left into one answer.
+    pub async fn collect(mut self) -> Result<LlmResponse, LlmError> {
+        let mut answer = Accumulator::default();
+        while let Some(events) = self.next().await {
+            answer.push_all(&events?);
+        }
+        Ok(answer.finish())
+    }
+
+    /// Takes the outcome of one read. Does not wait, so a read is taken whole or not at all.
+    fn absorb(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
+        let outcome = match read {
+            Ok(Some(bytes)) => self.decoder.push(&bytes, &mut self.ready),
+            Ok(None) => {
+                let ended = self.decoder.end(&mut self.ready);
+                ended.map(|()| Progress::Done)
+            }
+            // What breaks after the last finish reason can only cost the usage.
+            Err(_) if self.decoder.is_whole() => Ok(Progress::Done),
+            Err(error) => Err(error.told_of(self.decoder.has_begun())),
+        };
+        match outcome {
+            Ok(Progress::More) => return,
+            Ok(Progress::Done) => {}
+            Err(error) => self.failure = Some(error),
+        }
+        self.body = None;
+    }
+}
+
+impl LlmError {
+    /// The error in the light of whether the answer had begun.
+    fn told_of(self, begun: bool) -> Self {
+        match self {
+            Self::Unreachable(why) if begun => Self::Truncated(why),
+            Self::IdleTimeout if !begun => Self::FirstByteTimeout,
+            other => other,
+        }
+    }
+}
+
+/// How long the parts of a streamed answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamLimits {
+    /// Until it has begun.
+    pub(crate) first_byte: Millis,
+    /// Between two reads.
+    pub(crate) idle: Millis,
+    /// When it must have ended.
+    pub(crate) deadline: Timestamp,
+}
+
+/// Watches over silence. One timer serves many reads: it is set anew only after it rang, because a
+/// timer for each chunk would cost more than the chunk.
+struct Watch<T> {
+    timer: T,
+    idle: Millis,
+    deadline: Timestamp,
+    last_read: Timestamp,
+    alarm: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl<T: Clock + Timer + Clone + 'static> Watch<T> {
+    fn new(timer: T, idle: Millis, deadline: Timestamp) -> Self {
+        Self {
+            last_read: timer.now(),
+            timer,
+            idle,
+            deadline,
+            alarm: None,
+        }
+    }
+
+    /// One read; an error where it fails or does not come in time.
+    async fn read<B>(&mut self, body: &mut B) -> Result<Option<Vec<u8>>, LlmError>
+    where
+        B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
+    {
+        loop {
+            let due = self.last_read.plus(self.idle).min(self.deadline);
+            let timer = &self.timer;
+            let alarm = self.alarm.get_or_insert_with(|| {
+                let (timer, span) = (timer.clone(), due.since(timer.now()));
+                Box::pin(async move { timer.sleep(span).await })
+            });
+            match select(body.next(), alarm).await {
+                Either::Left((item, _)) => {
+                    self.last_read = self.timer.now();
+                    return match item {
+                        Some(Ok(bytes)) => Ok(Some(bytes)),
+                        Some(Err(error)) => Err(LlmError::Unreachable(error.0)),
+                        None => Ok(None),
+                    };
+                }
+                Either::Right(((), _)) => {
+                    self.alarm = None;
+                    let now = self.timer.now();
+                    if now >= self.deadline {
+                        return Err(LlmError::DeadlineExceeded);
+                    }
+                    if now >= self.last_read.plus(self.idle) {
+                        return Err(LlmError::IdleTimeout);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Estimates of tokens, for providers that do not count.
+//!
+//! Nobody outside can count exactly: each model has its own vocabulary. The estimate takes four
+//! ASCII characters for a token, two of other alphabets, and one of the scripts that are written
+//! without spaces. For English prose it is within a fifth of the common vocabularies; for code it
+//! is somewhat low, for CJK somewhat high. Whoever uses it must say that it is an estimate.
+
+use clawless_core::chat::{Content, Part};
+use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
+use clawless_core::{Message, Tokens, Usage};
+
+/// Quarters of a token that surround each message: its role and its borders.
+const PER_MESSAGE: u64 = 4 * QUARTERS;
+
+/// What an image costs at a usual size, in tokens.
+const PER_IMAGE: u64 = 800;
+
+/// Counted in quarters, so that nothing is rounded until the end.
+const QUARTERS: u64 = 4;
+
+/// The tokens of a text.
+pub fn of_text(text: &str) -> Tokens {
+    round_up(quarters(text))
+}
+
+/// The tokens of a request: messages, tools and formats.
+pub fn of_request(request: &LlmRequest) -> Tokens {
+    let messages: u64 = request.messages.iter().map(message).sum();
+    let options = &request.options;
+    let tools = options.tools.iter().flatten();
+    let schemas = tools.map(|tool| {
+        let function = tool.function.as_ref();
+        let text = function.map_or(0, |it| {
+            quarters(&it.name) + it.description.as_deref().map_or(0, quarters)
+        });
+        let json = function.and_then(|it| it.parameters.as_ref());
+        let json = json.or(tool.custom.as_ref());
+        text + json.map_or(0, |json| quarters(json.as_str())) + PER_MESSAGE
+    });
+    let carried = [&options.response_format, &options.functions];
+    let carried = carried.into_iter().flatten();
+    let carried: u64 = carried.map(|json| quarters(json.as_str())).sum();
+    round_up(messages + schemas.sum::<u64>() + carried)
+}
+
+/// The tokens of an answer, as far as it came.
+pub fn of_answer(answer: &LlmResponse) -> Tokens {
+    round_up(answer.choices.iter().map(choice).sum())
+}
+
+/// The usage of a call whose provider did not tell it.
+pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
+    Usage::of(of_request(request).get(), of_answer(answer).get())
+}
+
+const fn round_up(quarters: u64) -> Tokens {
+    Tokens::new(quarters.div_ceil(QUARTERS))
+}
+
+fn quarters(text: &str) -> u64 {
+    if text.is_ascii() {
+        return text.len() as u64;
+    }
+    text.chars().map(weight).sum()
+}
+
+/// Quarters of a token for one character.
+const fn weight(c: char) -> u64 {
+    match c {
+        '\0'..='\x7f' => 1,
+        // Thai to Khmer, CJK, kana, Hangul, and everything beyond the basic plane.
+        '\u{e00}'..='\u{eff}'
+        | '\u{1000}'..='\u{11ff}'
+        | '\u{1780}'..='\u{17ff}'
+        | '\u{2e80}'..='\u{d7ff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff00}'..='\u{ffef}'
+        | '\u{10000}'.. => 4,
+        _ => 2,
+    }
+}
+
+fn message(message: &Message) -> u64 {
+    let Ok(view) = message.view() else {
+        return quarters(message.raw().as_str());
+    };
+    let texts: u64 = view
+        .content
+        .iter()
+        .flat_map(Content::texts)
+        .map(quarters)
+        .sum();
+    let parts = match &view.content {
+        Some(Content::Parts(parts)) => parts.as_slice(),
+        _ => &[],
+    };
+    let heavy = parts
+        .iter()
+        .filter(|part| matches!(part, Part::Image(_) | Part::Audio | Part::File))
+        .count() as u64;
+    let calls = view.tool_calls.iter().flatten();
+    let calls: u64 = calls
+        .filter_map(|call| call.function.as_ref())
+        .map(|it| quarters(&it.name) + quarters(&it.arguments) + PER_MESSAGE)
+        .sum();
+    texts + heavy * PER_IMAGE * QUARTERS + calls + PER_MESSAGE
+}
+
+fn choice(choice: &LlmChoice) -> u64 {
+    let texts = [&choice.content, &choice.reasoning, &choice.refusal];
+    let texts: u64 = texts.into_iter().flatten().map(|text| quarters(text)).sum();
+    let calls = choice.tool_calls.iter();
+    let calls: u64 = calls
+        .map(|call| quarters(&call.name) + quarters(&call.arguments) + PER_MESSAGE)
+        .sum();
+    texts + calls
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::Role;
+    use clawless_core::json::Json;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_estimated_by_their_script() {
+        for (text, tokens) in [
+            ("", 0),
+            ("a", 1),
+            ("The quick brown fox jumps over the lazy dog.", 11),
+            ("\u{43f}\u{440}\u{438}\u{432}\u{435}\u{442}", 3),
+            ("\u{6f22}\u{5b57}", 2),
+            ("\u{1f600}", 1),
+        ] {
+            assert_eq!(of_text(text), Tokens::new(tokens), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_inline_image_counts_as_an_image_and_not_as_its_bytes() {
+        let url = format!("data:image/png;base64,{}", "A".repeat(100_000));
+        let raw = format!(
+            r#"{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#
+        );
+        let image = Message::from_stored(Role::User, Json::parse(raw).expect("JSON"));
+        assert_eq!(message(&image), (PER_IMAGE + 4) * QUARTERS);
+    }
+}
