@@ -1,0 +1,39 @@
+//! A clock that a test sets.
+
+use std::cell::Cell;
+
+use clawless_core::{Clock, Millis, Timestamp};
+
+/// A clock that stands still until it is moved, in either direction.
+#[derive(Debug)]
+pub struct FixedClock(Cell<Timestamp>);
+
+impl FixedClock {
+    /// A clock that shows the given moment.
+    pub const fn at(now: Timestamp) -> Self {
+        Self(Cell::new(now))
+    }
+
+    /// Steps to the given moment, back or forth.
+    pub fn set(&self, now: Timestamp) {
+        self.0.set(now);
+    }
+
+    /// Goes on by a span.
+    pub fn advance(&self, span: Millis) {
+        self.0.set(self.0.get().plus(span));
+    }
+}
+
+impl Default for FixedClock {
+    /// 2026-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self::at(Timestamp::from_millis(1_767_225_600_000))
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0.get()
+    }
+}

@@ -1,0 +1,205 @@
+//! `SQLite` in the place of D1: the same migrations, the same limits, the same error messages.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use clawless_store::{Sql, SqlError, Statement, Value};
+use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, params_from_iter};
+use serde::de::DeserializeOwned;
+
+use crate::migrations;
+
+/// D1's limits: what its documentation says, and what workerd sets for every database.
+const LIMITS: [(Limit, i32); 7] = [
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (Limit::SQLITE_LIMIT_COLUMN, 100),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+];
+
+/// What shall go wrong with a call, and the message that it fails with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The call fails and does nothing.
+    Before(&'static str),
+    /// The call is carried out, and then its answer is lost.
+    After(&'static str),
+}
+
+impl Fault {
+    /// D1's message for a lost connection.
+    pub const LOST: &'static str = "D1_ERROR: Network connection lost.";
+    /// D1's message for an overload.
+    pub const OVERLOADED: &'static str =
+        "D1_ERROR: D1 DB is overloaded. Requests queued for too long.";
+}
+
+/// A database in memory.
+#[derive(Debug)]
+pub struct SqliteDatabase {
+    connection: RefCell<Connection>,
+    faults: RefCell<VecDeque<Option<Fault>>>,
+    calls: Cell<u32>,
+}
+
+impl Default for SqliteDatabase {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SqliteDatabase {
+    /// A database with all migrations applied.
+    pub fn new() -> Self {
+        let database = Self::empty();
+        for migration in migrations() {
+            database.run_script(&migration.sql);
+        }
+        database
+    }
+
+    /// A database without any tables.
+    pub fn empty() -> Self {
+        let connection = Connection::open_in_memory().expect("SQLite opens");
+        for (limit, value) in LIMITS {
+            connection
+                .set_limit(limit, value)
+                .expect("a limit can be set");
+        }
+        for (switch, on) in [
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        ] {
+            connection
+                .set_db_config(switch, on)
+                .expect("a switch can be set");
+        }
+        Self {
+            connection: RefCell::new(connection),
+            faults: RefCell::default(),
+            calls: Cell::default(),
+        }
+    }
+
+    /// Runs SQL that may hold several statements.
+    pub fn run_script(&self, sql: &str) {
+        self.run_first(sql, usize::MAX);
+    }
+
+    /// Runs the first statements of a script, as if it were interrupted; says how many it ran.
+    pub fn run_first(&self, sql: &str, count: usize) -> usize {
+        let connection = self.connection.borrow();
+        let mut batch = Batch::new(&connection, sql);
+        let mut ran = 0;
+        while ran < count {
+            let Some(mut statement) = batch.next().expect("the script is SQL") else {
+                break;
+            };
+            statement.raw_execute().expect("the script runs");
+            ran += 1;
+        }
+        ran
+    }
+
+    /// Runs a query of the test's own and gives its rows as JSON objects.
+    pub fn rows(&self, sql: &str) -> Vec<serde_json::Value> {
+        self.select(sql, &[]).expect("the query runs")
+    }
+
+    /// A query of the test's own that gives one number.
+    pub fn count(&self, sql: &str) -> i64 {
+        let connection = self.connection.borrow();
+        connection
+            .query_one(sql, [], |row| row.get(0))
+            .expect("the query gives a number")
+    }
+
+    /// How many queries and batches were asked for so far, failures included.
+    pub fn calls(&self) -> u32 {
+        self.calls.get()
+    }
+
+    /// Plans what goes wrong with the coming calls, one after another; `None` goes well.
+    pub fn plan(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.faults.borrow_mut().extend(faults);
+    }
+
+    /// Carries out one call, or lets it fail as planned.
+    fn call<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, SqlError> {
+        self.calls.set(self.calls.get() + 1);
+        let fault = self.faults.borrow_mut().pop_front().flatten();
+        if let Some(Fault::Before(message)) = fault {
+            return Err(SqlError::from_message(message));
+        }
+        let result = work().map_err(|error| SqlError::from_message(error.to_string()))?;
+        match fault {
+            Some(Fault::After(message)) => Err(SqlError::from_message(message)),
+            _ => Ok(result),
+        }
+    }
+
+    fn select(&self, sql: &str, params: &[Value]) -> rusqlite::Result<Vec<serde_json::Value>> {
+        let connection = self.connection.borrow();
+        let mut statement = connection.prepare(sql)?;
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let params = params_from_iter(params.iter().map(bound));
+        let rows = statement.query_map(params, |row| {
+            let mut object = serde_json::Map::new();
+            for (index, name) in names.iter().enumerate() {
+                object.insert(name.clone(), json(row.get_ref(index)?));
+            }
+            Ok(serde_json::Value::Object(object))
+        })?;
+        rows.collect()
+    }
+
+    fn transact(&self, statements: &[Statement]) -> rusqlite::Result<()> {
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection.transaction()?;
+        for statement in statements {
+            let mut prepared = transaction.prepare(statement.sql)?;
+            let mut rows = prepared.query(params_from_iter(statement.params.iter().map(bound)))?;
+            while rows.next()?.is_some() {}
+        }
+        transaction.commit()
+    }
+}
+
+impl Sql for SqliteDatabase {
+    async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError> {
+        let rows = self.call(|| self.select(statement.sql, &statement.params))?;
+        rows.into_iter()
+            .map(|row| serde_json::from_value(row).map_err(SqlError::corrupt))
+            .collect()
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
+        self.call(|| self.transact(&statements))
+    }
+}
+
+fn bound(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(number) => rusqlite::types::Value::Integer(number.get()),
+        Value::Text(text) => rusqlite::types::Value::Text(text.clone()),
+    }
+}
+
+fn json(value: ValueRef<'_>) -> serde_json::Value {
+    match value {
+        ValueRef::Null => serde_json::Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(_) => panic!("no table has a BLOB"),
+    }
+}
