@@ -3,17 +3,25 @@
 // The clocks are banned for the Workers; this program runs on the developer's machine.
 #![allow(clippy::disallowed_methods)]
 
+mod bench;
 mod build;
 mod bundle;
+mod dev;
+mod doctor;
+mod down;
 mod layout;
+mod migrate;
 mod model;
 mod process;
 mod progress;
+mod seed;
+mod stack;
 mod stamp;
 mod tools;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::{layout::Layout, progress::Progress};
@@ -32,21 +40,43 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Order {
+    /// Run all of Clawless here: model, Workers, database, a demo tenant
+    Dev(dev::Arguments),
+    /// Stop what `dev` started
+    Down(down::Arguments),
+    /// Say what this machine lacks
+    Doctor,
     /// Build the three Workers into build/
     Build(build::Arguments),
+    /// Bring a database up to the newest migration
+    Migrate(migrate::Arguments),
+    /// Put the demo tenant into the local database
+    Seed(seed::Arguments),
+    /// Measure the gateway against a Worker that only forwards
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let order = Arguments::parse().command;
     let progress = Progress::new();
-    let outcome = Layout::find().and_then(|layout| match order {
-        Order::Build(arguments) => build::run(&layout, &arguments, &progress),
-    });
+    let outcome = Layout::find().and_then(|layout| carry_out(&order, &layout, &progress));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress.line(format!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn carry_out(order: &Order, layout: &Layout, progress: &Progress) -> Result<()> {
+    match order {
+        Order::Dev(arguments) => dev::run(layout, arguments, progress),
+        Order::Down(arguments) => down::run(layout, arguments, progress),
+        Order::Doctor => doctor::run(layout, progress),
+        Order::Build(arguments) => build::run(layout, arguments, progress),
+        Order::Migrate(arguments) => migrate::run(layout, arguments, progress),
+        Order::Seed(arguments) => seed::run(layout, arguments, progress),
+        Order::Bench(arguments) => bench::run(layout, arguments, progress),
     }
 }

@@ -109,6 +109,8 @@ pub(crate) fn wrangler(layout: &Layout, state: &Path) -> Result<Command> {
         .env("WRANGLER_HIDE_BANNER", "true")
         .env("WRANGLER_LOG_PATH", state.join("logs/wrangler"))
         .env("WRANGLER_REGISTRY_PATH", state.join("registry"))
+        // It would ask the network where this machine is, and wait for the answer.
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .env("NO_UPDATE_NOTIFIER", "1")
         .env("FORCE_COLOR", "0");
     Ok(command)

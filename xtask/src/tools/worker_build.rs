@@ -20,12 +20,7 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    if !has_openssl_headers() {
-        bail!(
-            "worker-build needs OpenSSL's headers to be built: run \
-             `apt-get install -y pkg-config libssl-dev` (Debian, Ubuntu) or your system's equivalent, then try again"
-        );
-    }
+    require_openssl_headers()?;
     let task = progress.task(format!("worker-build {VERSION} (once for this machine)"));
     let home = layout.cached(format!(
         "tools/worker-build-{VERSION}.{}/bin",
@@ -63,11 +58,15 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Whether its TLS library can be built. Only Linux lacks one of the system's own.
-pub(crate) fn has_openssl_headers() -> bool {
-    !cfg!(target_os = "linux")
-        || Command::new("pkg-config")
-            .args(["--exists", "openssl"])
-            .status()
-            .is_ok_and(|status| status.success())
+/// Fails where its TLS library can't be built. Only Linux lacks one of the system's own.
+pub(crate) fn require_openssl_headers() -> Result<()> {
+    let mut question = Command::new("pkg-config");
+    question.args(["--exists", "openssl"]);
+    if cfg!(target_os = "linux") && !question.status().is_ok_and(|status| status.success()) {
+        bail!(
+            "worker-build needs OpenSSL's headers to be built: run `apt-get install -y pkg-config \
+             libssl-dev` (Debian, Ubuntu) or your system's equivalent, then try again"
+        );
+    }
+    Ok(())
 }

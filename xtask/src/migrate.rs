@@ -1,0 +1,44 @@
+//! `cargo xtask migrate`: brings a database up to the newest migration.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    layout::Layout,
+    progress::Progress,
+    stack::{database, state::State},
+    tools::npm,
+};
+
+/// Which database.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The local database (the default)
+    #[arg(long, conflicts_with = "remote")]
+    local: bool,
+    /// The deployed database; wrangler must be logged in
+    #[arg(long)]
+    remote: bool,
+    /// The folder with the local state [default: .clawless]
+    #[arg(long, value_name = "DIR", conflicts_with = "remote")]
+    state: Option<PathBuf>,
+}
+
+/// Applies what is missing; what is there already is left alone.
+pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    npm::ready(layout, progress)?;
+    let state = State::new(
+        &arguments
+            .state
+            .clone()
+            .unwrap_or_else(|| layout.default_state()),
+    )?;
+    if arguments.remote {
+        return database::migrate_remote(layout, &state, progress);
+    }
+    database::migrate(layout, &state, progress)?;
+    progress.line("The local database is up to date.");
+    Ok(())
+}

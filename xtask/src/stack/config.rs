@@ -1,0 +1,154 @@
+//! The Workers' configurations of one stack, derived from the committed ones.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    layout::{Layout, WORKERS},
+    stack::{provider::Provider, state::State},
+    stamp::write_whole,
+};
+
+/// Writes all of them.
+pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> Result<()> {
+    for worker in WORKERS {
+        let mut config = read(layout, worker)?;
+        localise(&mut config, layout, state, worker);
+        if worker == "gateway" {
+            set_variables(&mut config, provider.variables());
+        }
+        // The variables may hold the key of an upstream.
+        write_whole(
+            &state.config(worker),
+            &serde_json::to_vec_pretty(&config)?,
+            true,
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes a configuration that has the database and nothing else, for the commands that work on it
+/// before the rest of the stack is known.
+pub(crate) fn write_database(layout: &Layout, state: &State) -> Result<PathBuf> {
+    let mut config = read(layout, "gateway")?;
+    localise(&mut config, layout, state, "gateway");
+    config.retain(|key, _| ["name", "compatibility_date", "d1_databases"].contains(&key.as_str()));
+    let path = state.config("database");
+    write_whole(&path, &serde_json::to_vec_pretty(&config)?, false)?;
+    Ok(path)
+}
+
+/// A committed configuration.
+pub(crate) fn read(layout: &Layout, worker: &str) -> Result<Map<String, Value>> {
+    let path = layout.at(format!("wrangler/{worker}.jsonc"));
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    parse(&text).with_context(|| format!("{} is no configuration", path.display()))
+}
+
+fn parse(text: &str) -> Result<Map<String, Value>> {
+    match jsonc_parser::parse_to_serde_value::<Value>(text, &jsonc_parser::ParseOptions::default())?
+    {
+        Value::Object(config) => Ok(config),
+        _ => anyhow::bail!("its outermost value is no object"),
+    }
+}
+
+/// Points a configuration at this stack and away from the network.
+fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, worker: &str) {
+    // Offline, an `ai` binding stops `wrangler dev`.
+    for production_only in ["$schema", "ai", "routes", "route"] {
+        config.remove(production_only);
+    }
+    config.insert(
+        "main".to_owned(),
+        json!(state.bundle(worker).join("index.js")),
+    );
+    for database in config
+        .get_mut("d1_databases")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(database) = database.as_object_mut() {
+            database.insert("migrations_dir".to_owned(), json!(layout.at("migrations")));
+        }
+    }
+    if let Some(folder) = config
+        .get_mut("assets")
+        .and_then(|assets| assets.get_mut("directory"))
+    {
+        let committed = layout
+            .at("wrangler")
+            .join(folder.as_str().unwrap_or_default());
+        *folder = json!(committed);
+    }
+    set_variables(
+        config,
+        [("ENVIRONMENT".to_owned(), json!("development"))]
+            .into_iter()
+            .collect(),
+    );
+}
+
+fn set_variables(config: &mut Map<String, Value>, variables: Map<String, Value>) {
+    if let Some(known) = config
+        .entry("vars")
+        .or_insert_with(|| json!({}))
+        .as_object_mut()
+    {
+        known.extend(variables);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_of_a_configuration_keeps_bindings_and_loses_what_needs_the_network() {
+        let layout = Layout::find().unwrap();
+        let state = State::new(std::path::Path::new("/tmp/stack")).unwrap();
+        let mut config = parse(
+            r#"{ // with a comment
+                "name": "w", "main": "../x", "ai": {"binding": "AI"},
+                "services": [{"binding": "ADMIN", "service": "a"}],
+                "d1_databases": [{"binding": "DB", "migrations_dir": "../migrations"}],
+                "vars": {"ENVIRONMENT": "production", "LOG_LEVEL": "info"},
+            }"#,
+        )
+        .unwrap();
+        localise(&mut config, &layout, &state, "gateway");
+        let config = Value::Object(config);
+        assert_eq!(config.get("ai"), None);
+        assert_eq!(config.pointer("/services/0/binding"), Some(&json!("ADMIN")));
+        assert_eq!(
+            config.pointer("/main"),
+            Some(&json!("/tmp/stack/bundles/gateway/index.js"))
+        );
+        assert_eq!(
+            config.pointer("/d1_databases/0/migrations_dir"),
+            Some(&json!(layout.at("migrations")))
+        );
+        assert_eq!(
+            config.pointer("/vars"),
+            Some(&json!({"ENVIRONMENT": "development", "LOG_LEVEL": "info"}))
+        );
+    }
+
+    #[test]
+    fn committed_configurations_hide_all_but_the_gateway() {
+        let layout = Layout::find().unwrap();
+        for worker in WORKERS {
+            let config = Value::Object(read(&layout, worker).unwrap());
+            assert_eq!(
+                config.get("name"),
+                Some(&json!(format!("clawless-{worker}")))
+            );
+            assert_eq!(config.get("workers_dev"), Some(&json!(worker == "gateway")));
+            assert_eq!(config.get("preview_urls"), Some(&json!(false)));
+        }
+    }
+}

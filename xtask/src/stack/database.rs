@@ -1,0 +1,149 @@
+//! The local database: its schema and its demo tenant.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    layout::Layout,
+    process::{capture, run_logged},
+    progress::Progress,
+    stack::{config, state::State},
+    stamp::{Stamp, digest_of, write_whole},
+    tools::{npm, rust::cargo},
+};
+
+/// The database's name in every configuration.
+pub(crate) const NAME: &str = "clawless";
+
+/// What the seeding program prints.
+#[derive(Deserialize)]
+struct Seed {
+    sql: String,
+    #[serde(flatten)]
+    keys: DemoKeys,
+}
+
+/// The demo tenant and the keys that open it; a key whose feature is not built yet is absent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DemoKeys {
+    /// The tenant's id.
+    pub(crate) tenant_id: Option<String>,
+    /// For servers.
+    pub(crate) secret_key: Option<String>,
+    /// For browsers.
+    pub(crate) public_key: Option<String>,
+    /// For the admin API.
+    pub(crate) admin_token: Option<String>,
+}
+
+/// Brings the local database up to the newest migration.
+pub(crate) fn migrate(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
+    let stamp = Stamp::new(state.stamp("migrations"), migrations(layout)?);
+    if stamp.is_current() {
+        return Ok(());
+    }
+    let task = progress.task("database migrations");
+    let mut command = wrangler_d1(layout, state)?;
+    command.args(["migrations", "apply", NAME, "--local"]);
+    command
+        .arg("--persist-to")
+        .arg(state.storage())
+        .arg("--config")
+        .arg(config::write_database(layout, state)?);
+    run_logged(&mut command, &state.log("migrate"), Some(&task))?;
+    stamp.set()?;
+    task.done();
+    Ok(())
+}
+
+/// Puts the demo tenant into the local database, with the keys of last time if there are any.
+pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Result<DemoKeys> {
+    let program = built_seed(layout, state)?;
+    let kept = fs::read_to_string(state.demo_keys()).ok();
+    let stamp = |keys: &str| -> Result<Stamp> {
+        Ok(Stamp::new(
+            state.stamp("seed"),
+            format!("{}\n{keys}", digest_of(&program, |_| ())?),
+        ))
+    };
+    if let Some(keys) = kept
+        .as_deref()
+        .filter(|keys| stamp(keys).is_ok_and(|stamp| stamp.is_current()))
+    {
+        return serde_json::from_str(keys)
+            .context("the demo keys can't be read: start with --fresh");
+    }
+    let task = progress.task("demo tenant");
+    let mut command = Command::new(&program);
+    if kept.is_some() {
+        command.arg("--keys").arg(state.demo_keys());
+    }
+    let seed: Seed = serde_json::from_str(&capture(&mut command)?)
+        .context("the seeding program printed something else")?;
+    let statements = state.storage().join("seed.sql");
+    write_whole(&statements, seed.sql.as_bytes(), true)?;
+    let mut command = wrangler_d1(layout, state)?;
+    command
+        .args(["execute", NAME, "--local", "--yes", "--file"])
+        .arg(&statements);
+    command
+        .arg("--persist-to")
+        .arg(state.storage())
+        .arg("--config")
+        .arg(config::write_database(layout, state)?);
+    run_logged(&mut command, &state.log("seed"), Some(&task))?;
+    fs::remove_file(&statements)
+        .with_context(|| format!("can't remove {}", statements.display()))?;
+    let keys = serde_json::to_string_pretty(&seed.keys)?;
+    write_whole(&state.demo_keys(), keys.as_bytes(), true)?;
+    stamp(&keys)?.set()?;
+    task.done();
+    Ok(seed.keys)
+}
+
+/// Brings the deployed database up to the newest migration.
+pub(crate) fn migrate_remote(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
+    let task = progress.task("migrations of the deployed database");
+    let mut command = wrangler_d1(layout, state)?;
+    command
+        .args(["migrations", "apply", NAME, "--remote", "--config"])
+        .arg(layout.at("wrangler/gateway.jsonc"));
+    run_logged(&mut command, &state.log("migrate-remote"), Some(&task))?;
+    task.done();
+    Ok(())
+}
+
+fn wrangler_d1(layout: &Layout, state: &State) -> Result<Command> {
+    let mut command = npm::wrangler(layout, state.root())?;
+    // Whoever asked for the migration is not asked again.
+    command.arg("d1").env("CI", "true");
+    Ok(command)
+}
+
+/// The migration files' names and contents.
+fn migrations(layout: &Layout) -> Result<String> {
+    let folder = layout.at("migrations");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .with_context(|| format!("can't read {}", folder.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    files.iter().try_fold(String::new(), |all, file| {
+        let text =
+            fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+        Ok(all + &file.file_name().unwrap_or_default().to_string_lossy() + "\n" + &text)
+    })
+}
+
+fn built_seed(layout: &Layout, state: &State) -> Result<PathBuf> {
+    let mut build = cargo();
+    build
+        .args(["build", "--package", "clawless-seed"])
+        .current_dir(layout.root());
+    run_logged(&mut build, &state.log("build-seed"), None)?;
+    Ok(layout.target().join("debug/clawless-seed"))
+}

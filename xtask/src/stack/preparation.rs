@@ -1,0 +1,138 @@
+//! Everything that must be there before a stack can start, made side by side as far as it goes.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    thread::{self, ScopedJoinHandle},
+};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{
+    bundle::{self, Bundle, Profile},
+    doctor,
+    layout::Layout,
+    model::{self, Model},
+    process::run_logged,
+    progress::Progress,
+    stack::{
+        database::{self, DemoKeys},
+        provider::LocalModel,
+        state::State,
+    },
+    tools::{BuildTools, bindgen, npm, rust, worker_build},
+};
+
+/// What a stack is to be made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// How the Workers are compiled.
+    pub(crate) profile: Profile,
+    /// The model that runs here, if one does.
+    pub(crate) model: Option<&'static Model>,
+}
+
+/// What a stack starts from.
+pub(crate) struct Prepared {
+    /// The Workers.
+    pub(crate) bundles: Vec<Bundle>,
+    /// What they were built with.
+    pub(crate) tools: BuildTools,
+    /// The demo tenant.
+    pub(crate) keys: DemoKeys,
+    /// The local model, if one was asked for.
+    pub(crate) model: Option<LocalModel>,
+}
+
+/// Makes what is missing. Commands of one checkout take turns.
+pub(crate) fn prepare(
+    layout: &Layout,
+    state: &State,
+    plan: Plan,
+    progress: &Progress,
+) -> Result<Prepared> {
+    doctor::require(layout, plan.model.is_some())?;
+    let _turn = take_turn(layout, progress)?;
+    rust::wasm_target_ready(progress)?;
+    thread::scope(|scope| {
+        let packages = scope.spawn(|| npm::ready(layout, progress));
+        let compilers = scope.spawn(|| -> Result<()> {
+            worker_build::ready(layout, progress)?;
+            bindgen::ready(layout, progress)?;
+            Ok(())
+        });
+        let model = plan
+            .model
+            .map(|model| scope.spawn(|| local_model(layout, model, progress)));
+        joined(packages)?;
+        let keys = scope.spawn(|| {
+            database::migrate(layout, state, progress)?;
+            database::seed(layout, state, progress)
+        });
+        joined(compilers)?;
+        let tools = BuildTools::ready(layout, progress)?;
+        let bundles = bundle::build_all(layout, &tools, plan.profile, progress)?;
+        Ok(Prepared {
+            bundles,
+            tools,
+            keys: joined(keys)?,
+            model: model.map(joined).transpose()?,
+        })
+    })
+}
+
+/// The model's server, compiled while its weights are fetched.
+pub(crate) fn local_model(
+    layout: &Layout,
+    model: &'static Model,
+    progress: &Progress,
+) -> Result<LocalModel> {
+    thread::scope(|scope| {
+        let weights = scope.spawn(|| model.fetched(layout, progress));
+        let server = build_server(layout, progress)?;
+        joined(weights)?;
+        let weights = model.prepared(layout, &server, progress)?;
+        Ok(LocalModel {
+            server,
+            weights,
+            model,
+        })
+    })
+}
+
+fn build_server(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
+    let task = progress.task("the local model's server");
+    let mut build = rust::cargo();
+    build
+        .args(["build", "--package", "clawless-local-model"])
+        .args(model::CARGO_ARGUMENTS)
+        .current_dir(layout.root());
+    run_logged(
+        &mut build,
+        &layout.at(".clawless/logs/build-local-model.log"),
+        Some(&task),
+    )?;
+    task.done();
+    Ok(layout.target().join("local-model/clawless-local-model"))
+}
+
+/// Holds off other commands of this checkout that build: they would write the same files.
+fn take_turn(layout: &Layout, progress: &Progress) -> Result<File> {
+    let path = layout.at(".clawless/preparing.lock");
+    std::fs::create_dir_all(layout.at(".clawless")).context("can't make the folder .clawless")?;
+    let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        progress.line("  waiting for another command that is building");
+        file.lock()
+            .with_context(|| format!("can't lock {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| {
+        Err(anyhow!(
+            "a part of the preparation broke down: see the lines above"
+        ))
+    })
+}

@@ -1,0 +1,273 @@
+//! Where a stack's answers come from: the local model's server, or somebody else's.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    model::Model,
+    process::tail,
+    stack::{group::Group, ready},
+};
+
+/// Tokens of context and of output that are assumed of a model whose server doesn't say.
+const ASSUMED: (u64, u64) = (32_768, 4_096);
+
+/// How long a model may take to load.
+const LOADING: Duration = Duration::from_secs(120);
+
+/// The variable in which the gateway finds an upstream's key.
+const KEY_VARIABLE: &str = "UPSTREAM_KEY";
+
+/// An OpenAI-compatible server, as the gateway is told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider {
+    name: &'static str,
+    base_url: String,
+    key: Option<String>,
+    models: Vec<Offer>,
+}
+
+/// One of its models.
+#[derive(Debug, Clone)]
+struct Offer {
+    id: String,
+    context: u64,
+    max_output: u64,
+}
+
+/// The local model's program and its weights.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalModel {
+    /// `clawless-local-model`, built.
+    pub(crate) server: PathBuf,
+    /// The weights in the form it loads.
+    pub(crate) weights: PathBuf,
+    /// What they are.
+    pub(crate) model: &'static Model,
+}
+
+impl LocalModel {
+    /// Starts the server on a free port and waits until it has loaded the weights.
+    pub(crate) fn start(&self, group: &mut Group, log: &Path) -> Result<Provider> {
+        let mut command = Command::new(&self.server);
+        command
+            .args(["serve", "--port", "0", "--id", self.model.id, "--model"])
+            .arg(&self.weights);
+        group.start("the model server", &mut command, log)?;
+        let mut base_url = None;
+        ready::wait(
+            LOADING,
+            || {
+                base_url = announced(&fs::read_to_string(log).unwrap_or_default());
+                base_url.is_some()
+            },
+            || match group.ended() {
+                None => Ok(()),
+                Some(ended) => bail!(
+                    "{} ended ({}):\n{}",
+                    ended.name,
+                    ended.status,
+                    tail(&fs::read_to_string(ended.log).unwrap_or_default())
+                ),
+            },
+        )
+        .context("the local model did not start")?;
+        Ok(Provider {
+            name: "local",
+            base_url: base_url.unwrap_or_default(),
+            key: None,
+            models: vec![Offer {
+                id: self.model.id.to_owned(),
+                context: u64::from(self.model.context),
+                max_output: ASSUMED.1,
+            }],
+        })
+    }
+}
+
+/// The base URL in the line with which the server says that it is ready.
+fn announced(printed: &str) -> Option<String> {
+    let lines = printed.lines().filter(|line| line.starts_with('{'));
+    let mut messages = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ready = messages.find(|message| message.get("ready") == Some(&Value::Bool(true)))?;
+    ready.get("base_url")?.as_str().map(ToOwned::to_owned)
+}
+
+impl Provider {
+    /// Asks another server for its models.
+    pub(crate) fn upstream(address: &str, key: Option<String>) -> Result<Self> {
+        let base_url = with_version(address);
+        let url = format!("{base_url}/models");
+        let what_to_do = || {
+            format!(
+                "{url} gave no list of models: is the server running, and is --upstream-key right?"
+            )
+        };
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build()
+            .into();
+        let mut request = agent.get(&url);
+        if let Some(key) = &key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let text = request
+            .call()
+            .with_context(what_to_do)?
+            .body_mut()
+            .read_to_string()
+            .with_context(what_to_do)?;
+        let models = offers(&serde_json::from_str(&text).with_context(what_to_do)?);
+        ensure!(
+            !models.is_empty(),
+            "{url} lists no models: load one there first"
+        );
+        Ok(Self {
+            name: "upstream",
+            base_url,
+            key,
+            models,
+        })
+    }
+
+    /// A model that answers.
+    pub(crate) fn first_model(&self) -> &str {
+        self.models.first().map_or("auto", |model| &model.id)
+    }
+
+    /// How many models it offers.
+    pub(crate) fn offered(&self) -> usize {
+        self.models.len()
+    }
+
+    /// Where it listens.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The gateway's variables that tell of it.
+    pub(crate) fn variables(&self) -> Map<String, Value> {
+        let models: Vec<Value> = self
+            .models
+            .iter()
+            .map(|model| json!({"id": model.id, "context": model.context, "max_output": model.max_output}))
+            .collect();
+        let provider = json!({
+            "name": self.name,
+            "kind": "openai",
+            "base_url": self.base_url,
+            "key": self.key.as_ref().map(|_| KEY_VARIABLE),
+            "models": models,
+        });
+        let mut variables = Map::new();
+        variables.insert("PROVIDERS".to_owned(), json!(json!([provider]).to_string()));
+        variables.insert("ALLOW_PRIVATE_PROVIDERS".to_owned(), json!("true"));
+        if let Some(key) = &self.key {
+            variables.insert(KEY_VARIABLE.to_owned(), json!(key));
+        }
+        variables
+    }
+}
+
+/// The address of the API: people give the server's own just as often.
+fn with_version(address: &str) -> String {
+    let address = address.trim_end_matches('/');
+    let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
+    if after_scheme.contains('/') {
+        address.to_owned()
+    } else {
+        format!("{address}/v1")
+    }
+}
+
+/// The models of a `/v1/models` answer, with the limits that some servers add to it.
+fn offers(list: &Value) -> Vec<Offer> {
+    let entries = list
+        .get("data")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let limit = [
+                "/max_model_len",
+                "/context_length",
+                "/context_window",
+                "/meta/n_ctx_train",
+            ]
+            .iter()
+            .find_map(|path| entry.pointer(path)?.as_u64());
+            let context = limit.unwrap_or(ASSUMED.0);
+            Some(Offer {
+                id: entry.get("id")?.as_str()?.to_owned(),
+                context,
+                max_output: ASSUMED.1.min(context),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_is_ready_when_it_says_so_and_not_before() {
+        assert_eq!(announced("loading\n{\"ready\":false}\n"), None);
+        let printed =
+            "loading\n{\"ready\":true,\"base_url\":\"http://127.0.0.1:1/v1\",\"model\":\"m\"}\n";
+        assert_eq!(announced(printed).as_deref(), Some("http://127.0.0.1:1/v1"));
+    }
+
+    #[test]
+    fn address_without_a_path_gets_the_usual_one() {
+        assert_eq!(
+            with_version("http://localhost:11434/"),
+            "http://localhost:11434/v1"
+        );
+        assert_eq!(
+            with_version("https://models.example/api/v1/"),
+            "https://models.example/api/v1"
+        );
+    }
+
+    #[test]
+    fn models_come_with_the_limits_that_the_server_tells() {
+        let list = json!({"data": [{"id": "a", "max_model_len": 2048}, {"id": "b"}, {"no": "id"}]});
+        let found: Vec<_> = offers(&list)
+            .into_iter()
+            .map(|offer| (offer.id, offer.context, offer.max_output))
+            .collect();
+        assert_eq!(
+            found,
+            [("a".to_owned(), 2048, 2048), ("b".to_owned(), 32_768, 4096)]
+        );
+    }
+
+    #[test]
+    fn key_is_named_in_the_list_and_given_apart() {
+        let offer = Offer {
+            id: "m".to_owned(),
+            context: 1,
+            max_output: 1,
+        };
+        let provider = Provider {
+            name: "upstream",
+            base_url: "http://x/v1".to_owned(),
+            key: Some("secret".to_owned()),
+            models: vec![offer],
+        };
+        let variables = provider.variables();
+        let list = variables.get("PROVIDERS").unwrap().as_str().unwrap();
+        assert!(list.contains("\"key\":\"UPSTREAM_KEY\"") && !list.contains("secret"));
+        assert_eq!(variables.get("UPSTREAM_KEY"), Some(&json!("secret")));
+    }
+}

@@ -1,0 +1,190 @@
+//! Rebuilding what a running stack serves, when its sources change.
+
+use std::{
+    fs,
+    path::Path,
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::{
+    bundle::{self, Bundle, FILES, Profile},
+    layout::Layout,
+    progress::Progress,
+    stack::{database, state::State},
+    stamp::digest_of,
+    tools::BuildTools,
+};
+
+/// The folders whose files make up the Workers and their database.
+const SOURCES: [&str; 3] = ["crates", "workers", "migrations"];
+
+/// How long the sources must be quiet before a build begins: editors write several files.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Changes of the sources, as they happen. It lives as long as the stack.
+pub(crate) struct Sources {
+    events: Receiver<()>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Sources {
+    /// Begins to watch.
+    pub(crate) fn watch(layout: &Layout) -> Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_change(&event)) {
+                // Nobody listens any more when the stack is ending.
+                let _ = sender.send(());
+            }
+        })
+        .context("can't watch the sources")?;
+        for folder in SOURCES {
+            let folder = layout.at(folder);
+            watcher
+                .watch(&folder, RecursiveMode::Recursive)
+                .with_context(|| format!("can't watch {}", folder.display()))?;
+        }
+        Ok(Self {
+            events,
+            _watcher: watcher,
+        })
+    }
+
+    /// Whether anything changed since it was last asked; if so, waits until the sources are quiet.
+    pub(crate) fn changed(&self) -> bool {
+        if self.events.try_recv().is_err() {
+            return false;
+        }
+        while self.events.recv_timeout(QUIET).is_ok() {}
+        true
+    }
+}
+
+/// Reading a file is an event too, and a compiler reads many.
+fn is_change(event: &Event) -> bool {
+    let kind = matches!(
+        event.kind,
+        EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
+    );
+    kind && event.paths.iter().any(|path| is_source(path))
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        ["rs", "toml", "sql", "json"]
+            .iter()
+            .any(|known| extension == *known)
+    })
+}
+
+/// What a rebuild needs, so that it can run beside the stack.
+#[derive(Clone)]
+pub(crate) struct Rebuild {
+    pub(crate) layout: Layout,
+    pub(crate) state: State,
+    pub(crate) tools: BuildTools,
+    pub(crate) profile: Profile,
+    pub(crate) progress: Progress,
+}
+
+impl Rebuild {
+    /// Builds on a thread of its own; the receiver hears when it is over.
+    pub(crate) fn start(&self) -> Receiver<()> {
+        let (sender, over) = mpsc::channel();
+        let job = self.clone();
+        thread::spawn(move || {
+            job.run();
+            let _ = sender.send(());
+        });
+        over
+    }
+
+    fn run(&self) {
+        self.progress.line("Sources changed: building.");
+        match self.attempt() {
+            Ok(true) => self.progress.line("The new version is live."),
+            Ok(false) => self.progress.line("Nothing that runs has changed."),
+            Err(error) => self.progress.line(format!(
+                "{error:#}\nThe build failed: the version from before keeps running."
+            )),
+        }
+    }
+
+    fn attempt(&self) -> Result<bool> {
+        let bundles = bundle::build_all(&self.layout, &self.tools, self.profile, &self.progress)?;
+        // Schema first: the new code may need it, and migrations only ever expand what old code uses.
+        database::migrate(&self.layout, &self.state, &self.progress)?;
+        publish(&bundles, &self.state)
+    }
+}
+
+/// Copies bundles to where the stack's Workers are loaded from. Says whether any differs from before.
+pub(crate) fn publish(bundles: &[Bundle], state: &State) -> Result<bool> {
+    let mut any = false;
+    for bundle in bundles {
+        let folder = state.bundle(bundle.worker);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+        // The entry comes last: it is what a reload begins with.
+        for file in FILES.iter().rev() {
+            let (from, to) = (bundle.folder.join(file), folder.join(file));
+            if to.is_file() && digest_of(&from, |_| ())? == digest_of(&to, |_| ())? {
+                continue;
+            }
+            // Staged outside the folder, which wrangler looks for modules in.
+            let staged = folder.with_extension("new");
+            fs::copy(&from, &staged)
+                .and_then(|_| fs::rename(&staged, &to))
+                .with_context(|| format!("can't copy {} to {}", from.display(), to.display()))?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_changes_of_sources_start_a_build() {
+        let event = |kind, path: &str| Event::new(kind).add_path(path.into());
+        let modified = EventKind::Modify(notify::event::ModifyKind::Any);
+        assert!(is_change(&event(modified, "crates/a/src/lib.rs")));
+        assert!(is_change(&event(modified, "migrations/001_tenants.sql")));
+        assert!(!is_change(&event(modified, "crates/a/src/.lib.rs.swp")));
+        assert!(!is_change(&event(
+            EventKind::Access(notify::event::AccessKind::Any),
+            "crates/a/src/lib.rs"
+        )));
+    }
+
+    #[test]
+    fn bundle_is_copied_once_and_again_only_when_it_differs() {
+        let root = std::env::temp_dir().join(format!("clawless-publish-{}", std::process::id()));
+        let built = root.join("built");
+        fs::create_dir_all(&built).unwrap();
+        for file in FILES {
+            fs::write(built.join(file), "one").unwrap();
+        }
+        let state = State::new(&root.join("state")).unwrap();
+        let bundles = [Bundle {
+            worker: "gateway",
+            folder: built.clone(),
+        }];
+        assert!(publish(&bundles, &state).unwrap());
+        assert!(!publish(&bundles, &state).unwrap());
+        fs::write(built.join("index.js"), "two").unwrap();
+        assert!(publish(&bundles, &state).unwrap());
+        assert_eq!(
+            fs::read_to_string(state.bundle("gateway").join("index.js")).unwrap(),
+            "two"
+        );
+        fs::remove_dir_all(root).unwrap();
+    }
+}
