@@ -1,138 +1,161 @@
 // Fault 25: a migration that is applied twice, or interrupted, converges.
-//
-// The real command applies them, to a real local D1 on disk.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { migrations, ROOT } from "../harness/bundle.mjs";
+import { openDatabases, SCHEMA, schemaOf } from "../harness/databases.mjs";
+import { migrate } from "../harness/stack.mjs";
 
-const WRANGLER = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-const FILES = migrations().map(({ name }) => name);
+const FILES = migrations();
 
-let scratch;
+/** What a database looks like after all of them. */
 let reference;
 before(async () => {
-  scratch = mkdtempSync(path.join(tmpdir(), "clawless-migrations-"));
-  const place = newPlace("reference");
-  await apply(place);
-  reference = schema(place);
-  assert.ok(reference.length > FILES.length, "the migrations make tables");
-});
-after(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** A database of its own with a configuration that names `files` as its migrations. */
-function newPlace(name, files = FILES) {
-  const place = { dir: path.join(scratch, name) };
-  mkdirSync(place.dir, { recursive: true });
-  offer(place, files);
-  const binding = { binding: "DB", database_name: "clawless", database_id: "00000000-0000-0000-0000-000000000000", migrations_dir: "migrations" };
-  writeFileSync(
-    path.join(place.dir, "wrangler.json"),
-    JSON.stringify({ name: "clawless-gateway", compatibility_date: "2026-01-01", d1_databases: [binding] }),
-  );
-  return place;
-}
-
-function offer(place, files) {
-  const target = path.join(place.dir, "migrations");
-  rmSync(target, { recursive: true, force: true });
-  mkdirSync(target);
-  for (const file of files) cpSync(path.join(ROOT, "migrations", file), path.join(target, file));
-}
-
-function start(place) {
-  return spawn(
-    process.execPath,
-    [WRANGLER, "d1", "migrations", "apply", "clawless", "--local", "--persist-to", path.join(place.dir, "state")],
-    {
-      cwd: place.dir,
-      detached: true, // a group of its own, so that its workerd can be killed with it
-      env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: path.join(place.dir, "logs") },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-}
-
-async function apply(place) {
-  const child = start(place);
-  const output = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => output.push(part));
-  const [code] = await once(child, "close");
-  assert.equal(code, 0, Buffer.concat(output).toString());
-  return Buffer.concat(output).toString();
-}
-
-function open(place) {
-  const folder = path.join(place.dir, "state", "v3", "d1", "miniflare-D1DatabaseObject");
-  const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
-  return new DatabaseSync(path.join(folder, file), { readOnly: true });
-}
-
-/** Everything that the migrations define, and which of them are booked as done. */
-function schema(place) {
-  const database = open(place);
+  const { databases, stop } = await openDatabases(1);
   try {
-    const objects = database
-      .prepare("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%' ORDER BY type, name")
-      .all();
-    const booked = database.prepare("SELECT name FROM d1_migrations ORDER BY id").all();
-    return [...objects, ...booked].map((row) => ({ ...row }));
+    await migrate(databases[0]);
+    reference = await schemaOf(databases[0]);
+    assert.ok(reference.length > FILES.length, "the migrations make tables and indexes");
   } finally {
-    database.close();
+    await stop();
   }
-}
-
-test("applying_them_twice_changes_nothing", async () => {
-  const place = newPlace("twice");
-  await apply(place);
-  assert.match(await apply(place), /No migrations to apply/);
-  assert.deepEqual(schema(place), reference);
 });
 
-test("applying_them_one_release_at_a_time_gives_the_same_as_all_at_once", async () => {
-  const place = newPlace("stepwise", FILES.slice(0, 1));
-  await apply(place);
-  offer(place, FILES.slice(0, Math.ceil(FILES.length / 2)));
-  await apply(place);
-  offer(place, FILES);
-  await apply(place);
-  assert.deepEqual(schema(place), reference);
-});
-
-test("killed_at_any_moment_and_applied_again_they_converge", async () => {
-  for (const [round, delayMs] of [200, 600, 900, 1_100, 1_300, 1_600].entries()) {
-    const place = newPlace(`killed-${round}`);
-    const child = start(place);
-    child.stdout.resume();
-    child.stderr.resume();
-    const closed = once(child, "close");
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, delayMs))]);
+describe("on D1", () => {
+  test("all_of_them_once_more_change_nothing", async () => {
+    const { databases, stop } = await openDatabases(1);
     try {
-      process.kill(-child.pid, "SIGKILL");
-    } catch (error) {
-      assert.equal(error.code, "ESRCH", "it had come to its end before"); // nothing left to kill
+      await migrate(databases[0]);
+      await migrate(databases[0]);
+      assert.deepEqual(await schemaOf(databases[0]), reference);
+    } finally {
+      await stop();
     }
-    await closed;
-    await apply(place);
-    assert.deepEqual(schema(place), reference, `killed after ${delayMs} ms`);
-  }
+  });
+
+  test("interrupted_after_any_statement_and_begun_again_they_converge", async () => {
+    const statements = FILES.flatMap((file) => file.statements);
+    const { databases, stop } = await openDatabases(statements.length);
+    try {
+      for (const [index, database] of databases.entries()) {
+        for (const statement of statements.slice(0, index + 1)) await database.prepare(statement).run();
+        await migrate(database);
+        assert.deepEqual(await schemaOf(database), reference, `interrupted after statement ${index + 1}`);
+      }
+    } finally {
+      await stop();
+    }
+  });
+
+  test("a_file_that_fails_at_its_end_leaves_nothing_of_itself", async () => {
+    const { databases, stop } = await openDatabases(1);
+    const [database] = databases;
+    const run = (list) => database.batch(list.map((statement) => database.prepare(statement)));
+    try {
+      for (const { statements } of FILES) {
+        const schemaBefore = await schemaOf(database);
+        await assert.rejects(run([...statements, "INSERT INTO a_table_that_is_not_there VALUES (1)"]), /no such table/);
+        assert.deepEqual(await schemaOf(database), schemaBefore);
+        await run(statements);
+      }
+      assert.deepEqual(await schemaOf(database), reference);
+    } finally {
+      await stop();
+    }
+  });
 });
 
-test("a_file_that_fails_in_the_middle_leaves_nothing_of_itself_and_works_once_mended", async () => {
-  const last = FILES.at(-1);
-  const place = newPlace("broken");
-  const file = path.join(place.dir, "migrations", last);
-  const text = readFileSync(file, "utf8");
-  writeFileSync(file, `${text}\nINSERT INTO a_table_that_is_not_there VALUES (1);\n`);
-  await assert.rejects(apply(place));
-  const names = schema(place).map(({ name }) => name);
-  assert.ok(!names.includes(last), "a failed file is not booked as done");
-  offer(place, FILES);
-  await apply(place);
-  assert.deepEqual(schema(place), reference);
+describe("by wrangler's own command", () => {
+  let scratch;
+  before(() => (scratch = mkdtempSync(path.join(tmpdir(), "clawless-migrations-"))));
+  after(() => rmSync(scratch, { recursive: true, force: true }));
+
+  /** A folder with the migrations, a configuration that names them, and room for a database. */
+  function newPlace(name) {
+    const dir = path.join(scratch, name);
+    mkdirSync(dir);
+    cpSync(path.join(ROOT, "migrations"), path.join(dir, "migrations"), { recursive: true });
+    const binding = { binding: "DB", database_name: "clawless", database_id: "00000000-0000-0000-0000-000000000000", migrations_dir: "migrations" };
+    writeFileSync(
+      path.join(dir, "wrangler.json"),
+      JSON.stringify({ name: "clawless-gateway", compatibility_date: "2026-11-01", d1_databases: [binding] }),
+    );
+    return dir;
+  }
+
+  function start(place) {
+    const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
+    const child = spawn(
+      process.execPath,
+      [wrangler, "d1", "migrations", "apply", "clawless", "--local", "--persist-to", path.join(place, "state")],
+      {
+        cwd: place,
+        detached: true, // a group of its own, so that its workerd can be killed with it
+        env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: path.join(place, "logs") },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    const output = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => output.push(part));
+    const ended = once(child, "close").then(([code]) => ({ code, text: Buffer.concat(output).toString() }));
+    return { child, ended };
+  }
+
+  async function apply(place) {
+    const { code, text } = await start(place).ended;
+    assert.equal(code, 0, text);
+    return text;
+  }
+
+  /** Asks the database on disk, if it is there yet. */
+  function ask(place, sql) {
+    const folder = path.join(place, "state", "v3", "d1", "miniflare-D1DatabaseObject");
+    const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
+    const database = new DatabaseSync(path.join(folder, file), { readOnly: true });
+    try {
+      return database.prepare(sql).all().map((row) => ({ ...row }));
+    } finally {
+      database.close();
+    }
+  }
+
+  function booked(place) {
+    try {
+      return ask(place, "SELECT name FROM d1_migrations ORDER BY id").map(({ name }) => name);
+    } catch (error) {
+      // No folder, no file or no table yet, or the writer has it at this moment.
+      assert.ok(["ENOENT", "ERR_SQLITE_ERROR", "ERR_INVALID_ARG_TYPE"].includes(error.code), error);
+      return [];
+    }
+  }
+
+  function assertWhole(place) {
+    assert.deepEqual(ask(place, SCHEMA), reference);
+    assert.deepEqual(booked(place), FILES.map(({ name }) => name), "each is booked once, in order");
+  }
+
+  test("applying_them_twice_changes_nothing", async () => {
+    const place = newPlace("twice");
+    await apply(place);
+    assert.match(await apply(place), /No migrations to apply/);
+    assertWhole(place);
+  });
+
+  test("killed_in_the_middle_and_applied_again_they_converge", async () => {
+    for (const moment of [1, Math.ceil(FILES.length / 2)]) {
+      const place = newPlace(`killed-${moment}`);
+      const { child, ended } = start(place);
+      const running = () => child.exitCode === null && child.signalCode === null;
+      while (running() && booked(place).length < moment) await new Promise(setImmediate);
+      if (running()) process.kill(-child.pid, "SIGKILL");
+      await ended;
+      await apply(place);
+      assertWhole(place);
+    }
+  });
 });

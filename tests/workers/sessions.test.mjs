@@ -173,7 +173,10 @@ describe("a turn", () => {
     assert.ok("error" in chunks.at(-1));
     const rows = await stack.rows("SELECT * FROM turns WHERE session_id = ?", session);
     assert.equal(rows.length, 1);
-    assert.equal(rows[0].state, "incomplete", JSON.stringify(rows[0]));
+    assert.equal(rows[0].status, "incomplete", JSON.stringify(rows[0]));
+    assert.ok(rows[0].incomplete_reason.length > 0);
+    assert.equal(rows[0].finish_reason, null);
+    assert.ok(rows[0].completion_tokens > 0, "what was produced is in the books");
     assert.equal(await stored("partial-canary"), 1);
   });
 
