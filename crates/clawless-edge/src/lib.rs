@@ -1,1 +1,13 @@
-//! edge.
+//! Where Clawless meets the Workers runtime: adapters for the ports, HTTP answers, logging.
+//!
+//! No other library names `worker`, and no `worker::Error` leaves this one.
+
+pub mod answer;
+pub mod d1;
+pub mod entropy;
+pub mod http;
+pub mod incoming;
+pub mod kv;
+pub mod logging;
+pub mod time;
+pub mod worker_entry;

@@ -1,1 +1,32 @@
-//! The gateway Worker.
+//! The gateway: the public Worker of Clawless.
+//!
+//! A request goes through the stages in this order, each a module of its own:
+//! [`authenticate`] → parse ([`clawless_core::chat`]) → [`route`] → [`prepare`] → [`call`] →
+//! [`relay`] → [`commit`]. [`router`] is the table of contents.
+
+pub mod authenticate;
+pub mod bindings;
+pub mod call;
+pub mod caller;
+pub mod chat;
+pub mod client;
+pub mod commit;
+pub mod config;
+pub mod cors;
+pub mod forward;
+pub mod health;
+pub mod models;
+pub mod platform;
+pub mod prepare;
+pub mod relay;
+pub mod route;
+pub mod router;
+pub mod turn;
+
+use worker::{Context, Env, Request, Response, event};
+
+/// Every request comes in here.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    router::serve(request, env, context).await
+}

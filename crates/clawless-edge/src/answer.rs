@@ -1,0 +1,142 @@
+//! Answers as the stages give them, and their way onto the wire.
+
+use std::convert::Infallible;
+
+use clawless_core::{ApiError, RequestId};
+use futures_util::stream::{LocalBoxStream, StreamExt};
+use worker::{Headers, Response, ResponseBuilder};
+
+/// An answer to a client.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers beside those that every answer carries.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// An answer's body.
+pub enum Body {
+    /// None.
+    Empty,
+    /// A JSON text.
+    Json(String),
+    /// Server-sent events, as they come.
+    Events(LocalBoxStream<'static, Vec<u8>>),
+    /// An answer of another Worker, passed on as it is.
+    Foreign(Response),
+}
+
+impl Answer {
+    /// A JSON answer with status 200.
+    pub fn json(text: String) -> Self {
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: Body::Json(text),
+        }
+    }
+
+    /// A JSON answer with status 200.
+    ///
+    /// # Errors
+    /// An internal error where the value cannot be written as JSON.
+    pub fn of<T: serde::Serialize>(value: &T) -> Result<Self, ApiError> {
+        serde_json::to_string(value)
+            .map(Self::json)
+            .map_err(ApiError::internal)
+    }
+
+    /// A stream of server-sent events with status 200.
+    pub fn events(events: LocalBoxStream<'static, Vec<u8>>) -> Self {
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: Body::Events(events),
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Puts the answer on the wire, under the request's id. Answers are private to the caller, so
+    /// nothing between us may keep them.
+    ///
+    /// # Errors
+    /// An internal error where the runtime refuses the answer.
+    pub fn into_response(self, request_id: &RequestId) -> Result<Response, ApiError> {
+        if let Body::Foreign(response) = self.body {
+            let headers = Headers::new();
+            for (name, value) in response.headers().entries() {
+                headers.append(&name, &value).map_err(ApiError::internal)?;
+            }
+            set(&headers, "x-request-id", request_id.as_str())?;
+            return Ok(response.with_headers(headers));
+        }
+        let headers = Headers::new();
+        set(&headers, "x-request-id", request_id.as_str())?;
+        set(&headers, "cache-control", "no-store")?;
+        for (name, value) in &self.headers {
+            set(&headers, name, value)?;
+        }
+        let content_type = match self.body {
+            Body::Events(_) => Some("text/event-stream; charset=utf-8"),
+            Body::Json(_) => Some("application/json"),
+            Body::Empty | Body::Foreign(_) => None,
+        };
+        if let Some(content_type) = content_type {
+            set(&headers, "content-type", content_type)?;
+        }
+        let builder = ResponseBuilder::new()
+            .with_status(self.status)
+            .with_headers(headers);
+        match self.body {
+            Body::Empty => Ok(builder.empty()),
+            Body::Json(text) => Ok(builder.fixed(text.into_bytes())),
+            Body::Events(events) => builder
+                .from_stream(
+                    events
+                        .map(Ok::<_, Infallible>)
+                        .map(|event| event.map_err(never)),
+                )
+                .map_err(ApiError::internal),
+            Body::Foreign(response) => Ok(response),
+        }
+    }
+}
+
+/// The error of a stream that has none.
+fn never(never: Infallible) -> worker::Error {
+    match never {}
+}
+
+fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {
+    headers.set(name, value).map_err(ApiError::internal)
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        let mut answer = Self {
+            status: error.status(),
+            headers: error.headers.clone(),
+            body: Body::Json(error.to_json()),
+        };
+        if let Some(wait) = error.retry_after {
+            answer
+                .headers
+                .push(("retry-after", wait.ceil_secs().to_string()));
+            answer
+                .headers
+                .push(("retry-after-ms", wait.get().to_string()));
+        }
+        if let Some(helps) = error.should_retry() {
+            answer.headers.push(("x-should-retry", helps.to_string()));
+        }
+        answer
+    }
+}

@@ -1,0 +1,141 @@
+//! Requests as the stages see them: plain values, without the runtime.
+
+use clawless_core::{ApiError, ErrorCode};
+use futures_util::StreamExt;
+use worker::Request;
+
+/// What a request says before its body: method, path and headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The method as it was sent; unknown ones are kept as they are.
+    pub method: String,
+    /// The path as it was sent, without the query; nothing is decoded or collapsed.
+    pub path: String,
+    /// Names in lower case; values of a repeated header are joined by `, `.
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// A head; names are taken in lower case.
+    pub fn new<'a>(
+        method: &str,
+        path: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect(),
+        }
+    }
+
+    /// The head of a request.
+    pub fn of(request: &Request) -> Self {
+        Self {
+            // `Request::method` reads methods that it does not know as GET.
+            method: request.inner().method(),
+            path: request.path(),
+            headers: request.headers().entries().collect(),
+        }
+    }
+
+    /// A header's value; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Checks that the body is plain JSON, by what the head says of it.
+    ///
+    /// # Errors
+    /// 415 for another content type and for a compressed body, which is never inflated.
+    pub fn require_json(&self) -> Result<(), ApiError> {
+        let essence = self
+            .header("content-type")
+            .and_then(|value| value.split(';').next());
+        if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
+            return Err(ApiError::new(
+                ErrorCode::UnsupportedMediaType,
+                "Send the body as `content-type: application/json`.",
+            ));
+        }
+        match self.header("content-encoding") {
+            None | Some("identity") => Ok(()),
+            Some(_) => Err(ApiError::new(
+                ErrorCode::UnsupportedMediaType,
+                "Compressed bodies are not accepted: send no `content-encoding`.",
+            )),
+        }
+    }
+}
+
+/// Reads a body of at most `limit` bytes. Reading stops at the limit, whatever the request claimed.
+///
+/// # Errors
+/// 413 over the limit, 400 where the body breaks off.
+pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            ErrorCode::RequestTooLarge,
+            format!("The body is larger than the limit of {limit} bytes."),
+        )
+    };
+    let claimed = request.headers().get("content-length").ok().flatten();
+    let claimed = claimed
+        .and_then(|length| length.parse::<usize>().ok())
+        .unwrap_or(0);
+    if claimed > limit {
+        return Err(too_large());
+    }
+    // A request without a body has no stream; an empty body then fails as JSON does.
+    let Ok(mut stream) = request.stream() else {
+        return Ok(Vec::new());
+    };
+    let mut body = Vec::with_capacity(claimed);
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| {
+            ApiError::new(ErrorCode::InvalidJson, "The body broke off before its end.")
+                .because(error)
+        })?;
+        if body.len() + piece.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(headers: &[(&str, &str)]) -> Head {
+        Head::new("POST", "/", headers.iter().copied())
+    }
+
+    #[test]
+    fn only_plain_json_is_read() {
+        assert!(
+            with(&[("Content-Type", "application/json; charset=utf-8")])
+                .require_json()
+                .is_ok()
+        );
+        for headers in [
+            &[][..],
+            &[("content-type", "text/plain")],
+            &[
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip"),
+            ],
+            &[("content-type", "application/jsonx")],
+        ] {
+            let error = with(headers).require_json().expect_err("415");
+            assert_eq!(error.status(), 415, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The cache port over Workers KV.
+
+use clawless_core::time::Millis;
+use clawless_store::ports::{Kv, KvError, KvKey};
+use worker::KvStore;
+
+/// The shortest life that Workers KV gives an entry, in seconds.
+const MIN_TTL_SECS: u64 = 60;
+
+/// A KV namespace; every call fails where its binding is absent.
+pub struct EdgeKv(Option<KvStore>);
+
+impl EdgeKv {
+    /// Takes a binding, which is absent where the Worker is configured without it.
+    pub const fn new(binding: Option<KvStore>) -> Self {
+        Self(binding)
+    }
+
+    /// Whether the namespace answers a read.
+    pub async fn ping(&self) -> bool {
+        let Ok(store) = self.store() else {
+            return false;
+        };
+        store.get("ping").text().await.is_ok()
+    }
+
+    fn store(&self) -> Result<&KvStore, KvError> {
+        self.0.as_ref().ok_or_else(|| KvError {
+            internal: "the cache binding is absent".to_owned(),
+        })
+    }
+}
+
+impl Kv for EdgeKv {
+    async fn get(&self, key: &KvKey) -> Result<Option<String>, KvError> {
+        self.store()?
+            .get(key.as_str())
+            .text()
+            .await
+            .map_err(failure)
+    }
+
+    async fn put(&self, key: &KvKey, value: String, ttl: Millis) -> Result<(), KvError> {
+        let seconds = ttl.ceil_secs().max(MIN_TTL_SECS);
+        let put = self.store()?.put(key.as_str(), value).map_err(failure)?;
+        put.expiration_ttl(seconds).execute().await.map_err(failure)
+    }
+
+    async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
+        self.store()?.delete(key.as_str()).await.map_err(failure)
+    }
+}
+
+fn failure(error: worker::KvError) -> KvError {
+    KvError {
+        internal: error.to_string(),
+    }
+}

@@ -1,0 +1,24 @@
+//! The runtime's clock and timer.
+
+use std::time::Duration;
+
+use clawless_core::time::{Clock, Millis, Timer, Timestamp};
+use worker::Delay;
+
+/// `Date.now` and `setTimeout`. On the edge the clock stands still between I/O, which is precise
+/// enough for deadlines and useless for measuring computation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EdgeTime;
+
+impl Clock for EdgeTime {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(worker::Date::now().as_millis())
+    }
+}
+
+impl Timer for EdgeTime {
+    /// Dropping the future clears the timer.
+    async fn sleep(&self, span: Millis) {
+        Delay::from(Duration::from_millis(span.get())).await;
+    }
+}

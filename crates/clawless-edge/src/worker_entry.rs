@@ -1,0 +1,63 @@
+//! What every Worker does around its answer: logging, the request's id, the error envelope.
+
+use clawless_core::{ApiError, Clock, RequestId};
+use worker::{Env, Request, Response};
+
+use crate::answer::Answer;
+use crate::entropy::EdgeEntropy;
+use crate::incoming::Head;
+use crate::logging;
+use crate::time::EdgeTime;
+
+/// Starts logging at the level of the variable `LOG_LEVEL`.
+pub fn start_logging(env: &Env) {
+    let level = env.var("LOG_LEVEL").map(|level| level.to_string());
+    logging::init(level.as_deref().unwrap_or("info"));
+}
+
+/// A fresh id for a request that came in now.
+pub fn request_id() -> RequestId {
+    RequestId::generate(EdgeTime.now(), &EdgeEntropy)
+}
+
+/// Puts an answer or an error on the wire. What the client is not told is logged: our own failures
+/// as errors, a client's mistakes as notes.
+///
+/// # Errors
+/// Only where the runtime itself refuses to make a response.
+pub fn finish(
+    outcome: Result<Answer, ApiError>,
+    request_id: &RequestId,
+) -> worker::Result<Response> {
+    let answer = outcome.unwrap_or_else(refuse);
+    answer
+        .into_response(request_id)
+        .or_else(|error| refuse(error).into_response(request_id))
+        .map_err(|error| worker::Error::RustError(error.to_string()))
+}
+
+/// Serves a request that is answered by its head alone.
+///
+/// # Errors
+/// Only where the runtime itself refuses to make a response.
+pub fn serve(
+    request: &Request,
+    env: &Env,
+    answer: impl FnOnce(&Head) -> Result<Answer, ApiError>,
+) -> worker::Result<Response> {
+    start_logging(env);
+    let request_id = request_id();
+    let _span = tracing::info_span!("request", request_id = request_id.as_str()).entered();
+    finish(answer(&Head::of(request)), &request_id)
+}
+
+/// An error's answer, and its line in the log.
+pub fn refuse(error: ApiError) -> Answer {
+    let (code, internal) = (error.code.as_str(), error.internal.as_deref());
+    if error.status() >= 500 {
+        tracing::error!(code, internal, "failed");
+    } else {
+        tracing::info!(code, param = error.param, internal, "refused");
+    }
+    error.into()
+}

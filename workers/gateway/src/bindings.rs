@@ -1,0 +1,151 @@
+//! The Worker's bindings as a [`Platform`].
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use clawless_core::time::{Millis, Timer};
+use clawless_edge::d1::D1;
+use clawless_edge::entropy::EdgeEntropy;
+use clawless_edge::http::EdgeHttp;
+use clawless_edge::kv::EdgeKv;
+use clawless_edge::time::EdgeTime;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use worker::{Context, Env};
+
+use crate::config::{Config, InvalidVariable, Variables};
+use crate::platform::Platform;
+
+/// The relational database.
+pub const DB: &str = "DB";
+/// The key-value store.
+pub const CACHE: &str = "CACHE";
+/// The admin Worker.
+pub const ADMIN: &str = "ADMIN";
+/// The widget server.
+pub const WIDGET: &str = "WIDGET";
+
+/// How long a health check waits for a part before it counts as unavailable.
+const HEALTH_WAIT: Millis = Millis::from_secs(2);
+
+thread_local! {
+    /// A deployment's variables never change while its isolate lives.
+    static CONFIG: OnceCell<Rc<Config>> = const { OnceCell::new() };
+}
+
+/// The bindings of one request.
+pub struct Bindings {
+    env: Env,
+    context: Context,
+    config: Rc<Config>,
+    sql: D1,
+    kv: EdgeKv,
+    http: EdgeHttp,
+}
+
+struct EnvVariables<'a>(&'a Env);
+
+impl Variables for EnvVariables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.var(name).ok().map(|value| value.to_string())
+    }
+}
+
+impl Bindings {
+    /// Takes the bindings of a request.
+    ///
+    /// # Errors
+    /// Names the variable that cannot be used.
+    pub fn open(env: Env, context: Context) -> Result<Self, InvalidVariable> {
+        let config = CONFIG.with(|cell| match cell.get() {
+            Some(config) => Ok(config.clone()),
+            None => {
+                let config = Rc::new(Config::read(&EnvVariables(&env))?);
+                Ok(cell.get_or_init(|| config).clone())
+            }
+        })?;
+        Ok(Self {
+            sql: D1::new(env.d1(DB).ok()),
+            kv: EdgeKv::new(env.kv(CACHE).ok()),
+            http: EdgeHttp,
+            env,
+            context,
+            config,
+        })
+    }
+
+    /// The environment, for what has no port: other Workers.
+    pub const fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Whether the database answers a trivial query in time.
+    pub async fn database_answers(&self) -> bool {
+        in_time(async { clawless_store::health::check(&self.sql).await.is_ok() }).await
+    }
+
+    /// Whether the key-value store answers a read in time.
+    pub async fn cache_answers(&self) -> bool {
+        in_time(self.kv.ping()).await
+    }
+
+    /// Whether the Worker behind a binding answers its own health check in time.
+    pub async fn service_answers(&self, binding: &str) -> bool {
+        in_time(async {
+            // The host is never resolved: a binding leads to one Worker only.
+            let Ok(service) = self.env.service(binding) else {
+                return false;
+            };
+            let answer = service.fetch("http://internal/health", None).await;
+            answer.is_ok_and(|response| response.status_code() == 200)
+        })
+        .await
+    }
+}
+
+/// The outcome of a check, or `false` where it takes too long.
+async fn in_time(check: impl Future<Output = bool>) -> bool {
+    let (check, limit) = (
+        std::pin::pin!(check),
+        std::pin::pin!(EdgeTime.sleep(HEALTH_WAIT)),
+    );
+    match select(check, limit).await {
+        Either::Left((answers, _)) => answers,
+        Either::Right(_) => false,
+    }
+}
+
+impl Platform for Bindings {
+    type Sql = D1;
+    type Kv = EdgeKv;
+    type Http = EdgeHttp;
+    type Time = EdgeTime;
+    type Entropy = EdgeEntropy;
+
+    fn sql(&self) -> &D1 {
+        &self.sql
+    }
+
+    fn kv(&self) -> &EdgeKv {
+        &self.kv
+    }
+
+    fn http(&self) -> &EdgeHttp {
+        &self.http
+    }
+
+    fn time(&self) -> &EdgeTime {
+        &EdgeTime
+    }
+
+    fn entropy(&self) -> &EdgeEntropy {
+        &EdgeEntropy
+    }
+
+    fn config(&self) -> &Rc<Config> {
+        &self.config
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.context.wait_until(task);
+    }
+}

@@ -1,0 +1,43 @@
+//! Who asks: the proof that a request was authenticated.
+
+use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
+
+/// An authenticated caller. Only [`crate::authenticate`] makes one, so a handler that takes a
+/// `Caller` cannot run for a stranger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    tenant: Tenant,
+    key: ApiKey,
+}
+
+impl Caller {
+    /// A caller whose key was found and is usable.
+    pub(crate) const fn new(tenant: Tenant, key: ApiKey) -> Self {
+        Self { tenant, key }
+    }
+
+    /// Whose request it is. Every storage access takes its tenant from here.
+    pub const fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The key that the request came with.
+    pub const fn key(&self) -> &ApiKey {
+        &self.key
+    }
+
+    /// Checks that the key may do something.
+    ///
+    /// # Errors
+    /// 403 that names the missing scope.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.key.kind == KeyKind::Secret && self.key.scopes.allow(scope) {
+            return Ok(());
+        }
+        let scope = scope.as_str();
+        Err(ApiError::new(
+            ErrorCode::PermissionDenied,
+            format!("This API key lacks the scope `{scope}`."),
+        ))
+    }
+}

@@ -1,0 +1,171 @@
+//! The configuration of a deployment: from variables, read once per isolate.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use clawless_core::llm::LlmProvider;
+use clawless_core::model::Model;
+use clawless_core::time::Millis;
+
+/// Where variables and secrets come from.
+pub trait Variables {
+    /// The value of a variable or secret; absent where it is not set.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// A variable that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidVariable {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What is wrong with it; never its value, which may be a secret.
+    pub reason: String,
+}
+
+impl fmt::Display for InvalidVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the variable {} is not usable: {}",
+            self.name, self.reason
+        )
+    }
+}
+
+/// The configuration. The defaults are those of `docs/deployment.md`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The model providers, in the order of preference.
+    pub providers: Vec<LlmProvider>,
+    /// The providers' keys, by the provider's name.
+    keys: HashMap<String, String>,
+    /// Whether providers may live at private addresses, as they do in development.
+    pub allow_private_providers: bool,
+    /// The largest body of a request, in bytes.
+    pub body_limit: usize,
+    /// How long a provider may take to its first byte.
+    pub first_byte_timeout: Millis,
+    /// How long a provider may pause in the middle of an answer.
+    pub idle_timeout: Millis,
+    /// How long a whole answer may take.
+    pub total_timeout: Millis,
+    /// The origins that browsers may call `/v1/*` from; every one where it is absent.
+    pub cors_origins: Option<Vec<String>>,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Names the variable that cannot be used.
+    pub fn read(variables: &impl Variables) -> Result<Self, InvalidVariable> {
+        let providers = providers(variables)?;
+        let keys = providers.iter().filter_map(|provider| {
+            let key = variables.get(provider.key.as_deref()?)?;
+            Some((provider.name.clone(), key))
+        });
+        Ok(Self {
+            keys: keys.collect(),
+            allow_private_providers: variables.get("ALLOW_PRIVATE_PROVIDERS").as_deref()
+                == Some("true"),
+            body_limit: number(variables, "BODY_LIMIT_BYTES", 4 * 1024 * 1024)?,
+            first_byte_timeout: millis(variables, "FIRST_BYTE_TIMEOUT_MS", 30_000)?,
+            idle_timeout: millis(variables, "IDLE_TIMEOUT_MS", 30_000)?,
+            total_timeout: millis(variables, "TOTAL_TIMEOUT_MS", 600_000)?,
+            cors_origins: variables
+                .get("CORS_ORIGINS")
+                .filter(|text| text != "*")
+                .map(|text| {
+                    text.split(',')
+                        .map(|origin| origin.trim().to_owned())
+                        .collect()
+                }),
+            providers,
+        })
+    }
+
+    /// The key to send to a provider.
+    pub fn key_of(&self, provider: &LlmProvider) -> Option<&str> {
+        self.keys.get(&provider.name).map(String::as_str)
+    }
+
+    /// Every model on offer, with its provider.
+    pub fn models(&self) -> impl Iterator<Item = (&LlmProvider, &Model)> {
+        self.providers
+            .iter()
+            .flat_map(|provider| provider.models.iter().map(move |m| (provider, m)))
+    }
+}
+
+fn providers(variables: &impl Variables) -> Result<Vec<LlmProvider>, InvalidVariable> {
+    let Some(text) = variables.get("PROVIDERS") else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(&text).map_err(|error| InvalidVariable {
+        name: "PROVIDERS",
+        reason: error.to_string(),
+    })
+}
+
+fn millis(
+    variables: &impl Variables,
+    name: &'static str,
+    default: u64,
+) -> Result<Millis, InvalidVariable> {
+    number(variables, name, default).map(Millis::new)
+}
+
+fn number<N: std::str::FromStr>(
+    variables: &impl Variables,
+    name: &'static str,
+    default: N,
+) -> Result<N, InvalidVariable> {
+    match variables.get(name) {
+        None => Ok(default),
+        Some(text) => text.trim().parse().map_err(|_| InvalidVariable {
+            name,
+            reason: "expected a whole number".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Variables for HashMap<&str, &str> {
+        fn get(&self, name: &str) -> Option<String> {
+            HashMap::get(self, name).map(|&value| value.to_owned())
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let config = Config::read(&HashMap::new()).expect("readable");
+        assert_eq!(config.body_limit, 4 * 1024 * 1024);
+        assert_eq!(config.first_byte_timeout, Millis::from_secs(30));
+        assert!(config.cors_origins.is_none() && !config.allow_private_providers);
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_used_is_named() {
+        let error = Config::read(&HashMap::from([("IDLE_TIMEOUT_MS", "soon")])).expect_err("bad");
+        assert_eq!(error.name, "IDLE_TIMEOUT_MS");
+        let error = Config::read(&HashMap::from([("PROVIDERS", "[{}]")])).expect_err("bad");
+        assert_eq!(error.name, "PROVIDERS");
+    }
+
+    #[test]
+    fn a_provider_finds_its_key_by_the_name_of_the_secret() {
+        let config = Config::read(&HashMap::from([
+            ("PROVIDERS", r#"[{"name":"a","kind":"openai","base_url":"https://a/v1","key":"A_KEY","models":[{"id":"m"}]}]"#),
+            ("A_KEY", "secret"),
+        ]))
+        .expect("readable");
+        let (provider, model) = config.models().next().expect("one model");
+        assert_eq!(
+            (config.key_of(provider), model.id.as_str()),
+            (Some("secret"), "m")
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! `GET /health`: whether each part answers. Tells no secrets and needs no key.
+
+use std::rc::Rc;
+
+use clawless_core::ApiError;
+use clawless_edge::answer::Answer;
+use futures_util::future::join4;
+use serde::Serialize;
+
+use crate::bindings::{self, Bindings};
+
+#[derive(Serialize)]
+struct Report {
+    status: &'static str,
+    dependencies: Dependencies,
+}
+
+#[derive(Serialize)]
+struct Dependencies {
+    database: &'static str,
+    cache: &'static str,
+    admin: &'static str,
+    widget: &'static str,
+}
+
+/// Asks every dependency at once. 200 while chats can be served: `ok`, or `degraded` where a part
+/// that chats do not need is missing; 503 `down` without the database.
+///
+/// # Errors
+/// An internal error where the report cannot be written.
+pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
+    let (database, cache, admin, widget) = join4(
+        bindings.database_answers(),
+        bindings.cache_answers(),
+        bindings.service_answers(bindings::ADMIN),
+        bindings.service_answers(bindings::WIDGET),
+    )
+    .await;
+    let status = match (database, cache && admin && widget) {
+        (false, _) => "down",
+        (true, false) => "degraded",
+        (true, true) => "ok",
+    };
+    let word = |answers| if answers { "ok" } else { "unavailable" };
+    let dependencies = Dependencies {
+        database: word(database),
+        cache: word(cache),
+        admin: word(admin),
+        widget: word(widget),
+    };
+    let answer = Answer::of(&Report {
+        status,
+        dependencies,
+    })?;
+    Ok(Answer {
+        status: if database { 200 } else { 503 },
+        ..answer
+    })
+}

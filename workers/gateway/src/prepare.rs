@@ -1,0 +1,99 @@
+//! Stage 5: the conversation that the model is shown.
+
+use clawless_core::chat::ChatCompletionRequest;
+use clawless_core::session::{Head, Session};
+use clawless_core::{ApiError, ErrorCode, Message, Role, SessionId, TenantId, Tokens};
+use clawless_store::messages::{self, HistoryBudget};
+use clawless_store::sessions::{self, Place};
+
+use crate::caller::Caller;
+use crate::platform::Platform;
+
+/// How much of a history can matter to a model: four bytes a token is generous for English text,
+/// and the provider refuses what is too much.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// The most turns of a history that are read.
+const MAX_TURNS: u32 = 1000;
+
+/// A session as it stood before the turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The session.
+    pub id: SessionId,
+    /// The head under which its history was read.
+    pub head: Head,
+}
+
+/// What the model is shown, and where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    /// The session, where the request names one.
+    pub session: Option<OpenSession>,
+    /// The tenant's and the session's system prompts, the history, and what the client says.
+    pub messages: Vec<Message>,
+}
+
+/// Places the tenant's system prompt and the session's history before what the client says.
+///
+/// # Errors
+/// 404 where the request names a generated session that is not there for this tenant; 503 where
+/// storage does not answer.
+pub async fn prepare<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    request: &ChatCompletionRequest,
+    context: Tokens,
+) -> Result<Conversation, ApiError> {
+    let tenant = caller.tenant();
+    let mut messages = Vec::with_capacity(request.messages.len() + 2);
+    messages.extend(system(tenant.settings.system_prompt.as_deref())?);
+    let session = match &request.session_id {
+        None => None,
+        Some(id) => {
+            let (open, found) = open(platform, &tenant.id, id).await?;
+            if let Some(found) = found {
+                messages.extend(system(found.system_prompt.as_deref())?);
+                let bytes = context.get().saturating_mul(BYTES_PER_TOKEN);
+                let budget = HistoryBudget {
+                    turns: MAX_TURNS,
+                    bytes,
+                };
+                let history =
+                    messages::history(platform.sql(), &tenant.id, id, open.head, budget).await?;
+                messages.extend(history.into_messages());
+            }
+            Some(open)
+        }
+    };
+    messages.extend_from_slice(&request.messages);
+    Ok(Conversation { session, messages })
+}
+
+/// Looks a session up. One that a client named itself may be new; a generated id must be there.
+async fn open<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    id: &SessionId,
+) -> Result<(OpenSession, Option<Session>), ApiError> {
+    let at = |head| OpenSession {
+        id: id.clone(),
+        head,
+    };
+    match sessions::look_up(platform.sql(), tenant, id).await? {
+        Place::Taken(session) => Ok((at(session.head), Some(session))),
+        Place::Free { head } if !id.is_generated() => Ok((at(head), None)),
+        Place::Free { .. } => Err(ApiError::new(
+            ErrorCode::ResourceNotFound,
+            format!("There is no session `{id}`."),
+        )
+        .param("session_id")),
+    }
+}
+
+fn system(prompt: Option<&str>) -> Result<Option<Message>, ApiError> {
+    prompt
+        .map(|text| Message::text(Role::System, text))
+        .transpose()
+        .map_err(ApiError::internal)
+}

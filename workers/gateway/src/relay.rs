@@ -1,0 +1,96 @@
+//! Stage 7: provider events → domain deltas → `OpenAI` chunks.
+
+use std::pin::{Pin, pin};
+
+use clawless_core::Provenance;
+use clawless_core::chat::ChunkWriter;
+use clawless_core::time::{Millis, Timer};
+use clawless_llm::{Accumulator, tokens};
+use futures_util::future::{Either, select};
+
+use crate::call::Answers;
+use crate::client::Client;
+use crate::platform::Platform;
+use crate::turn::{Outcome, Turn};
+
+/// How many reads of the provider may wait for a slow client before the provider has to wait too.
+/// A read is at most some ten kilobytes, so this is the 1 MiB of the design.
+pub const BUFFERED_READS: usize = 64;
+
+/// How long a stream may be silent before the client is told that we are still here. Proxies cut
+/// silent connections after 30 s and more.
+const KEEP_ALIVE: Millis = Millis::from_secs(10);
+
+/// A comment line, which every client ignores.
+const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
+
+/// Passes an answer on until it ends, and keeps what it said. A stateless answer stops when its
+/// client has left; a session's answer goes on, because the session will be asked for it.
+pub async fn relay<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    answers: &mut Answers<P>,
+    writer: &mut ChunkWriter,
+    client: &mut Client,
+) -> Outcome {
+    let mut kept = Accumulator::default();
+    let mut failure = None;
+    // One timer serves many reads; setting one for each would cost more than the read.
+    let mut alarm = keep_alive_alarm(platform);
+    let mut silent = true;
+    loop {
+        // Dropping `next` when the alarm rings first loses nothing.
+        let next = match select(pin!(answers.next()), &mut alarm).await {
+            Either::Left((next, _)) => next,
+            Either::Right(_) => {
+                if silent {
+                    client
+                        .send(KEEP_ALIVE_EVENT.to_vec(), platform.time())
+                        .await;
+                }
+                silent = true;
+                alarm = keep_alive_alarm(platform);
+                continue;
+            }
+        };
+        silent = false;
+        match next {
+            None => break,
+            Some(Err(error)) => {
+                failure = Some(error);
+                break;
+            }
+            Some(Ok(events)) => {
+                let mut chunks = String::with_capacity(events.len() * 256);
+                for event in &events {
+                    writer.event(event, &mut chunks);
+                }
+                kept.push_all(&events);
+                client.send(chunks.into_bytes(), platform.time()).await;
+            }
+        }
+        if client.is_gone() && turn.session.is_none() {
+            break;
+        }
+    }
+    let answer = kept.finish();
+    let (usage, provenance) = match answer.usage {
+        Some(usage) => (usage, Provenance::Provider),
+        None => (
+            tokens::estimate_usage(&turn.llm, &answer),
+            Provenance::Estimated,
+        ),
+    };
+    Outcome {
+        answer,
+        usage,
+        provenance,
+        failure,
+    }
+}
+
+/// Rings once the client has waited long enough for a sign of life.
+fn keep_alive_alarm<P: Platform>(platform: &P) -> Pin<Box<dyn Future<Output = ()>>> {
+    let time = platform.time().clone();
+    Box::pin(async move { time.sleep(KEEP_ALIVE).await })
+}
