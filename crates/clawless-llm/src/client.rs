@@ -127,7 +127,7 @@ impl LlmClient {
             return Ok(AnswerStream::from_whole(answer, decoder, io.time.clone()));
         }
         let limits = StreamLimits {
-            first_byte: by.since(io.time.now()),
+            first_byte: by,
             idle: timeouts.idle,
             deadline,
         };

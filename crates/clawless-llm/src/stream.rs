@@ -41,7 +41,7 @@ where
         let mut stream = Self {
             body: Some(body),
             decoder,
-            watch: Watch::new(timer, limits.first_byte, limits.deadline),
+            watch: Watch::new(timer, limits.idle, limits.first_byte),
             ready: Vec::new(),
             failure: None,
         };
@@ -50,9 +50,14 @@ where
                 break;
             };
             let read = stream.watch.read(body).await;
-            stream.absorb(read);
+            stream.absorb(match read {
+                Err(LlmError::DeadlineExceeded) if limits.first_byte < limits.deadline => {
+                    Err(LlmError::FirstByteTimeout)
+                }
+                read => read,
+            });
         }
-        stream.watch.idle = limits.idle;
+        stream.watch.deadline = limits.deadline;
         stream.watch.alarm = None;
         match stream.failure.take() {
             Some(error) if !stream.decoder.has_begun() => return Err(error),
@@ -134,8 +139,8 @@ impl LlmError {
 /// How long the parts of a streamed answer may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamLimits {
-    /// Until it has begun.
-    pub(crate) first_byte: Millis,
+    /// When it must have begun; comments are no beginning.
+    pub(crate) first_byte: Timestamp,
     /// Between two reads.
     pub(crate) idle: Millis,
     /// When it must have ended.

@@ -14,6 +14,7 @@ mod clock;
 mod entropy;
 mod kv;
 mod migrations;
+pub mod provider;
 mod sqlite;
 mod timer;
 

@@ -1,0 +1,216 @@
+//! A provider that answers as a test tells it to, over the network port, in virtual time.
+
+mod virtual_time;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use clawless_core::Millis;
+use clawless_core::time::Timer;
+use clawless_llm::ports::{Headers, Http, HttpError, HttpRequest, HttpResponse};
+use futures_util::Stream;
+
+pub use virtual_time::VirtualTime;
+
+/// One thing that happens on the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes arrive, in one read.
+    Bytes(Vec<u8>),
+    /// Nothing happens for a while.
+    Wait(Millis),
+    /// The connection breaks.
+    Break,
+    /// Nothing happens ever again.
+    Hang,
+}
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What happens before the head is there.
+    before: Vec<Step>,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<Step>,
+}
+
+impl Reply {
+    /// A status and a body of these steps.
+    pub fn new(status: u16, content_type: &str, body: Vec<Step>) -> Self {
+        Self {
+            before: Vec::new(),
+            status,
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body,
+        }
+    }
+
+    /// A JSON body in one piece.
+    pub fn json(status: u16, body: &str) -> Self {
+        let bytes = Step::Bytes(body.as_bytes().to_vec());
+        Self::new(status, "application/json", vec![bytes])
+    }
+
+    /// A stream of events in one read.
+    pub fn stream(body: &str) -> Self {
+        Self::steps(vec![Step::Bytes(body.as_bytes().to_vec())])
+    }
+
+    /// A stream of events, one read for each text.
+    pub fn reads(reads: &[&str]) -> Self {
+        let bytes = |text: &&str| Step::Bytes(text.as_bytes().to_vec());
+        Self::steps(reads.iter().map(bytes).collect())
+    }
+
+    /// A stream of events in which these things happen.
+    pub fn steps(body: Vec<Step>) -> Self {
+        Self::new(200, "text/event-stream", body)
+    }
+
+    /// No connection.
+    pub fn unreachable() -> Self {
+        Self::new(200, "", Vec::new()).after(Step::Break)
+    }
+
+    /// Adds something that happens before the head is there.
+    #[must_use]
+    pub fn after(mut self, step: Step) -> Self {
+        self.before.push(step);
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// The scripted provider: answers in order, and what it was asked.
+#[derive(Debug, Clone)]
+pub struct ScriptedHttp {
+    time: VirtualTime,
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    next: RefCell<VecDeque<Reply>>,
+    always: RefCell<Option<Reply>>,
+    requests: RefCell<Vec<HttpRequest>>,
+    aborted: Cell<usize>,
+}
+
+impl ScriptedHttp {
+    /// A provider that is not there until it is told what to answer.
+    pub fn new(time: &VirtualTime) -> Self {
+        Self {
+            time: time.clone(),
+            shared: Rc::default(),
+        }
+    }
+
+    /// Answers one more request.
+    pub fn next(&self, reply: Reply) {
+        self.shared.next.borrow_mut().push_back(reply);
+    }
+
+    /// Answers every request for which nothing else is planned.
+    pub fn always(&self, reply: Reply) {
+        *self.shared.always.borrow_mut() = Some(reply);
+    }
+
+    /// What it was asked, oldest first.
+    pub fn requests(&self) -> Vec<HttpRequest> {
+        self.shared.requests.borrow().clone()
+    }
+
+    /// How many requests were given up before their answer had ended.
+    pub fn aborted(&self) -> usize {
+        self.shared.aborted.get()
+    }
+}
+
+impl Http for ScriptedHttp {
+    type Body = ScriptedBody;
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse<ScriptedBody>, HttpError> {
+        self.shared.requests.borrow_mut().push(request);
+        let planned = self.shared.next.borrow_mut().pop_front();
+        let reply = planned.or_else(|| self.shared.always.borrow().clone());
+        let reply = reply.unwrap_or_else(Reply::unreachable);
+        let mut connection = ScriptedBody {
+            time: self.time.clone(),
+            steps: reply.before.into(),
+            waiting: None,
+            open: Some(Rc::clone(&self.shared)),
+        };
+        while let Some(event) = futures_util::StreamExt::next(&mut connection).await {
+            if let Err(error) = event {
+                return Err(error);
+            }
+        }
+        connection.steps = reply.body.into();
+        connection.open = Some(Rc::clone(&self.shared));
+        Ok(HttpResponse {
+            status: reply.status,
+            headers: reply.headers.into_iter().collect::<Headers>(),
+            body: connection,
+        })
+    }
+}
+
+/// The body of a scripted answer.
+pub struct ScriptedBody {
+    time: VirtualTime,
+    steps: VecDeque<Step>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Gone once the connection has ended by itself.
+    open: Option<Rc<Shared>>,
+}
+
+impl Stream for ScriptedBody {
+    type Item = Result<Vec<u8>, HttpError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                if waiting.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                self.waiting = None;
+            }
+            match self.steps.pop_front() {
+                Some(Step::Bytes(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Step::Wait(span)) => {
+                    let time = self.time.clone();
+                    self.waiting = Some(Box::pin(async move { time.sleep(span).await }));
+                }
+                Some(Step::Break) => {
+                    self.open = None;
+                    self.steps.clear();
+                    let reset = HttpError("connection reset".to_owned());
+                    return Poll::Ready(Some(Err(reset)));
+                }
+                Some(Step::Hang) => self.waiting = Some(Box::pin(std::future::pending())),
+                None => {
+                    self.open = None;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ScriptedBody {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.open {
+            shared.aborted.set(shared.aborted.get() + 1);
+        }
+    }
+}
