@@ -40,6 +40,9 @@ pub(crate) struct ServeOptions {
     /// Most tokens of prompt and answer together; the model's own window may be smaller.
     #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(64..))]
     pub(crate) context: u32,
+    /// Threads that compute; without it, see `docs/local-model.md`.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod queue;
 mod sampling;
 mod serve;
 mod text;
+mod threads;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use crate::error::Failure;
 use crate::http::{App, router, unix_seconds};
 use crate::model::{Gguf, Transformer};
 use crate::text::Tokenizer;
+use crate::threads;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,6 +21,7 @@ const RUNTIME_THREADS: usize = 2;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(options: &ServeOptions) -> Result<(), Failure> {
+    threads::settle(options.threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()

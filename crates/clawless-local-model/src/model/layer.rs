@@ -3,9 +3,9 @@
 use super::gguf::Gguf;
 use super::kv_cache::KvCache;
 use super::rope::Rope;
+use super::weight::Weight;
 use crate::error::Failure;
-use candle_core::quantized::QMatMul;
-use candle_core::{Device, Module as _, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 /// The sizes that all layers share.
 #[derive(Debug, Clone, Copy)]
@@ -20,47 +20,19 @@ pub(crate) struct Sizes {
     pub(crate) epsilon: f32,
 }
 
-/// A weight and, in Qwen's attention, its bias.
-#[derive(Debug)]
-struct Projection {
-    weight: QMatMul,
-    bias: Option<Tensor>,
-}
-
-impl Projection {
-    fn load(file: &mut Gguf, name: &str) -> std::result::Result<Self, Failure> {
-        let weight = QMatMul::from_qtensor(file.tensor(&format!("{name}.weight"))?)?;
-        let bias = format!("{name}.bias");
-        let bias = if file.has_tensor(&bias) {
-            Some(file.tensor(&bias)?.dequantize(&Device::Cpu)?)
-        } else {
-            None
-        };
-        Ok(Self { weight, bias })
-    }
-
-    fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let output = self.weight.forward(input)?;
-        match &self.bias {
-            Some(bias) => output.broadcast_add(bias),
-            None => Ok(output),
-        }
-    }
-}
-
 /// One block with its cache.
 #[derive(Debug)]
 pub(crate) struct Layer {
     sizes: Sizes,
     attention_norm: Tensor,
-    query: Projection,
-    key: Projection,
-    value: Projection,
-    output: Projection,
+    query: Weight,
+    key: Weight,
+    value: Weight,
+    output: Weight,
     feed_norm: Tensor,
-    gate: Projection,
-    up: Projection,
-    down: Projection,
+    gate: Weight,
+    up: Weight,
+    down: Weight,
     cache: KvCache,
 }
 
@@ -75,14 +47,14 @@ impl Layer {
         Ok(Self {
             sizes,
             attention_norm: load_norm(file, &name("attn_norm.weight"))?,
-            query: Projection::load(file, &name("attn_q"))?,
-            key: Projection::load(file, &name("attn_k"))?,
-            value: Projection::load(file, &name("attn_v"))?,
-            output: Projection::load(file, &name("attn_output"))?,
+            query: Weight::load(file, &name("attn_q"))?,
+            key: Weight::load(file, &name("attn_k"))?,
+            value: Weight::load(file, &name("attn_v"))?,
+            output: Weight::load(file, &name("attn_output"))?,
             feed_norm: load_norm(file, &name("ffn_norm.weight"))?,
-            gate: Projection::load(file, &name("ffn_gate"))?,
-            up: Projection::load(file, &name("ffn_up"))?,
-            down: Projection::load(file, &name("ffn_down"))?,
+            gate: Weight::load(file, &name("ffn_gate"))?,
+            up: Weight::load(file, &name("ffn_up"))?,
+            down: Weight::load(file, &name("ffn_down"))?,
             cache: KvCache::default(),
         })
     }

@@ -6,6 +6,7 @@ mod layer;
 mod prefix;
 mod rope;
 mod transformer;
+mod weight;
 
 pub(crate) use gguf::Gguf;
 pub(crate) use prefix::{BLOCK, PrefixCache};

@@ -3,9 +3,10 @@
 use super::gguf::Gguf;
 use super::layer::{Layer, Sizes, load_norm};
 use super::rope::{Pairing, Rope};
+use super::weight::Weight;
 use crate::error::Failure;
-use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::{Device, Module as _, Result, Tensor};
+use candle_core::quantized::QTensor;
+use candle_core::{Device, Result, Tensor};
 use std::sync::Arc;
 
 /// A loaded model with the cache of the tokens it has seen.
@@ -15,7 +16,7 @@ pub(crate) struct Transformer {
     layers: Vec<Layer>,
     norm: Tensor,
     epsilon: f32,
-    output: QMatMul,
+    output: Weight,
     rope: Rope,
     window: usize,
     seen: usize,
@@ -51,9 +52,9 @@ impl Transformer {
         // The embedding stays quantised: only the rows of a prompt's tokens are ever unpacked.
         let embedding = Arc::new(file.tensor("token_embd.weight")?);
         let output = if file.has_tensor("output.weight") {
-            QMatMul::from_qtensor(file.tensor("output.weight")?)?
+            Weight::for_one_token(Arc::new(file.tensor("output.weight")?))?
         } else {
-            QMatMul::from_arc(Arc::clone(&embedding))?
+            Weight::for_one_token(Arc::clone(&embedding))?
         };
         let layers = (0..file.size("block_count")?)
             .map(|index| Layer::load(file, index, sizes))
