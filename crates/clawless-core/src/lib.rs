@@ -11,6 +11,8 @@ pub mod error;
 pub mod ids;
 pub mod json;
 pub mod keys;
+pub mod ledger;
+pub mod limits;
 pub mod llm;
 pub mod model;
 pub mod money;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TenantId;
+use crate::limits::{LimitOverrides, QuotaOverrides};
 use crate::time::Timestamp;
 
 /// What a tenant pays for; sets the defaults of its limits.
@@ -70,4 +71,8 @@ pub struct TenantSettings {
     pub fallback: Vec<String>,
     /// Days after which messages are deleted; kept where it is absent.
     pub retention_days: Option<u32>,
+    /// How fast it may ask, where that differs from its tier's limits.
+    pub limits: LimitOverrides,
+    /// How much it may use in a month, where that differs from its tier's quotas.
+    pub quotas: QuotaOverrides,
 }

@@ -1,0 +1,109 @@
+//! Open reservations: calls that were admitted and have not ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::buckets::EndpointClass;
+use super::price::Price;
+use super::quotas::{Amounts, Ask};
+use super::{Period, RESERVATION_SPAN};
+use crate::ids::{KeyId, RequestId, SessionId};
+use crate::money::Tokens;
+use crate::time::Timestamp;
+
+/// A call that was admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reservation {
+    pub(super) request_id: RequestId,
+    pub(super) key_id: KeyId,
+    pub(super) class: EndpointClass,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<SessionId>,
+    pub(super) model: String,
+    /// The month that is charged, whenever the call ends.
+    pub(super) period: Period,
+    pub(super) granted_at: Timestamp,
+    pub(super) reserved: Amounts,
+    pub(super) tokens_in: Tokens,
+    /// The longest answer, each.
+    pub(super) tokens_out: Tokens,
+    pub(super) answers: u32,
+    pub(super) price: Price,
+}
+
+impl Reservation {
+    /// When the sweep takes it.
+    pub(super) fn deadline(&self) -> Timestamp {
+        self.granted_at.plus(RESERVATION_SPAN)
+    }
+
+    /// What it would ask for again.
+    pub(super) fn ask(&self) -> Ask {
+        Ask {
+            tokens_in: self.tokens_in,
+            tokens_out: self.tokens_out,
+            answers: self.answers,
+            price: self.price,
+        }
+    }
+}
+
+/// All open reservations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Reservations {
+    open: BTreeMap<RequestId, Reservation>,
+    /// No deadline is earlier than this. Exact after each sweep, so that an alarm that finds
+    /// nothing is followed by one that does.
+    earliest: Option<Timestamp>,
+}
+
+impl Reservations {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn get(&self, id: &RequestId) -> Option<&Reservation> {
+        self.open.get(id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &RequestId) -> Option<&mut Reservation> {
+        self.open.get_mut(id)
+    }
+
+    pub(super) fn insert(&mut self, reservation: Reservation) {
+        let deadline = reservation.deadline();
+        self.earliest = Some(self.earliest.map_or(deadline, |kept| kept.min(deadline)));
+        self.open
+            .insert(reservation.request_id.clone(), reservation);
+    }
+
+    pub(super) fn remove(&mut self, id: &RequestId) -> Option<Reservation> {
+        let removed = self.open.remove(id);
+        if self.open.is_empty() {
+            self.earliest = None;
+        }
+        removed
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Reservation> {
+        self.open.values()
+    }
+
+    /// A time before which no deadline lies; none if nothing is open.
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.earliest
+    }
+
+    /// The reservations past their deadline, oldest first.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<&Reservation> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        self.earliest = self.open.values().map(Reservation::deadline).min();
+        let past = self.open.values().filter(|open| open.deadline() <= now);
+        let mut overdue: Vec<_> = past.collect();
+        overdue.sort_by_key(|reservation| reservation.granted_at);
+        overdue
+    }
+}
