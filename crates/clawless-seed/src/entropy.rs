@@ -1,0 +1,15 @@
+//! The system's random generator.
+
+use clawless_core::Entropy;
+
+/// Random bytes from the operating system.
+pub(crate) struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            eprintln!("The system gives no random bytes, so no key can be made: {error}");
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The statements that store the demo tenant. Applied twice they change nothing.
+
+use clawless_core::keys::KeyText;
+use clawless_core::{Entropy, KeyId, Scopes, Timestamp};
+
+use crate::keys::DemoKeys;
+
+/// The SQL. Rows that are there stay as they are, with what was changed in them since.
+pub(crate) fn statements(
+    keys: &DemoKeys,
+    name: &str,
+    now: Timestamp,
+    entropy: &impl Entropy,
+) -> anyhow::Result<String> {
+    let now_millis = now.as_millis();
+    let tenant = literal(keys.tenant_id.as_str());
+    let name = literal(name);
+    let key_id = literal(KeyId::generate(now, entropy).as_str());
+    let digest = literal(&KeyText::parse(&keys.secret_key)?.digest().to_hex());
+    let scopes = literal(&serde_json::to_string(&Scopes::all())?);
+    Ok(format!(
+        "INSERT INTO tenants (id, name, tier, status, created_at, updated_at)\n\
+         VALUES ({tenant}, {name}, 'enterprise', 'active', {now_millis}, {now_millis})\n\
+         ON CONFLICT DO NOTHING;\n\
+         INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, created_at)\n\
+         VALUES ({tenant}, {key_id}, {digest}, 'secret', {name}, {scopes}, {now_millis})\n\
+         ON CONFLICT DO NOTHING;\n"
+    ))
+}
+
+/// A text as an SQL literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_store::api_keys::find_by_digest_across_tenants;
+    use clawless_testkit::{SeededEntropy, SqliteDatabase, block_on};
+
+    use super::*;
+    use crate::keys::Known;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+    fn keys(known: &Known, seed: u64) -> DemoKeys {
+        DemoKeys::complete(known, NOW, &SeededEntropy::new(seed)).expect("keys")
+    }
+
+    #[test]
+    fn the_demo_key_opens_the_demo_tenant_with_all_scopes() {
+        let keys = keys(&Known::default(), 1);
+        let sql = statements(&keys, "O'Hara; --", NOW, &SeededEntropy::new(2)).expect("SQL");
+        assert!(!sql.contains(&keys.secret_key), "a key never stands in SQL");
+        let database = SqliteDatabase::new();
+        database.run_script(&sql);
+        let digest = KeyText::parse(&keys.secret_key).expect("a key").digest();
+        let (key, tenant) = block_on(find_by_digest_across_tenants(&database, digest))
+            .expect("the query runs")
+            .expect("the key is there");
+        assert_eq!(tenant.id, keys.tenant_id);
+        assert_eq!(tenant.name, "O'Hara; --");
+        assert!(Scopes::all().within(&key.scopes) && key.is_usable(NOW));
+    }
+
+    #[test]
+    fn seeding_again_with_the_printed_keys_changes_nothing() {
+        let first = keys(&Known::default(), 1);
+        let printed = serde_json::to_string(&first).expect("prints");
+        let known: Known = serde_json::from_str(&printed).expect("reads its own output");
+        let second = keys(&known, 7);
+        assert_eq!(first.secret_key, second.secret_key);
+        let database = SqliteDatabase::new();
+        for keys in [&first, &second] {
+            let seed = SeededEntropy::new(9);
+            database.run_script(&statements(keys, "Demo", NOW, &seed).expect("SQL"));
+            database.run_script(&statements(keys, "Demo", NOW, &seed).expect("SQL"));
+        }
+        assert_eq!(database.count("SELECT count(*) FROM tenants"), 1);
+        assert_eq!(database.count("SELECT count(*) FROM api_keys"), 1);
+    }
+
+    #[test]
+    fn damaged_keys_are_refused_rather_than_stored() {
+        let known: Known = serde_json::from_str(r#"{"secret_key":"cl_sk_garbage"}"#).expect("JSON");
+        assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
+    }
+}
