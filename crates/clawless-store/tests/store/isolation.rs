@@ -1,0 +1,56 @@
+//! Two tenants with the same session names never see, change or block one another.
+
+use clawless_core::Clock;
+use clawless_core::session::Head;
+use clawless_store::sessions::{self, NewSession, Place};
+use clawless_store::turns::{CommitError, find_by_request};
+use clawless_testkit::block_on;
+
+use crate::world::{World, name};
+
+#[test]
+fn the_same_name_is_two_sessions() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["ours 1", "ours 2"]);
+    let place = block_on(sessions::look_up(
+        &world.database,
+        &world.theirs,
+        &name("chat"),
+    ));
+    assert_eq!(place, Ok(Place::Free { head: Head::EMPTY }));
+    assert!(world.said(&world.theirs, "chat").is_empty());
+    world.converse(&world.theirs, "chat", &["theirs"]);
+    assert_eq!(world.said(&world.ours, "chat"), ["ours 1", "ours 2"]);
+    assert_eq!(world.said(&world.theirs, "chat"), ["theirs"]);
+}
+
+#[test]
+fn a_generated_session_of_another_tenant_is_not_there() {
+    let world = World::new();
+    let now = world.clock.now();
+    let id = clawless_core::SessionId::generate(now, &world.entropy);
+    let new = NewSession::default();
+    let create = sessions::create(&world.database, &world.ours, &id, &new, now);
+    block_on(create).expect("runs").expect("free");
+    assert_eq!(
+        block_on(sessions::find(&world.database, &world.theirs, &id)),
+        Ok(None)
+    );
+    let intruder = world.turn(id.as_str(), 0, "let me in");
+    assert_eq!(
+        world.commit(&world.theirs, &intruder),
+        Err(CommitError::SessionGone)
+    );
+    assert_eq!(world.database.count("SELECT count(*) FROM turns"), 0);
+}
+
+#[test]
+fn a_request_id_of_another_tenant_neither_blocks_nor_shows() {
+    let world = World::new();
+    let turn = world.turn("chat", 0, "ours");
+    world.commit(&world.ours, &turn).expect("stored");
+    let found = find_by_request(&world.database, &world.theirs, &turn.request);
+    assert_eq!(block_on(found), Ok(None));
+    let same = world.commit(&world.theirs, &turn).expect("independent");
+    assert!(!same.repeated);
+}

@@ -1,0 +1,83 @@
+//! Fault 25, natively: migrations converge however often and however far they were applied.
+
+use clawless_testkit::{SqliteDatabase, migrations};
+
+/// Everything that the migrations define.
+fn schema(database: &SqliteDatabase) -> Vec<serde_json::Value> {
+    database.rows(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master
+         WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name",
+    )
+}
+
+/// All migrations behind one another.
+fn script() -> String {
+    let files: Vec<String> = migrations().into_iter().map(|file| file.sql).collect();
+    files.join("\n")
+}
+
+#[test]
+fn fault_25_applied_twice_they_change_nothing() {
+    let database = SqliteDatabase::new();
+    let once = schema(&database);
+    database.run_script(&script());
+    assert_eq!(schema(&database), once);
+}
+
+#[test]
+fn fault_25_interrupted_after_any_statement_they_converge() {
+    let (script, whole) = (script(), schema(&SqliteDatabase::new()));
+    let statements = SqliteDatabase::empty().run_first(&script, usize::MAX);
+    assert!(statements > migrations().len());
+    for done in 0..statements {
+        let database = SqliteDatabase::empty();
+        assert_eq!(database.run_first(&script, done), done);
+        database.run_script(&script);
+        assert_eq!(schema(&database), whole, "interrupted after {done}");
+    }
+}
+
+#[test]
+fn files_are_numbered_without_gaps() {
+    for (number, file) in (1..).zip(migrations()) {
+        assert!(
+            file.name.starts_with(&format!("{number:03}_")),
+            "{}",
+            file.name
+        );
+    }
+}
+
+#[test]
+fn every_table_is_strict_and_keyed_by_its_tenant_first() {
+    let database = SqliteDatabase::new();
+    let tables = database.rows(
+        "SELECT t.name, t.strict,
+                (SELECT c.name FROM pragma_table_info(t.name) c WHERE c.pk = 1) AS first_key,
+                EXISTS (SELECT 1 FROM pragma_table_info(t.name) c WHERE c.name = 'tenant_id')
+                  AS has_tenant
+         FROM pragma_table_list t WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'",
+    );
+    assert!(tables.len() >= 6);
+    for table in tables {
+        assert_eq!(table["strict"], 1, "{table}");
+        // The operators' own tables, and the tenants themselves.
+        if ["tenants", "admin_tokens", "audit_log"].contains(&table["name"].as_str().expect("text"))
+        {
+            assert_eq!(table["first_key"], "id");
+        } else {
+            assert_eq!(table["has_tenant"], 1, "{table}");
+            assert_eq!(table["first_key"], "tenant_id", "{table}");
+        }
+    }
+}
+
+#[test]
+fn a_tenant_whose_data_is_still_there_cannot_be_deleted() {
+    let world = crate::world::World::new();
+    world.converse(&world.ours, "chat", &["hello"]);
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        world.database.run_script("DELETE FROM tenants");
+    }));
+    assert!(attempt.is_err());
+}

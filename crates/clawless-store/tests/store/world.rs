@@ -1,0 +1,157 @@
+//! A database with two tenants, and short words for what tests do in it.
+
+use clawless_core::chat::{FinishReason, Message, Role, Usage};
+use clawless_core::keys::{KeyDigest, KeyText};
+use clawless_core::session::Head;
+use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::{
+    ApiKey, Clock, KeyId, KeyKind, MessageId, MicroDollars, Provenance, RequestId, Scopes,
+    SessionId, Tenant, TenantId, Tokens,
+};
+use clawless_store::messages::{HistoryBudget, history};
+use clawless_store::turns::{CommitError, Committed, NewMessage, NewTurn, TurnStatus, commit};
+use clawless_store::{SqlError, api_keys, tenants};
+use clawless_testkit::{FixedClock, SeededEntropy, SqliteDatabase, block_on};
+
+/// Everything fits.
+pub(crate) const ALL: HistoryBudget = HistoryBudget {
+    turns: 1000,
+    bytes: 1_000_000,
+};
+
+pub(crate) struct World {
+    pub(crate) database: SqliteDatabase,
+    pub(crate) clock: FixedClock,
+    pub(crate) entropy: SeededEntropy,
+    pub(crate) ours: TenantId,
+    pub(crate) theirs: TenantId,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (clock, entropy) = (FixedClock::default(), SeededEntropy::new(1));
+        let id = || TenantId::generate(clock.now(), &entropy);
+        let (ours, theirs) = (id(), id());
+        let database = SqliteDatabase::new();
+        for (id, name) in [(&ours, "ours"), (&theirs, "theirs")] {
+            let tenant = Tenant {
+                id: id.clone(),
+                name: name.to_owned(),
+                tier: Tier::Pro,
+                status: TenantStatus::Active,
+                settings: TenantSettings::default(),
+                version: 1,
+                created_at: clock.now(),
+                updated_at: clock.now(),
+            };
+            block_on(tenants::insert(&database, &tenant)).expect("a new tenant");
+        }
+        Self {
+            database,
+            clock,
+            entropy,
+            ours,
+            theirs,
+        }
+    }
+
+    /// A key of the tenant's, and its digest.
+    pub(crate) fn key(&self, tenant: &TenantId) -> (ApiKey, KeyDigest) {
+        let digest = KeyText::generate(KeyKind::Secret, &self.entropy).digest();
+        let key = ApiKey {
+            id: KeyId::generate(self.clock.now(), &self.entropy),
+            tenant_id: tenant.clone(),
+            kind: KeyKind::Secret,
+            name: "server".to_owned(),
+            scopes: Scopes::all(),
+            allowed_origins: vec!["https://example.org".to_owned()],
+            expires_at: None,
+            revoked_at: None,
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        block_on(api_keys::insert(&self.database, tenant, &key, digest)).expect("a new key");
+        (key, digest)
+    }
+
+    pub(crate) fn message(&self, role: Role, text: &str) -> NewMessage {
+        NewMessage {
+            id: MessageId::generate(self.clock.now(), &self.entropy),
+            message: Message::text(role, text).expect("a message"),
+        }
+    }
+
+    /// A turn in which the user says `text` and the model answers with the same.
+    pub(crate) fn turn(&self, session: &str, expected: u64, text: &str) -> NewTurn {
+        NewTurn {
+            session: name(session),
+            expected: Head::new(expected),
+            request: RequestId::generate(self.clock.now(), &self.entropy),
+            key: None,
+            status: TurnStatus::Complete,
+            finish_reason: Some(FinishReason::Stop),
+            model: "small".to_owned(),
+            provider: "local".to_owned(),
+            usage: Usage::of(20, 5),
+            cost: MicroDollars::new(7),
+            provenance: Provenance::Provider,
+            stored_tokens: Tokens::new(10),
+            messages: vec![
+                self.message(Role::User, text),
+                self.message(Role::Assistant, &format!("re: {text}")),
+            ],
+            created_at: self.clock.now(),
+        }
+    }
+
+    pub(crate) fn commit(
+        &self,
+        tenant: &TenantId,
+        turn: &NewTurn,
+    ) -> Result<Committed, CommitError> {
+        block_on(commit(&self.database, tenant, turn))
+    }
+
+    /// Says the texts in the session, a turn each, from its beginning on.
+    pub(crate) fn converse(&self, tenant: &TenantId, session: &str, texts: &[&str]) {
+        for (head, text) in (0_u64..).zip(texts) {
+            let turn = self.turn(session, head, text);
+            self.commit(tenant, &turn).expect("a turn");
+        }
+    }
+
+    /// What the user said in the session, as far as the history goes under its head.
+    pub(crate) fn said(&self, tenant: &TenantId, session: &str) -> Vec<String> {
+        self.texts(tenant, session, Head::new(1_000_000), ALL)
+            .expect("a history")
+    }
+
+    pub(crate) fn texts(
+        &self,
+        tenant: &TenantId,
+        session: &str,
+        head: Head,
+        budget: HistoryBudget,
+    ) -> Result<Vec<String>, SqlError> {
+        let session = name(session);
+        let read = history(&self.database, tenant, &session, head, budget);
+        let messages = block_on(read)?.into_messages();
+        Ok(messages
+            .filter(|message| message.role() == Role::User)
+            .filter_map(|message| message.view().expect("readable").content)
+            .flat_map(|content| content.texts().map(str::to_owned).collect::<Vec<_>>())
+            .collect())
+    }
+
+    /// How many rows the tables of conversations have together.
+    pub(crate) fn rows(&self) -> i64 {
+        self.database.count(
+            "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM turns)
+                  + (SELECT count(*) FROM messages)",
+        )
+    }
+}
+
+pub(crate) fn name(session: &str) -> SessionId {
+    session.parse().expect("a session's name")
+}
