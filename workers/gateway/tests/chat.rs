@@ -1,0 +1,316 @@
+//! Chats, from the head of the request to the end of the answer.
+
+mod support;
+
+use clawless_core::tenant::TenantSettings;
+use clawless_core::{Millis, Scopes};
+use clawless_testkit::provider::{Reply, Step};
+use serde_json::{Value, json};
+use support::{Deployment, answers, ask, ask_streamed, delta, end};
+
+/// What the provider was asked last.
+fn asked(deployment: &Deployment) -> Value {
+    let requests = deployment.http.requests();
+    serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
+}
+
+fn bytes(text: &str) -> Step {
+    Step::Bytes(text.as_bytes().to_vec())
+}
+
+#[test]
+fn a_question_is_answered() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    let response = deployment.chat(&customer, &ask("Hi"));
+    assert_eq!(response.status, 200);
+    let body = response.json();
+    assert_eq!(body["object"], "chat.completion");
+    assert_eq!(body["choices"][0]["message"]["content"], "Hello.");
+    assert_eq!(body["choices"][0]["message"]["refusal"], Value::Null);
+    assert_eq!(body["usage"]["total_tokens"], 10);
+    assert!(body["id"].as_str().expect("an id").starts_with("chatcmpl-"));
+    assert_eq!(response.headers["x-clawless-model"], "small");
+    let sent = &deployment.http.requests()[0];
+    assert_eq!(sent.header("authorization"), Some("Bearer provider-secret"));
+}
+
+#[test]
+fn a_stream_has_the_order_of_the_contract() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment
+        .http
+        .next(Reply::reads(&[&delta("Hel"), &delta("lo"), &end()]));
+    let mut request = ask_streamed("Hi");
+    request["stream_options"] = json!({"include_usage": true});
+    let response = deployment.chat(&customer, &request);
+    assert!(response.is_done(), "{}", response.body);
+    assert_eq!(response.text(), "Hello");
+    let events = response.events();
+    assert_eq!(events[0]["choices"][0]["delta"]["role"], "assistant");
+    let (last, others) = events.split_last().expect("events");
+    assert_eq!(last["choices"], json!([]));
+    assert_eq!(last["usage"]["total_tokens"], 9);
+    assert!(
+        others
+            .iter()
+            .all(|event| event["usage"].is_null() && event.get("usage").is_some())
+    );
+    assert!(events.iter().all(|event| event["id"] == events[0]["id"]));
+    assert_eq!(
+        others.last().expect("one")["choices"][0]["finish_reason"],
+        "stop"
+    );
+    assert!(
+        response
+            .body
+            .lines()
+            .all(|line| line.is_empty() || line.starts_with("data: "))
+    );
+}
+
+#[test]
+fn usage_is_told_only_where_it_was_asked_for() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
+    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    assert!(!response.body.contains("usage"));
+    assert_eq!(asked(&deployment)["stream_options"]["include_usage"], true);
+}
+
+#[test]
+fn a_session_remembers_and_a_stateless_call_does_not() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello, Ada."));
+    let first = deployment.say(&customer, "chat-1", "I am Ada.");
+    assert_eq!(first.headers["x-session-id"], "chat-1");
+    deployment.http.next(answers("Ada."));
+    deployment.say(&customer, "chat-1", "Who am I?");
+    let contents = |asked: Value| -> Vec<String> {
+        let messages = asked["messages"].as_array().expect("messages").clone();
+        messages
+            .iter()
+            .map(|m| m["content"].as_str().expect("text").to_owned())
+            .collect()
+    };
+    assert_eq!(
+        contents(asked(&deployment)),
+        ["I am Ada.", "Hello, Ada.", "Who am I?"]
+    );
+    deployment.http.next(answers("?"));
+    deployment.chat(&customer, &ask("Who am I?"));
+    assert_eq!(contents(asked(&deployment)), ["Who am I?"]);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
+}
+
+#[test]
+fn a_session_belongs_to_its_tenant() {
+    let deployment = Deployment::new();
+    let (mine, other) = (deployment.customer(), deployment.customer());
+    deployment.http.always(answers("ok"));
+    deployment.say(&mine, "shared-name", "my secret");
+    deployment.say(&other, "shared-name", "what do you know?");
+    assert_eq!(
+        asked(&deployment)["messages"]
+            .as_array()
+            .expect("messages")
+            .len(),
+        1
+    );
+    let generated = "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let response = deployment.say(&mine, generated, "Hi");
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (404, "resource_not_found")
+    );
+}
+
+#[test]
+fn messages_reach_the_provider_member_for_member() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("ok"));
+    let message = r#"{"x_unknown": [1.0], "content":"h\u00e9", "role":"user"}"#;
+    let bearer = format!("Bearer {}", customer.key);
+    let body = format!(r#"{{"messages":[{message}],"model":"small"}}"#);
+    deployment.chat_with(&[("authorization", &bearer)], &body);
+    let sent = String::from_utf8(deployment.http.requests()[0].body.clone()).expect("UTF-8");
+    assert!(sent.contains(message), "{sent}");
+}
+
+#[test]
+fn an_answer_that_breaks_says_so_and_is_stored_as_broken() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment
+        .http
+        .next(Reply::steps(vec![bytes(&delta("Half an")), Step::Break]));
+    let bearer = format!("Bearer {}", customer.key);
+    let response = deployment.chat_with(
+        &[("authorization", &bearer), ("x-session-id", "s")],
+        &ask_streamed("Hi").to_string(),
+    );
+    assert!(!response.body.contains("[DONE]"));
+    assert_eq!(
+        response.events().last().expect("one")["error"]["code"],
+        "upstream_error"
+    );
+    let turns = deployment
+        .sql
+        .rows("SELECT status, incomplete_reason FROM turns");
+    assert_eq!(
+        turns,
+        [json!({"status": "incomplete", "incomplete_reason": "upstream_error"})]
+    );
+    let stored = deployment
+        .sql
+        .rows("SELECT content FROM messages WHERE role = 'assistant'");
+    assert_eq!(
+        stored[0]["content"],
+        r#"{"role":"assistant","content":"Half an"}"#
+    );
+}
+
+#[test]
+fn a_failure_before_the_first_byte_is_an_http_error_and_leaves_nothing() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let html = Reply::new(200, "text/html", vec![bytes("<html>")]);
+    for (reply, status) in [
+        (Reply::unreachable(), 502),
+        (Reply::json(429, "{}").header("retry-after", "3"), 429),
+        (Reply::json(529, "{}"), 503),
+        (html, 502),
+        (Reply::steps(vec![Step::Hang]), 504),
+    ] {
+        deployment.http.always(reply);
+        let response = deployment.chat_with(
+            &[
+                ("authorization", &format!("Bearer {}", customer.key)),
+                ("x-session-id", "s"),
+            ],
+            &ask_streamed("Hi").to_string(),
+        );
+        assert_eq!(response.status, status, "{}", response.body);
+    }
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 0);
+}
+
+#[test]
+fn a_slow_provider_is_covered_by_signs_of_life() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let pause = Step::Wait(Millis::from_secs(25));
+    deployment.http.next(Reply::steps(vec![
+        bytes(&delta("a")),
+        pause.clone(),
+        bytes(&delta("b")),
+        pause,
+        bytes(&end()),
+    ]));
+    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    assert!(response.is_done());
+    assert_eq!(response.text(), "ab");
+    assert!(response.body.matches(": keep-alive\n\n").count() >= 2);
+}
+
+#[test]
+fn keys_that_do_not_work_get_one_and_the_same_answer() {
+    let deployment = Deployment::new();
+    let past = clawless_core::Timestamp::from_millis(1);
+    let expired =
+        deployment.customer_with(TenantSettings::default(), |key| key.expires_at = Some(past));
+    let revoked =
+        deployment.customer_with(TenantSettings::default(), |key| key.revoked_at = Some(past));
+    let reads = deployment.sql.calls();
+    let body = ask("Hi").to_string();
+    let malformed = deployment.chat_with(&[("authorization", "Bearer cl_sk_' OR 1=1 --")], &body);
+    assert_eq!(
+        deployment.sql.calls(),
+        reads,
+        "garbage costs no storage read"
+    );
+    for customer in [&expired, &revoked] {
+        let response = deployment.chat(customer, &ask("Hi"));
+        assert_eq!((response.status, &response.body), (401, &malformed.body));
+    }
+    for headers in [&[][..], &[("authorization", "Basic eDp5")]] {
+        assert_eq!(deployment.chat_with(headers, &body).status, 401);
+    }
+    assert!(deployment.http.requests().is_empty());
+}
+
+#[test]
+fn a_key_without_the_scope_is_told_which_it_lacks() {
+    let deployment = Deployment::new();
+    let reader = deployment.customer_with(TenantSettings::default(), |key| {
+        key.scopes = Scopes::default()
+    });
+    let response = deployment.chat(&reader, &ask("Hi"));
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (403, "permission_denied")
+    );
+    assert!(response.body.contains("`chat`"));
+}
+
+#[test]
+fn the_tenants_settings_decide_about_model_and_system_prompt() {
+    let deployment = Deployment::new();
+    let settings = TenantSettings {
+        default_model: Some("large".to_owned()),
+        allowed_models: Some(vec!["large".to_owned()]),
+        system_prompt: Some("Be brief.".to_owned()),
+        ..TenantSettings::default()
+    };
+    let customer = deployment.customer_with(settings, |_| {});
+    deployment.http.always(answers("ok"));
+    let mut request = ask("Hi");
+    assert_eq!(
+        deployment.chat(&customer, &request).code(),
+        "model_not_found"
+    );
+    request["model"] = json!("auto");
+    assert_eq!(
+        deployment.chat(&customer, &request).headers["x-clawless-model"],
+        "large"
+    );
+    assert_eq!(
+        asked(&deployment)["messages"][0],
+        json!({"role": "system", "content": "Be brief."})
+    );
+    assert_eq!(asked(&deployment)["model"], "large");
+}
+
+#[test]
+fn turns_at_once_are_all_stored_whole_and_in_one_order() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    for (text, secs) in [("A", 3), ("B", 1), ("C", 2)] {
+        deployment
+            .http
+            .next(answers(text).after(Step::Wait(Millis::from_secs(secs))));
+    }
+    let responses = deployment.say_at_once(&customer, "s", &["a", "b", "c"]);
+    assert!(responses.iter().all(|response| response.status == 200));
+    let stored = deployment
+        .sql
+        .rows("SELECT seq, content FROM messages ORDER BY seq, position");
+    let said: Vec<_> = stored
+        .iter()
+        .map(|row| {
+            let message = row["content"].as_str().expect("text");
+            let message: Value = serde_json::from_str(message).expect("JSON");
+            (
+                row["seq"].as_u64().expect("a number"),
+                message["content"].as_str().expect("text").to_owned(),
+            )
+        })
+        .collect();
+    let expected = [(1, "b"), (1, "B"), (2, "c"), (2, "C"), (3, "a"), (3, "A")];
+    assert_eq!(said, expected.map(|(seq, text)| (seq, text.to_owned())));
+}

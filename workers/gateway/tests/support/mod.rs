@@ -1,0 +1,344 @@
+//! A whole deployment in memory: the gateway's stages over the testkit.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use clawless_core::keys::KeyText;
+use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
+use clawless_core::{
+    ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, TenantId, Timestamp,
+};
+use clawless_edge::answer::{Answer, Body};
+use clawless_edge::incoming::Head;
+use clawless_gateway::chat;
+use clawless_gateway::config::{Config, Variables};
+use clawless_gateway::platform::Platform;
+use clawless_store::{api_keys, tenants};
+use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
+use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
+use futures_util::StreamExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use serde_json::{Value, json};
+
+/// When the tests take place: 2026-01-01.
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// The provider that every test deployment has.
+const PROVIDERS: &str = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
+    "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":32768}]}]"#;
+
+/// A deployment.
+pub struct Deployment {
+    pub sql: SqliteDatabase,
+    pub kv: MemoryKv<VirtualTime>,
+    pub http: ScriptedHttp,
+    pub time: VirtualTime,
+    entropy: SeededEntropy,
+    config: Rc<Config>,
+    tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+}
+
+/// A tenant of a deployment, with one key.
+pub struct Customer {
+    pub tenant: TenantId,
+    pub key: String,
+}
+
+/// An answer that has been read to its end.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HashMap<&'static str, String>,
+    pub body: String,
+}
+
+struct TestVariables;
+
+impl Variables for TestVariables {
+    fn get(&self, name: &str) -> Option<String> {
+        match name {
+            "PROVIDERS" => Some(PROVIDERS.to_owned()),
+            "PROVIDER_KEY" => Some("provider-secret".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Deployment {
+    pub fn new() -> Rc<Self> {
+        let time = VirtualTime::starting_at(NOW);
+        Rc::new(Self {
+            sql: SqliteDatabase::new(),
+            kv: MemoryKv::new(time.clone()),
+            http: ScriptedHttp::new(&time),
+            entropy: SeededEntropy::default(),
+            config: Rc::new(Config::read(&TestVariables).expect("readable")),
+            tasks: RefCell::default(),
+            time,
+        })
+    }
+
+    /// A new tenant with a key that may do everything.
+    pub fn customer(&self) -> Customer {
+        self.customer_with(TenantSettings::default(), |_| {})
+    }
+
+    /// A new tenant with settings of its own, and a key changed by `change`.
+    pub fn customer_with(
+        &self,
+        settings: TenantSettings,
+        change: impl FnOnce(&mut ApiKey),
+    ) -> Customer {
+        let tenant = Tenant {
+            id: TenantId::generate(NOW, &self.entropy),
+            name: "Customer".to_owned(),
+            tier: Tier::Free,
+            status: TenantStatus::Active,
+            settings,
+            version: 1,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        let mut key = ApiKey {
+            id: KeyId::generate(NOW, &self.entropy),
+            tenant_id: tenant.id.clone(),
+            kind: KeyKind::Secret,
+            name: "key".to_owned(),
+            scopes: Scopes::all(),
+            allowed_origins: Vec::new(),
+            expires_at: None,
+            revoked_at: None,
+            version: 1,
+            created_at: NOW,
+        };
+        change(&mut key);
+        let text = KeyText::generate(key.kind, &self.entropy);
+        self.time.run(async {
+            tenants::insert(&self.sql, &tenant).await.expect("stored");
+            api_keys::insert(&self.sql, &tenant.id, &key, text.digest())
+                .await
+                .expect("stored");
+        });
+        Customer {
+            tenant: tenant.id,
+            key: text.reveal().to_owned(),
+        }
+    }
+
+    /// Sends a chat request, lets every task come to its end, and reads the whole answer.
+    pub fn chat(self: &Rc<Self>, customer: &Customer, body: &Value) -> Response {
+        self.chat_with(
+            &[("authorization", &format!("Bearer {}", customer.key))],
+            &body.to_string(),
+        )
+    }
+
+    /// Sends a chat request in a session.
+    pub fn say(self: &Rc<Self>, customer: &Customer, session: &str, text: &str) -> Response {
+        let bearer = format!("Bearer {}", customer.key);
+        let body = ask(text).to_string();
+        self.chat_with(
+            &[("authorization", &bearer), ("x-session-id", session)],
+            &body,
+        )
+    }
+
+    /// Says several things in a session at the same time.
+    pub fn say_at_once(
+        self: &Rc<Self>,
+        customer: &Customer,
+        session: &str,
+        texts: &[&str],
+    ) -> Vec<Response> {
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-session-id", session),
+        ];
+        self.run(join_all(
+            texts
+                .iter()
+                .map(|text| self.send(&headers, ask(text).to_string())),
+        ))
+    }
+
+    /// Sends a chat request with these headers and this body.
+    pub fn chat_with(self: &Rc<Self>, headers: &[(&str, &str)], body: &str) -> Response {
+        self.run(self.send(headers, body.to_owned()))
+    }
+
+    /// One chat request, up to the end of its answer.
+    async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
+        let json = [("content-type", "application/json")];
+        let headers = json.into_iter().chain(headers.iter().copied());
+        let head = Head::new("POST", "/v1/chat/completions", headers);
+        let request_id = RequestId::generate(self.time.now(), &self.entropy);
+        let body = async { Ok(body.into_bytes()) };
+        read(chat::create(self, &request_id, &head, body).await).await
+    }
+
+    /// Runs a future and every task that it spawns, until all of them have ended.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut tasks: Vec<LocalBoxFuture<'static, ()>> = Vec::new();
+        let mut output = None;
+        let mut future = pin!(future);
+        self.time.run(poll_fn(|context| {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                output = Some(ready);
+            }
+            tasks.append(&mut self.tasks.borrow_mut());
+            tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+            // A task that was just spawned, or that ended, may have made work for the other side.
+            let quiet = tasks.is_empty() && self.tasks.borrow().is_empty();
+            match output.take() {
+                Some(ready) if quiet => Poll::Ready(ready),
+                kept => {
+                    output = kept;
+                    Poll::Pending
+                }
+            }
+        }))
+    }
+}
+
+impl Platform for Deployment {
+    type Sql = SqliteDatabase;
+    type Kv = MemoryKv<VirtualTime>;
+    type Http = ScriptedHttp;
+    type Time = VirtualTime;
+    type Entropy = SeededEntropy;
+
+    fn sql(&self) -> &SqliteDatabase {
+        &self.sql
+    }
+
+    fn kv(&self) -> &MemoryKv<VirtualTime> {
+        &self.kv
+    }
+
+    fn http(&self) -> &ScriptedHttp {
+        &self.http
+    }
+
+    fn time(&self) -> &VirtualTime {
+        &self.time
+    }
+
+    fn entropy(&self) -> &SeededEntropy {
+        &self.entropy
+    }
+
+    fn config(&self) -> &Rc<Config> {
+        &self.config
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.tasks.borrow_mut().push(task);
+    }
+}
+
+/// Reads an answer to its end.
+async fn read(answer: Result<Answer, ApiError>) -> Response {
+    let answer = answer.unwrap_or_else(Answer::from);
+    let body = match answer.body {
+        Body::Json(text) => text,
+        Body::Events(events) => {
+            let pieces: Vec<Vec<u8>> = events.collect().await;
+            String::from_utf8(pieces.concat()).expect("UTF-8")
+        }
+        Body::Empty => String::new(),
+        Body::Foreign(_) => panic!("the chat route answers for itself"),
+    };
+    Response {
+        status: answer.status,
+        headers: answer.headers.into_iter().collect(),
+        body,
+    }
+}
+
+impl Response {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON body")
+    }
+
+    /// The error's code.
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"]
+            .as_str()
+            .expect("an error")
+            .to_owned()
+    }
+
+    /// The events of a stream, `[DONE]` left out.
+    pub fn events(&self) -> Vec<Value> {
+        let lines = self
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "));
+        lines
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).expect("JSON in every event"))
+            .collect()
+    }
+
+    /// All text of a stream.
+    pub fn text(&self) -> String {
+        let events = self.events();
+        let pieces = events
+            .iter()
+            .filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+        pieces.collect()
+    }
+
+    /// Whether a stream came to its good end.
+    pub fn is_done(&self) -> bool {
+        self.body.ends_with("data: [DONE]\n\n")
+    }
+}
+
+/// A request with one message.
+pub fn ask(text: &str) -> Value {
+    json!({"model": "small", "messages": [{"role": "user", "content": text}]})
+}
+
+/// A streamed request with one message.
+pub fn ask_streamed(text: &str) -> Value {
+    json!({"model": "small", "stream": true, "messages": [{"role": "user", "content": text}]})
+}
+
+/// A provider's answer in one piece.
+pub fn answers(text: &str) -> Reply {
+    let body = json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "small",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    });
+    Reply::json(200, &body.to_string())
+}
+
+/// One event of a provider's stream.
+pub fn delta(text: &str) -> String {
+    let chunk =
+        json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+    format!("data: {chunk}\n\n")
+}
+
+/// The good end of a provider's stream.
+pub fn end() -> String {
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+     data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n\
+     data: [DONE]\n\n"
+        .to_owned()
+}
