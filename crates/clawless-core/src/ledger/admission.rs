@@ -168,8 +168,10 @@ impl Machine {
             return denied(DenialReason::TooManyRunning, Some(SOON));
         }
         let admit = *admit;
+        self.last_ticket = self.last_ticket.next(now);
         let reservation = Reservation {
             request_id: admit.request_id,
+            ticket: self.last_ticket,
             key_id: admit.caller.key_id,
             class: admit.class,
             session_id: admit.session_id,
@@ -215,6 +217,7 @@ impl Machine {
         let lane = open.session_id.as_ref().and_then(|id| self.lanes.get(id));
         Grant {
             request_id: open.request_id.clone(),
+            ticket: open.ticket,
             deadline: self.clock.outside(open.deadline()),
             reserved: open.reserved,
             max_tokens_out: open.tokens_out,
@@ -246,7 +249,8 @@ impl Machine {
         effects: &mut Effects,
     ) -> Answer {
         let quotas = self.config.quotas();
-        let Some(open) = self.reservations.get_mut(&extend.request_id) else {
+        let open = self.reservations.get_mut(&extend.request_id);
+        let Some(open) = open.filter(|open| open.ticket == extend.ticket) else {
             return denied(DenialReason::NotOpen, None);
         };
         if let (Some(session), Some(state)) = (&open.session_id, extend.session) {

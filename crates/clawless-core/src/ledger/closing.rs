@@ -66,8 +66,11 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         let end = End::used(settle.spent, settle.provenance, settle.model);
-        let Some(open) = self.reservations.remove(&settle.request_id) else {
+        if !self.reservations.holds(&settle.request_id, settle.ticket) {
             return self.correct(now, &settle.request_id, end, effects);
+        }
+        let Some(open) = self.reservations.remove(&settle.request_id) else {
+            return Closing::NotOpen;
         };
         self.book(now, &open, end, effects);
         let turn = settle.session.map_or(TurnEnd::Unchanged, TurnEnd::Stored);
@@ -94,6 +97,7 @@ impl Machine {
     pub(super) fn park(&mut self, now: Timestamp, park: Park, effects: &mut Effects) -> Answer {
         let Park { mut settle, turn } = park;
         let open = self.reservations.get(&settle.request_id);
+        let open = open.filter(|open| open.ticket == settle.ticket);
         let session_id = open.and_then(|open| open.session_id.clone());
         let Some(session_id) = session_id.filter(|_| self.outbox.has_room_for(&turn)) else {
             settle.session = None;

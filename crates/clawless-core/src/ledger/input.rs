@@ -10,6 +10,7 @@ use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::{MicroDollars, Tokens};
 use crate::session::Head;
+use crate::time::Timestamp;
 
 /// One thing that the ledger is asked or told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,11 +127,29 @@ pub struct Admit {
     pub price: Price,
 }
 
+/// The number of a grant: later grants have higher ones.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// The ticket after this one for a grant at `now`. Following the time, tickets stay unique
+    /// after a restart that no longer knows the last one.
+    #[must_use]
+    pub(super) fn next(self, now: Timestamp) -> Self {
+        Self(self.0.saturating_add(1).max(now.as_millis()))
+    }
+}
+
 /// Asks for more than was reserved. Totals, not differences, so that asking twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extend {
     /// The call.
     pub request_id: RequestId,
+    /// Its grant.
+    pub ticket: Ticket,
     /// All input tokens of the call so far, history included.
     pub tokens_in: Tokens,
     /// The longest answer, each; what was granted stays where it is absent.
@@ -166,6 +185,8 @@ pub struct Spent {
 pub struct Settle {
     /// The call.
     pub request_id: RequestId,
+    /// Its grant.
+    pub ticket: Ticket,
     /// What it used.
     pub spent: Spent,
     /// How that is known.

@@ -4,6 +4,7 @@ use super::buckets::{EndpointClass, RateLimiter};
 use super::clock::SteadyClock;
 use super::config::ConfigState;
 use super::headers::{RateHeaders, Window};
+use super::input::Ticket;
 use super::lanes::Lanes;
 use super::outbox::{Outbox, ParkedTurn, Receipt};
 use super::quotas::{Amounts, QuotaManager, Tally};
@@ -25,6 +26,7 @@ pub struct Machine {
     pub(super) reservations: Reservations,
     pub(super) lanes: Lanes,
     pub(super) outbox: Outbox,
+    pub(super) last_ticket: Ticket,
     /// The rows that changed since the last [`Machine::take_writes`].
     pub(super) changed: Vec<RowKey>,
 }

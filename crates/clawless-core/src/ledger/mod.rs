@@ -43,7 +43,7 @@ pub use config::LedgerConfig;
 pub use headers::{RateHeaders, Window};
 pub use input::{
     Admit, Caller, Extend, Input, Park, Pass, ReceiptKey, Resolution, Resolve, SessionState,
-    Settle, Spent,
+    Settle, Spent, Ticket,
 };
 pub use machine::{Machine, Statement};
 pub use outbox::{ParkedTurn, Provenance, Receipt};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::headers::RateHeaders;
-use super::input::SessionState;
+use super::input::{SessionState, Ticket};
 use super::period::Period;
 use super::quotas::{Amounts, QuotaKind};
 use crate::error::ErrorCode;
@@ -66,6 +66,9 @@ pub enum Answer {
 pub struct Grant {
     /// The request, which names the reservation.
     pub request_id: RequestId,
+    /// Tells this grant from others of the same request: a message of an earlier life, delivered
+    /// late, must not close a later one.
+    pub ticket: Ticket,
     /// When the reservation ends, by the caller's clock. Nothing may be committed after it.
     pub deadline: Timestamp,
     /// What was reserved.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::buckets::EndpointClass;
+use super::input::Ticket;
 use super::price::Price;
 use super::quotas::{Amounts, Ask};
 use super::{Period, RESERVATION_SPAN};
@@ -16,6 +17,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reservation {
     pub(super) request_id: RequestId,
+    pub(super) ticket: Ticket,
     pub(super) key_id: KeyId,
     pub(super) class: EndpointClass,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +78,11 @@ impl Reservations {
         self.earliest = Some(self.earliest.map_or(deadline, |kept| kept.min(deadline)));
         self.open
             .insert(reservation.request_id.clone(), reservation);
+    }
+
+    /// Whether this very grant is open.
+    pub(super) fn holds(&self, id: &RequestId, ticket: Ticket) -> bool {
+        self.open.get(id).is_some_and(|open| open.ticket == ticket)
     }
 
     pub(super) fn remove(&mut self, id: &RequestId) -> Option<Reservation> {

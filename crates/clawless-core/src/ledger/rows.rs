@@ -265,6 +265,7 @@ impl Machine {
         if let Some(session) = &open.session_id {
             self.lanes.lane(session).holder = Some(open.request_id.clone());
         }
+        self.last_ticket = self.last_ticket.max(open.ticket);
         self.reservations.insert(open);
     }
 
