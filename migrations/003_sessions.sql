@@ -27,3 +27,6 @@ CREATE TABLE IF NOT EXISTS sessions (
 -- GET /v1/sessions: newest first, page by page.
 CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (tenant_id, created_at, id)
   WHERE deleted_at IS NULL;
+
+-- Purging what deleted sessions left.
+CREATE INDEX IF NOT EXISTS sessions_deleted ON sessions (deleted_at) WHERE deleted_at IS NOT NULL;

@@ -1,27 +1,31 @@
--- Receipts: what each settled call cost, for reports. The ledger decides money; this is its copy,
--- written in batches after the fact, each request once.
+-- Receipts: what became of each call that the ledger admitted, for reports. The ledger decides
+-- money; this is its copy, written in batches after the fact.
 --
--- `period` is the UTC month that was charged, as `2026-01`. `excess_tokens` is what a provider
--- used beyond what had been reserved. A receipt outlives its session and its key.
+-- One row a request: a higher `revision` replaces a lower one (a late settlement corrects what a
+-- sweep had written). `period` is the UTC month that was charged, as `2026-01`. What was charged
+-- beyond the reservation is the excess. A receipt outlives its session and its key.
 CREATE TABLE IF NOT EXISTS receipts (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   request_id TEXT NOT NULL CHECK (request_id GLOB 'req_*'),
-  key_id TEXT,
+  revision INTEGER NOT NULL CHECK (revision >= 0),
+  key_id TEXT NOT NULL,
   session_id TEXT,
+  model TEXT NOT NULL,
   period TEXT NOT NULL CHECK (period GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]'),
-  model TEXT,
-  provider TEXT,
-  messages INTEGER NOT NULL DEFAULT 1 CHECK (messages >= 0),
-  prompt_tokens INTEGER NOT NULL DEFAULT 0 CHECK (prompt_tokens >= 0),
-  completion_tokens INTEGER NOT NULL DEFAULT 0 CHECK (completion_tokens >= 0),
-  cached_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cached_tokens >= 0),
-  reasoning_tokens INTEGER NOT NULL DEFAULT 0 CHECK (reasoning_tokens >= 0),
-  excess_tokens INTEGER NOT NULL DEFAULT 0 CHECK (excess_tokens >= 0),
-  cost_micro_dollars INTEGER NOT NULL DEFAULT 0 CHECK (cost_micro_dollars >= 0),
-  provenance TEXT NOT NULL CHECK (provenance IN ('provider', 'counted', 'estimated', 'swept')),
-  settled_at INTEGER NOT NULL CHECK (settled_at >= 0),
+  granted_at INTEGER NOT NULL CHECK (granted_at >= 0),
+  closed_at INTEGER NOT NULL CHECK (closed_at >= 0),
+  reserved_messages INTEGER NOT NULL CHECK (reserved_messages >= 0),
+  reserved_tokens INTEGER NOT NULL CHECK (reserved_tokens >= 0),
+  reserved_micro_dollars INTEGER NOT NULL CHECK (reserved_micro_dollars >= 0),
+  charged_messages INTEGER NOT NULL CHECK (charged_messages >= 0),
+  charged_tokens INTEGER NOT NULL CHECK (charged_tokens >= 0),
+  charged_micro_dollars INTEGER NOT NULL CHECK (charged_micro_dollars >= 0),
+  tokens_in INTEGER NOT NULL CHECK (tokens_in >= 0),
+  tokens_out INTEGER NOT NULL CHECK (tokens_out >= 0),
+  provenance TEXT NOT NULL
+    CHECK (provenance IN ('provider', 'counted', 'estimated', 'swept', 'released')),
   PRIMARY KEY (tenant_id, request_id)
 ) STRICT;
 
 -- GET /admin/tenants/{id}/usage: by day, model and key.
-CREATE INDEX IF NOT EXISTS receipts_by_day ON receipts (tenant_id, settled_at);
+CREATE INDEX IF NOT EXISTS receipts_by_day ON receipts (tenant_id, closed_at);

@@ -28,6 +28,22 @@ statements! {
         WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL
         RETURNING id, tenant_id, title, metadata, system_prompt, model, head, token_total,
                   expires_at, deleted_at, created_at, updated_at";
+    /// The turns of a session, and their messages with them.
+    DELETE_TURNS = "DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2";
+    DELETE_TOOL_EXECUTIONS = "
+        DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2";
+    /// The head moves on, so that no copy of the history that was is asked for again.
+    EMPTY = "
+        UPDATE sessions SET head = head + 1, token_total = 0, updated_at = max(updated_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
+    /// What remains is the name and its head.
+    BURY = "
+        UPDATE sessions SET
+          head = head + 1, token_total = 0, title = NULL, metadata = '{}', system_prompt = NULL,
+          model = NULL, thinking_level = NULL, tools = NULL, expires_at = NULL,
+          deleted_at = ?3, updated_at = max(updated_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
+    PURGE_ACROSS_TENANTS = "DELETE FROM sessions WHERE deleted_at < ?1";
 }
 
 /// What is under a session's name.
@@ -140,4 +156,50 @@ pub async fn create(
     ]);
     let rows: Vec<SessionRow> = sql.query(create).await?;
     rows.into_iter().next().map(Session::try_from).transpose()
+}
+
+/// Forgets everything that was said in a session, and keeps the session; `false` where there is
+/// none. Its head moves on: a turn that is still running will not be stored.
+pub async fn reset(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<bool, SqlError> {
+    if find(sql, tenant, id).await?.is_none() {
+        return Ok(false);
+    }
+    let batch = vec![
+        DELETE_TURNS.with([tenant.into(), id.into()]),
+        EMPTY.with([tenant.into(), id.into(), now.into()]),
+    ];
+    sql.batch(batch).await?;
+    Ok(true)
+}
+
+/// Deletes a session and all that was said and done in it; `false` where there is none. Its name
+/// and its head stay until [`purge_across_tenants`] takes them.
+pub async fn delete(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<bool, SqlError> {
+    if find(sql, tenant, id).await?.is_none() {
+        return Ok(false);
+    }
+    let batch = vec![
+        DELETE_TURNS.with([tenant.into(), id.into()]),
+        DELETE_TOOL_EXECUTIONS.with([tenant.into(), id.into()]),
+        BURY.with([tenant.into(), id.into(), now.into()]),
+    ];
+    sql.batch(batch).await?;
+    Ok(true)
+}
+
+/// Removes what deleted sessions left, if they were deleted before the given moment: one so long
+/// ago that no turn of them can be running, and no copy of their history be alive.
+pub async fn purge_across_tenants(sql: &impl Sql, before: Timestamp) -> Result<(), SqlError> {
+    sql.batch(vec![PURGE_ACROSS_TENANTS.with([before.into()])])
+        .await
 }

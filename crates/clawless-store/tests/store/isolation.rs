@@ -54,3 +54,20 @@ fn a_request_id_of_another_tenant_neither_blocks_nor_shows() {
     let same = world.commit(&world.theirs, &turn).expect("independent");
     assert!(!same.repeated);
 }
+
+#[test]
+fn resetting_and_deleting_touch_the_tenants_own_session_only() {
+    let world = World::new();
+    let (id, now) = (name("chat"), world.clock.now());
+    for tenant in [&world.ours, &world.theirs] {
+        world.converse(tenant, "chat", &["one", "two"]);
+    }
+    assert!(block_on(sessions::reset(&world.database, &world.ours, &id, now)).expect("runs"));
+    assert!(block_on(sessions::delete(&world.database, &world.ours, &id, now)).expect("runs"));
+    assert_eq!(world.said(&world.theirs, "chat"), ["one", "two"]);
+    let absent = name("theirs-alone");
+    world.converse(&world.theirs, "theirs-alone", &["mine"]);
+    let delete = sessions::delete(&world.database, &world.ours, &absent, now);
+    assert!(!block_on(delete).expect("runs"), "as if it were not there");
+    assert_eq!(world.said(&world.theirs, "theirs-alone"), ["mine"]);
+}

@@ -1,4 +1,9 @@
 //! The repositories over the testkit's `SQLite`: the real statements on the real migrations.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "test code: what cannot be set up must stop the test"
+)]
 
 mod commit;
 mod commit_faults;

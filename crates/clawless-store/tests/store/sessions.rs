@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use clawless_core::session::Head;
-use clawless_core::{Clock, Millis};
+use clawless_core::{Clock, Millis, Session};
 use clawless_store::sessions::{self, NewSession, Place};
+use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
 use crate::world::{World, name};
@@ -54,4 +55,114 @@ fn a_free_name_expects_its_first_turn() {
             .commit(&world.ours, &world.turn("new", 0, "hello"))
             .is_ok()
     );
+}
+
+#[test]
+fn after_a_reset_nothing_of_what_was_said_is_left_and_the_session_goes_on() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one", "two"]);
+    let late = world.turn("chat", 2, "late");
+    assert!(reset(&world, "chat"));
+    assert!(world.said(&world.ours, "chat").is_empty());
+    assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
+    assert_eq!(world.commit(&world.ours, &late), Err(CommitError::Fenced));
+    let head = head(&world, "chat");
+    assert_eq!(head, Head::new(3), "no head comes twice");
+    let next = world.turn("chat", head.seq(), "anew");
+    world.commit(&world.ours, &next).expect("stored");
+    assert_eq!(world.said(&world.ours, "chat"), ["anew"]);
+}
+
+#[test]
+fn a_deleted_session_is_gone_and_its_late_turn_with_it() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one"]);
+    let late = world.turn("chat", 1, "late");
+    assert!(delete(&world, "chat"));
+    assert_eq!(find(&world, "chat"), None);
+    assert_eq!(
+        world.commit(&world.ours, &late),
+        Err(CommitError::SessionGone)
+    );
+    assert_eq!(world.database.count("SELECT count(*) FROM turns"), 0);
+    assert!(
+        !delete(&world, "chat") && !reset(&world, "chat"),
+        "there is none"
+    );
+}
+
+#[test]
+fn a_deleted_name_used_again_sees_nothing_old_and_repeats_no_head() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["old 1", "old 2"]);
+    let zombies = [0, 1, 2].map(|head| world.turn("chat", head, "zombie"));
+    assert!(delete(&world, "chat"));
+    let head = head(&world, "chat");
+    assert_eq!(head, Head::new(3));
+    let first = world.turn("chat", head.seq(), "new");
+    world.commit(&world.ours, &first).expect("stored");
+    for zombie in &zombies {
+        assert_eq!(world.commit(&world.ours, zombie), Err(CommitError::Fenced));
+    }
+    assert_eq!(world.said(&world.ours, "chat"), ["new"]);
+    let session = find(&world, "chat").expect("there");
+    assert_eq!(session.token_total, first.stored_tokens);
+}
+
+#[test]
+fn a_deleted_name_can_be_created_explicitly() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["old"]);
+    assert!(delete(&world, "chat"));
+    let now = world.clock.now();
+    let new = NewSession {
+        title: Some("new".to_owned()),
+        ..NewSession::default()
+    };
+    let id = name("chat");
+    let create = sessions::create(&world.database, &world.ours, &id, &new, now);
+    let created = block_on(create).expect("runs").expect("free");
+    assert_eq!(
+        (created.title, created.head),
+        (new.title.clone(), Head::new(2))
+    );
+    assert!(world.said(&world.ours, "chat").is_empty());
+}
+
+#[test]
+fn what_deleted_sessions_left_is_purged_in_time() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["old"]);
+    world.converse(&world.ours, "other", &["kept"]);
+    assert!(delete(&world, "chat"));
+    let purge = |at| block_on(sessions::purge_across_tenants(&world.database, at)).expect("runs");
+    purge(world.clock.now());
+    assert_eq!(head(&world, "chat"), Head::new(2), "not yet");
+    purge(world.clock.now().plus(Millis::new(1)));
+    assert_eq!(head(&world, "chat"), Head::EMPTY);
+    assert_eq!(world.said(&world.ours, "other"), ["kept"]);
+}
+
+fn reset(world: &World, session: &str) -> bool {
+    let (id, now) = (name(session), world.clock.now());
+    block_on(sessions::reset(&world.database, &world.ours, &id, now)).expect("runs")
+}
+
+fn delete(world: &World, session: &str) -> bool {
+    let (id, now) = (name(session), world.clock.now());
+    block_on(sessions::delete(&world.database, &world.ours, &id, now)).expect("runs")
+}
+
+fn find(world: &World, session: &str) -> Option<Session> {
+    let id = name(session);
+    block_on(sessions::find(&world.database, &world.ours, &id)).expect("runs")
+}
+
+/// The head that the next turn under the name expects.
+fn head(world: &World, session: &str) -> Head {
+    let id = name(session);
+    match block_on(sessions::look_up(&world.database, &world.ours, &id)).expect("runs") {
+        Place::Taken(session) => session.head,
+        Place::Free { head } => head,
+    }
 }
