@@ -16,6 +16,7 @@ pub mod limits;
 pub mod llm;
 pub mod model;
 pub mod money;
+pub mod routing;
 pub mod session;
 pub mod tenant;
 pub mod time;

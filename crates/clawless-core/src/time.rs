@@ -88,6 +88,12 @@ impl Millis {
         self.0
     }
 
+    /// Both spans, one after the other; saturates.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// Whole seconds, rounded up: what a `retry-after` header may promise.
     pub const fn ceil_secs(self) -> u64 {
         self.0.div_ceil(1000)

@@ -78,12 +78,6 @@ pub enum LlmError {
         /// The provider's status.
         status: u16,
     },
-    /// The circuit breaker is open: the provider failed so often that it was not asked.
-    #[error("the provider failed too often of late and was not asked")]
-    CircuitOpen {
-        /// When it will be asked again.
-        retry_after: Millis,
-    },
 }
 
 impl LlmError {
@@ -105,15 +99,15 @@ impl LlmError {
         !matches!(self, Self::InvalidRequest { .. } | Self::DeadlineExceeded)
     }
 
-    /// Whether the failure speaks against the provider's health; what the client did wrong, or a
-    /// model that lacks a feature, does not.
+    /// Whether the failure speaks against the provider's health. What the client did wrong does
+    /// not, nor does a limit that the provider keeps on purpose.
     pub const fn is_providers_fault(&self) -> bool {
         !matches!(
             self,
             Self::InvalidRequest { .. }
                 | Self::Unsupported { .. }
                 | Self::ContextLength
-                | Self::CircuitOpen { .. }
+                | Self::RateLimited { .. }
         )
     }
 
@@ -123,7 +117,6 @@ impl LlmError {
             Self::RateLimited { retry_after }
             | Self::Overloaded { retry_after }
             | Self::ServerError { retry_after, .. } => *retry_after,
-            Self::CircuitOpen { retry_after } => Some(*retry_after),
             _ => None,
         }
     }
@@ -162,7 +155,6 @@ impl From<LlmError> for ApiError {
             )
             .retry_after(wait.unwrap_or(DEFAULT_WAIT)),
             LlmError::Overloaded { .. }
-            | LlmError::CircuitOpen { .. }
             | LlmError::ServerError { status: 503, .. } => Self::new(
                 ErrorCode::UpstreamOverloaded,
                 "The model is overloaded. Wait and try again.",

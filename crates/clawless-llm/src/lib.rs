@@ -3,6 +3,7 @@
 //! [`client::LlmClient`], carries them over the [`ports::Http`] port and keeps the time.
 
 pub mod accumulate;
+pub mod call;
 pub mod client;
 pub mod egress;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod tokens;
 mod wait;
 
 pub use accumulate::Accumulator;
+pub use call::{Answered, Caller, Failed, Target};
 pub use client::{Io, LlmClient, Timeouts};
 pub use error::LlmError;
 pub use factory::{ConfigError, make_client};

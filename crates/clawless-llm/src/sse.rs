@@ -201,7 +201,9 @@ impl Pending {
 mod tests {
     use super::*;
 
-    type Events = Result<Vec<(String, String)>, SseError>;
+    type Named = Vec<(String, String)>;
+    type Events = Result<Named, SseError>;
+    type Case<'a> = (&'a [u8], Named);
 
     /// Decodes `bytes` in pieces of `size`.
     fn decode(bytes: &[u8], size: usize, max_bytes: usize) -> Events {
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_form_of_the_format_is_read_alike_under_every_size_of_piece() {
-        let cases: &[(&[u8], Vec<(String, String)>)] = &[
+        let cases: &[Case<'_>] = &[
             (b"data: a\n\ndata: b\n\n", data(&["a", "b"])),
             (b"data: a\r\n\r\ndata: b\r\n\r\n", data(&["a", "b"])),
             (b"data: a\r\rdata: b\r\r", data(&["a", "b"])),

@@ -1,4 +1,10 @@
 //! The client against a provider that misbehaves: faults 1 to 14 as far as one try goes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: what is not as expected must stop the test"
+)]
 
 mod common;
 
@@ -10,6 +16,8 @@ use clawless_testkit::provider::{Reply, Step};
 use common::{DONE, Stage, chunk, text};
 
 const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n";
+
+type Check = fn(&LlmError) -> bool;
 
 fn hello() -> String {
     [
@@ -61,7 +69,6 @@ fn what_fails_before_the_answer_begins_is_an_error_of_the_call() {
         comment,
         Step::Hang,
     ];
-    type Check = fn(&LlmError) -> bool;
     let cases: Vec<(&str, Reply, Check)> = vec![
         ("a web page", html(), |it| {
             matches!(it, LlmError::Malformed(_))
@@ -136,7 +143,7 @@ fn what_fails_before_the_answer_begins_is_an_error_of_the_call() {
 
 #[test]
 fn what_breaks_in_the_middle_comes_after_the_text_and_as_an_error() {
-    let cases: Vec<(&str, Vec<Step>, fn(&LlmError) -> bool)> = vec![
+    let cases: Vec<(&str, Vec<Step>, Check)> = vec![
         ("a reset", vec![Step::Break], |it| {
             matches!(it, LlmError::Truncated(_))
         }),

@@ -151,9 +151,7 @@ impl Http for ScriptedHttp {
             open: Some(Rc::clone(&self.shared)),
         };
         while let Some(event) = futures_util::StreamExt::next(&mut connection).await {
-            if let Err(error) = event {
-                return Err(error);
-            }
+            event?;
         }
         connection.steps = reply.body.into();
         connection.open = Some(Rc::clone(&self.shared));

@@ -1,0 +1,251 @@
+//! Retries, fallback and breakers: faults 1 to 5.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: what is not as expected must stop the test"
+)]
+
+mod common;
+
+use std::cell::RefCell;
+
+use clawless_core::model::Model;
+use clawless_core::routing::breaker::Breakers;
+use clawless_core::time::Clock;
+use clawless_core::{Entropy, LlmResponse, Millis, Tokens};
+use clawless_llm::call::DEFAULT_RETRIES;
+use clawless_llm::{Answered, Caller, Failed, LlmError, Target, Timeouts};
+use clawless_testkit::provider::{Reply, Step};
+use common::{Stage, client, request};
+
+/// Always in the middle: waits are half of their bound.
+struct Middle;
+
+impl Entropy for Middle {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0x80);
+    }
+}
+
+fn model(id: &str, context: u64) -> Model {
+    Model {
+        id: id.to_owned(),
+        provider: String::new(),
+        context: Tokens::new(context),
+        max_output: None,
+    }
+}
+
+/// A chain of two models at two providers.
+struct Chain {
+    stage: Stage,
+    breakers: RefCell<Breakers>,
+}
+
+impl Chain {
+    fn new() -> Self {
+        Self {
+            stage: Stage::new(),
+            breakers: RefCell::default(),
+        }
+    }
+
+    fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        let (io, timeouts) = (self.stage.io(), Timeouts::default());
+        let caller = Caller {
+            io: &io,
+            entropy: &Middle,
+            breakers: &self.breakers,
+            timeouts,
+            retries: DEFAULT_RETRIES,
+        };
+        let (first, second) = (client("first"), client("second"));
+        let (small, large) = (model("small", 8), model("large", 16));
+        let chain = [
+            Target {
+                client: &first,
+                model: &small,
+            },
+            Target {
+                client: &second,
+                model: &large,
+            },
+        ];
+        let deadline = self.stage.time.now().plus(timeouts.total);
+        let (chain, request) = (&chain[..length], request());
+        self.stage.time.run(async {
+            let whole = caller.complete(chain, &request, deadline);
+            whole.await
+        })
+    }
+
+    /// What was asked of whom, as `first:small`.
+    fn asked(&self) -> Vec<String> {
+        let requests = self.stage.http.requests();
+        let asked = requests.iter().map(|request| {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+            let host = request.url.split(['/', '.']).nth(2).expect("a host");
+            format!("{host}:{}", body["model"].as_str().expect("a model"))
+        });
+        asked.collect()
+    }
+}
+
+fn good() -> Reply {
+    Reply::json(
+        200,
+        r#"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}]}"#,
+    )
+}
+
+#[test]
+fn a_model_that_recovers_at_the_third_try_answers() {
+    let chain = Chain::new();
+    chain.stage.http.next(Reply::json(500, "{}"));
+    chain.stage.http.next(Reply::unreachable());
+    chain.stage.http.next(good());
+    let before = chain.stage.time.now();
+    let answered = chain.ask(2).expect("an answer");
+    assert_eq!((answered.target, answered.tries()), (0, 3));
+    // Half of 250 ms and half of 500 ms.
+    let waited = chain.stage.time.now().since(before);
+    assert!((374..=377).contains(&waited.get()), "{waited:?}");
+}
+
+#[test]
+fn after_two_retries_the_next_model_is_asked_and_the_last_error_is_told() {
+    for status in [500, 502, 503, 504] {
+        let chain = Chain::new();
+        for _ in 0..3 {
+            chain.stage.http.next(Reply::json(status, "{}"));
+        }
+        chain.stage.http.always(Reply::json(404, "{}"));
+        let failed = chain.ask(2).expect_err("no answer");
+        assert_eq!(failed.error, LlmError::Misconfigured { status: 404 });
+        assert_eq!(failed.failed.len(), 4);
+        assert_eq!(
+            chain.asked(),
+            ["first:small", "first:small", "first:small", "second:large"]
+        );
+    }
+}
+
+#[test]
+fn a_busy_provider_is_left_for_the_next_at_once() {
+    for status in [429, 529] {
+        let chain = Chain::new();
+        let busy = Reply::json(status, "{}").header("retry-after", "1");
+        chain.stage.http.next(busy);
+        chain.stage.http.next(good());
+        let before = chain.stage.time.now();
+        let answered = chain.ask(2).expect("an answer");
+        assert_eq!((answered.target, answered.tries()), (1, 2));
+        assert_eq!(chain.stage.time.now(), before);
+    }
+}
+
+#[test]
+fn the_last_of_the_chain_is_asked_again_no_sooner_than_it_said() {
+    let chain = Chain::new();
+    let busy = Reply::json(429, "{}").header("retry-after", "2");
+    chain.stage.http.next(busy);
+    chain.stage.http.next(good());
+    let before = chain.stage.time.now();
+    assert!(chain.ask(1).is_ok());
+    let waited = chain.stage.time.now().since(before);
+    assert_eq!(waited, Millis::from_secs(2));
+}
+
+#[test]
+fn who_wants_us_to_wait_too_long_is_not_waited_for() {
+    let chain = Chain::new();
+    let busy = Reply::json(429, "{}").header("retry-after", "7");
+    chain.stage.http.always(busy);
+    let before = chain.stage.time.now();
+    let failed = chain.ask(1).expect_err("no answer");
+    let retry_after = Some(Millis::from_secs(7));
+    assert_eq!(failed.error, LlmError::RateLimited { retry_after });
+    assert_eq!(failed.failed.len(), 1);
+    assert_eq!(chain.stage.time.now(), before);
+}
+
+#[test]
+fn silence_goes_to_the_next_model_without_a_retry() {
+    let chain = Chain::new();
+    chain.stage.http.next(good().after(Step::Hang));
+    chain.stage.http.next(good());
+    let answered = chain.ask(2).expect("an answer");
+    assert_eq!((answered.target, answered.tries()), (1, 2));
+    assert_eq!(chain.stage.http.aborted(), 1);
+}
+
+#[test]
+fn what_the_client_did_wrong_ends_the_call() {
+    let chain = Chain::new();
+    chain
+        .stage
+        .http
+        .always(Reply::json(400, r#"{"error":{"message":"bad stop"}}"#));
+    let failed = chain.ask(2).expect_err("no answer");
+    assert!(matches!(failed.error, LlmError::InvalidRequest { .. }));
+    assert_eq!(chain.asked().len(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_tried_on_a_larger_window() {
+    let chain = Chain::new();
+    let too_long = r#"{"error":{"code":"context_length_exceeded"}}"#;
+    chain.stage.http.next(Reply::json(400, too_long));
+    chain.stage.http.next(good());
+    assert_eq!(chain.ask(2).expect("an answer").target, 1);
+}
+
+#[test]
+fn a_dead_provider_costs_nothing_after_the_first_few() {
+    let chain = Chain::new();
+    for _ in 0..2 {
+        for _ in 0..3 {
+            chain.stage.http.next(Reply::unreachable());
+        }
+        chain.stage.http.next(good());
+    }
+    chain.stage.http.always(good());
+    for _ in 0..20 {
+        assert_eq!(chain.ask(2).expect("an answer").target, 1);
+    }
+    let first = chain
+        .asked()
+        .iter()
+        .filter(|it| *it == "first:small")
+        .count();
+    assert!(first <= 6, "{first}");
+    // After its rest one probe finds it well, and it is back.
+    chain.stage.time.advance(Millis::from_secs(6));
+    assert_eq!(chain.ask(2).expect("an answer").target, 0);
+    assert_eq!(chain.ask(2).expect("an answer").target, 0);
+}
+
+#[test]
+fn a_dead_provider_is_still_asked_where_there_is_no_other() {
+    let chain = Chain::new();
+    for _ in 0..6 {
+        assert!(chain.ask(1).is_err());
+    }
+    chain.stage.http.always(good());
+    assert!(chain.ask(1).is_ok());
+}
+
+#[test]
+fn the_deadline_bounds_the_whole_chain() {
+    let chain = Chain::new();
+    chain.stage.http.always(good().after(Step::Hang));
+    let before = chain.stage.time.now();
+    let failed = chain.ask(2).expect_err("no answer");
+    assert!(matches!(
+        failed.error,
+        LlmError::FirstByteTimeout | LlmError::DeadlineExceeded
+    ));
+    let spent = chain.stage.time.now().since(before);
+    assert!(spent <= Timeouts::default().total, "{spent:?}");
+}
