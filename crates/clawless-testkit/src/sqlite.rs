@@ -122,6 +122,11 @@ impl SqliteDatabase {
             .expect("the query gives a number")
     }
 
+    /// Whether a statement can be prepared: its tables and columns are there.
+    pub fn prepares(&self, sql: &str) -> bool {
+        self.connection.borrow().prepare(sql).is_ok()
+    }
+
     /// How many queries and batches were asked for so far, failures included.
     pub fn calls(&self) -> u32 {
         self.calls.get()
