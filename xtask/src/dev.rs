@@ -44,6 +44,10 @@ const PULSE: Duration = Duration::from_millis(150);
 
 /// How to run it.
 #[derive(Debug, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Arguments {
     /// Forget what was stored, the demo keys too
     #[arg(long)]

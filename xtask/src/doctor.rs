@@ -56,7 +56,7 @@ fn checks(layout: &Layout) -> Vec<Check> {
     vec![
         check(
             "Rust",
-            capture(Command::new("rustc").arg("--version")).map(first_line),
+            capture(Command::new("rustc").arg("--version")).map(|text| first_line(&text)),
         ),
         check("wasm target", wasm_target()),
         check("npm", npm_version()),
@@ -78,7 +78,7 @@ fn wasm_target() -> Result<String> {
 
 fn npm_version() -> Result<String> {
     match capture(Command::new("npm").args(["--version", "--no-update-notifier"])) {
-        Ok(version) => Ok(first_line(version)),
+        Ok(version) => Ok(first_line(&version)),
         Err(_) => {
             bail!("npm is missing: install Node.js 20 or newer, which brings it, then try again")
         }
@@ -89,7 +89,7 @@ fn node(layout: &Layout) -> Result<String> {
     if !layout.at("node_modules").is_dir() {
         return Ok("not there yet: it comes with the npm packages".to_owned());
     }
-    Ok(first_line(capture(
+    Ok(first_line(&capture(
         Command::new(npm::node(layout)?).arg("--version"),
     )?))
 }
@@ -111,7 +111,7 @@ fn disk(layout: &Layout) -> Result<String> {
     Ok("enough".to_owned())
 }
 
-fn first_line(text: String) -> String {
+fn first_line(text: &str) -> String {
     text.lines()
         .next()
         .map_or_else(String::new, |line| line.trim().to_owned())

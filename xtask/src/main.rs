@@ -6,9 +6,11 @@
 mod bench;
 mod build;
 mod bundle;
+mod deploy;
 mod dev;
 mod doctor;
 mod down;
+mod hooks;
 mod layout;
 mod migrate;
 mod model;
@@ -17,6 +19,8 @@ mod progress;
 mod seed;
 mod stack;
 mod stamp;
+mod test;
+mod tidy;
 mod tools;
 
 use std::process::ExitCode;
@@ -44,6 +48,8 @@ enum Order {
     Dev(dev::Arguments),
     /// Stop what `dev` started
     Down(down::Arguments),
+    /// Run every check and every test
+    Test,
     /// Say what this machine lacks
     Doctor,
     /// Build the three Workers into build/
@@ -52,6 +58,12 @@ enum Order {
     Migrate(migrate::Arguments),
     /// Put the demo tenant into the local database
     Seed(seed::Arguments),
+    /// Deploy the Workers to the platform
+    Deploy(deploy::Arguments),
+    /// Check the conventions of the house
+    Tidy,
+    /// Install a git hook: format and clippy on what is staged
+    Hooks,
     /// Measure the gateway against a Worker that only forwards
     Bench(bench::Arguments),
 }
@@ -73,10 +85,14 @@ fn carry_out(order: &Order, layout: &Layout, progress: &Progress) -> Result<()> 
     match order {
         Order::Dev(arguments) => dev::run(layout, arguments, progress),
         Order::Down(arguments) => down::run(layout, arguments, progress),
+        Order::Test => test::run(layout, progress),
         Order::Doctor => doctor::run(layout, progress),
         Order::Build(arguments) => build::run(layout, arguments, progress),
         Order::Migrate(arguments) => migrate::run(layout, arguments, progress),
         Order::Seed(arguments) => seed::run(layout, arguments, progress),
+        Order::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Order::Tidy => tidy::run(layout, progress),
+        Order::Hooks => hooks::run(layout, progress),
         Order::Bench(arguments) => bench::run(layout, arguments, progress),
     }
 }

@@ -248,7 +248,12 @@ pub(crate) fn require_free(folder: &Path, bytes: u64) -> Result<()> {
         // Some file systems can't say; then the write itself will.
         return Ok(());
     };
-    let free = u64::from(about.blocks_available()).saturating_mul(about.fragment_size());
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the count has 32 bits on some systems"
+    )]
+    let blocks = u64::from(about.blocks_available());
+    let free = blocks.saturating_mul(about.fragment_size());
     if free < bytes {
         bail!(
             "too little disk: {} has {:.1} GB free and {:.1} GB are needed. Free some, or set CLAWLESS_CACHE to a larger disk",

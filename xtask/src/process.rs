@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn tail_shows_only_the_last_lines() {
-        let text: String = (0..100).map(|line| format!("line {line}\n")).collect();
+        let text = (0..100).fold(String::new(), |all, line| format!("{all}line {line}\n"));
         let shown = tail(&text);
         assert!(shown.starts_with("    line 70\n") && shown.ends_with("    line 99\n"));
     }

@@ -1,6 +1,7 @@
 //! The programs of others that the commands run, and how each gets onto this machine.
 
 pub(crate) mod bindgen;
+pub(crate) mod chromium;
 pub(crate) mod npm;
 pub(crate) mod python;
 pub(crate) mod rust;

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     layout::Layout,
@@ -36,6 +37,9 @@ pub(crate) struct DemoKeys {
     pub(crate) public_key: Option<String>,
     /// For the admin API.
     pub(crate) admin_token: Option<String>,
+    /// Whatever else the seeding program wants to find again.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// Brings the local database up to the newest migration.

@@ -135,21 +135,28 @@ mod tests {
     fn all_members_and_their_children_end_together() {
         let log = std::env::temp_dir().join(format!("clawless-group-{}", std::process::id()));
         let mut group = Group::default();
+        let parent = ["-c", "sleep 100 & echo $!; wait"];
+        group
+            .start("one", Command::new("sh").args(parent), &log)
+            .unwrap();
         group
             .start(
-                "one",
-                Command::new("sh").args(["-c", "sleep 100 & sleep 100"]),
-                &log,
+                "two",
+                Command::new("sleep").arg("100"),
+                &log.with_extension("two"),
             )
             .unwrap();
-        group
-            .start("two", Command::new("sleep").arg("100"), &log)
-            .unwrap();
-        let leader = group.leader().unwrap();
-        assert!(signal_group(leader, None) && group.ended().is_none());
+        let child = loop {
+            if let Ok(pid) = std::fs::read_to_string(&log).unwrap().trim().parse() {
+                break Identity::of(pid).unwrap();
+            }
+        };
+        let members = group.identities();
+        assert!(members.len() == 2 && child.is_alive() && group.ended().is_none());
         group.stop();
         thread::sleep(Duration::from_millis(100));
-        assert!(!signal_group(leader, None));
+        assert!(!child.is_alive() && !members.iter().any(Identity::is_alive));
+        std::fs::remove_file(log.with_extension("two")).unwrap();
         std::fs::remove_file(log).unwrap();
     }
 

@@ -117,7 +117,7 @@ fn build_server(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
 }
 
 /// Holds off other commands of this checkout that build: they would write the same files.
-fn take_turn(layout: &Layout, progress: &Progress) -> Result<File> {
+pub(crate) fn take_turn(layout: &Layout, progress: &Progress) -> Result<File> {
     let path = layout.at(".clawless/preparing.lock");
     std::fs::create_dir_all(layout.at(".clawless")).context("can't make the folder .clawless")?;
     let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;

@@ -20,7 +20,7 @@ use crate::{
 const ASSUMED: (u64, u64) = (32_768, 4_096);
 
 /// How long a model may take to load.
-const LOADING: Duration = Duration::from_secs(120);
+const LOADING: Duration = Duration::from_mins(2);
 
 /// The variable in which the gateway finds an upstream's key.
 const KEY_VARIABLE: &str = "UPSTREAM_KEY";

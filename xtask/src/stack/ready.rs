@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_the_check_fails() {
-        let outcome = wait(Duration::from_secs(60), || false, || bail!("it crashed"));
+        let outcome = wait(Duration::from_mins(1), || false, || bail!("it crashed"));
         assert_eq!(outcome.unwrap_err().to_string(), "it crashed");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// How to reach a stack that is ready: the content of `dev.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Access {
-    /// What an OpenAI client takes as its base URL.
+    /// What a client takes as its base URL.
     pub(crate) base_url: String,
     /// The admin API, once there is one.
     pub(crate) admin_url: Option<String>,
@@ -48,14 +48,6 @@ impl Access {
     /// Says that the stack is ready.
     pub(crate) fn write(&self, state: &State) -> Result<()> {
         write_whole(&state.dev_json(), &serde_json::to_vec_pretty(self)?, true)
-    }
-
-    /// Reads what a ready stack says.
-    pub(crate) fn read(state: &State) -> Result<Self> {
-        let path = state.dev_json();
-        let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{} is no record of a stack", path.display()))
     }
 }
 

@@ -1,0 +1,146 @@
+//! `cargo xtask deploy`: the release bundles onto the platform, or a rehearsal of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::{
+    bundle::{self, Profile},
+    layout::{Layout, WORKERS},
+    process::{capture, run_logged},
+    progress::Progress,
+    stack::{config, database, state::State},
+    stamp::write_whole,
+    tools::{BuildTools, npm, rust},
+};
+
+/// Digits of an id that nobody has filled in.
+const PLACEHOLDER: &str = "00000000000000000000000000000000";
+
+/// Whether to really do it.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Build, and let wrangler check each configuration, but upload nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Builds the release, then rehearses or deploys it.
+pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    rust::wasm_target_ready(progress)?;
+    npm::ready(layout, progress)?;
+    if !arguments.dry_run {
+        require_ids(layout)?;
+        require_login(layout)?;
+    }
+    let tools = BuildTools::ready(layout, progress)?;
+    bundle::build_all(layout, &tools, Profile::Release, progress)?;
+    if arguments.dry_run {
+        return rehearse(layout, progress);
+    }
+    deploy(layout, progress)
+}
+
+/// Has the real wrangler take each committed configuration and bundle as for a deployment.
+pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
+    for worker in WORKERS {
+        let task = progress.task(format!("wrangler's check of {worker}"));
+        let out = layout.at("build/dry-run").join(worker);
+        let mut command = npm::wrangler(layout, &layout.default_state())?;
+        command.args(["deploy", "--dry-run", "--outdir"]).arg(out);
+        command.arg("--config").arg(committed(layout, worker));
+        let log = layout.at(format!(".clawless/logs/dry-run-{worker}.log"));
+        run_logged(&mut command, &log, Some(&task))?;
+        task.done();
+    }
+    Ok(())
+}
+
+/// 1. Migrates the database: migrations only ever add, so the old code runs on with the new schema.
+/// 2. The first time, deploys the gateway without its services: they need its objects, it needs them.
+/// 3. Deploys the services. 4. Deploys the gateway.
+fn deploy(layout: &Layout, progress: &Progress) -> Result<()> {
+    let state = State::new(&layout.default_state())?;
+    database::migrate_remote(layout, &state, progress)?;
+    if is_first(layout)? {
+        progress.line("There is no gateway yet: the first is deployed without its services.");
+        upload(
+            layout,
+            "gateway",
+            &without_services(layout, &state)?,
+            progress,
+        )?;
+    }
+    for worker in ["admin", "widget-server", "gateway"] {
+        upload(layout, worker, &committed(layout, worker), progress)?;
+    }
+    progress.line("Deployed. The gateway's log is `wrangler tail clawless-gateway`.");
+    Ok(())
+}
+
+fn upload(layout: &Layout, worker: &str, config: &Path, progress: &Progress) -> Result<()> {
+    let task = progress.task(format!("deploying {worker}"));
+    let mut command = npm::wrangler(layout, &layout.default_state())?;
+    command.arg("deploy").arg("--config").arg(config);
+    run_logged(
+        &mut command,
+        &layout.at(format!(".clawless/logs/deploy-{worker}.log")),
+        Some(&task),
+    )?;
+    task.done();
+    Ok(())
+}
+
+fn committed(layout: &Layout, worker: &str) -> PathBuf {
+    layout.at(format!("wrangler/{worker}.jsonc"))
+}
+
+/// Whether the account has no gateway yet.
+fn is_first(layout: &Layout) -> Result<bool> {
+    let mut command = npm::wrangler(layout, &layout.default_state())?;
+    command
+        .args(["deployments", "list", "--config"])
+        .arg(committed(layout, "gateway"));
+    Ok(capture(&mut command).is_err())
+}
+
+/// The gateway's configuration with everything but the bindings to Workers that do not exist yet.
+fn without_services(layout: &Layout, state: &State) -> Result<PathBuf> {
+    let mut config = config::read(layout, "gateway")?;
+    config.remove("services");
+    config.insert(
+        "main".to_owned(),
+        Value::String(
+            layout
+                .at("build/release/gateway/index.js")
+                .display()
+                .to_string(),
+        ),
+    );
+    let path = state.config("gateway-first");
+    write_whole(&path, &serde_json::to_vec_pretty(&config)?, false)?;
+    Ok(path)
+}
+
+/// Refuses to deploy with ids that nobody has filled in.
+fn require_ids(layout: &Layout) -> Result<()> {
+    for worker in WORKERS {
+        let text = serde_json::to_string(&config::read(layout, worker)?)?;
+        if text.replace('-', "").contains(PLACEHOLDER) {
+            bail!(
+                "wrangler/{worker}.jsonc still has placeholders for ids: see docs/deployment.md for the two commands that make them"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn require_login(layout: &Layout) -> Result<()> {
+    let mut command = npm::wrangler(layout, &layout.default_state())?;
+    capture(command.arg("whoami")).context(
+        "wrangler is not logged in: run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN",
+    )?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Which crate may know which: core ← {llm, store} ← edge ← workers.
+
+use serde_json::Value;
+
+/// What each crate may depend on, of the product's own.
+fn allowed(package: &str) -> &'static [&'static str] {
+    match package {
+        "clawless-llm" | "clawless-store" => &["clawless-core"],
+        "clawless-edge" | "clawless-seed" | "clawless-testkit" => {
+            &["clawless-core", "clawless-llm", "clawless-store"]
+        }
+        "clawless-gateway" | "clawless-admin" | "clawless-widget-server" => &[
+            "clawless-core",
+            "clawless-llm",
+            "clawless-store",
+            "clawless-edge",
+        ],
+        // The core knows nobody; the local model and xtask are strangers to the product.
+        _ => &[],
+    }
+}
+
+/// Crates that exist only inside a Worker.
+const PLATFORM: [&str; 5] = ["worker", "worker-sys", "wasm-bindgen", "js-sys", "web-sys"];
+
+/// Crates that run inside a Worker and may say so.
+const ON_PLATFORM: [&str; 4] = [
+    "clawless-edge",
+    "clawless-gateway",
+    "clawless-admin",
+    "clawless-widget-server",
+];
+
+/// Dependencies that point the wrong way.
+pub(super) fn directions(metadata: &Value) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for package in list(metadata, "packages") {
+        let from = text(package, "name");
+        for dependency in list(package, "dependencies") {
+            let to = text(dependency, "name");
+            let for_tests = text(dependency, "kind") == "dev";
+            let of_tests = to == "clawless-testkit";
+            if of_tests && !for_tests {
+                breaches.push(format!("{from} depends on {to} outside its tests"));
+            } else if to.starts_with("clawless-") && !of_tests && !allowed(from).contains(&to) {
+                breaches.push(format!("{from} must not depend on {to}"));
+            } else if PLATFORM.contains(&to) && !ON_PLATFORM.contains(&from) {
+                breaches.push(format!("{from} must not depend on {to}: only clawless-edge and the Workers know the platform"));
+            }
+        }
+    }
+    breaches
+}
+
+/// Features named `test…` that are on without being asked for.
+pub(super) fn test_features(metadata: &Value) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let is_test = |feature: &str| {
+        feature
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.starts_with("test"))
+    };
+    for package in list(metadata, "packages") {
+        let name = text(package, "name");
+        let defaults = package
+            .pointer("/features/default")
+            .and_then(Value::as_array);
+        for feature in defaults
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .filter(|feature| is_test(feature))
+        {
+            breaches.push(format!("{name} turns on {feature} by default"));
+        }
+        for dependency in list(package, "dependencies")
+            .iter()
+            .filter(|dependency| text(dependency, "kind") != "dev")
+        {
+            for feature in list(dependency, "features")
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|feature| is_test(feature))
+            {
+                let to = text(dependency, "name");
+                if to.starts_with("clawless-") {
+                    breaches.push(format!("{name} turns on {feature} of {to}"));
+                }
+            }
+        }
+    }
+    breaches
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn depends(from: &str, to: &str, kind: Option<&str>) -> Value {
+        json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]})
+    }
+
+    #[test]
+    fn outward_dependency_is_a_breach() {
+        for (from, to) in [
+            ("clawless-core", "clawless-store"),
+            ("clawless-llm", "clawless-store"),
+            ("clawless-gateway", "clawless-admin"),
+            ("xtask", "clawless-core"),
+            ("clawless-core", "worker"),
+            ("clawless-testkit", "clawless-edge"),
+        ] {
+            assert_eq!(
+                directions(&depends(from, to, None)).len(),
+                1,
+                "{from} → {to}"
+            );
+        }
+    }
+
+    #[test]
+    fn inward_dependency_is_none() {
+        for (from, to) in [
+            ("clawless-gateway", "clawless-core"),
+            ("clawless-edge", "worker"),
+            ("clawless-store", "clawless-core"),
+        ] {
+            assert!(
+                directions(&depends(from, to, None)).is_empty(),
+                "{from} → {to}"
+            );
+        }
+    }
+
+    #[test]
+    fn testkit_belongs_into_tests_only() {
+        assert_eq!(
+            directions(&depends("clawless-store", "clawless-testkit", None)).len(),
+            1
+        );
+        assert!(directions(&depends("clawless-store", "clawless-testkit", Some("dev"))).is_empty());
+    }
+
+    #[test]
+    fn test_feature_that_is_on_by_default_is_a_breach() {
+        let default = json!({"packages": [{"name": "clawless-gateway", "features": {"default": ["test-faults"]}}]});
+        assert_eq!(test_features(&default).len(), 1);
+        let asked = json!({"packages": [{"name": "clawless-gateway", "dependencies": [
+            {"name": "clawless-edge", "kind": null, "features": ["test-faults"]},
+        ]}]});
+        assert_eq!(test_features(&asked).len(), 1);
+        let optional =
+            json!({"packages": [{"name": "clawless-gateway", "features": {"test-faults": []}}]});
+        assert!(test_features(&optional).is_empty());
+    }
+}
