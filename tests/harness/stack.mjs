@@ -97,12 +97,8 @@ class Stack {
     const tables = await this.rows(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%' ORDER BY name",
     );
-    const counts = {};
-    for (const { name } of tables) {
-      const [{ count }] = await this.rows(`SELECT count(*) AS count FROM "${name}"`);
-      counts[name] = count;
-    }
-    return counts;
+    const counted = await this.db.batch(tables.map(({ name }) => this.db.prepare(`SELECT count(*) AS count FROM "${name}"`)));
+    return Object.fromEntries(tables.map(({ name }, index) => [name, counted[index].results[0].count]));
   }
 
   async stop() {
