@@ -7,20 +7,26 @@ import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from "wran
 /** The repository's root. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
+/** The folder of the bundles under test: what is deployed, unless told otherwise. */
+const BUILD = process.env.CLAWLESS_BUILD ?? "build/release";
+
+/** The folder of a gateway that has routes which fail on purpose (its feature `test-faults`). */
+export const BUILD_WITH_FAULTS = process.env.CLAWLESS_FAULTS_BUILD ?? "build/test";
+
 const MIGRATIONS = path.join(ROOT, "migrations");
 
 /**
  * Options for one Worker: its wrangler configuration, with the modules of the
- * bundle that is under test (`CLAWLESS_BUILD`, else `build/test`).
+ * bundle that is under test.
  */
-export function workerOptions(worker, { name, vars = {}, without = [] } = {}) {
+export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
   // Modules are listed below; wrangler's rules for finding them are not needed.
   const { modulesRules: _rules, rootPath: _root, ...rest } = options;
   return {
     ...rest,
     name: name ?? `clawless-${worker}`,
-    modules: modules(bundleDir(worker)),
+    modules: modules(bundleDir(build, worker)),
     bindings: { ...rest.bindings, ...vars },
     serviceBindings: Object.fromEntries(Object.entries(rest.serviceBindings).filter(([binding]) => !without.includes(binding))),
     // Straight into the Worker: no proxy of the tools between a test and the answer.
@@ -28,12 +34,9 @@ export function workerOptions(worker, { name, vars = {}, without = [] } = {}) {
   };
 }
 
-/** Where a Worker's bundle lies. */
-export function bundleDir(worker) {
-  const dir = path.resolve(ROOT, process.env.CLAWLESS_BUILD ?? "build/test", worker);
-  if (!existsSync(dir)) {
-    throw new Error(`There is no bundle in ${path.relative(ROOT, dir)}: build it, or name the folder of another build in CLAWLESS_BUILD.`);
-  }
+function bundleDir(build, worker) {
+  const dir = path.resolve(ROOT, build, worker);
+  if (!existsSync(dir)) throw new Error(`There is no bundle in ${path.join(build, worker)}: build it first (cargo xtask build --help).`);
   return dir;
 }
 

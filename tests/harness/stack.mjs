@@ -15,8 +15,9 @@ import { startUpstream } from "./upstream.mjs";
  * - `persist`: a folder that keeps D1 and KV; without one they live in memory.
  * - `fresh`: whether the database is new and wants its migrations.
  * - `upstream`: an upstream that the caller owns, in place of a new one.
+ * - `build`: the folder of the gateway's bundle, if it is another than the other Workers'.
  */
-export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given } = {}) {
+export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build } = {}) {
   const upstream = given ?? (await startUpstream());
   const logs = [];
   const names = Array.from({ length: gateways }, (_, index) => (index === 0 ? "clawless-gateway" : `clawless-gateway-${index + 1}`));
@@ -29,7 +30,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       handleStructuredLogs: (entry) => logs.push(entry),
       ...(persist ? { resourcePersistencePath: persist, defaultPersistRoot: persist } : {}),
       workers: [
-        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without })),
+        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without, build })),
         workerOptions("admin"),
         workerOptions("widget-server"),
       ],

@@ -1,6 +1,7 @@
 // Faults 27 and 28: a part of us fails, the rest goes on.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { complete, completeStream, expectError } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -15,7 +16,7 @@ async function withStack(options, use) {
 
 describe("fault 27: a panic in a handler", () => {
   test("costs_one_500_that_tells_nothing_and_the_next_request_works", () =>
-    withStack({}, async (stack) => {
+    withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
       await complete(stack, {});
       for (let round = 0; round < 3; round += 1) {
         const response = await fetch(`${stack.url}/__test/panic`);
@@ -29,7 +30,7 @@ describe("fault 27: a panic in a handler", () => {
     }));
 
   test("among_many_requests_at_once_leaves_the_gateway_serving", () =>
-    withStack({}, async (stack) => {
+    withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
       const panics = Array.from({ length: 5 }, () => fetch(`${stack.url}/__test/panic`).then(async (response) => {
         await response.body.cancel();
         return response.status;
