@@ -23,6 +23,8 @@ repositories! {
     pub mod health;
     /// Messages: the history of a session.
     pub mod messages;
+    /// Receipts of the ledger.
+    pub mod receipts;
     /// Sessions.
     pub mod sessions;
     /// Tenants.

@@ -3,7 +3,7 @@
 use clawless_core::chat::{Message, Role};
 use clawless_core::json::Json;
 use clawless_core::session::Head;
-use clawless_core::{SessionId, TenantId};
+use clawless_core::{MessageId, SessionId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{Sql, SqlError};
@@ -23,6 +23,9 @@ statements! {
         WHERE m.tenant_id = ?1 AND m.session_id = ?2
           AND (t.total_bytes <= ?5 OR t.total_bytes = t.stored_bytes)
         ORDER BY m.seq, m.position";
+    OF_TURN = "
+        SELECT id, role, content FROM messages
+        WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
 }
 
 /// How much of a history is wanted.
@@ -71,6 +74,15 @@ impl History {
     }
 }
 
+/// A message and the id it is stored under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The message's id.
+    pub id: MessageId,
+    /// The message.
+    pub message: Message,
+}
+
 /// A message's row.
 #[derive(Deserialize)]
 struct MessageRow {
@@ -99,8 +111,7 @@ pub async fn history(
     ]);
     let mut history = History::default();
     for row in sql.query::<MessageRow>(query).await? {
-        let raw = Json::parse(row.content)
-            .map_err(|error| SqlError::corrupt(format!("messages.content: {error}")))?;
+        let raw = content(row.content)?;
         let message = HistoryMessage { role: row.role, raw };
         match history.turns.last_mut() {
             Some(turn) if turn.seq == row.seq => turn.messages.push(message),
@@ -114,4 +125,32 @@ pub async fn history(
         }
     }
     Ok(history)
+}
+
+/// The messages of one turn, in order; none where there is no such turn.
+pub async fn of_turn(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    turn: Head,
+) -> Result<Vec<StoredMessage>, SqlError> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: MessageId,
+        role: Role,
+        content: String,
+    }
+    let query = OF_TURN.with([tenant.into(), session.into(), turn.into()]);
+    let rows: Vec<Row> = sql.query(query).await?;
+    let read = |row: Row| {
+        Ok(StoredMessage {
+            id: row.id,
+            message: Message::from_stored(row.role, content(row.content)?),
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+fn content(text: String) -> Result<Json, SqlError> {
+    Json::parse(text).map_err(|error| SqlError::corrupt(format!("messages.content: {error}")))
 }

@@ -1,10 +1,10 @@
 //! A turn is stored whole and in its place, or not at all.
 
-use clawless_core::chat::{Message, Role};
+use clawless_core::chat::{Message, PromptDetails, Role};
 use clawless_core::json::Json;
 use clawless_core::session::Head;
 use clawless_core::{Clock, ErrorCode, SessionId, Tokens};
-use clawless_store::messages::history;
+use clawless_store::messages::{history, of_turn};
 use clawless_store::sessions::{self, NewSession};
 use clawless_store::turns::{
     CommitError, MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus, find_by_request,
@@ -134,6 +134,51 @@ fn a_broken_turn_is_stored_with_what_had_come_and_the_reason() {
 }
 
 #[test]
+fn a_stored_turn_says_what_it_was_and_shows_its_messages() {
+    let world = World::new();
+    let mut turn = world.turn("chat", 0, "hello");
+    turn.usage.prompt_tokens_details = Some(PromptDetails {
+        cached_tokens: Some(4),
+        ..PromptDetails::default()
+    });
+    world.commit(&world.ours, &turn).expect("stored");
+    let stored = block_on(find_by_request(&world.database, &world.ours, &turn.request));
+    let stored = stored.expect("runs").expect("there");
+    assert_eq!(stored.usage, turn.usage);
+    assert_eq!(stored.finish_reason, turn.finish_reason);
+    assert_eq!(
+        (stored.cost, stored.provenance),
+        (turn.cost, turn.provenance)
+    );
+    assert_eq!(stored.incomplete_reason, None);
+    let messages = of_turn(&world.database, &world.ours, &stored.session, stored.head);
+    let messages = block_on(messages).expect("runs");
+    let stored: Vec<_> = messages
+        .iter()
+        .map(|stored| (&stored.id, &stored.message))
+        .collect();
+    let meant: Vec<_> = turn
+        .messages
+        .iter()
+        .map(|new| (&new.id, &new.message))
+        .collect();
+    assert_eq!(stored, meant);
+    let theirs = of_turn(&world.database, &world.theirs, &turn.session, Head::new(1));
+    assert_eq!(block_on(theirs), Ok(Vec::new()));
+}
+
+#[test]
+fn a_turn_that_had_to_wait_is_stored_as_it_was() {
+    let world = World::new();
+    let mut turn = world.turn("chat", 0, "h\u{e9}llo");
+    turn.status = TurnStatus::Incomplete(ErrorCode::UpstreamTimeout);
+    let parked = serde_json::to_string(&turn).expect("serialises");
+    let restored: NewTurn = serde_json::from_str(&parked).expect("reads");
+    assert_eq!(restored, turn);
+    assert!(world.commit(&world.ours, &restored).is_ok());
+}
+
+#[test]
 fn content_comes_back_byte_for_byte() {
     let world = World::new();
     let raws = [
@@ -181,14 +226,16 @@ fn a_message_beyond_the_row_limit_is_refused_before_anything_is_stored() {
 }
 
 #[test]
-fn many_messages_in_one_turn_keep_their_order() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "");
-    let texts: Vec<String> = (0..300).map(|index| format!("message {index}")).collect();
-    turn.messages = texts
-        .iter()
-        .map(|text| world.message(Role::User, text))
-        .collect();
-    world.commit(&world.ours, &turn).expect("stored");
-    assert_eq!(world.said(&world.ours, "chat"), texts);
+fn any_number_of_messages_in_one_turn_keeps_its_order() {
+    for count in [0, 1, 7, 8, 9, 16, 300] {
+        let world = World::new();
+        let mut turn = world.turn("chat", 0, "");
+        let texts: Vec<String> = (0..count).map(|index| format!("message {index}")).collect();
+        turn.messages = texts
+            .iter()
+            .map(|text| world.message(Role::User, text))
+            .collect();
+        world.commit(&world.ours, &turn).expect("stored");
+        assert_eq!(world.said(&world.ours, "chat"), texts);
+    }
 }

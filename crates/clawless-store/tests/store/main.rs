@@ -11,6 +11,7 @@ mod history;
 mod isolation;
 mod keys;
 mod migrations;
+mod receipts;
 mod retrying;
 mod sessions;
 mod statements;

@@ -1,0 +1,90 @@
+//! A turn as it stands in the database.
+
+use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
+use clawless_core::session::Head;
+use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
+use serde::Deserialize;
+
+use super::FIND_BY_REQUEST;
+use crate::ports::{Sql, SqlError};
+
+/// A stored turn, without its messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTurn {
+    /// The session that it belongs to.
+    pub session: SessionId,
+    /// The session's head under this turn: its number.
+    pub head: Head,
+    /// Why it broke off, if it did: a code of the catalogue of errors.
+    pub incomplete_reason: Option<String>,
+    /// Why the model stopped, where it did.
+    pub finish_reason: Option<FinishReason>,
+    /// The model that answered.
+    pub model: String,
+    /// The provider that served it.
+    pub provider: String,
+    /// What the call used.
+    pub usage: Usage,
+    /// What the call cost.
+    pub cost: MicroDollars,
+    /// How the usage is known.
+    pub provenance: Provenance,
+    /// When the request came in.
+    pub created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct TurnRow {
+    session_id: SessionId,
+    seq: Head,
+    incomplete_reason: Option<String>,
+    finish_reason: Option<FinishReason>,
+    model: String,
+    provider: String,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    cached_tokens: u64,
+    reasoning_tokens: u64,
+    cost_micro_dollars: MicroDollars,
+    provenance: Provenance,
+    created_at: Timestamp,
+}
+
+impl From<TurnRow> for StoredTurn {
+    fn from(row: TurnRow) -> Self {
+        let told = |count: u64| Some(count).filter(|count| *count > 0);
+        let mut usage = Usage::of(row.prompt_tokens, row.completion_tokens);
+        usage.prompt_tokens_details = told(row.cached_tokens).map(|cached| PromptDetails {
+            cached_tokens: Some(cached),
+            ..PromptDetails::default()
+        });
+        usage.completion_tokens_details =
+            told(row.reasoning_tokens).map(|reasoning| CompletionDetails {
+                reasoning_tokens: Some(reasoning),
+                ..CompletionDetails::default()
+            });
+        Self {
+            session: row.session_id,
+            head: row.seq,
+            incomplete_reason: row.incomplete_reason,
+            finish_reason: row.finish_reason,
+            model: row.model,
+            provider: row.provider,
+            usage,
+            cost: row.cost_micro_dollars,
+            provenance: row.provenance,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// The turn that a request left, if it left one.
+pub async fn find_by_request(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    request: &RequestId,
+) -> Result<Option<StoredTurn>, SqlError> {
+    let find = FIND_BY_REQUEST.with([tenant.into(), request.into()]);
+    let rows: Vec<TurnRow> = sql.query(find).await?;
+    Ok(rows.into_iter().next().map(StoredTurn::from))
+}
