@@ -140,6 +140,7 @@ fn supervise(
         .context("this system does not tell when a process began")?;
     let mut processes = Processes {
         supervisor: me,
+        leads_group: arguments.supervise,
         port,
         group: None,
         members: Vec::new(),

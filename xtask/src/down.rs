@@ -48,6 +48,10 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         return Ok(());
     };
     if processes.supervisor.signal(Signal::SIGTERM) {
+        if processes.leads_group {
+            // What it is building with, if it is still at that.
+            signal_group(processes.supervisor.pid, Signal::SIGTERM);
+        }
         let deadline = Instant::now() + GRACE;
         while processes.any_alive() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(50));

@@ -4,12 +4,16 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::Mutex,
     thread,
 };
 
 use anyhow::{Context, Result, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::progress::Task;
 
@@ -43,6 +47,43 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
+/// The programs that `run_logged` waits for.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Asks all programs that [`run_logged`] waits for to end: what they make is of no use any more.
+pub(crate) fn abandon_all() {
+    let running = RUNNING
+        .lock()
+        .map(|running| running.clone())
+        .unwrap_or_default();
+    for pid in running {
+        // One may have ended just now.
+        let _ = kill(pid, Signal::SIGTERM);
+    }
+}
+
+/// Notes a program as running until the value is dropped.
+pub(crate) struct Noted(Option<Pid>);
+
+impl Noted {
+    /// Notes `child`.
+    pub(crate) fn new(child: &Child) -> Self {
+        let pid = i32::try_from(child.id()).ok().map(Pid::from_raw);
+        if let (Some(pid), Ok(mut running)) = (pid, RUNNING.lock()) {
+            running.push(pid);
+        }
+        Self(pid)
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if let Ok(mut running) = RUNNING.lock() {
+            running.retain(|pid| Some(*pid) != self.0);
+        }
+    }
+}
+
 /// Runs a program with its output in the file `log`, the newest line behind the task's title.
 pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>) -> Result<()> {
     let name = name_of(command);
@@ -57,6 +98,7 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("can't start {name}: is it installed?"))?;
+    let noted = Noted::new(&child);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let file = Mutex::new(file);
     thread::scope(|scope| {
@@ -67,6 +109,8 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
             scope.spawn(|| follow(err, &file, task));
         }
     });
+    // From here on its number may become another's.
+    drop(noted);
     let status = child.wait().with_context(|| format!("lost {name}"))?;
     if !status.success() {
         let text = fs::read_to_string(log).unwrap_or_default();

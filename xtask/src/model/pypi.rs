@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use zip::ZipArchive;
 
 use crate::{
-    process::tail,
+    process::{Noted, tail},
     progress::{Progress, Task},
     tools::python,
 };
@@ -83,7 +83,9 @@ fn download(
         .stderr(output)
         .spawn()
         .context("can't start pip")?;
+    let noted = Noted::new(&child);
     let succeeded = watch(child, folder, &task)?;
+    drop(noted);
     if !succeeded {
         let said = fs::read_to_string(&log).unwrap_or_default();
         bail!(

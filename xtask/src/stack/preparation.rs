@@ -3,17 +3,18 @@
 use std::{
     fs::File,
     path::PathBuf,
+    sync::Mutex,
     thread::{self, ScopedJoinHandle},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 
 use crate::{
     bundle::{self, Bundle, Profile},
     doctor,
     layout::Layout,
     model::{self, Model},
-    process::run_logged,
+    process::{abandon_all, run_logged},
     progress::Progress,
     stack::{
         database::{self, DemoKeys},
@@ -54,31 +55,80 @@ pub(crate) fn prepare(
     doctor::require(layout, plan.model.is_some())?;
     let _turn = take_turn(layout, progress)?;
     rust::wasm_target_ready(progress)?;
-    thread::scope(|scope| {
-        let packages = scope.spawn(|| npm::ready(layout, progress));
-        let compilers = scope.spawn(|| -> Result<()> {
-            worker_build::ready(layout, progress)?;
-            bindgen::ready(layout, progress)?;
-            Ok(())
+    let parts = Parts::default();
+    let prepared = thread::scope(|scope| {
+        let packages = scope.spawn(|| parts.make(|| npm::ready(layout, progress)));
+        let compilers = scope.spawn(|| {
+            parts.make(|| {
+                worker_build::ready(layout, progress)?;
+                bindgen::ready(layout, progress)
+            })
         });
         let model = plan
             .model
-            .map(|model| scope.spawn(|| local_model(layout, model, progress)));
-        joined(packages)?;
+            .map(|model| scope.spawn(|| parts.make(|| local_model(layout, model, progress))));
+        made(packages)?;
         let keys = scope.spawn(|| {
-            database::migrate(layout, state, progress)?;
-            database::seed(layout, state, progress)
+            parts.make(|| {
+                database::migrate(layout, state, progress)?;
+                database::seed(layout, state, progress)
+            })
         });
-        joined(compilers)?;
-        let tools = BuildTools::ready(layout, progress)?;
-        let bundles = bundle::build_all(layout, &tools, plan.profile, progress)?;
-        Ok(Prepared {
+        made(compilers)?;
+        let (tools, bundles) = parts.make(|| {
+            let tools = BuildTools::ready(layout, progress)?;
+            let bundles = bundle::build_all(layout, &tools, plan.profile, progress)?;
+            Ok((tools, bundles))
+        })?;
+        let model = match model {
+            Some(model) => Some(made(model)?),
+            None => None,
+        };
+        Some(Prepared {
             bundles,
             tools,
-            keys: joined(keys)?,
-            model: model.map(joined).transpose()?,
+            keys: made(keys)?,
+            model,
         })
-    })
+    });
+    parts.outcome(prepared)
+}
+
+/// Pieces of work of which one that fails makes the others useless.
+#[derive(Default)]
+struct Parts {
+    failure: Mutex<Option<Error>>,
+}
+
+impl Parts {
+    /// Does a piece of work. If it is the first to fail, it is kept as the reason and the others'
+    /// programs are ended: nobody should wait for minutes to read what went wrong.
+    fn make<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        let error = match work() {
+            Ok(made) => return Some(made),
+            Err(error) => error,
+        };
+        if let Ok(mut failure) = self.failure.lock()
+            && failure.is_none()
+        {
+            *failure = Some(error);
+            abandon_all();
+        }
+        None
+    }
+
+    fn outcome<T>(self, made: Option<T>) -> Result<T> {
+        let failure = self.failure.into_inner().ok().flatten();
+        made.ok_or_else(|| {
+            failure.unwrap_or_else(|| {
+                anyhow!("a part of the preparation broke down: see the lines above")
+            })
+        })
+    }
+}
+
+fn made<T>(thread: ScopedJoinHandle<'_, Option<T>>) -> Option<T> {
+    thread.join().ok().flatten()
 }
 
 /// The model's server, compiled while its weights are fetched.
@@ -90,7 +140,9 @@ pub(crate) fn local_model(
     thread::scope(|scope| {
         let weights = scope.spawn(|| model.fetched(layout, progress));
         let server = build_server(layout, progress)?;
-        joined(weights)?;
+        weights
+            .join()
+            .unwrap_or_else(|_| Err(anyhow!("fetching the model broke down")))?;
         let weights = model.prepared(layout, &server, progress)?;
         Ok(LocalModel {
             server,
@@ -129,10 +181,20 @@ pub(crate) fn take_turn(layout: &Layout, progress: &Progress) -> Result<File> {
     Ok(file)
 }
 
-fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| {
-        Err(anyhow!(
-            "a part of the preparation broke down: see the lines above"
-        ))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_failure_is_the_one_that_is_reported() {
+        let parts = Parts::default();
+        assert_eq!(parts.make(|| Ok(1)), Some(1));
+        let failed = parts.make::<()>(|| Err(anyhow!("no npm")));
+        assert!(
+            parts
+                .make::<()>(|| Err(anyhow!("ended by a signal")))
+                .is_none()
+        );
+        assert_eq!(parts.outcome(failed).unwrap_err().to_string(), "no npm");
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) struct Access {
 pub(crate) struct Processes {
     /// The `cargo xtask dev` that watches over the rest.
     pub(crate) supervisor: Identity,
+    /// Whether the supervisor was started detached, and so leads a process group of its own, with all
+    /// that it builds with.
+    pub(crate) leads_group: bool,
     /// The port that the gateway listens on.
     pub(crate) port: u16,
     /// The number of the group that the others are in.
