@@ -15,13 +15,16 @@ statements! {
         SELECT m.seq, m.role, m.content,
                (SELECT min(seq) FROM turns WHERE tenant_id = ?1 AND session_id = ?2) AS first_seq
         FROM messages m
-        JOIN (
-          SELECT seq, stored_bytes, sum(stored_bytes) OVER (ORDER BY seq DESC) AS total_bytes
-          FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3
-          ORDER BY seq DESC LIMIT ?4
-        ) t ON t.seq = m.seq
-        WHERE m.tenant_id = ?1 AND m.session_id = ?2
-          AND (t.total_bytes <= ?5 OR t.total_bytes = t.stored_bytes)
+        WHERE m.tenant_id = ?1 AND m.session_id = ?2 AND m.seq <= ?3 AND m.seq >= (
+          SELECT min(seq) FROM (
+            SELECT seq, stored_bytes, sum(stored_bytes) OVER (ORDER BY seq DESC) AS total_bytes
+            FROM (
+              SELECT seq, stored_bytes FROM turns
+              WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3
+              ORDER BY seq DESC LIMIT ?4
+            )
+          ) WHERE total_bytes <= ?5 OR total_bytes = stored_bytes
+        )
         ORDER BY m.seq, m.position";
     OF_TURN = "
         SELECT id, role, content FROM messages

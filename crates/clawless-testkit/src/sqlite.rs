@@ -122,9 +122,14 @@ impl SqliteDatabase {
             .expect("the query gives a number")
     }
 
-    /// Whether a statement can be prepared: its tables and columns are there.
-    pub fn prepares(&self, sql: &str) -> bool {
-        self.connection.borrow().prepare(sql).is_ok()
+    /// How the database would go about a statement, a line a step; the parameters are NULL.
+    pub fn plan_of(&self, sql: &str) -> Vec<String> {
+        let connection = self.connection.borrow();
+        let mut explain = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .expect("the statement fits the schema");
+        let steps = explain.raw_query().mapped(|row| row.get("detail"));
+        steps.map(|step| step.expect("a step")).collect()
     }
 
     /// How many queries and batches were asked for so far, failures included.
