@@ -21,6 +21,8 @@ repositories! {
     pub mod api_keys;
     /// Whether the database answers.
     pub mod health;
+    /// Answers to requests with an idempotency key.
+    pub mod idempotency;
     /// Messages: the history of a session.
     pub mod messages;
     /// Receipts of the ledger.

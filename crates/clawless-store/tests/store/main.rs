@@ -8,6 +8,7 @@
 mod commit;
 mod commit_faults;
 mod history;
+mod idempotency;
 mod isolation;
 mod keys;
 mod migrations;
@@ -15,4 +16,5 @@ mod receipts;
 mod retrying;
 mod sessions;
 mod statements;
+mod tenant_guard;
 mod world;

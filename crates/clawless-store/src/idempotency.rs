@@ -1,0 +1,200 @@
+//! Requests with an `Idempotency-Key`: who may run, and what was answered.
+
+use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp};
+use serde::Deserialize;
+
+use crate::ports::{Sql, SqlError, Value};
+use crate::statement::statements;
+
+statements! {
+    /// Takes a free place, one that has expired, or one whose request is believed dead.
+    CLAIM = "
+        INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest, request_id,
+                                 state, created_at, deadline, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9)
+        ON CONFLICT (tenant_id, key_id, route, idempotency_key) DO UPDATE SET
+          body_digest = excluded.body_digest, request_id = excluded.request_id,
+          state = 'running', answer = NULL, created_at = excluded.created_at,
+          deadline = excluded.deadline, expires_at = excluded.expires_at
+        WHERE idempotency.expires_at <= excluded.created_at
+           OR (idempotency.state = 'running' AND idempotency.deadline <= excluded.created_at
+               AND idempotency.body_digest = excluded.body_digest)
+        RETURNING request_id";
+    FIND = "
+        SELECT body_digest, request_id, state, answer, deadline FROM idempotency
+        WHERE tenant_id = ?1 AND key_id = ?2 AND route = ?3 AND idempotency_key = ?4";
+    FINISH = "
+        UPDATE idempotency SET state = ?6, answer = ?7
+        WHERE tenant_id = ?1 AND key_id = ?2 AND route = ?3 AND idempotency_key = ?4
+          AND request_id = ?5 AND state = 'running'";
+    RELEASE = "
+        DELETE FROM idempotency
+        WHERE tenant_id = ?1 AND key_id = ?2 AND route = ?3 AND idempotency_key = ?4
+          AND request_id = ?5 AND state = 'running'";
+    SWEEP_ACROSS_TENANTS = "DELETE FROM idempotency WHERE expires_at <= ?1";
+}
+
+/// How long an answer is kept (`ledger.md`).
+pub const KEPT_FOR: Millis = Millis::from_secs(24 * 60 * 60);
+
+/// The longest answer that is kept, in bytes (`ledger.md`).
+pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// What an idempotency key counts within, beside the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The API key that asks.
+    pub key: &'a KeyId,
+    /// The route that is asked.
+    pub route: &'a str,
+    /// What the client sent as `Idempotency-Key`.
+    pub idempotency_key: &'a str,
+}
+
+/// Who may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// This request: the place is taken for it.
+    Granted,
+    /// Another request with the same body runs, until this moment at most.
+    Running {
+        /// The request that runs.
+        request: RequestId,
+        /// Until when it is believed to run.
+        deadline: Timestamp,
+    },
+    /// The same body was answered before, by this request and with this.
+    Answered {
+        /// The request that was answered.
+        request: RequestId,
+        /// What was kept of it.
+        answer: String,
+    },
+    /// The same body was answered before, with more than is kept.
+    TooLarge,
+    /// The key was used before, with another body.
+    OtherBody,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    body_digest: String,
+    request_id: RequestId,
+    state: State,
+    answer: Option<String>,
+    deadline: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Running,
+    Answered,
+    TooLarge,
+}
+
+/// Asks for the place. `body_digest` is the SHA-256 of the body in hexadecimal. May be repeated:
+/// the request that has the place is granted it again.
+pub async fn claim(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    place: Place<'_>,
+    body_digest: &str,
+    request: &RequestId,
+    now: Timestamp,
+    deadline: Timestamp,
+) -> Result<Claim, SqlError> {
+    let [tenant_param, key, route, idempotency_key] = params(tenant, place);
+    let claim = CLAIM.with([
+        tenant_param,
+        key,
+        route,
+        idempotency_key,
+        body_digest.into(),
+        request.into(),
+        now.into(),
+        deadline.into(),
+        now.plus(KEPT_FOR).into(),
+    ]);
+    let taken: Vec<serde::de::IgnoredAny> = sql.query(claim).await?;
+    if !taken.is_empty() {
+        return Ok(Claim::Granted);
+    }
+    let rows: Vec<Row> = sql.query(FIND.with(params(tenant, place))).await?;
+    // Released in between: the client's next try will get it.
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(Claim::Running {
+            request: request.clone(),
+            deadline: now,
+        });
+    };
+    if row.body_digest != body_digest {
+        return Ok(Claim::OtherBody);
+    }
+    Ok(match (row.state, row.answer) {
+        (State::Running, _) if row.request_id == *request => Claim::Granted,
+        (State::Running, _) => Claim::Running {
+            request: row.request_id,
+            deadline: row.deadline,
+        },
+        (State::Answered, Some(answer)) => Claim::Answered {
+            request: row.request_id,
+            answer,
+        },
+        (State::Answered | State::TooLarge, _) => Claim::TooLarge,
+    })
+}
+
+/// Keeps the answer of the request that has the place; of one that is too long, only that it was.
+/// Does nothing where another request has taken the place meanwhile.
+pub async fn finish(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    place: Place<'_>,
+    request: &RequestId,
+    answer: &str,
+) -> Result<(), SqlError> {
+    let (state, answer) = if answer.len() <= MAX_ANSWER_BYTES {
+        ("answered", Some(answer))
+    } else {
+        ("too_large", None)
+    };
+    let [tenant, key, route, idempotency_key] = params(tenant, place);
+    let finish = FINISH.with([
+        tenant,
+        key,
+        route,
+        idempotency_key,
+        request.into(),
+        state.into(),
+        answer.into(),
+    ]);
+    sql.batch(vec![finish]).await
+}
+
+/// Gives the place back: the request failed before its first byte, which is not remembered.
+pub async fn release(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    place: Place<'_>,
+    request: &RequestId,
+) -> Result<(), SqlError> {
+    let [tenant, key, route, idempotency_key] = params(tenant, place);
+    let release = RELEASE.with([tenant, key, route, idempotency_key, request.into()]);
+    sql.batch(vec![release]).await
+}
+
+/// Forgets what is kept no longer.
+pub async fn sweep_across_tenants(sql: &impl Sql, now: Timestamp) -> Result<(), SqlError> {
+    sql.batch(vec![SWEEP_ACROSS_TENANTS.with([now.into()])])
+        .await
+}
+
+fn params(tenant: &TenantId, place: Place<'_>) -> [Value; 4] {
+    [
+        tenant.into(),
+        place.key.into(),
+        place.route.into(),
+        place.idempotency_key.into(),
+    ]
+}
