@@ -213,3 +213,44 @@ fn json(value: ValueRef<'_>) -> serde_json::Value {
         ValueRef::Blob(_) => panic!("no table has a BLOB"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the database would take the statement.
+    fn takes(sql: &str) -> bool {
+        SqliteDatabase::new().select(sql, &[]).is_ok()
+    }
+
+    #[test]
+    fn it_has_the_rules_of_d1() {
+        let orphan = "INSERT INTO sessions (tenant_id, id, created_at, updated_at)
+                      VALUES ('ten_nobody', 's', 1, 1)";
+        assert!(!takes(orphan), "foreign keys are on");
+        assert!(
+            !takes("SELECT \"not a column\""),
+            "double quotes are for names"
+        );
+        assert!(takes("SELECT 'a text'"));
+        let many = |count| vec!["?"; count].join(", ");
+        let database = SqliteDatabase::empty();
+        let too_many = format!("SELECT 1 WHERE 1 IN ({})", many(101));
+        assert!(database.connection.borrow().prepare(&too_many).is_err());
+        let enough = format!("SELECT 1 WHERE 1 IN ({})", many(100));
+        assert!(database.connection.borrow().prepare(&enough).is_ok());
+        assert!(takes("SELECT zeroblob(2000000) IS NULL AS big"));
+        assert!(!takes("SELECT zeroblob(2000001) IS NULL AS bigger"));
+    }
+
+    #[test]
+    fn planned_faults_come_in_order_and_then_all_is_well() {
+        let database = SqliteDatabase::new();
+        database.plan([None, Some(Fault::Before(Fault::LOST))]);
+        let check = || futures_executor::block_on(clawless_store::health::check(&database));
+        assert!(check().is_ok());
+        assert!(check().is_err());
+        assert!(check().is_ok());
+        assert_eq!(database.calls(), 3);
+    }
+}
