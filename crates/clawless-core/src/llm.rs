@@ -14,6 +14,8 @@ pub enum ProviderKind {
     /// `OpenAI`'s chat completions, by `OpenAI` or by any server that speaks them.
     #[serde(rename = "openai")]
     OpenAi,
+    /// Anthropic's Messages.
+    Anthropic,
 }
 
 /// A model provider, as configured.
@@ -71,6 +73,9 @@ pub struct LlmChoice {
     pub finish_reason: Option<FinishReason>,
     /// Log probabilities, as the provider gave them.
     pub logprobs: Option<Json>,
+    /// The thoughts that the provider signed: an array of its own blocks, to be given back to it
+    /// unchanged when the conversation goes on.
+    pub thinking_blocks: Option<Json>,
 }
 
 /// One step of a streamed answer.
@@ -121,4 +126,6 @@ pub enum Delta {
     },
     /// Log probabilities of what was added last, as the provider gave them.
     Logprobs(Json),
+    /// The thoughts that the provider signed, all of them, once, before the answer's end.
+    ThinkingBlocks(Json),
 }

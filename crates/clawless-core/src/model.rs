@@ -18,6 +18,23 @@ pub struct Model {
     /// The longest answer; the provider decides where it is absent.
     #[serde(default)]
     pub max_output: Option<Tokens>,
+    /// How it is told to think.
+    #[serde(default)]
+    pub thinking: ThinkingStyle,
+}
+
+/// How a model is told how much to think before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThinkingStyle {
+    /// It is not told: it does not think, or nobody knows how. To a server that speaks `OpenAI`'s
+    /// wire `reasoning_effort` goes out as it came.
+    #[default]
+    Unknown,
+    /// By a budget of tokens.
+    Budget,
+    /// By an effort; how many tokens that takes is the model's affair.
+    Adaptive,
 }
 
 /// A small window that any current model has, for models of which nothing is known.

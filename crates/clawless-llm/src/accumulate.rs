@@ -101,6 +101,7 @@ fn add(choice: &mut LlmChoice, delta: &Delta) {
                 call.arguments.push_str(arguments);
             }
         }
+        Delta::ThinkingBlocks(blocks) => choice.thinking_blocks = Some(blocks.clone()),
         Delta::Logprobs(_) => {}
     }
 }
@@ -142,6 +143,7 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
         let index = choice.index;
         let mut deltas = Vec::new();
         deltas.extend(choice.reasoning.map(Delta::Reasoning));
+        deltas.extend(choice.thinking_blocks.map(Delta::ThinkingBlocks));
         let content = choice.content.filter(|text| !text.is_empty());
         deltas.extend(content.map(Delta::Content));
         deltas.extend(choice.refusal.map(Delta::Refusal));
@@ -193,6 +195,7 @@ mod tests {
                     finish_reason: Some(FinishReason::ToolCalls),
                     logprobs: Some(json(r#"{"content":[{"token":"a"}],"refusal":null}"#)),
                     refusal: None,
+                    thinking_blocks: Some(json(r#"[{"type":"thinking"}]"#)),
                 },
                 LlmChoice {
                     index: 1,

@@ -79,6 +79,12 @@ impl LlmClient {
         &self.name
     }
 
+    /// The parameters of a request that this provider has no word for and that were left out. The
+    /// client is told their names in a header.
+    pub fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+        self.protocol.dropped(request)
+    }
+
     /// Asks for an answer in one piece. `deadline` bounds the whole call, beside `timeouts`.
     pub async fn complete<H: Http, T: Clock + Timer>(
         &self,

@@ -2,6 +2,7 @@
 
 use clawless_core::llm::{LlmProvider, ProviderKind};
 
+use crate::anthropic::Anthropic;
 use crate::client::LlmClient;
 use crate::egress::{Egress, EgressError};
 use crate::openai::OpenAi;
@@ -34,6 +35,7 @@ pub fn make_client(
         })?;
     let protocol: Box<dyn Protocol> = match provider.kind {
         ProviderKind::OpenAi => Box::new(OpenAi::new(base_url, key)),
+        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url, key, &provider.models)),
     };
     Ok(LlmClient::new(provider.name.clone(), protocol))
 }

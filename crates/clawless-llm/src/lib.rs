@@ -3,12 +3,15 @@
 //! [`client::LlmClient`], carries them over the [`ports::Http`] port and keeps the time.
 
 pub mod accumulate;
+pub mod anthropic;
 pub mod call;
 pub mod client;
 pub mod egress;
 pub mod error;
 pub mod factory;
+mod failure;
 pub mod openai;
+mod plausible;
 pub mod ports;
 pub mod protocol;
 mod retry_after;

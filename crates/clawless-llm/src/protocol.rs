@@ -27,6 +27,12 @@ pub trait Protocol {
 
     /// Reads an answer with any other status. Waiting times are filled in by the caller.
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError;
+
+    /// The parameters of a request that this wire has no word for and that are left out because
+    /// that does no harm. The client is told their names.
+    fn dropped(&self, _request: &LlmRequest) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// Whether more is to come.

@@ -10,7 +10,7 @@ mod common;
 
 use std::cell::RefCell;
 
-use clawless_core::model::Model;
+use clawless_core::model::{Model, ThinkingStyle};
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::Clock;
 use clawless_core::{Entropy, LlmResponse, Millis, Tokens};
@@ -34,6 +34,7 @@ fn model(id: &str, context: u64) -> Model {
         provider: String::new(),
         context: Tokens::new(context),
         max_output: None,
+        thinking: ThinkingStyle::default(),
     }
 }
 

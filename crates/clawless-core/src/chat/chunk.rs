@@ -67,6 +67,8 @@ struct WireDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_blocks: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[WireToolCall<'a>; 1]>,
 }
 
@@ -158,6 +160,7 @@ impl ChunkWriter {
                 }]);
             }
             Delta::Logprobs(json) => logprobs = Some(json),
+            Delta::ThinkingBlocks(json) => wire.thinking_blocks = Some(json),
         }
         self.choice(index, wire, logprobs, None, out);
     }

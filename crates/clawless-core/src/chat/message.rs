@@ -71,6 +71,9 @@ pub struct MessageView {
     /// What the model thought; never replayed to a provider that did not sign it.
     #[serde(default)]
     pub reasoning_content: Option<String>,
+    /// What the model thought, as its provider signed it; given back to that provider alone.
+    #[serde(default)]
+    pub thinking_blocks: Option<Json>,
     /// A reference to an earlier audio answer; its bytes stay in the raw message.
     #[serde(default)]
     pub audio: Option<serde::de::IgnoredAny>,

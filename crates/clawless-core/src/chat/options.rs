@@ -152,6 +152,9 @@ pub enum ReasoningEffort {
     Xhigh,
     /// As much as it can.
     Max,
+    /// As much as the model finds fit. Not `OpenAI`'s word: where a provider lacks it, the
+    /// provider's default stands for it.
+    Adaptive,
 }
 
 /// How wordy an answer should be.

@@ -65,6 +65,8 @@ struct AssistantMessage {
     refusal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_blocks: Option<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WireToolCall>,
 }
@@ -103,6 +105,7 @@ impl From<LlmChoice> for AssistantMessage {
             content: choice.content,
             refusal: choice.refusal,
             reasoning_content: choice.reasoning,
+            thinking_blocks: choice.thinking_blocks,
             tool_calls: choice
                 .tool_calls
                 .into_iter()
@@ -114,7 +117,8 @@ impl From<LlmChoice> for AssistantMessage {
 
 impl LlmChoice {
     /// The choice as the assistant's message that a session stores and replays: without what the
-    /// model thought, which no provider takes back unsigned, and without an empty `refusal`.
+    /// model thought, which no provider takes back unless it signed it, and without an empty
+    /// `refusal`.
     pub fn to_stored(&self) -> Result<Json, serde_json::Error> {
         #[derive(Serialize)]
         struct Stored<'a> {
@@ -122,6 +126,8 @@ impl LlmChoice {
             content: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             refusal: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            thinking_blocks: Option<&'a Json>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             tool_calls: Vec<WireToolCall>,
         }
@@ -129,6 +135,7 @@ impl LlmChoice {
             role: "assistant",
             content: self.content.as_deref(),
             refusal: self.refusal.as_deref(),
+            thinking_blocks: self.thinking_blocks.as_ref(),
             tool_calls: self
                 .tool_calls
                 .iter()

@@ -5,8 +5,9 @@ use clawless_core::llm::{Delta, LlmEvent};
 use super::MAX_PARALLEL;
 use super::tool_calls::ToolCalls;
 use super::wire::{Choice, Envelope};
-use super::{failure, finish, usage, wire};
+use super::{finish, usage, wire};
 use crate::error::LlmError;
+use crate::failure;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
 
@@ -21,17 +22,17 @@ pub struct OpenAiDecoder {
 impl Decoder for OpenAiDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let (answer, done) = (&mut self.answer, &mut self.done);
-        self.sse.push(bytes, |event| {
+        let pushed = self.sse.push(bytes, |event| {
             if !*done {
                 *done = answer.event(event, out)? == Progress::Done;
             }
             Ok::<_, LlmError>(())
-        })?;
-        Ok(if self.done {
-            Progress::Done
-        } else {
-            Progress::More
-        })
+        });
+        // Whatever comes after the end is of no interest, however broken it is.
+        if self.done {
+            return Ok(Progress::Done);
+        }
+        pushed.map(|()| Progress::More)
     }
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {

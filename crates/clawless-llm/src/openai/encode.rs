@@ -1,10 +1,13 @@
 //! Requests, written.
 
+use std::borrow::Cow;
+
 use clawless_core::Message;
-use clawless_core::chat::ChatOptions;
+use clawless_core::chat::{ChatOptions, ReasoningEffort};
 use clawless_core::llm::LlmRequest;
 use serde::Serialize;
 
+use super::replay;
 use crate::error::LlmError;
 use crate::protocol::Mode;
 
@@ -12,7 +15,7 @@ use crate::protocol::Mode;
 struct WireRequest<'a> {
     model: &'a str,
     /// Member for member as they came in.
-    messages: &'a [Message],
+    messages: Cow<'a, [Message]>,
     #[serde(flatten)]
     options: &'a ChatOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,10 +33,15 @@ struct StreamOptions {
 /// are to know what it cost.
 pub(super) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError> {
     let streamed = mode == Mode::Stream;
+    let mut options = Cow::Borrowed(&request.options);
+    if options.reasoning_effort == Some(ReasoningEffort::Adaptive) {
+        // This wire has no such word; the server's own default comes nearest.
+        options.to_mut().reasoning_effort = None;
+    }
     let wire = WireRequest {
         model: &request.model,
-        messages: &request.messages,
-        options: &request.options,
+        messages: replay::without_thoughts(&request.messages)?,
+        options: &options,
         stream: streamed.then_some(true),
         stream_options: streamed.then_some(StreamOptions {
             include_usage: true,
@@ -82,6 +90,21 @@ mod tests {
             Mode::Stream,
         );
         assert!(text.ends_with(r#""stream":true,"stream_options":{"include_usage":true}}"#));
+    }
+
+    #[test]
+    fn thoughts_are_not_replayed_to_who_did_not_sign_them() {
+        let text = encoded(
+            r#"{"model":"auto","reasoning_effort":"adaptive","messages":[
+                {"role":"user","content":"a","reasoning_content":"the client's own"},
+                {"x":[1.0], "role":"assistant","reasoning_content":"hm","content":"b","thinking_blocks":[{}],"reasoning":"hm"},
+                {"role":"user","content":"c"}]}"#,
+            Mode::Whole,
+        );
+        assert_eq!(
+            text,
+            r#"{"model":"provider-model","messages":[{"role":"user","content":"a","reasoning_content":"the client's own"},{"x":[1.0],"role":"assistant","content":"b"},{"role":"user","content":"c"}]}"#
+        );
     }
 
     #[test]

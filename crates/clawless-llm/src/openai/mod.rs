@@ -2,8 +2,8 @@
 
 mod chunk;
 mod encode;
-mod failure;
 mod finish;
+mod replay;
 mod tool_calls;
 mod usage;
 mod whole;
@@ -67,6 +67,6 @@ impl Protocol for OpenAi {
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {
-        failure::refusal(status, body)
+        crate::failure::refusal(status, body)
     }
 }

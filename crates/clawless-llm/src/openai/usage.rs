@@ -5,9 +5,7 @@ use clawless_core::chat::{CompletionDetails, PromptDetails};
 use clawless_core::json::Json;
 use serde::Deserialize;
 
-/// The most tokens that one call can have used: a hundred times the largest context window there
-/// is. A provider that tells more is broken or lies.
-const MOST: u64 = 1_000_000_000;
+use crate::plausible;
 
 #[derive(Deserialize)]
 struct Wire {
@@ -33,16 +31,12 @@ pub(super) fn read(json: &Json) -> Option<Usage> {
 }
 
 fn check(wire: Wire) -> Option<Usage> {
-    let known = wire.prompt_tokens.max(wire.completion_tokens);
     let told = wire.total_tokens.unwrap_or(0);
-    if known > MOST || told > MOST {
-        return None;
-    }
     // Some servers leave reasoning out of the answer's tokens and count it in the total alone.
     let completion = wire
         .completion_tokens
         .max(told.saturating_sub(wire.prompt_tokens));
-    let mut usage = Usage::of(wire.prompt_tokens, completion);
+    let mut usage = plausible::usage(wire.prompt_tokens, completion)?;
     usage.prompt_tokens_details = wire
         .prompt_tokens_details
         .and_then(|json| json.read::<PromptDetails>().ok());

@@ -1,4 +1,5 @@
-//! Errors as `OpenAI`-compatible servers report them, by status or inside an answer.
+//! Errors as servers report them, by status or inside an answer. The forms of OpenAI-compatible
+//! servers and of `Anthropic` are alike enough to be read by one piece of code.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::error::LlmError;
 const MAX_SENTENCE: usize = 400;
 
 /// Reads the body of an answer whose status is no success.
-pub(super) fn refusal(status: u16, body: &[u8]) -> LlmError {
+pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let report = Report::of(&body);
     match status {
@@ -20,7 +21,9 @@ pub(super) fn refusal(status: u16, body: &[u8]) -> LlmError {
             retry_after: None,
         },
         400 | 413 | 422 if report.is_too_long() => LlmError::ContextLength,
-        400 | 422 if report.says("invalid_api_key") => LlmError::Misconfigured { status },
+        400 | 422 if report.says("invalid_api_key") || report.is_about_money() => {
+            LlmError::Misconfigured { status }
+        }
         400 | 413 | 422 => LlmError::InvalidRequest {
             message: match report.message {
                 Some(message) => one_line(message),
@@ -33,7 +36,7 @@ pub(super) fn refusal(status: u16, body: &[u8]) -> LlmError {
 }
 
 /// Reads an error that stands in an answer with a status of success.
-pub(super) fn reported(error: &Value) -> LlmError {
+pub(crate) fn reported(error: &Value) -> LlmError {
     let report = Report::of_error(error);
     let status = report.status.or(match () {
         () if report.says("rate_limit") => Some(429),
@@ -86,6 +89,11 @@ impl<'a> Report<'a> {
     fn says(&self, word: &str) -> bool {
         let names = [self.code, self.kind];
         names.into_iter().flatten().any(|name| name.contains(word))
+    }
+
+    /// Whether the account that pays for us is empty: Anthropic tells that with a 400.
+    fn is_about_money(&self) -> bool {
+        self.message.unwrap_or_default().contains("credit balance")
     }
 
     fn is_too_long(&self) -> bool {
@@ -157,6 +165,11 @@ mod tests {
                     message: "bad   [31mstop".to_owned(),
                     param: Some("stop".to_owned()),
                 },
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
+                LlmError::Misconfigured { status: 400 },
             ),
             (
                 422,

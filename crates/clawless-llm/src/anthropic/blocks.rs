@@ -1,0 +1,197 @@
+//! The blocks of an answer, as they come, and what of them must be kept for the next turn.
+
+use clawless_core::json::Json;
+use clawless_core::llm::Delta;
+use serde::Serialize;
+
+use super::wire;
+use crate::error::LlmError;
+
+/// The most blocks that one answer may have: each costs memory.
+const MAX_BLOCKS: usize = 1024;
+
+/// The blocks of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    /// By the provider's index; blocks of unknown types keep their place.
+    blocks: Vec<(u32, Kind)>,
+    calls: u32,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text,
+    Thought {
+        thinking: String,
+        signature: String,
+    },
+    /// A thought that only the provider can read.
+    Sealed(String),
+    Call {
+        number: u32,
+        has_input: bool,
+    },
+    Unknown,
+}
+
+/// A thought as it must be given back.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Signed<'a> {
+    Thinking {
+        thinking: &'a str,
+        signature: &'a str,
+    },
+    RedactedThinking {
+        data: &'a str,
+    },
+}
+
+impl Blocks {
+    pub(super) const fn has_calls(&self) -> bool {
+        self.calls > 0
+    }
+
+    /// A block begins, or is there whole.
+    pub(super) fn begin(
+        &mut self,
+        index: u32,
+        block: wire::Block,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), LlmError> {
+        if self.blocks.len() >= MAX_BLOCKS {
+            return Err(LlmError::Malformed(format!(
+                "more than {MAX_BLOCKS} blocks"
+            )));
+        }
+        if self.blocks.iter().any(|(known, _)| *known == index) {
+            return Err(LlmError::Malformed("a block begins twice".to_owned()));
+        }
+        let kind = match block.r#type.as_str() {
+            "text" => {
+                let text = block.text.filter(|text| !text.is_empty());
+                out.extend(text.map(Delta::Content));
+                Kind::Text
+            }
+            "thinking" => {
+                let thinking = block.thinking.unwrap_or_default();
+                if !thinking.is_empty() {
+                    out.push(Delta::Reasoning(thinking.clone()));
+                }
+                Kind::Thought {
+                    thinking,
+                    signature: block.signature.unwrap_or_default(),
+                }
+            }
+            "redacted_thinking" => Kind::Sealed(block.data.unwrap_or_default()),
+            "tool_use" => {
+                let (Some(id), Some(name)) = (block.id, block.name) else {
+                    return Err(LlmError::Malformed(
+                        "a tool call without an id or a name".to_owned(),
+                    ));
+                };
+                let call = self.calls;
+                self.calls += 1;
+                out.push(Delta::ToolCallStart { call, id, name });
+                let input = block.input.filter(|input| !is_empty_object(input));
+                let has_input = input.is_some();
+                out.extend(input.map(|input| Delta::ToolCallArguments {
+                    call,
+                    arguments: input.as_str().to_owned(),
+                }));
+                Kind::Call {
+                    number: call,
+                    has_input,
+                }
+            }
+            _ => Kind::Unknown,
+        };
+        self.blocks.push((index, kind));
+        Ok(())
+    }
+
+    /// More of a block.
+    pub(super) fn add(
+        &mut self,
+        index: u32,
+        delta: wire::Delta,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), LlmError> {
+        let known = self.blocks.iter_mut().rev().find(|(at, _)| *at == index);
+        let Some((_, kind)) = known else {
+            return Err(LlmError::Malformed(
+                "more of a block that has not begun".to_owned(),
+            ));
+        };
+        match (kind, delta.r#type.as_deref().unwrap_or_default()) {
+            (Kind::Text, "text_delta") => {
+                let text = delta.text.filter(|text| !text.is_empty());
+                out.extend(text.map(Delta::Content));
+            }
+            (Kind::Thought { thinking, .. }, "thinking_delta") => {
+                let more = delta.thinking.filter(|text| !text.is_empty());
+                if let Some(more) = more {
+                    thinking.push_str(&more);
+                    out.push(Delta::Reasoning(more));
+                }
+            }
+            (Kind::Thought { signature, .. }, "signature_delta") => {
+                signature.push_str(&delta.signature.unwrap_or_default());
+            }
+            (Kind::Call { number, has_input }, "input_json_delta") => {
+                let more = delta.partial_json.filter(|text| !text.is_empty());
+                if let Some(arguments) = more {
+                    *has_input = true;
+                    out.push(Delta::ToolCallArguments {
+                        call: *number,
+                        arguments,
+                    });
+                }
+            }
+            // Citations and whatever else comes one day.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The answer is over: the thoughts that were signed, and `{}` for calls without input.
+    pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
+        let signed: Vec<Signed<'_>> = self.blocks.iter().filter_map(|(_, it)| sign(it)).collect();
+        if !signed.is_empty() {
+            out.extend(Json::of(&signed).ok().map(Delta::ThinkingBlocks));
+        }
+        for (_, kind) in &mut self.blocks {
+            if let Kind::Call {
+                number,
+                has_input: has_input @ false,
+            } = kind
+            {
+                *has_input = true;
+                out.push(Delta::ToolCallArguments {
+                    call: *number,
+                    arguments: "{}".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+fn sign(kind: &Kind) -> Option<Signed<'_>> {
+    match kind {
+        Kind::Thought {
+            thinking,
+            signature,
+        } if !signature.is_empty() => Some(Signed::Thinking {
+            thinking,
+            signature,
+        }),
+        Kind::Sealed(data) => Some(Signed::RedactedThinking { data }),
+        _ => None,
+    }
+}
+
+fn is_empty_object(json: &Json) -> bool {
+    let text = json.as_str();
+    let inside = text.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    inside.is_some_and(|inside| inside.trim().is_empty())
+}

@@ -1,0 +1,79 @@
+//! `Anthropic`'s Messages.
+
+mod blocks;
+mod encode;
+mod messages;
+mod stream;
+mod thinking;
+mod tools;
+mod wire;
+
+use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::model::Model;
+
+pub use stream::AnthropicDecoder;
+
+use crate::error::LlmError;
+use crate::failure;
+use crate::ports::{HttpRequest, Method};
+use crate::protocol::{Decoder, Mode, Protocol};
+
+/// The version of the API that is spoken here.
+const VERSION: &str = "2023-06-01";
+
+/// The protocol, for one server.
+pub struct Anthropic {
+    url: String,
+    key: Option<String>,
+    /// What is known of the models: `max_tokens` must be told, and thinking differs.
+    models: Vec<Model>,
+}
+
+impl Anthropic {
+    /// For the server whose API begins at `base_url`, such as `https://api.anthropic.com/v1`.
+    pub fn new(base_url: &str, key: Option<&str>, models: &[Model]) -> Self {
+        Self {
+            url: format!("{}/messages", base_url.trim_end_matches('/')),
+            key: key.map(str::to_owned),
+            models: models.to_vec(),
+        }
+    }
+
+    fn model(&self, request: &LlmRequest) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == request.model)
+    }
+}
+
+impl Protocol for Anthropic {
+    fn encode(&self, request: &LlmRequest, mode: Mode) -> Result<HttpRequest, LlmError> {
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("anthropic-version", VERSION.to_owned()),
+        ];
+        if let Some(key) = &self.key {
+            headers.push(("x-api-key", key.clone()));
+        }
+        Ok(HttpRequest {
+            method: Method::Post,
+            url: self.url.clone(),
+            headers,
+            body: encode::body(request, self.model(request), mode)?,
+        })
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(AnthropicDecoder::default())
+    }
+
+    fn decode_whole(&self, body: &[u8]) -> Result<LlmResponse, LlmError> {
+        stream::decode_whole(body)
+    }
+
+    fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {
+        failure::refusal(status, body)
+    }
+
+    fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+        encode::dropped(request, self.model(request))
+    }
+}

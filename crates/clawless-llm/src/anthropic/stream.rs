@@ -1,0 +1,230 @@
+//! Answers, decoded: streamed or whole.
+
+use clawless_core::chat::PromptDetails;
+use clawless_core::json::Json;
+use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
+use clawless_core::{FinishReason, Usage};
+
+use super::blocks::Blocks;
+use super::wire::{Counts, Event, Whole};
+use crate::accumulate::Accumulator;
+use crate::error::LlmError;
+use crate::protocol::{Decoder, Progress};
+use crate::sse::SseDecoder;
+use crate::{failure, plausible};
+
+/// The decoder of one streamed answer.
+#[derive(Debug, Default)]
+pub struct AnthropicDecoder {
+    sse: SseDecoder,
+    answer: Answer,
+}
+
+impl Decoder for AnthropicDecoder {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
+        let answer = &mut self.answer;
+        let pushed = self.sse.push(bytes, |event| answer.event(event.data, out));
+        // Whatever comes after the end is of no interest, however broken it is.
+        if self.answer.stopped {
+            return Ok(Progress::Done);
+        }
+        pushed.map(|()| Progress::More)
+    }
+
+    fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        let answer = &mut self.answer;
+        // A last event whose blank line never came counts where it can be read; else it is what a
+        // cut left over.
+        match self.sse.end(|event| answer.event(event.data, out)) {
+            Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole(),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.answer.begun
+    }
+
+    fn is_whole(&self) -> bool {
+        self.answer.finished
+    }
+}
+
+/// What is known of an answer so far. There is one: this wire has no `n`.
+#[derive(Debug, Default)]
+struct Answer {
+    blocks: Blocks,
+    usage: UsageSoFar,
+    /// A part of the answer itself has come.
+    begun: bool,
+    /// The stop reason has come.
+    finished: bool,
+    /// The last event has come.
+    stopped: bool,
+}
+
+impl Answer {
+    fn event(&mut self, data: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        if self.stopped || data.trim().is_empty() {
+            return Ok(());
+        }
+        let event: Event = serde_json::from_str(data)
+            .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
+        let mut deltas = Vec::new();
+        match event.r#type.as_str() {
+            "message_start" => {
+                let counts = event.message.and_then(|message| message.usage);
+                self.usage.take(counts.as_ref());
+            }
+            "content_block_start" => {
+                if let (Some(index), Some(block)) = (event.index, event.content_block) {
+                    self.begun = true;
+                    self.blocks.begin(index, block, &mut deltas)?;
+                }
+            }
+            "content_block_delta" => {
+                if let (Some(index), Some(delta)) = (event.index, event.delta) {
+                    self.blocks.add(index, delta, &mut deltas)?;
+                }
+            }
+            "message_delta" => {
+                self.usage.take(event.usage.as_ref());
+                let reason = event.delta.and_then(|delta| delta.stop_reason);
+                if let Some(reason) = reason {
+                    self.finish(&reason, out);
+                }
+            }
+            "message_stop" => {
+                self.check_whole()?;
+                self.stopped = true;
+            }
+            "error" => {
+                let error = event.error.as_ref().and_then(|json| json.read().ok());
+                return Err(failure::reported(&error.unwrap_or_default()));
+            }
+            _ => {}
+        }
+        let deltas = deltas.into_iter();
+        out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
+        Ok(())
+    }
+
+    fn finish(&mut self, reason: &str, out: &mut Vec<LlmEvent>) {
+        self.begun = true;
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let mut deltas: Vec<Delta> = Vec::new();
+        self.blocks.finish(&mut deltas);
+        let deltas = deltas.into_iter();
+        out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
+        out.push(LlmEvent::Finish {
+            index: 0,
+            reason: read_reason(reason, self.blocks.has_calls()),
+        });
+        out.extend(self.usage.read().map(LlmEvent::Usage));
+    }
+
+    fn check_whole(&self) -> Result<(), LlmError> {
+        if self.finished {
+            return Ok(());
+        }
+        Err(if self.begun {
+            LlmError::Truncated("no stop reason came".to_owned())
+        } else {
+            LlmError::Malformed("there is no answer in it".to_owned())
+        })
+    }
+}
+
+/// Reads an answer that came in one piece.
+pub(super) fn decode_whole(body: &[u8]) -> Result<LlmResponse, LlmError> {
+    let unreadable =
+        |error: serde_json::Error| LlmError::Malformed(format!("unreadable JSON: {error}"));
+    let event: Event = serde_json::from_slice(body).map_err(unreadable)?;
+    if event.r#type == "error" {
+        let error = event.error.as_ref().and_then(|json| json.read().ok());
+        return Err(failure::reported(&error.unwrap_or_default()));
+    }
+    if event.r#type != "message" {
+        return Err(LlmError::Malformed("there is no answer in it".to_owned()));
+    }
+    let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
+    let (mut answer, mut events) = (Answer::default(), Vec::new());
+    answer.usage.take(whole.usage.as_ref());
+    let mut deltas = Vec::new();
+    for (index, block) in (0..).zip(whole.content) {
+        answer.blocks.begin(index, block, &mut deltas)?;
+    }
+    let deltas = deltas.into_iter();
+    events.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
+    answer.begun = true;
+    if let Some(reason) = whole.stop_reason {
+        answer.finish(&reason, &mut events);
+    }
+    answer.check_whole()?;
+    let mut whole = Accumulator::default();
+    whole.push_all(&events);
+    Ok(whole.finish())
+}
+
+/// Reads a stop reason; one that nobody knows means that the model stopped.
+fn read_reason(reason: &str, has_calls: bool) -> FinishReason {
+    match reason {
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "refusal" => FinishReason::ContentFilter,
+        "end_turn" | "stop_sequence" => FinishReason::Stop,
+        _ if has_calls => FinishReason::ToolCalls,
+        _ => FinishReason::Stop,
+    }
+}
+
+/// Counts come in parts: those of the request at the start, those of the answer at the end, each
+/// as of then.
+#[derive(Debug, Default)]
+struct UsageSoFar {
+    input: Option<u64>,
+    cache_write: u64,
+    cache_read: u64,
+    output: u64,
+    /// Something was told that cannot be true.
+    refused: bool,
+}
+
+impl UsageSoFar {
+    fn take(&mut self, json: Option<&Json>) {
+        let Some(json) = json else {
+            return;
+        };
+        let Ok(counts) = json.read::<Counts>() else {
+            self.refused = true;
+            return;
+        };
+        self.input = counts.input_tokens.or(self.input);
+        self.cache_write = counts
+            .cache_creation_input_tokens
+            .unwrap_or(self.cache_write);
+        self.cache_read = counts.cache_read_input_tokens.unwrap_or(self.cache_read);
+        self.output = counts.output_tokens.unwrap_or(self.output);
+    }
+
+    fn read(&self) -> Option<Usage> {
+        let told = self.input?;
+        let prompt = told.checked_add(self.cache_write)?;
+        let prompt = prompt.checked_add(self.cache_read)?;
+        let usage = plausible::usage(prompt, self.output).filter(|_| !self.refused);
+        let Some(mut usage) = usage else {
+            tracing::warn!("the provider told an impossible usage; it will be estimated");
+            return None;
+        };
+        if self.cache_read > 0 || self.cache_write > 0 {
+            usage.prompt_tokens_details = Some(PromptDetails {
+                cached_tokens: Some(self.cache_read),
+                cache_write_tokens: Some(self.cache_write),
+                ..PromptDetails::default()
+            });
+        }
+        Some(usage)
+    }
+}

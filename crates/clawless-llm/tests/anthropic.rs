@@ -1,0 +1,380 @@
+//! Anthropic's wire: what goes out, and what comes back in one piece.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: what is not as expected must stop the test"
+)]
+
+use clawless_core::llm::LlmRequest;
+use clawless_core::model::{Model, ThinkingStyle};
+use clawless_core::{ChatCompletionRequest, FinishReason, Tokens};
+use clawless_llm::LlmError;
+use clawless_llm::anthropic::Anthropic;
+use clawless_llm::protocol::{Mode, Protocol};
+use serde_json::{Value, json};
+
+fn server(thinking: ThinkingStyle) -> Anthropic {
+    let model = Model {
+        id: "m".to_owned(),
+        provider: String::new(),
+        context: Tokens::new(200_000),
+        max_output: Some(Tokens::new(64_000)),
+        thinking,
+    };
+    Anthropic::new("https://anthropic.example/v1/", Some("secret"), &[model])
+}
+
+fn request(mut body: Value) -> LlmRequest {
+    body["model"] = json!("m");
+    let body = serde_json::to_vec(&body).expect("JSON");
+    let request = ChatCompletionRequest::parse(&body).expect("valid");
+    LlmRequest {
+        model: "m".to_owned(),
+        messages: request.messages,
+        options: request.options,
+    }
+}
+
+fn encode(thinking: ThinkingStyle, body: Value) -> Result<Value, LlmError> {
+    let encoded = server(thinking).encode(&request(body), Mode::Stream)?;
+    Ok(serde_json::from_slice(&encoded.body).expect("JSON"))
+}
+
+fn encoded(body: Value) -> Value {
+    encode(ThinkingStyle::Unknown, body).expect("encodes")
+}
+
+#[test]
+fn a_plain_chat_goes_out_with_its_key_and_version() {
+    let body = json!({"messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
+        {"role": "user", "content": "Hi"},
+    ], "temperature": 1.5, "stop": ["END"], "user": "u1", "max_tokens": 99});
+    let sent = server(ThinkingStyle::Unknown)
+        .encode(&request(body), Mode::Stream)
+        .expect("encodes");
+    assert_eq!(sent.url, "https://anthropic.example/v1/messages");
+    assert_eq!(sent.header("x-api-key"), Some("secret"));
+    assert_eq!(sent.header("anthropic-version"), Some("2023-06-01"));
+    let sent: Value = serde_json::from_slice(&sent.body).expect("JSON");
+    assert_eq!(
+        sent,
+        json!({
+            "model": "m", "max_tokens": 99, "stream": true,
+            "system": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}],
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+            "temperature": 1.0, "stop_sequences": ["END"], "metadata": {"user_id": "u1"},
+        })
+    );
+}
+
+#[test]
+fn parallel_calls_and_their_results_keep_together() {
+    let sent = encoded(json!({"messages": [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "call:1", "type": "function", "function": {"name": "w", "arguments": "{\"b\":1.0,\"a\":2}"}},
+            {"id": "call_2", "type": "function", "function": {"name": "w", "arguments": ""}},
+            {"id": "call_3", "type": "function", "function": {"name": "w", "arguments": "oops"}},
+        ]},
+        {"role": "tool", "tool_call_id": "call:1", "content": "sun"},
+        {"role": "tool", "tool_call_id": "call_2", "content": ""},
+        {"role": "tool", "tool_call_id": "call_3", "content": [{"type": "text", "text": "rain"}]},
+        {"role": "user", "content": "Thanks"},
+    ]}));
+    assert_eq!(
+        sent["messages"],
+        json!([
+            {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
+            {"role": "assistant", "content": [
+                {"type": "tool_use", "id": "call_1", "name": "w", "input": {"b": 1.0, "a": 2}},
+                {"type": "tool_use", "id": "call_2", "name": "w", "input": {}},
+                {"type": "tool_use", "id": "call_3", "name": "w", "input": {"invalid_arguments": "oops"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "call_1", "content": [{"type": "text", "text": "sun"}]},
+                {"type": "tool_result", "tool_use_id": "call_2"},
+                {"type": "tool_result", "tool_use_id": "call_3", "content": [{"type": "text", "text": "rain"}]},
+                {"type": "text", "text": "Thanks"},
+            ]},
+        ])
+    );
+}
+
+#[test]
+fn tools_and_every_choice_of_them_are_translated() {
+    let tools = json!([
+        {"type": "function", "function": {"name": "f", "description": "F", "parameters": {"type": "object", "properties": {}}}},
+        {"type": "function", "function": {"name": "g"}},
+    ]);
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let cases = [
+        (json!("auto"), json!(null), json!({"type": "auto"}), 2),
+        (json!("none"), json!(null), json!({"type": "none"}), 2),
+        (
+            json!("required"),
+            json!(false),
+            json!({"type": "any", "disable_parallel_tool_use": true}),
+            2,
+        ),
+        (
+            json!({"type": "function", "function": {"name": "g"}}),
+            json!(true),
+            json!({"type": "tool", "name": "g"}),
+            2,
+        ),
+        (
+            json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]}}),
+            json!(null),
+            json!({"type": "auto"}),
+            1,
+        ),
+        (
+            json!(null),
+            json!(false),
+            json!({"type": "auto", "disable_parallel_tool_use": true}),
+            2,
+        ),
+        (json!(null), json!(null), json!(null), 2),
+    ];
+    for (choice, parallel, expected, count) in cases {
+        let sent = encoded(
+            json!({"messages": messages, "tools": tools, "tool_choice": choice, "parallel_tool_calls": parallel}),
+        );
+        assert_eq!(sent["tool_choice"], expected, "{choice}");
+        assert_eq!(sent["tools"].as_array().map(Vec::len), Some(count));
+    }
+    let sent = encoded(json!({"messages": messages, "tools": tools}));
+    assert_eq!(
+        sent["tools"],
+        json!([
+            {"name": "f", "description": "F", "input_schema": {"type": "object", "properties": {}}},
+            {"name": "g", "input_schema": {"type": "object"}},
+        ])
+    );
+}
+
+#[test]
+fn images_are_translated() {
+    let sent = encoded(json!({"messages": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    ]}]}));
+    assert_eq!(
+        sent["messages"][0]["content"],
+        json!([
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        ])
+    );
+}
+
+#[test]
+fn thinking_goes_out_in_the_models_own_words() {
+    let ask = |style, effort: &str| {
+        let body = json!({"messages": [{"role": "user", "content": "Hi"}],
+            "reasoning_effort": effort, "temperature": 0.2});
+        encode(style, body).expect("encodes")
+    };
+    let budget = ask(ThinkingStyle::Budget, "low");
+    assert_eq!(
+        budget["thinking"],
+        json!({"type": "enabled", "budget_tokens": 2048})
+    );
+    assert_eq!(budget["max_tokens"], json!(8192 + 2048));
+    assert_eq!(
+        budget["temperature"],
+        json!(null),
+        "it is not taken beside thinking"
+    );
+    let adaptive = ask(ThinkingStyle::Adaptive, "medium");
+    assert_eq!(adaptive["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(adaptive["output_config"], json!({"effort": "medium"}));
+    let off = ask(ThinkingStyle::Budget, "none");
+    assert_eq!(off["thinking"], json!(null));
+    assert_eq!(off["temperature"], json!(0.2));
+    let body = json!({"messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "high", "seed": 1});
+    let dropped = server(ThinkingStyle::Unknown).dropped(&request(body));
+    assert_eq!(dropped, ["seed", "reasoning_effort"]);
+}
+
+#[test]
+fn signed_thoughts_go_back_within_a_chain_of_calls_and_without_them_there_is_no_thinking() {
+    let conversation = |signed: Value| {
+        let mut call = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [
+            {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        if !signed.is_null() {
+            call["thinking_blocks"] = signed;
+        }
+        json!({"reasoning_effort": "low", "messages": [
+            {"role": "user", "content": "Hi"}, call,
+            {"role": "tool", "tool_call_id": "c", "content": "1"}]})
+    };
+    let block = json!({"type": "thinking", "thinking": "hm", "signature": "sig"});
+    let sent =
+        encode(ThinkingStyle::Budget, conversation(json!([block.clone()]))).expect("encodes");
+    assert_eq!(sent["messages"][1]["content"][0], block);
+    assert_eq!(sent["thinking"]["type"], json!("enabled"));
+    let sent = encode(ThinkingStyle::Budget, conversation(json!(null))).expect("encodes");
+    assert_eq!(sent["thinking"], json!(null));
+}
+
+#[test]
+fn formats_are_translated() {
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let sent = encoded(json!({"messages": messages, "response_format":
+        {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}));
+    assert_eq!(
+        sent["output_config"]["format"],
+        json!({"type": "json_schema", "schema": schema})
+    );
+    let sent = encoded(json!({"messages": messages, "response_format": {"type": "json_object"}}));
+    assert!(
+        sent["system"][0]["text"]
+            .as_str()
+            .expect("a text")
+            .contains("JSON")
+    );
+}
+
+#[test]
+fn what_is_long_is_marked_for_the_cache() {
+    let long = "x".repeat(20_000);
+    let sent = encoded(json!({"messages": [
+        {"role": "system", "content": long},
+        {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"}]}));
+    let mark = json!({"type": "ephemeral"});
+    assert_eq!(sent["system"][0]["cache_control"], mark);
+    assert_eq!(sent["messages"][2]["content"][0]["cache_control"], mark);
+    let sent = encoded(
+        json!({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "a"}]}),
+    );
+    assert!(!sent.to_string().contains("cache_control"));
+}
+
+#[test]
+fn what_this_wire_cannot_say_is_refused_by_name() {
+    let cases = [
+        (json!({"n": 2}), "n"),
+        (json!({"logprobs": true}), "logprobs"),
+        (json!({"logit_bias": {"1": 5}}), "logit_bias"),
+        (json!({"presence_penalty": 0.5}), "presence_penalty"),
+        (json!({"stop": [" "]}), "stop"),
+        (json!({"functions": [{"name": "f"}]}), "functions"),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}),
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y"}}]}]}),
+            "messages[0].content",
+        ),
+        (
+            json!({"messages": [{"role": "system", "content": "only"}]}),
+            "messages",
+        ),
+    ];
+    for (members, expected) in cases {
+        let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
+        for (name, value) in members.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        match encode(ThinkingStyle::Unknown, body) {
+            Err(LlmError::Unsupported { param, .. }) => assert_eq!(param, expected),
+            other => panic!("{members}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_in_one_piece_is_read() {
+    let server = server(ThinkingStyle::Unknown);
+    let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m",
+        "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "s"},
+            {"type": "text", "text": "Hello"},
+            {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
+            {"type": "tool_use", "id": "u", "name": "g", "input": {}},
+        ],
+        "stop_reason": "tool_use", "stop_sequence": null,
+        "usage": {"input_tokens": 5, "output_tokens": 6}});
+    let answer = server
+        .decode_whole(&serde_json::to_vec(&body).expect("JSON"))
+        .expect("an answer");
+    let choice = &answer.choices[0];
+    assert_eq!(choice.content.as_deref(), Some("Hello"));
+    assert_eq!(choice.finish_reason, Some(FinishReason::ToolCalls));
+    assert_eq!(choice.tool_calls[0].arguments, r#"{"a":1}"#);
+    assert_eq!(choice.tool_calls[1].arguments, "{}");
+    assert!(choice.thinking_blocks.is_some());
+    assert_eq!(answer.usage.expect("usage").total_tokens, 11);
+}
+
+#[test]
+fn what_is_no_answer_is_an_error() {
+    let server = server(ThinkingStyle::Unknown);
+    for body in [
+        "<html>",
+        "{}",
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#,
+        r#"{"type":"message","content":[],"stop_reason":null}"#,
+        r#"{"type":"message","content":[{"type":"tool_use"}],"stop_reason":"tool_use"}"#,
+    ] {
+        assert!(server.decode_whole(body.as_bytes()).is_err(), "{body}");
+    }
+    let busy = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
+    assert_eq!(
+        server.decode_whole(busy.as_bytes()),
+        Err(LlmError::Overloaded { retry_after: None })
+    );
+    assert_eq!(
+        server.decode_refusal(529, busy.as_bytes()),
+        LlmError::Overloaded { retry_after: None }
+    );
+    let long = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 2 tokens > 1"}}"#;
+    assert_eq!(
+        server.decode_refusal(400, long.as_bytes()),
+        LlmError::ContextLength
+    );
+}
+
+/// Decodes a stream of these events.
+fn stream(events: &[&str]) -> (usize, Option<LlmError>) {
+    let mut decoder = server(ThinkingStyle::Unknown).decoder();
+    let mut out = Vec::new();
+    for event in events {
+        let event = format!("data: {event}\n\n");
+        if let Err(error) = decoder.push(event.as_bytes(), &mut out) {
+            return (out.len(), Some(error));
+        }
+    }
+    let ended = decoder.end(&mut out);
+    (out.len(), ended.err())
+}
+
+#[test]
+fn a_stream_that_breaks_is_an_error_after_what_was_good() {
+    const START: &str = r#"{"type":"message_start","message":{"usage":{"input_tokens":1}}}"#;
+    const TEXT: &str =
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Hel"}}"#;
+    const MORE: &str =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo"}}"#;
+    const BUSY: &str = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
+    const STOP: &str = r#"{"type":"message_stop"}"#;
+    let (count, error) = stream(&[START, TEXT, MORE, BUSY]);
+    assert_eq!(count, 2);
+    assert_eq!(error, Some(LlmError::Overloaded { retry_after: None }));
+    for ending in [&[START, TEXT, MORE][..], &[START, TEXT, MORE, STOP]] {
+        let (count, error) = stream(ending);
+        assert_eq!(count, 2);
+        assert!(matches!(error, Some(LlmError::Truncated(_))), "{error:?}");
+    }
+    for ending in [&[START, MORE][..], &[START, TEXT, TEXT], &["{"], &[START]] {
+        let (_, error) = stream(ending);
+        assert!(matches!(error, Some(LlmError::Malformed(_))), "{error:?}");
+    }
+}
