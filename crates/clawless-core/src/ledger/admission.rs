@@ -277,6 +277,7 @@ impl Machine {
                 self.changed
                     .push(RowKey::Request(extend.request_id.clone()));
                 Answer::Extended {
+                    reserved,
                     max_tokens_out: allotment.tokens_out,
                 }
             }

@@ -119,16 +119,20 @@ impl Machine {
     /// Lists the calls past their deadline, and ends what has waited too long.
     pub(super) fn sweep(&mut self, now: Timestamp, effects: &mut Effects) -> Answer {
         self.expire(now, effects);
-        let forgotten = self.outbox.forget_swept(now);
-        self.changed
-            .extend(forgotten.into_iter().map(RowKey::Swept));
         let overdue = self.reservations.overdue(now).into_iter();
         let overdue = overdue.map(|open| Overdue {
             request_id: open.request_id.clone(),
             session_id: open.session_id.clone(),
             granted_at: open.granted_at,
+            again: false,
         });
-        Answer::Overdue(overdue.collect())
+        let again = self.outbox.second_looks(now).map(|swept| Overdue {
+            request_id: swept.request_id.clone(),
+            session_id: swept.session_id.clone(),
+            granted_at: swept.granted_at,
+            again: true,
+        });
+        Answer::Overdue(overdue.chain(again).collect())
     }
 
     /// Closes an overdue call by what D1 knows of it.
@@ -138,6 +142,9 @@ impl Machine {
         resolve: Resolve,
         effects: &mut Effects,
     ) -> Closing {
+        if resolve.again {
+            return self.look_again(now, resolve, effects);
+        }
         let open = self.reservations.get(&resolve.request_id);
         if open.is_none_or(|open| open.deadline() > now) {
             return Closing::NotOpen;
@@ -172,6 +179,24 @@ impl Machine {
         }
         self.leave(now, &open, TurnEnd::Unknown, effects);
         Closing::Booked
+    }
+
+    /// Ends the memory of a call that was closed blindly, and puts its receipt right if its turn was
+    /// stored after all.
+    fn look_again(&mut self, now: Timestamp, look: Resolve, effects: &mut Effects) -> Closing {
+        let id = look.request_id;
+        if let Resolution::Turn {
+            spent,
+            provenance,
+            model,
+        } = look.resolution
+        {
+            return self.correct(now, &id, End::used(spent, provenance, model), effects);
+        }
+        if self.outbox.take_swept(&id).is_some() {
+            self.changed.push(RowKey::Swept(id));
+        }
+        Closing::NotOpen
     }
 
     /// Moves a reservation that was closed to where it belongs in the books, with a receipt.

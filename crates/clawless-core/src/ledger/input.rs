@@ -216,9 +216,13 @@ pub struct Resolve {
     pub request_id: RequestId,
     /// What D1 knows of it.
     pub resolution: Resolution,
+    /// Whether this was the second look: [`super::Overdue::again`].
+    #[serde(default)]
+    pub again: bool,
 }
 
-/// What D1 knows of an overdue call. Look for a receipt first, then for a turn.
+/// What D1 knows of an overdue call. Look for a receipt first, then for a turn;
+/// at the second look for a turn only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {

@@ -110,7 +110,8 @@ impl Machine {
     /// late. Where it lies in the past, a sweep found calls that have not been resolved yet: try
     /// again after a pause of the shell's choice.
     pub fn next_sweep(&self) -> Option<Timestamp> {
-        let earliest = self.reservations.earliest()?;
+        let first = self.reservations.earliest().into_iter();
+        let earliest = first.chain(self.outbox.second_look()).min()?;
         Some(self.clock.outside(earliest))
     }
 

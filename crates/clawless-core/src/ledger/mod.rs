@@ -65,9 +65,6 @@ pub const LANE_WAIT: Millis = Millis::from_secs(10);
 /// How long new turns wait for a session whose last turn D1 has not taken yet; after that they
 /// are refused at once with 503.
 pub const PARKED_GRACE: Millis = Millis::from_secs(60);
-/// How long the ledger remembers what the sweep closed without having found its end, so that a
-/// late settlement corrects the receipt instead of getting lost.
-pub const SWEPT_MEMORY: Millis = Millis::from_secs(24 * 60 * 60);
 /// How many turns may wait for one session; more are refused at once.
 pub const MAX_WAITERS: usize = 16;
 /// How many sessions' heads are remembered. The least recently used are forgotten; the next turn

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::quotas::{Amounts, Tally};
-use super::{MAX_PARKED, MAX_PARKED_TURN, Period, ReceiptKey, SWEPT_MEMORY};
+use super::{MAX_PARKED, MAX_PARKED_TURN, Period, RESERVATION_SPAN, ReceiptKey};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::Tokens;
@@ -113,7 +113,7 @@ pub(super) struct Outbox {
     receipts: BTreeMap<RequestId, Receipt>,
     turns: BTreeMap<RequestId, ParkedTurn>,
     parked_bytes: usize,
-    /// Receipts of calls whose end the sweep did not find, in case it comes after all.
+    /// Receipts of calls whose end the sweep did not find, until it looks again.
     swept: BTreeMap<RequestId, Receipt>,
 }
 
@@ -160,15 +160,19 @@ impl Outbox {
         self.swept.values()
     }
 
-    /// Forgets the swept calls that nobody will ask for any more, and names them.
-    pub(super) fn forget_swept(&mut self, now: Timestamp) -> Vec<RequestId> {
-        let old = |receipt: &&Receipt| now.since(receipt.closed_at) > SWEPT_MEMORY;
-        let gone = self.swept.values().filter(old);
-        let gone: Vec<RequestId> = gone.map(|receipt| receipt.request_id.clone()).collect();
-        for id in &gone {
-            self.swept.remove(id);
-        }
-        gone
+    /// When the next second look is due.
+    pub(super) fn second_look(&self) -> Option<Timestamp> {
+        let due = self
+            .swept
+            .values()
+            .map(|swept| swept.closed_at.plus(RESERVATION_SPAN));
+        due.min()
+    }
+
+    /// The calls at which to look a second time.
+    pub(super) fn second_looks(&self, now: Timestamp) -> impl Iterator<Item = &Receipt> {
+        let due = move |swept: &&Receipt| swept.closed_at.plus(RESERVATION_SPAN) <= now;
+        self.swept.values().filter(due)
     }
 
     /// Whether there is room for a turn.

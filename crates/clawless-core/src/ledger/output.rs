@@ -47,6 +47,8 @@ pub enum Answer {
     Stale(Stale),
     /// To extend: yes.
     Extended {
+        /// All that is reserved now.
+        reserved: Amounts,
         /// The longest answer, each.
         max_tokens_out: Tokens,
     },
@@ -96,7 +98,7 @@ pub struct Denial {
 }
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
     /// The tenant is suspended or being deleted.
@@ -185,6 +187,11 @@ pub struct Overdue {
     pub session_id: Option<SessionId>,
     /// When it was admitted.
     pub granted_at: Timestamp,
+    /// The first look found nothing and the call was closed blindly; look once more, for a turn
+    /// only. Between the looks every gateway's deadline passes, so a call that the first look missed
+    /// (the clock had jumped) has ended by now.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What an operator wants to know.

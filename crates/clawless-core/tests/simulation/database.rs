@@ -1,0 +1,82 @@
+//! D1, as far as the ledger cares: receipts by request, turns by session and place.
+
+use std::collections::BTreeMap;
+
+use clawless_core::ledger::{
+    Amounts, Period, Provenance, Receipt, Resolution, SessionState, Spent,
+};
+use clawless_core::session::Head;
+use clawless_core::{RequestId, SessionId, Tokens};
+
+#[derive(Default)]
+pub struct Database {
+    pub receipts: BTreeMap<RequestId, Receipt>,
+    pub turns: BTreeMap<RequestId, Spent>,
+    places: BTreeMap<(SessionId, u64), RequestId>,
+    sessions: BTreeMap<SessionId, SessionState>,
+}
+
+impl Database {
+    /// Where a session stands; every session exists.
+    pub fn session(&self, id: &SessionId) -> SessionState {
+        self.sessions.get(id).copied().unwrap_or(SessionState {
+            head: Head::EMPTY,
+            token_total: Tokens::ZERO,
+        })
+    }
+
+    /// Stores a turn after `head`, once; `None` if the place is taken by another.
+    pub fn commit(
+        &mut self,
+        request: &RequestId,
+        session: &SessionId,
+        head: Head,
+        spent: Spent,
+    ) -> Option<SessionState> {
+        let place = (session.clone(), head.next().seq());
+        let holder = self.places.entry(place).or_insert_with(|| request.clone());
+        if holder != request {
+            return None;
+        }
+        let state = SessionState {
+            head: head.next(),
+            token_total: spent.tokens_in.plus(spent.tokens_out),
+        };
+        self.turns.insert(request.clone(), spent);
+        self.sessions.insert(session.clone(), state);
+        Some(state)
+    }
+
+    /// Stores a receipt unless it has this revision or a higher one.
+    pub fn file(&mut self, receipt: &Receipt) {
+        let kept = self.receipts.get(&receipt.request_id);
+        if kept.is_none_or(|kept| kept.revision < receipt.revision) {
+            self.receipts
+                .insert(receipt.request_id.clone(), receipt.clone());
+        }
+    }
+
+    /// What the sweep finds.
+    pub fn look_up(&self, request: &RequestId, again: bool) -> Resolution {
+        if !again && self.receipts.contains_key(request) {
+            return Resolution::Receipted;
+        }
+        match self.turns.get(request) {
+            Some(&spent) => Resolution::Turn {
+                spent,
+                provenance: Provenance::Provider,
+                model: None,
+            },
+            None => Resolution::NotFound,
+        }
+    }
+
+    /// The sum of a month's receipts.
+    pub fn charged(&self, period: Period) -> Amounts {
+        let of_month = self
+            .receipts
+            .values()
+            .filter(|receipt| receipt.period == period);
+        of_month.fold(Amounts::ZERO, |sum, receipt| sum.plus(&receipt.charged))
+    }
+}

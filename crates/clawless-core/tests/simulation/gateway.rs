@@ -1,0 +1,161 @@
+//! The gateways: calls on their way from admission to receipt, which may die anywhere.
+
+use clawless_core::json::Json;
+use clawless_core::ledger::{
+    Admit, Caller, EndpointClass, Extend, Grant, Input, Park, Price, Provenance, SessionState,
+    Settle, Spent,
+};
+use clawless_core::session::Head;
+use clawless_core::{MicroDollars, RequestId, Tokens};
+
+use super::database::Database;
+use super::prng::Prng;
+
+pub const PRICE: Price = Price {
+    input: MicroDollars::new(2_500_000),
+    output: MicroDollars::new(10_000_000),
+};
+
+/// How far a call has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// The admission is on its way, or lost.
+    Asking,
+    /// Queued for its session.
+    Waiting,
+    /// Admitted.
+    Running,
+    /// The provider has answered.
+    Produced,
+    /// This ends it, and is on its way, or lost.
+    Ending(Box<Input>),
+    /// Ended, refused or dead.
+    Over,
+}
+
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub admit: Admit,
+    pub stage: Stage,
+    pub grant: Option<Grant>,
+    /// Where the session stands, as the gateway believes.
+    pub state: Option<SessionState>,
+    pub spent: Option<Spent>,
+    /// Whether its client was told that the answer is complete.
+    pub seen: bool,
+}
+
+impl Call {
+    pub fn new(request_id: RequestId, caller: Caller, prng: &mut Prng) -> Self {
+        let session = prng.below(12);
+        let admit = Admit {
+            request_id,
+            caller,
+            class: EndpointClass::Chat,
+            session_id: (session < 8).then(|| format!("s{session}").parse().expect("a name")),
+            model: "m".to_owned(),
+            tokens_in: Tokens::new(prng.below(200)),
+            max_tokens_out: (!prng.once_in(3)).then(|| Tokens::new(1 + prng.below(300))),
+            default_tokens_out: Tokens::new(400),
+            answers: 1 + u32::from(prng.once_in(5)),
+            price: PRICE,
+        };
+        Self {
+            admit,
+            stage: Stage::Asking,
+            grant: None,
+            state: None,
+            spent: None,
+            seen: false,
+        }
+    }
+
+    pub fn id(&self) -> &RequestId {
+        &self.admit.request_id
+    }
+
+    /// One step forward. Gives what it sends to the ledger.
+    pub fn advance(&mut self, database: &mut Database, prng: &mut Prng) -> Option<Input> {
+        if prng.once_in(60) {
+            self.stage = Stage::Over;
+            return None;
+        }
+        match &self.stage {
+            Stage::Asking => Some(Input::Admit(Box::new(self.admit.clone()))),
+            Stage::Waiting => prng.once_in(10).then(|| {
+                let request_id = self.id().clone();
+                Input::Cancel { request_id }
+            }),
+            Stage::Running => self.run(database, prng),
+            Stage::Produced => self.finish(database, prng),
+            Stage::Ending(input) => Some(*input.clone()),
+            Stage::Over => None,
+        }
+    }
+
+    fn run(&mut self, database: &Database, prng: &mut Prng) -> Option<Input> {
+        let grant = self.grant.as_ref()?;
+        if let (Some(session), None) = (&self.admit.session_id, self.state) {
+            let state = database.session(session);
+            self.state = Some(state);
+            return Some(Input::Extend(Extend {
+                request_id: grant.request_id.clone(),
+                ticket: grant.ticket,
+                tokens_in: self.admit.tokens_in.plus(state.token_total),
+                max_tokens_out: None,
+                session: Some(state),
+            }));
+        }
+        if prng.once_in(12) {
+            let request_id = grant.request_id.clone();
+            return Some(self.end(Input::Release { request_id }));
+        }
+        let most = grant.max_tokens_out.get() * u64::from(self.admit.answers);
+        // Some providers write more than they may.
+        let most = if prng.once_in(20) { most * 3 } else { most };
+        let tokens_out = Tokens::new(prng.below(most + 1));
+        let history = self.state.map_or(Tokens::ZERO, |state| state.token_total);
+        let tokens_in = self.admit.tokens_in.plus(history);
+        self.spent = Some(Spent {
+            tokens_in,
+            tokens_out,
+            cost: PRICE.cost(tokens_in, tokens_out),
+        });
+        self.stage = Stage::Produced;
+        None
+    }
+
+    /// Commits and settles; parks where the database refuses.
+    fn finish(&mut self, database: &mut Database, prng: &mut Prng) -> Option<Input> {
+        let (spent, ticket) = (self.spent?, self.grant.as_ref()?.ticket);
+        let mut settle = Settle {
+            request_id: self.id().clone(),
+            ticket,
+            spent,
+            provenance: Provenance::Provider,
+            model: None,
+            session: None,
+        };
+        let Some(session) = self.admit.session_id.clone() else {
+            return Some(self.end(Input::Settle(Box::new(settle))));
+        };
+        let head = self.state.map_or(Head::EMPTY, |state| state.head);
+        if prng.once_in(15) {
+            let state = SessionState {
+                head: head.next(),
+                token_total: spent.tokens_in.plus(spent.tokens_out),
+            };
+            settle.session = Some(state);
+            let turn = Json::of(&(head, spent)).expect("plain data");
+            return Some(self.end(Input::Park(Box::new(Park { settle, turn }))));
+        }
+        settle.session = database.commit(&settle.request_id, &session, head, spent);
+        self.seen = settle.session.is_some();
+        Some(self.end(Input::Settle(Box::new(settle))))
+    }
+
+    fn end(&mut self, input: Input) -> Input {
+        self.stage = Stage::Ending(Box::new(input.clone()));
+        input
+    }
+}
