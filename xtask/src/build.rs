@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// Optimise, as for a deployment
     #[arg(long)]
     release: bool,
+    /// Build the gateway with routes that fail on purpose, for the tests, into build/test
+    #[arg(long, conflicts_with = "release")]
+    faults: bool,
 }
 
 /// Builds and prints the size of each bundle.
@@ -23,6 +26,11 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     let tools = BuildTools::ready(layout, progress)?;
+    if arguments.faults {
+        let bundle = bundle::build(layout, &tools, "gateway", Profile::Faults, progress)?;
+        println!("{}", bundle.folder.display());
+        return Ok(());
+    }
     let profile = if arguments.release {
         Profile::Release
     } else {

@@ -28,13 +28,15 @@ pub(crate) enum Profile {
     Development,
     /// What is deployed.
     Release,
+    /// As for development, with routes that fail on purpose. Only the gateway has them.
+    Faults,
 }
 
 impl Profile {
     /// Cargo's name for it.
     fn cargo(self) -> &'static str {
         match self {
-            Self::Development => "worker-dev",
+            Self::Development | Self::Faults => "worker-dev",
             Self::Release => "release",
         }
     }
@@ -44,6 +46,15 @@ impl Profile {
         match self {
             Self::Development => "dev",
             Self::Release => "release",
+            Self::Faults => "test",
+        }
+    }
+
+    /// What Cargo is told beyond the profile.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Development | Self::Release => &[],
+            Self::Faults => &["--features", "test-faults"],
         }
     }
 }
@@ -87,7 +98,8 @@ pub(crate) fn build_all(
         .collect()
 }
 
-fn build(
+/// Builds one Worker.
+pub(crate) fn build(
     layout: &Layout,
     tools: &BuildTools,
     worker: &'static str,
@@ -98,6 +110,7 @@ fn build(
     let title = match profile {
         Profile::Development => format!("Worker {worker}"),
         Profile::Release => format!("Worker {worker}, release"),
+        Profile::Faults => format!("Worker {worker}, with faults"),
     };
     let task = progress.task(title);
     let module = compile(layout, worker, profile, Some(&task))?;
@@ -118,9 +131,10 @@ fn build(
             .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
             .env("WASM_OPT_BIN", &tools.wasm_opt)
             .env("ESBUILD_BIN", &tools.esbuild);
-        if profile == Profile::Development {
+        if profile != Profile::Release {
             command.arg("--no-opt").env("NO_MINIFY", "1");
         }
+        command.args(profile.features());
         run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
         tidy_up(&folder)?;
         stamp.set()?;
@@ -150,6 +164,7 @@ fn compile(
             "--package",
             &package,
         ])
+        .args(profile.features())
         .current_dir(layout.root());
     run_logged(&mut command, &log_of(layout, worker), task)?;
     let name = package.replace('-', "_");

@@ -35,7 +35,8 @@ use crate::{layout::Layout, progress::Progress};
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = "On a new machine: `cargo xtask doctor`, then `cargo xtask dev`. Before a commit: `cargo xtask test`.\nEach command has a --help of its own; CONTRIBUTING.md and docs/deployment.md tell more."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -68,6 +68,7 @@ pub(super) fn set_up(layout: &Layout, report: &Report, progress: &Progress) -> R
 
 fn build(layout: &Layout, progress: &Progress) -> Result<Tally> {
     let tools = BuildTools::ready(layout, progress)?;
+    bundle::build(layout, &tools, "gateway", Profile::Faults, progress)?;
     for bundle in bundle::build_all(layout, &tools, Profile::Release, progress)? {
         let size = bundle.gzipped_size()?;
         progress.line(format!(
