@@ -37,7 +37,7 @@ describe("models", () => {
     const models = await collect(await client.models.list());
     const ids = models.map((one) => one.id);
     assert.ok(ids.includes(model) && ids.includes("auto"), `${ids}`);
-    assert.ok(models.every((one) => one.object === "model" && one.owned_by !== "" && one.created > 0));
+    assert.ok(models.every((one) => one.object === "model" && one.owned_by !== "" && Number.isInteger(one.created)));
   });
 
   test("are_retrieved_one_by_one", async () => {
