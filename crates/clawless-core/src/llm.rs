@@ -16,6 +16,8 @@ pub enum ProviderKind {
     OpenAi,
     /// Anthropic's Messages.
     Anthropic,
+    /// The models of the platform itself, by its AI binding.
+    WorkersAi,
 }
 
 /// A model provider, as configured.
@@ -27,6 +29,8 @@ pub struct LlmProvider {
     /// The wire that it speaks.
     pub kind: ProviderKind,
     /// Where its API begins, such as `https://api.openai.com/v1`; without a slash at the end.
+    /// The platform's own models have none.
+    #[serde(default)]
     pub base_url: String,
     /// The NAME of the secret that holds its key; no key is sent where it is absent.
     #[serde(default)]

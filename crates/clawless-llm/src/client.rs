@@ -6,7 +6,7 @@ use clawless_core::{Millis, Timestamp};
 use futures_util::StreamExt;
 
 use crate::error::LlmError;
-use crate::ports::{Http, HttpResponse};
+use crate::ports::{AI_SCHEME, Http, HttpResponse};
 use crate::protocol::{Mode, Protocol};
 use crate::retry_after;
 use crate::stream::{AnswerStream, StreamLimits};
@@ -105,7 +105,7 @@ impl LlmClient {
         )
         .await
         .ok_or(LlmError::DeadlineExceeded)??;
-        self.protocol.decode_whole(&body)
+        self.protocol.decode_whole(request, &body)
     }
 
     /// Asks for a streamed answer and returns once it has begun: the provider said yes, and the
@@ -121,7 +121,7 @@ impl LlmClient {
         let by = io.time.now().plus(timeouts.first_byte).min(deadline);
         let response = self.head(io, request, Mode::Stream, by, deadline).await?;
         refuse_web_page(&response)?;
-        let decoder = self.protocol.decoder();
+        let decoder = self.protocol.decoder(request);
         if is_json(&response) {
             // Some servers answer in one piece whatever they are asked, errors most of all.
             let wait = deadline.since(io.time.now());
@@ -129,7 +129,7 @@ impl LlmClient {
             let body = within(&io.time, wait, body)
                 .await
                 .ok_or(LlmError::DeadlineExceeded)??;
-            let answer = self.protocol.decode_whole(&body)?;
+            let answer = self.protocol.decode_whole(request, &body)?;
             return Ok(AnswerStream::from_whole(answer, decoder, io.time.clone()));
         }
         let limits = StreamLimits {
@@ -150,7 +150,13 @@ impl LlmClient {
         deadline: Timestamp,
     ) -> Result<HttpResponse<H::Body>, LlmError> {
         let wait = by.since(io.time.now());
-        let sent = io.http.send(self.protocol.encode(request, mode)?);
+        let encoded = self.protocol.encode(request, mode)?;
+        let sent = async {
+            match encoded.url.strip_prefix(AI_SCHEME) {
+                Some(model) => io.http.run_ai(model, &encoded.body).await,
+                None => io.http.send(encoded).await,
+            }
+        };
         let response = match within(&io.time, wait, sent).await {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Err(LlmError::Unreachable(error.0)),

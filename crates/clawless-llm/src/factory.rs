@@ -7,6 +7,7 @@ use crate::client::LlmClient;
 use crate::egress::{Egress, EgressError};
 use crate::openai::OpenAi;
 use crate::protocol::Protocol;
+use crate::workers_ai::WorkersAi;
 
 /// A provider's configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +28,18 @@ pub fn make_client(
     key: Option<&str>,
     egress: Egress,
 ) -> Result<LlmClient, ConfigError> {
-    let base_url = egress
-        .check(&provider.base_url)
-        .map_err(|reason| ConfigError::BaseUrl {
+    let base_url = || {
+        let checked = egress.check(&provider.base_url);
+        checked.map_err(|reason| ConfigError::BaseUrl {
             provider: provider.name.clone(),
             reason,
-        })?;
+        })
+    };
     let protocol: Box<dyn Protocol> = match provider.kind {
-        ProviderKind::OpenAi => Box::new(OpenAi::new(base_url, key)),
-        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url, key, &provider.models)),
+        ProviderKind::OpenAi => Box::new(OpenAi::new(base_url()?, key)),
+        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &provider.models)),
+        // It has no URL and no key: the platform's binding is both.
+        ProviderKind::WorkersAi => Box::new(WorkersAi::new(&provider.models)),
     };
     Ok(LlmClient::new(provider.name.clone(), protocol))
 }

@@ -24,14 +24,23 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
         400 | 422 if report.says("invalid_api_key") || report.is_about_money() => {
             LlmError::Misconfigured { status }
         }
-        400 | 413 | 422 => LlmError::InvalidRequest {
-            message: match report.message {
-                Some(message) => one_line(message),
-                None => "The model's provider refuses the request as invalid.".to_owned(),
+        400 | 413 | 422 => match invalid(report.message.map(one_line)) {
+            LlmError::InvalidRequest { message, .. } => LlmError::InvalidRequest {
+                message,
+                param: report.param.map(one_line),
             },
-            param: report.param.map(one_line),
+            other => other,
         },
         _ => LlmError::Misconfigured { status },
+    }
+}
+
+/// The client's request is wrong, in the provider's words where it has any.
+pub(crate) fn invalid(message: Option<String>) -> LlmError {
+    let generic = "The model's provider refuses the request as invalid.";
+    LlmError::InvalidRequest {
+        message: message.unwrap_or_else(|| generic.to_owned()),
+        param: None,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod egress;
 pub mod error;
 pub mod factory;
 mod failure;
+mod members;
 pub mod openai;
 mod plausible;
 pub mod ports;
@@ -19,6 +20,7 @@ pub mod sse;
 pub mod stream;
 pub mod tokens;
 mod wait;
+pub mod workers_ai;
 
 pub use accumulate::Accumulator;
 pub use call::{Answered, Caller, Failed, Target};

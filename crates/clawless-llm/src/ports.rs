@@ -19,13 +19,35 @@ pub trait Http {
     /// the provider may stop working. Redirects are not followed; a 3xx comes back as it is, so
     /// that no key is carried to where a redirect points.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError>;
+
+    /// Runs a model of the platform's own by its AI binding: `AI.run(model, inputs,
+    /// { returnRawResponse: true })`, with `inputs` as JSON text, answered like any request. The
+    /// same holds for dropping as for [`Self::send`].
+    async fn run_ai(
+        &self,
+        _model: &str,
+        _inputs: &[u8],
+    ) -> Result<HttpResponse<Self::Body>, HttpError> {
+        Err(HttpError("there is no AI binding".to_owned()))
+    }
 }
+
+/// What the URL of a request begins with that goes to the AI binding; the model follows.
+pub(crate) const AI_SCHEME: &str = "workers-ai:";
 
 impl<H: Http + ?Sized> Http for &H {
     type Body = H::Body;
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError> {
         (**self).send(request).await
+    }
+
+    async fn run_ai(
+        &self,
+        model: &str,
+        inputs: &[u8],
+    ) -> Result<HttpResponse<Self::Body>, HttpError> {
+        (**self).run_ai(model, inputs).await
     }
 }
 

@@ -19,11 +19,11 @@ pub trait Protocol {
     /// Writes a request.
     fn encode(&self, request: &LlmRequest, mode: Mode) -> Result<HttpRequest, LlmError>;
 
-    /// A decoder for one streamed answer.
-    fn decoder(&self) -> Box<dyn Decoder>;
+    /// A decoder for one streamed answer to a request.
+    fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder>;
 
-    /// Reads an answer that came in one piece with a status of success.
-    fn decode_whole(&self, body: &[u8]) -> Result<LlmResponse, LlmError>;
+    /// Reads an answer to a request that came in one piece with a status of success.
+    fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError>;
 
     /// Reads an answer with any other status. Waiting times are filled in by the caller.
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError;

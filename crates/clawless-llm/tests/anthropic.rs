@@ -36,6 +36,10 @@ fn request(mut body: Value) -> LlmRequest {
     }
 }
 
+fn any() -> LlmRequest {
+    request(json!({"messages": [{"role": "user", "content": "Hi"}]}))
+}
+
 fn encode(thinking: ThinkingStyle, body: Value) -> Result<Value, LlmError> {
     let encoded = server(thinking).encode(&request(body), Mode::Stream)?;
     Ok(serde_json::from_slice(&encoded.body).expect("JSON"))
@@ -303,7 +307,7 @@ fn an_answer_in_one_piece_is_read() {
         "stop_reason": "tool_use", "stop_sequence": null,
         "usage": {"input_tokens": 5, "output_tokens": 6}});
     let answer = server
-        .decode_whole(&serde_json::to_vec(&body).expect("JSON"))
+        .decode_whole(&any(), &serde_json::to_vec(&body).expect("JSON"))
         .expect("an answer");
     let choice = &answer.choices[0];
     assert_eq!(choice.content.as_deref(), Some("Hello"));
@@ -324,11 +328,14 @@ fn what_is_no_answer_is_an_error() {
         r#"{"type":"message","content":[],"stop_reason":null}"#,
         r#"{"type":"message","content":[{"type":"tool_use"}],"stop_reason":"tool_use"}"#,
     ] {
-        assert!(server.decode_whole(body.as_bytes()).is_err(), "{body}");
+        assert!(
+            server.decode_whole(&any(), body.as_bytes()).is_err(),
+            "{body}"
+        );
     }
     let busy = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
     assert_eq!(
-        server.decode_whole(busy.as_bytes()),
+        server.decode_whole(&any(), busy.as_bytes()),
         Err(LlmError::Overloaded { retry_after: None })
     );
     assert_eq!(
@@ -344,7 +351,7 @@ fn what_is_no_answer_is_an_error() {
 
 /// Decodes a stream of these events.
 fn stream(events: &[&str]) -> (usize, Option<LlmError>) {
-    let mut decoder = server(ThinkingStyle::Unknown).decoder();
+    let mut decoder = server(ThinkingStyle::Unknown).decoder(&any());
     let mut out = Vec::new();
     for event in events {
         let event = format!("data: {event}\n\n");

@@ -14,6 +14,7 @@ use clawless_core::{ChatCompletionResponse, Timestamp};
 use clawless_llm::anthropic::AnthropicDecoder;
 use clawless_llm::openai::OpenAiDecoder;
 use clawless_llm::protocol::{Decoder, Progress};
+use clawless_llm::workers_ai::WorkersAiDecoder;
 use clawless_llm::{Accumulator, LlmError};
 use proptest::prelude::*;
 
@@ -34,6 +35,8 @@ fn decoder(path: &Path) -> Box<dyn Decoder> {
     let name = path.file_name().expect("a name").to_string_lossy();
     if name.starts_with("anthropic") {
         Box::new(AnthropicDecoder::default())
+    } else if name.starts_with("workers-ai") {
+        Box::new(WorkersAiDecoder::new(100, "seed".to_owned()))
     } else {
         Box::new(OpenAiDecoder::default())
     }
@@ -93,13 +96,13 @@ fn no_cut_stream_passes_for_whole() {
     for (path, bytes) in recorded() {
         let (whole, _) = decode(&path, [bytes.as_slice()]);
         let is_finish = |event: &LlmEvent| matches!(event, LlmEvent::Finish { .. });
-        let finishes = whole.iter().filter(|event| is_finish(event)).count();
+        let expected = whole.iter().filter(|event| is_finish(event)).count();
         for length in 0..bytes.len() {
             let (events, ended) = decode(&path, [&bytes[..length]]);
             let finished = events.iter().filter(|event| is_finish(event)).count();
             assert_eq!(
                 ended.is_ok(),
-                finished == finishes,
+                finished == expected,
                 "{} cut at {length}: {ended:?}",
                 path.display()
             );

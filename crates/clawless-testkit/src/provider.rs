@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use clawless_core::Millis;
 use clawless_core::time::Timer;
-use clawless_llm::ports::{Headers, Http, HttpError, HttpRequest, HttpResponse};
+use clawless_llm::ports::{Headers, Http, HttpError, HttpRequest, HttpResponse, Method};
 use futures_util::Stream;
 
 pub use virtual_time::VirtualTime;
@@ -138,6 +138,20 @@ impl ScriptedHttp {
 
 impl Http for ScriptedHttp {
     type Body = ScriptedBody;
+
+    async fn run_ai(
+        &self,
+        model: &str,
+        inputs: &[u8],
+    ) -> Result<HttpResponse<ScriptedBody>, HttpError> {
+        let request = HttpRequest {
+            method: Method::Post,
+            url: format!("workers-ai:{model}"),
+            headers: Vec::new(),
+            body: inputs.to_vec(),
+        };
+        self.send(request).await
+    }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<ScriptedBody>, HttpError> {
         self.shared.requests.borrow_mut().push(request);

@@ -61,11 +61,11 @@ impl Protocol for Anthropic {
         })
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _request: &LlmRequest) -> Box<dyn Decoder> {
         Box::new(AnthropicDecoder::default())
     }
 
-    fn decode_whole(&self, body: &[u8]) -> Result<LlmResponse, LlmError> {
+    fn decode_whole(&self, _request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
         stream::decode_whole(body)
     }
 

@@ -49,7 +49,7 @@ impl Decoder for OpenAiDecoder {
     }
 
     fn has_begun(&self) -> bool {
-        !self.answer.choices.is_empty()
+        self.answer.has_begun()
     }
 
     fn is_whole(&self) -> bool {
@@ -59,7 +59,7 @@ impl Decoder for OpenAiDecoder {
 
 /// What is known of an answer so far.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The server's id of the answer, from which ids of calls are made where it gives none.
     id: String,
     choices: Vec<Progressing>,
@@ -96,7 +96,7 @@ impl Answer {
     }
 
     /// Takes a chunk of a stream, or a whole answer.
-    pub(super) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+    pub(crate) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let envelope: Envelope = serde_json::from_slice(json)
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
         if let Some(error) = envelope.error {
@@ -118,8 +118,13 @@ impl Answer {
         Ok(())
     }
 
+    /// Whether a piece of an answer was understood.
+    pub(crate) const fn has_begun(&self) -> bool {
+        !self.choices.is_empty()
+    }
+
     /// Whether every answer has ended as it should.
-    pub(super) fn check_whole(&self) -> Result<(), LlmError> {
+    pub(crate) fn check_whole(&self) -> Result<(), LlmError> {
         if self.choices.is_empty() {
             return Err(LlmError::Malformed("there is no answer in it".to_owned()));
         }

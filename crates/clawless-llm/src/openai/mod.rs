@@ -1,13 +1,13 @@
 //! `OpenAI`'s chat completions, as `OpenAI` and every server compatible with it speak them.
 
-mod chunk;
+pub(crate) mod chunk;
 mod encode;
 mod finish;
 mod replay;
-mod tool_calls;
-mod usage;
+pub(crate) mod tool_calls;
+pub(crate) mod usage;
 mod whole;
-mod wire;
+pub(crate) mod wire;
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 
@@ -58,11 +58,11 @@ impl Protocol for OpenAi {
         })
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _request: &LlmRequest) -> Box<dyn Decoder> {
         Box::new(OpenAiDecoder::default())
     }
 
-    fn decode_whole(&self, body: &[u8]) -> Result<LlmResponse, LlmError> {
+    fn decode_whole(&self, _request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
         whole::decode(body)
     }
 

@@ -2,14 +2,12 @@
 //! models: no server of this wire signed them, so none gets them back.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use clawless_core::json::Json;
 use clawless_core::{Message, Role};
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::LlmError;
+use crate::members::Members;
 
 /// The members of an assistant's message that hold thoughts.
 const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking_blocks"];
@@ -39,37 +37,4 @@ fn has_thoughts(message: &Message) -> bool {
     let text = message.raw().as_str();
     message.role() == Role::Assistant
         && (text.contains("\"reasoning") || text.contains("\"thinking_blocks\""))
-}
-
-/// The members of an object in their order, each value as it was written.
-struct Members(Vec<(String, Json)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Objects;
-
-        impl<'de> Visitor<'de> for Objects {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Objects)
-    }
-}
-
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
 }

@@ -10,7 +10,7 @@ use crate::error::LlmError;
 
 /// The tool calls of one answer.
 #[derive(Debug, Default)]
-pub(super) struct ToolCalls {
+pub(crate) struct ToolCalls {
     calls: Vec<Call>,
 }
 
@@ -27,12 +27,12 @@ struct Call {
 }
 
 impl ToolCalls {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
     /// Takes a piece of a call. `make_id` gives an id for the n-th call where the server has none.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         piece: ToolCall,
         make_id: impl Fn(usize) -> String,
@@ -42,6 +42,10 @@ impl ToolCalls {
         let id = piece.id.filter(|id| !id.is_empty());
         let name = function.name.filter(|name| !name.is_empty());
         let arguments = function.arguments.map(|it| it.0).unwrap_or_default();
+        if id.is_none() && name.is_none() && arguments.is_empty() {
+            // Some servers close a call with an empty piece.
+            return Ok(());
+        }
         let position = match self.find(piece.index, id.as_deref(), name.as_deref(), &arguments) {
             Some(position) => position,
             None => self.begin(piece.index)?,
@@ -78,7 +82,7 @@ impl ToolCalls {
 
     /// The answer is over: a call without arguments has the empty object, a call without a name
     /// is an error.
-    pub(super) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
+    pub(crate) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
         for (number, call) in (0..).zip(&mut self.calls) {
             if call.name.is_none() {
                 return Err(LlmError::Malformed("a tool call without a name".to_owned()));

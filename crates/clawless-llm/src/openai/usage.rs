@@ -22,7 +22,7 @@ struct Wire {
 
 /// Reads a `usage` member. What is negative, fractional, huge or otherwise no usage is refused,
 /// and counts as missing: the tokens are estimated then, and the log says so.
-pub(super) fn read(json: &Json) -> Option<Usage> {
+pub(crate) fn read(json: &Json) -> Option<Usage> {
     let usage = json.read::<Wire>().ok().and_then(check);
     if usage.is_none() {
         tracing::warn!("the provider told an impossible usage; it will be estimated");

@@ -9,76 +9,76 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One chunk of a stream, or a whole answer: they differ in `delta` and `message` alone.
 #[derive(Deserialize)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     #[serde(default)]
-    pub(super) id: Lenient,
+    pub(crate) id: Lenient,
     #[serde(default)]
-    pub(super) choices: Option<Vec<Choice>>,
+    pub(crate) choices: Option<Vec<Choice>>,
     /// Read on its own: bad usage must not spoil a good answer.
     #[serde(default)]
-    pub(super) usage: Option<Json>,
+    pub(crate) usage: Option<Json>,
     /// Present and not null where the server reports an error.
     #[serde(default)]
-    pub(super) error: Option<Json>,
+    pub(crate) error: Option<Json>,
     /// `error` in the older form of some servers, whose message stands beside it.
     #[serde(default)]
-    pub(super) object: Lenient,
+    pub(crate) object: Lenient,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     #[serde(default)]
-    pub(super) index: Option<u32>,
+    pub(crate) index: Option<u32>,
     #[serde(default)]
-    pub(super) delta: Option<Delta>,
+    pub(crate) delta: Option<Delta>,
     #[serde(default)]
-    pub(super) message: Option<Delta>,
+    pub(crate) message: Option<Delta>,
     #[serde(default)]
-    pub(super) finish_reason: Option<String>,
+    pub(crate) finish_reason: Option<String>,
     #[serde(default)]
-    pub(super) logprobs: Option<Json>,
+    pub(crate) logprobs: Option<Json>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Delta {
+pub(crate) struct Delta {
     #[serde(default)]
-    pub(super) content: Option<String>,
+    pub(crate) content: Option<String>,
     #[serde(default)]
-    pub(super) refusal: Lenient,
+    pub(crate) refusal: Lenient,
     #[serde(default)]
-    pub(super) reasoning_content: Lenient,
+    pub(crate) reasoning_content: Lenient,
     /// The other name of `reasoning_content`.
     #[serde(default)]
-    pub(super) reasoning: Lenient,
+    pub(crate) reasoning: Lenient,
     #[serde(default)]
-    pub(super) tool_calls: Option<Vec<ToolCall>>,
+    pub(crate) tool_calls: Option<Vec<ToolCall>>,
     /// A call in the older form.
     #[serde(default)]
-    pub(super) function_call: Option<Function>,
+    pub(crate) function_call: Option<Function>,
 }
 
 #[derive(Deserialize, Default)]
-pub(super) struct ToolCall {
+pub(crate) struct ToolCall {
     #[serde(default)]
-    pub(super) index: Option<i64>,
+    pub(crate) index: Option<i64>,
     #[serde(default)]
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
     #[serde(default)]
-    pub(super) function: Option<Function>,
+    pub(crate) function: Option<Function>,
 }
 
 #[derive(Deserialize, Default)]
-pub(super) struct Function {
+pub(crate) struct Function {
     #[serde(default)]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     #[serde(default)]
-    pub(super) arguments: Option<Arguments>,
+    pub(crate) arguments: Option<Arguments>,
 }
 
 /// A call's arguments: JSON text, or from some servers the JSON itself.
 #[derive(Deserialize)]
 #[serde(from = "Json")]
-pub(super) struct Arguments(pub(super) String);
+pub(crate) struct Arguments(pub(crate) String);
 
 impl From<Json> for Arguments {
     fn from(json: Json) -> Self {
@@ -88,7 +88,7 @@ impl From<Json> for Arguments {
 
 /// A text, or nothing where something else stands in its place.
 #[derive(Default)]
-pub(super) struct Lenient(pub(super) Option<String>);
+pub(crate) struct Lenient(pub(crate) Option<String>);
 
 impl<'de> Deserialize<'de> for Lenient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

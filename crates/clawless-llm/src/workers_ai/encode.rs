@@ -1,0 +1,256 @@
+//! Inputs of a text model, written.
+
+use clawless_core::Message;
+use clawless_core::chat::{ChatOptions, Content, Part, ReasoningEffort, Role};
+use clawless_core::json::Json;
+use clawless_core::llm::LlmRequest;
+use clawless_core::model::{Model, ThinkingStyle};
+use clawless_core::tool::Tool;
+use serde::{Deserialize, Serialize};
+
+use crate::error::LlmError;
+use crate::members::Members;
+use crate::protocol::Mode;
+
+/// The longest answer where nobody says one. The platform's own default is 256, which cuts most
+/// answers short.
+const DEFAULT_MAX_TOKENS: u32 = 2048;
+
+#[derive(Serialize)]
+struct Inputs<'a> {
+    messages: Vec<Json>,
+    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<&'a Tool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<ReasoningEffort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+}
+
+/// The platform takes the schema where the wire has a named wrapper around it.
+#[derive(Serialize)]
+struct Format {
+    r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<Json>,
+}
+
+/// The inputs of a request to a model of which this much is known.
+pub(super) fn inputs(
+    request: &LlmRequest,
+    model: Option<&Model>,
+    mode: Mode,
+) -> Result<Vec<u8>, LlmError> {
+    let options = &request.options;
+    refuse(options)?;
+    let (tools, tool_choice) = tools(options)?;
+    let effort = options.reasoning_effort;
+    let messages = request.messages.iter().enumerate();
+    let messages = messages.map(|(position, it)| message(position, it));
+    let inputs = Inputs {
+        messages: messages.collect::<Result<_, _>>()?,
+        max_tokens: max_tokens(request, model),
+        temperature: options.temperature,
+        top_p: options.top_p,
+        seed: options.seed,
+        frequency_penalty: options.frequency_penalty,
+        presence_penalty: options.presence_penalty,
+        response_format: options.response_format.as_ref().map(format).transpose()?,
+        tools,
+        tool_choice,
+        reasoning_effort: effort.filter(|it| thinks(model) && *it != ReasoningEffort::Adaptive),
+        stream: (mode == Mode::Stream).then_some(true),
+    };
+    serde_json::to_vec(&inputs).map_err(unreadable)
+}
+
+/// The longest answer. It is always told, so a cut is recognised by it.
+pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
+    let limit = model.and_then(|model| model.max_output);
+    let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
+    let wanted = request.options.max_output();
+    wanted.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
+}
+
+fn thinks(model: Option<&Model>) -> bool {
+    model.is_some_and(|model| model.thinking != ThinkingStyle::Unknown)
+}
+
+/// What is left out because that changes nothing that was promised.
+pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'static str> {
+    let options = &request.options;
+    let effort = options.reasoning_effort;
+    let hints = [
+        (
+            "reasoning_effort",
+            !thinks(model) && effort.is_some_and(|it| it != ReasoningEffort::None),
+        ),
+        ("parallel_tool_calls", options.parallel_tool_calls.is_some()),
+        ("verbosity", options.verbosity.is_some()),
+        ("service_tier", options.service_tier.is_some()),
+        ("prediction", options.prediction.is_some()),
+        ("store", options.store.is_some()),
+        ("metadata", options.metadata.is_some()),
+        ("user", options.user.is_some()),
+        ("safety_identifier", options.safety_identifier.is_some()),
+        ("prompt_cache_key", options.prompt_cache_key.is_some()),
+    ];
+    let named = hints.into_iter().filter(|(_, is_set)| *is_set);
+    named.map(|(name, _)| name).collect()
+}
+
+fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
+    let refused = [
+        (
+            "n",
+            options.n.is_some_and(|n| n > 1),
+            "more than one answer",
+        ),
+        ("stop", options.stop.is_some(), "stop texts"),
+        (
+            "logprobs",
+            options.logprobs == Some(true),
+            "log probabilities",
+        ),
+        (
+            "logit_bias",
+            options.logit_bias.is_some(),
+            "a bias of tokens",
+        ),
+        (
+            "functions",
+            options.functions.is_some() || options.function_call.is_some(),
+            "`functions`; use `tools`",
+        ),
+        ("audio", options.audio.is_some(), "audio"),
+    ];
+    match refused.into_iter().find(|(_, is_asked, _)| *is_asked) {
+        Some((param, _, what)) => Err(unsupported(param, what)),
+        None => Ok(()),
+    }
+}
+
+/// The tools. One that must be called is the only one offered: the platform cannot name it.
+fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), LlmError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Choice {
+        Word(String),
+        Named { function: Named },
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let mut tools: Vec<&Tool> = options.tools.iter().flatten().collect();
+    if tools.iter().any(|tool| tool.function.is_none()) {
+        return Err(unsupported("tools", "custom tools"));
+    }
+    let Some(choice) = options.tool_choice.as_ref().filter(|_| !tools.is_empty()) else {
+        return Ok((tools, None));
+    };
+    let refused = |_| unsupported("tool_choice", "this `tool_choice`");
+    let word = match choice.read().map_err(refused)? {
+        Choice::Word(word) => match word.as_str() {
+            "none" => "none",
+            "required" => "required",
+            _ => "auto",
+        },
+        Choice::Named { function } => {
+            let is_named = |tool: &&Tool| {
+                let known = tool.function.as_ref();
+                known.is_some_and(|known| known.name == function.name)
+            };
+            tools.retain(is_named);
+            "required"
+        }
+    };
+    Ok((tools, Some(word)))
+}
+
+fn format(asked: &Json) -> Result<Format, LlmError> {
+    #[derive(Deserialize)]
+    struct Asked {
+        r#type: String,
+        json_schema: Option<Schema>,
+    }
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: Option<Json>,
+    }
+    let asked: Asked = asked
+        .read()
+        .map_err(|_| unsupported("response_format", "this `response_format`"))?;
+    Ok(Format {
+        r#type: asked.r#type,
+        json_schema: asked.json_schema.and_then(|it| it.schema),
+    })
+}
+
+/// A message, member for member, but for what the platform does not take: a content of null, a
+/// list of texts, the role `developer`, and the thoughts of models.
+fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
+    let view = message.view().map_err(unreadable)?;
+    let at = format!("messages[{position}].content");
+    if message.role() == Role::Function {
+        return Err(unsupported("messages", "function messages"));
+    }
+    let mut members: Members = message.raw().read().map_err(unreadable)?;
+    members.0.retain(|(name, _)| {
+        !matches!(
+            name.as_str(),
+            "reasoning_content" | "reasoning" | "thinking_blocks" | "refusal" | "role"
+        )
+    });
+    let role = match message.role() {
+        Role::Developer => Role::System,
+        role => role,
+    };
+    let text = match view.content {
+        Some(Content::Parts(parts)) if parts.iter().any(|it| matches!(it, Part::Image(_))) => None,
+        Some(Content::Parts(parts))
+            if parts
+                .iter()
+                .any(|it| matches!(it, Part::Audio | Part::File)) =>
+        {
+            return Err(unsupported(&at, "audio and files"));
+        }
+        Some(content) => Some(content.texts().collect::<Vec<_>>().join("\n")),
+        None => Some(view.refusal.unwrap_or_default()),
+    };
+    if let Some(text) = text {
+        members.0.retain(|(name, _)| name != "content");
+        let text = Json::of(&text).map_err(unreadable)?;
+        members.0.insert(0, ("content".to_owned(), text));
+    }
+    let role = Json::of(&role).map_err(unreadable)?;
+    members.0.insert(0, ("role".to_owned(), role));
+    Json::of(&members).map_err(unreadable)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn unreadable(error: serde_json::Error) -> LlmError {
+    LlmError::Malformed(error.to_string())
+}
+
+fn unsupported(param: &str, what: &str) -> LlmError {
+    LlmError::Unsupported {
+        message: format!("This model does not take {what}."),
+        param: param.to_owned(),
+    }
+}

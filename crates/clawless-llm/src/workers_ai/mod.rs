@@ -1,0 +1,106 @@
+//! The models of the platform itself, reached by its AI binding.
+
+mod decode;
+mod encode;
+
+use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::model::Model;
+use serde_json::Value;
+
+pub use decode::WorkersAiDecoder;
+
+use crate::error::LlmError;
+use crate::failure::{self, one_line};
+use crate::ports::{AI_SCHEME, HttpRequest, Method};
+use crate::protocol::{Decoder, Mode, Protocol};
+
+/// The protocol.
+pub struct WorkersAi {
+    /// What is known of the models.
+    models: Vec<Model>,
+}
+
+impl WorkersAi {
+    /// For these models.
+    pub fn new(models: &[Model]) -> Self {
+        Self {
+            models: models.to_vec(),
+        }
+    }
+
+    fn model(&self, request: &LlmRequest) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == request.model)
+    }
+}
+
+impl Protocol for WorkersAi {
+    fn encode(&self, request: &LlmRequest, mode: Mode) -> Result<HttpRequest, LlmError> {
+        Ok(HttpRequest {
+            method: Method::Post,
+            url: format!("{AI_SCHEME}{}", request.model),
+            headers: Vec::new(),
+            body: encode::inputs(request, self.model(request), mode)?,
+        })
+    }
+
+    fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
+        let max_tokens = encode::max_tokens(request, self.model(request));
+        Box::new(WorkersAiDecoder::new(max_tokens, call_seed(request)))
+    }
+
+    fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
+        let max_tokens = encode::max_tokens(request, self.model(request));
+        decode::whole(body, max_tokens, call_seed(request))
+    }
+
+    fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {
+        let report: Value = serde_json::from_slice(body).unwrap_or_default();
+        match report.get("internalCode").and_then(Value::as_u64) {
+            Some(code) => by_code(code, status, &report),
+            None => failure::refusal(status, body),
+        }
+    }
+
+    fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+        encode::dropped(request, self.model(request))
+    }
+}
+
+/// Reads one of the platform's own error codes (its documentation, "Workers AI errors").
+fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
+    let text = |name: &str| report.get(name).and_then(Value::as_str);
+    let description = text("description").or_else(|| text("message"));
+    match code {
+        // Invalid or incomplete input.
+        3003 | 5004 => failure::invalid(description.map(one_line)),
+        3006 => LlmError::ContextLength,
+        // Out of capacity.
+        3040 => LlmError::Overloaded { retry_after: None },
+        // Timed out or aborted on the platform's side.
+        3007 | 3008 => LlmError::ServerError {
+            status: 408,
+            retry_after: None,
+        },
+        // The account's allowance is used up (3036), the model is unknown, closed to the account
+        // or not agreed to: nothing that a client or a retry can mend.
+        3036 | 3023 | 3039 | 3041 | 3042 | 5005 | 5007 | 5016 | 5018 | 5019 => {
+            LlmError::Misconfigured { status }
+        }
+        _ => LlmError::ServerError {
+            status,
+            retry_after: None,
+        },
+    }
+}
+
+/// What ids of calls are made from, where the platform gives none: the same for the same
+/// conversation, another one when it has gone on. FNV-1a; nobody has to trust it.
+fn call_seed(request: &LlmRequest) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for message in &request.messages {
+        for byte in message.raw().as_str().bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("{hash:016x}")
+}
