@@ -35,6 +35,8 @@ pub enum ThinkingStyle {
     Budget,
     /// By an effort; how many tokens that takes is the model's affair.
     Adaptive,
+    /// By an effort, and it cannot be switched off.
+    Always,
 }
 
 /// A small window that any current model has, for models of which nothing is known.

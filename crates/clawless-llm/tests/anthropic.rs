@@ -194,7 +194,10 @@ fn thinking_goes_out_in_the_models_own_words() {
         "it is not taken beside thinking"
     );
     let adaptive = ask(ThinkingStyle::Adaptive, "medium");
-    assert_eq!(adaptive["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(
+        adaptive["thinking"],
+        json!({"type": "adaptive", "display": "summarized"})
+    );
     assert_eq!(adaptive["output_config"], json!({"effort": "medium"}));
     let off = ask(ThinkingStyle::Budget, "none");
     assert_eq!(off["thinking"], json!(null));

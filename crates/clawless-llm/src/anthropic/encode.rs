@@ -83,22 +83,29 @@ pub(super) fn body(
     let (mut tools, tool_choice) = tools::convert(options)?;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
     let max_tokens = max_tokens(request, model, style);
-    let can_think = messages::may_think(&request.messages)
-        && !tool_choice.as_ref().is_some_and(WireChoice::is_forced);
-    let effort = options.reasoning_effort.filter(|_| can_think);
-    let (thinking, effort) = thinking::plan(effort, style, max_tokens);
+    let is_forced = tool_choice.as_ref().is_some_and(WireChoice::is_forced);
+    if is_forced && style == ThinkingStyle::Always {
+        return Err(unsupported(
+            "tool_choice",
+            "a tool that must be called: it cannot stop thinking",
+        ));
+    }
+    let may_start = !is_forced && messages::may_think(&request.messages);
+    let plan = thinking::plan(options.reasoning_effort, style, max_tokens, may_start);
     let Conversation {
         mut system,
         mut messages,
-    } = messages::convert(&request.messages, thinking.is_some())?;
+    } = messages::convert(&request.messages, plan.thinks)?;
     if messages.is_empty() {
         return Err(unsupported("messages", "a conversation without a user"));
     }
     let format = format(options.response_format.as_ref(), &mut system)?;
     mark_for_cache(&mut tools, &mut system, &mut messages, request);
     // A model that thinks samples as it likes; some models take only one of the two.
-    let temperature = options.temperature.filter(|_| thinking.is_none());
-    let top_p = options.top_p;
+    let temperature = options.temperature.filter(|_| !plan.thinks);
+    let top_p = options
+        .top_p
+        .filter(|_| !plan.thinks && temperature.is_none());
     let wire = WireRequest {
         model: &request.model,
         max_tokens,
@@ -106,10 +113,13 @@ pub(super) fn body(
         messages,
         tools,
         tool_choice,
-        thinking,
-        output_config: OutputConfig { effort, format },
+        thinking: plan.thinking,
+        output_config: OutputConfig {
+            effort: plan.effort,
+            format,
+        },
         temperature: temperature.map(|it| it.min(1.0)),
-        top_p: top_p.filter(|_| thinking.is_none() && temperature.is_none()),
+        top_p,
         stop_sequences: options.stop.as_ref().map_or(&[], |stop| stop.texts()),
         metadata: options
             .safety_identifier
@@ -180,9 +190,24 @@ fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
 pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'static str> {
     let options = &request.options;
     let effort = options.reasoning_effort;
-    let thinks = model.is_some_and(|model| model.thinking != ThinkingStyle::Unknown);
+    let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
+    let thinks = style != ThinkingStyle::Unknown;
+    let samples_freely = match style {
+        ThinkingStyle::Unknown => true,
+        ThinkingStyle::Budget => effort.is_none_or(|it| it == ReasoningEffort::None),
+        ThinkingStyle::Adaptive => effort == Some(ReasoningEffort::None),
+        ThinkingStyle::Always => false,
+    };
     let hints = [
         ("seed", options.seed.is_some()),
+        (
+            "temperature",
+            options.temperature.is_some() && !samples_freely,
+        ),
+        (
+            "top_p",
+            options.top_p.is_some() && (!samples_freely || options.temperature.is_some()),
+        ),
         (
             "reasoning_effort",
             !thinks && effort.is_some_and(|it| it != ReasoningEffort::None),
@@ -203,10 +228,7 @@ fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle)
     let limit = model.and_then(|model| model.max_output);
     let limit = limit.map(|limit| u32::try_from(limit.get()).unwrap_or(u32::MAX));
     let thoughts = match (request.options.reasoning_effort, style) {
-        (Some(effort), ThinkingStyle::Budget) => thinking::budget(effort),
-        (Some(effort), ThinkingStyle::Adaptive) if effort != ReasoningEffort::None => {
-            thinking::budget(effort)
-        }
+        (Some(effort), style) if style != ThinkingStyle::Unknown => thinking::budget(effort),
         _ => 0,
     };
     let wanted = request.options.max_output();

@@ -14,41 +14,75 @@ const LEAST_ANSWER: u32 = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Thinking {
+    /// Not at all, by a model that otherwise would.
+    Disabled,
     /// With at most so many tokens.
     Enabled { budget_tokens: u32 },
-    /// As it finds fit.
-    Adaptive,
+    /// As it finds fit, and telling a summary of it: newer models tell nothing unless asked.
+    Adaptive { display: &'static str },
 }
 
-/// What goes out for an effort: thinking, and the effort under this wire's names.
+impl Thinking {
+    const ADAPTIVE: Self = Self::Adaptive {
+        display: "summarized",
+    };
+}
+
+/// What goes out for an effort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Plan {
+    /// Nothing where the model's own default is to hold.
+    pub(super) thinking: Option<Thinking>,
+    /// The effort under this wire's names.
+    pub(super) effort: Option<&'static str>,
+    /// Whether the model thinks, or may: it then takes signed thoughts back.
+    pub(super) thinks: bool,
+}
+
+/// Plans the thinking of one answer. `may_start` is false where the model cannot be told to think:
+/// a tool is forced, or the conversation lacks the thoughts that it would have to go on from.
 pub(super) fn plan(
-    effort: Option<ReasoningEffort>,
+    asked: Option<ReasoningEffort>,
     style: ThinkingStyle,
     max_tokens: u32,
-) -> (Option<Thinking>, Option<&'static str>) {
-    let Some(effort) = effort.filter(|effort| *effort != ReasoningEffort::None) else {
-        return (None, None);
+    may_start: bool,
+) -> Plan {
+    let is_off = asked == Some(ReasoningEffort::None);
+    let adaptive = Plan {
+        thinking: asked.map(|_| Thinking::ADAPTIVE),
+        effort: asked.and_then(name),
+        thinks: true,
     };
     match style {
-        ThinkingStyle::Unknown => (None, None),
-        ThinkingStyle::Adaptive => (Some(Thinking::Adaptive), name(effort)),
+        ThinkingStyle::Unknown => Plan::default(),
+        ThinkingStyle::Adaptive if is_off || !may_start => Plan {
+            thinking: Some(Thinking::Disabled),
+            ..Plan::default()
+        },
+        ThinkingStyle::Adaptive | ThinkingStyle::Always => adaptive,
         ThinkingStyle::Budget => {
-            let budget = budget(effort).min(max_tokens.saturating_sub(LEAST_ANSWER));
-            let thinking = Thinking::Enabled {
-                budget_tokens: budget,
-            };
-            ((budget >= LEAST_BUDGET).then_some(thinking), None)
+            let wanted = asked.map_or(0, budget);
+            let budget = wanted.min(max_tokens.saturating_sub(LEAST_ANSWER));
+            let thinks = budget >= LEAST_BUDGET && may_start;
+            Plan {
+                thinking: thinks.then_some(Thinking::Enabled {
+                    budget_tokens: budget,
+                }),
+                effort: None,
+                thinks,
+            }
         }
     }
 }
 
 const fn name(effort: ReasoningEffort) -> Option<&'static str> {
     match effort {
-        ReasoningEffort::None | ReasoningEffort::Adaptive => None,
-        ReasoningEffort::Minimal | ReasoningEffort::Low => Some("low"),
+        ReasoningEffort::Adaptive => None,
+        ReasoningEffort::None | ReasoningEffort::Minimal | ReasoningEffort::Low => Some("low"),
         ReasoningEffort::Medium => Some("medium"),
         ReasoningEffort::High => Some("high"),
-        ReasoningEffort::Xhigh | ReasoningEffort::Max => Some("max"),
+        ReasoningEffort::Xhigh => Some("xhigh"),
+        ReasoningEffort::Max => Some("max"),
     }
 }
 
@@ -71,33 +105,62 @@ mod tests {
 
     #[test]
     fn a_budget_leaves_room_for_the_answer_or_there_is_no_thinking() {
-        let plan = |max| plan(Some(ReasoningEffort::Medium), ThinkingStyle::Budget, max).0;
-        assert_eq!(
-            plan(64_000),
-            Some(Thinking::Enabled {
-                budget_tokens: 8192
-            })
-        );
-        assert_eq!(
-            plan(4096),
-            Some(Thinking::Enabled {
-                budget_tokens: 3072
-            })
-        );
+        let effort = Some(ReasoningEffort::Medium);
+        let plan = |max| plan(effort, ThinkingStyle::Budget, max, true).thinking;
+        let enabled = |budget_tokens| Some(Thinking::Enabled { budget_tokens });
+        assert_eq!(plan(64_000), enabled(8192));
+        assert_eq!(plan(4096), enabled(3072));
         assert_eq!(plan(2047), None);
     }
 
     #[test]
     fn each_style_has_its_own_words() {
         use ReasoningEffort::{Adaptive, High, None as Off};
-        let plan = |effort, style| plan(Some(effort), style, 64_000);
-        let adaptive = Some(Thinking::Adaptive);
-        assert_eq!(
-            plan(High, ThinkingStyle::Adaptive),
-            (adaptive, Some("high"))
-        );
-        assert_eq!(plan(Adaptive, ThinkingStyle::Adaptive), (adaptive, None));
-        assert_eq!(plan(Off, ThinkingStyle::Adaptive), (None, None));
-        assert_eq!(plan(High, ThinkingStyle::Unknown), (None, None));
+        let adaptive = Some(Thinking::ADAPTIVE);
+        let off = Some(Thinking::Disabled);
+        let cases = [
+            (
+                Some(High),
+                ThinkingStyle::Adaptive,
+                true,
+                adaptive,
+                Some("high"),
+                true,
+            ),
+            (
+                Some(Adaptive),
+                ThinkingStyle::Adaptive,
+                true,
+                adaptive,
+                None,
+                true,
+            ),
+            (Some(Off), ThinkingStyle::Adaptive, true, off, None, false),
+            (Some(High), ThinkingStyle::Adaptive, false, off, None, false),
+            (None, ThinkingStyle::Adaptive, true, None, None, true),
+            (
+                Some(Off),
+                ThinkingStyle::Always,
+                false,
+                adaptive,
+                Some("low"),
+                true,
+            ),
+            (None, ThinkingStyle::Always, true, None, None, true),
+            (Some(High), ThinkingStyle::Unknown, true, None, None, false),
+            (Some(High), ThinkingStyle::Budget, false, None, None, false),
+        ];
+        for (asked, style, may_start, thinking, effort, thinks) in cases {
+            let expected = Plan {
+                thinking,
+                effort,
+                thinks,
+            };
+            assert_eq!(
+                plan(asked, style, 64_000, may_start),
+                expected,
+                "{asked:?} {style:?} {may_start}"
+            );
+        }
     }
 }
