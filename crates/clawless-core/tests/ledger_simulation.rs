@@ -5,6 +5,13 @@
 //! operator who changes limits under way. A plain book-keeper beside it checks every answer. A seed
 //! that fails prints itself; `CLAWLESS_SEED=<seed>` runs it alone.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
 #[allow(unreachable_pub, reason = "shared by the files of one test")]
 mod simulation;
 

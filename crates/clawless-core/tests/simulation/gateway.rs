@@ -151,6 +151,10 @@ impl Call {
         }
         settle.session = database.commit(&settle.request_id, &session, head, spent);
         self.seen = settle.session.is_some();
+        if prng.once_in(12) {
+            self.stage = Stage::Over;
+            return None;
+        }
         Some(self.end(Input::Settle(Box::new(settle))))
     }
 

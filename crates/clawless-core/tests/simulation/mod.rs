@@ -3,6 +3,7 @@
 pub mod database;
 pub mod disk;
 pub mod gateway;
+pub mod hearing;
 pub mod oracle;
 pub mod prng;
 pub mod world;

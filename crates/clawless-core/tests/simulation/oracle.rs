@@ -44,6 +44,11 @@ impl Oracle {
         self.waiting.clear();
     }
 
+    /// Whether a turn runs in a session, or waits for the database.
+    pub fn is_held(&self, session: &SessionId) -> bool {
+        self.lanes.contains_key(session) || self.parked.values().any(|held| held == session)
+    }
+
     /// What was used in each month.
     pub fn months(&self) -> impl Iterator<Item = (Period, Amounts)> {
         self.used.iter().map(|(period, used)| (*period, *used))

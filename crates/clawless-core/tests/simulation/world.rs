@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clawless_core::ledger::{
-    Answer, Caller, Closing, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey, Resolve, Stale,
-};
+use clawless_core::ledger::{Caller, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey};
 use clawless_core::limits::{Limits, Quotas};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{KeyId, MicroDollars, RequestId, SessionId, Timestamp, Tokens};
 use ulid::Ulid;
 
 use super::database::Database;
-use super::disk::{Object, Step};
+use super::disk::Object;
 use super::gateway::{Call, Stage};
 use super::oracle::Oracle;
 use super::prng::Prng;
@@ -28,28 +26,28 @@ pub struct World {
     pub database: Database,
     pub operations: u64,
     pub crashes: u64,
-    calls: BTreeMap<RequestId, Call>,
-    live: Vec<RequestId>,
+    pub(super) calls: BTreeMap<RequestId, Call>,
+    pub(super) live: Vec<RequestId>,
     /// Messages that come again, or late.
-    late: Vec<Input>,
-    config: LedgerConfig,
-    keys: Vec<KeyId>,
+    pub(super) late: Vec<Input>,
+    pub(super) config: LedgerConfig,
+    pub(super) keys: Vec<KeyId>,
     /// Sessions into which a turn was stored by a call that was given up.
-    tainted: BTreeSet<SessionId>,
-    made: u64,
-    time: u64,
-    offset: u64,
-    highest_offset: u64,
-    rate: RateWindow,
+    pub(super) tainted: BTreeSet<SessionId>,
+    pub(super) made: u64,
+    pub(super) time: u64,
+    pub(super) offset: u64,
+    pub(super) highest_offset: u64,
+    pub(super) rate: RateWindow,
     /// When the batch before this one left: whatever is in this one came later.
-    committed_at: u64,
+    pub(super) committed_at: u64,
 }
 
 /// What passed since the buckets were certainly not fuller than full.
 #[derive(Default)]
-struct RateWindow {
+pub(super) struct RateWindow {
     since: u64,
-    passed: u64,
+    pub(super) passed: u64,
 }
 
 impl World {
@@ -182,7 +180,7 @@ impl World {
         Timestamp::from_millis(self.time + self.offset - HOUR)
     }
 
-    fn call(&mut self, id: &RequestId) -> &mut Call {
+    pub(super) fn call(&mut self, id: &RequestId) -> &mut Call {
         self.calls.get_mut(id).expect("a call that was made")
     }
 
@@ -221,11 +219,13 @@ impl World {
         let at = self.prng.index(self.live.len());
         let id = self.live[at].clone();
         let call = self.calls.get_mut(&id).expect("a call that was made");
+        let seen = call.seen;
         let input = call.advance(&mut self.database, &mut self.prng);
         if call.stage == Stage::Over {
             self.live.swap_remove(at);
         }
         if call.seen
+            && !seen
             && let Some(session) = &call.admit.session_id
             && !self.oracle.open.contains_key(&id)
         {
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// Sends an input, and now and then sends it again later.
-    fn send(&mut self, input: Input) {
+    pub(super) fn send(&mut self, input: Input) {
         self.operations += 1;
         self.object.apply(self.now(), &input);
         if self.prng.once_in(25) && self.late.len() < 200 {
@@ -283,9 +283,13 @@ impl World {
         }
         self.commit();
         self.time += span;
+        // In a silence the machine's time lets a clock that is behind catch up; when the clock is
+        // then put right, that is time anew.
+        let caught_up = self.highest_offset.saturating_sub(span);
+        self.highest_offset = caught_up.max(self.offset);
     }
 
-    fn new_rate_window(&mut self) {
+    pub(super) fn new_rate_window(&mut self) {
         self.rate = RateWindow {
             since: self.committed_at,
             passed: 0,
@@ -344,7 +348,7 @@ impl World {
         }
         match self.prng.below(4) {
             0 => {}
-            1 => self.late.push(Input::AckReceipts(keys)),
+            1 | 2 => self.late.push(Input::AckReceipts(keys)),
             _ => self.send(Input::AckReceipts(keys)),
         }
     }
@@ -355,7 +359,9 @@ impl World {
         self.object.crash();
         for id in &self.oracle.waiting {
             let call = self.calls.get_mut(id).expect("a call that was made");
-            call.stage = Stage::Asking;
+            if call.stage == Stage::Waiting {
+                call.stage = Stage::Asking;
+            }
         }
         self.oracle.forget_waiting();
         // Buckets are full again, and how far the clock had been ahead may be forgotten.
@@ -368,10 +374,17 @@ impl World {
 
     fn commit(&mut self) {
         for step in self.object.commit() {
-            self.answer(step);
+            self.hear(step);
         }
         self.committed_at = self.time;
         self.oracle.compare(&self.object.machine);
+        for id in &self.oracle.waiting {
+            let session = self.calls[id].admit.session_id.as_ref();
+            assert!(
+                session.is_some_and(|id| self.oracle.is_held(id)),
+                "{id} waits for nobody"
+            );
+        }
         if self.prng.once_in(2000) {
             self.object.check_rows();
         }
@@ -386,174 +399,6 @@ impl World {
                 "{} passed, {most} may",
                 self.rate.passed
             );
-        }
-    }
-
-    /// The answers that left the object are taken in.
-    fn answer(&mut self, step: Step) {
-        let Step {
-            input,
-            output,
-            period,
-        } = step;
-        self.learn_config(&input);
-        self.oracle.denied(&input, &output.answer);
-        match &input {
-            Input::Admit(admit) => {
-                let waits = self.oracle.waiting.contains(&admit.request_id);
-                let new = self.admitted(&admit.request_id, &output.answer, period);
-                self.rate.passed += u64::from(new && !waits);
-                if let Answer::Stale(Stale::Config { .. }) = output.answer {
-                    let config = self.config;
-                    let call = self.call(&admit.request_id);
-                    call.admit.caller.config_version = config.version;
-                    call.admit.caller.config = Some(Box::new(config));
-                }
-            }
-            Input::Pass(_) => self.rate.passed += u64::from(output.answer == Answer::Passed),
-            Input::Extend(extend) => {
-                if let Answer::Extended { reserved, .. } = output.answer {
-                    self.oracle.extended(&extend.request_id, reserved);
-                }
-            }
-            Input::Cancel { request_id } => {
-                if self.oracle.waiting.remove(request_id) {
-                    self.call(request_id).stage = Stage::Over;
-                }
-            }
-            Input::Settle(settle) => {
-                let Answer::Closed(closing) = output.answer else {
-                    panic!("{output:?}")
-                };
-                self.oracle.settled(settle, closing);
-                self.call(&settle.request_id).stage = Stage::Over;
-                self.call(&settle.request_id).seen |= closing != Closing::NotOpen
-                    && self.call(&settle.request_id).admit.session_id.is_none();
-            }
-            Input::Park(park) => {
-                let id = &park.settle.request_id;
-                self.call(id).stage = Stage::Over;
-                if output.answer == Answer::Parked {
-                    let session = self.oracle.open[id].session.clone().expect("a turn");
-                    self.oracle.settled(&park.settle, Closing::Booked);
-                    self.oracle.parked.insert(id.clone(), session);
-                    self.call(id).seen = true;
-                } else if let Answer::Closed(closing) = output.answer {
-                    self.oracle.settled(&park.settle, closing);
-                }
-            }
-            Input::Release { request_id } => {
-                let Answer::Closed(closing) = output.answer else {
-                    panic!("{output:?}")
-                };
-                self.oracle.released(request_id, closing);
-                self.call(request_id).stage = Stage::Over;
-            }
-            Input::Sweep => {
-                let Answer::Overdue(overdue) = output.answer else {
-                    panic!("{:?}", output.answer)
-                };
-                for call in overdue {
-                    let resolution = self.database.look_up(&call.request_id, call.again);
-                    self.late.push(Input::Resolve(Box::new(Resolve {
-                        request_id: call.request_id,
-                        resolution,
-                        again: call.again,
-                    })));
-                }
-            }
-            Input::Resolve(resolve) => {
-                let Answer::Closed(closing) = output.answer else {
-                    panic!("{output:?}")
-                };
-                self.oracle.resolved(resolve, closing);
-            }
-            Input::AckTurn { request_id, stored } => {
-                if let Some(session) = self.oracle.parked.remove(request_id) {
-                    assert!(
-                        *stored || self.tainted.contains(&session),
-                        "{request_id} was lost"
-                    );
-                }
-            }
-            Input::Revoke { key_id } => {
-                self.oracle.revoked.insert(key_id.clone());
-            }
-            Input::Suspend => self.oracle.suspended = true,
-            _ => {}
-        }
-        for woken in output.woken {
-            self.oracle.denied(&input, &woken.answer);
-            self.admitted(&woken.request_id, &woken.answer, period);
-        }
-    }
-
-    /// A newer configuration in an input holds from there on.
-    fn learn_config(&mut self, input: &Input) {
-        let config = match input {
-            Input::Configure(config) => Some(*config),
-            Input::Admit(admit) => admit.caller.config.as_deref().copied(),
-            _ => None,
-        };
-        let known = self.oracle.config.map_or(0, |known| known.version);
-        if let Some(config) = config.filter(|config| config.version > known) {
-            self.oracle.config = Some(config);
-            self.oracle.suspended = false;
-            self.new_rate_window();
-        }
-    }
-
-    /// An answer to an admission arrived. Gives whether it took a request from the buckets.
-    fn admitted(
-        &mut self,
-        id: &RequestId,
-        answer: &Answer,
-        period: clawless_core::ledger::Period,
-    ) -> bool {
-        match answer {
-            Answer::Granted(grant) => {
-                let call = self.calls.get_mut(id).expect("a call that was made");
-                let new = self.oracle.granted(grant, &call.admit, period);
-                if matches!(call.stage, Stage::Asking | Stage::Waiting) {
-                    call.stage = Stage::Running;
-                    call.grant = Some(grant.clone());
-                    call.state = grant.session;
-                }
-                if let (true, Some(session), Some(state)) =
-                    (new, &call.admit.session_id, grant.session)
-                {
-                    let tainted = self.tainted.contains(session);
-                    let stands = self.database.session(session);
-                    assert!(
-                        tainted || state.head == stands.head,
-                        "{session}: {state:?} {stands:?}"
-                    );
-                }
-                new
-            }
-            Answer::Queued { .. } => {
-                let call = self.call(id);
-                if call.stage == Stage::Asking {
-                    call.stage = Stage::Waiting;
-                }
-                self.oracle.waiting.insert(id.clone())
-            }
-            Answer::Denied(_) => {
-                self.oracle.waiting.remove(id);
-                let call = self.call(id);
-                if matches!(call.stage, Stage::Asking | Stage::Waiting) {
-                    call.stage = Stage::Over;
-                }
-                false
-            }
-            _ => {
-                self.oracle.waiting.remove(id);
-                let call = self.call(id);
-                if call.stage == Stage::Waiting {
-                    call.stage = Stage::Asking;
-                }
-                false
-            }
         }
     }
 }

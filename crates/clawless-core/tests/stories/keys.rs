@@ -1,3 +1,4 @@
+use clawless_core::Millis;
 use clawless_core::ledger::{Pass, Stale};
 
 use super::*;
@@ -115,7 +116,7 @@ fn a_request_that_costs_nothing_writes_nothing() {
     let output = ledger.tell(pass);
     let denial = denial(output.answer);
     assert_eq!(denial.reason, DenialReason::RateLimited);
-    assert_eq!(denial.retry_after.map(|wait| wait.get()), Some(2000));
+    assert_eq!(denial.retry_after.map(Millis::get), Some(2000));
     assert_eq!(
         output.headers.requests.map(|window| window.remaining),
         Some(0)

@@ -77,8 +77,8 @@ fn fault_21_an_alarm_that_comes_twice_changes_nothing() {
         "not due"
     );
     ledger.now += SPAN;
-    assert_eq!(overdue(&ledger.tell(Input::Sweep)), [id.clone()]);
-    assert_eq!(overdue(&ledger.tell(Input::Sweep)), [id.clone()]);
+    assert_eq!(overdue(&ledger.tell(Input::Sweep)), vec![id.clone()]);
+    assert_eq!(overdue(&ledger.tell(Input::Sweep)), vec![id.clone()]);
     assert_eq!(
         ledger.tell(resolve(&id, Resolution::NotFound)).answer,
         BOOKED
@@ -110,7 +110,7 @@ fn a_second_look_finds_what_was_stored_after_the_first() {
         assert_eq!(due, ledger.now + SPAN);
         ledger.now = due;
         let sweep = ledger.tell(Input::Sweep);
-        assert_eq!(overdue(&sweep), [id.clone()]);
+        assert_eq!(overdue(&sweep), vec![id.clone()]);
         let resolution = if stored {
             found()
         } else {
