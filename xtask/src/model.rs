@@ -17,14 +17,8 @@ use crate::{
     stamp::{Stamp, digest_of},
 };
 
-/// How Cargo builds the model's server: the tensor kernels need this machine's own instructions. The
-/// profile has a folder of its own, so the flags rebuild nothing else.
-pub(crate) const CARGO_ARGUMENTS: [&str; 4] = [
-    "--profile",
-    "local-model",
-    "--config",
-    "build.rustflags=[\"-Ctarget-cpu=native\"]",
-];
+/// How Cargo builds the model's server: optimised, in a folder of its own.
+pub(crate) const CARGO_ARGUMENTS: [&str; 2] = ["--profile", "local-model"];
 
 /// A model that the commands know how to fetch.
 #[derive(Debug)]

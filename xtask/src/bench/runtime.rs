@@ -1,10 +1,11 @@
 //! One workerd process that serves one Worker.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
@@ -20,8 +21,6 @@ pub(super) struct Runtime {
     /// Where the Worker listens.
     pub(super) address: SocketAddr,
     database: SocketAddr,
-    // Held open: workerd would fail to write to a closed pipe.
-    _control: BufReader<ChildStdout>,
 }
 
 /// What workerd says when a socket of its configuration listens.
@@ -46,12 +45,14 @@ impl Runtime {
         let ports = read_port(&mut control, "main")
             .and_then(|main| Ok((main, read_port(&mut control, "database")?)));
         match ports {
-            Ok((main, database)) => Ok(Self {
-                process,
-                address: (Ipv4Addr::LOCALHOST, main).into(),
-                database: (Ipv4Addr::LOCALHOST, database).into(),
-                _control: control,
-            }),
+            Ok((main, database)) => {
+                discard(control);
+                Ok(Self {
+                    process,
+                    address: (Ipv4Addr::LOCALHOST, main).into(),
+                    database: (Ipv4Addr::LOCALHOST, database).into(),
+                })
+            }
             Err(error) => {
                 process.kill().context("can't end workerd")?;
                 process.wait().context("lost workerd")?;
@@ -89,6 +90,11 @@ impl Drop for Runtime {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Reads what the Workers log, for as long as they run: a full pipe would stop them.
+fn discard(mut log: BufReader<ChildStdout>) {
+    thread::spawn(move || io::copy(&mut log, &mut io::sink()));
 }
 
 fn read_port(control: &mut impl BufRead, socket: &str) -> Result<u16> {
