@@ -10,7 +10,7 @@ pub(super) fn print(report: &Report) {
         effort.connections, effort.rounds, effort.requests
     );
     println!(
-        "D1 and KV are stand-ins in the same process (SQLite in a Durable Object, a map in memory): their CPU and memory\ncount for the gateway. The load and the upstream run on the same machine."
+        "D1 and KV are stand-ins in the same process (SQLite in a Durable Object, a map in memory): their CPU and memory\ncount for the gateway, and so do its log lines. The load and the upstream run on the same machine."
     );
     for comparison in &report.comparisons {
         println!("\n{}", comparison.scenario);
