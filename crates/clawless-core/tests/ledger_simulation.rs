@@ -4,6 +4,15 @@
 //! what was not written, clocks that step by an hour, late, doubled and lost messages, and an
 //! operator who changes limits under way. A plain book-keeper beside it checks every answer. A seed
 //! that fails prints itself; `CLAWLESS_SEED=<seed>` runs it alone.
+//!
+//! A simulation that never fails proves nothing, so the machine was broken on purpose, in one place
+//! at a time; each of these makes a seed fail:
+//! a settlement of any ticket closes · time runs on when the clock steps back · no jump of the clock
+//! is swallowed · one call too many at once · a lane lets two in · a parked turn leaves its lane open
+//! · open reservations do not count against quotas · excess is forgotten · an acknowledgement removes
+//! any revision · a correction adds instead of replacing · filed sums, receipts or a suspension are
+//! not written · a swept session keeps its head · nobody wakes a waiter · a woken waiter's key is not
+//! asked for again · lanes are free after a restart · a blind closing is forgotten at once.
 
 #![allow(
     clippy::expect_used,
