@@ -35,11 +35,13 @@ pub fn make_client(
             reason,
         })
     };
+    let models = provider.models.iter().cloned();
+    let models: Vec<_> = models.map(|model| model.completed(provider.kind)).collect();
     let protocol: Box<dyn Protocol> = match provider.kind {
         ProviderKind::OpenAi => Box::new(OpenAi::new(base_url()?, key)),
-        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &provider.models)),
+        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &models)),
         // It has no URL and no key: the platform's binding is both.
-        ProviderKind::WorkersAi => Box::new(WorkersAi::new(&provider.models)),
+        ProviderKind::WorkersAi => Box::new(WorkersAi::new(&models)),
     };
     Ok(LlmClient::new(provider.name.clone(), protocol))
 }

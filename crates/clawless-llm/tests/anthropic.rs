@@ -8,20 +8,15 @@
 
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::{Model, ThinkingStyle};
-use clawless_core::{ChatCompletionRequest, FinishReason, Tokens};
+use clawless_core::{ChatCompletionRequest, FinishReason};
 use clawless_llm::LlmError;
 use clawless_llm::anthropic::Anthropic;
 use clawless_llm::protocol::{Mode, Protocol};
 use serde_json::{Value, json};
 
 fn server(thinking: ThinkingStyle) -> Anthropic {
-    let model = Model {
-        id: "m".to_owned(),
-        provider: String::new(),
-        context: Tokens::new(200_000),
-        max_output: Some(Tokens::new(64_000)),
-        thinking,
-    };
+    let model = json!({"id": "m", "max_output": 64_000, "thinking": thinking});
+    let model: Model = serde_json::from_value(model).expect("a model");
     Anthropic::new("https://anthropic.example/v1/", Some("secret"), &[model])
 }
 

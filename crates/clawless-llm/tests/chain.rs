@@ -10,10 +10,10 @@ mod common;
 
 use std::cell::RefCell;
 
-use clawless_core::model::{Model, ThinkingStyle};
+use clawless_core::model::Model;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::Clock;
-use clawless_core::{Entropy, LlmResponse, Millis, Tokens};
+use clawless_core::{Entropy, LlmResponse, Millis};
 use clawless_llm::call::DEFAULT_RETRIES;
 use clawless_llm::{Answered, Caller, Failed, LlmError, Target, Timeouts};
 use clawless_testkit::provider::{Reply, Step};
@@ -29,13 +29,8 @@ impl Entropy for Middle {
 }
 
 fn model(id: &str, context: u64) -> Model {
-    Model {
-        id: id.to_owned(),
-        provider: String::new(),
-        context: Tokens::new(context),
-        max_output: None,
-        thinking: ThinkingStyle::default(),
-    }
+    let model = serde_json::json!({"id": id, "context": context});
+    serde_json::from_value(model).expect("a model")
 }
 
 /// A chain of two models at two providers.

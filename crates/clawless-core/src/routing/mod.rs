@@ -2,3 +2,9 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod classify;
+mod select;
+mod vocabulary;
+
+pub use classify::{QueryClass, classify};
+pub use select::{Needs, Policy, Reason, Selection, Unroutable, select_model};

@@ -1,0 +1,331 @@
+//! Which model answers a request, and which ones stand in for it.
+
+use super::classify::QueryClass;
+use crate::model::{AUTO, Model, ModelRole};
+use crate::money::Tokens;
+use crate::tenant::Tier;
+
+/// The most models that one request is tried on.
+const LONGEST_CHAIN: usize = 3;
+
+/// What a request asks of its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// It offers tools.
+    pub tools: bool,
+    /// It shows images.
+    pub vision: bool,
+    /// It wants an answer by a JSON schema.
+    pub json_schema: bool,
+    /// Its size, with the answer that it leaves room for.
+    pub context: Tokens,
+}
+
+/// What a tenant may have and wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy<'a> {
+    /// What it pays for.
+    pub tier: Tier,
+    /// The models that it may use; all where absent.
+    pub allowed: Option<&'a [String]>,
+    /// The model for `auto`; the router decides where absent.
+    pub default: Option<&'a str>,
+    /// The models to fall back to, in order.
+    pub fallback: &'a [String],
+}
+
+/// Why the first model of a chain stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The request names it.
+    Named,
+    /// The request names its role.
+    Alias(ModelRole),
+    /// It is the tenant's default.
+    Tenant,
+    /// The request is of this class, and the model has the role for it.
+    Class(QueryClass),
+    /// No model has the role for this class; this one can do what is needed.
+    Able(QueryClass),
+}
+
+impl Reason {
+    /// The reason in a word, for the log and the `x-clawless-route` header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Alias(ModelRole::Fast) => "alias:fast",
+            Self::Alias(ModelRole::Smart) => "alias:smart",
+            Self::Alias(ModelRole::Code) => "alias:code",
+            Self::Alias(ModelRole::Vision) => "alias:vision",
+            Self::Tenant => "tenant",
+            Self::Class(QueryClass::Simple) => "class:simple",
+            Self::Class(QueryClass::Complex) => "class:complex",
+            Self::Class(QueryClass::Code) => "class:code",
+            Self::Class(QueryClass::Vision) => "class:vision",
+            Self::Able(_) => "able",
+        }
+    }
+}
+
+/// The models to try, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection<'a> {
+    /// At least one, each of them once.
+    pub chain: Vec<&'a Model>,
+    /// Why the first.
+    pub reason: Reason,
+}
+
+/// No model can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unroutable {
+    /// There is no such model, or the tenant may not use it: the answer does not tell which.
+    NotFound,
+    /// The model that was named lacks something; the request's parameter that asks for it.
+    Lacks(&'static str),
+    /// The request fits no model's window.
+    TooLong,
+}
+
+/// Selects the models for a request that names `wanted`. Pure and total: the same question has
+/// the same answer, whatever it is.
+///
+/// A name is taken at its word: it is that model or an error. An alias and `auto` choose among the
+/// models that can do what is needed: those with the role first, the cheapest of them for a tenant
+/// that pays little, else in the operator's order. Behind the first stand the tenant's own
+/// fallbacks and, unless a model was named, others of the same role.
+pub fn select_model<'a>(
+    models: &'a [Model],
+    wanted: &str,
+    class: QueryClass,
+    needs: Needs,
+    policy: Policy<'_>,
+) -> Result<Selection<'a>, Unroutable> {
+    let is_allowed = |model: &&Model| {
+        policy
+            .allowed
+            .is_none_or(|allowed| allowed.contains(&model.id))
+    };
+    let allowed: Vec<&Model> = models.iter().filter(is_allowed).collect();
+    let by_name = |name: &str| allowed.iter().copied().find(|model| model.id == name);
+    let able = |model: &&Model| lacks(model, needs).is_none();
+    // An operator's model may have an alias for its name; it then is what is meant.
+    let named = by_name(wanted);
+    let alias = ModelRole::by_alias(wanted).filter(|_| named.is_none());
+    let (mut chain, reason) = match (named, alias) {
+        (Some(model), _) => match lacks(model, needs) {
+            None => (vec![model], Reason::Named),
+            Some(lack) => return Err(lack),
+        },
+        (None, Some(role)) => (
+            by_role(&allowed, role, needs, policy.tier),
+            Reason::Alias(role),
+        ),
+        (None, None) if wanted == AUTO => {
+            let default = policy.default.and_then(by_name).filter(able);
+            let ranked = by_role(&allowed, class.role(), needs, policy.tier);
+            match (default, ranked.is_empty()) {
+                (Some(model), _) => (vec![model], Reason::Tenant),
+                (None, false) => (ranked, Reason::Class(class)),
+                (None, true) => {
+                    let able = allowed.iter().copied().filter(able);
+                    (able.collect(), Reason::Able(class))
+                }
+            }
+        }
+        (None, None) => return Err(Unroutable::NotFound),
+    };
+    if chain.is_empty() {
+        return Err(none_is_able(&allowed, needs));
+    }
+    let fallback = policy.fallback.iter().filter_map(|name| by_name(name));
+    let fallback: Vec<&Model> = fallback.filter(able).collect();
+    chain.splice(1..1, fallback);
+    let mut seen: Vec<&str> = Vec::new();
+    chain.retain(|model| {
+        let is_new = !seen.contains(&model.id.as_str());
+        seen.push(&model.id);
+        is_new
+    });
+    chain.truncate(LONGEST_CHAIN);
+    Ok(Selection { chain, reason })
+}
+
+/// The able models of a role, best first.
+fn by_role<'a>(models: &[&'a Model], role: ModelRole, needs: Needs, tier: Tier) -> Vec<&'a Model> {
+    let suits = |model: &&Model| model.roles.contains(&role) && lacks(model, needs).is_none();
+    let mut suiting: Vec<&Model> = models.iter().copied().filter(suits).collect();
+    if tier != Tier::Enterprise {
+        // Stable: models of one price stay in the operator's order. A model without a price is
+        // the operator's own and costs nothing.
+        suiting.sort_by_key(|model| {
+            let price = model.price.as_ref();
+            price.map_or(0, |it| it.input.get().saturating_add(it.output.get()))
+        });
+    }
+    suiting
+}
+
+/// What a model lacks for a request.
+fn lacks(model: &Model, needs: Needs) -> Option<Unroutable> {
+    let has = model.features;
+    if needs.vision && !has.vision {
+        Some(Unroutable::Lacks("messages"))
+    } else if needs.tools && !has.tools {
+        Some(Unroutable::Lacks("tools"))
+    } else if needs.json_schema && !has.json_schema {
+        Some(Unroutable::Lacks("response_format"))
+    } else if needs.context > model.context {
+        Some(Unroutable::TooLong)
+    } else {
+        None
+    }
+}
+
+/// Why none of these models can answer: what the last one of them lacks that lacks least.
+fn none_is_able(models: &[&Model], needs: Needs) -> Unroutable {
+    let lacking = models.iter().filter_map(|model| lacks(model, needs));
+    lacking
+        .max_by_key(|lack| matches!(lack, Unroutable::TooLong))
+        .unwrap_or(Unroutable::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn models() -> Vec<Model> {
+        let models = serde_json::json!([
+            {"id": "small", "roles": ["fast"], "context": 1000, "features": {"tools": false, "vision": false},
+             "price": {"input": 10, "output": 20}},
+            {"id": "large", "roles": ["smart", "code"], "context": 5000, "features": {"vision": false},
+             "price": {"input": 500, "output": 900}},
+            {"id": "large-cheap", "roles": ["smart"], "context": 3000, "features": {"vision": false},
+             "price": {"input": 50, "output": 90}},
+            {"id": "eyes", "roles": ["vision"], "context": 3000, "price": {"input": 70, "output": 90}},
+        ]);
+        serde_json::from_value(models).expect("models")
+    }
+
+    const FREE: Policy<'static> = Policy {
+        tier: Tier::Free,
+        allowed: None,
+        default: None,
+        fallback: &[],
+    };
+
+    fn ask(wanted: &str, class: QueryClass, needs: Needs, policy: Policy<'_>) -> String {
+        let models = models();
+        match select_model(&models, wanted, class, needs, policy) {
+            Ok(selection) => {
+                let chain: Vec<&str> = selection.chain.iter().map(|it| it.id.as_str()).collect();
+                format!("{}: {}", selection.reason.as_str(), chain.join(" "))
+            }
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn every_rule_has_its_case() {
+        use QueryClass::{Code, Complex, Simple, Vision};
+        let none = Needs::default();
+        let tools = Needs {
+            tools: true,
+            ..none
+        };
+        let vision = Needs {
+            vision: true,
+            ..none
+        };
+        let long = Needs {
+            context: Tokens::new(4000),
+            ..none
+        };
+        let endless = Needs {
+            context: Tokens::new(9000),
+            ..none
+        };
+        let enterprise = Policy {
+            tier: Tier::Enterprise,
+            ..FREE
+        };
+        let only = ["small".to_owned()];
+        let narrow = Policy {
+            allowed: Some(&only),
+            ..FREE
+        };
+        let default = Policy {
+            default: Some("large"),
+            ..FREE
+        };
+        let behind = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
+        let fallback = Policy {
+            fallback: &behind,
+            ..FREE
+        };
+        let cases = [
+            ("auto", Simple, none, FREE, "class:simple: small"),
+            (
+                "auto",
+                Complex,
+                none,
+                FREE,
+                "class:complex: large-cheap large",
+            ),
+            (
+                "auto",
+                Complex,
+                none,
+                enterprise,
+                "class:complex: large large-cheap",
+            ),
+            ("auto", Code, none, FREE, "class:code: large"),
+            ("auto", Vision, vision, FREE, "class:vision: eyes"),
+            ("auto", Simple, tools, FREE, "able: large large-cheap eyes"),
+            ("auto", Simple, long, FREE, "able: large"),
+            ("auto", Simple, endless, FREE, "TooLong"),
+            ("auto", Code, none, narrow, "able: small"),
+            ("auto", Code, vision, narrow, "Lacks(\"messages\")"),
+            ("auto", Simple, none, default, "tenant: large"),
+            ("auto", Vision, vision, default, "class:vision: eyes"),
+            (
+                "auto",
+                Simple,
+                none,
+                fallback,
+                "class:simple: small large eyes",
+            ),
+            ("small", Complex, none, FREE, "named: small"),
+            ("small", Complex, none, fallback, "named: small large eyes"),
+            ("large", Complex, none, fallback, "named: large eyes"),
+            ("small", Complex, tools, FREE, "Lacks(\"tools\")"),
+            ("small", Complex, long, FREE, "TooLong"),
+            ("large", Complex, none, narrow, "NotFound"),
+            ("gone", Complex, none, FREE, "NotFound"),
+            ("", Complex, none, FREE, "NotFound"),
+            (
+                "smart",
+                Simple,
+                none,
+                FREE,
+                "alias:smart: large-cheap large",
+            ),
+            ("vision", Simple, none, narrow, "NotFound"),
+            ("AUTO", Simple, none, FREE, "NotFound"),
+        ];
+        for (wanted, class, needs, policy, expected) in cases {
+            assert_eq!(
+                ask(wanted, class, needs, policy),
+                expected,
+                "{wanted} {class:?} {needs:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_selected_from_nothing() {
+        let selected = select_model(&[], "auto", QueryClass::Simple, Needs::default(), FREE);
+        assert_eq!(selected, Err(Unroutable::NotFound));
+    }
+}
