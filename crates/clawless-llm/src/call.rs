@@ -128,10 +128,10 @@ where
         for (position, target) in chain.iter().enumerate() {
             let is_last = position + 1 == chain.len();
             let nothing_tried = failed.is_empty();
-            if !self.may_try(*target, is_last && nothing_tried) {
-                continue;
-            }
-            if !is_worth_it(&failed, chain, *target) {
+            // Asked last, because a yes may make this call the breaker's probe.
+            if !is_worth_it(&failed, chain, *target)
+                || !self.may_try(*target, is_last && nothing_tried)
+            {
                 continue;
             }
             let request = for_model(request, target.model);
@@ -194,6 +194,9 @@ where
             let (provider, model) = name(target);
             let now = self.io.time.now();
             self.breakers.borrow_mut().fail(provider, model, now);
+        } else {
+            // It answered, if only to refuse: it is alive.
+            self.succeed(target);
         }
     }
 }

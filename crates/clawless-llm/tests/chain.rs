@@ -223,6 +223,23 @@ fn a_dead_provider_costs_nothing_after_the_first_few() {
 }
 
 #[test]
+fn a_probe_that_is_refused_shows_that_the_provider_lives() {
+    let chain = Chain::new();
+    for _ in 0..2 {
+        for _ in 0..3 {
+            chain.stage.http.next(Reply::unreachable());
+        }
+        chain.stage.http.next(good());
+        assert_eq!(chain.ask(2).expect("an answer").target, 1);
+    }
+    chain.stage.time.advance(Millis::from_secs(6));
+    chain.stage.http.next(Reply::json(400, "{}"));
+    assert!(chain.ask(2).is_err());
+    chain.stage.http.always(good());
+    assert_eq!(chain.ask(2).expect("an answer").target, 0);
+}
+
+#[test]
 fn a_dead_provider_is_still_asked_where_there_is_no_other() {
     let chain = Chain::new();
     for _ in 0..6 {
