@@ -73,8 +73,10 @@ pub enum Provenance {
     Counted,
     /// It was estimated from the length of the text.
     Estimated,
-    /// The request died; it was charged by what is known of it.
+    /// Nobody said how the call ended: it is charged what was reserved for its input.
     Swept,
+    /// The call cost nothing.
+    Released,
 }
 
 impl Provenance {
@@ -85,6 +87,7 @@ impl Provenance {
             Self::Counted => "counted",
             Self::Estimated => "estimated",
             Self::Swept => "swept",
+            Self::Released => "released",
         }
     }
 }

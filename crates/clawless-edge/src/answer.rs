@@ -64,6 +64,13 @@ impl Answer {
         self
     }
 
+    /// Adds several headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
     /// Puts the answer on the wire, under the request's id. Answers are private to the caller, so
     /// nothing between us may keep them.
     ///

@@ -97,6 +97,6 @@ fn outgoing(request: &HttpRequest) -> worker::Result<Request> {
     Request::new_with_init(&request.url, &init)
 }
 
-fn failure(error: worker::Error) -> HttpError {
+fn failure(error: impl std::fmt::Display) -> HttpError {
     HttpError(error.to_string())
 }

@@ -76,6 +76,9 @@ impl Head {
 
 /// Reads a body of at most `limit` bytes. Reading stops at the limit, whatever the request claimed.
 ///
+/// A body that claims to be a little too large is read and thrown away, up to twice the limit:
+/// proxies lose an answer that comes while they are still sending.
+///
 /// # Errors
 /// 413 over the limit, 400 where the body breaks off.
 pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -89,13 +92,20 @@ pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, A
     let claimed = claimed
         .and_then(|length| length.parse::<usize>().ok())
         .unwrap_or(0);
-    if claimed > limit {
+    if claimed > limit.saturating_mul(2) {
         return Err(too_large());
     }
     // A request without a body has no stream; an empty body then fails as JSON does.
     let Ok(mut stream) = request.stream() else {
         return Ok(Vec::new());
     };
+    if claimed > limit {
+        let mut left = claimed;
+        while let (Some(Ok(piece)), true) = (stream.next().await, left > 0) {
+            left = left.saturating_sub(piece.len());
+        }
+        return Err(too_large());
+    }
     let mut body = Vec::with_capacity(claimed);
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| {

@@ -51,7 +51,7 @@ impl Kv for EdgeKv {
     }
 }
 
-fn failure(error: worker::KvError) -> KvError {
+fn failure(error: impl std::fmt::Display) -> KvError {
     KvError {
         internal: error.to_string(),
     }

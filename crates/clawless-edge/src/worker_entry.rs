@@ -36,6 +36,17 @@ pub fn finish(
         .map_err(|error| worker::Error::RustError(error.to_string()))
 }
 
+/// The answer to HEAD: the head of a response, and nothing of its body.
+///
+/// # Errors
+/// Only where the runtime itself refuses to make a response.
+pub fn without_body(response: &Response) -> worker::Result<Response> {
+    let headers = response.headers().clone();
+    Ok(Response::empty()?
+        .with_status(response.status_code())
+        .with_headers(headers))
+}
+
 /// Serves a request that is answered by its head alone.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! Stage 1: from a bearer token to a [`Caller`].
 
-use clawless_core::keys::KeyText;
-use clawless_core::tenant::TenantStatus;
-use clawless_core::{ApiError, Clock, ErrorCode, KeyKind};
+use clawless_core::keys::{KeyDigest, KeyText};
+use clawless_core::time::Millis;
+use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyKind, Tenant};
 use clawless_edge::incoming::Head;
 use clawless_store::api_keys;
 
@@ -13,8 +13,11 @@ use crate::platform::Platform;
 ///
 /// 1. 401 where the header is absent, doubled or not a bearer's.
 /// 2. 401 where the key's shape or checksum is wrong, before storage is asked.
-/// 3. 401 where no usable key of a live tenant has this digest; the answer does not tell which.
-/// 4. 403 where the tenant is suspended.
+/// 3. 429 where the address has guessed too many keys, before storage is asked.
+/// 4. 401 where no usable key has this digest; the answer does not tell why.
+///
+/// The records may be some seconds old. Whether the key is revoked meanwhile or the tenant
+/// suspended is for the ledger to say, which every route asks next.
 ///
 /// # Errors
 /// The statuses above; 503 where storage does not answer.
@@ -23,21 +26,64 @@ pub async fn authenticate<P: Platform>(platform: &P, head: &Head) -> Result<Call
     if key.kind() == KeyKind::Admin {
         return Err(incorrect());
     }
-    let found = api_keys::find_by_digest_across_tenants(platform.sql(), key.digest()).await?;
-    let Some((record, tenant)) = found else {
-        return Err(incorrect());
+    let (digest, now) = (key.digest(), platform.time().now());
+    let memory = platform.memory();
+    let (record, tenant) = match memory.key(digest, now) {
+        Some(found) => found,
+        None => look_up(platform, digest, head.header("cf-connecting-ip")).await?,
     };
+    if !record.is_usable(now) {
+        return Err(incorrect());
+    }
+    Ok(Caller::new(tenant, record, digest))
+}
+
+/// Reads a caller's records again, after the ledger has called them stale.
+///
+/// # Errors
+/// 401 where the key is gone or no longer usable, 503 where storage does not answer.
+pub async fn reread<P: Platform>(platform: &P, caller: &Caller) -> Result<Caller, ApiError> {
+    let digest = caller.digest();
+    platform.memory().forget_key(digest);
+    let (record, tenant) = read(platform, digest).await?.ok_or_else(incorrect)?;
     if !record.is_usable(platform.time().now()) {
         return Err(incorrect());
     }
-    match tenant.status {
-        TenantStatus::Active => Ok(Caller::new(tenant, record)),
-        TenantStatus::Suspended => Err(ApiError::new(
-            ErrorCode::TenantSuspended,
-            "This account is suspended. Ask the operator of this service.",
-        )),
-        TenantStatus::Deleting => Err(incorrect()),
+    Ok(Caller::new(tenant, record, digest))
+}
+
+/// Looks a key up in storage, unless its address has guessed too often. Only wrong guesses count,
+/// so that a busy client on a cold isolate is never taken for a guesser.
+async fn look_up<P: Platform>(
+    platform: &P,
+    digest: KeyDigest,
+    address: Option<&str>,
+) -> Result<(ApiKey, Tenant), ApiError> {
+    let now = platform.time().now();
+    let address = address.unwrap_or("unknown");
+    if let Some(wait) = platform.memory().blocked_for(address, now) {
+        return Err(too_many_guesses(wait));
     }
+    if let Some(found) = read(platform, digest).await? {
+        return Ok(found);
+    }
+    if platform.may_guess(address).await {
+        return Err(incorrect());
+    }
+    Err(too_many_guesses(platform.memory().block(address, now)))
+}
+
+async fn read<P: Platform>(
+    platform: &P,
+    digest: KeyDigest,
+) -> Result<Option<(ApiKey, Tenant)>, ApiError> {
+    let found = api_keys::find_by_digest_across_tenants(platform.sql(), digest).await?;
+    if let Some((key, tenant)) = &found {
+        let now = platform.time().now();
+        let memory = platform.memory();
+        memory.remember_key(digest, key.clone(), tenant.clone(), now);
+    }
+    Ok(found)
 }
 
 /// The token of `authorization: Bearer …`. A repeated header arrives joined by a comma, which no
@@ -58,9 +104,17 @@ fn bearer(head: &Head) -> Result<&str, ApiError> {
 
 /// One answer for every key that does not work: unknown, malformed, expired, revoked or another
 /// tenant's. It begins with `OpenAI`'s own words, on which some clients rely.
-fn incorrect() -> ApiError {
+pub(crate) fn incorrect() -> ApiError {
     ApiError::new(
         ErrorCode::InvalidApiKey,
         "Incorrect API key provided. Check the key, or ask your operator for a new one.",
     )
+}
+
+fn too_many_guesses(wait: Millis) -> ApiError {
+    ApiError::new(
+        ErrorCode::RateLimitExceeded,
+        "Too many incorrect API keys came from this address.",
+    )
+    .retry_after(wait)
 }

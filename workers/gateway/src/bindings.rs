@@ -13,6 +13,8 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 use worker::{Context, Env};
 
 use crate::config::{Config, InvalidVariable, Variables};
+use crate::ledger::RemoteLedger;
+use crate::memory::Memory;
 use crate::platform::Platform;
 
 /// The relational database.
@@ -24,12 +26,16 @@ pub const ADMIN: &str = "ADMIN";
 /// The widget server.
 pub const WIDGET: &str = "WIDGET";
 
+/// The limit on wrong API keys from one address.
+pub const KEY_GUESSES: &str = "KEY_GUESSES";
+
 /// How long a health check waits for a part before it counts as unavailable.
 const HEALTH_WAIT: Millis = Millis::from_secs(2);
 
 thread_local! {
     /// A deployment's variables never change while its isolate lives.
     static CONFIG: OnceCell<Rc<Config>> = const { OnceCell::new() };
+    static MEMORY: Rc<Memory> = Rc::default();
 }
 
 /// The bindings of one request.
@@ -40,6 +46,8 @@ pub struct Bindings {
     sql: D1,
     kv: EdgeKv,
     http: EdgeHttp,
+    ledger: RemoteLedger,
+    memory: Rc<Memory>,
 }
 
 struct EnvVariables<'a>(&'a Env);
@@ -56,17 +64,19 @@ impl Bindings {
     /// # Errors
     /// Names the variable that cannot be used.
     pub fn open(env: Env, context: Context) -> Result<Self, InvalidVariable> {
-        let config = CONFIG.with(|cell| match cell.get() {
-            Some(config) => Ok(config.clone()),
-            None => {
-                let config = Rc::new(Config::read(&EnvVariables(&env))?);
-                Ok(cell.get_or_init(|| config).clone())
+        let config = CONFIG.with(|cell| {
+            if let Some(config) = cell.get() {
+                return Ok(config.clone());
             }
+            let config = Rc::new(Config::read(&EnvVariables(&env))?);
+            Ok(cell.get_or_init(|| config).clone())
         })?;
         Ok(Self {
             sql: D1::new(env.d1(DB).ok()),
             kv: EdgeKv::new(env.kv(CACHE).ok()),
             http: EdgeHttp,
+            ledger: RemoteLedger::new(&env),
+            memory: MEMORY.with(Rc::clone),
             env,
             context,
             config,
@@ -120,6 +130,7 @@ impl Platform for Bindings {
     type Http = EdgeHttp;
     type Time = EdgeTime;
     type Entropy = EdgeEntropy;
+    type Ledger = RemoteLedger;
 
     fn sql(&self) -> &D1 {
         &self.sql
@@ -139,6 +150,25 @@ impl Platform for Bindings {
 
     fn entropy(&self) -> &EdgeEntropy {
         &EdgeEntropy
+    }
+
+    fn ledger(&self) -> &RemoteLedger {
+        &self.ledger
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// A missing or failing limiter lets everybody pass: keys of 160 random bits are not guessed.
+    async fn may_guess(&self, address: &str) -> bool {
+        let Ok(limiter) = self.env.rate_limiter(KEY_GUESSES) else {
+            return true;
+        };
+        limiter
+            .limit(address.to_owned())
+            .await
+            .map_or(true, |outcome| outcome.success)
     }
 
     fn config(&self) -> &Rc<Config> {

@@ -1,24 +1,42 @@
-//! Stage 6: the call of the model, up to the first byte of its answer.
+//! Stage 6: the call, along the chain of models, up to the first byte of an answer.
 
-use clawless_core::{ApiError, Clock, Provenance, Timestamp};
+use clawless_core::{ApiError, Provenance};
+use clawless_llm::call::{Answered, Caller, DEFAULT_RETRIES, Failed, Target};
 use clawless_llm::egress::Egress;
 use clawless_llm::{AnswerStream, Http, Io, LlmClient, Timeouts, make_client, tokens};
 
 use crate::platform::Platform;
+use crate::route::Link;
 use crate::turn::{Outcome, Turn};
 
-/// An answer on its way to a platform.
-pub type Answers<P> = AnswerStream<<<P as Platform>::Http as Http>::Body, <P as Platform>::Time>;
+/// An answer that has begun.
+pub struct Begun<P: Platform> {
+    /// What is still to come of it.
+    pub answers: AnswerStream<<P::Http as Http>::Body, P::Time>,
+    /// The model that answers.
+    pub link: Link,
+    /// How many requests went out for it.
+    pub tries: usize,
+}
 
-/// Asks for an answer in one piece.
+/// Asks for an answer in one piece; says how many requests that took.
 ///
 /// # Errors
-/// The provider's failure, in words for the client.
-pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<Outcome, ApiError> {
-    let (client, timeouts, deadline) = prepare(platform, turn)?;
-    let answer = client
-        .complete(&io(platform), &turn.llm, &timeouts, deadline)
-        .await?;
+/// The last provider's failure, in words for the client.
+pub async fn complete<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+) -> Result<(Outcome, usize), ApiError> {
+    let (chain, io) = (Chain::of(platform, turn)?, io(platform));
+    let asked = caller(platform, &io)
+        .complete(&chain.targets(), &turn.llm, turn.deadline)
+        .await;
+    let Answered {
+        answer,
+        target,
+        failed,
+    } = asked.map_err(refusal)?;
+    let link = chain.link(target)?;
     let (usage, provenance) = match answer.usage {
         Some(usage) => (usage, Provenance::Provider),
         None => (
@@ -26,46 +44,70 @@ pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<Outcome,
             Provenance::Estimated,
         ),
     };
-    Ok(Outcome {
+    let outcome = Outcome {
+        model: link.model.clone(),
+        provider: link.provider.name.clone(),
         answer,
         usage,
         provenance,
         failure: None,
+    };
+    Ok((outcome, failed.len() + 1))
+}
+
+/// Asks for a stream, and returns once an answer has begun.
+///
+/// # Errors
+/// The last provider's failure, in words for the client.
+pub async fn stream<P: Platform>(platform: &P, turn: &Turn) -> Result<Begun<P>, ApiError> {
+    let (chain, io) = (Chain::of(platform, turn)?, io(platform));
+    let asked = caller(platform, &io)
+        .stream(&chain.targets(), &turn.llm, turn.deadline)
+        .await;
+    let Answered {
+        answer,
+        target,
+        failed,
+    } = asked.map_err(refusal)?;
+    Ok(Begun {
+        answers: answer,
+        link: chain.link(target)?.clone(),
+        tries: failed.len() + 1,
     })
 }
 
-/// Asks for a stream, and returns once the answer has begun.
-///
-/// # Errors
-/// The provider's failure, in words for the client.
-pub async fn stream<P: Platform>(platform: &P, turn: &Turn) -> Result<Answers<P>, ApiError> {
-    let (client, timeouts, deadline) = prepare(platform, turn)?;
-    Ok(client
-        .stream(&io(platform), &turn.llm, &timeouts, deadline)
-        .await?)
-}
+/// The models of a turn's route, each with its client.
+struct Chain<'a>(Vec<(LlmClient, &'a Link)>);
 
-fn prepare<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-) -> Result<(LlmClient, Timeouts, Timestamp), ApiError> {
-    let config = platform.config();
-    let provider = &turn.route.provider;
-    let egress = if config.allow_private_providers {
-        Egress::Any
-    } else {
-        Egress::Public
-    };
-    let client =
-        make_client(provider, config.key_of(provider), egress).map_err(ApiError::internal)?;
-    let timeouts = Timeouts {
-        first_byte: config.first_byte_timeout,
-        idle: config.idle_timeout,
-        total: config.total_timeout,
-        ..Timeouts::default()
-    };
-    let deadline = platform.time().now().plus(config.total_timeout);
-    Ok((client, timeouts, deadline))
+impl<'a> Chain<'a> {
+    fn of<P: Platform>(platform: &P, turn: &'a Turn) -> Result<Self, ApiError> {
+        let config = platform.config();
+        let egress = if config.allow_private_providers {
+            Egress::Any
+        } else {
+            Egress::Public
+        };
+        let clients = turn.route.chain().map(|link| {
+            let client = make_client(&link.provider, config.key_of(&link.provider), egress);
+            Ok((client.map_err(ApiError::internal)?, link))
+        });
+        clients.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn targets(&self) -> Vec<Target<'_>> {
+        self.0
+            .iter()
+            .map(|(client, link)| Target {
+                client,
+                model: &link.model,
+            })
+            .collect()
+    }
+
+    fn link(&self, position: usize) -> Result<&'a Link, ApiError> {
+        let found = self.0.get(position).map(|(_, link)| *link);
+        found.ok_or_else(|| ApiError::internal("a model answered that was not asked"))
+    }
 }
 
 fn io<P: Platform>(platform: &P) -> Io<&P::Http, P::Time> {
@@ -73,4 +115,30 @@ fn io<P: Platform>(platform: &P) -> Io<&P::Http, P::Time> {
         http: platform.http(),
         time: platform.time().clone(),
     }
+}
+
+fn caller<'a, P: Platform>(
+    platform: &'a P,
+    io: &'a Io<&'a P::Http, P::Time>,
+) -> Caller<'a, &'a P::Http, P::Time, P::Entropy> {
+    let config = platform.config();
+    Caller {
+        io,
+        entropy: platform.entropy(),
+        breakers: &platform.memory().breakers,
+        timeouts: Timeouts {
+            first_byte: config.first_byte_timeout,
+            idle: config.idle_timeout,
+            total: config.total_timeout,
+            ..Timeouts::default()
+        },
+        retries: DEFAULT_RETRIES,
+    }
+}
+
+fn refusal(failed: Failed) -> ApiError {
+    for try_ in &failed.failed {
+        tracing::warn!(position = try_.target, error = %try_.error, "a model did not answer");
+    }
+    failed.error.into()
 }

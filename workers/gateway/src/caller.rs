@@ -1,5 +1,7 @@
 //! Who asks: the proof that a request was authenticated.
 
+use clawless_core::keys::KeyDigest;
+use clawless_core::ledger;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
 
 /// An authenticated caller. Only [`crate::authenticate`] makes one, so a handler that takes a
@@ -8,12 +10,33 @@ use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
 pub struct Caller {
     tenant: Tenant,
     key: ApiKey,
+    digest: KeyDigest,
 }
 
 impl Caller {
     /// A caller whose key was found and is usable.
-    pub(crate) const fn new(tenant: Tenant, key: ApiKey) -> Self {
-        Self { tenant, key }
+    pub(crate) const fn new(tenant: Tenant, key: ApiKey, digest: KeyDigest) -> Self {
+        Self {
+            tenant,
+            key,
+            digest,
+        }
+    }
+
+    /// The digest by which the key was found.
+    pub(crate) const fn digest(&self) -> KeyDigest {
+        self.digest
+    }
+
+    /// The caller as the ledger knows it: the versions of the records that we go by, which it
+    /// confirms or calls stale.
+    pub(crate) fn for_ledger(&self) -> ledger::Caller {
+        ledger::Caller {
+            key_id: self.key.id.clone(),
+            key_version: self.key.version,
+            config_version: self.tenant.version,
+            config: None,
+        }
     }
 
     /// Whose request it is. Every storage access takes its tenant from here.

@@ -3,30 +3,27 @@
 use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionRequest, check_session_id};
-use clawless_core::llm::LlmRequest;
-use clawless_core::{ApiError, Clock, RequestId, Scope};
+use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
 use clawless_edge::answer::Answer;
 use clawless_edge::incoming::Head;
 
 use crate::authenticate::authenticate;
 use crate::platform::Platform;
-use crate::prepare::prepare;
 use crate::route::route;
-use crate::turn::{self, Turn};
+use crate::turn::{self, Order};
 
 /// The header that names a session, for SDKs that cannot add members to the body.
 const SESSION_HEADER: &str = "x-session-id";
 
 /// Answers a chat request.
 ///
-/// 1. authenticate: 401, 403
+/// 1. authenticate: 401, 403, 429
 /// 2. parse: 400, 413, 415
 /// 3. route: 404 for the model
-/// 4. prepare: 404 for the session, 503
-/// 5. the turn itself ([`turn::start`]): the model's answer, stored before its end goes out
+/// 4. the turn itself ([`turn::start`]), from the ledger's leave to the receipt
 ///
 /// # Errors
-/// The statuses above, each with a code of the catalogue.
+/// The statuses above and those of the turn, each with a code of the catalogue.
 pub async fn create<P: Platform>(
     platform: &Rc<P>,
     request_id: &RequestId,
@@ -38,25 +35,18 @@ pub async fn create<P: Platform>(
     caller.require(Scope::Chat)?;
     let request = parse(head, body).await?;
     let route = route(platform.config(), caller.tenant(), &request.model)?;
-    let conversation = prepare(&**platform, &caller, &request, route.model.context).await?;
-    tracing::debug!(model = route.model.id, route = route.reason, "routed");
-    let turn = Turn {
-        request_id: request_id.clone(),
-        tenant: caller.tenant().id.clone(),
-        key: caller.key().id.clone(),
-        llm: LlmRequest {
-            model: route.model.id.clone(),
-            messages: conversation.messages,
-            options: request.options,
+    let request_id = request_id.clone();
+    turn::start(
+        platform,
+        Order {
+            request_id,
+            caller,
+            route,
+            request,
+            started,
         },
-        route,
-        said: request.messages,
-        session: conversation.session,
-        stream: request.stream,
-        include_usage: request.include_usage,
-        started,
-    };
-    turn::start(platform, turn).await
+    )
+    .await
 }
 
 /// Stage 2: from head and body to a checked request.
@@ -69,8 +59,16 @@ async fn parse(
         .header(SESSION_HEADER)
         .map(|id| check_session_id(id, SESSION_HEADER));
     let mut request = ChatCompletionRequest::parse(&body.await?)?;
-    if let Some(named) = named.transpose()? {
-        request.session_id = Some(named);
+    match (named.transpose()?, &request.session_id) {
+        (Some(named), Some(other)) if named != *other => Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            "The header `x-session-id` and the parameter `session_id` name different sessions.",
+        )
+        .param("session_id")),
+        (Some(named), _) => {
+            request.session_id = Some(named);
+            Ok(request)
+        }
+        (None, _) => Ok(request),
     }
-    Ok(request)
 }

@@ -1,7 +1,11 @@
 //! Stage 8: the turn is stored, before the end of the answer goes out.
 
-use clawless_core::llm::LlmChoice;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, MicroDollars, Role, Tokens};
+use clawless_core::chat::ChatOptions;
+use clawless_core::ledger::SessionState;
+use clawless_core::llm::{LlmChoice, LlmRequest};
+use clawless_core::session::Head;
+use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
+use clawless_llm::tokens;
 use clawless_store::sessions::{self, Place};
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, retry};
@@ -14,8 +18,24 @@ use crate::turn::{Outcome, Turn};
 /// competing turns gets through, so this many may compete.
 const MAX_PLACES: usize = 32;
 
+/// A turn is not stored.
+#[derive(Debug)]
+pub enum Unstored {
+    /// The database does not take it now, but may later: the ledger can keep it until then.
+    Later(Box<NewTurn>, ApiError),
+    /// It will never be stored.
+    Never(ApiError),
+}
+
+impl From<ApiError> for Unstored {
+    fn from(error: ApiError) -> Self {
+        Self::Never(error)
+    }
+}
+
 /// Stores a session's turn: what the client said and what the model answered, in one transaction.
-/// Does nothing without a session. May be repeated; a request's turn is stored once.
+/// Says where the session stands then. Does nothing without a session. May be repeated; a request's
+/// turn is stored once.
 ///
 /// A turn that was overtaken by another of the same session is stored after it, whole.
 ///
@@ -26,9 +46,9 @@ pub async fn commit<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
-) -> Result<(), ApiError> {
+) -> Result<Option<SessionState>, Unstored> {
     let Some(session) = &turn.session else {
-        return Ok(());
+        return Ok(None);
     };
     let mut new = new_turn(platform, turn, session, outcome)?;
     for _ in 0..MAX_PLACES {
@@ -39,21 +59,30 @@ pub async fn commit<P: Platform>(
             async || turns::commit(platform.sql(), &turn.tenant, &new).await,
         );
         match tried.await {
-            Ok(_) => return Ok(()),
+            Ok(committed) => return Ok(Some(state_after(session, &new, committed.head))),
             Err(CommitError::Fenced) => {
-                let place = sessions::look_up(platform.sql(), &turn.tenant, &session.id).await?;
-                new.expected = match place {
+                let found = sessions::look_up(platform.sql(), &turn.tenant, &session.id).await;
+                new.expected = match found.map_err(ApiError::from)? {
                     Place::Taken(session) => session.head,
                     Place::Free { head } => head,
                 };
             }
-            Err(error) => return Err(refusal(error)),
+            Err(CommitError::Sql(error)) => {
+                return Err(Unstored::Later(Box::new(new), error.into()));
+            }
+            Err(error) => return Err(Unstored::Never(refusal(error))),
         }
     }
-    Err(ApiError::new(
+    Err(Unstored::Never(ApiError::new(
         ErrorCode::SessionBusy,
         "Too many turns of this session ran at once.",
-    ))
+    )))
+}
+
+/// Where a session stands once a turn of it is stored under `head`.
+pub(crate) fn state_after(session: &OpenSession, new: &NewTurn, head: Head) -> SessionState {
+    let token_total = session.state.token_total.plus(new.stored_tokens);
+    SessionState { head, token_total }
 }
 
 fn refusal(error: CommitError) -> ApiError {
@@ -91,23 +120,28 @@ fn new_turn<P: Platform>(
             id: MessageId::generate(platform.time().now(), platform.entropy()),
             message,
         });
+    let said = LlmRequest {
+        model: String::new(),
+        messages: turn.said.clone(),
+        options: ChatOptions::default(),
+    };
     let failure = outcome
         .failure
         .clone()
         .map(|failure| ApiError::from(failure).code);
     Ok(NewTurn {
         session: session.id.clone(),
-        expected: session.head,
+        expected: session.state.head,
         request: turn.request_id.clone(),
         key: Some(turn.key.clone()),
         status: failure.map_or(TurnStatus::Complete, TurnStatus::Incomplete),
         finish_reason: first.and_then(|choice| choice.finish_reason),
-        model: turn.route.model.id.clone(),
-        provider: turn.route.provider.name.clone(),
+        model: outcome.model.id.clone(),
+        provider: outcome.provider.clone(),
         usage: outcome.usage,
-        cost: MicroDollars::ZERO,
+        cost: outcome.cost(),
         provenance: outcome.provenance,
-        stored_tokens: Tokens::new(outcome.usage.completion_tokens),
+        stored_tokens: tokens::of_request(&said).plus(Tokens::new(outcome.usage.completion_tokens)),
         messages: messages.collect(),
         created_at: turn.started,
     })

@@ -133,7 +133,7 @@ fn number<N: std::str::FromStr>(
 mod tests {
     use super::*;
 
-    impl Variables for HashMap<&str, &str> {
+    impl<S: std::hash::BuildHasher> Variables for HashMap<&str, &str, S> {
         fn get(&self, name: &str) -> Option<String> {
             HashMap::get(self, name).map(|&value| value.to_owned())
         }

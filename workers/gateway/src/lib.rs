@@ -1,9 +1,10 @@
 //! The gateway: the public Worker of Clawless.
 //!
 //! A request goes through the stages in this order, each a module of its own:
-//! [`authenticate`] → parse ([`clawless_core::chat`]) → [`route`] → [`prepare`] → [`call`] →
-//! [`relay`] → [`commit`]. [`router`] is the table of contents.
+//! [`authenticate`] → parse ([`clawless_core::chat`]) → [`route`] → [`admit`] → [`prepare`] →
+//! [`call`] → [`relay`] → [`commit`] → [`settle`]. [`router`] is the table of contents.
 
+pub mod admit;
 pub mod authenticate;
 pub mod bindings;
 pub mod call;
@@ -15,14 +16,18 @@ pub mod config;
 pub mod cors;
 pub mod forward;
 pub mod health;
+pub mod ledger;
+pub mod memory;
 pub mod models;
 pub mod platform;
 pub mod prepare;
 pub mod relay;
 pub mod route;
 pub mod router;
+pub mod settle;
 pub mod turn;
 
+pub use ledger::TenantLedger;
 use worker::{Context, Env, Request, Response, event};
 
 /// Every request comes in here.

@@ -1,12 +1,15 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
+use clawless_core::ledger::EndpointClass;
 use clawless_core::model::AUTO;
 use clawless_core::{ApiError, Scope};
 use clawless_edge::answer::Answer;
 use serde::Serialize;
 
+use crate::admit::pass;
 use crate::caller::Caller;
 use crate::config::Config;
+use crate::platform::Platform;
 use crate::route::{may_use, not_found};
 
 #[derive(Serialize)]
@@ -28,22 +31,29 @@ struct Entry<'a> {
 ///
 /// # Errors
 /// 403 without the scope `chat`.
-pub fn list(config: &Config, caller: &Caller) -> Result<Answer, ApiError> {
+pub async fn list<P: Platform>(platform: &P, caller: &Caller) -> Result<Answer, ApiError> {
     caller.require(Scope::Chat)?;
-    Answer::of(&List {
+    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let answer = Answer::of(&List {
         object: "list",
-        data: entries(config, caller).collect(),
-    })
+        data: entries(platform.config(), caller).collect(),
+    })?;
+    Ok(answer.with_headers(rates.pairs()))
 }
 
 /// Describes one model.
 ///
 /// # Errors
 /// 404 where there is none of that name for the caller, 403 without the scope `chat`.
-pub fn retrieve(config: &Config, caller: &Caller, id: &str) -> Result<Answer, ApiError> {
+pub async fn retrieve<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &str,
+) -> Result<Answer, ApiError> {
     caller.require(Scope::Chat)?;
-    let found = entries(config, caller).find(|entry| entry.id == id);
-    Answer::of(&found.ok_or_else(|| not_found(id))?)
+    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let found = entries(platform.config(), caller).find(|entry| entry.id == id);
+    Ok(Answer::of(&found.ok_or_else(|| not_found(id))?)?.with_headers(rates.pairs()))
 }
 
 fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = Entry<'a>> {

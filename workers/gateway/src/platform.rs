@@ -9,9 +9,15 @@ use clawless_store::{Kv, Sql};
 use futures_util::future::LocalBoxFuture;
 
 use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::memory::Memory;
 
 /// The ports and the configuration of one request. The Worker has one over its bindings, the
 /// native tests one over the testkit.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, and on Workers nothing is Send"
+)]
 pub trait Platform: 'static {
     /// The relational database.
     type Sql: Sql;
@@ -23,6 +29,8 @@ pub trait Platform: 'static {
     type Time: Clock + Timer + Clone + 'static;
     /// Randomness.
     type Entropy: Entropy;
+    /// The tenants' ledgers.
+    type Ledger: Ledger;
 
     /// The relational database.
     fn sql(&self) -> &Self::Sql;
@@ -34,6 +42,12 @@ pub trait Platform: 'static {
     fn time(&self) -> &Self::Time;
     /// Randomness.
     fn entropy(&self) -> &Self::Entropy;
+    /// The tenants' ledgers.
+    fn ledger(&self) -> &Self::Ledger;
+    /// What this isolate remembers.
+    fn memory(&self) -> &Memory;
+    /// Counts a wrong API key against an address; `false` once it has guessed too many.
+    async fn may_guess(&self, address: &str) -> bool;
     /// The configuration.
     fn config(&self) -> &Rc<Config>;
     /// Runs a task that outlives the answer, and the client.

@@ -1,13 +1,14 @@
 //! Stage 5: the conversation that the model is shown.
 
-use clawless_core::chat::ChatCompletionRequest;
-use clawless_core::session::{Head, Session};
+use clawless_core::ledger::SessionState;
+use clawless_core::session::Session;
 use clawless_core::{ApiError, ErrorCode, Message, Role, SessionId, TenantId, Tokens};
 use clawless_store::messages::{self, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
-use crate::caller::Caller;
+use crate::admit::{Admission, extend};
 use crate::platform::Platform;
+use crate::turn::Order;
 
 /// How much of a history can matter to a model: four bytes a token is generous for English text,
 /// and the provider refuses what is too much.
@@ -21,8 +22,8 @@ const MAX_TURNS: u32 = 1000;
 pub struct OpenSession {
     /// The session.
     pub id: SessionId,
-    /// The head under which its history was read.
-    pub head: Head,
+    /// Where it stood: the head under which its history was read, and how long that history is.
+    pub state: SessionState,
 }
 
 /// What the model is shown, and where it comes from.
@@ -34,33 +35,39 @@ pub struct Conversation {
     pub messages: Vec<Message>,
 }
 
-/// Places the tenant's system prompt and the session's history before what the client says.
+/// Places the tenant's system prompt and the session's history before what the client says. Where
+/// the ledger did not know how long that history is, the reservation is extended by it.
 ///
 /// # Errors
-/// 404 where the request names a generated session that is not there for this tenant; 503 where
-/// storage does not answer.
+/// 404 where the request names a generated session that is not there for this tenant; 429 where
+/// the quota does not cover the history; 503 where storage does not answer.
 pub async fn prepare<P: Platform>(
     platform: &P,
-    caller: &Caller,
-    request: &ChatCompletionRequest,
-    context: Tokens,
+    order: &Order,
+    admission: &mut Admission,
 ) -> Result<Conversation, ApiError> {
-    let tenant = caller.tenant();
+    let request = &order.request;
+    let tenant = admission.caller.tenant().clone();
     let mut messages = Vec::with_capacity(request.messages.len() + 2);
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
     let session = match &request.session_id {
         None => None,
         Some(id) => {
             let (open, found) = open(platform, &tenant.id, id).await?;
+            if admission.grant.session != Some(open.state) {
+                extend(platform, admission, open.state).await?;
+            }
             if let Some(found) = found {
                 messages.extend(system(found.system_prompt.as_deref())?);
+                let context = order.route.primary().model.context;
                 let bytes = context.get().saturating_mul(BYTES_PER_TOKEN);
                 let budget = HistoryBudget {
                     turns: MAX_TURNS,
                     bytes,
                 };
+                let head = open.state.head;
                 let history =
-                    messages::history(platform.sql(), &tenant.id, id, open.head, budget).await?;
+                    messages::history(platform.sql(), &tenant.id, id, head, budget).await?;
                 messages.extend(history.into_messages());
             }
             Some(open)
@@ -76,13 +83,13 @@ async fn open<P: Platform>(
     tenant: &TenantId,
     id: &SessionId,
 ) -> Result<(OpenSession, Option<Session>), ApiError> {
-    let at = |head| OpenSession {
+    let at = |head, token_total| OpenSession {
         id: id.clone(),
-        head,
+        state: SessionState { head, token_total },
     };
     match sessions::look_up(platform.sql(), tenant, id).await? {
-        Place::Taken(session) => Ok((at(session.head), Some(session))),
-        Place::Free { head } if !id.is_generated() => Ok((at(head), None)),
+        Place::Taken(session) => Ok((at(session.head, session.token_total), Some(session))),
+        Place::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
         Place::Free { .. } => Err(ApiError::new(
             ErrorCode::ResourceNotFound,
             format!("There is no session `{id}`."),

@@ -8,7 +8,7 @@ use clawless_core::time::{Millis, Timer};
 use clawless_llm::{Accumulator, tokens};
 use futures_util::future::{Either, select};
 
-use crate::call::Answers;
+use crate::call::Begun;
 use crate::client::Client;
 use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
@@ -29,7 +29,7 @@ const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
-    answers: &mut Answers<P>,
+    begun: &mut Begun<P>,
     writer: &mut ChunkWriter,
     client: &mut Client,
 ) -> Outcome {
@@ -40,7 +40,7 @@ pub async fn relay<P: Platform>(
     let mut silent = true;
     loop {
         // Dropping `next` when the alarm rings first loses nothing.
-        let next = match select(pin!(answers.next()), &mut alarm).await {
+        let next = match select(pin!(begun.answers.next()), &mut alarm).await {
             Either::Left((next, _)) => next,
             Either::Right(_) => {
                 if silent {
@@ -82,6 +82,8 @@ pub async fn relay<P: Platform>(
         ),
     };
     Outcome {
+        model: begun.link.model.clone(),
+        provider: begun.link.provider.name.clone(),
         answer,
         usage,
         provenance,

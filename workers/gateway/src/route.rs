@@ -1,5 +1,6 @@
 //! Stage 3: which model answers. Pure.
 
+use clawless_core::ledger::Price;
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::{AUTO, Model};
 use clawless_core::tenant::Tenant;
@@ -7,19 +8,48 @@ use clawless_core::{ApiError, ErrorCode};
 
 use crate::config::Config;
 
-/// The model that answers a request, and the provider that serves it.
+/// A model and the provider that serves it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Route {
+pub struct Link {
     /// The provider.
     pub provider: LlmProvider,
     /// The model.
     pub model: Model,
-    /// Why this one, for the log and the `x-clawless-route` header.
+}
+
+/// The models that may answer a request, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    first: Link,
+    fallback: Vec<Link>,
+    /// Why these, for the log and the `x-clawless-route` header.
     pub reason: &'static str,
 }
 
-/// Chooses the model: the one that the request names; for `auto` the tenant's default, else the
-/// first that the tenant may use.
+impl Route {
+    /// The model that is asked first.
+    pub const fn primary(&self) -> &Link {
+        &self.first
+    }
+
+    /// Every model of the chain, in order.
+    pub fn chain(&self) -> impl Iterator<Item = &Link> {
+        std::iter::once(&self.first).chain(&self.fallback)
+    }
+
+    /// The dearest prices of the chain, by which a reservation is made.
+    pub fn dearest(&self) -> Price {
+        let prices = self.chain().filter_map(|link| link.model.price.as_ref());
+        let dearest = prices.map(|price| Price {
+            input: price.input.max(price.cache_write.unwrap_or(price.input)),
+            output: price.output,
+        });
+        dearest.fold(Price::default(), Price::dearer)
+    }
+}
+
+/// Chooses the models: first the one that the request names; for `auto` the tenant's default, else
+/// the first that the tenant may use. The tenant's fallback models come after it.
 ///
 /// # Errors
 /// 404 in `OpenAI`'s words where there is no such model or the tenant may not use it.
@@ -33,12 +63,32 @@ pub fn route(config: &Config, tenant: &Tenant, wanted: &str) -> Result<Route, Ap
         (AUTO, Some(default)) => (allowed.find(|(_, model)| model.id == default), "tenant"),
         (name, _) => (allowed.find(|(_, model)| model.id == name), "named"),
     };
-    let (provider, model) = found.ok_or_else(|| not_found(wanted))?;
+    let first = found.map(link).ok_or_else(|| not_found(wanted))?;
+    let fallback = tenant
+        .settings
+        .fallback
+        .iter()
+        .filter(|name| **name != first.model.id);
+    let fallback = fallback
+        .filter(|name| may_use(tenant, name))
+        .filter_map(|name| {
+            config
+                .models()
+                .find(|(_, model)| model.id == *name)
+                .map(link)
+        });
     Ok(Route {
-        provider: provider.clone(),
-        model: model.clone(),
+        fallback: fallback.collect(),
+        first,
         reason,
     })
+}
+
+fn link((provider, model): (&LlmProvider, &Model)) -> Link {
+    Link {
+        provider: provider.clone(),
+        model: model.clone(),
+    }
 }
 
 /// Whether a tenant may use a model.

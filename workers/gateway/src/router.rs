@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId};
-use clawless_edge::answer::{Answer, Body};
+use clawless_edge::answer::Answer;
 use clawless_edge::incoming::{Head, read_body};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
@@ -103,11 +103,8 @@ pub async fn serve(request: Request, env: Env, context: Context) -> worker::Resu
             }
             Err(invalid) => (Err(ApiError::internal(invalid)), None),
         };
-        let mut answer = outcome.unwrap_or_else(worker_entry::refuse);
-        answer = cors::expose(answer, &head, origins.as_deref());
-        if head.method == "HEAD" {
-            answer.body = Body::Empty;
-        }
+        let answer = outcome.unwrap_or_else(worker_entry::refuse);
+        let answer = cors::expose(answer, &head, origins.as_deref());
         tracing::info!(
             method = head.method,
             path = head.path,
@@ -115,7 +112,12 @@ pub async fn serve(request: Request, env: Env, context: Context) -> worker::Resu
             millis = EdgeTime.now().since(started).get(),
             "answered"
         );
-        worker_entry::finish(Ok(answer), &request_id)
+        let response = worker_entry::finish(Ok(answer), &request_id)?;
+        if head.method == "HEAD" {
+            worker_entry::without_body(&response)
+        } else {
+            Ok(response)
+        }
     }
     .instrument(span)
     .await
@@ -140,9 +142,11 @@ async fn answer(
             let body = read_body(&mut request, config.body_limit);
             chat::create(bindings, request_id, head, body).await
         }
-        Endpoint::Models => models::list(config, &authenticate(&**bindings, head).await?),
+        Endpoint::Models => {
+            models::list(&**bindings, &authenticate(&**bindings, head).await?).await
+        }
         Endpoint::Model(id) => {
-            models::retrieve(config, &authenticate(&**bindings, head).await?, &id)
+            models::retrieve(&**bindings, &authenticate(&**bindings, head).await?, &id).await
         }
         Endpoint::Health => health::report(bindings).await,
         Endpoint::Admin => forward::to(bindings, bindings::ADMIN, request).await,

@@ -1,4 +1,10 @@
 //! Chats, from the head of the request to the end of the answer.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
 
 mod support;
 
@@ -248,7 +254,7 @@ fn keys_that_do_not_work_get_one_and_the_same_answer() {
 fn a_key_without_the_scope_is_told_which_it_lacks() {
     let deployment = Deployment::new();
     let reader = deployment.customer_with(TenantSettings::default(), |key| {
-        key.scopes = Scopes::default()
+        key.scopes = Scopes::default();
     });
     let response = deployment.chat(&reader, &ask("Hi"));
     assert_eq!(
@@ -287,7 +293,7 @@ fn the_tenants_settings_decide_about_model_and_system_prompt() {
 }
 
 #[test]
-fn turns_at_once_are_all_stored_whole_and_in_one_order() {
+fn turns_at_once_are_stored_one_after_the_other_as_they_came() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     for (text, secs) in [("A", 3), ("B", 1), ("C", 2)] {
@@ -311,6 +317,6 @@ fn turns_at_once_are_all_stored_whole_and_in_one_order() {
             )
         })
         .collect();
-    let expected = [(1, "b"), (1, "B"), (2, "c"), (2, "C"), (3, "a"), (3, "A")];
+    let expected = [(1, "a"), (1, "A"), (2, "b"), (2, "B"), (3, "c"), (3, "C")];
     assert_eq!(said, expected.map(|(seq, text)| (seq, text.to_owned())));
 }

@@ -187,6 +187,12 @@ impl Serialize for Message {
 impl MessageView {
     /// Checks what the types alone cannot say.
     fn check(&self) -> Result<(), InvalidMessage> {
+        if matches!(&self.content, Some(Content::Parts(parts)) if parts.is_empty()) {
+            return Err(InvalidMessage::wrong(
+                ".content".to_owned(),
+                "a list of parts must not be empty".to_owned(),
+            ));
+        }
         let has_nul = |text: &str| text.contains('\0');
         if self.content.iter().flat_map(Content::texts).any(has_nul) {
             return Err(InvalidMessage::wrong(
@@ -294,6 +300,7 @@ mod tests {
             (r#"{"role":"user"}"#, ".content"),
             (r#"{"role":"wizard","content":"a"}"#, ".role"),
             (r#"{"role":"user","content":5}"#, ".content"),
+            (r#"{"role":"user","content":[]}"#, ".content"),
             (
                 r#"{"role":"user","content":[{"type":"text"}]}"#,
                 ".content[0]",

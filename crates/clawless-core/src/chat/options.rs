@@ -7,10 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rules::{check_logit_bias, check_metadata, check_stop, check_tool_names};
 use crate::json::Json;
+use crate::money::Tokens;
 use crate::tool::Tool;
 
 /// The most answers to one request, as `OpenAI` has it.
 const MAX_CHOICES: u32 = 128;
+/// The longest answer that can be asked for: what every provider's 32-bit integer holds.
+const MAX_OUTPUT: u32 = i32::MAX.unsigned_abs();
 
 /// Sampling, limits, tools and formats: every member that is carried to the provider, under
 /// `OpenAI`'s own names. Absent members are not sent.
@@ -29,11 +32,11 @@ pub struct ChatOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
     /// The longest answer in tokens, in the older name.
-    #[garde(range(min = 1))]
+    #[garde(range(min = 1, max = MAX_OUTPUT))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     /// The longest answer in tokens.
-    #[garde(range(min = 1))]
+    #[garde(range(min = 1, max = MAX_OUTPUT))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
     /// Texts at which the answer ends.
@@ -213,5 +216,15 @@ impl ChatOptions {
     /// The longest answer that the client asked for, under either name.
     pub fn max_output(&self) -> Option<u32> {
         self.max_completion_tokens.or(self.max_tokens)
+    }
+
+    /// Sets the longest answer, under the name that the client used, else under the newer one.
+    pub fn limit_output(&mut self, most: Tokens) {
+        let most = Some(u32::try_from(most.get()).unwrap_or(u32::MAX));
+        if self.max_tokens.is_some() && self.max_completion_tokens.is_none() {
+            self.max_tokens = most;
+        } else {
+            self.max_completion_tokens = most;
+        }
     }
 }

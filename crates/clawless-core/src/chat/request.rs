@@ -10,6 +10,10 @@ use crate::error::{ApiError, ErrorCode};
 use crate::ids::SessionId;
 use crate::json::{self, Json, MAX_DEPTH};
 
+/// The longest schema, format or prediction that is carried to a provider. `OpenAI` takes 120,000
+/// characters of names and values in a schema; this leaves room for the punctuation around them.
+const MAX_CARRIED_BYTES: usize = 256 * 1024;
+
 /// The longest name of a model.
 const MAX_MODEL_BYTES: usize = 256;
 
@@ -191,6 +195,13 @@ fn check_carried_json(options: &ChatOptions) -> Result<(), ApiError> {
         .into_iter()
         .filter_map(|(name, json)| Some((name, json.as_ref()?)));
     for (name, json) in named.chain(schemas.map(|json| ("tools", json))) {
+        if json.as_str().len() > MAX_CARRIED_BYTES {
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                format!("Invalid `{name}`: longer than {MAX_CARRIED_BYTES} bytes."),
+            )
+            .param(name));
+        }
         json.read::<serde_json::Value>().map_err(|error| {
             ApiError::new(
                 ErrorCode::InvalidValue,
@@ -300,6 +311,7 @@ mod tests {
             "-1",
             "0",
             "4294967296",
+            "2147483648",
             "9007199254740993",
             "9223372036854775808",
             "1.5",

@@ -7,13 +7,14 @@
 use super::admission::denied;
 use super::lanes::TurnEnd;
 use super::machine::{Effects, Machine};
-use super::outbox::{ParkedTurn, Provenance, Receipt};
+use super::outbox::{ParkedTurn, Receipt};
 use super::output::{Answer, Closing, DenialReason, Event, Overdue};
 use super::quotas::Amounts;
 use super::reservations::Reservation;
 use super::rows::RowKey;
 use super::{MAX_CALL, Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
 use crate::ids::RequestId;
+use crate::money::Provenance;
 use crate::money::{MicroDollars, Tokens};
 use crate::time::Timestamp;
 

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::buckets::EndpointClass;
 use super::config::LedgerConfig;
-use super::outbox::Provenance;
 use super::price::Price;
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
+use crate::money::Provenance;
 use crate::money::{MicroDollars, Tokens};
 use crate::session::Head;
 use crate::time::Timestamp;

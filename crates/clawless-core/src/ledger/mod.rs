@@ -38,6 +38,7 @@ mod revocations;
 mod rows;
 mod waking;
 
+pub use crate::money::Provenance;
 pub use buckets::EndpointClass;
 pub use config::LedgerConfig;
 pub use headers::{RateHeaders, Window};
@@ -46,7 +47,7 @@ pub use input::{
     Settle, Spent, Ticket,
 };
 pub use machine::{Machine, Statement};
-pub use outbox::{ParkedTurn, Provenance, Receipt};
+pub use outbox::{ParkedTurn, Receipt};
 pub use output::{
     Answer, Closing, Denial, DenialReason, Event, Grant, Output, Overdue, QuotaUse, Stale, Woken,
 };

@@ -10,37 +10,8 @@ use super::quotas::{Amounts, Tally};
 use super::{MAX_PARKED, MAX_PARKED_TURN, Period, RESERVATION_SPAN, ReceiptKey};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
-use crate::money::Tokens;
+use crate::money::{Provenance, Tokens};
 use crate::time::Timestamp;
-
-/// How the usage on a receipt is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provenance {
-    /// The provider said so.
-    Provider,
-    /// Counted from what the provider sent.
-    Counted,
-    /// Estimated.
-    Estimated,
-    /// Nobody said how the call ended: it is charged what was reserved for its input.
-    Swept,
-    /// The call cost nothing.
-    Released,
-}
-
-impl Provenance {
-    /// The name in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::Counted => "counted",
-            Self::Estimated => "estimated",
-            Self::Swept => "swept",
-            Self::Released => "released",
-        }
-    }
-}
 
 /// What became of one reservation. D1 keeps one per request: a higher revision replaces a lower
 /// one, a lower or equal one changes nothing.

@@ -25,6 +25,15 @@ impl Price {
         MicroDollars::new(whole.min(MAX_CALL))
     }
 
+    /// The dearer of two prices, for input and output each.
+    #[must_use]
+    pub fn dearer(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+        }
+    }
+
     /// How many output tokens `budget` pays for, after `tokens_in`. `None`: any number. An error:
     /// not even the input.
     pub(super) fn affordable(

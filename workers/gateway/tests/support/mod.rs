@@ -5,15 +5,17 @@
     reason = "each test file uses its own part"
 )]
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use clawless_core::keys::KeyText;
+use clawless_core::ledger::{Input, Output, Write};
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
+use clawless_core::time::{Millis, Timer};
 use clawless_core::{
     ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, TenantId, Timestamp,
 };
@@ -21,12 +23,16 @@ use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
 use clawless_gateway::chat;
 use clawless_gateway::config::{Config, Variables};
+use clawless_gateway::ledger::shell::{Rows, Shell};
+use clawless_gateway::ledger::work::work_off;
+use clawless_gateway::ledger::{Ledger, LedgerError};
+use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
 use clawless_store::{api_keys, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
-use futures_util::StreamExt;
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::{LocalBoxFuture, join_all, select};
+use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
 /// When the tests take place: 2026-01-01.
@@ -36,6 +42,9 @@ const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const PROVIDERS: &str = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
     "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":32768}]}]"#;
 
+/// Wrong keys that an address may try, as the rate-limit binding is configured.
+const MAX_GUESSES: u32 = 20;
+
 /// A deployment.
 pub struct Deployment {
     pub sql: SqliteDatabase,
@@ -44,6 +53,9 @@ pub struct Deployment {
     pub time: VirtualTime,
     entropy: SeededEntropy,
     config: Rc<Config>,
+    memory: Memory,
+    ledgers: RefCell<HashMap<TenantId, Rc<Shell<MapRows>>>>,
+    guesses: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -82,6 +94,9 @@ impl Deployment {
             http: ScriptedHttp::new(&time),
             entropy: SeededEntropy::default(),
             config: Rc::new(Config::read(&TestVariables).expect("readable")),
+            memory: Memory::default(),
+            ledgers: RefCell::default(),
+            guesses: Cell::new(0),
             tasks: RefCell::default(),
             time,
         })
@@ -176,6 +191,25 @@ impl Deployment {
         self.run(self.send(headers, body.to_owned()))
     }
 
+    /// Says something in a session, and kills the Worker while the provider is silent.
+    pub fn abandon(self: &Rc<Self>, customer: &Customer, session: &str, text: &str) {
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-session-id", session),
+        ];
+        let request = pin!(self.send(&headers, ask(text).to_string()));
+        let death = pin!(self.time.sleep(Millis::from_secs(1)));
+        let mut tasks = Vec::new();
+        let mut life = select(request, death);
+        self.time.run(poll_fn(|context| {
+            let dead = life.poll_unpin(context).is_ready();
+            tasks.append(&mut self.tasks.borrow_mut());
+            tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+            if dead { Poll::Ready(()) } else { Poll::Pending }
+        }));
+    }
+
     /// One chat request, up to the end of its answer.
     async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
         let json = [("content-type", "application/json")];
@@ -184,6 +218,20 @@ impl Deployment {
         let request_id = RequestId::generate(self.time.now(), &self.entropy);
         let body = async { Ok(body.into_bytes()) };
         read(chat::create(self, &request_id, &head, body).await).await
+    }
+
+    /// A tenant's ledger.
+    pub fn shell(&self, tenant: &TenantId) -> Rc<Shell<MapRows>> {
+        let mut ledgers = self.ledgers.borrow_mut();
+        let open = || Rc::new(Shell::open(MapRows::default()).expect("empty rows"));
+        ledgers.entry(tenant.clone()).or_insert_with(open).clone()
+    }
+
+    /// What the ledger's alarm does.
+    pub fn ring(&self, tenant: &TenantId) {
+        let shell = self.shell(tenant);
+        let work = work_off(&*shell, &self.time, &self.sql, tenant);
+        self.time.run(work).expect("the work is done");
     }
 
     /// Runs a future and every task that it spawns, until all of them have ended.
@@ -218,6 +266,7 @@ impl Platform for Deployment {
     type Http = ScriptedHttp;
     type Time = VirtualTime;
     type Entropy = SeededEntropy;
+    type Ledger = Self;
 
     fn sql(&self) -> &SqliteDatabase {
         &self.sql
@@ -239,12 +288,61 @@ impl Platform for Deployment {
         &self.entropy
     }
 
+    fn ledger(&self) -> &Self {
+        self
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    async fn may_guess(&self, _address: &str) -> bool {
+        self.guesses.set(self.guesses.get() + 1);
+        self.guesses.get() <= MAX_GUESSES
+    }
+
     fn config(&self) -> &Rc<Config> {
         &self.config
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         self.tasks.borrow_mut().push(task);
+    }
+}
+
+/// The tenants' ledgers, each in memory.
+impl Ledger for Deployment {
+    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+        let shell = self.shell(tenant);
+        shell
+            .ask(&self.time, input)
+            .await
+            .map_err(|error| LedgerError(error.to_string()))
+    }
+}
+
+/// A ledger's rows, in memory.
+#[derive(Default)]
+pub struct MapRows(RefCell<BTreeMap<(String, String), String>>);
+
+impl Rows for MapRows {
+    fn load(&self) -> Result<Vec<(String, String, String)>, String> {
+        let rows = self.0.borrow();
+        let rows = rows
+            .iter()
+            .map(|((part, key), value)| (part.clone(), key.clone(), value.clone()));
+        Ok(rows.collect())
+    }
+
+    fn write(&self, writes: Vec<Write>) -> Result<(), String> {
+        let mut rows = self.0.borrow_mut();
+        for write in writes {
+            match write {
+                Write::Put { table, key, value } => rows.insert((table.to_owned(), key), value),
+                Write::Delete { table, key } => rows.remove(&(table.to_owned(), key)),
+            };
+        }
+        Ok(())
     }
 }
 

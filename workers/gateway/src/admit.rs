@@ -1,0 +1,228 @@
+//! Stage 4: the ledger's leave. ONE question before the provider is called.
+
+use clawless_core::ledger::{
+    Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
+    Pass, Period, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
+};
+use clawless_core::llm::LlmRequest;
+use clawless_core::{ApiError, RequestId, Tokens};
+use clawless_llm::tokens;
+
+use crate::authenticate::{incorrect, reread};
+use crate::caller::Caller;
+use crate::ledger::Ledger;
+use crate::platform::Platform;
+use crate::turn::Order;
+
+/// What a model may write at most where neither the client nor the model's entry says.
+const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
+
+/// The ledger's leave for a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// Who asks, by records that the ledger has confirmed.
+    pub caller: Caller,
+    /// What was granted.
+    pub grant: Grant,
+    /// How the caller's limits stand.
+    pub rates: RateHeaders,
+    /// What the request alone was estimated at, without the session's history.
+    pub tokens_in: Tokens,
+}
+
+/// Asks whether a model call may begin.
+///
+/// # Errors
+/// 401 for a revoked key, 403 for a suspended tenant, 429 for rates and quotas, 409 for a busy
+/// session, 503 where the ledger does not answer.
+pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, ApiError> {
+    let request = &order.request;
+    let primary = order.route.primary();
+    let tokens_in = tokens::of_request(&LlmRequest {
+        model: String::new(),
+        messages: request.messages.clone(),
+        options: request.options.clone(),
+    });
+    let question = Admit {
+        request_id: order.request_id.clone(),
+        caller: order.caller.for_ledger(),
+        class: EndpointClass::Chat,
+        session_id: request.session_id.clone(),
+        model: primary.model.id.clone(),
+        tokens_in,
+        max_tokens_out: request
+            .options
+            .max_output()
+            .map(|most| Tokens::new(most.into())),
+        default_tokens_out: primary.model.max_output.unwrap_or(DEFAULT_OUTPUT),
+        answers: request.options.n.unwrap_or(1),
+        price: order.route.dearest(),
+    };
+    let ask = |caller| {
+        Input::Admit(Box::new(Admit {
+            caller,
+            ..question.clone()
+        }))
+    };
+    let (output, caller) = confirmed(platform, &order.caller, ask).await?;
+    match output.answer {
+        Answer::Granted(grant) => Ok(Admission {
+            caller,
+            grant,
+            rates: output.headers,
+            tokens_in,
+        }),
+        answer => Err(refused(answer, &output.headers)),
+    }
+}
+
+/// Asks whether a request that costs nothing may pass: rate limits, revocation and suspension,
+/// without a reservation or a storage write.
+///
+/// # Errors
+/// As [`admit`], without quotas and sessions.
+pub async fn pass<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    class: EndpointClass,
+) -> Result<RateHeaders, ApiError> {
+    let ask = |caller| Input::Pass(Pass { caller, class });
+    let (output, _) = confirmed(platform, caller, ask).await?;
+    match output.answer {
+        Answer::Passed => Ok(output.headers),
+        answer => Err(refused(answer, &output.headers)),
+    }
+}
+
+/// Extends a reservation by the session's history, once it has been read.
+///
+/// # Errors
+/// 429 where the quota does not cover the history, 503 where the ledger does not answer.
+pub async fn extend<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    session: SessionState,
+) -> Result<(), ApiError> {
+    let extend = Extend {
+        request_id: admission.grant.request_id.clone(),
+        ticket: admission.grant.ticket,
+        tokens_in: admission.tokens_in.plus(session.token_total),
+        max_tokens_out: None,
+        session: Some(session),
+    };
+    let tenant = &admission.caller.tenant().id;
+    let output = platform.ledger().ask(tenant, Input::Extend(extend)).await?;
+    match output.answer {
+        Answer::Extended { max_tokens_out, .. } => {
+            admission.grant.max_tokens_out = max_tokens_out;
+            admission.grant.session = Some(session);
+            Ok(())
+        }
+        answer => Err(refused(answer, &output.headers)),
+    }
+}
+
+/// Gives a reservation back: the call failed before the provider produced anything. Where that
+/// fails too, the ledger's sweep does it.
+pub async fn release<P: Platform>(platform: &P, admission: &Admission) {
+    let request_id: RequestId = admission.grant.request_id.clone();
+    let tenant = &admission.caller.tenant().id;
+    if let Err(error) = platform
+        .ledger()
+        .ask(tenant, Input::Release { request_id })
+        .await
+    {
+        tracing::warn!(%error, "a reservation could not be given back; the sweep will do it");
+    }
+}
+
+/// Asks the ledger; where it calls our records stale, reads them again and asks once more.
+async fn confirmed<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    question: impl Fn(clawless_core::ledger::Caller) -> Input,
+) -> Result<(Output, Caller), ApiError> {
+    let tenant = &caller.tenant().id;
+    let output = platform
+        .ledger()
+        .ask(tenant, question(caller.for_ledger()))
+        .await?;
+    let Answer::Stale(stale) = output.answer else {
+        return Ok((output, caller.clone()));
+    };
+    let fresh = reread(platform, caller).await?;
+    let mut known = fresh.for_ledger();
+    if matches!(stale, Stale::Config { .. }) {
+        known.config = Some(Box::new(LedgerConfig::from(fresh.tenant())));
+    }
+    let output = platform.ledger().ask(tenant, question(known)).await?;
+    Ok((output, fresh))
+}
+
+/// What the client is told of a refusal.
+fn refused(answer: Answer, rates: &RateHeaders) -> ApiError {
+    let error = match answer {
+        Answer::Denied(denial) => denied(&denial),
+        // Twice stale: the record changed while we read it, or D1 lags behind the ledger.
+        other => ApiError::from(crate::ledger::LedgerError(format!("unexpected {other:?}"))),
+    };
+    rates
+        .pairs()
+        .into_iter()
+        .fold(error, |error, (name, value)| error.header(name, value))
+}
+
+fn denied(denial: &Denial) -> ApiError {
+    let message = match denial.reason {
+        DenialReason::KeyRevoked => return incorrect(),
+        DenialReason::Suspended => {
+            "This account is suspended. Ask the operator of this service.".to_owned()
+        }
+        DenialReason::RateLimited => {
+            "Rate limit reached for requests. Wait as long as `retry-after` says.".to_owned()
+        }
+        DenialReason::TooManyRunning => {
+            "Too many requests of this account are running at once.".to_owned()
+        }
+        DenialReason::QuotaUsedUp => quota_message(denial.quota),
+        DenialReason::SessionBusy => {
+            "Another turn of this session is still running. Try again when it is done.".to_owned()
+        }
+        DenialReason::SessionUnavailable => {
+            "The last turn of this session is not stored yet. Try again in a moment.".to_owned()
+        }
+        DenialReason::NotOpen => "This request has ended before.".to_owned(),
+    };
+    let error = ApiError::new(denial.reason.code(), message);
+    match denial.retry_after {
+        Some(wait) => error.retry_after(wait),
+        None => error,
+    }
+}
+
+fn quota_message(quota: Option<QuotaUse>) -> String {
+    let Some(QuotaUse {
+        kind,
+        used,
+        reserved,
+        limit,
+        resets_at,
+    }) = quota
+    else {
+        return "You exceeded your current quota.".to_owned();
+    };
+    let (kind, period) = (kind_name(kind), Period::of(resets_at));
+    format!(
+        "You exceeded your current quota of {kind}: {used} used and {reserved} reserved of {limit}. \
+         It starts anew on {period}-01 (UTC)."
+    )
+}
+
+/// What a quota counts, in words.
+const fn kind_name(kind: QuotaKind) -> &'static str {
+    match kind {
+        QuotaKind::Messages => "messages a month",
+        QuotaKind::Tokens => "tokens a month",
+        QuotaKind::MicroDollars => "millionths of a dollar a month",
+    }
+}

@@ -1,0 +1,55 @@
+//! The ledger as the gateway reaches it: a Durable Object that is found by the tenant's id.
+
+use clawless_core::TenantId;
+use clawless_core::ledger::{Input, Output};
+use worker::wasm_bindgen::JsValue;
+use worker::{Env, Method, ObjectNamespace, Request, RequestInit};
+
+use super::port::{Ledger, LedgerError, Question};
+
+/// The binding of the objects' namespace.
+const LEDGER: &str = "LEDGER";
+
+/// The objects of all tenants; every call fails where the binding is absent.
+pub struct RemoteLedger(Option<ObjectNamespace>);
+
+impl RemoteLedger {
+    /// Takes the namespace from the environment.
+    pub fn new(env: &Env) -> Self {
+        Self(env.durable_object(LEDGER).ok())
+    }
+}
+
+impl Ledger for RemoteLedger {
+    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+        let namespace = self
+            .0
+            .as_ref()
+            .ok_or_else(|| LedgerError("no binding".to_owned()))?;
+        let question = Question {
+            tenant: tenant.clone(),
+            input,
+        };
+        let body = serde_json::to_string(&question).map_err(failure)?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post)
+            .with_body(Some(JsValue::from_str(&body)));
+        // The host is never resolved: a stub leads to one object only.
+        let request = Request::new_with_init("http://ledger/", &init).map_err(failure)?;
+        // The name comes from the authenticated tenant, so no request can reach another's object.
+        let stub = namespace.get_by_name(tenant.as_str()).map_err(failure)?;
+        let mut response = stub.fetch_with_request(request).await.map_err(failure)?;
+        let text = response.text().await.map_err(failure)?;
+        if response.status_code() != 200 {
+            return Err(LedgerError(format!(
+                "status {}: {text}",
+                response.status_code()
+            )));
+        }
+        serde_json::from_str(&text).map_err(failure)
+    }
+}
+
+fn failure(error: impl std::fmt::Display) -> LedgerError {
+    LedgerError(error.to_string())
+}

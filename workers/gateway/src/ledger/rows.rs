@@ -1,0 +1,73 @@
+//! The machine's rows in the object's own `SQLite`.
+
+use clawless_core::ledger::Write;
+use serde::Deserialize;
+use worker::SqlStorage;
+use worker::wasm_bindgen::JsValue;
+
+use super::shell::Rows;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS ledger (
+    part TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (part, key)
+) WITHOUT ROWID";
+const LOAD: &str = "SELECT part, key, value FROM ledger";
+/// All changes of a batch in one statement: every statement costs a crossing into the runtime.
+const PUT: &str = "INSERT OR REPLACE INTO ledger (part, key, value)
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
+const DELETE: &str = "DELETE FROM ledger WHERE (part, key) IN
+    (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+
+/// The object's own storage.
+pub(super) struct ObjectRows(pub(super) SqlStorage);
+
+#[derive(Deserialize)]
+struct Row {
+    part: String,
+    key: String,
+    value: String,
+}
+
+impl Rows for ObjectRows {
+    fn load(&self) -> Result<Vec<(String, String, String)>, String> {
+        self.0.exec_raw(CREATE, None).map_err(text)?;
+        let rows: Vec<Row> = self
+            .0
+            .exec_raw(LOAD, None)
+            .and_then(|cursor| cursor.to_array())
+            .map_err(text)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.part, row.key, row.value))
+            .collect())
+    }
+
+    fn write(&self, writes: Vec<Write>) -> Result<(), String> {
+        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        for write in &writes {
+            match write {
+                Write::Put { table, key, value } => puts.push([*table, key, value]),
+                Write::Delete { table, key } => deletes.push([*table, key]),
+            }
+        }
+        // Both belong to the object's one implicit transaction, since nothing awaits in between.
+        self.execute(PUT, &puts)?;
+        self.execute(DELETE, &deletes)
+    }
+}
+
+impl ObjectRows {
+    fn execute<T: serde::Serialize>(&self, sql: &str, rows: &[T]) -> Result<(), String> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let json = serde_json::to_string(rows).map_err(|error| error.to_string())?;
+        self.0
+            .exec_raw(sql, vec![JsValue::from_str(&json)])
+            .map(drop)
+            .map_err(text)
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

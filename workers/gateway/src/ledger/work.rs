@@ -1,0 +1,156 @@
+//! The ledger's background work: receipts on their way to D1, and calls past their deadline.
+
+use clawless_core::ledger::{
+    Answer, Input, Overdue, ParkedTurn, ReceiptKey, Resolution, Resolve, Spent,
+};
+use clawless_core::time::{Clock, Millis, Timestamp};
+use clawless_core::{TenantId, Tokens};
+use clawless_store::Transient;
+use clawless_store::turns::{CommitError, NewTurn};
+use clawless_store::{Sql, SqlError, receipts, turns};
+
+use super::shell::{Rows, Shell, ShellError};
+
+/// How long receipts gather before they are sent, so that a busy tenant's come in batches.
+const GATHER: Millis = Millis::from_secs(2);
+
+/// How many receipts one batch takes to D1.
+const BATCH: usize = 50;
+
+/// How long to wait before a call past its deadline is looked up again.
+const LOOK_AGAIN: Millis = Millis::from_secs(5);
+
+/// The work could not be done; it is tried again later.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The ledger cannot go on.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// The database failed.
+    #[error("{source}: {}", source.internal())]
+    Sql {
+        /// Why.
+        #[from]
+        source: SqlError,
+    },
+}
+
+/// When there is work to do, if at all.
+pub fn next_work<R: Rows>(shell: &Shell<R>, now: Timestamp) -> Option<Timestamp> {
+    shell.read(|machine| {
+        let is_waiting =
+            machine.receipts().next().is_some() || machine.parked_turns().next().is_some();
+        let flush = is_waiting.then(|| now.plus(GATHER));
+        // A sweep that lies in the past has found calls that could not be looked up yet.
+        let sweep = machine
+            .next_sweep()
+            .map(|due| due.max(now.plus(LOOK_AGAIN)).min(due.max(now)));
+        [flush, sweep].into_iter().flatten().min()
+    })
+}
+
+/// Sends the receipts to D1, then finds out what became of the calls past their deadline. May be
+/// interrupted anywhere and repeated.
+///
+/// # Errors
+/// Where the database or the ledger's own storage fails; what was done until then stays done.
+pub async fn work_off<R: Rows>(
+    shell: &Shell<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
+    store_parked_turns(shell, time, sql, tenant).await?;
+    flush(shell, time, sql, tenant).await?;
+    if let Answer::Overdue(calls) = shell.apply(time.now(), Input::Sweep)?.answer {
+        for call in calls {
+            let resolve = Resolve {
+                resolution: look_up(sql, tenant, &call).await?,
+                request_id: call.request_id,
+                again: call.again,
+            };
+            shell.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
+        }
+    }
+    flush(shell, time, sql, tenant).await
+}
+
+/// Stores the turns that D1 refused at first, in their order. A turn that D1 will never take is
+/// given up; everything behind it goes on.
+async fn store_parked_turns<R: Rows>(
+    shell: &Shell<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
+    let parked: Vec<ParkedTurn> = shell.read(|machine| machine.parked_turns().cloned().collect());
+    for ParkedTurn {
+        request_id, turn, ..
+    } in parked
+    {
+        let stored = match turn.read::<NewTurn>() {
+            Err(error) => Err(error.to_string()),
+            Ok(turn) => match turns::commit(sql, tenant, &turn).await {
+                Ok(_) => Ok(()),
+                Err(CommitError::Sql(source)) if source.is_transient() => return Err(source.into()),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        if let Err(error) = &stored {
+            tracing::error!(
+                request = request_id.as_str(),
+                error,
+                "a parked turn is given up"
+            );
+        }
+        let ack = Input::AckTurn {
+            request_id,
+            stored: stored.is_ok(),
+        };
+        shell.apply(time.now(), ack)?;
+    }
+    Ok(())
+}
+
+/// Sends all receipts, a batch at a time.
+async fn flush<R: Rows>(
+    shell: &Shell<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
+    loop {
+        let batch: Vec<_> = shell.read(|machine| machine.receipts().take(BATCH).cloned().collect());
+        if batch.is_empty() {
+            return Ok(());
+        }
+        receipts::store(sql, tenant, &batch).await?;
+        let keys = batch.into_iter().map(|receipt| ReceiptKey {
+            request_id: receipt.request_id,
+            revision: receipt.revision,
+        });
+        shell.apply(time.now(), Input::AckReceipts(keys.collect()))?;
+    }
+}
+
+/// What D1 knows of a call: whether it has ended long ago, else what its stored turn says.
+async fn look_up(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    call: &Overdue,
+) -> Result<Resolution, SqlError> {
+    let request = &call.request_id;
+    if !call.again && receipts::is_stored(sql, tenant, request).await? {
+        return Ok(Resolution::Receipted);
+    }
+    let turn = turns::find_by_request(sql, tenant, request).await?;
+    Ok(turn.map_or(Resolution::NotFound, |turn| Resolution::Turn {
+        spent: Spent {
+            tokens_in: Tokens::new(turn.usage.prompt_tokens),
+            tokens_out: Tokens::new(turn.usage.completion_tokens),
+            cost: turn.cost,
+        },
+        provenance: turn.provenance,
+        model: Some(turn.model),
+    }))
+}

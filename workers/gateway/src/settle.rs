@@ -1,0 +1,92 @@
+//! Stages 8 and 9: the turn is stored and its reservation becomes a receipt. ONE message to the
+//! ledger after the answer.
+
+use clawless_core::json::Json;
+use clawless_core::ledger::{Answer, Closing, Input, Park, SessionState, Settle, Spent};
+use clawless_core::{ApiError, Tokens};
+
+use crate::commit::{Unstored, commit, state_after};
+use crate::ledger::Ledger;
+use crate::platform::Platform;
+use crate::turn::{Outcome, Turn};
+
+/// Stores a turn and settles its reservation. A turn that the database refuses for now is kept by
+/// the ledger, which stores it as soon as it can; the client need not know.
+///
+/// # Errors
+/// Why the turn is not stored and will not be. It is settled all the same.
+pub async fn conclude<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+) -> Result<(), ApiError> {
+    let (error, unstored) = match commit(platform, turn, outcome).await {
+        Ok(session) => {
+            tell(
+                platform,
+                turn,
+                Input::Settle(Box::new(settlement(turn, outcome, session))),
+            )
+            .await;
+            return Ok(());
+        }
+        Err(Unstored::Never(error)) => (error, None),
+        Err(Unstored::Later(new, error)) => (error, Some(new)),
+    };
+    if let (Some(new), Some(session)) = (unstored, &turn.session) {
+        let state = state_after(session, &new, new.expected.next());
+        let settle = settlement(turn, outcome, Some(state));
+        let park = Park {
+            settle,
+            turn: Json::of(&new).map_err(ApiError::internal)?,
+        };
+        if tell(platform, turn, Input::Park(Box::new(park))).await == Some(Answer::Parked) {
+            tracing::warn!(
+                internal = error.internal,
+                "the database refused a turn; it waits in the ledger"
+            );
+            return Ok(());
+        }
+    }
+    tell(
+        platform,
+        turn,
+        Input::Settle(Box::new(settlement(turn, outcome, None))),
+    )
+    .await;
+    Err(error)
+}
+
+/// What a call used, and where its session stands now.
+fn settlement(turn: &Turn, outcome: &Outcome, session: Option<SessionState>) -> Settle {
+    let tokens_in = Tokens::new(outcome.usage.prompt_tokens);
+    let tokens_out = Tokens::new(outcome.usage.completion_tokens);
+    Settle {
+        request_id: turn.request_id.clone(),
+        ticket: turn.ticket,
+        spent: Spent {
+            tokens_in,
+            tokens_out,
+            cost: outcome.cost(),
+        },
+        provenance: outcome.provenance,
+        model: Some(outcome.model.id.clone()),
+        session,
+    }
+}
+
+/// Tells the ledger; where that fails, its sweep finds the stored turn and settles by it.
+async fn tell<P: Platform>(platform: &P, turn: &Turn, input: Input) -> Option<Answer> {
+    match platform.ledger().ask(&turn.tenant, input).await {
+        Ok(output) => {
+            if output.answer == Answer::Closed(Closing::NotOpen) {
+                tracing::warn!("the call had been settled before");
+            }
+            Some(output.answer)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a call is not settled yet; the sweep will do it");
+            None
+        }
+    }
+}

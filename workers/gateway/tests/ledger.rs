@@ -1,0 +1,239 @@
+//! Money, quotas, rates and crashes, from the request to the books.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+mod support;
+
+use clawless_core::Millis;
+use clawless_core::Tokens;
+use clawless_core::ledger::{Input, Period};
+use clawless_core::limits::{LimitOverrides, Override};
+use clawless_core::tenant::TenantSettings;
+use clawless_core::time::Clock;
+use clawless_testkit::Fault;
+use clawless_testkit::provider::{Reply, Step};
+use serde_json::json;
+use support::{Customer, Deployment, answers, ask, ask_streamed, delta, end};
+
+/// A tenant that may use this many tokens a month.
+fn with_tokens(tokens: u64) -> TenantSettings {
+    let mut settings = TenantSettings::default();
+    settings.quotas.tokens_per_month = Override::Set(Tokens::new(tokens));
+    settings
+}
+
+/// What the ledger has booked and what is still open, in tokens of this month.
+fn books(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
+    let shell = deployment.shell(&customer.tenant);
+    let statement = shell.read(|m| m.statement(Period::of(deployment.time.now())));
+    (
+        statement.closed.used().tokens.get(),
+        statement.open.tokens.get(),
+    )
+}
+
+#[test]
+fn a_call_is_booked_with_what_the_provider_says() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    let response = deployment.chat(&customer, &ask("Hi"));
+    assert_eq!(books(&deployment, &customer), (10, 0));
+    assert!(
+        response
+            .headers
+            .contains_key("x-ratelimit-remaining-requests")
+    );
+    deployment.ring(&customer.tenant);
+    let receipts = deployment
+        .sql
+        .rows("SELECT tokens_in, tokens_out, provenance FROM receipts");
+    assert_eq!(
+        receipts,
+        [json!({"tokens_in": 7, "tokens_out": 3, "provenance": "provider"})]
+    );
+}
+
+#[test]
+fn a_call_that_fails_before_its_first_byte_costs_nothing() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(Reply::json(500, "{}"));
+    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 502);
+    assert_eq!(books(&deployment, &customer), (0, 0));
+    assert_eq!(
+        deployment.http.requests().len(),
+        3,
+        "the first try and two retries"
+    );
+}
+
+#[test]
+fn a_stream_that_breaks_is_charged_with_what_it_produced() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Some words before the end.").into_bytes()),
+        Step::Break,
+    ]));
+    deployment.chat(&customer, &ask_streamed("Hi"));
+    let (used, open) = books(&deployment, &customer);
+    assert!(used > 0 && open == 0);
+    deployment.ring(&customer.tenant);
+    let receipts = deployment.sql.rows("SELECT provenance FROM receipts");
+    assert_eq!(receipts, [json!({"provenance": "estimated"})]);
+}
+
+#[test]
+fn a_used_up_quota_is_refused_in_openais_words_and_without_a_retry() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer_with(with_tokens(0), |_| {});
+    let response = deployment.chat(&customer, &ask("Hi"));
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (429, "insufficient_quota")
+    );
+    assert_eq!(response.headers["x-should-retry"], "false");
+    assert!(
+        response.body.contains("0 used and 0 reserved of 0"),
+        "{}",
+        response.body
+    );
+    assert!(deployment.http.requests().is_empty());
+}
+
+#[test]
+fn an_answer_without_a_limit_is_capped_by_what_the_quota_leaves() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer_with(with_tokens(100), |_| {});
+    deployment.http.always(answers("Hello."));
+    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    let sent: serde_json::Value =
+        serde_json::from_slice(&deployment.http.requests()[0].body).expect("JSON");
+    let most = sent["max_completion_tokens"]
+        .as_u64()
+        .or(sent["max_tokens"].as_u64());
+    assert!(most.is_some_and(|most| (1..100).contains(&most)), "{sent}");
+}
+
+#[test]
+fn a_revoked_key_is_refused_before_the_provider_is_called() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("ok"));
+    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    let key_id = deployment.sql.rows("SELECT id FROM api_keys")[0]["id"].clone();
+    let key_id = key_id.as_str().expect("text").parse().expect("an id");
+    let now = deployment.time.now();
+    deployment
+        .shell(&customer.tenant)
+        .apply(now, Input::Revoke { key_id })
+        .expect("applied");
+    let unknown = deployment.chat_with(
+        &[("authorization", "Bearer cl_sk_nonsense")],
+        &ask("Hi").to_string(),
+    );
+    let refused = deployment.chat(&customer, &ask("Hi"));
+    assert_eq!((refused.status, &refused.body), (401, &unknown.body));
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn requests_beyond_the_burst_wait_as_long_as_they_are_told() {
+    let deployment = Deployment::new();
+    let settings = TenantSettings {
+        limits: LimitOverrides {
+            requests_per_minute: Override::Set(60),
+            burst: Override::Set(2),
+            ..LimitOverrides::default()
+        },
+        ..TenantSettings::default()
+    };
+    let customer = deployment.customer_with(settings, |_| {});
+    deployment.http.always(answers("ok"));
+    for _ in 0..2 {
+        assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    }
+    let refused = deployment.chat(&customer, &ask("Hi"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (429, "rate_limit_exceeded")
+    );
+    let wait = refused.headers["retry-after-ms"]
+        .parse()
+        .expect("milliseconds");
+    assert!((1..=1000).contains(&wait), "{wait}");
+    deployment.time.advance(Millis::new(wait));
+    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+}
+
+#[test]
+fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    assert_eq!(deployment.say(&customer, "s", "first").status, 200);
+    deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
+    // Authentication is remembered: the session's look-up and its history come first.
+    let broken = || Some(Fault::Before("D1_ERROR: Network connection lost."));
+    deployment.sql.plan(
+        [None, None]
+            .into_iter()
+            .chain(std::iter::repeat_with(broken).take(5)),
+    );
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let response = deployment.chat_with(&headers, &ask_streamed("second").to_string());
+    assert!(response.is_done(), "{}", response.body);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+    deployment.ring(&customer.tenant);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM receipts"), 2);
+}
+
+#[test]
+fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
+    use clawless_core::keys::KeyText;
+    let deployment = Deployment::new();
+    let entropy = clawless_testkit::SeededEntropy::default();
+    let guess = || {
+        let key = KeyText::generate(clawless_core::KeyKind::Secret, &entropy);
+        let bearer = format!("Bearer {}", key.reveal());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("cf-connecting-ip", "192.0.2.1"),
+        ];
+        deployment
+            .chat_with(&headers, &ask("Hi").to_string())
+            .status
+    };
+    let statuses: Vec<u16> = (0..21).map(|_| guess()).collect();
+    assert_eq!(statuses[..20], [401; 20]);
+    assert_eq!(statuses[20], 429);
+    let reads = deployment.sql.calls();
+    assert_eq!(guess(), 429);
+    assert_eq!(deployment.sql.calls(), reads);
+}
+
+#[test]
+fn a_call_whose_end_nobody_told_is_found_by_the_sweep() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    deployment.say(&customer, "s", "Hi");
+    // A second turn is admitted, and the Worker dies with it.
+    deployment.http.next(Reply::steps(vec![Step::Hang]));
+    deployment.abandon(&customer, "s", "Are you there?");
+    assert!(books(&deployment, &customer).1 > 0);
+    deployment.time.advance(Millis::from_secs(661));
+    deployment.ring(&customer.tenant);
+    assert_eq!(
+        books(&deployment, &customer),
+        (10, 0),
+        "a session's turn is given back"
+    );
+}
