@@ -8,9 +8,9 @@ use crate::sampling::Sampling;
 use crate::text::Tokenizer;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// What is to be decoded.
 #[derive(Debug)]
@@ -53,13 +53,19 @@ pub(crate) struct Usage {
 #[derive(Debug)]
 pub(crate) struct Answer {
     events: mpsc::UnboundedReceiver<Event>,
+    closing: watch::Receiver<bool>,
     place: Place,
 }
 
 impl Answer {
-    /// The next event; none after the last.
+    /// The next event; none after the last. When the process is about to end this does not wait for the
+    /// thread, which may be in the middle of a block: a reader must hear of it while there is time.
     pub(crate) async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        tokio::select! {
+            biased;
+            event = self.events.recv() => event,
+            _ = self.closing.wait_for(|closing| *closing) => Some(Event::Failed(CLOSING.into())),
+        }
     }
 }
 
@@ -68,6 +74,8 @@ impl Drop for Answer {
         self.place.leave();
     }
 }
+
+const CLOSING: &str = "The local model is shutting down.";
 
 struct Job {
     work: Work,
@@ -81,7 +89,7 @@ struct Job {
 pub(crate) struct Engine {
     jobs: mpsc::UnboundedSender<Job>,
     queue: Queue,
-    closing: Arc<AtomicBool>,
+    closing: Arc<watch::Sender<bool>>,
     last_seconds: Arc<AtomicU64>,
 }
 
@@ -105,12 +113,12 @@ impl Engine {
         let engine = Self {
             jobs,
             queue: Queue::new(waiting),
-            closing: Arc::default(),
+            closing: Arc::new(watch::Sender::new(false)),
             last_seconds: Arc::new(AtomicU64::new(1)),
         };
         let worker = Worker {
             generation: Generation::new(model, PrefixCache::default(), tokenizer),
-            closing: Arc::clone(&engine.closing),
+            closing: engine.closing.subscribe(),
             last_seconds: Arc::clone(&engine.last_seconds),
         };
         std::thread::Builder::new()
@@ -121,7 +129,7 @@ impl Engine {
 
     /// Puts a job in the queue, or refuses it at once.
     pub(crate) fn submit(&self, work: Work) -> Result<Answer, Refused> {
-        if self.closing.load(Ordering::Relaxed) {
+        if *self.closing.borrow() {
             return Err(Refused::Closed);
         }
         let place = self.queue.enter().ok_or_else(|| Refused::Full {
@@ -135,7 +143,11 @@ impl Engine {
             place: place.clone(),
         };
         self.jobs.send(job).map_err(|_| Refused::Closed)?;
-        Ok(Answer { events, place })
+        Ok(Answer {
+            events,
+            closing: self.closing.subscribe(),
+            place,
+        })
     }
 
     /// How many requests decode or wait now.
@@ -143,15 +155,15 @@ impl Engine {
         self.queue.len()
     }
 
-    /// Ends the running answer at its next token and takes no more jobs.
+    /// Ends all answers and takes no more jobs.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.closing.send_replace(true);
     }
 }
 
 struct Worker {
     generation: Generation,
-    closing: Arc<AtomicBool>,
+    closing: watch::Receiver<bool>,
     last_seconds: Arc<AtomicU64>,
 }
 
@@ -161,13 +173,12 @@ impl Worker {
             if !job.events.is_closed() {
                 self.answer(&job);
             }
-            job.place.leave();
         }
     }
 
     fn answer(&mut self, job: &Job) {
         let started = Instant::now();
-        let wanted = || !job.events.is_closed() && !self.closing.load(Ordering::Relaxed);
+        let wanted = || !job.events.is_closed() && !*self.closing.borrow();
         let report = |event| drop(job.events.send(event));
         // A panic in a tensor kernel must not take the server with it.
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -178,17 +189,17 @@ impl Worker {
                 log(&finished.usage, started);
                 Event::Done(finished)
             }
-            Ok(Ok(None)) => Event::Failed("The local model is shutting down.".into()),
+            Ok(Ok(None)) => Event::Failed(CLOSING.into()),
             Ok(Err(error)) => self.fail(&error.to_string()),
             Err(_) => self.fail("a kernel panicked"),
         };
-        report(last);
         self.last_seconds
             .store(started.elapsed().as_secs(), Ordering::Relaxed);
+        // Before the end is told: who has seen it may ask again at once.
+        job.place.leave();
+        report(last);
     }
-}
 
-impl Worker {
     /// Logs the cause, which stays here, and starts the next answer on empty caches.
     fn fail(&mut self, cause: &str) -> Event {
         eprintln!("decoding failed: {cause}");

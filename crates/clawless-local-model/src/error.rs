@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     Server(#[from] std::io::Error),
 }
 
-/// An answer in OpenAI's error envelope.
+/// An answer in `OpenAI`'s error envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -138,7 +138,7 @@ impl ApiError {
         )
     }
 
-    /// OpenAI's `type`, which follows from the status.
+    /// `OpenAI`'s `type`, which follows from the status.
     fn kind(&self) -> &'static str {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",

@@ -7,6 +7,7 @@ use crate::http::{App, router, unix_seconds};
 use crate::model::{Gguf, Transformer};
 use crate::text::Tokenizer;
 use crate::threads;
+use axum::serve::ListenerExt as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -38,6 +39,8 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
         .await
         .map_err(|source| Failure::Listen { address, source })?;
     let address = listener.local_addr()?;
+    // A token is a small packet, and must not wait for the next.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
 
     let app = Arc::new(load(options)?);
     let engine = app.engine.clone();

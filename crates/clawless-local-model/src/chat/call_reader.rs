@@ -49,7 +49,7 @@ impl CallReader {
             let (before, after) = (before.to_owned(), after.to_owned());
             self.held = after;
             let event = if self.inside {
-                self.read(before, CLOSE)
+                self.read(&before, CLOSE)
             } else {
                 self.plain(before)
             };
@@ -75,7 +75,7 @@ impl CallReader {
     pub(crate) fn finish(&mut self) -> Vec<Event> {
         let held = std::mem::take(&mut self.held);
         let event = if self.inside {
-            self.read(held, "")
+            self.read(&held, "")
         } else {
             self.plain(held)
         };
@@ -88,8 +88,8 @@ impl CallReader {
     }
 
     /// A call, or the text as the model wrote it when it is none.
-    fn read(&mut self, body: String, close: &str) -> Option<Event> {
-        match self.parse(&body) {
+    fn read(&mut self, body: &str, close: &str) -> Option<Event> {
+        match self.parse(body) {
             Some(call) => {
                 self.called = true;
                 Some(Event::Call(call))
@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn text_without_calls_passes() {
         assert_eq!(
-            read(&ToolChoice::Auto, &["a <b", "> c"]),
-            ["'a '", "'<b> c'"]
+            read(&ToolChoice::Auto, &["a <t", "b> c"]),
+            ["'a '", "'<tb> c'"]
         );
     }
 

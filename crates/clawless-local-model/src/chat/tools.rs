@@ -25,10 +25,11 @@ pub(crate) enum ToolChoice {
 
 /// What follows the system message: the signatures, and the form of a call.
 pub(crate) fn describe(tools: &[Tool]) -> String {
-    let signatures: String = tools
-        .iter()
-        .map(|tool| format!("{}\n", tool.definition))
-        .collect();
+    let mut signatures = String::new();
+    for tool in tools {
+        signatures.push_str(&tool.definition.to_string());
+        signatures.push('\n');
+    }
     format!(
         "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\n\
          You are provided with function signatures within <tools></tools> XML tags:\n\

@@ -1,4 +1,4 @@
-//! OpenAI's wire: reading requests, relaying answers.
+//! `OpenAI`'s wire: reading requests, relaying answers.
 
 mod chunks;
 mod fields;

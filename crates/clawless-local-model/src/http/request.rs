@@ -15,7 +15,7 @@ const DEFAULT_MAX_TOKENS: usize = 512;
 const DEFAULT_TEMPERATURE: f32 = 0.25;
 const DEFAULT_TOP_P: f32 = 0.9;
 const DEFAULT_REPEAT_PENALTY: f32 = 1.1;
-/// OpenAI's own limit on `stop`.
+/// `OpenAI`'s own limit on `stop`.
 const MOST_STOPS: usize = 4;
 
 /// A checked request.

@@ -149,7 +149,8 @@ async fn name_the_request(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
     let mut response = next.run(request).await.into_response();
     let id = given.or_else(|| HeaderValue::try_from(format!("req_{}", random_id())).ok());
-    eprintln!("{line} {} {id:?}", response.status().as_u16());
+    let name = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("-");
+    eprintln!("{line} {} {name}", response.status().as_u16());
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -70,9 +70,10 @@ impl Tokenizer {
         for piece in pieces {
             match piece {
                 Piece::Mark(mark) => {
-                    ids.push(self.inner.token_to_id(mark).ok_or_else(|| {
+                    let id = self.inner.token_to_id(mark);
+                    ids.push(id.ok_or_else(|| {
                         Failure::Unusable(format!("its vocabulary has no `{mark}`"))
-                    })?)
+                    })?);
                 }
                 Piece::Text(text) => {
                     let encoding = self

@@ -1,5 +1,12 @@
 //! The server under test and a client small enough to leave in the middle of an answer.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on should say where, and it runs natively"
+)]
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,28 +15,28 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running server; it is ended with the test.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     address: String,
 }
 
 /// The model's name on the wire.
-pub const MODEL: &str = "tiny";
+pub(crate) const MODEL: &str = "tiny";
 
 /// The path of the test model.
-pub fn model_path() -> String {
+pub(crate) fn model_path() -> String {
     std::env::var("CLAWLESS_TEST_MODEL").expect(
         "CLAWLESS_TEST_MODEL must name the GGUF file of SmolLM2-135M-Instruct; `cargo xtask test` sets it",
     )
 }
 
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_clawless-local-model"))
 }
 
 impl Server {
     /// Starts `serve` and waits for its line on stdout.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let mut process = binary()
             .args(["serve", "--model", &model_path(), "--id", MODEL])
             .args(options)
@@ -58,10 +65,10 @@ impl Server {
     }
 
     /// Sends a request and returns the connection, with nothing read from it.
-    pub fn open(&self, method: &str, path: &str, body: &str) -> Connection {
+    pub(crate) fn open(&self, method: &str, path: &str, body: &str) -> Connection {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
+            .set_read_timeout(Some(Duration::from_mins(2)))
             .unwrap();
         write!(
             stream,
@@ -73,29 +80,29 @@ impl Server {
         Connection(BufReader::new(stream))
     }
 
-    pub fn send(&self, method: &str, path: &str, body: &str) -> Reply {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Reply {
         self.open(method, path, body).finish()
     }
 
     /// A chat with these members besides the model.
-    pub fn chat(&self, body: &Value) -> Reply {
+    pub(crate) fn chat(&self, body: &Value) -> Reply {
         self.send("POST", "/v1/chat/completions", &with_model(body))
     }
 
     /// Begins a chat whose answer is read, or not, by the test.
-    pub fn begin(&self, body: &Value) -> Connection {
+    pub(crate) fn begin(&self, body: &Value) -> Connection {
         self.open("POST", "/v1/chat/completions", &with_model(body))
     }
 
     /// How many requests decode or wait.
-    pub fn busy(&self) -> u64 {
+    pub(crate) fn busy(&self) -> u64 {
         self.send("GET", "/health", "").json()["busy"]
             .as_u64()
             .unwrap()
     }
 
     /// Waits until this many are busy.
-    pub fn wait_until_busy(&self, count: u64) {
+    pub(crate) fn wait_until_busy(&self, count: u64) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.busy() != count {
             assert!(Instant::now() < deadline, "never {count} busy");
@@ -104,7 +111,7 @@ impl Server {
     }
 
     /// Ends the process politely and waits for it.
-    pub fn terminate(&mut self) -> ExitStatus {
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
         let id = self.process.id().to_string();
         assert!(
             Command::new("kill")
@@ -131,18 +138,18 @@ fn with_model(body: &Value) -> String {
 }
 
 /// An answer on its way. Dropping it closes the socket.
-pub struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     /// The next line, without its end; none at the end.
-    pub fn line(&mut self) -> Option<String> {
+    pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.0.read_line(&mut line).unwrap();
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
     /// Reads all of it.
-    pub fn finish(mut self) -> Reply {
+    pub(crate) fn finish(mut self) -> Reply {
         let status = self.line().unwrap();
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
         let mut headers = Vec::new();
@@ -172,25 +179,25 @@ impl Connection {
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/json"));
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The text of an answer that was not streamed.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.body);
         self.json()["choices"][0]["message"]["content"]
             .as_str()
@@ -199,7 +206,7 @@ impl Reply {
     }
 
     /// The `data` of each event.
-    pub fn events(&self) -> Vec<&str> {
+    pub(crate) fn events(&self) -> Vec<&str> {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
             .split("\n\n")
@@ -209,7 +216,7 @@ impl Reply {
     }
 
     /// The error's `param` and `code`.
-    pub fn error(&self) -> (u16, Value, Value) {
+    pub(crate) fn error(&self) -> (u16, Value, Value) {
         let error = self.json()["error"].clone();
         assert!(
             error["message"].is_string() && error["type"].is_string(),

@@ -1,8 +1,8 @@
 use super::*;
-use crate::chat::Role;
+use crate::chat::Role::{self, Assistant, System, Tool, User};
 use serde_json::json;
 
-fn read(changes: Value) -> Result<ChatRequest, ApiError> {
+fn read(changes: &Value) -> Result<ChatRequest, ApiError> {
     let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
     let members = body.as_object_mut().unwrap();
     members.extend(changes.as_object().unwrap().clone());
@@ -10,7 +10,7 @@ fn read(changes: Value) -> Result<ChatRequest, ApiError> {
 }
 
 /// The `param` of the refusal.
-fn refused(changes: Value) -> String {
+fn refused(changes: &Value) -> String {
     let error = read(changes).unwrap_err();
     assert_eq!(error.status, 400, "{error:?}");
     error.param.unwrap_or_default()
@@ -18,13 +18,11 @@ fn refused(changes: Value) -> String {
 
 #[test]
 fn a_bare_request_gets_the_defaults() {
-    let request = read(json!({})).unwrap();
+    let request = read(&json!({})).unwrap();
     assert_eq!(request.max_tokens, 512);
-    assert_eq!(
-        (request.sampling.temperature, request.sampling.top_p),
-        (0.25, 0.9)
-    );
-    assert_eq!(request.sampling.repeat_penalty, 1.1);
+    assert!((request.sampling.temperature - 0.25).abs() < 1e-6);
+    assert!((request.sampling.top_p - 0.9).abs() < 1e-6);
+    assert!((request.sampling.repeat_penalty - 1.1).abs() < 1e-6);
     assert!(!request.stream && request.stop.is_empty() && request.tools.is_empty());
 }
 
@@ -32,12 +30,12 @@ fn a_bare_request_gets_the_defaults() {
 fn null_is_the_same_as_absent() {
     let nulls = json!({"stop": null, "max_tokens": null, "temperature": null, "seed": null,
         "tools": null, "stream": null, "n": null, "stream_options": null});
-    assert_eq!(read(nulls).unwrap().max_tokens, 512);
+    assert_eq!(read(&nulls).unwrap().max_tokens, 512);
 }
 
 #[test]
 fn everything_that_is_honoured_is_read() {
-    let request = read(json!({
+    let request = read(&json!({
         "stream": true, "stream_options": {"include_usage": true},
         "max_tokens": 9, "max_completion_tokens": 5,
         "stop": ["a", "b"], "seed": -1, "temperature": 0, "top_p": 1,
@@ -50,7 +48,7 @@ fn everything_that_is_honoured_is_read() {
     assert_eq!(request.stop, ["a", "b"]);
     assert_eq!(request.sampling.seed, u64::MAX);
     assert_eq!(request.sampling.bias, [(5, -100.0)]);
-    assert_eq!(read(json!({"stop": "x"})).unwrap().stop, ["x"]);
+    assert_eq!(read(&json!({"stop": "x"})).unwrap().stop, ["x"]);
 }
 
 #[test]
@@ -119,18 +117,18 @@ fn wrong_types_and_values_name_their_parameter() {
         (json!({"tool_choice": "required"}), "tool_choice"),
         (json!({"functions": []}), "functions"),
     ] {
-        assert_eq!(refused(changes.clone()), param, "{changes}");
+        assert_eq!(refused(&changes), param, "{changes}");
     }
 }
 
 #[test]
 fn parts_of_text_are_joined_and_other_parts_are_named() {
     let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
-    let request = read(json!({"messages": [{"role": "user", "content": parts}]})).unwrap();
+    let request = read(&json!({"messages": [{"role": "user", "content": parts}]})).unwrap();
     assert_eq!(request.messages[0].text, "ab");
     let image = json!([{"type": "image_url", "image_url": {"url": "data:"}}]);
     assert_eq!(
-        refused(json!({"messages": [{"role": "user", "content": image}]})),
+        refused(&json!({"messages": [{"role": "user", "content": image}]})),
         "messages[0].content[0].type"
     );
 }
@@ -146,9 +144,8 @@ fn all_six_roles_are_known() {
         {"role": "tool", "tool_call_id": "1", "content": "t"},
         {"role": "function", "name": "f", "content": "t"},
     ]);
-    let request = read(json!({"messages": messages})).unwrap();
+    let request = read(&json!({"messages": messages})).unwrap();
     let roles: Vec<Role> = request.messages.iter().map(|m| m.role).collect();
-    use Role::{Assistant, System, Tool, User};
     assert_eq!(roles, [System, System, User, Assistant, Tool, Tool]);
     assert_eq!(request.messages[3].calls, [("f".into(), "{}".into())]);
 }
@@ -168,10 +165,10 @@ fn tools_are_refused_where_the_model_cannot_call_them_unless_none_may_be_called(
 fn a_named_choice_must_be_offered() {
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
     let named = |name: &str| json!({"type": "function", "function": {"name": name}});
-    let request = read(json!({"tools": tools, "tool_choice": named("f")})).unwrap();
+    let request = read(&json!({"tools": tools, "tool_choice": named("f")})).unwrap();
     assert_eq!(request.tool_choice, ToolChoice::Named("f".into()));
     assert_eq!(
-        refused(json!({"tools": tools, "tool_choice": named("g")})),
+        refused(&json!({"tools": tools, "tool_choice": named("g")})),
         "tool_choice"
     );
 }
