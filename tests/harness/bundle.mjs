@@ -17,18 +17,25 @@ const MIGRATIONS = path.join(ROOT, "migrations");
 
 /**
  * Options for one Worker: its wrangler configuration, with the modules of the
- * bundle that is under test.
+ * bundle that is under test. `objectsOf` names the Worker whose Durable Objects
+ * it shall use in place of its own.
  */
-export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD } = {}) {
+export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
   // Modules are listed below; wrangler's rules for finding them are not needed.
   const { modulesRules: _rules, rootPath: _root, ...rest } = options;
+  const dir = bundleDir(build, worker);
+  const kept = (bindings = {}) => Object.fromEntries(Object.entries(bindings).filter(([binding]) => !without.includes(binding)));
+  const objects = Object.entries(kept(rest.durableObjects)).map(([binding, object]) => [binding, { ...object, scriptName: objectsOf ?? object.scriptName }]);
   return {
     ...rest,
     name: name ?? `clawless-${worker}`,
-    modules: modules(bundleDir(build, worker)),
+    modules: modules(dir),
+    modulesRoot: dir,
     bindings: { ...rest.bindings, ...vars },
-    serviceBindings: Object.fromEntries(Object.entries(rest.serviceBindings).filter(([binding]) => !without.includes(binding))),
+    serviceBindings: kept(rest.serviceBindings),
+    durableObjects: Object.fromEntries(objects),
+    ratelimits: kept(rest.ratelimits),
     // Straight into the Worker: no proxy of the tools between a test and the answer.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };

@@ -30,7 +30,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       handleStructuredLogs: (entry) => logs.push(entry),
       ...(persist ? { resourcePersistencePath: persist, defaultPersistRoot: persist } : {}),
       workers: [
-        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without, build })),
+        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without, build, objectsOf: name === names[0] ? undefined : names[0] })),
         workerOptions("admin"),
         workerOptions("widget-server"),
       ],
