@@ -18,9 +18,9 @@ const MIGRATIONS = path.join(ROOT, "migrations");
 /**
  * Options for one Worker: its wrangler configuration, with the modules of the
  * bundle that is under test. `objectsOf` names the Worker whose Durable Objects
- * it shall use in place of its own.
+ * it shall use in place of its own; `clockAheadMs` puts test-clock.mjs in front.
  */
-export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf } = {}) {
+export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
   // Modules are listed below; wrangler's rules for finding them are not needed.
   const { modulesRules: _rules, rootPath: _root, ...rest } = options;
@@ -30,7 +30,7 @@ export function workerOptions(worker, { name, vars = {}, without = [], build = B
   return {
     ...rest,
     name: name ?? `clawless-${worker}`,
-    modules: modules(dir),
+    modules: [...(clockAheadMs === undefined ? [] : [clockModule(dir, clockAheadMs)]), ...modules(dir)],
     modulesRoot: dir,
     bindings: { ...rest.bindings, ...vars },
     serviceBindings: kept(rest.serviceBindings),
@@ -53,6 +53,12 @@ export function migrations() {
     .filter((name) => name.endsWith(".sql"))
     .sort()
     .map((name) => ({ name, statements: unstable_splitSqlQuery(readFileSync(path.join(MIGRATIONS, name), "utf8")) }));
+}
+
+/** The module of a test that stands in front of the bundle's own. */
+function clockModule(dir, aheadMs) {
+  const source = readFileSync(path.join(ROOT, "tests/harness/test-clock.mjs"), "utf8");
+  return { type: "ESModule", path: path.join(dir, "test-clock.js"), contents: `globalThis.aheadMs = ${aheadMs};\n${source}` };
 }
 
 const MODULE_TYPES = { ".js": "ESModule", ".mjs": "ESModule", ".wasm": "CompiledWasm" };

@@ -12,8 +12,8 @@ import { startStack } from "./stack.mjs";
  * Starts a stack in its own process group over the folder `persist`; `kill()`
  * ends all of it at once, as a power cut would.
  */
-export async function startStackProcess({ persist, upstream, tenants }) {
-  const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider() };
+export async function startStackProcess({ persist, upstream, tenants, gateways = 1, clockAheadMs }) {
+  const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider(), gateways, clockAheadMs };
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(options)], {
     detached: true,
     stdio: ["ignore", "pipe", "inherit"],
@@ -35,8 +35,8 @@ export async function startStackProcess({ persist, upstream, tenants }) {
   };
 }
 
-async function main({ persist, tenants, fresh, provider }) {
-  const stack = await startStack({ persist, tenants, fresh, upstream: { provider: () => provider } });
+async function main({ provider, ...options }) {
+  const stack = await startStack({ ...options, upstream: { provider: () => provider } });
   process.stdout.write(`${JSON.stringify({ urls: stack.urls, tenants: stack.tenants })}\n`);
 }
 

@@ -1,9 +1,17 @@
 // A whole stack of its own for one test file: gateway, admin and widget-server
 // on workerd, with D1 and KV, in front of a scripted upstream.
+import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { migrations, workerOptions } from "./bundle.mjs";
 import { seedTenant } from "./seed.mjs";
 import { startUpstream } from "./upstream.mjs";
+
+const OTHER_LEDGER = "other-ledger";
+
+function otherLedger(script) {
+  const durableObjects = { LEDGER: { className: "TenantLedger", useSQLite: true } };
+  return { name: OTHER_LEDGER, modules: true, script, compatibilityDate: "2026-11-01", durableObjects };
+}
 
 /**
  * Starts a stack and returns it; whoever starts it calls `stop()`.
@@ -15,9 +23,11 @@ import { startUpstream } from "./upstream.mjs";
  * - `persist`: a folder that keeps D1 and KV; without one they live in memory.
  * - `fresh`: whether the database is new and wants its migrations.
  * - `upstream`: an upstream that the caller owns, in place of a new one.
+ * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; with it `stack.ring` works.
+ * - `ledgerScript`: a module in place of the gateway's own ledger, for one that fails.
  * - `build`: the folder of the gateway's bundle, if it is another than the other Workers'.
  */
-export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build } = {}) {
+export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript } = {}) {
   const upstream = given ?? (await startUpstream());
   const logs = [];
   const names = Array.from({ length: gateways }, (_, index) => (index === 0 ? "clawless-gateway" : `clawless-gateway-${index + 1}`));
@@ -30,7 +40,8 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       handleStructuredLogs: (entry) => logs.push(entry),
       ...(persist ? { resourcePersistencePath: persist, defaultPersistRoot: persist } : {}),
       workers: [
-        ...names.map((name) => workerOptions("gateway", { name, vars: gatewayVars, without, build, objectsOf: name === names[0] ? undefined : names[0] })),
+        ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
+        ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
         workerOptions("admin"),
         workerOptions("widget-server"),
       ],
@@ -85,6 +96,51 @@ class Stack {
       await execute(this.db, tenant.statements);
       this.tenants.push(tenant);
     }
+  }
+
+  /** Tells a tenant's ledger something, or asks it, as the admin Worker would. Gives its whole answer. */
+  async tell(tenant, input) {
+    const response = await (await this.#ledger(tenant)).fetch("http://ledger/", { method: "POST", body: JSON.stringify({ tenant, input }) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`the ledger said ${response.status}: ${text}`);
+    return JSON.parse(text);
+  }
+
+  /** Delivers a tenant's alarm, twice at once. Needs `clockAheadMs`. */
+  async ring(tenant) {
+    const response = await (await this.#ledger(tenant)).fetch("http://alarm/", { method: "POST" });
+    if (response.status !== 200) throw new Error(`the alarm failed: ${await response.text()}`);
+  }
+
+  /** Takes a tenant's ledger out of memory. */
+  evict(tenant) {
+    return this.#runtime.unsafeEvictDurableObject(this.#names[0], "TenantLedger", { name: tenant });
+  }
+
+  async #ledger(tenant) {
+    const namespace = await this.#runtime.getDurableObjectNamespace("LEDGER", this.#names[0]);
+    return namespace.get(namespace.idFromName(tenant));
+  }
+
+  /** Changes a tenant's settings (an object, or JSON as it is), in D1 only, and bumps its version. */
+  async set(tenant, settings) {
+    const text = typeof settings === "string" ? settings : JSON.stringify(settings);
+    await this.rows("UPDATE tenants SET settings = ?1, version = version + 1 WHERE id = ?2", text, tenant);
+  }
+
+  /** The receipts of a tenant, oldest first, once the database has this many of them. */
+  async receipts(tenant, count, { timeoutMs = 15_000 } = {}) {
+    for (const end = Date.now() + timeoutMs; ; await sleep(100)) {
+      const found = await this.rows("SELECT * FROM receipts WHERE tenant_id = ?1 ORDER BY request_id", tenant);
+      if (found.length === count) return found;
+      if (found.length > count || Date.now() > end) throw new Error(`${found.length} receipts where ${count} are due`);
+    }
+  }
+
+  /** The id of a tenant's first key. */
+  async keyId(tenant) {
+    const [{ id }] = await this.rows("SELECT id FROM api_keys WHERE tenant_id = ?1", tenant);
+    return id;
   }
 
   /** Runs one query and gives its rows. */

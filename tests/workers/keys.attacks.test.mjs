@@ -1,0 +1,178 @@
+// Attacks 1 to 7 and 9: keys that are absent, garbage, guessed, misplaced or no longer good.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
+import { nearMiss, unknownKey, withBadChecksum } from "../harness/keys.mjs";
+import { exchange } from "../harness/raw-http.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+before(async () => (stack = await startStack({ tenants: 3 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+let nextAddress = 1;
+/** An address of a test's own, since wrong keys count against one. */
+const from = () => ({ "cf-connecting-ip": `192.0.2.${nextAddress++}` });
+
+/** The wrong key's answer as it is, but for the request's id. */
+async function refusal(options) {
+  const response = await postChat(stack, chatBody(), options);
+  const headers = [...response.headers].filter(([name]) => !["x-request-id", "date"].includes(name));
+  const text = await response.text();
+  assert.equal(response.status, 401, text);
+  assert.equal(stack.upstream.requests.length, 0, "the provider is not called");
+  return { text, headers };
+}
+
+/** Shows that a key which has to be looked up cannot be, just now. */
+async function expectFailedRead(headers) {
+  await expectError(await postChat(stack, chatBody(), { key: unknownKey(), headers }), 500);
+}
+
+/** Runs something while the table of keys cannot be read. */
+async function withoutKeysTable(use) {
+  await stack.rows("ALTER TABLE api_keys RENAME TO api_keys_away");
+  try {
+    await use();
+  } finally {
+    await stack.rows("ALTER TABLE api_keys_away RENAME TO api_keys");
+  }
+}
+
+describe("attack 1: no proper bearer", () => {
+  for (const [name, authorization] of Object.entries({
+    missing: [],
+    empty: [""],
+    basic: [`Basic ${Buffer.from("user:password").toString("base64")}`],
+    without_a_scheme: ["cl_sk_abc"],
+    bearer_without_a_key: ["Bearer "],
+  })) {
+    test(`${name}_is_401`, async () => {
+      const response = await postChat(stack, chatBody(), { key: null, headers: Object.fromEntries(authorization.map((value) => ["authorization", value])) });
+      await expectError(response, 401);
+      assert.equal(stack.upstream.requests.length, 0);
+    });
+  }
+
+  test("two_good_headers_are_401", async () => {
+    const body = Buffer.from(JSON.stringify(chatBody()));
+    const line = `authorization: Bearer ${stack.key}`;
+    const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${line}\r\n${line}`;
+    const { status, text } = await exchange(stack.url, head, [body]);
+    assert.equal(status, 401, text);
+    assert.equal(stack.upstream.requests.length, 0);
+  });
+});
+
+test("attack 2: SQL_in_the_bearer_is_401_and_changes_no_row", async () => {
+  const before = await stack.census();
+  for (const text of ["' OR '1'='1", "cl_sk_' OR 1=1 --", "cl_sk_'; DROP TABLE api_keys; --", "cl_sk_\" UNION SELECT * FROM tenants --"]) {
+    await refusal({ key: text, headers: from() });
+  }
+  assert.deepEqual(await stack.census(), before);
+});
+
+test("attack 3: a_bad_checksum_is_401_without_a_storage_read", () =>
+  withoutKeysTable(async () => {
+    await refusal({ key: withBadChecksum(stack.key), headers: from() });
+    await refusal({ key: withBadChecksum(unknownKey()), headers: from() });
+    await expectFailedRead(from());
+  }));
+
+test("attack 4: unknown_revoked_expired_and_foreign_keys_get_the_same_bytes", async () => {
+  const [, revoked, expired] = stack.tenants;
+  await stack.tell(revoked.tenant_id, { revoke: { key_id: await stack.keyId(revoked.tenant_id) } });
+  await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE tenant_id = ?2", Date.now() - 1, expired.tenant_id);
+  const unknown = await refusal({ key: unknownKey(), headers: from() });
+  assert.equal((await refusal({ key: revoked.secret_key, headers: from() })).text, unknown.text);
+  for (const key of [expired.secret_key, unknownKey("cl_pk_"), unknownKey("cl_at_"), withBadChecksum(stack.key), "sk-of-another-service"]) {
+    assert.deepEqual(await refusal({ key, headers: from() }), unknown);
+  }
+});
+
+// A look-up by digest cannot know how much of a key is right, so there is nothing to time.
+test("attack 5: a_near_miss_is_refused_like_a_far_one_and_no_key_is_stored_as_text", async () => {
+  const near = nearMiss(stack.key);
+  assert.deepEqual(await refusal({ key: near, headers: from() }), await refusal({ key: unknownKey(), headers: from() }));
+  const tables = await stack.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'");
+  for (const { name } of tables) {
+    assert.ok(!JSON.stringify(await stack.rows(`SELECT * FROM "${name}"`)).includes(stack.key.slice(6)), name);
+  }
+});
+
+test("attack 6: an_address_that_guesses_keys_is_stopped_before_storage_is_read", async () => {
+  const headers = from();
+  for (let guess = 0; guess < 20; guess += 1) await refusal({ key: unknownKey(), headers });
+  const stopped = async () => {
+    const response = await postChat(stack, chatBody(), { key: unknownKey(), headers });
+    const wait = Number(response.headers.get("retry-after"));
+    assert.ok(wait >= 1 && wait <= 60, `retry-after: ${wait}`);
+    await expectError(response, 429, { code: "rate_limit_exceeded" });
+  };
+  await stopped();
+  await withoutKeysTable(async () => {
+    await stopped();
+    await expectFailedRead(from()); // another address is still looked up
+  });
+});
+
+test("attack 6: wrong_guesses_from_elsewhere_do_not_lock_a_good_key_out", async () => {
+  const headers = from();
+  for (let guess = 0; guess < 22; guess += 1) await (await postChat(stack, chatBody(), { key: unknownKey(), headers })).arrayBuffer();
+  await complete(stack, {}, { headers: from() });
+});
+
+test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => {
+  for (const name of ["key", "api_key", "apikey", "access_token", "authorization"]) {
+    const value = encodeURIComponent(name === "authorization" ? `Bearer ${stack.key}` : stack.key);
+    for (const path of ["/v1/models", "/v1/models/scripted-model"]) {
+      await expectError(await fetch(`${stack.url}${path}?${name}=${value}`), 401);
+    }
+    const response = await fetch(`${stack.url}/v1/chat/completions?${name}=${value}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(chatBody()),
+    });
+    await expectError(response, 401);
+  }
+  assert.equal(stack.upstream.requests.length, 0);
+  assert.ok(stack.logs.length > 0, "there is a log to search");
+  assert.ok(!JSON.stringify(stack.logs).includes(stack.key.slice(6)), "the key is not in the log");
+});
+
+describe("attack 9: a key that was good a moment ago", () => {
+  /** A further key of the first tenant. */
+  async function anotherKey(lastDigit) {
+    const text = unknownKey();
+    const keyId = `${(await stack.keyId(stack.tenants[0].tenant_id)).slice(0, -1)}${lastDigit}`;
+    await stack.rows(
+      "INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, created_at) VALUES (?1, ?2, ?3, 'secret', 'another', '[\"chat\"]', 1)",
+      stack.tenants[0].tenant_id,
+      keyId,
+      createHash("sha256").update(text).digest("hex"),
+    );
+    return { key: text, keyId };
+  }
+
+  test("is_401_at_the_next_request_once_it_is_revoked_though_the_isolate_is_warm", async () => {
+    const { key, keyId } = await anotherKey("A");
+    await complete(stack, {}, { key, headers: from() });
+    await stack.tell(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
+    stack.upstream.reset();
+    await refusal({ key, headers: from() });
+    await expectError(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }), 401);
+    await complete(stack, {}, { headers: from() });
+  });
+
+  test("is_401_at_its_expiry_though_the_isolate_remembers_it", async () => {
+    const { key, keyId } = await anotherKey("B");
+    const end = Date.now() + 1500;
+    await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE id = ?2", end, keyId);
+    await complete(stack, {}, { key, headers: from() });
+    await new Promise((resolve) => setTimeout(resolve, end - Date.now() + 20));
+    stack.upstream.reset();
+    await refusal({ key, headers: from() });
+  });
+});
