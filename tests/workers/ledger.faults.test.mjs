@@ -1,0 +1,144 @@
+// Faults 19 to 21: the ledger is restarted, cannot be reached, or its alarm fails or comes twice.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, beforeEach, describe, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+let next = 0;
+before(async () => (stack = await startStack({ tenants: 10, gateways: 2, clockAheadMs: 0 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+async function tenantWith(settings) {
+  const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
+  await stack.set(tenant, settings);
+  return { tenant, key };
+}
+
+const remainingTokens = (response) => Number(response.headers.get("x-ratelimit-remaining-tokens"));
+
+describe("fault 19: the ledger is taken out of memory", () => {
+  test("what_was_used_is_still_used", async () => {
+    const { tenant, key } = await tenantWith({ quotas: { messages_per_month: 2 } });
+    await complete(stack, {}, { key });
+    await stack.evict(tenant);
+    await complete(stack, {}, { key, url: stack.urls[1] });
+    await stack.evict(tenant);
+    const { message } = await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });
+    assert.match(message, /2 used and 0 reserved of 2/);
+  });
+
+  test("what_runs_is_still_reserved_and_settles_exactly", async () => {
+    const { tenant, key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
+    let finish;
+    const open = new Promise((resolve) => (finish = resolve));
+    stack.upstream.next(async (request, response) => {
+      await open;
+      await does.stream({})(request, response);
+    });
+    const running = completeStream(stack, { max_tokens: 5000 }, { key });
+    while (stack.upstream.requests.length < 1) await sleep(10);
+    const before = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
+    assert.ok(before < 5000, "the stream holds more than half of the quota");
+    await stack.evict(tenant);
+    const after = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
+    assert.equal(after, before - does.USAGE.total_tokens);
+    await stack.evict(tenant);
+    finish();
+    assert.ok((await running).done);
+    const receipts = await stack.receipts(tenant, 3);
+    assert.deepEqual(receipts.map(({ charged_tokens }) => charged_tokens), Array(3).fill(does.USAGE.total_tokens));
+  });
+
+  test("a_revoked_key_stays_revoked_and_a_suspended_tenant_suspended", async () => {
+    const { tenant, key } = await tenantWith({});
+    await complete(stack, {}, { key });
+    await stack.tell(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
+    await stack.evict(tenant);
+    await expectError(await postChat(stack, chatBody(), { key }), 401);
+
+    const other = await tenantWith({});
+    await complete(stack, {}, { key: other.key });
+    await stack.tell(other.tenant, "suspend");
+    await stack.evict(other.tenant);
+    await expectError(await postChat(stack, chatBody(), { key: other.key }), 403);
+  });
+
+  test("a_session_goes_on_where_it_stood", async () => {
+    const { tenant, key } = await tenantWith({});
+    for (let turn = 0; turn < 3; turn += 1) {
+      await complete(stack, {}, { key, headers: { "x-session-id": "goes-on" }, url: stack.urls[turn % 2] });
+      await stack.evict(tenant);
+    }
+    assert.deepEqual(stack.upstream.requests.map(({ body }) => body.messages.length), [1, 3, 5]);
+  });
+});
+
+describe("fault 20: no answer from the ledger", () => {
+  const thrower = (error) => `
+    import { DurableObject } from "cloudflare:workers";
+    export class TenantLedger extends DurableObject { async fetch() { ${error} } }
+    export default { fetch: () => new Response() };`;
+  for (const [name, options] of Object.entries({
+    an_absent_ledger: { without: ["LEDGER"] },
+    an_overloaded_ledger: { ledgerScript: thrower('throw new Error("Durable Object is overloaded. Too many requests queued.");') },
+    a_ledger_that_answers_503: { ledgerScript: thrower('return new Response("the ledger cannot answer", { status: 503 });') },
+    a_ledger_that_answers_nonsense: { ledgerScript: thrower('return new Response("{}");') },
+  })) {
+    test(`${name}_sheds_every_request_with_503_and_calls_no_provider`, async () => {
+      const broken = await startStack(options);
+      try {
+        const authorization = `Bearer ${broken.key}`;
+        for (const response of [
+          await postChat(broken, chatBody()),
+          await postChat(broken, chatBody({ stream: true, session_id: "shed" })),
+          await fetch(`${broken.url}/v1/models`, { headers: { authorization } }),
+        ]) {
+          assert.ok(Number(response.headers.get("retry-after")) >= 1);
+          const { message } = await expectError(response, 503, { code: "service_unavailable" });
+          assert.doesNotMatch(message, /ledger|overloaded|Durable|\{\}/i);
+        }
+        assert.equal(broken.upstream.requests.length, 0);
+        await expectError(await postChat(broken, chatBody(), { key: "cl_sk_garbage" }), 401);
+      } finally {
+        await broken.stop();
+      }
+    });
+  }
+});
+
+describe("fault 21: the alarm", () => {
+  test("that_comes_twice_at_once_again_and_again_leaves_one_receipt_a_call", async () => {
+    const { tenant, key } = await tenantWith({});
+    for (let call = 0; call < 5; call += 1) {
+      await complete(stack, {}, { key });
+      await Promise.all([stack.ring(tenant), stack.ring(tenant)]);
+    }
+    const receipts = await stack.receipts(tenant, 5);
+    await stack.ring(tenant);
+    assert.deepEqual(await stack.receipts(tenant, 5), receipts, "and nothing of them changes");
+    assert.deepEqual(receipts.map(({ charged_tokens, provenance }) => [charged_tokens, provenance]), Array(5).fill([18, "provider"]));
+  });
+
+  test("that_fails_keeps_the_receipts_and_delivers_each_once_when_the_database_is_back", async () => {
+    const { tenant, key } = await tenantWith({ quotas: { messages_per_month: 3 } });
+    await stack.rows("ALTER TABLE receipts RENAME TO receipts_away");
+    try {
+      for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key, url: stack.urls[call % 2] });
+      await stack.ring(tenant);
+      await sleep(2500); // the ledger's own alarm fails too
+      await stack.evict(tenant);
+      await stack.ring(tenant);
+      await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });
+    } finally {
+      await stack.rows("ALTER TABLE receipts_away RENAME TO receipts");
+    }
+    // Nobody rings: the ledger tries again by itself.
+    const receipts = await stack.receipts(tenant, 3);
+    assert.deepEqual(receipts.map(({ charged_messages, charged_tokens }) => [charged_messages, charged_tokens]), Array(3).fill([1, 18]));
+    await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });
+  });
+});
