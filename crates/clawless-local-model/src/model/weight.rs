@@ -2,7 +2,7 @@
 //!
 //! candle's wide x86 kernels for `Q8_0` (with VNNI) want rows of a multiple of 256 numbers; both models
 //! have narrower ones (896 and 576). For reading a prompt, many tokens at once, a second copy is padded
-//! with zeros, which changes no result: four times faster, for about 0.8 GB with the larger model. For a
+//! with zeros, which changes no result: over three times faster, for 0.6 GB with the larger model. For a
 //! single token the plain kernels are twice as fast, so decoding stays with the plain matrix.
 
 use super::gguf::Gguf;
