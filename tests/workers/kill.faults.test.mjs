@@ -1,0 +1,149 @@
+// Fault 22: everything is killed under load and started again. The books agree with the provider's.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { chatBody, complete, expectError, postChat, readEvents } from "../harness/client.mjs";
+import { startStackProcess } from "../harness/serve.mjs";
+import { startStack } from "../harness/stack.mjs";
+import { startUpstream } from "../harness/upstream.mjs";
+
+/** When a reservation has ended for certain: 660 s after its grant, and a little. */
+const AFTER_THE_DEADLINES = 661_000;
+const CLIENTS = 24;
+
+let persist;
+let upstream;
+before(async () => {
+  persist = mkdtempSync(path.join(tmpdir(), "clawless-kill-"));
+  upstream = await startUpstream();
+});
+after(async () => {
+  await upstream.close();
+  rmSync(persist, { recursive: true, force: true });
+});
+
+/** What the provider says of each call, by the call's name: usage that no other call has. */
+const log = new Map();
+
+function answerAndLog() {
+  return async (request, response) => {
+    const name = request.body.messages.at(-1).content;
+    const number = Number(name.split("-")[1]);
+    const usage = { prompt_tokens: 1000 + number, completion_tokens: 1 + (number % 97), total_tokens: 1001 + number + (number % 97) };
+    const entry = { usage, ended: false };
+    assert.ok(!log.has(name), "the provider sees every call once");
+    log.set(name, entry);
+    const behave = request.body.stream ? does.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : does.answer({ usage });
+    await sleep(50 + (number % 40)); // so that no rate limit is reached
+    await behave(request, response);
+    entry.ended = !response.destroyed || response.writableFinished;
+  };
+}
+
+/** Calls without a pause until the stack is gone: streams, answers and turns of a session. */
+async function load(stack, client, calls) {
+  for (;;) {
+    const call = { name: `call-${calls.length}`, finished: false, session: client % 3 === 0 ? `session-${client}` : undefined };
+    calls.push(call);
+    try {
+      const body = chatBody({ stream: calls.length % 2 === 0, messages: [{ role: "user", content: call.name }] });
+      const headers = call.session ? { "x-session-id": call.session } : {};
+      const response = await postChat(stack, body, { key: stack.tenants[0].secret_key, headers, url: stack.urls[client % 2] });
+      call.request = response.headers.get("x-request-id");
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      call.finished = body.stream ? readEvents(text).done : JSON.parse(text).choices.length === 1;
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+      return; // the power is off
+    }
+  }
+}
+
+/** How many calls the ledger has booked and holds open, in the words of a refusal. */
+async function messages(stack, { tenant, key, version }) {
+  const limits = { requests_per_minute: null, burst: null, concurrent: null };
+  const configure = (newer, quotas) => stack.tell(tenant, { configure: { version: newer, status: "active", limits, quotas } });
+  const none = { messages_per_month: null, tokens_per_month: null, micro_dollars_per_month: null };
+  await stack.rows("UPDATE tenants SET settings = ?1, version = ?2 WHERE id = ?3", JSON.stringify({ limits, quotas: { messages_per_month: 0 } }), version, tenant);
+  await configure(version, { ...none, messages_per_month: 0 });
+  const { message } = await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });
+  const [, used, open] = message.match(/(\d+) used and (\d+) reserved of 0/).map(Number);
+  await stack.rows("UPDATE tenants SET settings = ?1, version = ?2 WHERE id = ?3", JSON.stringify({ limits }), version + 1, tenant);
+  await configure(version + 1, none);
+  return { used, open };
+}
+
+test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_and_true_to_the_token", async () => {
+  upstream.always(answerAndLog());
+  const calls = [];
+  const first = await startStackProcess({ persist, upstream, tenants: 1, gateways: 2 });
+  const [{ tenant_id: tenant, secret_key: key }] = first.tenants;
+  const clients = Array.from({ length: CLIENTS }, (_, client) => load(first, client, calls));
+  await sleep(4000);
+  await first.kill();
+  await Promise.all(clients);
+  const finished = calls.filter((call) => call.finished);
+  const cut = [...log.values()].filter(({ ended }) => !ended);
+  assert.ok(finished.length > 50, `${finished.length} calls came to their end`);
+  assert.ok(cut.length > 0, "some calls were cut");
+
+  const early = await startStack({ persist, fresh: false, tenants: 0, upstream });
+  let admitted;
+  try {
+    const { used, open } = await messages(early, { tenant, key, version: 2 });
+    admitted = used + open;
+    assert.ok(used >= finished.length, "whoever saw the end was settled, or is open until the sweep finds the turn");
+    assert.ok(open >= cut.length, `${open} open where ${cut.length} were cut`);
+    assert.ok(open <= calls.length - finished.length, "nothing is open that was seen to end");
+    assert.ok(admitted >= log.size && admitted <= calls.length);
+  } finally {
+    await early.stop();
+  }
+
+  const late = await startStack({ persist, fresh: false, tenants: 0, upstream, clockAheadMs: AFTER_THE_DEADLINES });
+  try {
+    upstream.always(does.answerOrStream());
+    await fetch(`${late.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then((response) => response.arrayBuffer());
+    await late.ring(tenant);
+    const receipts = await late.receipts(tenant, admitted);
+    const { used, open } = await messages(late, { tenant, key, version: 4 });
+    assert.equal(open, 0, "no reservation is open");
+    assert.equal(used, receipts.reduce((sum, { charged_messages }) => sum + charged_messages, 0), "the ledger and the receipts agree");
+
+    const byRequest = new Map(receipts.map((receipt) => [receipt.request_id, receipt]));
+    for (const call of finished) {
+      const receipt = byRequest.get(call.request);
+      assert.ok(receipt, `${call.name} has a receipt`);
+      const { prompt_tokens, completion_tokens, total_tokens } = log.get(call.name).usage;
+      assert.deepEqual(
+        [receipt.tokens_in, receipt.tokens_out, receipt.charged_tokens, receipt.provenance],
+        [prompt_tokens, completion_tokens, total_tokens, "provider"],
+        call.name,
+      );
+    }
+    const ofFinished = new Set(finished.map(({ request }) => request));
+    const others = receipts.filter(({ request_id }) => !ofFinished.has(request_id));
+    const provided = new Set([...log.values()].map(({ usage }) => usage.prompt_tokens));
+    for (const { provenance, session_id, charged_tokens, tokens_in } of others) {
+      if (provenance === "provider") assert.ok(provided.has(tokens_in), "settled before the kill, and nobody saw it");
+      else if (session_id) assert.deepEqual([provenance, charged_tokens], ["released", 0]);
+      else assert.ok(provenance === "swept" && charged_tokens > 0, provenance);
+    }
+    assert.equal(finished.length + others.length, admitted);
+    assert.ok(others.length >= cut.length);
+
+    // Every session goes on with the turns that were seen to end.
+    for (const session of new Set(calls.map((call) => call.session).filter(Boolean))) {
+      await complete(late, {}, { key, headers: { "x-session-id": session } });
+      const told = upstream.lastBody.messages.map(({ content }) => content);
+      for (const call of finished) if (call.session === session) assert.ok(told.includes(call.name), call.name);
+    }
+  } finally {
+    await late.stop();
+  }
+});
