@@ -209,6 +209,9 @@ fn seed(layout: &Layout) -> Result<Seed> {
         .context("clawless-seed printed something else than its JSON")
 }
 
+/// Limits and quotas that are counted with every request and never reached.
+const LIMITS: &str = r#"{"limits":{"requests_per_minute":1000000000,"burst":1000000000,"concurrent":1000000000},"quotas":{"messages_per_month":1000000000000,"tokens_per_month":1000000000000,"micro_dollars_per_month":1000000000000}}"#;
+
 fn fill_database(layout: &Layout, runtime: &Runtime, seed: &Seed) -> Result<()> {
     let folder = layout.at("migrations");
     let mut files: Vec<_> = fs::read_dir(&folder)
@@ -222,5 +225,6 @@ fn fill_database(layout: &Layout, runtime: &Runtime, seed: &Seed) -> Result<()> 
             fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
         runtime.execute(&sql)?;
     }
-    runtime.execute(&seed.sql)
+    runtime.execute(&seed.sql)?;
+    runtime.execute(&format!("UPDATE tenants SET settings = '{LIMITS}'"))
 }

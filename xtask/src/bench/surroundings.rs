@@ -2,7 +2,8 @@
 //!
 //! wrangler's own D1 and KV are simulators that only run inside wrangler, so the bench puts small
 //! stand-ins behind the runtime's real bindings: `SQLite` in a Durable Object for D1, a map in
-//! memory for KV (`bench/*.js`).
+//! memory for KV (`bench/*.js`). Durable Objects are workerd's own. The rate-limit binding is left
+//! out: it counts wrong keys only, and without it the gateway counts none.
 
 use std::{
     fmt::Write as _,
@@ -33,6 +34,20 @@ struct Wrangler {
     kv_namespaces: Vec<Bound>,
     #[serde(default)]
     services: Vec<Bound>,
+    #[serde(default)]
+    durable_objects: DurableObjects,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct DurableObjects {
+    bindings: Vec<BoundObject>,
+}
+
+/// A namespace of Durable Objects whose class the Worker itself exports.
+#[derive(Debug, Deserialize)]
+struct BoundObject {
+    name: String,
+    class_name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +61,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) worker: &'a str,
     /// The files of its main module (first) and of what that imports.
     pub(super) modules: Vec<PathBuf>,
+    /// Whether the main module exports the classes of the Worker's Durable Objects.
+    exports_objects: bool,
     /// Variables that differ from the configuration.
     pub(super) vars: Vec<(&'a str, String)>,
 }
@@ -56,15 +73,17 @@ impl<'a> Surroundings<'a> {
         Self {
             worker,
             modules: FILES.iter().map(|file| folder.join(file)).collect(),
+            exports_objects: true,
             vars: Vec::new(),
         }
     }
 
-    /// A script of the bench's own, with the bindings of `worker`.
+    /// A script of the bench's own, with the bindings of `worker` but for its Durable Objects.
     pub(super) fn of_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
         Self {
             worker,
             modules: vec![layout.at("bench").join(script)],
+            exports_objects: false,
             vars: Vec::new(),
         }
     }
@@ -81,8 +100,10 @@ impl<'a> Surroundings<'a> {
             fs::remove_dir_all(folder)
                 .with_context(|| format!("can't empty {}", folder.display()))?;
         }
-        fs::create_dir_all(folder.join("database"))
-            .with_context(|| format!("can't make {}", folder.display()))?;
+        for disk in ["database", "objects"] {
+            fs::create_dir_all(folder.join(disk))
+                .with_context(|| format!("can't make {}", folder.display()))?;
+        }
         let stand_ins =
             ["empty.js", "cache.js", "database.js"].map(|file| layout.at("bench").join(file));
         for file in self.modules.iter().chain(&stand_ins) {
@@ -126,6 +147,8 @@ const config :Workerd.Config = (
       compatibilityDate = {date},
       compatibilityFlags = [{flags}],
       bindings = [{bindings}],
+      durableObjectNamespaces = [{namespaces}],
+      durableObjectStorage = (localDisk = "objects"),
     )),
     (name = "empty", worker = (modules = [(name = "empty.js", esModule = embed "empty.js")], compatibilityDate = {date})),
     (name = "cache", worker = (modules = [(name = "cache.js", esModule = embed "cache.js")], compatibilityDate = {date})),
@@ -137,6 +160,7 @@ const config :Workerd.Config = (
       bindings = [(name = "DATABASE", durableObjectNamespace = "Database")],
     )),
     (name = "disk", disk = (path = "database", writable = true)),
+    (name = "objects", disk = (path = "objects", writable = true)),
     (name = "internet", network = (allow = ["private", "local"])),
   ],
   sockets = [
@@ -147,7 +171,29 @@ const config :Workerd.Config = (
 "#,
             flags = flags.join(", "),
             bindings = self.bindings(wrangler)?,
+            namespaces = self.namespaces(wrangler)?,
         ))
+    }
+
+    /// The namespaces of the main module's own Durable Objects.
+    fn objects<'w>(&self, wrangler: &'w Wrangler) -> &'w [BoundObject] {
+        if self.exports_objects {
+            &wrangler.durable_objects.bindings
+        } else {
+            &[]
+        }
+    }
+
+    fn namespaces(&self, wrangler: &Wrangler) -> Result<String> {
+        let mut namespaces = String::new();
+        for BoundObject { class_name, .. } in self.objects(wrangler) {
+            let class = quoted(class_name);
+            write!(
+                namespaces,
+                "(className = {class}, uniqueKey = {class}, enableSql = true), "
+            )?;
+        }
+        Ok(namespaces)
     }
 
     fn bindings(&self, wrangler: &Wrangler) -> Result<String> {
@@ -187,6 +233,14 @@ const config :Workerd.Config = (
                 bindings,
                 r#"(name = {}, service = "empty"), "#,
                 quoted(binding)
+            )?;
+        }
+        for BoundObject { name, class_name } in self.objects(wrangler) {
+            write!(
+                bindings,
+                "(name = {}, durableObjectNamespace = {}), ",
+                quoted(name),
+                quoted(class_name)
             )?;
         }
         Ok(bindings)
