@@ -1,8 +1,10 @@
 // A whole stack of its own for one test file: gateway, admin and widget-server
 // on workerd, with D1 and KV, in front of a scripted upstream.
+import { createHash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { migrations, workerOptions } from "./bundle.mjs";
+import { unknownKey } from "./keys.mjs";
 import { seedTenant } from "./seed.mjs";
 import { startUpstream } from "./upstream.mjs";
 
@@ -141,6 +143,20 @@ class Stack {
   async keyId(tenant) {
     const [{ id }] = await this.rows("SELECT id FROM api_keys WHERE tenant_id = ?1", tenant);
     return id;
+  }
+
+  /** A further secret key of a tenant: `{ key, keyId }`. */
+  async addKey(tenant) {
+    const key = unknownKey();
+    const keyId = `key_${Array.from({ length: 26 }, () => "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[randomInt(32)]).join("").replace(/^./, "0")}`;
+    const digest = createHash("sha256").update(key).digest("hex");
+    await this.rows(
+      "INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, created_at) VALUES (?1, ?2, ?3, 'secret', 'another', '[\"chat\"]', 1)",
+      tenant,
+      keyId,
+      digest,
+    );
+    return { key, keyId };
   }
 
   /** Runs one query and gives its rows. */

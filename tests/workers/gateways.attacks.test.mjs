@@ -83,6 +83,29 @@ test("a_revoked_key_is_refused_at_the_next_request_on_both_gateways_in_the_middl
   assert.ok(stack.upstream.requests.length - asked <= load.length);
 });
 
+test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revocation", async () => {
+  const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null, concurrent: null } });
+  let isOver = false;
+  const load = Array.from({ length: 4 }, async (_, index) => {
+    while (!isOver) await complete(stack, {}, { key, url: stack.urls[index % 2] });
+  });
+  const served = [];
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const { key: revoked, keyId } = await stack.addKey(tenant);
+    const ask = (url) => fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${revoked}` } }).then(async (response) => {
+      await response.arrayBuffer();
+      return response.status;
+    });
+    assert.deepEqual(await Promise.all(stack.urls.map(ask)), [200, 200], "both gateways know the key");
+    await stack.tell(tenant, { revoke: { key_id: keyId } });
+    const statuses = await Promise.all(stack.urls.map(ask));
+    if (statuses.some((status) => status !== 401)) served.push({ attempt, statuses });
+  }
+  isOver = true;
+  await Promise.all(load);
+  assert.deepEqual(served, []);
+});
+
 test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways", async () => {
   const { tenant, key } = await tenantWith({});
   for (const url of stack.urls) await complete(stack, {}, { key, url });

@@ -1,6 +1,5 @@
 // Attacks 1 to 7 and 9: keys that are absent, garbage, guessed, misplaced or no longer good.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { nearMiss, unknownKey, withBadChecksum } from "../harness/keys.mjs";
@@ -143,21 +142,8 @@ test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => 
 });
 
 describe("attack 9: a key that was good a moment ago", () => {
-  /** A further key of the first tenant. */
-  async function anotherKey(lastDigit) {
-    const text = unknownKey();
-    const keyId = `${(await stack.keyId(stack.tenants[0].tenant_id)).slice(0, -1)}${lastDigit}`;
-    await stack.rows(
-      "INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, created_at) VALUES (?1, ?2, ?3, 'secret', 'another', '[\"chat\"]', 1)",
-      stack.tenants[0].tenant_id,
-      keyId,
-      createHash("sha256").update(text).digest("hex"),
-    );
-    return { key: text, keyId };
-  }
-
   test("is_401_at_the_next_request_once_it_is_revoked_though_the_isolate_is_warm", async () => {
-    const { key, keyId } = await anotherKey("A");
+    const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     await complete(stack, {}, { key, headers: from() });
     await stack.tell(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
     stack.upstream.reset();
@@ -167,7 +153,7 @@ describe("attack 9: a key that was good a moment ago", () => {
   });
 
   test("is_401_at_its_expiry_though_the_isolate_remembers_it", async () => {
-    const { key, keyId } = await anotherKey("B");
+    const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     const end = Date.now() + 1500;
     await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE id = ?2", end, keyId);
     await complete(stack, {}, { key, headers: from() });

@@ -190,6 +190,19 @@ describe("attack 50: quotas at their ends", () => {
   });
 });
 
+test("the_operator_is_warned_once_at_80_and_once_at_100_percent_and_told_of_each_refusal", async () => {
+  const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
+  stack.upstream.always(does.answer({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
+  const from = stack.logs.length;
+  for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
+  await expectUsedUp(await postChat(stack, chatBody(), { key }));
+  await expectUsedUp(await postChat(stack, chatBody(), { key }));
+  const written = stack.logs.slice(from).map(({ message }) => JSON.parse(message));
+  const warnings = written.filter(({ percent }) => percent !== undefined);
+  assert.deepEqual(warnings.map(({ percent, used, limit }) => [percent, used, limit]), [[80, 80, 100], [100, 120, 100]]);
+  assert.equal(written.filter(({ code }) => code === "insufficient_quota").length, 2);
+});
+
 const UNLIMITED = {
   limits: { requests_per_minute: null, burst: null, concurrent: null },
   quotas: { messages_per_month: null, tokens_per_month: null, micro_dollars_per_month: null },
