@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 let next = 0;
@@ -39,14 +40,17 @@ test("the_limit_of_running_calls_is_shared_by_both_gateways", async () => {
     response.writeHead(503).end("{}");
   });
   const running = stack.urls.map((url) => postChat(stack, chatBody(), { key, url }));
-  while (stack.upstream.requests.length < 2) await sleep(10);
-  for (const url of stack.urls) {
-    const response = await postChat(stack, chatBody(), { key, url });
-    assert.ok(Number(response.headers.get("retry-after")) >= 1);
-    await expectError(response, 429, { code: "rate_limit_exceeded" });
+  try {
+    await until(() => stack.upstream.requests.length === 2, "two calls are running");
+    for (const url of stack.urls) {
+      const response = await postChat(stack, chatBody(), { key, url, signal: AbortSignal.timeout(5000) });
+      assert.ok(Number(response.headers.get("retry-after")) >= 1);
+      await expectError(response, 429, { code: "rate_limit_exceeded" });
+    }
+  } finally {
+    release();
+    for (const response of await Promise.all(running)) await response.arrayBuffer();
   }
-  release();
-  for (const response of await Promise.all(running)) await response.arrayBuffer();
   stack.upstream.reset();
   await complete(stack, {}, { key });
 });
@@ -90,7 +94,7 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
     while (!isOver) await complete(stack, {}, { key, url: stack.urls[index % 2] });
   });
   const served = [];
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  const revokeOne = async (attempt) => {
     const { key: revoked, keyId } = await stack.addKey(tenant);
     const ask = (url) => fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${revoked}` } }).then(async (response) => {
       await response.arrayBuffer();
@@ -100,9 +104,13 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
     await stack.tell(tenant, { revoke: { key_id: keyId } });
     const statuses = await Promise.all(stack.urls.map(ask));
     if (statuses.some((status) => status !== 401)) served.push({ attempt, statuses });
+  };
+  try {
+    for (let attempt = 0; attempt < 100; attempt += 1) await revokeOne(attempt);
+  } finally {
+    isOver = true;
+    await Promise.all(load);
   }
-  isOver = true;
-  await Promise.all(load);
   assert.deepEqual(served, []);
 });
 

@@ -5,6 +5,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import * as does from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 let next = 0;
@@ -40,7 +41,7 @@ describe("fault 19: the ledger is taken out of memory", () => {
       await does.stream({})(request, response);
     });
     const running = completeStream(stack, { max_tokens: 5000 }, { key });
-    while (stack.upstream.requests.length < 1) await sleep(10);
+    await until(() => stack.upstream.requests.length === 1, "the stream is running");
     const before = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
     assert.ok(before < 5000, "the stream holds more than half of the quota");
     await stack.evict(tenant);
