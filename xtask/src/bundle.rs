@@ -131,7 +131,10 @@ pub(crate) fn build(
             .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
             .env("WASM_OPT_BIN", &tools.wasm_opt)
             .env("ESBUILD_BIN", &tools.esbuild);
-        if profile != Profile::Release {
+        if profile == Profile::Release {
+            // Read by our wasm-bindgen, `xtask/wasm-bindgen`.
+            command.env("CLAWLESS_STRIP_NAMES", "1");
+        } else {
             command.arg("--no-opt").env("NO_MINIFY", "1");
         }
         command.args(profile.features());

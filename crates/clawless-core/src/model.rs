@@ -209,7 +209,7 @@ mod tests {
     fn the_table_is_readable_and_every_price_has_its_day_and_source() {
         let table: Vec<KnownModel> =
             serde_json::from_str(include_str!("../data/models.json")).expect("readable");
-        assert!(table.len() >= 10);
+        assert!(!table.is_empty());
         for KnownModel { model, .. } in &table {
             let price = model.price.as_ref().expect("a price");
             assert!(

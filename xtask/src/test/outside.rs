@@ -22,8 +22,10 @@ use super::{
     tally::{self, Tally},
 };
 
-/// The most that a Worker's bundle may weigh, compressed.
-const HEAVIEST: usize = 400_000;
+/// The most that a Worker's bundle may weigh, compressed, in bytes. The goal is 400,000; the gateway
+/// is above it since it holds the ledger and three wires (`docs/decisions/005-bundle-size.md`), and
+/// must not grow further unseen.
+const HEAVIEST: usize = 620_000;
 
 /// What the set-up achieved.
 #[derive(Debug, Default)]
