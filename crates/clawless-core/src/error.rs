@@ -253,6 +253,13 @@ impl ApiError {
         self
     }
 
+    /// Adds several headers to the answer.
+    #[must_use]
+    pub fn headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
     /// The HTTP status of the answer.
     pub const fn status(&self) -> u16 {
         self.code.status()

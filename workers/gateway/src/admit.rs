@@ -10,7 +10,7 @@ use clawless_llm::tokens;
 
 use crate::authenticate::{incorrect, reread};
 use crate::caller::Caller;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::platform::Platform;
 use crate::turn::Order;
 
@@ -159,17 +159,15 @@ async fn confirmed<P: Platform>(
     Ok((output, fresh))
 }
 
-/// What the client is told of a refusal.
+/// What the client is told of a refusal. Whoever comes with a revoked key learns no more than with
+/// an unknown one.
 fn refused(answer: Answer, rates: &RateHeaders) -> ApiError {
-    let error = match answer {
-        Answer::Denied(denial) => denied(&denial),
+    match answer {
+        Answer::Denied(denial) if denial.reason == DenialReason::KeyRevoked => incorrect(),
+        Answer::Denied(denial) => denied(&denial).headers(rates.pairs()),
         // Twice stale: the record changed while we read it, or D1 lags behind the ledger.
-        other => ApiError::from(crate::ledger::LedgerError(format!("unexpected {other:?}"))),
-    };
-    rates
-        .pairs()
-        .into_iter()
-        .fold(error, |error, (name, value)| error.header(name, value))
+        other => LedgerError(format!("unexpected {other:?}")).into(),
+    }
 }
 
 fn denied(denial: &Denial) -> ApiError {

@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionRequest, check_session_id};
+use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
 use clawless_edge::answer::Answer;
 use clawless_edge::incoming::Head;
 
+use crate::admit::pass;
 use crate::authenticate::authenticate;
 use crate::platform::Platform;
 use crate::route::route;
@@ -33,8 +35,19 @@ pub async fn create<P: Platform>(
     let started = platform.time().now();
     let caller = authenticate(&**platform, head).await?;
     caller.require(Scope::Chat)?;
-    let request = parse(head, body).await?;
-    let route = route(platform.config(), caller.tenant(), &request.model)?;
+    let understood = async {
+        let request = parse(head, body).await?;
+        let route = route(platform.config(), caller.tenant(), &request.model)?;
+        Ok((request, route))
+    };
+    let (request, route) = match understood.await {
+        Ok(understood) => understood,
+        // A request that makes no sense is counted too, or there would be no limit on such.
+        Err(error) => {
+            let rates = pass(&**platform, &caller, EndpointClass::Chat).await?;
+            return Err(ApiError::headers(error, rates.pairs()));
+        }
+    };
     let request_id = request_id.clone();
     turn::start(
         platform,

@@ -5,6 +5,7 @@
 //! [`call`] → [`relay`] → [`commit`] → [`settle`]. [`router`] is the table of contents.
 
 pub mod admit;
+pub mod allowance;
 pub mod authenticate;
 pub mod bindings;
 pub mod call;

@@ -53,7 +53,8 @@ pub async fn retrieve<P: Platform>(
     caller.require(Scope::Chat)?;
     let rates = pass(platform, caller, EndpointClass::Read).await?;
     let found = entries(platform.config(), caller).find(|entry| entry.id == id);
-    Ok(Answer::of(&found.ok_or_else(|| not_found(id))?)?.with_headers(rates.pairs()))
+    let found = found.ok_or_else(|| not_found(id).headers(rates.pairs()))?;
+    Ok(Answer::of(&found)?.with_headers(rates.pairs()))
 }
 
 fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = Entry<'a>> {

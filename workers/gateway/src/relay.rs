@@ -8,6 +8,7 @@ use clawless_core::time::{Millis, Timer};
 use clawless_llm::{Accumulator, tokens};
 use futures_util::future::{Either, select};
 
+use crate::allowance::Allowance;
 use crate::call::Begun;
 use crate::client::Client;
 use crate::platform::Platform;
@@ -24,7 +25,8 @@ const KEEP_ALIVE: Millis = Millis::from_secs(10);
 /// A comment line, which every client ignores.
 const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 
-/// Passes an answer on until it ends, and keeps what it said. A stateless answer stops when its
+/// Passes an answer on until it ends or has said all that was reserved for it, and keeps what it
+/// said. A stateless answer stops when its
 /// client has left; a session's answer goes on, because the session will be asked for it.
 pub async fn relay<P: Platform>(
     platform: &P,
@@ -38,6 +40,7 @@ pub async fn relay<P: Platform>(
     // One timer serves many reads; setting one for each would cost more than the read.
     let mut alarm = keep_alive_alarm(platform);
     let mut silent = true;
+    let mut allowance = Allowance::new(turn.max_tokens_out.get());
     loop {
         // Dropping `next` when the alarm rings first loses nothing.
         let next = match select(pin!(begun.answers.next()), &mut alarm).await {
@@ -60,17 +63,18 @@ pub async fn relay<P: Platform>(
                 failure = Some(error);
                 break;
             }
-            Some(Ok(events)) => {
+            Some(Ok(mut events)) => {
+                let is_cut = allowance.cut(&mut events);
                 let mut chunks = String::with_capacity(events.len() * 256);
                 for event in &events {
                     writer.event(event, &mut chunks);
                 }
                 kept.push_all(&events);
                 client.send(chunks.into_bytes(), platform.time()).await;
+                if is_cut || (client.is_gone() && turn.session.is_none()) {
+                    break;
+                }
             }
-        }
-        if client.is_gone() && turn.session.is_none() {
-            break;
         }
     }
     let answer = kept.finish();

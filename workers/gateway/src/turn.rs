@@ -12,7 +12,9 @@ use clawless_core::chat::{
 use clawless_core::ledger::{RateHeaders, Ticket};
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::{ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp};
+use clawless_core::{
+    ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
+};
 use clawless_edge::answer::Answer;
 use clawless_llm::LlmError;
 use futures_channel::{mpsc, oneshot};
@@ -64,6 +66,8 @@ pub struct Turn {
     pub session: Option<OpenSession>,
     /// Whether a streamed answer tells its usage.
     include_usage: bool,
+    /// The longest answer that is reserved for, each.
+    pub max_tokens_out: Tokens,
     /// The reservation, as the ledger numbered it.
     pub ticket: Ticket,
     /// When the request came in.
@@ -118,6 +122,7 @@ impl Turn {
             session: conversation.session,
             include_usage: order.request.include_usage,
             started: order.started,
+            max_tokens_out: admission.grant.max_tokens_out,
             ticket: admission.grant.ticket,
             deadline: admission.grant.deadline,
         }
@@ -188,9 +193,7 @@ async fn run<P: Platform>(platform: &P, order: Order, reply: Reply) {
     };
     if let Some((error, reply)) = failed {
         release(platform, &admission).await;
-        let rates = admission.rates.pairs().into_iter();
-        let error = rates.fold(error, |error, (name, value)| error.header(name, value));
-        drop(reply.send(Err(error)));
+        drop(reply.send(Err(error.headers(admission.rates.pairs()))));
     }
 }
 

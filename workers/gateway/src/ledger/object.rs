@@ -53,7 +53,8 @@ impl DurableObject for TenantLedger {
 
     /// Answers one question. 503 where the machine cannot go on.
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let question: Question = match request.json().await {
+        // Read as text: JavaScript's own JSON would round large numbers.
+        let question: Question = match serde_json::from_str(&request.text().await?) {
             Ok(question) => question,
             Err(error) => return Response::error(error.to_string(), 400),
         };

@@ -1,0 +1,65 @@
+// What the ledger promises at its edges: refusals that tell nothing, huge quotas, providers that
+// overrun, headers on every answer.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
+import { unknownKey } from "../harness/keys.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+let next = 0;
+before(async () => (stack = await startStack({ tenants: 8 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+async function tenantWith(settings) {
+  const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
+  await stack.set(tenant, settings);
+  return { tenant, key };
+}
+
+// keys.attacks
+test("attack 4: a_revoked_keys_refusal_has_the_headers_of_an_unknown_keys", async () => {
+  const { tenant, key } = await tenantWith({});
+  await complete(stack, {}, { key });
+  await stack.tell(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
+  const seen = async (wrong) => {
+    const response = await postChat(stack, chatBody(), { key: wrong });
+    await expectError(response, 401);
+    return [...response.headers].filter(([name]) => !["x-request-id", "date"].includes(name));
+  };
+  assert.deepEqual(await seen(key), await seen(unknownKey()));
+});
+
+// ledger.attacks
+test("attack 50: the_largest_number_that_settings_take_is_a_quota_like_any_other", async () => {
+  const most = "18446744073709551615";
+  const { key } = await tenantWith(`{"quotas":{"messages_per_month":${most},"tokens_per_month":${most},"micro_dollars_per_month":${most}}}`);
+  await complete(stack, {}, { key });
+});
+
+// ledger.attacks
+test("attack 43: a_provider_that_overruns_is_cut_and_the_stream_ends_with_length", async () => {
+  const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
+  stack.upstream.always(does.stream({ pieces: Array(500).fill(" word"), usage: null, delayMs: 1 }));
+  const { chunks, text } = await completeStream(stack, { stream_options: { include_usage: true } }, { key });
+  const reasons = chunks.flatMap(({ choices }) => choices).map(({ finish_reason }) => finish_reason).filter(Boolean);
+  assert.deepEqual(reasons, ["length"]);
+  assert.ok(text.length < 5 * 200);
+});
+
+// rate-headers.contract
+for (const [name, ask] of Object.entries({
+  a_model_that_is_not_there: (key) => fetch(`${stack.url}/v1/models/absent`, { headers: { authorization: `Bearer ${key}` } }),
+  a_chat_with_a_model_that_is_not_there: (key) => postChat(stack, chatBody({ model: "absent" }), { key }),
+  a_chat_with_a_wrong_parameter: (key) => postChat(stack, chatBody({ n: 0 }), { key }),
+  a_chat_that_is_no_json: (key) => postChat(stack, "{", { key }),
+})) {
+  test(`x-ratelimit headers stand on ${name}`, async () => {
+    const { key } = await tenantWith({});
+    const response = await ask(key);
+    assert.ok([400, 404].includes(response.status), await response.text());
+    assert.ok(response.headers.has("x-ratelimit-remaining-requests"));
+  });
+}
