@@ -100,7 +100,9 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
     const { used, open } = await messages(early, { tenant, key, version: 2 });
     admitted = used + open;
     assert.ok(used >= finished.length, "whoever saw the end was settled, or is open until the sweep finds the turn");
-    assert.ok(open >= cut.length, `${open} open where ${cut.length} were cut`);
+    // A call may have been settled in the moment before the kill, its answer still on the way.
+    const settledUnseen = used - finished.length;
+    assert.ok(open + settledUnseen >= cut.length, `${open} open and ${settledUnseen} settled unseen where ${cut.length} were cut`);
     assert.ok(open <= calls.length - finished.length, "nothing is open that was seen to end");
     assert.ok(admitted >= log.size && admitted <= calls.length);
   } finally {

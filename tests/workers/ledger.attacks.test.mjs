@@ -6,8 +6,9 @@ import { chatBody, complete, completeStream, expectError, postChat } from "../ha
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
-let next = 0;
-before(async () => (stack = await startStack({ tenants: 16, gateways: 2 })));
+// The first tenant is the one that requests without a key of their own come from.
+let next = 1;
+before(async () => (stack = await startStack({ tenants: 17, gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 

@@ -34,10 +34,10 @@ statements! {
     SWEEP_ACROSS_TENANTS = "DELETE FROM idempotency WHERE expires_at <= ?1";
 }
 
-/// How long an answer is kept (`ledger.md`).
+/// How long an answer is kept.
 pub const KEPT_FOR: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// The longest answer that is kept, in bytes (`ledger.md`).
+/// The longest answer that is kept, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// What an idempotency key counts within, beside the tenant.

@@ -29,7 +29,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For the database: five tries within three seconds (`ledger.md`: "at most 5").
+    /// For the database: five tries within three seconds.
     pub const DATABASE: Self = Self {
         tries: 5,
         first: Millis::new(50),

@@ -93,6 +93,11 @@ impl Bindings {
         in_time(async { clawless_store::health::check(&self.sql).await.is_ok() }).await
     }
 
+    /// Whether the tenants' ledgers can be reached in time.
+    pub async fn ledger_answers(&self) -> bool {
+        in_time(self.ledger.answers()).await
+    }
+
     /// Whether the key-value store answers a read in time.
     pub async fn cache_answers(&self) -> bool {
         in_time(self.kv.ping()).await

@@ -51,6 +51,7 @@ pub async fn commit<P: Platform>(
         return Ok(None);
     };
     let mut new = new_turn(platform, turn, session, outcome)?;
+    let mut before = session.state;
     for _ in 0..MAX_PLACES {
         let tried = retry(
             Backoff::DATABASE,
@@ -59,13 +60,20 @@ pub async fn commit<P: Platform>(
             async || turns::commit(platform.sql(), &turn.tenant, &new).await,
         );
         match tried.await {
-            Ok(committed) => return Ok(Some(state_after(session, &new, committed.head))),
+            Ok(committed) => return Ok(Some(state_after(before, &new, committed.head))),
             Err(CommitError::Fenced) => {
                 let found = sessions::look_up(platform.sql(), &turn.tenant, &session.id).await;
-                new.expected = match found.map_err(ApiError::from)? {
-                    Place::Taken(session) => session.head,
-                    Place::Free { head } => head,
+                before = match found.map_err(ApiError::from)? {
+                    Place::Taken(found) => SessionState {
+                        head: found.head,
+                        token_total: found.token_total,
+                    },
+                    Place::Free { head } => SessionState {
+                        head,
+                        token_total: Tokens::ZERO,
+                    },
                 };
+                new.expected = before.head;
             }
             Err(CommitError::Sql(error)) => {
                 return Err(Unstored::Later(Box::new(new), error.into()));
@@ -80,8 +88,8 @@ pub async fn commit<P: Platform>(
 }
 
 /// Where a session stands once a turn of it is stored under `head`.
-pub(crate) fn state_after(session: &OpenSession, new: &NewTurn, head: Head) -> SessionState {
-    let token_total = session.state.token_total.plus(new.stored_tokens);
+pub(crate) fn state_after(before: SessionState, new: &NewTurn, head: Head) -> SessionState {
+    let token_total = before.token_total.plus(new.stored_tokens);
     SessionState { head, token_total }
 }
 

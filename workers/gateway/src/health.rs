@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::ApiError;
 use clawless_edge::answer::Answer;
-use futures_util::future::join4;
+use futures_util::future::join5;
 use serde::Serialize;
 
 use crate::bindings::{self, Bindings};
@@ -18,25 +18,28 @@ struct Report {
 #[derive(Serialize)]
 struct Dependencies {
     database: &'static str,
+    ledger: &'static str,
     cache: &'static str,
     admin: &'static str,
     widget: &'static str,
 }
 
 /// Asks every dependency at once. 200 while chats can be served: `ok`, or `degraded` where a part
-/// that chats do not need is missing; 503 `down` without the database.
+/// that chats do not need is missing; 503 `down` without the database or
+/// the ledger.
 ///
 /// # Errors
 /// An internal error where the report cannot be written.
 pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
-    let (database, cache, admin, widget) = join4(
+    let (database, ledger, cache, admin, widget) = join5(
         bindings.database_answers(),
+        bindings.ledger_answers(),
         bindings.cache_answers(),
         bindings.service_answers(bindings::ADMIN),
         bindings.service_answers(bindings::WIDGET),
     )
     .await;
-    let status = match (database, cache && admin && widget) {
+    let status = match (database && ledger, cache && admin && widget) {
         (false, _) => "down",
         (true, false) => "degraded",
         (true, true) => "ok",
@@ -44,6 +47,7 @@ pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
     let word = |answers| if answers { "ok" } else { "unavailable" };
     let dependencies = Dependencies {
         database: word(database),
+        ledger: word(ledger),
         cache: word(cache),
         admin: word(admin),
         widget: word(widget),
@@ -53,7 +57,7 @@ pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
         dependencies,
     })?;
     Ok(Answer {
-        status: if database { 200 } else { 503 },
+        status: if database && ledger { 200 } else { 503 },
         ..answer
     })
 }

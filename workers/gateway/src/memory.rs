@@ -9,7 +9,7 @@ use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiKey, Tenant};
 
-/// How long a key's record is gone by before it is read again (`ledger.md`).
+/// How long a key's record is gone by before it is read again.
 const KEY_LIFE: Millis = Millis::from_secs(30);
 /// How many keys are remembered; more than one isolate sees within that time.
 const MAX_KEYS: usize = 1024;

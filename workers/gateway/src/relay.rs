@@ -15,7 +15,7 @@ use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
 
 /// How many reads of the provider may wait for a slow client before the provider has to wait too.
-/// A read is at most some ten kilobytes, so this is the 1 MiB of the design.
+/// A read is at most some ten kilobytes, so this is about 1 MiB.
 pub const BUFFERED_READS: usize = 64;
 
 /// How long a stream may be silent before the client is told that we are still here. Proxies cut

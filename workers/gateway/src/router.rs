@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId};
-use clawless_edge::answer::Answer;
+use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::{Head, read_body};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
@@ -62,23 +62,37 @@ fn resolve<'a>(method: &str, path: &'a str) -> Result<Endpoint<'a>, ApiError> {
     let Some((allowed, endpoint)) = endpoint(path) else {
         return Err(ApiError::new(
             ErrorCode::RouteNotFound,
-            format!("Unknown route: {method} {path}."),
+            format!("Unknown route: {method} {}.", shown(path)),
         ));
     };
     let is_head = method == "HEAD" && allowed == "GET";
     if allowed == "*" || allowed == method || is_head {
         return Ok(endpoint);
     }
-    let allow = if allowed == "GET" {
-        "GET, HEAD, OPTIONS"
-    } else {
-        "POST, OPTIONS"
-    };
+    let allow = allow(allowed);
     Err(ApiError::new(
         ErrorCode::MethodNotAllowed,
         format!("{path} does not take {method}. Use one of: {allow}."),
     )
     .header("allow", allow))
+}
+
+/// The `allow` header of an endpoint that takes this method.
+fn allow(method: &str) -> &'static str {
+    match method {
+        "GET" => "GET, HEAD, OPTIONS",
+        "POST" => "POST, OPTIONS",
+        _ => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    }
+}
+
+/// A path as it may be logged and said back. One that holds a key, by somebody's mistake, may not.
+fn shown(path: &str) -> &str {
+    if path.contains("cl_") {
+        "(hidden: it looks like a key)"
+    } else {
+        path
+    }
 }
 
 /// Serves one request: every answer, errors included, carries the request's id and, on `/v1/*`,
@@ -107,7 +121,7 @@ pub async fn serve(request: Request, env: Env, context: Context) -> worker::Resu
         let answer = cors::expose(answer, &head, origins.as_deref());
         tracing::info!(
             method = head.method,
-            path = head.path,
+            path = shown(&head.path),
             status = answer.status,
             millis = EdgeTime.now().since(started).get(),
             "answered"
@@ -135,6 +149,16 @@ async fn answer(
             head,
             bindings.config().cors_origins.as_deref(),
         ));
+    }
+    if head.method == "OPTIONS"
+        && let Some((allowed, _)) = endpoint(&head.path)
+    {
+        let answer = Answer {
+            status: 204,
+            headers: Vec::new(),
+            body: Body::Empty,
+        };
+        return Ok(answer.with_header("allow", allow(allowed)));
     }
     let config = bindings.config();
     match resolve(&head.method, &head.path)? {

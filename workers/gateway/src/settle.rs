@@ -34,7 +34,7 @@ pub async fn conclude<P: Platform>(
         Err(Unstored::Later(new, error)) => (error, Some(new)),
     };
     if let (Some(new), Some(session)) = (unstored, &turn.session) {
-        let state = state_after(session, &new, new.expected.next());
+        let state = state_after(session.state, &new, new.expected.next());
         let settle = settlement(turn, outcome, Some(state));
         let park = Park {
             settle,

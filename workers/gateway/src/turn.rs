@@ -220,7 +220,8 @@ async fn whole<P: Platform>(
         );
         Ok(turn.describe(Answer::of(&body)?, &outcome.model, tries))
     });
-    drop(reply.send(answer));
+    let rates = turn.rates.pairs();
+    drop(reply.send(answer.map_err(|error| error.headers(rates))));
     Ok(())
 }
 
@@ -245,6 +246,8 @@ async fn stream<P: Platform>(
         turn.include_usage,
     );
     let outcome = relay(platform, &turn, &mut begun, &mut writer, &mut client).await;
+    // Whatever the provider would still send is not wanted.
+    drop(begun);
     let stored = conclude(platform, &turn, &outcome).await;
     let mut end = String::new();
     match outcome.failure.map(ApiError::from).map_or(stored, Err) {

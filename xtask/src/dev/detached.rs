@@ -2,9 +2,9 @@
 
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
-    os::unix::process::CommandExt,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -24,7 +24,12 @@ pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
         fs::create_dir_all(folder)
             .with_context(|| format!("can't make the folder {}", folder.display()))?;
     }
-    let output = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
+    // The greeting holds the demo key.
+    let mut private = OpenOptions::new();
+    private.create(true).write(true).truncate(true).mode(0o600);
+    let output = private
+        .open(&log)
+        .with_context(|| format!("can't write {}", log.display()))?;
     let mut again =
         Command::new(env::current_exe().context("this program does not know its own path")?);
     again.args(env::args_os().skip(1)).arg("--supervise");

@@ -11,13 +11,16 @@ use crate::{
 
 use super::{Trial, report::Report, tally};
 
-/// The crates that only compile for a Worker.
+/// The crates that name the platform. They compile natively too, as far as their tests go.
 const ON_PLATFORM: [&str; 4] = [
     "clawless-edge",
     "clawless-gateway",
     "clawless-admin",
     "clawless-widget-server",
 ];
+
+/// Those of them whose stages are tested natively, over the testkit.
+const WITH_NATIVE_TESTS: [&str; 2] = ["clawless-edge", "clawless-gateway"];
 
 /// The crates that are no default members, because few need them.
 const EXTRA: [&str; 2] = ["clawless-local-model", "xtask-wasm-bindgen"];
@@ -39,7 +42,10 @@ pub(super) fn run(layout: &Layout, report: &Report, progress: &Progress) {
         Trial::plain(layout, "clippy", command).run()?;
         let mut command = cargo_in(layout, &["clippy"]);
         command.args(packages(&EXTRA)).args(deny);
-        Trial::plain(layout, "clippy extra", command).run()
+        Trial::plain(layout, "clippy extra", command).run()?;
+        let mut command = cargo_in(layout, &["clippy"]);
+        command.args(packages(&WITH_NATIVE_TESTS)).args(deny);
+        Trial::plain(layout, "clippy platform", command).run()
     });
     report.step("clippy, wasm", || {
         let mut command = cargo_in(layout, &["clippy", "--target", WASM]);
@@ -51,6 +57,11 @@ pub(super) fn run(layout: &Layout, report: &Report, progress: &Progress) {
     report.step("native tests", || {
         let command = cargo_in(layout, &["test", "--no-fail-fast"]);
         Trial::new(layout, "native", command, tally::of_cargo).run()
+    });
+    report.step("native tests of the gateway", || {
+        let mut command = cargo_in(layout, &["test", "--no-fail-fast"]);
+        command.args(packages(&WITH_NATIVE_TESTS));
+        Trial::new(layout, "native gateway", command, tally::of_cargo).run()
     });
     report.step("local model's tests", || {
         let mut command = cargo_in(

@@ -24,8 +24,14 @@ use super::{
 
 /// The most that a Worker's bundle may weigh, compressed, in bytes. The goal is 400,000; the gateway
 /// is above it since it holds the ledger and three wires (`docs/decisions/005-bundle-size.md`), and
-/// must not grow further unseen.
-const HEAVIEST: usize = 620_000;
+/// none may grow unseen.
+fn heaviest(worker: &str) -> usize {
+    if worker == "gateway" {
+        640_000
+    } else {
+        150_000
+    }
+}
 
 /// What the set-up achieved.
 #[derive(Debug, Default)]
@@ -88,15 +94,15 @@ fn weigh(bundles: &[Bundle], progress: &Progress) -> Result<Tally> {
             bundle.worker,
             size.div_ceil(1000)
         ));
-        if size > HEAVIEST {
-            heavy.push(format!("{} weighs {size} bytes gzipped", bundle.worker));
+        let most = heaviest(bundle.worker);
+        if size > most {
+            heavy.push(format!(
+                "{} weighs {size} bytes gzipped, and {most} is the most",
+                bundle.worker
+            ));
         }
     }
-    ensure!(
-        heavy.is_empty(),
-        "{}, and {HEAVIEST} is the most",
-        heavy.join(", ")
-    );
+    ensure!(heavy.is_empty(), "{}", heavy.join("; "));
     Ok(Tally::default())
 }
 

@@ -1,5 +1,6 @@
 //! The machine's rows in the object's own `SQLite`.
 
+use clawless_core::TenantId;
 use clawless_core::ledger::Write;
 use serde::Deserialize;
 use worker::SqlStorage;
@@ -16,6 +17,11 @@ const PUT: &str = "INSERT OR REPLACE INTO ledger (part, key, value)
     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
 const DELETE: &str = "DELETE FROM ledger WHERE (part, key) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+
+/// Whose ledger it is. The runtime need not tell an object its name when an alarm wakes it.
+const CREATE_OWNER: &str = "CREATE TABLE IF NOT EXISTS owner (tenant TEXT PRIMARY KEY)";
+const FIND_OWNER: &str = "SELECT tenant FROM owner";
+const SET_OWNER: &str = "INSERT OR IGNORE INTO owner (tenant) VALUES (?1)";
 
 /// The object's own storage.
 pub(super) struct ObjectRows(pub(super) SqlStorage);
@@ -55,7 +61,26 @@ impl Rows for ObjectRows {
     }
 }
 
+#[derive(Deserialize)]
+struct Owner {
+    tenant: TenantId,
+}
+
 impl ObjectRows {
+    /// Whose ledger it is, once anybody has asked.
+    pub(super) fn owner(&self) -> Option<TenantId> {
+        self.0.exec_raw(CREATE_OWNER, None).ok()?;
+        let found = self.0.exec_raw(FIND_OWNER, None).ok()?;
+        let owners: Vec<Owner> = found.to_array().ok()?;
+        owners.into_iter().next().map(|owner| owner.tenant)
+    }
+
+    /// Notes whose ledger it is.
+    pub(super) fn set_owner(&self, tenant: &TenantId) -> worker::Result<()> {
+        let tenant = JsValue::from_str(tenant.as_str());
+        self.0.exec_raw(SET_OWNER, vec![tenant]).map(drop)
+    }
+
     fn execute<T: serde::Serialize>(&self, sql: &str, rows: &[T]) -> Result<(), String> {
         if rows.is_empty() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The ledger's shell: keeps the machine's rows on disk, lets those who queue wait, and does what
 //! has to be done in the background. Knows no runtime.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use clawless_core::ledger::{Answer, Event, Input, LoadError, Machine, Output, Write};
@@ -45,6 +45,8 @@ pub struct Shell<R> {
     machine: RefCell<Machine>,
     rows: R,
     waiting: RefCell<HashMap<RequestId, oneshot::Sender<Output>>>,
+    /// Whether the machine knows more than its rows: a write failed, and so did going back.
+    is_ahead: Cell<bool>,
 }
 
 impl<R: Rows> Shell<R> {
@@ -58,6 +60,7 @@ impl<R: Rows> Shell<R> {
             machine: RefCell::new(machine),
             rows,
             waiting: RefCell::default(),
+            is_ahead: Cell::new(false),
         })
     }
 
@@ -73,6 +76,10 @@ impl<R: Rows> Shell<R> {
     /// Where the change could not be written.
     pub fn apply(&self, now: Timestamp, input: Input) -> Result<Output, ShellError> {
         let mut machine = self.machine.borrow_mut();
+        if self.is_ahead.get() {
+            *machine = load(&self.rows)?;
+            self.is_ahead.set(false);
+        }
         let mut output = machine.apply(now, input);
         let written = machine
             .take_writes()
@@ -85,7 +92,9 @@ impl<R: Rows> Shell<R> {
                 }
             });
         if let Err(error) = written {
+            self.is_ahead.set(true);
             *machine = load(&self.rows)?;
+            self.is_ahead.set(false);
             return Err(error);
         }
         drop(machine);

@@ -44,7 +44,7 @@ pub fn next_work<R: Rows>(shell: &Shell<R>, now: Timestamp) -> Option<Timestamp>
         // A sweep that lies in the past has found calls that could not be looked up yet.
         let sweep = machine
             .next_sweep()
-            .map(|due| due.max(now.plus(LOOK_AGAIN)).min(due.max(now)));
+            .map(|due| if due > now { due } else { now.plus(LOOK_AGAIN) });
         [flush, sweep].into_iter().flatten().min()
     })
 }
