@@ -86,13 +86,21 @@ pub(crate) fn of_pytest(printed: &str) -> Tally {
     let last = printed
         .lines()
         .rev()
-        .find(|line| line.contains(" in ") && line.trim_end_matches(['=', ' ']).ends_with('s'));
+        .find(|line| line.contains(" in ") && is_summary(line));
     let line = last.unwrap_or_default();
     Tally {
         passed: before(line, "passed"),
         failed: before(line, "failed") + before(line, "error") + before(line, "errors"),
         skipped: before(line, "skipped"),
     }
+}
+
+/// Whether a line of pytest's is the last: it ends with the time, which past a minute comes twice, as
+/// `93.12s (0:01:33)`.
+fn is_summary(line: &str) -> bool {
+    let end = line.trim_end_matches(['=', ' ']);
+    let end = end.split_once(" (").map_or(end, |(seconds, _)| seconds);
+    end.ends_with('s')
 }
 
 /// The number before a word.
@@ -162,5 +170,6 @@ mod tests {
                 skipped: 0
             }
         );
+        assert_eq!(of_pytest("25 passed in 93.12s (0:01:33)\n").passed, 25);
     }
 }
