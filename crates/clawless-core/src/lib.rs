@@ -5,6 +5,7 @@
 //! catalogue of errors.
 
 pub mod api_key;
+pub mod body;
 pub mod chat;
 pub mod entropy;
 pub mod error;

@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod http;
 pub mod incoming;
 pub mod kv;
+pub mod ledger;
 pub mod logging;
 pub mod time;
 pub mod worker_entry;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::content::Content;
+use crate::body;
 use crate::json::Json;
 
 /// Who speaks.
@@ -131,7 +132,7 @@ impl Message {
                     path if path == "." => String::new(),
                     path => format!(".{path}"),
                 };
-                InvalidMessage::wrong(path, describe(error.inner()))
+                InvalidMessage::wrong(path, body::reason(error.inner()))
             })?
         };
         view.check()?;
@@ -249,16 +250,6 @@ fn require(present: bool, path: &str, whose: &str) -> Result<(), InvalidMessage>
         reason: format!("{whose} needs `{member}`"),
         missing: true,
     })
-}
-
-/// A parser's message without its position: positions inside a message mean nothing to the client,
-/// who sees the path instead.
-pub(super) fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use garde::Validate;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::message::{InvalidMessage, Message, describe};
+use super::message::{InvalidMessage, Message};
 use super::options::ChatOptions;
+use crate::body;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::SessionId;
-use crate::json::{self, Json, MAX_DEPTH};
+use crate::json::Json;
 
 /// The longest schema, format or prediction that is carried to a provider. `OpenAI` takes 120,000
 /// characters of names and values in a schema; this leaves room for the punctuation around them.
@@ -56,20 +57,13 @@ pub struct ChatCompletionRequest {
 impl ChatCompletionRequest {
     /// Parses and checks a body. The error names the parameter at fault.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if json::is_too_deep(body) {
-            return Err(ApiError::new(
-                ErrorCode::InvalidJson,
-                format!("The body nests deeper than {MAX_DEPTH} levels."),
-            ));
-        }
-        let text = std::str::from_utf8(body)
-            .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))?;
-        let incoming: IncomingRequest = read(text)?;
-        let options: ChatOptions = read(text)?;
+        let text = body::text(body)?;
+        let incoming: IncomingRequest = body::read(text)?;
+        let options: ChatOptions = body::read(text)?;
         incoming.refuse_identity()?;
         options
             .validate()
-            .map_err(|report| invalid_value(&report))?;
+            .map_err(|report| body::invalid_value(&report))?;
         check_carried_json(&options)?;
         let model = check_model(incoming.model)?;
         let stream = incoming.stream.unwrap_or(false);
@@ -128,56 +122,6 @@ pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> 
     })
 }
 
-/// Reads one JSON value as a type, and says where it went wrong.
-fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.inner();
-        let reason = describe(inner);
-        if !inner.is_data() {
-            return ApiError::new(
-                ErrorCode::InvalidJson,
-                format!("The body is not valid JSON: {inner}."),
-            );
-        }
-        if let Some(name) = reason.strip_prefix("missing field ") {
-            let name = name.trim_matches('`');
-            return ApiError::new(
-                ErrorCode::MissingParameter,
-                format!("You must provide the parameter `{name}`."),
-            )
-            .param(name);
-        }
-        let error = ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."));
-        if path == "." {
-            error
-        } else {
-            error.param(path)
-        }
-    })?;
-    deserializer.end().map_err(|error| {
-        ApiError::new(
-            ErrorCode::InvalidJson,
-            format!("The body is not valid JSON: {error}."),
-        )
-    })?;
-    Ok(value)
-}
-
-/// The first broken rule of a report, as an error that names its parameter.
-fn invalid_value(report: &garde::Report) -> ApiError {
-    let Some((path, broken)) = report.iter().next() else {
-        return ApiError::new(ErrorCode::InvalidValue, "The request breaks a rule.");
-    };
-    let path = path.to_string();
-    ApiError::new(
-        ErrorCode::InvalidValue,
-        format!("Invalid `{path}`: {broken}."),
-    )
-    .param(path)
-}
-
 /// JSON that is carried as it came must still be JSON that every parser takes: numbers in range,
 /// no lone surrogates.
 fn check_carried_json(options: &ChatOptions) -> Result<(), ApiError> {
@@ -205,7 +149,7 @@ fn check_carried_json(options: &ChatOptions) -> Result<(), ApiError> {
         json.read::<serde_json::Value>().map_err(|error| {
             ApiError::new(
                 ErrorCode::InvalidValue,
-                format!("Invalid `{name}`: {}.", describe(&error)),
+                format!("Invalid `{name}`: {}.", body::reason(&error)),
             )
             .param(name)
         })?;

@@ -11,7 +11,7 @@ use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
 use worker::{DurableObject, Env, Method, Request, Response, State, durable_object};
 
-use super::port::Question;
+use super::Question;
 use super::rows::ObjectRows;
 use super::shell::{Shell, ShellError};
 use super::work;

@@ -1,13 +1,13 @@
-//! The ledger as the gateway reaches it: a Durable Object that is found by the tenant's id.
+//! The ledger as a Worker reaches it: a Durable Object that is found by the tenant's id.
 
 use clawless_core::TenantId;
 use clawless_core::ledger::{Input, Output};
 use clawless_core::time::{Millis, Timer};
-use clawless_edge::time::EdgeTime;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, Method, ObjectNamespace, Request, RequestInit};
 
 use super::port::{Ledger, LedgerError, Question};
+use crate::time::EdgeTime;
 
 /// The binding of the objects' namespace.
 const LEDGER: &str = "LEDGER";

@@ -1,0 +1,147 @@
+//! A request's body: from bytes to a type, or an error that names the parameter at fault.
+
+use serde::Deserialize;
+
+use crate::error::{ApiError, ErrorCode};
+use crate::json::{self, MAX_DEPTH};
+
+/// Checks that a body is a text that every parser behind us can take.
+///
+/// # Errors
+/// 400 where it nests too deep or is not UTF-8.
+pub fn text(body: &[u8]) -> Result<&str, ApiError> {
+    if json::is_too_deep(body) {
+        return Err(ApiError::new(
+            ErrorCode::InvalidJson,
+            format!("The body nests deeper than {MAX_DEPTH} levels."),
+        ));
+    }
+    std::str::from_utf8(body)
+        .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))
+}
+
+/// Reads a text that is one JSON value as a type. What a type with `deny_unknown_fields` does not
+/// know is refused by name.
+///
+/// # Errors
+/// 400 that says where it went wrong.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| explain(error.inner(), error.path().to_string()))?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidJson,
+        format!("The body is not valid JSON: {error}."),
+    )
+}
+
+fn explain(error: &serde_json::Error, path: String) -> ApiError {
+    if !error.is_data() {
+        return malformed(error);
+    }
+    let reason = reason(error);
+    if let Some(name) = reason.strip_prefix("missing field ") {
+        let name = name.trim_matches('`');
+        return ApiError::new(
+            ErrorCode::MissingParameter,
+            format!("You must provide the parameter `{name}`."),
+        )
+        .param(name);
+    }
+    if reason.starts_with("unknown field ") {
+        return ApiError::new(
+            ErrorCode::UnknownParameter,
+            format!("`{path}` is not a parameter of this route."),
+        )
+        .param(path);
+    }
+    let error = ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."));
+    if path == "." {
+        error
+    } else {
+        error.param(path)
+    }
+}
+
+/// What is wrong with a JSON text, without the place: lines and columns of a body help nobody.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+/// The first broken rule of a report, as an error that names its parameter.
+pub fn invalid_value(report: &garde::Report) -> ApiError {
+    let Some((path, broken)) = report.iter().next() else {
+        return ApiError::new(ErrorCode::InvalidValue, "The request breaks a rule.");
+    };
+    let path = path.to_string();
+    ApiError::new(
+        ErrorCode::InvalidValue,
+        format!("Invalid `{path}`: {broken}."),
+    )
+    .param(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[allow(dead_code, reason = "only read")]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[allow(dead_code, reason = "only read")]
+        count: u64,
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            (
+                r#"{"inner":{"count":1,"more":2}}"#,
+                "unknown_parameter",
+                Some("inner.more"),
+            ),
+            (
+                r#"{"inner":{"count":1},"tenant_id":2}"#,
+                "unknown_parameter",
+                Some("tenant_id"),
+            ),
+            (
+                r#"{"inner":{}}"#,
+                "missing_required_parameter",
+                Some("count"),
+            ),
+            (
+                r#"{"inner":{"count":-1}}"#,
+                "invalid_type",
+                Some("inner.count"),
+            ),
+            (r#"{"inner":{"count":1}} x"#, "invalid_json", None),
+            (r#"{"inner":"#, "invalid_json", None),
+        ];
+        for (body, code, param) in cases {
+            let error = read::<Outer>(body).expect_err(body);
+            assert_eq!(
+                (error.code.as_str(), error.param.as_deref()),
+                (code, param),
+                "{body}"
+            );
+        }
+        assert_eq!(text(&[0xff]).expect_err("no UTF-8").status(), 400);
+    }
+}
