@@ -10,5 +10,6 @@ pub mod incoming;
 pub mod kv;
 pub mod ledger;
 pub mod logging;
+pub mod routes;
 pub mod time;
 pub mod worker_entry;

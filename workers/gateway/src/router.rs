@@ -1,14 +1,13 @@
 //! The table of contents: every route, and what answers it.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
-use clawless_core::{ApiError, Clock, ErrorCode, RequestId};
+use clawless_core::{ApiError, Clock, RequestId};
 use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::{Head, read_body};
+use clawless_edge::routes::{ANY, Routes, shown};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
-use percent_encoding::percent_decode_str;
 use tracing::Instrument;
 use worker::{Context, Env, Request, Response};
 
@@ -17,82 +16,29 @@ use crate::bindings::Bindings;
 use crate::platform::Platform;
 use crate::{bindings, chat, cors, forward, health, models};
 
-/// What a path names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Endpoint<'a> {
-    ChatCompletions,
-    Models,
-    Model(Cow<'a, str>),
+/// Every route there is.
+const ROUTES: Routes<Route> = Routes(&[
+    ("/v1/chat/completions", &[("POST", Route::Complete)]),
+    ("/v1/models", &[("GET", Route::ListModels)]),
+    ("/v1/models/{id…}", &[("GET", Route::ShowModel)]),
+    ("/health", &[("GET", Route::Health)]),
+    ("/admin/{…}", &[(ANY, Route::Admin)]),
+    ("/widget/{…}", &[(ANY, Route::Widget)]),
+    #[cfg(feature = "test-faults")]
+    ("/__test/panic", &[("GET", Route::Panic)]),
+]);
+
+/// What answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Complete,
+    ListModels,
+    ShowModel,
     Health,
     Admin,
     Widget,
     #[cfg(feature = "test-faults")]
     Panic,
-}
-
-/// The endpoint of a path and the one method that it takes (`*`: the endpoint looks for itself).
-/// Paths are compared as they were sent: an alias by `//`, case or escapes is another path, and
-/// names nothing.
-fn endpoint(path: &str) -> Option<(&'static str, Endpoint<'_>)> {
-    Some(match path {
-        "/v1/chat/completions" => ("POST", Endpoint::ChatCompletions),
-        "/v1/models" => ("GET", Endpoint::Models),
-        "/health" => ("GET", Endpoint::Health),
-        #[cfg(feature = "test-faults")]
-        "/__test/panic" => ("GET", Endpoint::Panic),
-        _ if path.starts_with("/admin/") => ("*", Endpoint::Admin),
-        _ if path.starts_with("/widget/") => ("*", Endpoint::Widget),
-        _ => {
-            let id = path
-                .strip_prefix("/v1/models/")
-                .filter(|id| !id.is_empty())?;
-            (
-                "GET",
-                Endpoint::Model(percent_decode_str(id).decode_utf8().ok()?),
-            )
-        }
-    })
-}
-
-/// Finds the endpoint of a request.
-///
-/// # Errors
-/// 404 where the path names nothing, 405 with `allow` where the method is not the endpoint's.
-fn resolve<'a>(method: &str, path: &'a str) -> Result<Endpoint<'a>, ApiError> {
-    let Some((allowed, endpoint)) = endpoint(path) else {
-        return Err(ApiError::new(
-            ErrorCode::RouteNotFound,
-            format!("Unknown route: {method} {}.", shown(path)),
-        ));
-    };
-    let is_head = method == "HEAD" && allowed == "GET";
-    if allowed == "*" || allowed == method || is_head {
-        return Ok(endpoint);
-    }
-    let allow = allow(allowed);
-    Err(ApiError::new(
-        ErrorCode::MethodNotAllowed,
-        format!("{path} does not take {method}. Use one of: {allow}."),
-    )
-    .header("allow", allow))
-}
-
-/// The `allow` header of an endpoint that takes this method.
-fn allow(method: &str) -> &'static str {
-    match method {
-        "GET" => "GET, HEAD, OPTIONS",
-        "POST" => "POST, OPTIONS",
-        _ => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-    }
-}
-
-/// A path as it may be logged and said back. One that holds a key, by somebody's mistake, may not.
-fn shown(path: &str) -> &str {
-    if path.contains("cl_") {
-        "(hidden: it looks like a key)"
-    } else {
-        path
-    }
 }
 
 /// Serves one request: every answer, errors included, carries the request's id and, on `/v1/*`,
@@ -151,33 +97,35 @@ async fn answer(
         ));
     }
     if head.method == "OPTIONS"
-        && let Some((allowed, _)) = endpoint(&head.path)
+        && let Some(allow) = ROUTES.allowed(&head.path)
     {
         let answer = Answer {
             status: 204,
             headers: Vec::new(),
             body: Body::Empty,
         };
-        return Ok(answer.with_header("allow", allow(allowed)));
+        return Ok(answer.with_header("allow", allow));
     }
     let config = bindings.config();
-    match resolve(&head.method, &head.path)? {
-        Endpoint::ChatCompletions => {
+    let found = ROUTES.find(&head.method, &head.path)?;
+    match found.route {
+        Route::Complete => {
             let body = read_body(&mut request, config.body_limit);
             chat::create(bindings, request_id, head, body).await
         }
-        Endpoint::Models => {
+        Route::ListModels => {
             models::list(&**bindings, &authenticate(&**bindings, head).await?).await
         }
-        Endpoint::Model(id) => {
-            models::retrieve(&**bindings, &authenticate(&**bindings, head).await?, &id).await
+        Route::ShowModel => {
+            let caller = authenticate(&**bindings, head).await?;
+            models::retrieve(&**bindings, &caller, found.param(0)).await
         }
-        Endpoint::Health => health::report(bindings).await,
-        Endpoint::Admin => forward::to(bindings, bindings::ADMIN, request).await,
-        Endpoint::Widget => forward::to(bindings, bindings::WIDGET, request).await,
+        Route::Health => health::report(bindings).await,
+        Route::Admin => forward::to(bindings, bindings::ADMIN, request).await,
+        Route::Widget => forward::to(bindings, bindings::WIDGET, request).await,
         #[cfg(feature = "test-faults")]
         #[allow(clippy::panic, reason = "the test of what a panic leaves behind")]
-        Endpoint::Panic => panic!("a panic on purpose"),
+        Route::Panic => panic!("a panic on purpose"),
     }
 }
 
@@ -187,10 +135,6 @@ mod tests {
 
     #[test]
     fn a_path_has_no_aliases() {
-        assert_eq!(
-            resolve("POST", "/v1/chat/completions"),
-            Ok(Endpoint::ChatCompletions)
-        );
         for alias in [
             "//v1/chat/completions",
             "/V1/chat/completions",
@@ -200,10 +144,18 @@ mod tests {
             "/v1/models/",
             "/admin",
         ] {
+            let error = ROUTES.find("POST", alias).expect_err(alias);
+            assert_eq!(error.status(), 404, "{alias}");
+        }
+    }
+
+    #[test]
+    fn a_model_may_have_slashes_in_its_name() {
+        for path in ["/v1/models/@cf/meta/llama", "/v1/models/@cf%2Fmeta%2Fllama"] {
+            let found = ROUTES.find("GET", path).expect(path);
             assert_eq!(
-                resolve("POST", alias).expect_err(alias).status(),
-                404,
-                "{alias}"
+                (found.route, found.param(0)),
+                (Route::ShowModel, "@cf/meta/llama")
             );
         }
     }
@@ -211,21 +163,12 @@ mod tests {
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
         for method in ["GET", "TRACE", "DELETE", "FOO"] {
-            let error = resolve(method, "/v1/chat/completions").expect_err(method);
+            let error = ROUTES
+                .find(method, "/v1/chat/completions")
+                .expect_err(method);
             assert_eq!(
                 (error.status(), error.headers),
                 (405, vec![("allow", "POST, OPTIONS".to_owned())])
-            );
-        }
-        assert_eq!(resolve("HEAD", "/health"), Ok(Endpoint::Health));
-    }
-
-    #[test]
-    fn a_model_may_have_slashes_in_its_name() {
-        for path in ["/v1/models/@cf/meta/llama", "/v1/models/@cf%2Fmeta%2Fllama"] {
-            assert_eq!(
-                resolve("GET", path),
-                Ok(Endpoint::Model("@cf/meta/llama".into()))
             );
         }
     }
