@@ -1,4 +1,5 @@
 // The prebuilt Workers and their own wrangler configurations, as options for workerd.
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +15,9 @@ const BUILD = process.env.CLAWLESS_BUILD ?? "build/release";
 export const BUILD_WITH_FAULTS = process.env.CLAWLESS_FAULTS_BUILD ?? "build/test";
 
 const MIGRATIONS = path.join(ROOT, "migrations");
+
+// wrangler takes the secrets that a configuration requires from the environment. All Workers of a test share one.
+process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
 
 /**
  * Options for one Worker: its wrangler configuration, with the modules of the

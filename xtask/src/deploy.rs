@@ -1,10 +1,13 @@
 //! `cargo xtask deploy`: the release bundles onto the platform, or a rehearsal of it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     bundle::{self, Profile},
@@ -59,31 +62,54 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
 }
 
 /// 1. Migrates the database: migrations only ever add, so the old code runs on with the new schema.
-/// 2. The first time, deploys the gateway without its services: they need its objects, it needs them.
+/// 2. The first time, makes a signing key, and deploys the gateway without its services: they need
+///    its objects, it needs them.
 /// 3. Deploys the services. 4. Deploys the gateway.
 fn deploy(layout: &Layout, progress: &Progress) -> Result<()> {
     let state = State::new(&layout.default_state())?;
     database::migrate_remote(layout, &state, progress)?;
-    if is_first(layout)? {
+    let secrets = is_first(layout)?
+        .then(|| first_secrets(&state))
+        .transpose()?;
+    if secrets.is_some() {
         progress.line("There is no gateway yet: the first is deployed without its services.");
-        upload(
-            layout,
-            "gateway",
-            &without_services(layout, &state)?,
-            progress,
-        )?;
+        let config = without_services(layout, &state)?;
+        upload(layout, "gateway", &config, secrets.as_deref(), progress)?;
     }
     for worker in ["admin", "widget-server", "gateway"] {
-        upload(layout, worker, &committed(layout, worker), progress)?;
+        let config = committed(layout, worker);
+        upload(layout, worker, &config, secrets.as_deref(), progress)?;
+    }
+    if let Some(secrets) = secrets {
+        fs::remove_file(&secrets).with_context(|| format!("remove {}", secrets.display()))?;
     }
     progress.line("Deployed. The gateway's log is `wrangler tail clawless-gateway`.");
     Ok(())
 }
 
-fn upload(layout: &Layout, worker: &str, config: &Path, progress: &Progress) -> Result<()> {
+/// A file with the secrets of a first deployment, for wrangler alone to read.
+fn first_secrets(state: &State) -> Result<PathBuf> {
+    let path = state.config("first-secrets");
+    let secrets = json!({config::SIGNING_KEY: config::fresh_secret()?});
+    write_whole(&path, &serde_json::to_vec(&secrets)?, true)?;
+    Ok(path)
+}
+
+fn upload(
+    layout: &Layout,
+    worker: &str,
+    config: &Path,
+    secrets: Option<&Path>,
+    progress: &Progress,
+) -> Result<()> {
     let task = progress.task(format!("deploying {worker}"));
     let mut command = npm::wrangler(layout, &layout.default_state())?;
     command.arg("deploy").arg("--config").arg(config);
+    if let Some(secrets) = secrets
+        && config::requires(&config::read(layout, worker)?, config::SIGNING_KEY)
+    {
+        command.arg("--secrets-file").arg(secrets);
+    }
     run_logged(
         &mut command,
         &layout.at(format!(".clawless/logs/deploy-{worker}.log")),

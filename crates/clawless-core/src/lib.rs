@@ -7,6 +7,7 @@
 pub mod api_key;
 pub mod body;
 pub mod chat;
+pub mod cursor;
 pub mod entropy;
 pub mod error;
 pub mod ids;
@@ -19,6 +20,7 @@ pub mod model;
 pub mod money;
 pub mod routing;
 pub mod session;
+pub mod signing;
 pub mod tenant;
 pub mod time;
 pub mod tool;

@@ -5,7 +5,9 @@ use std::fmt;
 
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::Model;
+use clawless_core::signing::SigningKey;
 use clawless_core::time::Millis;
+use clawless_core::{ApiError, ErrorCode};
 
 /// Where variables and secrets come from.
 pub trait Variables {
@@ -51,6 +53,8 @@ pub struct Config {
     pub total_timeout: Millis,
     /// The origins that browsers may call `/v1/*` from; every one where it is absent.
     pub cors_origins: Option<Vec<String>>,
+    /// What cursors are signed with.
+    signing_key: Option<SigningKey>,
 }
 
 impl Config {
@@ -80,7 +84,22 @@ impl Config {
                         .map(|origin| origin.trim().to_owned())
                         .collect()
                 }),
+            signing_key: signing_key(variables)?,
             providers,
+        })
+    }
+
+    /// What cursors are signed with.
+    ///
+    /// # Errors
+    /// 503 where the deployment has no such secret: a list without cursors would end after a page.
+    pub fn signing_key(&self) -> Result<&SigningKey, ApiError> {
+        self.signing_key.as_ref().ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::ServiceUnavailable,
+                "Lists are not available: this deployment is not fully set up.",
+            )
+            .because(format!("the secret {SIGNING_KEY} is not set"))
         })
     }
 
@@ -103,6 +122,18 @@ fn providers(variables: &impl Variables) -> Result<Vec<LlmProvider>, InvalidVari
     };
     serde_json::from_str(&text).map_err(|error| InvalidVariable {
         name: "PROVIDERS",
+        reason: error.to_string(),
+    })
+}
+
+/// The secret that cursors are signed with.
+const SIGNING_KEY: &str = "SIGNING_KEY";
+
+fn signing_key(variables: &impl Variables) -> Result<Option<SigningKey>, InvalidVariable> {
+    let secret = variables.get(SIGNING_KEY);
+    let key = secret.map(|secret| SigningKey::new(&secret)).transpose();
+    key.map_err(|error| InvalidVariable {
+        name: SIGNING_KEY,
         reason: error.to_string(),
     })
 }
@@ -153,6 +184,17 @@ mod tests {
         assert_eq!(error.name, "IDLE_TIMEOUT_MS");
         let error = Config::read(&HashMap::from([("PROVIDERS", "[{}]")])).expect_err("bad");
         assert_eq!(error.name, "PROVIDERS");
+        let error = Config::read(&HashMap::from([("SIGNING_KEY", "weak")])).expect_err("bad");
+        assert_eq!(error.name, "SIGNING_KEY");
+        assert!(!error.to_string().contains("weak"), "a secret is not shown");
+    }
+
+    #[test]
+    fn without_a_signing_key_lists_are_refused_and_nothing_else() {
+        let config = Config::read(&HashMap::new()).expect("readable");
+        let error = config.signing_key().expect_err("no key");
+        assert_eq!(error.status(), 503);
+        assert!(error.internal.expect("for the log").contains("SIGNING_KEY"));
     }
 
     #[test]

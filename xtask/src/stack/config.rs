@@ -1,6 +1,6 @@
 //! The Workers' configurations of one stack, derived from the committed ones.
 
-use std::{fs, path::PathBuf};
+use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -13,8 +13,13 @@ use crate::{
 
 /// Writes all of them.
 pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> Result<()> {
+    let signing_key = fresh_secret()?;
     for worker in WORKERS {
         let mut config = read(layout, worker)?;
+        if requires(&config, SIGNING_KEY) {
+            let secrets = Map::from_iter([(SIGNING_KEY.to_owned(), json!(signing_key))]);
+            set_variables(&mut config, secrets);
+        }
         localise(&mut config, layout, state, worker);
         if worker == "gateway" {
             set_variables(&mut config, provider.variables());
@@ -58,8 +63,8 @@ fn parse(text: &str) -> Result<Map<String, Value>> {
 
 /// Points a configuration at this stack and away from the network.
 fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, worker: &str) {
-    // Offline, an `ai` binding stops `wrangler dev`.
-    for production_only in ["$schema", "ai", "routes", "route"] {
+    // Offline, an `ai` binding stops `wrangler dev`. Secrets are variables of the stack.
+    for production_only in ["$schema", "ai", "routes", "route", "secrets"] {
         config.remove(production_only);
     }
     config.insert(
@@ -91,6 +96,29 @@ fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, wor
             .into_iter()
             .collect(),
     );
+}
+
+/// The secret with which Workers sign what clients hand back.
+pub(crate) const SIGNING_KEY: &str = "SIGNING_KEY";
+
+/// A secret of 256 random bits, in hexadecimal.
+pub(crate) fn fresh_secret() -> Result<String> {
+    let mut bytes = [0_u8; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("can't read /dev/urandom")?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+/// Whether a configuration names a secret that must be set.
+pub(crate) fn requires(config: &Map<String, Value>, secret: &str) -> bool {
+    let required = config.get("secrets").and_then(|it| it.get("required"));
+    let mut names = required.and_then(Value::as_array).into_iter().flatten();
+    names.any(|name| name == secret)
 }
 
 fn set_variables(config: &mut Map<String, Value>, variables: Map<String, Value>) {
@@ -139,8 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_long_and_never_the_same() {
+        let (one, other) = (fresh_secret().unwrap(), fresh_secret().unwrap());
+        assert_eq!((one.len(), other.len()), (64, 64));
+        assert_ne!(one, other);
+    }
+
+    #[test]
     fn committed_configurations_hide_all_but_the_gateway() {
         let layout = Layout::find().unwrap();
+        assert!(requires(&read(&layout, "gateway").unwrap(), SIGNING_KEY));
         for worker in WORKERS {
             let config = Value::Object(read(&layout, worker).unwrap());
             assert_eq!(

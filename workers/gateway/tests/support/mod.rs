@@ -80,6 +80,7 @@ impl Variables for TestVariables {
         match name {
             "PROVIDERS" => Some(PROVIDERS.to_owned()),
             "PROVIDER_KEY" => Some("provider-secret".to_owned()),
+            "SIGNING_KEY" => Some("a secret of the tests, long enough".to_owned()),
             _ => None,
         }
     }
