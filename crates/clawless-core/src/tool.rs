@@ -70,6 +70,18 @@ pub enum ToolOutcome {
     TimedOut,
 }
 
+impl ToolOutcome {
+    /// The outcome's name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
 /// The record of one execution of a server tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolExecution {

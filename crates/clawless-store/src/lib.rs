@@ -31,6 +31,8 @@ repositories! {
     pub mod sessions;
     /// Tenants.
     pub mod tenants;
+    /// Tool executions: what server tools did.
+    pub mod tool_executions;
     /// Turns: the one way in which a conversation grows.
     pub mod turns;
 }

@@ -171,6 +171,8 @@ pub async fn reset(
     }
     let batch = vec![
         DELETE_TURNS.with([tenant.into(), id.into()]),
+        // What a tool was given or answered may repeat what was said.
+        DELETE_TOOL_EXECUTIONS.with([tenant.into(), id.into()]),
         EMPTY.with([tenant.into(), id.into(), now.into()]),
     ];
     sql.batch(batch).await?;

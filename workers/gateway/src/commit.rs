@@ -151,6 +151,7 @@ fn new_turn<P: Platform>(
         provenance: outcome.provenance,
         stored_tokens: tokens::of_request(&said).plus(Tokens::new(outcome.usage.completion_tokens)),
         messages: messages.collect(),
+        executions: Vec::new(),
         created_at: turn.started,
     })
 }

@@ -95,7 +95,7 @@ impl Transient for CommitError {
 }
 
 /// Stores a turn whole, in one transaction: the session's row if this is a name's first turn, the
-/// session's new head, the turn and its messages.
+/// session's new head, the turn, its messages and what its tools did.
 ///
 /// May be repeated: a request's turn is stored once, and a try that finds it stored succeeds.
 pub async fn commit(

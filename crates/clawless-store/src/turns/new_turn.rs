@@ -5,6 +5,7 @@ use clawless_core::json::Json;
 use clawless_core::session::Head;
 use clawless_core::{
     ErrorCode, KeyId, MessageId, MicroDollars, Provenance, RequestId, SessionId, Timestamp, Tokens,
+    ToolExecution,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,9 @@ pub struct NewTurn {
     pub stored_tokens: Tokens,
     /// What came in and what was answered, in order.
     pub messages: Vec<NewMessage>,
+    /// What server tools did in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executions: Vec<ToolExecution>,
     /// When the request came in.
     pub created_at: Timestamp,
 }

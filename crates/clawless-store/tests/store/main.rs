@@ -17,4 +17,5 @@ mod retrying;
 mod sessions;
 mod statements;
 mod tenant_guard;
+mod tool_executions;
 mod world;

@@ -100,6 +100,7 @@ impl World {
                 self.message(Role::User, text),
                 self.message(Role::Assistant, &format!("re: {text}")),
             ],
+            executions: Vec::new(),
             created_at: self.clock.now(),
         }
     }
@@ -147,7 +148,7 @@ impl World {
     pub(crate) fn rows(&self) -> i64 {
         self.database.count(
             "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM turns)
-                  + (SELECT count(*) FROM messages)",
+                  + (SELECT count(*) FROM messages) + (SELECT count(*) FROM tool_executions)",
         )
     }
 }
