@@ -97,6 +97,15 @@ id! {
     ToolExecutionId, "tex_"
 }
 
+id! {
+    /// An operator's token for the admin API (never the token itself).
+    AdminTokenId, "adm_"
+}
+id! {
+    /// One line of the audit log.
+    AuditId, "aud_"
+}
+
 /// A session's name within its tenant: either generated (`ses_` and a ULID) or chosen by the
 /// client, so that an unchanged SDK can name a session by an id that its application already has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -29,7 +29,9 @@ pub use api_key::{ApiKey, KeyKind, Scope, Scopes};
 pub use chat::{ChatCompletionRequest, ChatCompletionResponse, FinishReason, Message, Role, Usage};
 pub use entropy::Entropy;
 pub use error::{ApiError, ErrorCode};
-pub use ids::{KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId};
+pub use ids::{
+    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId,
+};
 pub use llm::{LlmProvider, LlmRequest, LlmResponse};
 pub use money::{MicroDollars, Provenance, Tokens};
 pub use session::Session;

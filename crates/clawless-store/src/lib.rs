@@ -17,8 +17,12 @@ pub use statement::{SqlText, Statement};
 use statement::repositories;
 
 repositories! {
-    /// API keys, looked up by digest.
+    /// The operators' tokens.
+    pub mod admin_tokens;
+    /// API keys: looked up by digest, minted, rotated, revoked.
     pub mod api_keys;
+    /// The audit log: who changed what.
+    pub mod audit;
     /// Whether the database answers.
     pub mod health;
     /// Answers to requests with an idempotency key.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ports::SqlError;
+use crate::ports::{SqlError, SqlErrorKind};
 
 /// Reads a column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, SqlError> {
@@ -28,4 +28,23 @@ pub(crate) fn name_of<T: Serialize>(column: &str, value: &T) -> Result<String, S
 
 fn corrupt(column: &str, error: &serde_json::Error) -> SqlError {
     SqlError::corrupt(format!("{column}: {error}"))
+}
+
+/// What became of a batch that sets the column `version`, as `api_keys.version`, to NULL where the
+/// record is no longer the expected one: `false` where it was not, and nothing was stored.
+pub(crate) fn unless_changed(
+    outcome: Result<(), SqlError>,
+    version: &str,
+) -> Result<bool, SqlError> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) => match &error.kind {
+            SqlErrorKind::Constraint(which)
+                if which.strip_prefix("NOT NULL constraint failed: ") == Some(version) =>
+            {
+                Ok(false)
+            }
+            _ => Err(error),
+        },
+    }
 }

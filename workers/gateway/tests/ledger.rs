@@ -237,3 +237,21 @@ fn a_call_whose_end_nobody_told_is_found_by_the_sweep() {
         "a session's turn is given back"
     );
 }
+
+#[test]
+fn a_keys_last_use_is_noted_with_the_receipts_and_costs_no_write_of_its_own() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    for text in ["Hi", "Hello"] {
+        deployment.http.next(answers("Hello."));
+        deployment.chat(&customer, &ask(text));
+    }
+    let noted = || deployment.sql.rows("SELECT last_used_at FROM api_keys");
+    assert_eq!(noted(), [json!({"last_used_at": null})]);
+    let now = deployment.time.now().as_millis();
+    deployment.ring(&customer.tenant);
+    assert_eq!(noted(), [json!({"last_used_at": now})]);
+    let before = deployment.sql.calls();
+    deployment.ring(&customer.tenant);
+    assert_eq!(deployment.sql.calls(), before, "nothing is left to write");
+}

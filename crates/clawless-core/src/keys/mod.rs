@@ -9,6 +9,7 @@ mod base62;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::api_key::KeyKind;
 use crate::entropy::Entropy;
@@ -80,7 +81,7 @@ impl KeyText {
 
     /// The SHA-256 of the key: the only form in which a key is stored or looked up.
     pub fn digest(&self) -> KeyDigest {
-        KeyDigest(Sha256::digest(self.text.as_bytes()).into())
+        KeyDigest::of(&self.text)
     }
 }
 
@@ -95,6 +96,16 @@ impl fmt::Debug for KeyText {
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
+    /// The digest of a secret that is no key of ours, such as one that an operator chose.
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Whether both are the same, in a time that does not tell how far they agree.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
     /// The digest in lower-case hexadecimal, as it stands in the database.
     pub fn to_hex(self) -> String {
         use fmt::Write;
@@ -150,6 +161,13 @@ mod tests {
         ] {
             assert_eq!(KeyText::parse(bad), Err(MalformedKey));
         }
+    }
+
+    #[test]
+    fn a_digest_matches_itself_and_nothing_else() {
+        let digest = KeyDigest::of("a secret");
+        assert!(digest.matches(&KeyDigest::of("a secret")));
+        assert!(!digest.matches(&KeyDigest::of("a secreT")));
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Machine {
         {
             Ok(()) => {
                 self.limiter.take(&caller.key_id, class);
+                self.uses.note(&caller.key_id, now);
                 Answer::Passed
             }
             Err(refusal) => refusal,
@@ -66,6 +67,7 @@ impl Machine {
                     let answer = self.place(now, admit);
                     if matches!(answer, Answer::Granted(_) | Answer::Queued { .. }) {
                         self.limiter.take(&key, class);
+                        self.uses.note(&key, now);
                     }
                     answer
                 }

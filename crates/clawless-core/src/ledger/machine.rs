@@ -11,6 +11,7 @@ use super::quotas::{Amounts, QuotaManager, Tally};
 use super::reservations::Reservations;
 use super::revocations::Revocations;
 use super::rows::RowKey;
+use super::uses::Uses;
 use super::{Answer, Event, Input, Output, Period, Woken};
 use crate::ids::KeyId;
 use crate::time::Timestamp;
@@ -27,6 +28,7 @@ pub struct Machine {
     pub(super) lanes: Lanes,
     pub(super) outbox: Outbox,
     pub(super) last_ticket: Ticket,
+    pub(super) uses: Uses,
     /// The rows that changed since the last [`Machine::take_writes`].
     pub(super) changed: Vec<RowKey>,
 }
@@ -123,6 +125,16 @@ impl Machine {
     /// The turns that D1 is not known to have, oldest first.
     pub fn parked_turns(&self) -> impl Iterator<Item = &ParkedTurn> {
         self.outbox.turns()
+    }
+
+    /// When keys were last used, as far as D1 is not known to know it.
+    pub fn uses(&self) -> impl Iterator<Item = (&KeyId, Timestamp)> {
+        self.uses.fresh()
+    }
+
+    /// Notes that D1 knows these uses.
+    pub fn uses_are_written(&mut self, uses: &[(KeyId, Timestamp)]) {
+        self.uses.written(uses);
     }
 
     /// How many calls are running.

@@ -16,6 +16,7 @@
 //! | sessions: one turn at a time, heads, token totals | `lanes.rs`, woken in `waking.rs` |
 //! | receipts and turns on their way to D1 | `outbox.rs` |
 //! | revoked keys, configuration | `revocations.rs`, `config.rs` |
+//! | when keys were last used | `uses.rs` |
 //! | time that never runs backwards | `clock.rs` |
 //! | persistence | `rows.rs` |
 
@@ -36,6 +37,7 @@ mod quotas;
 mod reservations;
 mod revocations;
 mod rows;
+mod uses;
 mod waking;
 
 pub use crate::money::Provenance;
@@ -55,6 +57,7 @@ pub use period::Period;
 pub use price::Price;
 pub use quotas::{Amounts, QuotaKind, Tally};
 pub use rows::{LoadError, Write};
+pub use uses::USE_RESOLUTION;
 
 use crate::time::Millis;
 

@@ -143,3 +143,41 @@ fn no_more_calls_run_than_may() {
     ledger.settle(&one, spent(1, 1));
     ledger.granted(three);
 }
+
+#[test]
+fn a_key_in_use_all_the_time_is_noted_once_in_five_minutes() {
+    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let pass = || {
+        Input::Pass(Pass {
+            caller: caller(),
+            class: EndpointClass::Read,
+        })
+    };
+    let uses = |ledger: &Ledger| -> Vec<_> {
+        let uses = ledger.machine.uses();
+        uses.map(|(key, at)| (key.clone(), at)).collect()
+    };
+    ledger.tell(pass());
+    ledger.now += 1000;
+    ledger.tell(pass());
+    let noted = uses(&ledger);
+    assert_eq!(noted, [(caller().key_id, Timestamp::from_millis(NOW))]);
+    ledger.machine.uses_are_written(&noted);
+    ledger.now += 298_000;
+    ledger.tell(pass());
+    assert_eq!(uses(&ledger), [], "known well enough");
+    ledger.now += 1000;
+    ledger.tell(pass());
+    assert_eq!(uses(&ledger).len(), 1);
+}
+
+#[test]
+fn a_key_that_is_refused_was_not_used() {
+    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    ledger.tell(Input::Revoke {
+        key_id: caller().key_id,
+    });
+    let request = ledger.request();
+    ledger.denied(request);
+    assert_eq!(ledger.machine.uses().count(), 0);
+}

@@ -1,6 +1,8 @@
 //! What a statement's parameter can be.
 
-use clawless_core::ids::{KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId};
+use clawless_core::ids::{
+    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId,
+};
 use clawless_core::keys::KeyDigest;
 use clawless_core::session::Head;
 use clawless_core::{MicroDollars, Millis, Timestamp, Tokens};
@@ -114,6 +116,8 @@ macro_rules! from_id {
     };
 }
 from_id!(
+    AdminTokenId,
+    AuditId,
     KeyId,
     MessageId,
     RequestId,

@@ -5,11 +5,13 @@
     reason = "test code: what cannot be set up must stop the test"
 )]
 
+mod admin_tokens;
 mod commit;
 mod commit_faults;
 mod history;
 mod idempotency;
 mod isolation;
+mod key_changes;
 mod keys;
 mod migrations;
 mod receipts;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use clawless_core::ledger::{Answer, Event, Input, LoadError, Machine, Output, Write};
 use clawless_core::time::{Clock, Timer};
-use clawless_core::{RequestId, Timestamp};
+use clawless_core::{KeyId, RequestId, Timestamp};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
@@ -67,6 +67,11 @@ impl<R: Rows> Shell<R> {
     /// Looks at the machine.
     pub fn read<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
         look(&self.machine.borrow())
+    }
+
+    /// Notes that D1 knows when these keys were used.
+    pub fn uses_are_written(&self, uses: &[(KeyId, Timestamp)]) {
+        self.machine.borrow_mut().uses_are_written(uses);
     }
 
     /// Takes one input and writes what it changed. Where that fails the machine goes back to what

@@ -7,12 +7,15 @@ use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{TenantId, Tokens};
 use clawless_store::Transient;
 use clawless_store::turns::{CommitError, NewTurn};
-use clawless_store::{Sql, SqlError, receipts, turns};
+use clawless_store::{Sql, SqlError, api_keys, receipts, turns};
 
 use super::shell::{Rows, Shell, ShellError};
 
 /// How long receipts gather before they are sent, so that a busy tenant's come in batches.
 const GATHER: Millis = Millis::from_secs(2);
+
+/// How long the uses of keys gather where nothing else wakes the ledger.
+const GATHER_USES: Millis = Millis::from_secs(60);
 
 /// How many receipts one batch takes to D1.
 const BATCH: usize = 50;
@@ -41,11 +44,13 @@ pub fn next_work<R: Rows>(shell: &Shell<R>, now: Timestamp) -> Option<Timestamp>
         let is_waiting =
             machine.receipts().next().is_some() || machine.parked_turns().next().is_some();
         let flush = is_waiting.then(|| now.plus(GATHER));
+        let is_used = machine.uses().next().is_some();
+        let note = is_used.then(|| now.plus(GATHER_USES));
         // A sweep that lies in the past has found calls that could not be looked up yet.
         let sweep = machine
             .next_sweep()
             .map(|due| if due > now { due } else { now.plus(LOOK_AGAIN) });
-        [flush, sweep].into_iter().flatten().min()
+        [flush, note, sweep].into_iter().flatten().min()
     })
 }
 
@@ -72,7 +77,23 @@ pub async fn work_off<R: Rows>(
             shell.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
         }
     }
-    flush(shell, time, sql, tenant).await
+    flush(shell, time, sql, tenant).await?;
+    note_uses(shell, sql, tenant).await
+}
+
+/// Tells D1 when keys were last used.
+async fn note_uses<R: Rows>(
+    shell: &Shell<R>,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
+    let uses: Vec<_> = shell.read(|machine| {
+        let uses = machine.uses().take(BATCH);
+        uses.map(|(key, at)| (key.clone(), at)).collect()
+    });
+    api_keys::note_uses(sql, tenant, &uses).await?;
+    shell.uses_are_written(&uses);
+    Ok(())
 }
 
 /// Stores the turns that D1 refused at first, in their order. A turn that D1 will never take is
