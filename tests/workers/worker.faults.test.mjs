@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
-import { complete, completeStream, expectError } from "../harness/client.mjs";
+import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 async function withStack(options, use) {
   const stack = await startStack(options);
@@ -20,9 +21,10 @@ describe("fault 27: a panic in a handler", () => {
       await complete(stack, {});
       for (let round = 0; round < 3; round += 1) {
         const response = await fetch(`${stack.url}/__test/panic`);
-        assert.equal(response.status, 500);
-        const text = await response.text();
-        for (const word of ["panicked", ".rs", "wasm", "    at "]) assert.ok(!text.includes(word), text);
+        const error = await expectError(response, 500, { code: "internal_error", type: "server_error", param: null });
+        for (const word of ["panic", "purpose", ".rs", "wasm", "    at "]) assert.ok(!error.message.includes(word), error.message);
+        const id = response.headers.get("x-request-id");
+        await until(() => stack.logs.some(({ message }) => message.includes('"died"') && message.includes(id)), "a line of the log for the request that died");
         await complete(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
         await completeStream(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
       }
@@ -39,6 +41,44 @@ describe("fault 27: a panic in a handler", () => {
       for (let round = 0; round < 5; round += 1) await complete(stack, {});
     }));
 });
+
+describe("fault 27: the neighbours of a panic", () => {
+  test("are_answered_at_once_under_their_own_ids_and_may_try_again", () =>
+    withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
+      const others = [];
+      while (others.length < 3) others.push(await requestInTheProvider(stack));
+      await expectError(await fetch(`${stack.url}/__test/panic`), 500);
+      const ids = new Set();
+      for (const { answer } of others) {
+        const response = await answer;
+        await expectError(response, 500, { code: "internal_error" });
+        assert.equal(response.headers.get("access-control-allow-origin"), "*");
+        assert.match(response.headers.get("access-control-expose-headers"), /x-request-id/);
+        ids.add(response.headers.get("x-request-id"));
+      }
+      assert.equal(ids.size, others.length);
+      await complete(stack, {});
+    }));
+
+  test("may_be_read_by_those_origins_only_that_may_read_every_answer", () =>
+    withStack({ build: BUILD_WITH_FAULTS, vars: { CORS_ORIGINS: "https://a.example, https://b.example" } }, async (stack) => {
+      const origins = ["https://b.example", "https://b.example.evil", "null"];
+      const others = [];
+      for (const origin of origins) others.push(await requestInTheProvider(stack, { headers: { origin } }));
+      await expectError(await fetch(`${stack.url}/__test/panic`), 500);
+      const answers = await Promise.all(others.map(({ answer }) => answer));
+      assert.deepEqual(answers.map(({ headers }) => headers.get("access-control-allow-origin")), ["https://b.example", null, null]);
+      for (const answer of answers) assert.equal(answer.headers.get("vary"), "Origin");
+    }));
+});
+
+/** Sends a request and waits until the provider has it, which never answers. Gives `{ answer }`, a promise. */
+async function requestInTheProvider(stack, options) {
+  const arrived = new Promise((resolve) => stack.upstream.next(async () => resolve()));
+  const answer = postChat(stack, chatBody(), options);
+  await arrived;
+  return { answer };
+}
 
 describe("fault 28: the admin binding is absent", () => {
   test("admin_routes_fail_closed_and_the_rest_works", () =>

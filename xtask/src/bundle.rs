@@ -59,8 +59,11 @@ impl Profile {
     }
 }
 
-/// The files that a bundle consists of.
-pub(crate) const FILES: [&str; 2] = ["index.js", "index_bg.wasm"];
+/// The files that a bundle consists of, the entry first: our own around worker-build's.
+pub(crate) const FILES: [&str; 3] = [ENTRY, "worker.js", "index_bg.wasm"];
+
+/// The module that the runtime starts. worker-build writes one of this name too.
+const ENTRY: &str = "index.js";
 
 /// A Worker that is built.
 #[derive(Debug, Clone)]
@@ -114,9 +117,11 @@ pub(crate) fn build(
     };
     let task = progress.task(title);
     let module = compile(layout, worker, profile, Some(&task))?;
+    let entry = layout.at("workers/entry.js");
     let made_of = format!(
-        "{}\n{}\n{}",
+        "{}\n{}\n{}\n{}",
         digest_of(&module, |_| ())?,
+        digest_of(&entry, |_| ())?,
         tools.worker_build.display(),
         tools.wasm_bindgen.display()
     );
@@ -139,6 +144,7 @@ pub(crate) fn build(
         }
         command.args(profile.features());
         run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
+        enter_by(&entry, &folder)?;
         tidy_up(&folder)?;
         stamp.set()?;
     }
@@ -181,6 +187,14 @@ fn compile(
 
 fn log_of(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!(".clawless/logs/build-{worker}.log"))
+}
+
+/// Puts our own entry in front of worker-build's.
+fn enter_by(entry: &Path, folder: &Path) -> Result<()> {
+    fs::rename(folder.join(ENTRY), folder.join("worker.js"))
+        .and_then(|()| fs::copy(entry, folder.join(ENTRY)))
+        .with_context(|| format!("can't put {} in front", entry.display()))?;
+    Ok(())
 }
 
 /// Removes what worker-build leaves beside the bundle: wrangler would upload it.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    bundle::{self, Profile},
+    bundle::{self, FILES, Profile},
     layout::{Layout, WORKERS},
     process::{capture, run_logged},
     progress::Progress,
@@ -51,11 +51,20 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
     for worker in WORKERS {
         let task = progress.task(format!("wrangler's check of {worker}"));
         let out = layout.at("build/dry-run").join(worker);
+        if out.exists() {
+            fs::remove_dir_all(&out).with_context(|| format!("can't empty {}", out.display()))?;
+        }
         let mut command = npm::wrangler(layout, &layout.default_state())?;
-        command.args(["deploy", "--dry-run", "--outdir"]).arg(out);
+        command.args(["deploy", "--dry-run", "--outdir"]).arg(&out);
         command.arg("--config").arg(committed(layout, worker));
         let log = layout.at(format!(".clawless/logs/dry-run-{worker}.log"));
         run_logged(&mut command, &log, Some(&task))?;
+        // wrangler does not mind a module that no rule of the configuration finds.
+        if let Some(lost) = FILES.iter().find(|file| !out.join(file).is_file()) {
+            bail!(
+                "wrangler would leave {lost} of {worker} behind: see `rules` in its configuration"
+            );
+        }
         task.done();
     }
     Ok(())

@@ -317,6 +317,19 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_dies_is_told_the_same_words() {
+        let entry = include_str!("../../../workers/entry.js");
+        let error = ApiError::internal("");
+        for words in [
+            &*error.message,
+            error.code.as_str(),
+            error.code.error_type(),
+        ] {
+            assert!(entry.contains(&format!("\"{words}\"")), "{words}");
+        }
+    }
+
+    #[test]
     fn the_envelope_tells_the_client_nothing_internal() {
         let error = ApiError::internal("D1: no such table: tenants");
         assert_eq!(error.status(), 500);

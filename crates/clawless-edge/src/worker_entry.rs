@@ -1,6 +1,7 @@
 //! What every Worker does around its answer: logging, the request's id, the error envelope.
 
 use clawless_core::{ApiError, Clock, RequestId};
+use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
 use worker::{Env, Request, Response};
 
 use crate::answer::Answer;
@@ -15,9 +16,23 @@ pub fn start_logging(env: &Env) {
     logging::init(level.as_deref().unwrap_or("info"));
 }
 
-/// A fresh id for a request that came in now.
-pub fn request_id() -> RequestId {
-    RequestId::generate(EdgeTime.now(), &EdgeEntropy)
+#[wasm_bindgen]
+extern "C" {
+    /// A request as `workers/entry.js` sees it.
+    type NamedRequest;
+
+    /// A member of the object, which nobody outside can set as they could a header.
+    #[wasm_bindgen(method, setter, structural, js_name = clawlessRequestId)]
+    fn set_request_id(this: &NamedRequest, id: &str);
+}
+
+/// A fresh id for a request that came in now. The entry is told of it, so that it can answer under
+/// the same id should the request die.
+pub fn name(request: &Request) -> RequestId {
+    let id = RequestId::generate(EdgeTime.now(), &EdgeEntropy);
+    let named: &NamedRequest = request.inner().unchecked_ref();
+    named.set_request_id(id.as_str());
+    id
 }
 
 /// Puts an answer or an error on the wire. What the client is not told is logged: our own failures
@@ -57,7 +72,7 @@ pub fn serve(
     answer: impl FnOnce(&Head) -> Result<Answer, ApiError>,
 ) -> worker::Result<Response> {
     start_logging(env);
-    let request_id = request_id();
+    let request_id = name(request);
     let _span = tracing::info_span!("request", request_id = request_id.as_str()).entered();
     finish(answer(&Head::of(request)), &request_id)
 }

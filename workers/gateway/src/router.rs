@@ -48,7 +48,7 @@ enum Route {
 /// Only where the runtime itself refuses to make a response.
 pub async fn serve(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     worker_entry::start_logging(&env);
-    let request_id = worker_entry::request_id();
+    let request_id = worker_entry::name(&request);
     let span = tracing::info_span!("request", request_id = request_id.as_str());
     async {
         let head = Head::of(&request);

@@ -76,7 +76,7 @@ fn is_change(event: &Event) -> bool {
 
 fn is_source(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
-        ["rs", "toml", "sql", "json"]
+        ["rs", "toml", "sql", "json", "js"]
             .iter()
             .any(|known| extension == *known)
     })
@@ -157,6 +157,7 @@ mod tests {
         let modified = EventKind::Modify(notify::event::ModifyKind::Any);
         assert!(is_change(&event(modified, "crates/a/src/lib.rs")));
         assert!(is_change(&event(modified, "migrations/001_tenants.sql")));
+        assert!(is_change(&event(modified, "workers/entry.js")));
         assert!(!is_change(&event(modified, "crates/a/src/.lib.rs.swp")));
         assert!(!is_change(&event(
             EventKind::Access(notify::event::AccessKind::Any),

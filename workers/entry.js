@@ -1,0 +1,69 @@
+// The entry of every Worker: what worker-build made of the crate (`worker.js`), and an answer for
+// requests that die in it.
+//
+// A panic aborts the wasm instance. worker-build's code starts a fresh one for the next request, but
+// nothing ever settles the promises of those that the dead one was serving: the runtime lets them
+// hang, or ends them with a plain text of its own. Here each is answered at once, as any other error.
+import Built from "./worker.js";
+
+// The classes of Durable Objects.
+export * from "./worker.js";
+
+/** What our Rust calls the request's id where it leaves it for us: `clawless_edge::worker_entry`. */
+const ID = "clawlessRequestId";
+
+/** `ApiError::internal`, word for word. */
+const BODY = JSON.stringify({
+  error: {
+    message: "Something failed on our side. Report the x-request-id of this answer if it persists.",
+    type: "server_error",
+    param: null,
+    code: "internal_error",
+  },
+});
+
+/** Ends one request each, of all that are being served. */
+const serving = new Set();
+
+addEventListener("error", ({ error }) => {
+  if (error instanceof WebAssembly.RuntimeError) for (const fail of serving) fail(error);
+});
+
+export default class extends Built {
+  async fetch(request) {
+    const { promise: death, reject: fail } = Promise.withResolvers();
+    serving.add(fail);
+    try {
+      return await Promise.race([super.fetch(request), death]);
+    } catch (error) {
+      return refuse(request, this.env, error);
+    } finally {
+      serving.delete(fail);
+    }
+  }
+}
+
+function refuse(request, env, error) {
+  const id = request[ID] ?? freshId();
+  console.error(JSON.stringify({ time: Date.now(), level: "ERROR", message: "died", request_id: id, internal: String(error) }));
+  const headers = { "x-request-id": id, "cache-control": "no-store", "content-type": "application/json", ...cors(request, env) };
+  return new Response(request.method === "HEAD" ? null : BODY, { status: 500, headers });
+}
+
+/** As the gateway's `cors::expose`. */
+function cors(request, { CORS_ORIGINS: origins = "*" }) {
+  if (!new URL(request.url).pathname.startsWith("/v1/")) return {};
+  const allow = (origin) => ({ "access-control-allow-origin": origin, "access-control-expose-headers": "x-request-id" });
+  if (origins === "*") return allow("*");
+  const origin = request.headers.get("origin");
+  const known = origins.split(",").some((listed) => listed.trim() === origin);
+  return { vary: "Origin", ...(known ? allow(origin) : {}) };
+}
+
+/** The id of a request that died before it had one: `req_` and a ULID. */
+function freshId() {
+  const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  const time = Array.from({ length: 10 }, (_, place) => digits[Math.floor(Date.now() / 32 ** (9 - place)) % 32]);
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => digits[byte % 32]);
+  return `req_${time.join("")}${random.join("")}`;
+}
