@@ -22,7 +22,7 @@ pub mod tokens;
 mod wait;
 pub mod workers_ai;
 
-pub use accumulate::Accumulator;
+pub use accumulate::{Accumulator, replay};
 pub use call::{Answered, Caller, Failed, Target};
 pub use client::{Io, LlmClient, Timeouts};
 pub use error::LlmError;

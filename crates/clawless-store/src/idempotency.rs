@@ -1,10 +1,11 @@
 //! Requests with an `Idempotency-Key`: who may run, and what was answered.
 
 use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::ports::{Sql, SqlError, Value};
-use crate::statement::statements;
+use crate::statement::{Statement, statements};
 
 statements! {
     /// Takes a free place, one that has expired, or one whose request is believed dead.
@@ -17,11 +18,11 @@ statements! {
           state = 'running', answer = NULL, created_at = excluded.created_at,
           deadline = excluded.deadline, expires_at = excluded.expires_at
         WHERE idempotency.expires_at <= excluded.created_at
-           OR (idempotency.state = 'running' AND idempotency.deadline <= excluded.created_at
-               AND idempotency.body_digest = excluded.body_digest)
+           OR (idempotency.state = 'running' AND idempotency.body_digest = excluded.body_digest
+               AND (idempotency.deadline <= excluded.created_at OR idempotency.request_id = ?10))
         RETURNING request_id";
     FIND = "
-        SELECT body_digest, request_id, state, answer, deadline FROM idempotency
+        SELECT body_digest, request_id, state, answer, created_at FROM idempotency
         WHERE tenant_id = ?1 AND key_id = ?2 AND route = ?3 AND idempotency_key = ?4";
     FINISH = "
         UPDATE idempotency SET state = ?6, answer = ?7
@@ -56,12 +57,12 @@ pub struct Place<'a> {
 pub enum Claim {
     /// This request: the place is taken for it.
     Granted,
-    /// Another request with the same body runs, until this moment at most.
+    /// Another request with the same body runs, or died without a word.
     Running {
-        /// The request that runs.
+        /// The request that has the place.
         request: RequestId,
-        /// Until when it is believed to run.
-        deadline: Timestamp,
+        /// Since when it has it.
+        since: Timestamp,
     },
     /// The same body was answered before, by this request and with this.
     Answered {
@@ -82,7 +83,7 @@ struct Row {
     request_id: RequestId,
     state: State,
     answer: Option<String>,
-    deadline: Timestamp,
+    created_at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -93,18 +94,41 @@ enum State {
     TooLarge,
 }
 
-/// Asks for the place. `body_digest` is the SHA-256 of the body in hexadecimal. May be repeated:
-/// the request that has the place is granted it again.
+/// Who asks for a place, and with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bid<'a> {
+    /// The SHA-256 of what is asked, in hexadecimal: see [`digest`].
+    pub body_digest: &'a str,
+    /// The request that asks.
+    pub request: &'a RequestId,
+    /// When.
+    pub now: Timestamp,
+    /// Until when it will run at most.
+    pub deadline: Timestamp,
+    /// A request that had the place and is known to be dead.
+    pub dead: Option<&'a RequestId>,
+}
+
+/// What tells the same request from another: the body as it was sent, and the session that a header
+/// may have named. SHA-256 in hexadecimal.
+pub fn digest(session: Option<&str>, body: &[u8]) -> String {
+    let mut digest = Sha256::new();
+    // No session's name has a line break, so what stands before the first is the name.
+    digest.update(session.unwrap_or_default());
+    digest.update(b"\n");
+    digest.update(body);
+    format!("{:x}", digest.finalize())
+}
+
+/// Asks for the place. May be repeated: the request that has the place is granted it again.
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,
     place: Place<'_>,
-    body_digest: &str,
-    request: &RequestId,
-    now: Timestamp,
-    deadline: Timestamp,
+    bid: Bid<'_>,
 ) -> Result<Claim, SqlError> {
     let [tenant_param, key, route, idempotency_key] = params(tenant, place);
+    let (body_digest, request) = (bid.body_digest, bid.request);
     let claim = CLAIM.with([
         tenant_param,
         key,
@@ -112,9 +136,10 @@ pub async fn claim(
         idempotency_key,
         body_digest.into(),
         request.into(),
-        now.into(),
-        deadline.into(),
-        now.plus(KEPT_FOR).into(),
+        bid.now.into(),
+        bid.deadline.into(),
+        bid.now.plus(KEPT_FOR).into(),
+        bid.dead.into(),
     ]);
     let taken: Vec<serde::de::IgnoredAny> = sql.query(claim).await?;
     if !taken.is_empty() {
@@ -125,7 +150,7 @@ pub async fn claim(
     let Some(row) = rows.into_iter().next() else {
         return Ok(Claim::Running {
             request: request.clone(),
-            deadline: now,
+            since: bid.now,
         });
     };
     if row.body_digest != body_digest {
@@ -135,7 +160,7 @@ pub async fn claim(
         (State::Running, _) if row.request_id == *request => Claim::Granted,
         (State::Running, _) => Claim::Running {
             request: row.request_id,
-            deadline: row.deadline,
+            since: row.created_at,
         },
         (State::Answered, Some(answer)) => Claim::Answered {
             request: row.request_id,
@@ -145,31 +170,56 @@ pub async fn claim(
     })
 }
 
-/// Keeps the answer of the request that has the place; of one that is too long, only that it was.
-/// Does nothing where another request has taken the place meanwhile.
+/// An answer to be kept, for whoever asks the same again. Serialises, as part of a turn that the
+/// database refuses for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The API key that asked.
+    pub key: KeyId,
+    /// The route that was asked.
+    pub route: String,
+    /// What the client sent as `Idempotency-Key`.
+    pub idempotency_key: String,
+    /// The answer; of one longer than [`MAX_ANSWER_BYTES`] only that there was one is kept.
+    pub answer: String,
+}
+
+impl Kept {
+    /// What keeps the answer of this request, as part of a transaction. Does nothing where another
+    /// request has taken the place meanwhile.
+    pub(crate) fn statement(&self, tenant: &TenantId, request: &RequestId) -> Statement {
+        let place = Place {
+            key: &self.key,
+            route: &self.route,
+            idempotency_key: &self.idempotency_key,
+        };
+        let (state, answer) = if self.answer.len() <= MAX_ANSWER_BYTES {
+            ("answered", Some(self.answer.as_str()))
+        } else {
+            ("too_large", None)
+        };
+        let [tenant, key, route, idempotency_key] = params(tenant, place);
+        FINISH.with([
+            tenant,
+            key,
+            route,
+            idempotency_key,
+            request.into(),
+            state.into(),
+            answer.into(),
+        ])
+    }
+}
+
+/// Keeps the answer of the request that has the place, by itself: the answer of a request that
+/// stores a turn is kept together with the turn.
 pub async fn finish(
     sql: &impl Sql,
     tenant: &TenantId,
-    place: Place<'_>,
     request: &RequestId,
-    answer: &str,
+    kept: &Kept,
 ) -> Result<(), SqlError> {
-    let (state, answer) = if answer.len() <= MAX_ANSWER_BYTES {
-        ("answered", Some(answer))
-    } else {
-        ("too_large", None)
-    };
-    let [tenant, key, route, idempotency_key] = params(tenant, place);
-    let finish = FINISH.with([
-        tenant,
-        key,
-        route,
-        idempotency_key,
-        request.into(),
-        state.into(),
-        answer.into(),
-    ]);
-    sql.batch(vec![finish]).await
+    sql.batch(vec![kept.statement(tenant, request)]).await
 }
 
 /// Gives the place back: the request failed before its first byte, which is not remembered.

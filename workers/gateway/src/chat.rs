@@ -10,6 +10,7 @@ use clawless_edge::incoming::Head;
 
 use crate::admit::pass;
 use crate::authenticate::authenticate;
+use crate::idempotency::Repeatable;
 use crate::platform::Platform;
 use crate::route::route;
 use crate::turn::{self, Order};
@@ -36,11 +37,11 @@ pub async fn create<P: Platform>(
     let caller = authenticate(&**platform, head).await?;
     caller.require(Scope::Chat)?;
     let understood = async {
-        let request = parse(head, body).await?;
+        let (request, repeatable) = parse(head, body).await?;
         let route = route(platform.config(), caller.tenant(), &request.model)?;
-        Ok((request, route))
+        Ok((request, repeatable, route))
     };
-    let (request, route) = match understood.await {
+    let (request, repeatable, route) = match understood.await {
         Ok(understood) => understood,
         // A request that makes no sense is counted too, or there would be no limit on such.
         Err(error) => {
@@ -57,6 +58,8 @@ pub async fn create<P: Platform>(
             route,
             request,
             started,
+            repeatable,
+            claimed_at: None,
         },
     )
     .await
@@ -66,22 +69,24 @@ pub async fn create<P: Platform>(
 async fn parse(
     head: &Head,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
-) -> Result<ChatCompletionRequest, ApiError> {
+) -> Result<(ChatCompletionRequest, Option<Repeatable>), ApiError> {
     head.require_json()?;
     let named = head
         .header(SESSION_HEADER)
         .map(|id| check_session_id(id, SESSION_HEADER));
-    let mut request = ChatCompletionRequest::parse(&body.await?)?;
+    let body = body.await?;
+    let mut request = ChatCompletionRequest::parse(&body)?;
     match (named.transpose()?, &request.session_id) {
-        (Some(named), Some(other)) if named != *other => Err(ApiError::new(
-            ErrorCode::InvalidValue,
-            "The header `x-session-id` and the parameter `session_id` name different sessions.",
-        )
-        .param("session_id")),
-        (Some(named), _) => {
-            request.session_id = Some(named);
-            Ok(request)
+        (Some(named), Some(other)) if named != *other => {
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                "The header `x-session-id` and the parameter `session_id` name different sessions.",
+            )
+            .param("session_id"));
         }
-        (None, _) => Ok(request),
+        (Some(named), _) => request.session_id = Some(named),
+        (None, _) => {}
     }
+    let repeatable = Repeatable::of(head, request.session_id.as_ref(), &body)?;
+    Ok((request, repeatable))
 }

@@ -6,6 +6,7 @@ use clawless_core::llm::{LlmChoice, LlmRequest};
 use clawless_core::session::Head;
 use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
 use clawless_llm::tokens;
+use clawless_store::idempotency::{self, Kept};
 use clawless_store::sessions::{self, Place};
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, retry};
@@ -47,10 +48,19 @@ pub async fn commit<P: Platform>(
     turn: &Turn,
     outcome: &Outcome,
 ) -> Result<Option<SessionState>, Unstored> {
+    let kept = turn.repeatable.as_ref().map(|repeatable| {
+        let text = turn.text(outcome)?;
+        Ok::<_, ApiError>(repeatable.kept(&turn.key, text))
+    });
+    let kept = kept.transpose()?;
     let Some(session) = &turn.session else {
+        if let Some(kept) = kept {
+            keep(platform, turn, &kept).await;
+        }
         return Ok(None);
     };
     let mut new = new_turn(platform, turn, session, outcome)?;
+    new.kept = kept;
     let mut before = session.state;
     for _ in 0..MAX_PLACES {
         let tried = retry(
@@ -153,7 +163,22 @@ fn new_turn<P: Platform>(
         messages: messages.collect(),
         executions: Vec::new(),
         created_at: turn.started,
+        kept: None,
     })
+}
+
+/// Keeps a stateless call's answer for whoever asks the same again. Where that fails, the next one
+/// finds no answer and runs anew.
+async fn keep<P: Platform>(platform: &P, turn: &Turn, kept: &Kept) {
+    let finished = retry(
+        Backoff::DATABASE,
+        platform.time(),
+        platform.entropy(),
+        async || idempotency::finish(platform.sql(), &turn.tenant, &turn.request_id, kept).await,
+    );
+    if let Err(error) = finished.await {
+        tracing::error!(internal = error.internal(), "an answer could not be kept");
+    }
 }
 
 /// What the model said, as the session keeps it. Of an answer that broke only its text is kept:

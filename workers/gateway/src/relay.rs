@@ -27,7 +27,7 @@ const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 
 /// Passes an answer on until it ends or has said all that was reserved for it, and keeps what it
 /// said. A stateless answer stops when its
-/// client has left; a session's answer goes on, because the session will be asked for it.
+/// client has left; one that can be asked for again goes on.
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
@@ -71,7 +71,7 @@ pub async fn relay<P: Platform>(
                 }
                 kept.push_all(&events);
                 client.send(chunks.into_bytes(), platform.time()).await;
-                if is_cut || (client.is_gone() && turn.session.is_none()) {
+                if is_cut || (client.is_gone() && !turn.outlives_its_client()) {
                     break;
                 }
             }

@@ -6,6 +6,7 @@ use clawless_core::ledger::{Answer, Closing, Input, Park, SessionState, Settle, 
 use clawless_core::{ApiError, Tokens};
 
 use crate::commit::{Unstored, commit, state_after};
+use crate::idempotency::Held;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
@@ -54,6 +55,10 @@ pub async fn conclude<P: Platform>(
         Input::Settle(Box::new(settlement(turn, outcome, None))),
     )
     .await;
+    // What is not stored is not remembered either.
+    if let Some(held) = Held::of(turn) {
+        held.release(platform).await;
+    }
     Err(error)
 }
 

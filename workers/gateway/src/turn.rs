@@ -16,7 +16,7 @@ use clawless_core::{
     ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
 };
 use clawless_edge::answer::Answer;
-use clawless_llm::LlmError;
+use clawless_llm::{LlmError, replay};
 use futures_channel::{mpsc, oneshot};
 use futures_util::{FutureExt, StreamExt};
 
@@ -24,9 +24,11 @@ use crate::admit::{Admission, admit, release};
 use crate::call;
 use crate::caller::Caller;
 use crate::client::Client;
+use crate::idempotency::{self, Held, Repeatable};
 use crate::platform::Platform;
 use crate::prepare::{Conversation, OpenSession, prepare};
 use crate::relay::{BUFFERED_READS, relay};
+use crate::resume::Form;
 use crate::route::Route;
 use crate::settle::conclude;
 
@@ -43,6 +45,23 @@ pub struct Order {
     pub request: ChatCompletionRequest,
     /// When it came in.
     pub started: Timestamp,
+    /// What tells it from others, where it may come more than once.
+    pub repeatable: Option<Repeatable>,
+    /// Since when it is the one that is carried out, of all that are the same.
+    pub claimed_at: Option<Timestamp>,
+}
+
+impl Order {
+    /// The form of its answer.
+    pub const fn form(&self) -> Form {
+        if self.request.stream {
+            Form::Stream {
+                include_usage: self.request.include_usage,
+            }
+        } else {
+            Form::Whole { with_status: false }
+        }
+    }
 }
 
 /// A turn that has been admitted and is ready for the model.
@@ -64,8 +83,10 @@ pub struct Turn {
     pub said: Vec<Message>,
     /// The session that the turn belongs to; without one nothing is stored.
     pub session: Option<OpenSession>,
-    /// Whether a streamed answer tells its usage.
-    include_usage: bool,
+    /// The form of its answer.
+    form: Form,
+    /// What its answer is kept under, where it may be asked for again.
+    pub repeatable: Option<Repeatable>,
     /// The longest answer that is reserved for, each.
     pub max_tokens_out: Tokens,
     /// The reservation, as the ledger numbered it.
@@ -74,6 +95,13 @@ pub struct Turn {
     pub started: Timestamp,
     /// When the reservation ends, and with it the call.
     pub deadline: Timestamp,
+}
+
+/// The completion's id: the request's, under `OpenAI`'s prefix.
+pub fn completion_id(request: &RequestId) -> String {
+    let id = request.as_str();
+    let bare = id.strip_prefix(RequestId::PREFIX).unwrap_or(id);
+    format!("chatcmpl-{bare}")
 }
 
 /// How a turn went, for whoever stores and charges it.
@@ -105,6 +133,7 @@ impl Turn {
     /// The turn of an order, once it has been admitted and its conversation is known. The model is
     /// told how long its answer may be: what was reserved for it, and no more.
     fn new(order: Order, admission: &Admission, conversation: Conversation) -> Self {
+        let form = order.form();
         let mut options = order.request.options;
         options.limit_output(admission.grant.max_tokens_out);
         Self {
@@ -120,7 +149,8 @@ impl Turn {
             rates: admission.rates,
             said: order.request.messages,
             session: conversation.session,
-            include_usage: order.request.include_usage,
+            form,
+            repeatable: order.repeatable,
             started: order.started,
             max_tokens_out: admission.grant.max_tokens_out,
             ticket: admission.grant.ticket,
@@ -128,11 +158,48 @@ impl Turn {
         }
     }
 
-    /// The completion's id: the request's, under `OpenAI`'s prefix.
-    fn completion_id(&self) -> String {
-        let id = self.request_id.as_str();
-        let bare = id.strip_prefix(RequestId::PREFIX).unwrap_or(id);
-        format!("chatcmpl-{bare}")
+    /// Whether its answer is worth having when the client has left: the session will be asked for
+    /// it, or the request will come again.
+    pub const fn outlives_its_client(&self) -> bool {
+        self.session.is_some() || self.repeatable.is_some()
+    }
+
+    /// The answer as the client gets it, in one text: the body, or all events.
+    ///
+    /// # Errors
+    /// An internal error where it cannot be written as JSON.
+    pub fn text(&self, outcome: &Outcome) -> Result<String, ApiError> {
+        let answer = outcome.answer.clone();
+        match self.form {
+            Form::Whole { .. } => {
+                serde_json::to_string(&self.body(outcome, answer)).map_err(ApiError::internal)
+            }
+            Form::Stream { .. } => {
+                let error = outcome.failure.clone().map(ApiError::from);
+                let writer = self.writer(&outcome.model);
+                Ok(writer.whole(&replay(answer), outcome.usage, error.as_ref()))
+            }
+        }
+    }
+
+    fn body(&self, outcome: &Outcome, answer: LlmResponse) -> ChatCompletionResponse {
+        let answer = LlmResponse {
+            usage: Some(outcome.usage),
+            ..answer
+        };
+        let id = completion_id(&self.request_id);
+        ChatCompletionResponse::new(id, self.started, outcome.model.id.clone(), answer)
+    }
+
+    fn writer(&self, model: &Model) -> ChunkWriter {
+        let include_usage = matches!(
+            self.form,
+            Form::Stream {
+                include_usage: true
+            }
+        );
+        let id = completion_id(&self.request_id);
+        ChunkWriter::new(id, self.started, model.id.clone(), include_usage)
     }
 
     /// An answer with the headers that say what happened.
@@ -164,7 +231,10 @@ type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 /// # Errors
 /// Whatever went wrong before the first byte of an answer; such a turn is not stored and costs
 /// nothing.
-pub async fn start<P: Platform>(platform: &Rc<P>, order: Order) -> Result<Answer, ApiError> {
+pub async fn start<P: Platform>(platform: &Rc<P>, mut order: Order) -> Result<Answer, ApiError> {
+    if let Some(answer) = idempotency::claim(platform, &mut order).await? {
+        return Ok(answer);
+    }
     let (reply, answer) = oneshot::channel();
     let task_platform = platform.clone();
     platform.spawn(async move { run(&*task_platform, order, reply).await }.boxed_local());
@@ -174,12 +244,35 @@ pub async fn start<P: Platform>(platform: &Rc<P>, order: Order) -> Result<Answer
 }
 
 async fn run<P: Platform>(platform: &P, order: Order, reply: Reply) {
-    let mut admission = match admit(platform, &order).await {
-        Ok(admission) => admission,
-        // Nobody may be there any more to be told; here and below.
-        Err(error) => return drop(reply.send(Err(error))),
+    let held = Held::by(&order);
+    let error = match admit(platform, &order).await {
+        Ok(admission) => match carry_out(platform, order, admission, reply).await {
+            Ok(()) => return,
+            Err(failed) => failed,
+        },
+        Err(error) => (error, reply),
     };
-    let failed = match prepare(platform, &order, &mut admission).await {
+    let (error, reply) = error;
+    if let Some(held) = held {
+        held.release(platform).await;
+    }
+    // Nobody may be there any more to be told.
+    drop(reply.send(Err(error)));
+}
+
+/// An order that was admitted. Gives the reply back where no model answered.
+async fn carry_out<P: Platform>(
+    platform: &P,
+    order: Order,
+    mut admission: Admission,
+    reply: Reply,
+) -> Result<(), (ApiError, Reply)> {
+    let prepared = if idempotency::is_late(platform, &order) {
+        Err(idempotency::still_running())
+    } else {
+        prepare(platform, &order, &mut admission).await
+    };
+    let failed = match prepared {
         Ok(conversation) => {
             let is_stream = order.request.stream;
             let turn = Turn::new(order, &admission, conversation);
@@ -191,9 +284,12 @@ async fn run<P: Platform>(platform: &P, order: Order, reply: Reply) {
         }
         Err(error) => Some((error, reply)),
     };
-    if let Some((error, reply)) = failed {
-        release(platform, &admission).await;
-        drop(reply.send(Err(error.headers(admission.rates.pairs()))));
+    match failed {
+        None => Ok(()),
+        Some((error, reply)) => {
+            release(platform, &admission).await;
+            Err((error.headers(admission.rates.pairs()), reply))
+        }
     }
 }
 
@@ -203,21 +299,14 @@ async fn whole<P: Platform>(
     turn: Turn,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let (outcome, tries) = match call::complete(platform, &turn).await {
+    let (mut outcome, tries) = match call::complete(platform, &turn).await {
         Ok(answered) => answered,
         Err(error) => return Err((error, reply)),
     };
     let stored = conclude(platform, &turn, &outcome).await;
     let answer = stored.and_then(|()| {
-        let body = ChatCompletionResponse::new(
-            turn.completion_id(),
-            turn.started,
-            outcome.model.id.clone(),
-            LlmResponse {
-                usage: Some(outcome.usage),
-                ..outcome.answer
-            },
-        );
+        let answer = std::mem::take(&mut outcome.answer);
+        let body = turn.body(&outcome, answer);
         Ok(turn.describe(Answer::of(&body)?, &outcome.model, tries))
     });
     let rates = turn.rates.pairs();
@@ -239,12 +328,7 @@ async fn stream<P: Platform>(
     let answer = Answer::events(events.boxed_local());
     drop(reply.send(Ok(turn.describe(answer, &begun.link.model, begun.tries))));
     let mut client = Client::new(sender);
-    let mut writer = ChunkWriter::new(
-        turn.completion_id(),
-        turn.started,
-        begun.link.model.id.clone(),
-        turn.include_usage,
-    );
+    let mut writer = turn.writer(&begun.link.model);
     let outcome = relay(platform, &turn, &mut begun, &mut writer, &mut client).await;
     // Whatever the provider would still send is not wanted.
     drop(begun);

@@ -121,6 +121,19 @@ impl ChunkWriter {
         out.push_str("data: [DONE]\n\n");
     }
 
+    /// A whole answer in one text: its events and its end, good or, where there is an error, not.
+    pub fn whole(mut self, events: &[LlmEvent], usage: Usage, error: Option<&ApiError>) -> String {
+        let mut out = String::new();
+        for event in events {
+            self.event(event, &mut out);
+        }
+        match error {
+            None => self.finish(usage, &mut out),
+            Some(error) => Self::fail(error, &mut out),
+        }
+        out
+    }
+
     /// Appends the end of an answer that broke: an error object and no `[DONE]`, which every
     /// client surfaces.
     pub fn fail(error: &ApiError, out: &mut String) {

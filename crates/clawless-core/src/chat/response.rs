@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Content;
+use super::message::Message;
 use super::usage::Usage;
+use crate::error::ErrorCode;
 use crate::json::Json;
 use crate::llm::{LlmChoice, LlmResponse};
 use crate::time::Timestamp;
@@ -47,6 +50,11 @@ pub struct ChatCompletionResponse {
     choices: Vec<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
+    /// Only where a stored turn is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete_reason: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -146,6 +154,38 @@ impl LlmChoice {
     }
 }
 
+impl LlmChoice {
+    /// The choice that was stored as this message, with the reason that the turn knows.
+    ///
+    /// # Errors
+    /// Where the message is not one that [`Self::to_stored`] wrote.
+    pub fn from_stored(
+        message: &Message,
+        finish_reason: Option<FinishReason>,
+    ) -> Result<Self, serde_json::Error> {
+        let view = message.view()?;
+        let texts = view.content.as_ref().map(Content::texts);
+        let calls = view.tool_calls.unwrap_or_default().into_iter();
+        let calls = calls.filter_map(|call| {
+            let function = call.function?;
+            Some(ToolCall {
+                id: call.id,
+                name: function.name,
+                arguments: function.arguments,
+            })
+        });
+        Ok(Self {
+            index: 0,
+            content: texts.map(Iterator::collect),
+            refusal: view.refusal,
+            tool_calls: calls.collect(),
+            finish_reason,
+            thinking_blocks: view.thinking_blocks,
+            ..Self::default()
+        })
+    }
+}
+
 impl ChatCompletionResponse {
     /// The body for an answer. `id` is the completion's id, `model` the model that answered.
     pub fn new(id: String, created: Timestamp, model: String, answer: LlmResponse) -> Self {
@@ -163,6 +203,17 @@ impl ChatCompletionResponse {
             model,
             choices: choices.collect(),
             usage,
+            status: None,
+            incomplete_reason: None,
         }
+    }
+
+    /// Says of a stored answer whether it came to its end, and why not.
+    #[must_use]
+    pub fn with_status(mut self, incomplete: Option<ErrorCode>) -> Self {
+        let complete = incomplete.is_none();
+        self.status = Some(if complete { "complete" } else { "incomplete" });
+        self.incomplete_reason = incomplete.map(ErrorCode::as_str);
+        self
     }
 }

@@ -37,6 +37,15 @@ pub enum Input {
         /// The call.
         request_id: RequestId,
     },
+    /// Is this request still under way: waiting, running, or stored by nobody but the ledger? The
+    /// shell lets whoever asks wait for its end. Reads only.
+    Await {
+        /// The request.
+        request_id: RequestId,
+        /// The session that it must belong to; absent: any, or none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
+    },
     /// Which calls are past their deadline? Also lets time pass for everything that waits.
     Sweep,
     /// What D1 says of a call past its deadline.

@@ -159,6 +159,11 @@ impl Lanes {
             .map(|waiter| waiter.until)
     }
 
+    /// The session that a request waits for, if it waits.
+    pub(super) fn waits_for(&self, request: &RequestId) -> Option<&SessionId> {
+        self.waiting.get(request)
+    }
+
     /// The next to have a turn, if the lane is free.
     pub(super) fn next(&mut self, id: &SessionId) -> Option<Waiter> {
         let lane = self.lanes.get_mut(id).filter(|lane| lane.is_free())?;

@@ -13,7 +13,7 @@ use super::revocations::Revocations;
 use super::rows::RowKey;
 use super::uses::Uses;
 use super::{Answer, Event, Input, Output, Period, Woken};
-use crate::ids::KeyId;
+use crate::ids::{KeyId, RequestId, SessionId};
 use crate::time::Timestamp;
 
 /// The ledger of one tenant.
@@ -69,6 +69,16 @@ impl Machine {
             Input::Release { request_id } => {
                 Answer::Closed(self.release(now, &request_id, &mut effects))
             }
+            Input::Await {
+                request_id,
+                session_id,
+            } => {
+                if self.is_under_way(&request_id, session_id.as_ref()) {
+                    Answer::UnderWay
+                } else {
+                    Answer::Done
+                }
+            }
             Input::Sweep => self.sweep(now, &mut effects),
             Input::Resolve(resolve) => Answer::Closed(self.resolve(now, *resolve, &mut effects)),
             Input::Configure(config) => self.configure(now, config, &mut effects),
@@ -115,6 +125,17 @@ impl Machine {
         let first = self.reservations.earliest().into_iter();
         let earliest = first.chain(self.outbox.second_look()).min()?;
         Some(self.clock.outside(earliest))
+    }
+
+    /// Whether a request waits for its session, runs, or is parked; of this session where one is
+    /// named.
+    pub fn is_under_way(&self, id: &RequestId, session: Option<&SessionId>) -> bool {
+        let open = self.reservations.get(id);
+        let parked = self.outbox.turn(id).map(|turn| &turn.session_id);
+        let waiting = self.lanes.waits_for(id);
+        let found = open.map(|open| open.session_id.as_ref());
+        let found = found.or(parked.map(Some)).or(waiting.map(Some));
+        found.is_some_and(|found| session.is_none() || session == found)
     }
 
     /// The receipts that D1 is not known to have, oldest first.

@@ -59,6 +59,8 @@ pub enum Answer {
     Parked,
     /// To sweep: calls past their deadline, oldest first. Look each up in D1 and resolve it.
     Overdue(Vec<Overdue>),
+    /// To await: it is under way. Any other answer: it is not.
+    UnderWay,
     /// To everything else: done, or nothing to do.
     Done,
 }

@@ -9,6 +9,8 @@ use clawless_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::idempotency::Kept;
+
 /// The longest message that is stored, in bytes: D1 takes 2 MB a row, the other columns included.
 pub const MAX_MESSAGE_BYTES: usize = 1_999_000;
 
@@ -67,6 +69,9 @@ pub struct NewTurn {
     pub executions: Vec<ToolExecution>,
     /// When the request came in.
     pub created_at: Timestamp,
+    /// The answer to whoever asks the same again, where the request has an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 impl TryFrom<Option<String>> for TurnStatus {

@@ -47,6 +47,8 @@ pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, Co
     }
     let executions = turn.executions.iter();
     statements.extend(executions.map(|execution| tool_executions::row(tenant, execution)));
+    let kept = turn.kept.as_ref();
+    statements.extend(kept.map(|kept| kept.statement(tenant, &turn.request)));
     Ok(statements)
 }
 

@@ -1,7 +1,8 @@
 //! One idempotency key is one call and one answer, within a tenant, key and route.
 
 use clawless_core::{Clock, KeyId, Millis, RequestId, TenantId};
-use clawless_store::idempotency::{self, Claim, KEPT_FOR, MAX_ANSWER_BYTES, Place};
+use clawless_store::idempotency::{self, Bid, Claim, KEPT_FOR, Kept, MAX_ANSWER_BYTES, Place};
+use clawless_store::turns::{self, NewTurn};
 use clawless_testkit::block_on;
 
 use crate::world::World;
@@ -36,10 +37,25 @@ impl Desk {
     }
 
     fn claim(&self, tenant: &TenantId, body: char, request: &RequestId) -> Claim {
+        self.bid(tenant, body, request, None)
+    }
+
+    fn bid(
+        &self,
+        tenant: &TenantId,
+        body: char,
+        request: &RequestId,
+        dead: Option<&RequestId>,
+    ) -> Claim {
         let (now, digest) = (self.world.clock.now(), body.to_string().repeat(64));
-        let deadline = now.plus(Millis::from_secs(60));
-        let sql = &self.world.database;
-        let claim = idempotency::claim(sql, tenant, self.place(), &digest, request, now, deadline);
+        let bid = Bid {
+            body_digest: &digest,
+            request,
+            now,
+            deadline: now.plus(Millis::from_secs(60)),
+            dead,
+        };
+        let claim = idempotency::claim(&self.world.database, tenant, self.place(), bid);
         block_on(claim).expect("runs")
     }
 
@@ -49,14 +65,17 @@ impl Desk {
 
     fn finish(&self, request: &RequestId, answer: &str) {
         let (sql, ours) = (&self.world.database, &self.world.ours);
-        block_on(idempotency::finish(
-            sql,
-            ours,
-            self.place(),
-            request,
-            answer,
-        ))
-        .expect("runs");
+        let kept = self.kept(answer);
+        block_on(idempotency::finish(sql, ours, request, &kept)).expect("runs");
+    }
+
+    fn kept(&self, answer: &str) -> Kept {
+        Kept {
+            key: self.key.clone(),
+            route: self.route.to_owned(),
+            idempotency_key: "order-1".to_owned(),
+            answer: answer.to_owned(),
+        }
     }
 }
 
@@ -70,11 +89,11 @@ fn the_first_runs_and_the_second_waits_for_its_answer() {
         Claim::Granted,
         "asked again after a lost answer"
     );
-    let deadline = desk.world.clock.now().plus(Millis::from_secs(60));
     let running = Claim::Running {
         request: first.clone(),
-        deadline,
+        since: desk.world.clock.now(),
     };
+    desk.world.clock.advance(Millis::from_secs(1));
     assert_eq!(desk.ours('a', &second), running);
     desk.finish(&first, "{\"id\":1}");
     let answered = Claim::Answered {
@@ -153,4 +172,49 @@ fn after_a_day_the_key_is_free_again() {
             .count("SELECT count(*) FROM idempotency"),
         0
     );
+}
+
+#[test]
+fn a_request_that_is_known_to_be_dead_is_taken_over_at_once_and_by_one_only() {
+    let desk = Desk::new();
+    let (dead, next, other) = (desk.request(), desk.request(), desk.request());
+    let ours = &desk.world.ours;
+    desk.ours('a', &dead);
+    assert_eq!(desk.bid(ours, 'b', &next, Some(&dead)), Claim::OtherBody);
+    assert_eq!(desk.bid(ours, 'a', &next, Some(&dead)), Claim::Granted);
+    let claim = desk.bid(ours, 'a', &other, Some(&dead));
+    assert!(matches!(claim, Claim::Running { request, .. } if request == next));
+    desk.finish(&next, "x");
+    let claim = desk.bid(ours, 'a', &other, Some(&next));
+    assert!(
+        matches!(claim, Claim::Answered { .. }),
+        "the dead answer nothing"
+    );
+}
+
+#[test]
+fn an_answer_is_kept_with_its_turn_or_not_at_all() {
+    let desk = Desk::new();
+    let mut turn = desk.world.turn("s", 0, "Hi");
+    turn.kept = Some(desk.kept("x"));
+    desk.ours('a', &turn.request);
+    let late = desk.world.turn("s", 0, "first");
+    let (sql, ours) = (&desk.world.database, &desk.world.ours);
+    let commit = |turn: &NewTurn| block_on(turns::commit(sql, ours, turn));
+    commit(&late).expect("stored");
+    commit(&turn).expect_err("fenced");
+    let claim = desk.ours('a', &desk.request());
+    assert!(matches!(claim, Claim::Running { .. }));
+    turn.expected = turn.expected.next();
+    commit(&turn).expect("stored");
+    let claim = desk.ours('a', &desk.request());
+    assert!(matches!(claim, Claim::Answered { .. }));
+}
+
+#[test]
+fn the_same_body_for_another_session_is_another_request() {
+    let digest = idempotency::digest;
+    assert_ne!(digest(None, b"{}"), digest(Some("s"), b"{}"));
+    assert_ne!(digest(Some("s"), b"{}"), digest(None, b"s\n{}"));
+    assert_eq!(digest(None, b"").len(), 64);
 }

@@ -102,6 +102,7 @@ impl World {
             ],
             executions: Vec::new(),
             created_at: self.clock.now(),
+            kept: None,
         }
     }
 

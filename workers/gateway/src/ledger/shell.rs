@@ -5,10 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use clawless_core::ledger::{Answer, Event, Input, LoadError, Machine, Output, Write};
-use clawless_core::time::{Clock, Timer};
+use clawless_core::time::{Clock, Millis, Timer};
 use clawless_core::{KeyId, RequestId, Timestamp};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
+
+/// How long a question for a request's end is held. Short enough that no connection is cut for its
+/// silence; whoever wants to wait longer asks again.
+pub const WATCH: Millis = Millis::from_secs(20);
 
 /// Where the machine's rows are kept. Writes are durable before anything that was answered after
 /// them leaves the object; the runtime's output gate sees to that.
@@ -45,6 +49,8 @@ pub struct Shell<R> {
     machine: RefCell<Machine>,
     rows: R,
     waiting: RefCell<HashMap<RequestId, oneshot::Sender<Output>>>,
+    /// Those who wait for the end of a request, which is another's.
+    watching: RefCell<Vec<(RequestId, oneshot::Sender<()>)>>,
     /// Whether the machine knows more than its rows: a write failed, and so did going back.
     is_ahead: Cell<bool>,
 }
@@ -60,6 +66,7 @@ impl<R: Rows> Shell<R> {
             machine: RefCell::new(machine),
             rows,
             waiting: RefCell::default(),
+            watching: RefCell::default(),
             is_ahead: Cell::new(false),
         })
     }
@@ -102,7 +109,12 @@ impl<R: Rows> Shell<R> {
             self.is_ahead.set(false);
             return Err(error);
         }
-        drop(machine);
+        // Whoever is dropped from here is woken.
+        let mut watching = self.watching.borrow_mut();
+        watching.retain(|(request, watcher)| {
+            !watcher.is_canceled() && machine.is_under_way(request, None)
+        });
+        drop((machine, watching));
         for woken in output.woken.drain(..) {
             if let Some(waiter) = self.waiting.borrow_mut().remove(&woken.request_id) {
                 let answer = Output {
@@ -131,6 +143,10 @@ impl<R: Rows> Shell<R> {
     ) -> Result<Output, ShellError> {
         let request_id = match &input {
             Input::Admit(admit) => Some(admit.request_id.clone()),
+            Input::Await { request_id, .. } => {
+                let request_id = request_id.clone();
+                return self.watch(time, request_id, input).await;
+            }
             _ => None,
         };
         let output = self.apply(time.now(), input)?;
@@ -155,6 +171,25 @@ impl<R: Rows> Shell<R> {
             Some(output) => Ok(output),
             None => self.apply(time.now(), Input::Cancel { request_id }),
         }
+    }
+}
+
+impl<R: Rows> Shell<R> {
+    /// Answers once a request is no longer under way, or after [`WATCH`].
+    async fn watch(
+        &self,
+        time: &(impl Clock + Timer),
+        request_id: RequestId,
+        input: Input,
+    ) -> Result<Output, ShellError> {
+        let output = self.apply(time.now(), input.clone())?;
+        if output.answer != Answer::UnderWay {
+            return Ok(output);
+        }
+        let (watcher, ended) = oneshot::channel();
+        self.watching.borrow_mut().push((request_id, watcher));
+        select(ended, std::pin::pin!(time.sleep(WATCH))).await;
+        self.apply(time.now(), input)
     }
 }
 

@@ -199,7 +199,12 @@ impl Deployment {
             ("authorization", bearer.as_str()),
             ("x-session-id", session),
         ];
-        let request = pin!(self.send(&headers, ask(text).to_string()));
+        self.abandon_with(&headers, &ask(text));
+    }
+
+    /// Sends a chat request, and kills the Worker a second later.
+    pub fn abandon_with(self: &Rc<Self>, headers: &[(&str, &str)], body: &Value) {
+        let request = pin!(self.send(headers, body.to_string()));
         let death = pin!(self.time.sleep(Millis::from_secs(1)));
         let mut tasks = Vec::new();
         let mut life = select(request, death);
@@ -212,7 +217,7 @@ impl Deployment {
     }
 
     /// One chat request, up to the end of its answer.
-    async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
+    pub async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
         let json = [("content-type", "application/json")];
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = Head::new("POST", "/v1/chat/completions", headers);

@@ -1,0 +1,123 @@
+//! The answer of a turn that is stored, for whoever did not hear it to its end.
+
+use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Role};
+use clawless_core::ledger::{Answer as LedgerAnswer, Input};
+use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
+use clawless_edge::answer::Answer;
+use clawless_llm::replay;
+use clawless_store::messages;
+use clawless_store::turns::{self, StoredTurn, TurnStatus};
+use futures_util::stream::{StreamExt, once};
+
+use crate::idempotency::still_running;
+use crate::ledger::Ledger;
+use crate::platform::Platform;
+use crate::turn::completion_id;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON body. `status` tells whether the answer came to its end.
+    Whole {
+        /// Whether it says so.
+        with_status: bool,
+    },
+    /// Events.
+    Stream {
+        /// Whether they tell the usage.
+        include_usage: bool,
+    },
+}
+
+/// The answer of a stored turn: the id, the content, the tool calls, the reason of the end and the
+/// usage that the first answer had. One that broke says so: by an error event without `[DONE]`, or
+/// by its `status`.
+///
+/// # Errors
+/// 503 where storage does not answer.
+pub async fn answer<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    request: &RequestId,
+    turn: StoredTurn,
+    form: Form,
+) -> Result<Answer, ApiError> {
+    let said = messages::of_turn(platform.sql(), tenant, &turn.session, turn.head).await?;
+    // What the model said comes last, where it said anything before it broke.
+    let last = said.last().map(|stored| &stored.message);
+    let last = last.filter(|message| message.role() == Role::Assistant);
+    let choice = match last {
+        Some(message) => {
+            LlmChoice::from_stored(message, turn.finish_reason).map_err(ApiError::internal)?
+        }
+        None => LlmChoice {
+            finish_reason: turn.finish_reason,
+            ..LlmChoice::default()
+        },
+    };
+    let broke = match TurnStatus::try_from(turn.incomplete_reason).map_err(ApiError::internal)? {
+        TurnStatus::Complete => None,
+        TurnStatus::Incomplete(code) => Some(code),
+    };
+    let response = LlmResponse {
+        choices: vec![choice],
+        usage: Some(turn.usage),
+    };
+    let id = completion_id(request);
+    let answer = match form {
+        Form::Whole { with_status } => {
+            let body = ChatCompletionResponse::new(id, turn.created_at, turn.model, response);
+            if with_status {
+                Answer::of(&body.with_status(broke))?
+            } else {
+                Answer::of(&body)?
+            }
+        }
+        Form::Stream { include_usage } => {
+            let writer = ChunkWriter::new(id, turn.created_at, turn.model, include_usage);
+            let error = broke.map(|code| ApiError::new(code, code.why()));
+            let text = writer.whole(&replay(response), turn.usage, error.as_ref());
+            Answer::events(once(async { text.into_bytes() }).boxed_local())
+        }
+    };
+    Ok(answer.with_header("x-session-id", turn.session.as_str()))
+}
+
+/// `GET /v1/sessions/{id}/turns/{request_id}`: waits for a turn that runs, and answers it whole.
+///
+/// # Errors
+/// 404 where the session has no such turn, and none under way; 409 with `retry-after` where it
+/// runs on beyond our own time; 503 where storage or the ledger does not answer.
+pub async fn resume<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    session: &SessionId,
+    request: &RequestId,
+    form: Form,
+) -> Result<Answer, ApiError> {
+    let give_up = platform.time().now().plus(platform.config().total_timeout);
+    // Looked at once more after the ledger said that it is over: the turn may have been stored in
+    // between.
+    let mut over = false;
+    loop {
+        let found = turns::find_by_request(platform.sql(), tenant, request).await?;
+        match found.filter(|turn| turn.session == *session) {
+            Some(turn) => return answer(platform, tenant, request, turn, form).await,
+            None if over => {
+                return Err(ApiError::new(
+                    ErrorCode::ResourceNotFound,
+                    "There is no such turn in this session.",
+                ));
+            }
+            None if platform.time().now() >= give_up => return Err(still_running()),
+            None => {}
+        }
+        let question = Input::Await {
+            request_id: request.clone(),
+            session_id: Some(session.clone()),
+        };
+        let output = platform.ledger().ask(tenant, question).await?;
+        over = output.answer != LedgerAnswer::UnderWay;
+    }
+}

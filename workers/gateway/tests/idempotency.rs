@@ -1,0 +1,394 @@
+//! A request that comes again is one call, one charge, one turn and one answer.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+mod support;
+
+use std::rc::Rc;
+
+use clawless_core::Millis;
+use clawless_core::ledger::Period;
+use clawless_core::time::{Clock, Timer};
+use clawless_testkit::Fault;
+use clawless_testkit::provider::{Reply, Step};
+use futures_util::future::{Either, join, join_all, select};
+use serde_json::{Value, json};
+use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta, end};
+
+/// Headers of a request with this idempotency key, in this session.
+struct Headers {
+    bearer: String,
+    key: String,
+    session: Option<String>,
+}
+
+impl Headers {
+    fn of(customer: &Customer, key: &str) -> Self {
+        Self {
+            bearer: format!("Bearer {}", customer.key),
+            key: key.to_owned(),
+            session: None,
+        }
+    }
+
+    fn in_session(mut self, session: &str) -> Self {
+        self.session = Some(session.to_owned());
+        self
+    }
+
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = vec![
+            ("authorization", self.bearer.as_str()),
+            ("idempotency-key", self.key.as_str()),
+        ];
+        pairs.extend(self.session.as_deref().map(|id| ("x-session-id", id)));
+        pairs
+    }
+
+    fn send(&self, deployment: &Rc<Deployment>, body: &Value) -> Response {
+        deployment.chat_with(&self.pairs(), &body.to_string())
+    }
+}
+
+fn is_replay(response: &Response) -> bool {
+    response
+        .headers
+        .get("idempotent-replayed")
+        .map(String::as_str)
+        == Some("true")
+}
+
+fn booked(deployment: &Deployment, customer: &Customer) -> u64 {
+    let shell = deployment.shell(&customer.tenant);
+    let statement = shell.read(|machine| machine.statement(Period::of(deployment.time.now())));
+    assert_eq!(statement.open.messages, 0, "nothing is open");
+    statement.closed.used().messages
+}
+
+#[test]
+fn attack_46_a_repeated_request_gets_the_same_bytes_for_one_call_and_one_charge() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    deployment.http.next(answers("Hello."));
+    let first = headers.send(&deployment, &ask("Hi"));
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!((first.status, second.status), (200, 200));
+    assert_eq!(first.body, second.body);
+    assert!(!is_replay(&first) && is_replay(&second));
+    assert_eq!(second.headers["x-session-id"], "s");
+    assert_eq!(deployment.http.requests().len(), 1);
+    assert_eq!(booked(&deployment, &customer), 1);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+}
+
+#[test]
+fn a_repeated_stream_has_the_same_id_content_tool_calls_end_and_usage() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    let call = |function: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,{function}}}]}},\"finish_reason\":null}}]}}\n\n"
+        )
+    };
+    deployment.http.next(Reply::reads(&[
+        &delta("Hel"),
+        &delta("lo"),
+        &call(r#""id":"call_1","type":"function","function":{"name":"look","arguments":"{\"a\""}"#),
+        &call(r#""function":{"arguments":":1}"}"#),
+        &end(),
+    ]));
+    let mut body = ask_streamed("Hi");
+    body["stream_options"] = json!({"include_usage": true});
+    body["tools"] = json!([{"type": "function", "function": {"name": "look"}}]);
+    let (first, second) = (
+        headers.send(&deployment, &body),
+        headers.send(&deployment, &body),
+    );
+    assert!(first.is_done() && second.is_done(), "{}", second.body);
+    assert!(is_replay(&second));
+    let content = |response: &Response| {
+        let events = response.events();
+        let arguments: String = events
+            .iter()
+            .filter_map(|event| {
+                event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+            })
+            .collect();
+        let named = events.iter().find_map(|event| {
+            event["choices"][0]["delta"]["tool_calls"][0]["id"]
+                .as_str()
+                .map(str::to_owned)
+        });
+        let reason = events.iter().find_map(|event| {
+            event["choices"][0]["finish_reason"]
+                .as_str()
+                .map(str::to_owned)
+        });
+        let usage = events.last().expect("events")["usage"].clone();
+        let (id, created) = (events[0]["id"].clone(), events[0]["created"].clone());
+        (
+            response.text(),
+            arguments,
+            named,
+            reason,
+            usage,
+            id,
+            created,
+        )
+    };
+    assert_eq!(content(&first), content(&second));
+    assert_eq!(content(&second).1, r#"{"a":1}"#);
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn another_body_and_another_session_under_the_same_key_are_refused() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    deployment.http.always(answers("Hello."));
+    headers.send(&deployment, &ask("Hi"));
+    let refused = headers.send(&deployment, &ask("Ho"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (422, "idempotency_key_reused")
+    );
+    let elsewhere = Headers::of(&customer, "order-1").in_session("s");
+    assert_eq!(elsewhere.send(&deployment, &ask("Hi")).status, 422);
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn a_key_of_256_characters_and_an_empty_one_are_refused() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("Hello."));
+    for (key, status) in [
+        (String::new(), 400),
+        ("k".repeat(256), 400),
+        ("k".repeat(255), 200),
+    ] {
+        let response = Headers::of(&customer, &key).send(&deployment, &ask("Hi"));
+        assert_eq!(response.status, status, "{}", key.len());
+    }
+}
+
+#[test]
+fn attack_19_one_key_of_two_tenants_is_two_requests() {
+    let deployment = Deployment::new();
+    let (ours, theirs) = (deployment.customer(), deployment.customer());
+    deployment.http.next(answers("ours"));
+    deployment.http.next(answers("theirs"));
+    Headers::of(&ours, "order-1").send(&deployment, &ask("Hi"));
+    let other = Headers::of(&theirs, "order-1").send(&deployment, &ask("Ho"));
+    assert!(other.status == 200 && other.body.contains("theirs"));
+    assert!(!is_replay(&other));
+}
+
+#[test]
+fn many_at_once_are_one_call_and_all_get_its_answer() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Wait(Millis::from_secs(25)),
+        Step::Bytes(delta("Hello").into_bytes()),
+        Step::Bytes(end().into_bytes()),
+    ]));
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    let pairs = headers.pairs();
+    let all = deployment.run(join_all(
+        (0..8).map(|_| deployment.send(&pairs, ask_streamed("Hi").to_string())),
+    ));
+    assert!(all.iter().all(Response::is_done));
+    assert_eq!(all.iter().filter(|one| !is_replay(one)).count(), 1);
+    assert!(all.iter().all(|one| one.text() == "Hello"));
+    assert_eq!(deployment.http.requests().len(), 1);
+    assert_eq!(booked(&deployment, &customer), 1);
+}
+
+#[test]
+fn a_request_whose_client_left_is_answered_to_the_next() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Hello").into_bytes()),
+        Step::Wait(Millis::from_secs(5)),
+        Step::Bytes(end().into_bytes()),
+    ]));
+    let headers = Headers::of(&customer, "order-1");
+    let pairs = headers.pairs();
+    let body = ask_streamed("Hi").to_string();
+    let again = deployment.run(async {
+        let leaving = deployment.time.sleep(Millis::from_secs(1));
+        let first = Box::pin(deployment.send(&pairs, body.clone()));
+        match select(first, Box::pin(leaving)).await {
+            Either::Right(((), first)) => drop(first),
+            Either::Left(_) => panic!("the answer came too soon"),
+        }
+        deployment.send(&pairs, body.clone()).await
+    });
+    assert!(again.is_done() && is_replay(&again));
+    assert_eq!(again.text(), "Hello");
+    assert_eq!(deployment.http.requests().len(), 1);
+    assert_eq!(booked(&deployment, &customer), 1);
+}
+
+#[test]
+fn an_error_before_the_first_byte_is_not_remembered() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    deployment.http.next(Reply::json(400, "{}"));
+    assert_eq!(headers.send(&deployment, &ask("Hi")).status, 400);
+    deployment.http.next(answers("Hello."));
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert!(second.status == 200 && !is_replay(&second));
+}
+
+#[test]
+fn whoever_waits_for_a_request_that_fails_has_a_try_of_its_own() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    let slow = Reply::json(400, "{}").after(Step::Wait(Millis::from_secs(3)));
+    deployment.http.next(slow);
+    deployment.http.next(answers("Hello."));
+    let (pairs, body) = (headers.pairs(), ask("Hi").to_string());
+    let (first, second) = deployment.run(join(
+        deployment.send(&pairs, body.clone()),
+        deployment.send(&pairs, body.clone()),
+    ));
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400]);
+}
+
+#[test]
+fn a_broken_stream_is_remembered_as_it_broke() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Some words").into_bytes()),
+        Step::Break,
+    ]));
+    let first = headers.send(&deployment, &ask_streamed("Hi"));
+    let second = headers.send(&deployment, &ask_streamed("Hi"));
+    assert!(!first.is_done() && !second.is_done());
+    assert_eq!(first.text(), second.text());
+    assert_eq!(first.events().last(), second.events().last());
+    assert_eq!(deployment.http.requests().len(), 1);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+}
+
+#[test]
+fn an_answer_of_more_than_256_kib_is_refused_to_the_next_with_the_reason() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    deployment.http.next(answers(&"x".repeat(256 * 1024)));
+    assert_eq!(headers.send(&deployment, &ask("Hi")).status, 200);
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!((second.status, second.code().as_str()), (409, "conflict"));
+    assert!(second.body.contains("256 KiB"));
+    assert_eq!(second.headers["x-should-retry"], "false");
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn after_a_crash_the_request_runs_anew_once_the_ledger_has_swept_it() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    deployment.http.next(Reply::steps(vec![Step::Hang]));
+    deployment.abandon_with(&headers.pairs(), &ask("Hi"));
+    deployment.time.advance(Millis::from_secs(661));
+    deployment.ring(&customer.tenant);
+    deployment.http.next(answers("Hello."));
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert!(
+        second.status == 200 && !is_replay(&second),
+        "{}",
+        second.body
+    );
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+    assert!(is_replay(&headers.send(&deployment, &ask("Hi"))));
+}
+
+#[test]
+fn while_a_request_seems_to_run_the_next_is_told_when_to_come_again() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    deployment.http.next(Reply::steps(vec![Step::Hang]));
+    deployment.abandon_with(&headers.pairs(), &ask("Hi"));
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!(
+        (second.status, second.code().as_str()),
+        (409, "request_in_progress")
+    );
+    assert!(second.headers.contains_key("retry-after"));
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn a_turn_that_was_stored_without_its_answer_answers_for_it() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    deployment.http.always(answers("Hello."));
+    let first = headers.send(&deployment, &ask("Hi"));
+    deployment
+        .sql
+        .run_script("UPDATE idempotency SET state = 'running', answer = NULL");
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!((second.json(), true), (first.json(), is_replay(&second)));
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
+fn a_parked_turn_keeps_its_answer_too() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("One."));
+    deployment.say(&customer, "s", "first");
+    let headers = Headers::of(&customer, "order-1").in_session("s");
+    deployment.http.next(answers("Hello."));
+    // The claim, the session's look-up and its history go well.
+    let broken = || Some(Fault::Before(Fault::LOST));
+    deployment.sql.plan(
+        [None, None, None]
+            .into_iter()
+            .chain(std::iter::repeat_with(broken).take(5)),
+    );
+    let first = headers.send(&deployment, &ask("Hi"));
+    assert_eq!(first.status, 200, "{}", first.body);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+    deployment.ring(&customer.tenant);
+    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!((&first.body, true), (&second.body, is_replay(&second)));
+    assert_eq!(deployment.http.requests().len(), 2);
+}
+
+#[test]
+fn without_the_header_nothing_more_is_asked() {
+    let calls = |key: Option<&str>| {
+        let deployment = Deployment::new();
+        let customer = deployment.customer();
+        deployment.http.always(answers("Hello."));
+        deployment.chat(&customer, &ask("warm"));
+        let before = deployment.sql.calls();
+        match key {
+            Some(key) => Headers::of(&customer, key).send(&deployment, &ask("Hi")),
+            None => deployment.chat(&customer, &ask("Hi")),
+        };
+        deployment.sql.calls() - before
+    };
+    assert_eq!((calls(None), calls(Some("k"))), (0, 2));
+}
