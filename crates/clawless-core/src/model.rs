@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::Usage;
+use crate::chat::{ReasoningEffort, Usage};
 use crate::llm::ProviderKind;
 use crate::money::{MicroDollars, Tokens};
 
@@ -25,6 +25,10 @@ pub struct Model {
     /// How it is told to think.
     #[serde(default)]
     pub thinking: ThinkingStyle,
+    /// How much it thinks where neither the request nor its session or tenant says; the
+    /// provider's own default where it is absent.
+    #[serde(default)]
+    pub effort: Option<ReasoningEffort>,
     /// What it can do.
     #[serde(default)]
     pub features: Features,
@@ -74,15 +78,22 @@ pub enum ModelRole {
 }
 
 impl ModelRole {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Fast, Self::Smart, Self::Code, Self::Vision];
+
+    /// The role's name, by which a request may ask for it.
+    pub const fn alias(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Smart => "smart",
+            Self::Code => "code",
+            Self::Vision => "vision",
+        }
+    }
+
     /// The role that goes by this name.
     pub fn by_alias(name: &str) -> Option<Self> {
-        match name {
-            "fast" => Some(Self::Fast),
-            "smart" => Some(Self::Smart),
-            "code" => Some(Self::Code),
-            "vision" => Some(Self::Vision),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|role| role.alias() == name)
     }
 }
 
@@ -149,6 +160,16 @@ pub fn known_models() -> &'static [KnownModel] {
 }
 
 impl Model {
+    /// The context window, where anybody told it.
+    pub fn known_context(&self) -> Option<Tokens> {
+        (self.context != default_context()).then_some(self.context)
+    }
+
+    /// Whether it is known to think, and how it is told to.
+    pub fn thinks(&self) -> bool {
+        self.thinking != ThinkingStyle::Unknown
+    }
+
     /// The model with what the table knows of it, where the configuration says nothing.
     #[must_use]
     pub fn completed(mut self, kind: ProviderKind) -> Self {
@@ -171,6 +192,7 @@ impl Model {
             self.roles.clone_from(&model.roles);
         }
         self.max_output = self.max_output.or(model.max_output);
+        self.effort = self.effort.or(model.effort);
         self.price = self.price.or_else(|| model.price.clone());
         self
     }

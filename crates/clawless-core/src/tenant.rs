@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::ReasoningEffort;
 use crate::ids::TenantId;
 use crate::limits::{LimitOverrides, QuotaOverrides};
 use crate::time::Timestamp;
@@ -59,8 +60,10 @@ pub struct Tenant {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSettings {
-    /// The model for requests that ask for `auto`; the router decides where it is absent.
+    /// The model or alias for requests that ask for `auto`; the router decides where it is absent.
     pub default_model: Option<String>,
+    /// How much models think where neither the request nor its session says.
+    pub thinking: Option<ReasoningEffort>,
     /// The models that the tenant may use; all where it is absent.
     pub allowed_models: Option<Vec<String>>,
     /// Placed before every conversation.

@@ -8,7 +8,7 @@ use clawless_core::model::Model;
 use clawless_core::routing::backoff::before_retry;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Clock, Timer};
-use clawless_core::{Entropy, Timestamp};
+use clawless_core::{Entropy, Timestamp, Tokens};
 
 use crate::client::{Io, LlmClient, Timeouts};
 use crate::error::LlmError;
@@ -60,6 +60,8 @@ pub struct Answered<A> {
     pub target: usize,
     /// What failed before, in order. The number of tries is one more.
     pub failed: Vec<FailedTry>,
+    /// The parameters that this model's provider has no word for and that were left out.
+    pub dropped: Vec<&'static str>,
 }
 
 impl<A> Answered<A> {
@@ -143,6 +145,7 @@ where
                             answer,
                             target: position,
                             failed,
+                            dropped: target.client.dropped(&request),
                         });
                     }
                     Err(error) => error,
@@ -225,12 +228,25 @@ fn is_worth_it(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -
     too_small.is_none_or(|window| target.model.context > window)
 }
 
-/// The request, addressed to a model.
+/// The request, addressed to a model: at the effort that it thinks at unless the request says
+/// another, and for no longer an answer than it can give.
 fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> {
-    if request.model == model.id {
-        return Cow::Borrowed(request);
+    let mut request = Cow::Borrowed(request);
+    if request.model != model.id {
+        request.to_mut().model.clone_from(&model.id);
     }
-    let mut request = request.clone();
-    request.model.clone_from(&model.id);
-    Cow::Owned(request)
+    let default = model.effort.filter(|_| model.thinks());
+    if request.options.reasoning_effort.is_none() && default.is_some() {
+        request.to_mut().options.reasoning_effort = default;
+    }
+    let wanted = request
+        .options
+        .max_output()
+        .map(|it| Tokens::new(it.into()));
+    if let (Some(wanted), Some(most)) = (wanted, model.max_output)
+        && wanted > most
+    {
+        request.to_mut().options.limit_output(most);
+    }
+    request
 }

@@ -5,7 +5,7 @@
 //! without spaces. For English prose it is within a fifth of the common vocabularies; for code it
 //! is somewhat low, for CJK somewhat high. Whoever uses it must say that it is an estimate.
 
-use clawless_core::chat::{Content, Part};
+use clawless_core::chat::{ChatOptions, Content, Part};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::{Message, Tokens, Usage};
 
@@ -25,8 +25,12 @@ pub fn of_text(text: &str) -> Tokens {
 
 /// The tokens of a request: messages, tools and formats.
 pub fn of_request(request: &LlmRequest) -> Tokens {
-    let messages: u64 = request.messages.iter().map(message).sum();
-    let options = &request.options;
+    of_messages(&request.messages, &request.options)
+}
+
+/// The tokens of messages, and of the tools and formats that go with them.
+pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
+    let messages: u64 = messages.iter().map(message).sum();
     let tools = options.tools.iter().flatten();
     let schemas = tools.map(|tool| {
         let function = tool.function.as_ref();

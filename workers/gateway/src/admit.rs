@@ -2,9 +2,8 @@
 
 use clawless_core::ledger::{
     Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
-    Pass, Period, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
+    Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
 };
-use clawless_core::llm::LlmRequest;
 use clawless_core::{ApiError, RequestId, Tokens};
 use clawless_llm::tokens;
 
@@ -38,11 +37,7 @@ pub struct Admission {
 pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, ApiError> {
     let request = &order.request;
     let primary = order.route.primary();
-    let tokens_in = tokens::of_request(&LlmRequest {
-        model: String::new(),
-        messages: request.messages.clone(),
-        options: request.options.clone(),
-    });
+    let tokens_in = tokens::of_messages(&request.messages, &request.options);
     let question = Admit {
         request_id: order.request_id.clone(),
         caller: order.caller.for_ledger(),
@@ -103,19 +98,54 @@ pub async fn extend<P: Platform>(
     admission: &mut Admission,
     session: SessionState,
 ) -> Result<(), ApiError> {
-    let extend = Extend {
+    let more = Extend {
+        tokens_in: admission.tokens_in.plus(session.token_total),
+        session: Some(session),
+        ..nothing_more(admission)
+    };
+    ask_for(platform, admission, more).await?;
+    admission.grant.session = Some(session);
+    Ok(())
+}
+
+/// Has a reservation cover dearer models, where the session turned out to want them.
+///
+/// # Errors
+/// 429 where the quota does not cover them, 503 where the ledger does not answer.
+pub async fn reprice<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    price: Price,
+) -> Result<(), ApiError> {
+    let more = Extend {
+        price: Some(price),
+        ..nothing_more(admission)
+    };
+    ask_for(platform, admission, more).await
+}
+
+/// An extension by nothing: what was granted stays.
+fn nothing_more(admission: &Admission) -> Extend {
+    Extend {
         request_id: admission.grant.request_id.clone(),
         ticket: admission.grant.ticket,
-        tokens_in: admission.tokens_in.plus(session.token_total),
+        tokens_in: admission.tokens_in,
         max_tokens_out: None,
-        session: Some(session),
-    };
+        price: None,
+        session: None,
+    }
+}
+
+async fn ask_for<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    more: Extend,
+) -> Result<(), ApiError> {
     let tenant = &admission.caller.tenant().id;
-    let output = platform.ledger().ask(tenant, Input::Extend(extend)).await?;
+    let output = platform.ledger().ask(tenant, Input::Extend(more)).await?;
     match output.answer {
         Answer::Extended { max_tokens_out, .. } => {
             admission.grant.max_tokens_out = max_tokens_out;
-            admission.grant.session = Some(session);
             Ok(())
         }
         answer => Err(refused(answer, &output.headers)),

@@ -15,18 +15,24 @@ pub struct Begun<P: Platform> {
     pub answers: AnswerStream<<P::Http as Http>::Body, P::Time>,
     /// The model that answers.
     pub link: Link,
-    /// How many requests went out for it.
-    pub tries: usize,
+    /// What it took.
+    pub way: Way,
 }
 
-/// Asks for an answer in one piece; says how many requests that took.
+/// How a call came to its answer, for the answer's headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// How many requests went out.
+    pub tries: usize,
+    /// The parameters that the model's provider has no word for and that were left out.
+    pub dropped: Vec<&'static str>,
+}
+
+/// Asks for an answer in one piece; says how it came.
 ///
 /// # Errors
 /// The last provider's failure, in words for the client.
-pub async fn complete<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-) -> Result<(Outcome, usize), ApiError> {
+pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome, Way), ApiError> {
     let (chain, io) = (Chain::of(platform, turn)?, io(platform));
     let asked = caller(platform, &io)
         .complete(&chain.targets(), &turn.llm, turn.deadline)
@@ -35,6 +41,7 @@ pub async fn complete<P: Platform>(
         answer,
         target,
         failed,
+        dropped,
     } = asked.map_err(refusal)?;
     let link = chain.link(target)?;
     let (usage, provenance) = match answer.usage {
@@ -52,7 +59,8 @@ pub async fn complete<P: Platform>(
         provenance,
         failure: None,
     };
-    Ok((outcome, failed.len() + 1))
+    let tries = failed.len() + 1;
+    Ok((outcome, Way { tries, dropped }))
 }
 
 /// Asks for a stream, and returns once an answer has begun.
@@ -68,11 +76,15 @@ pub async fn stream<P: Platform>(platform: &P, turn: &Turn) -> Result<Begun<P>, 
         answer,
         target,
         failed,
+        dropped,
     } = asked.map_err(refusal)?;
     Ok(Begun {
         answers: answer,
         link: chain.link(target)?.clone(),
-        tries: failed.len() + 1,
+        way: Way {
+            tries: failed.len() + 1,
+            dropped,
+        },
     })
 }
 

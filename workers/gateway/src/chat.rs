@@ -12,7 +12,7 @@ use crate::admit::pass;
 use crate::authenticate::authenticate;
 use crate::idempotency::Repeatable;
 use crate::platform::Platform;
-use crate::route::route;
+use crate::route::{Background, route};
 use crate::turn::{self, Order};
 
 /// The header that names a session, for SDKs that cannot add members to the body.
@@ -22,7 +22,7 @@ const SESSION_HEADER: &str = "x-session-id";
 ///
 /// 1. authenticate: 401, 403, 429
 /// 2. parse: 400, 413, 415
-/// 3. route: 404 for the model
+/// 3. route: 404 for the model, 400 for what it lacks
 /// 4. the turn itself ([`turn::start`]), from the ledger's leave to the receipt
 ///
 /// # Errors
@@ -38,7 +38,9 @@ pub async fn create<P: Platform>(
     caller.require(Scope::Chat)?;
     let understood = async {
         let (request, repeatable) = parse(head, body).await?;
-        let route = route(platform.config(), caller.tenant(), &request.model)?;
+        // The session is read after the ledger's leave; `prepare` routes again where it matters.
+        let background = Background::default();
+        let route = route(platform.config(), caller.tenant(), &request, background)?;
         Ok((request, repeatable, route))
     };
     let (request, repeatable, route) = match understood.await {

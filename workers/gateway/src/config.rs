@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::Model;
@@ -38,7 +39,9 @@ impl fmt::Display for InvalidVariable {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The model providers, in the order of preference.
-    pub providers: Vec<LlmProvider>,
+    pub providers: Vec<Rc<LlmProvider>>,
+    /// Every model on offer, in the order of preference, completed by what is known of it.
+    pub models: Vec<Model>,
     /// The providers' keys, by the provider's name.
     keys: HashMap<String, String>,
     /// Whether providers may live at private addresses, as they do in development.
@@ -64,11 +67,13 @@ impl Config {
     /// Names the variable that cannot be used.
     pub fn read(variables: &impl Variables) -> Result<Self, InvalidVariable> {
         let providers = providers(variables)?;
+        let models = providers.iter().flat_map(|it| it.models.iter().cloned());
         let keys = providers.iter().filter_map(|provider| {
             let key = variables.get(provider.key.as_deref()?)?;
             Some((provider.name.clone(), key))
         });
         Ok(Self {
+            models: models.collect(),
             keys: keys.collect(),
             allow_private_providers: variables.get("ALLOW_PRIVATE_PROVIDERS").as_deref()
                 == Some("true"),
@@ -108,22 +113,38 @@ impl Config {
         self.keys.get(&provider.name).map(String::as_str)
     }
 
-    /// Every model on offer, with its provider.
-    pub fn models(&self) -> impl Iterator<Item = (&LlmProvider, &Model)> {
-        self.providers
-            .iter()
-            .flat_map(|provider| provider.models.iter().map(move |m| (provider, m)))
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Rc<LlmProvider>> {
+        self.providers.iter().find(|it| it.name == name)
     }
 }
 
-fn providers(variables: &impl Variables) -> Result<Vec<LlmProvider>, InvalidVariable> {
+/// The providers of the variable `PROVIDERS`, each name once, and their models completed.
+fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, InvalidVariable> {
+    let invalid = |reason| InvalidVariable {
+        name: "PROVIDERS",
+        reason,
+    };
     let Some(text) = variables.get("PROVIDERS") else {
         return Ok(Vec::new());
     };
-    serde_json::from_str(&text).map_err(|error| InvalidVariable {
-        name: "PROVIDERS",
-        reason: error.to_string(),
-    })
+    let mut providers: Vec<LlmProvider> =
+        serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    for provider in &mut providers {
+        for model in &mut provider.models {
+            model.provider.clone_from(&provider.name);
+            *model = model.clone().completed(provider.kind);
+        }
+    }
+    let mut names: Vec<&str> = providers.iter().map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some([name, _]) = names
+        .windows(2)
+        .find(|pair| matches!(pair, [a, b] if a == b))
+    {
+        return Err(invalid(format!("two providers are named `{name}`")));
+    }
+    Ok(providers.into_iter().map(Rc::new).collect())
 }
 
 /// The secret that cursors are signed with.
@@ -198,13 +219,30 @@ mod tests {
     }
 
     #[test]
+    fn two_providers_of_one_name_are_refused() {
+        let twice = r#"[{"name":"a","kind":"openai"},{"name":"a","kind":"anthropic"}]"#;
+        let error = Config::read(&HashMap::from([("PROVIDERS", twice)])).expect_err("bad");
+        assert!(error.reason.contains("`a`"), "{}", error.reason);
+    }
+
+    #[test]
+    fn a_known_model_needs_no_more_than_its_name() {
+        let providers =
+            r#"[{"name":"claude","kind":"anthropic","models":[{"id":"claude-opus-5-5"}]}]"#;
+        let config = Config::read(&HashMap::from([("PROVIDERS", providers)])).expect("readable");
+        let model = config.models.first().expect("one model");
+        assert!(model.price.is_some() && model.provider == "claude");
+    }
+
+    #[test]
     fn a_provider_finds_its_key_by_the_name_of_the_secret() {
         let config = Config::read(&HashMap::from([
             ("PROVIDERS", r#"[{"name":"a","kind":"openai","base_url":"https://a/v1","key":"A_KEY","models":[{"id":"m"}]}]"#),
             ("A_KEY", "secret"),
         ]))
         .expect("readable");
-        let (provider, model) = config.models().next().expect("one model");
+        let model = config.models.first().expect("one model");
+        let provider = config.provider(&model.provider).expect("its provider");
         assert_eq!(
             (config.key_of(provider), model.id.as_str()),
             (Some("secret"), "m")

@@ -5,9 +5,9 @@ use clawless_edge::incoming::Head;
 
 /// What browsers' scripts may read of an answer.
 const EXPOSED: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
-     idempotent-replayed, x-original-request-id, retry-after, retry-after-ms, x-should-retry, \
-     x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
-     x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, \
+     x-clawless-tries, x-clawless-dropped, idempotent-replayed, x-original-request-id, \
+     retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
+     x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, \
      x-ratelimit-reset-tokens";
 
 /// Whether browsers' scripts may call a path.

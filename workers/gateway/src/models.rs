@@ -10,7 +10,7 @@ use crate::admit::pass;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::platform::Platform;
-use crate::route::{may_use, not_found};
+use crate::route::{aliases, may_use, not_found};
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -27,7 +27,7 @@ struct Entry<'a> {
     owned_by: &'a str,
 }
 
-/// Lists the models that the caller may use, `auto` first.
+/// Lists the models that the caller may use, after `auto` and the aliases.
 ///
 /// # Errors
 /// 403 without the scope `chat`.
@@ -57,20 +57,19 @@ pub async fn retrieve<P: Platform>(
     Ok(Answer::of(&found)?.with_headers(rates.pairs()))
 }
 
+/// `auto`, the aliases that lead somewhere, and the models, each name once.
 fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = Entry<'a>> {
-    let auto = Entry {
-        id: AUTO,
+    let ours = std::iter::once(AUTO).chain(aliases(config, caller.tenant()));
+    let ours = ours.map(|name| (name, "clawless"));
+    let models = config.models.iter().enumerate().filter(|(at, model)| {
+        let mut before = config.models.iter().take(*at);
+        may_use(caller.tenant(), &model.id) && before.all(|other| other.id != model.id)
+    });
+    let models = models.map(|(_, model)| (model.id.as_str(), model.provider.as_str()));
+    ours.chain(models).map(|(id, owned_by)| Entry {
+        id,
         object: "model",
         created: 0,
-        owned_by: "clawless",
-    };
-    let models = config
-        .models()
-        .filter(|(_, model)| may_use(caller.tenant(), &model.id));
-    std::iter::once(auto).chain(models.map(|(provider, model)| Entry {
-        id: &model.id,
-        object: "model",
-        created: 0,
-        owned_by: &provider.name,
-    }))
+        owned_by,
+    })
 }

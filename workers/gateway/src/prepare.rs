@@ -6,8 +6,9 @@ use clawless_core::{ApiError, ErrorCode, Message, Role, SessionId, TenantId, Tok
 use clawless_store::messages::{self, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
-use crate::admit::{Admission, extend};
+use crate::admit::{Admission, extend, reprice};
 use crate::platform::Platform;
+use crate::route::{Background, route};
 use crate::turn::Order;
 
 /// How much of a history can matter to a model: four bytes a token is generous for English text,
@@ -39,25 +40,30 @@ pub struct Conversation {
 /// the ledger did not know how long that history is, the reservation is extended by it.
 ///
 /// # Errors
-/// 404 where the request names a generated session that is not there for this tenant; 429 where
-/// the quota does not cover the history; 503 where storage does not answer.
+/// 404 where the request names a generated session that is not there for this tenant; 400 where no
+/// model can take what stands in its history; 429 where the quota does not cover the history; 503 where storage does not answer.
 pub async fn prepare<P: Platform>(
     platform: &P,
-    order: &Order,
+    order: &mut Order,
     admission: &mut Admission,
 ) -> Result<Conversation, ApiError> {
-    let request = &order.request;
     let tenant = admission.caller.tenant().clone();
-    let mut messages = Vec::with_capacity(request.messages.len() + 2);
+    if tenant.version != order.caller.tenant().version {
+        // The ledger knew a newer record than the one that the request was routed by.
+        route_again(platform, order, admission, Background::default()).await?;
+    }
+    let mut messages = Vec::with_capacity(order.request.messages.len() + 2);
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
-    let session = match &request.session_id {
+    let session = match order.request.session_id.clone() {
         None => None,
         Some(id) => {
-            let (open, found) = open(platform, &tenant.id, id).await?;
+            let (open, found) = open(platform, &tenant.id, &id).await?;
             if admission.grant.session != Some(open.state) {
                 extend(platform, admission, open.state).await?;
             }
             if let Some(found) = found {
+                let background = Background::of(&found, &[]);
+                route_again(platform, order, admission, background).await?;
                 messages.extend(system(found.system_prompt.as_deref())?);
                 let context = order.route.primary().model.context;
                 let bytes = context.get().saturating_mul(BYTES_PER_TOKEN);
@@ -67,14 +73,42 @@ pub async fn prepare<P: Platform>(
                 };
                 let head = open.state.head;
                 let history =
-                    messages::history(platform.sql(), &tenant.id, id, head, budget).await?;
-                messages.extend(history.into_messages());
+                    messages::history(platform.sql(), &tenant.id, &id, head, budget).await?;
+                let history: Vec<Message> = history.into_messages().collect();
+                let seen = Background::of(&found, &history);
+                if seen != background {
+                    route_again(platform, order, admission, seen).await?;
+                }
+                messages.extend(history);
             }
             Some(open)
         }
     };
-    messages.extend_from_slice(&request.messages);
+    messages.extend_from_slice(&order.request.messages);
     Ok(Conversation { session, messages })
+}
+
+/// Routes a request once more, with what its session brings. Where that leads to dearer models than
+/// were reserved for, the reservation is extended.
+async fn route_again<P: Platform>(
+    platform: &P,
+    order: &mut Order,
+    admission: &mut Admission,
+    background: Background<'_>,
+) -> Result<(), ApiError> {
+    let tenant = admission.caller.tenant();
+    let is_known =
+        background == Background::default() && tenant.version == order.caller.tenant().version;
+    if is_known {
+        return Ok(());
+    }
+    let route = route(platform.config(), tenant, &order.request, background)?;
+    let (reserved, needed) = (order.route.dearest(), route.dearest());
+    if reserved.dearer(needed) != reserved {
+        reprice(platform, admission, needed).await?;
+    }
+    order.route = route;
+    Ok(())
 }
 
 /// Looks a session up. One that a client named itself may be new; a generated id must be there.

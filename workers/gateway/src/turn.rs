@@ -21,7 +21,7 @@ use futures_channel::{mpsc, oneshot};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::admit::{Admission, admit, release};
-use crate::call;
+use crate::call::{self, Way};
 use crate::caller::Caller;
 use crate::client::Client;
 use crate::idempotency::{self, Held, Repeatable};
@@ -203,12 +203,17 @@ impl Turn {
     }
 
     /// An answer with the headers that say what happened.
-    fn describe(&self, answer: Answer, model: &Model, tries: usize) -> Answer {
-        let answer = answer
+    fn describe(&self, answer: Answer, model: &Model, way: &Way) -> Answer {
+        let (reason, tries) = (self.route.reason.as_str(), way.tries);
+        tracing::info!(model = model.id.as_str(), reason, tries, dropped = ?way.dropped, "routed");
+        let mut answer = answer
             .with_headers(self.rates.pairs())
             .with_header("x-clawless-model", model.id.clone())
-            .with_header("x-clawless-route", self.route.reason)
+            .with_header("x-clawless-route", reason)
             .with_header("x-clawless-tries", tries.to_string());
+        if !way.dropped.is_empty() {
+            answer = answer.with_header("x-clawless-dropped", way.dropped.join(", "));
+        }
         match &self.session {
             None => answer,
             Some(session) => answer.with_header("x-session-id", session.id.as_str()),
@@ -263,14 +268,14 @@ async fn run<P: Platform>(platform: &P, order: Order, reply: Reply) {
 /// An order that was admitted. Gives the reply back where no model answered.
 async fn carry_out<P: Platform>(
     platform: &P,
-    order: Order,
+    mut order: Order,
     mut admission: Admission,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
     let prepared = if idempotency::is_late(platform, &order) {
         Err(idempotency::still_running())
     } else {
-        prepare(platform, &order, &mut admission).await
+        prepare(platform, &mut order, &mut admission).await
     };
     let failed = match prepared {
         Ok(conversation) => {
@@ -299,7 +304,7 @@ async fn whole<P: Platform>(
     turn: Turn,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let (mut outcome, tries) = match call::complete(platform, &turn).await {
+    let (mut outcome, way) = match call::complete(platform, &turn).await {
         Ok(answered) => answered,
         Err(error) => return Err((error, reply)),
     };
@@ -307,7 +312,7 @@ async fn whole<P: Platform>(
     let answer = stored.and_then(|()| {
         let answer = std::mem::take(&mut outcome.answer);
         let body = turn.body(&outcome, answer);
-        Ok(turn.describe(Answer::of(&body)?, &outcome.model, tries))
+        Ok(turn.describe(Answer::of(&body)?, &outcome.model, &way))
     });
     let rates = turn.rates.pairs();
     drop(reply.send(answer.map_err(|error| error.headers(rates))));
@@ -326,7 +331,7 @@ async fn stream<P: Platform>(
     };
     let (sender, events) = mpsc::channel(BUFFERED_READS);
     let answer = Answer::events(events.boxed_local());
-    drop(reply.send(Ok(turn.describe(answer, &begun.link.model, begun.tries))));
+    drop(reply.send(Ok(turn.describe(answer, &begun.link.model, &begun.way))));
     let mut client = Client::new(sender);
     let mut writer = turn.writer(&begun.link.model);
     let outcome = relay(platform, &turn, &mut begun, &mut writer, &mut client).await;

@@ -141,7 +141,8 @@ pub struct ChatOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningEffort {
-    /// Not at all.
+    /// Not at all; `off` where people choose it.
+    #[serde(alias = "off")]
     None,
     /// Hardly.
     Minimal,

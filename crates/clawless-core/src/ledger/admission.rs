@@ -263,6 +263,7 @@ impl Machine {
         let ask = Ask {
             tokens_in: extend.tokens_in.max(open.tokens_in),
             tokens_out: wanted.max(open.tokens_out),
+            price: open.price.dearer(extend.price.unwrap_or_default()),
             ..open.ask()
         };
         let (period, key, class) = (open.period, open.key_id.clone(), open.class);
@@ -276,6 +277,7 @@ impl Machine {
                 open.reserved = reserved;
                 open.tokens_in = ask.tokens_in;
                 open.tokens_out = allotment.tokens_out;
+                open.price = ask.price;
                 self.changed
                     .push(RowKey::Request(extend.request_id.clone()));
                 Answer::Extended {

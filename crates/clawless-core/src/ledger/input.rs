@@ -164,6 +164,10 @@ pub struct Extend {
     /// The longest answer, each; what was granted stays where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_out: Option<Tokens>,
+    /// The price of dearer models than were reserved for; what was granted stays where it is
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// The session's state as read from D1 while holding its lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,

@@ -8,6 +8,9 @@ use crate::tenant::Tier;
 /// The most models that one request is tried on.
 const LONGEST_CHAIN: usize = 3;
 
+/// An estimate of tokens is at most so many times too high, whatever the language.
+const ESTIMATE_WITHIN: u64 = 2;
+
 /// What a request asks of its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
@@ -28,7 +31,10 @@ pub struct Policy<'a> {
     pub tier: Tier,
     /// The models that it may use; all where absent.
     pub allowed: Option<&'a [String]>,
-    /// The model for `auto`; the router decides where absent.
+    /// The session's model or alias for `auto`.
+    pub session: Option<&'a str>,
+    /// The tenant's model or alias for `auto`, where the session has none; the router decides
+    /// where both are absent.
     pub default: Option<&'a str>,
     /// The models to fall back to, in order.
     pub fallback: &'a [String],
@@ -41,6 +47,8 @@ pub enum Reason {
     Named,
     /// The request names its role.
     Alias(ModelRole),
+    /// It is the session's own.
+    Session,
     /// It is the tenant's default.
     Tenant,
     /// The request is of this class, and the model has the role for it.
@@ -58,6 +66,7 @@ impl Reason {
             Self::Alias(ModelRole::Smart) => "alias:smart",
             Self::Alias(ModelRole::Code) => "alias:code",
             Self::Alias(ModelRole::Vision) => "alias:vision",
+            Self::Session => "session",
             Self::Tenant => "tenant",
             Self::Class(QueryClass::Simple) => "class:simple",
             Self::Class(QueryClass::Complex) => "class:complex",
@@ -91,10 +100,12 @@ pub enum Unroutable {
 /// Selects the models for a request that names `wanted`. Pure and total: the same question has
 /// the same answer, whatever it is.
 ///
-/// A name is taken at its word: it is that model or an error. An alias and `auto` choose among the
-/// models that can do what is needed: those with the role first, the cheapest of them for a tenant
-/// that pays little, else in the operator's order. Behind the first stand the tenant's own
-/// fallbacks and, unless a model was named, others of the same role.
+/// A name is taken at its word: it is that model or an error. Where several providers serve it
+/// under that name, they stand in for each other, in the operator's order. An alias and `auto`
+/// choose among the models that can do what is needed: those with the role first, the cheapest of
+/// them for a tenant that pays little, else in the operator's order. A default that cannot do what
+/// is needed is passed over. Behind the first stand the tenant's own fallbacks and, unless a model
+/// was named, others of the same role.
 pub fn select_model<'a>(
     models: &'a [Model],
     wanted: &str,
@@ -108,48 +119,105 @@ pub fn select_model<'a>(
             .is_none_or(|allowed| allowed.contains(&model.id))
     };
     let allowed: Vec<&Model> = models.iter().filter(is_allowed).collect();
-    let by_name = |name: &str| allowed.iter().copied().find(|model| model.id == name);
-    let able = |model: &&Model| lacks(model, needs).is_none();
-    // An operator's model may have an alias for its name; it then is what is meant.
-    let named = by_name(wanted);
-    let alias = ModelRole::by_alias(wanted).filter(|_| named.is_none());
-    let (mut chain, reason) = match (named, alias) {
-        (Some(model), _) => match lacks(model, needs) {
-            None => (vec![model], Reason::Named),
-            Some(lack) => return Err(lack),
-        },
-        (None, Some(role)) => (
-            by_role(&allowed, role, needs, policy.tier),
-            Reason::Alias(role),
-        ),
-        (None, None) if wanted == AUTO => {
-            let default = policy.default.and_then(by_name).filter(able);
-            let ranked = by_role(&allowed, class.role(), needs, policy.tier);
-            match (default, ranked.is_empty()) {
-                (Some(model), _) => (vec![model], Reason::Tenant),
-                (None, false) => (ranked, Reason::Class(class)),
-                (None, true) => {
-                    let able = allowed.iter().copied().filter(able);
-                    (able.collect(), Reason::Able(class))
-                }
-            }
-        }
-        (None, None) => return Err(Unroutable::NotFound),
+    let offer = Offer {
+        models: allowed,
+        needs,
+        tier: policy.tier,
+    };
+    let (mut chain, reason) = if wanted == AUTO {
+        offer.unnamed(class, policy)
+    } else {
+        offer.named(wanted)?
     };
     if chain.is_empty() {
-        return Err(none_is_able(&allowed, needs));
+        return Err(none_is_able(&offer.models, needs));
     }
-    let fallback = policy.fallback.iter().filter_map(|name| by_name(name));
-    let fallback: Vec<&Model> = fallback.filter(able).collect();
-    chain.splice(1..1, fallback);
-    let mut seen: Vec<&str> = Vec::new();
+    // Those of one name stand together; of a role the tenant's own fallbacks come before the rest.
+    let first = chain.first().map(|it| it.id.as_str());
+    let same = chain.iter().take_while(|it| Some(it.id.as_str()) == first);
+    let same = same.count();
+    let fallback = policy.fallback.iter().flat_map(|name| offer.by_name(name));
+    let fallback: Vec<&Model> = fallback
+        .filter(|model| lacks(model, needs).is_none())
+        .collect();
+    chain.splice(same..same, fallback);
+    let mut seen: Vec<(&str, &str)> = Vec::new();
     chain.retain(|model| {
-        let is_new = !seen.contains(&model.id.as_str());
-        seen.push(&model.id);
+        let name = (model.provider.as_str(), model.id.as_str());
+        let is_new = !seen.contains(&name);
+        seen.push(name);
         is_new
     });
     chain.truncate(LONGEST_CHAIN);
     Ok(Selection { chain, reason })
+}
+
+/// What a tenant may choose from, and what for.
+struct Offer<'a> {
+    models: Vec<&'a Model>,
+    needs: Needs,
+    tier: Tier,
+}
+
+impl<'a> Offer<'a> {
+    /// The models of a name: one for each provider that serves it.
+    fn by_name(&self, name: &str) -> impl Iterator<Item = &'a Model> {
+        let models = self.models.iter().copied();
+        models.filter(move |model| model.id == name)
+    }
+
+    fn role(&self, role: ModelRole) -> Vec<&'a Model> {
+        by_role(&self.models, role, self.needs, self.tier)
+    }
+
+    /// The models that a request names, or names by their role.
+    fn named(&self, wanted: &str) -> Result<(Vec<&'a Model>, Reason), Unroutable> {
+        let mut lack = None;
+        let mut able = Vec::new();
+        for model in self.by_name(wanted) {
+            match lacks_surely(model, self.needs) {
+                None => able.push(model),
+                Some(it) => lack = lack.or(Some(it)),
+            }
+        }
+        // An operator's model may have an alias for its name; it then is what is meant.
+        match (able.is_empty(), lack, ModelRole::by_alias(wanted)) {
+            (false, _, _) => Ok((able, Reason::Named)),
+            (true, Some(lack), _) => Err(lack),
+            (true, None, Some(role)) => Ok((self.role(role), Reason::Alias(role))),
+            (true, None, None) => Err(Unroutable::NotFound),
+        }
+    }
+
+    /// The models for a request that leaves the choice to us.
+    fn unnamed(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
+        let defaults = [
+            (policy.session, Reason::Session),
+            (policy.default, Reason::Tenant),
+        ];
+        for (name, reason) in defaults {
+            let Some(name) = name.filter(|name| *name != AUTO) else {
+                continue;
+            };
+            let named = self.by_name(name);
+            let mut found: Vec<&Model> = named
+                .filter(|model| lacks(model, self.needs).is_none())
+                .collect();
+            if let (true, Some(role)) = (found.is_empty(), ModelRole::by_alias(name)) {
+                found = self.role(role);
+            }
+            if !found.is_empty() {
+                return (found, reason);
+            }
+        }
+        let ranked = self.role(class.role());
+        if !ranked.is_empty() {
+            return (ranked, Reason::Class(class));
+        }
+        let able = self.models.iter().copied();
+        let able = able.filter(|model| lacks(model, self.needs).is_none());
+        (able.collect(), Reason::Able(class))
+    }
 }
 
 /// The able models of a role, best first.
@@ -165,6 +233,19 @@ fn by_role<'a>(models: &[&'a Model], role: ModelRole, needs: Needs, tier: Tier) 
         });
     }
     suiting
+}
+
+/// What a model lacks for a request, as far as that is beyond doubt. A request's size is only
+/// estimated, and of some models nobody told the window: there its provider knows best.
+fn lacks_surely(model: &Model, needs: Needs) -> Option<Unroutable> {
+    let certain = Needs {
+        context: match model.known_context() {
+            Some(_) => Tokens::new(needs.context.get() / ESTIMATE_WITHIN),
+            None => Tokens::ZERO,
+        },
+        ..needs
+    };
+    lacks(model, certain)
 }
 
 /// What a model lacks for a request.
@@ -211,6 +292,7 @@ mod tests {
     const FREE: Policy<'static> = Policy {
         tier: Tier::Free,
         allowed: None,
+        session: None,
         default: None,
         fallback: &[],
     };
@@ -321,6 +403,74 @@ mod tests {
                 "{wanted} {class:?} {needs:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_default_is_the_sessions_before_the_tenants_and_gives_way_to_needs() {
+        let session = Policy {
+            session: Some("eyes"),
+            default: Some("large"),
+            ..FREE
+        };
+        let role = Policy {
+            session: Some("gone"),
+            default: Some("smart"),
+            ..FREE
+        };
+        let needs = |tools, context| Needs {
+            tools,
+            context: Tokens::new(context),
+            ..Needs::default()
+        };
+        let cases = [
+            ("auto", needs(false, 0), session, "session: eyes"),
+            ("auto", needs(false, 4000), session, "tenant: large"),
+            ("auto", needs(false, 9000), session, "TooLong"),
+            ("auto", needs(true, 0), role, "tenant: large-cheap large"),
+            ("small", needs(false, 0), session, "named: small"),
+        ];
+        for (wanted, needs, policy, expected) in cases {
+            assert_eq!(ask(wanted, QueryClass::Simple, needs, policy), expected);
+        }
+    }
+
+    #[test]
+    fn providers_of_one_model_stand_in_for_each_other() {
+        let models: Vec<Model> = serde_json::from_value(serde_json::json!([
+            {"id": "m", "provider": "a"}, {"id": "m", "provider": "b", "features": {"tools": false}},
+            {"id": "other", "provider": "a"},
+        ]))
+        .expect("models");
+        let behind = ["other".to_owned()];
+        let policy = Policy {
+            fallback: &behind,
+            ..FREE
+        };
+        let chain = |needs| {
+            let selected = select_model(&models, "m", QueryClass::Simple, needs, policy);
+            let chain = selected.expect("a chain").chain;
+            let names = chain.iter().map(|it| format!("{}/{}", it.provider, it.id));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(chain(Needs::default()), "a/m b/m a/other");
+        let tools = Needs {
+            tools: true,
+            ..Needs::default()
+        };
+        assert_eq!(chain(tools), "a/m a/other");
+    }
+
+    #[test]
+    fn a_model_of_unknown_window_is_asked_and_not_guessed_about() {
+        let models: Vec<Model> =
+            serde_json::from_value(serde_json::json!([{"id": "m"}])).expect("models");
+        let needs = Needs {
+            context: Tokens::new(1_000_000),
+            ..Needs::default()
+        };
+        let ask = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
+        assert!(ask("m").is_ok());
+        assert_eq!(ask("auto"), Err(Unroutable::TooLong));
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Call {
                 ticket: grant.ticket,
                 tokens_in: self.admit.tokens_in.plus(state.token_total),
                 max_tokens_out: None,
+                price: None,
                 session: Some(state),
             }));
         }

@@ -182,6 +182,7 @@ fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
             ticket: grant.ticket,
             tokens_in: Tokens::new(tokens_in),
             max_tokens_out: None,
+            price: None,
             session: None,
         })
     };
@@ -200,6 +201,44 @@ fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
     assert_eq!(refused.reason, DenialReason::QuotaUsedUp);
     assert_eq!(ledger.settle(&grant, spent(150, 50)).answer, BOOKED);
     assert_eq!(ledger.used(), 200);
+}
+
+#[test]
+fn a_call_that_turns_out_dearer_is_reserved_anew() {
+    let mut ledger = Ledger::with(Quotas {
+        micro_dollars_per_month: Some(MicroDollars::new(100)),
+        ..Quotas::UNLIMITED
+    });
+    let request = ledger.request();
+    let grant = ledger.granted(request);
+    let at = |price| {
+        let price = MicroDollars::new(price);
+        Input::Extend(Extend {
+            request_id: grant.request_id.clone(),
+            ticket: grant.ticket,
+            tokens_in: Tokens::new(10),
+            max_tokens_out: None,
+            price: Some(Price {
+                input: price,
+                output: price,
+            }),
+            session: None,
+        })
+    };
+    let mut extended = |price| match ledger.tell(at(price)).answer {
+        Answer::Extended {
+            reserved,
+            max_tokens_out,
+        } => (reserved.micro_dollars.get(), max_tokens_out.get()),
+        answer => panic!("{answer:?}"),
+    };
+    // 100 tokens at half a micro-dollar; a cheaper price later gives nothing back.
+    assert_eq!(extended(500_000), (50, 90));
+    assert_eq!(extended(1000), (50, 90));
+    // 10 tokens in for 20, and 40 out for what is left.
+    assert_eq!(extended(2_000_000), (100, 40));
+    let refused = denial(ledger.tell(at(20_000_000)).answer);
+    assert_eq!(refused.reason, DenialReason::QuotaUsedUp);
 }
 
 #[test]

@@ -73,12 +73,13 @@ pub struct Response {
     pub body: String,
 }
 
-struct TestVariables;
+/// Variables with these providers.
+struct TestVariables<'a>(&'a str);
 
-impl Variables for TestVariables {
+impl Variables for TestVariables<'_> {
     fn get(&self, name: &str) -> Option<String> {
         match name {
-            "PROVIDERS" => Some(PROVIDERS.to_owned()),
+            "PROVIDERS" => Some(self.0.to_owned()),
             "PROVIDER_KEY" => Some("provider-secret".to_owned()),
             "SIGNING_KEY" => Some("a secret of the tests, long enough".to_owned()),
             _ => None,
@@ -88,13 +89,18 @@ impl Variables for TestVariables {
 
 impl Deployment {
     pub fn new() -> Rc<Self> {
+        Self::offering(PROVIDERS)
+    }
+
+    /// A deployment with these providers, written as the variable `PROVIDERS`.
+    pub fn offering(providers: &str) -> Rc<Self> {
         let time = VirtualTime::starting_at(NOW);
         Rc::new(Self {
             sql: SqliteDatabase::new(),
             kv: MemoryKv::new(time.clone()),
             http: ScriptedHttp::new(&time),
             entropy: SeededEntropy::default(),
-            config: Rc::new(Config::read(&TestVariables).expect("readable")),
+            config: Rc::new(Config::read(&TestVariables(providers)).expect("readable")),
             memory: Memory::default(),
             ledgers: RefCell::default(),
             guesses: Cell::new(0),

@@ -1,0 +1,274 @@
+//! Which model answers, from the head of the request to the headers of the answer.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+mod support;
+
+use std::rc::Rc;
+
+use clawless_core::chat::ReasoningEffort;
+use clawless_core::tenant::TenantSettings;
+use clawless_testkit::provider::Reply;
+use serde_json::{Value, json};
+use support::{Customer, Deployment, Response, answers, ask};
+
+/// Two servers; what is not said of a model is unknown, and its roles are none.
+const PROVIDERS: &str = r#"[
+    {"name": "one", "kind": "openai", "base_url": "https://one.example/v1", "models": [
+        {"id": "quick", "roles": ["fast"], "context": 8000, "max_output": 1000,
+         "features": {"tools": false, "vision": false, "json_schema": false},
+         "price": {"input": 100000, "output": 400000}},
+        {"id": "deep", "roles": ["smart"], "context": 100000, "thinking": "adaptive", "effort": "medium",
+         "features": {"vision": false}, "price": {"input": 2000000, "output": 8000000}},
+        {"id": "shared"}]},
+    {"name": "two", "kind": "openai", "base_url": "https://two.example/v1", "models": [
+        {"id": "eyes", "roles": ["vision"], "context": 50000, "price": {"input": 500000, "output": 900000}},
+        {"id": "shared"}]}
+]"#;
+
+const HARD: &str = "Compare the economic consequences of the two world wars for Europe, and argue \
+                    which of them changed more, step by step, with the evidence for each claim.";
+
+fn offering(settings: TenantSettings) -> (Rc<Deployment>, Customer) {
+    let deployment = Deployment::offering(PROVIDERS);
+    let customer = deployment.customer_with(settings, |_| {});
+    (deployment, customer)
+}
+
+fn image() -> Value {
+    json!({"role": "user", "content": [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "https://x.example/y.png"}}]})
+}
+
+/// Asks for a model and says who answered, and why it was asked.
+fn routed(deployment: &Rc<Deployment>, customer: &Customer, body: &Value) -> String {
+    deployment.http.next(answers("ok"));
+    described(&deployment.chat(customer, body))
+}
+
+fn described(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    let header = |name| response.headers[name].as_str();
+    format!(
+        "{} {}",
+        header("x-clawless-model"),
+        header("x-clawless-route")
+    )
+}
+
+/// What was sent last, and where to.
+fn sent(deployment: &Deployment) -> (String, Value) {
+    let requests = deployment.http.requests();
+    let last = requests.last().expect("a request");
+    let body = serde_json::from_slice(&last.body).expect("JSON");
+    (last.url.clone(), body)
+}
+
+#[test]
+fn auto_and_the_aliases_choose_by_class_needs_and_price() {
+    let (deployment, customer) = offering(TenantSettings::default());
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});
+    let long = "word ".repeat(20_000);
+    let cases = [
+        (
+            json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}),
+            "quick class:simple",
+        ),
+        (
+            json!({"model": "auto", "messages": [{"role": "user", "content": HARD}]}),
+            "deep class:complex",
+        ),
+        (
+            json!({"model": "auto", "messages": [image()]}),
+            "eyes class:vision",
+        ),
+        (
+            json!({"model": "auto", "tools": tools, "messages": [{"role": "user", "content": "Hi"}]}),
+            "deep able",
+        ),
+        (
+            json!({"model": "auto", "response_format": schema, "messages": [{"role": "user", "content": "Hi"}]}),
+            "deep able",
+        ),
+        (
+            json!({"model": "smart", "messages": [{"role": "user", "content": "Hi"}]}),
+            "deep alias:smart",
+        ),
+        (
+            json!({"model": "fast", "messages": [{"role": "user", "content": HARD}]}),
+            "quick alias:fast",
+        ),
+        (
+            json!({"model": "eyes", "messages": [{"role": "user", "content": "Hi"}]}),
+            "eyes named",
+        ),
+        (
+            json!({"model": "auto", "messages": [{"role": "user", "content": long}]}),
+            "deep class:complex",
+        ),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(routed(&deployment, &customer, &body), expected);
+    }
+}
+
+#[test]
+fn what_a_model_cannot_do_is_refused_before_it_is_asked() {
+    let (deployment, customer) = offering(TenantSettings::default());
+    let hi = json!([{"role": "user", "content": "Hi"}]);
+    let cases = [
+        (
+            json!({"model": "gone", "messages": hi}),
+            404,
+            "model_not_found",
+            "model",
+        ),
+        // No model has the role.
+        (
+            json!({"model": "code", "messages": hi}),
+            404,
+            "model_not_found",
+            "model",
+        ),
+        (
+            json!({"model": "quick", "messages": [image()]}),
+            400,
+            "unsupported_parameter",
+            "messages",
+        ),
+        (
+            json!({"model": "quick", "messages": hi, "tools": [{"type": "function", "function": {"name": "f"}}]}),
+            400,
+            "unsupported_parameter",
+            "tools",
+        ),
+        (
+            json!({"model": "quick", "messages": hi, "functions": [{"name": "f"}]}),
+            400,
+            "unsupported_parameter",
+            "functions",
+        ),
+        (
+            json!({"model": "quick", "messages": hi,
+                   "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}}),
+            400,
+            "unsupported_parameter",
+            "response_format",
+        ),
+        (
+            json!({"model": "quick", "messages": [{"role": "user", "content": "word ".repeat(20_000)}]}),
+            400,
+            "context_length_exceeded",
+            "messages",
+        ),
+        (
+            json!({"model": "auto", "messages": [{"role": "user", "content": "word ".repeat(200_000)}]}),
+            400,
+            "context_length_exceeded",
+            "messages",
+        ),
+    ];
+    for (body, status, code, param) in cases {
+        let response = deployment.chat(&customer, &body);
+        assert_eq!((response.status, response.code().as_str()), (status, code));
+        assert_eq!(response.json()["error"]["param"], param);
+    }
+    assert!(deployment.http.requests().is_empty());
+}
+
+#[test]
+fn a_model_of_two_providers_falls_over_from_one_to_the_other() {
+    let (deployment, customer) = offering(TenantSettings::default());
+    let failing = || Reply::json(401, r#"{"error":{"message":"no"}}"#);
+    deployment.http.next(failing());
+    deployment.http.next(answers("ok"));
+    let mut body = ask("Hi");
+    body["model"] = json!("shared");
+    let response = deployment.chat(&customer, &body);
+    assert_eq!(described(&response), "shared named");
+    assert_eq!(response.headers["x-clawless-tries"], "2");
+    assert!(sent(&deployment).0.starts_with("https://two.example/"));
+}
+
+#[test]
+fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
+    let (deployment, customer) = offering(TenantSettings {
+        default_model: Some("eyes".to_owned()),
+        ..TenantSettings::default()
+    });
+    let auto = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
+    assert_eq!(routed(&deployment, &customer, &auto), "eyes tenant");
+    let in_session = |body: &Value| {
+        let mut body = body.clone();
+        body["session_id"] = json!("talk");
+        routed(&deployment, &customer, &body)
+    };
+    assert_eq!(in_session(&auto), "eyes tenant");
+    deployment
+        .sql
+        .run_script("UPDATE sessions SET model = 'deep' WHERE id = 'talk'");
+    assert_eq!(in_session(&auto), "deep session");
+    let mut named = auto.clone();
+    named["model"] = json!("quick");
+    assert_eq!(in_session(&named), "quick named");
+    // The session's model sees no images; a default gives way, a name would not.
+    assert_eq!(
+        in_session(&json!({"model": "auto", "messages": [image()]})),
+        "eyes tenant"
+    );
+    // From now on there is an image in the history.
+    assert_eq!(in_session(&auto), "eyes tenant");
+    let mut refused = named.clone();
+    refused["session_id"] = json!("talk");
+    let response = deployment.chat(&customer, &refused);
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (400, "unsupported_parameter")
+    );
+}
+
+#[test]
+fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
+    let effort = |settings: TenantSettings, model: &str, asked: Option<&str>| {
+        let (deployment, customer) = offering(settings);
+        let mut body = ask("Hi");
+        body["model"] = json!(model);
+        if let Some(asked) = asked {
+            body["reasoning_effort"] = json!(asked);
+        }
+        routed(&deployment, &customer, &body);
+        sent(&deployment).1["reasoning_effort"].clone()
+    };
+    let low = TenantSettings {
+        thinking: Some(ReasoningEffort::Low),
+        ..TenantSettings::default()
+    };
+    assert_eq!(effort(TenantSettings::default(), "deep", None), "medium");
+    assert_eq!(effort(low.clone(), "deep", None), "low");
+    assert_eq!(effort(low.clone(), "deep", Some("xhigh")), "xhigh");
+    assert_eq!(effort(low.clone(), "deep", Some("off")), "none");
+    // Nobody told that this model thinks: a default would be refused, a wish is passed on.
+    assert_eq!(effort(low.clone(), "eyes", None), Value::Null);
+    assert_eq!(effort(low, "eyes", Some("high")), "high");
+}
+
+#[test]
+fn no_answer_is_longer_than_its_model_can_give() {
+    let (deployment, customer) = offering(TenantSettings {
+        fallback: vec!["quick".to_owned()],
+        ..TenantSettings::default()
+    });
+    deployment.http.next(Reply::json(401, "{}"));
+    deployment.http.next(answers("ok"));
+    let mut body = ask("Hi");
+    body["model"] = json!("deep");
+    body["max_completion_tokens"] = json!(5000);
+    assert_eq!(described(&deployment.chat(&customer, &body)), "quick named");
+    assert_eq!(sent(&deployment).1["max_completion_tokens"], 1000);
+}
