@@ -7,8 +7,8 @@ use clawless_edge::incoming::Head;
 const EXPOSED: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
      x-clawless-tries, x-clawless-dropped, idempotent-replayed, x-original-request-id, \
      retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
-     x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, \
-     x-ratelimit-reset-tokens";
+     x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
+     x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /// Whether browsers' scripts may call a path.
 pub fn applies(path: &str) -> bool {
