@@ -1,5 +1,6 @@
 //! The chat-completions wire: what comes in, checked once, and what goes out.
 
+mod carried;
 mod chunk;
 mod content;
 mod message;

@@ -4,16 +4,13 @@ use garde::Validate;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::carried;
 use super::message::{InvalidMessage, Message};
 use super::options::ChatOptions;
 use crate::body;
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::SessionId;
 use crate::json::Json;
-
-/// The longest schema, format or prediction that is carried to a provider. `OpenAI` takes 120,000
-/// characters of names and values in a schema; this leaves room for the punctuation around them.
-const MAX_CARRIED_BYTES: usize = 256 * 1024;
 
 /// The longest name of a model.
 const MAX_MODEL_BYTES: usize = 256;
@@ -64,7 +61,7 @@ impl ChatCompletionRequest {
         options
             .validate()
             .map_err(|report| body::invalid_value(&report))?;
-        check_carried_json(&options)?;
+        carried::check(&options)?;
         let model = check_model(incoming.model)?;
         let stream = incoming.stream.unwrap_or(false);
         if incoming.stream_options.is_some() && !stream {
@@ -120,41 +117,6 @@ pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> 
         )
         .param(param)
     })
-}
-
-/// JSON that is carried as it came must still be JSON that every parser takes: numbers in range,
-/// no lone surrogates.
-fn check_carried_json(options: &ChatOptions) -> Result<(), ApiError> {
-    let carried = [
-        ("response_format", &options.response_format),
-        ("tool_choice", &options.tool_choice),
-        ("functions", &options.functions),
-        ("function_call", &options.function_call),
-        ("audio", &options.audio),
-        ("prediction", &options.prediction),
-    ];
-    let tools = options.tools.iter().flatten();
-    let schemas = tools.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
-    let named = carried
-        .into_iter()
-        .filter_map(|(name, json)| Some((name, json.as_ref()?)));
-    for (name, json) in named.chain(schemas.map(|json| ("tools", json))) {
-        if json.as_str().len() > MAX_CARRIED_BYTES {
-            return Err(ApiError::new(
-                ErrorCode::InvalidValue,
-                format!("Invalid `{name}`: longer than {MAX_CARRIED_BYTES} bytes."),
-            )
-            .param(name));
-        }
-        json.read::<serde_json::Value>().map_err(|error| {
-            ApiError::new(
-                ErrorCode::InvalidValue,
-                format!("Invalid `{name}`: {}.", body::reason(&error)),
-            )
-            .param(name)
-        })?;
-    }
-    Ok(())
 }
 
 fn check_model(model: String) -> Result<String, ApiError> {
