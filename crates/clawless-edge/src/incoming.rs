@@ -2,7 +2,9 @@
 
 use clawless_core::{ApiError, ErrorCode};
 use futures_util::StreamExt;
-use worker::Request;
+use js_sys::Promise;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{AbortSignal, Request};
 
 /// What a request says before its body: method, path and headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,6 +120,20 @@ pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, A
         body.extend_from_slice(&piece);
     }
     Ok(body)
+}
+
+/// Ends when the client has closed its connection before the answer's end. The runtime tells so by
+/// `request.signal` (compatibility flag `enable_request_signal`); nothing is asked of it before the
+/// future is first polled.
+pub fn departure(request: &Request) -> impl Future<Output = ()> + 'static + use<> {
+    let signal = AbortSignal::from(request.inner().signal());
+    async move {
+        if !signal.aborted() {
+            let gone = Promise::new(&mut |resolve, _| signal.set_onabort(Some(&resolve)));
+            // Nothing rejects it.
+            let _ = JsFuture::from(gone).await;
+        }
+    }
 }
 
 #[cfg(test)]

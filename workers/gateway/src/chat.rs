@@ -7,6 +7,7 @@ use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
 use clawless_edge::answer::Answer;
 use clawless_edge::incoming::Head;
+use futures_util::FutureExt;
 
 use crate::admit::pass;
 use crate::authenticate::authenticate;
@@ -18,7 +19,7 @@ use crate::turn::{self, Order};
 /// The header that names a session, for SDKs that cannot add members to the body.
 const SESSION_HEADER: &str = "x-session-id";
 
-/// Answers a chat request.
+/// Answers a chat request. `departure` ends when the client has left.
 ///
 /// 1. authenticate: 401, 403, 429
 /// 2. parse: 400, 413, 415
@@ -32,6 +33,7 @@ pub async fn create<P: Platform>(
     request_id: &RequestId,
     head: &Head,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
+    departure: impl Future<Output = ()> + 'static,
 ) -> Result<Answer, ApiError> {
     let started = platform.time().now();
     let caller = authenticate(&**platform, head).await?;
@@ -63,6 +65,7 @@ pub async fn create<P: Platform>(
             repeatable,
             claimed_at: None,
         },
+        departure.boxed_local(),
     )
     .await
 }

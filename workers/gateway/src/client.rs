@@ -5,11 +5,14 @@ use std::pin::pin;
 use clawless_core::time::{Millis, Timer};
 use futures_channel::mpsc;
 use futures_util::SinkExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 
 /// How long a client may take no bytes at all before it counts as gone. The runtime does not tell
 /// reliably that a client has closed its connection; a full buffer that nobody empties does.
 const PATIENCE: Millis = Millis::from_secs(30);
+
+/// Ends when the client has left; see [`departure`](clawless_edge::incoming::departure).
+pub type Departure = LocalBoxFuture<'static, ()>;
 
 /// The client of a streamed answer.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 
 use crate::allowance::Allowance;
 use crate::call::Begun;
-use crate::client::Client;
+use crate::client::{Client, Departure};
 use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
 
@@ -27,13 +27,14 @@ const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 
 /// Passes an answer on until it ends or has said all that was reserved for it, and keeps what it
 /// said. A stateless answer stops when its
-/// client has left; one that can be asked for again goes on.
+/// client has left, as `departure` or a failing send tells; one that can be asked for again goes on.
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
     begun: &mut Begun<P>,
     writer: &mut ChunkWriter,
     client: &mut Client,
+    departure: &mut Departure,
 ) -> Outcome {
     let mut kept = Accumulator::default();
     let mut failure = None;
@@ -43,9 +44,11 @@ pub async fn relay<P: Platform>(
     let mut allowance = Allowance::new(turn.max_tokens_out.get());
     loop {
         // Dropping `next` when the alarm rings first loses nothing.
-        let next = match select(pin!(begun.answers.next()), &mut alarm).await {
+        let disturbed = select(&mut *departure, &mut alarm);
+        let next = match select(pin!(begun.answers.next()), disturbed).await {
             Either::Left((next, _)) => next,
-            Either::Right(_) => {
+            Either::Right((Either::Left(_), _)) => break,
+            Either::Right((Either::Right(_), _)) => {
                 if silent {
                     client
                         .send(KEEP_ALIVE_EVENT.to_vec(), platform.time())

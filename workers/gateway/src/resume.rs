@@ -1,15 +1,18 @@
 //! The answer of a turn that is stored, for whoever did not hear it to its end.
 
 use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Role};
-use clawless_core::ledger::{Answer as LedgerAnswer, Input};
+use clawless_core::ledger::{Answer as LedgerAnswer, EndpointClass, Input};
 use clawless_core::llm::{LlmChoice, LlmResponse};
-use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
+use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope, SessionId, TenantId};
 use clawless_edge::answer::Answer;
+use clawless_edge::incoming::Head;
 use clawless_llm::replay;
 use clawless_store::messages;
 use clawless_store::turns::{self, StoredTurn, TurnStatus};
 use futures_util::stream::{StreamExt, once};
 
+use crate::admit::pass;
+use crate::caller::Caller;
 use crate::idempotency::still_running;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
@@ -84,12 +87,49 @@ pub async fn answer<P: Platform>(
     Ok(answer.with_header("x-session-id", turn.session.as_str()))
 }
 
-/// `GET /v1/sessions/{id}/turns/{request_id}`: waits for a turn that runs, and answers it whole.
+/// `GET /v1/sessions/{id}/turns/{request_id}`: waits for a turn that runs, and answers it whole, as
+/// events where the client takes those.
 ///
 /// # Errors
 /// 404 where the session has no such turn, and none under way; 409 with `retry-after` where it
-/// runs on beyond our own time; 503 where storage or the ledger does not answer.
+/// runs on beyond our own time; 401, 403 and 429 as for every request; 503 where storage or the
+/// ledger does not answer.
 pub async fn resume<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    head: &Head,
+    session: &str,
+    request: &str,
+) -> Result<Answer, ApiError> {
+    caller.require(Scope::Chat)?;
+    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let answer = match (session.parse(), request.parse()) {
+        (Ok(session), Ok(request)) => {
+            let form = form(head);
+            wait(platform, &caller.tenant().id, &session, &request, form).await
+        }
+        // What cannot be an id names nothing.
+        _ => Err(not_found()),
+    };
+    match answer {
+        Ok(answer) => Ok(answer.with_headers(rates.pairs())),
+        Err(error) => Err(error.headers(rates.pairs())),
+    }
+}
+
+/// The form that the client takes: events where it names them, else JSON.
+fn form(head: &Head) -> Form {
+    let accepted = head.header("accept").unwrap_or_default();
+    if accepted.contains("text/event-stream") {
+        Form::Stream {
+            include_usage: true,
+        }
+    } else {
+        Form::Whole { with_status: true }
+    }
+}
+
+async fn wait<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     session: &SessionId,
@@ -99,17 +139,12 @@ pub async fn resume<P: Platform>(
     let give_up = platform.time().now().plus(platform.config().total_timeout);
     // Looked at once more after the ledger said that it is over: the turn may have been stored in
     // between.
-    let mut over = false;
+    let mut is_over = false;
     loop {
         let found = turns::find_by_request(platform.sql(), tenant, request).await?;
         match found.filter(|turn| turn.session == *session) {
             Some(turn) => return answer(platform, tenant, request, turn, form).await,
-            None if over => {
-                return Err(ApiError::new(
-                    ErrorCode::ResourceNotFound,
-                    "There is no such turn in this session.",
-                ));
-            }
+            None if is_over => return Err(not_found()),
             None if platform.time().now() >= give_up => return Err(still_running()),
             None => {}
         }
@@ -118,6 +153,15 @@ pub async fn resume<P: Platform>(
             session_id: Some(session.clone()),
         };
         let output = platform.ledger().ask(tenant, question).await?;
-        over = output.answer != LedgerAnswer::UnderWay;
+        is_over = output.answer != LedgerAnswer::UnderWay;
     }
+}
+
+/// One answer for every turn that the caller cannot have: unknown, of another session, or of
+/// another tenant.
+fn not_found() -> ApiError {
+    ApiError::new(
+        ErrorCode::ResourceNotFound,
+        "There is no such turn in this session.",
+    )
 }

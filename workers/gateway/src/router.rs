@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
 use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::{Head, read_body};
+use clawless_edge::incoming::{Head, departure, read_body};
 use clawless_edge::routes::{ANY, Routes, shown};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
@@ -14,12 +14,16 @@ use worker::{Context, Env, Request, Response};
 use crate::authenticate::authenticate;
 use crate::bindings::Bindings;
 use crate::platform::Platform;
-use crate::{bindings, chat, cors, forward, health, models};
+use crate::{bindings, chat, cors, forward, health, models, resume};
 
 /// Every route there is.
 const ROUTES: Routes<Route> = Routes(&[
     ("/v1/chat/completions", &[("POST", Route::Complete)]),
     ("/v1/models", &[("GET", Route::ListModels)]),
+    (
+        "/v1/sessions/{id}/turns/{request_id}",
+        &[("GET", Route::ResumeTurn)],
+    ),
     ("/v1/models/{id…}", &[("GET", Route::ShowModel)]),
     ("/health", &[("GET", Route::Health)]),
     ("/admin/{…}", &[(ANY, Route::Admin)]),
@@ -34,6 +38,7 @@ enum Route {
     Complete,
     ListModels,
     ShowModel,
+    ResumeTurn,
     Health,
     Admin,
     Widget,
@@ -110,8 +115,9 @@ async fn answer(
     let found = ROUTES.find(&head.method, &head.path)?;
     match found.route {
         Route::Complete => {
+            let departure = departure(&request);
             let body = read_body(&mut request, config.body_limit);
-            chat::create(bindings, request_id, head, body).await
+            chat::create(bindings, request_id, head, body, departure).await
         }
         Route::ListModels => {
             models::list(&**bindings, &authenticate(&**bindings, head).await?).await
@@ -119,6 +125,11 @@ async fn answer(
         Route::ShowModel => {
             let caller = authenticate(&**bindings, head).await?;
             models::retrieve(&**bindings, &caller, found.param(0)).await
+        }
+        Route::ResumeTurn => {
+            let caller = authenticate(&**bindings, head).await?;
+            let (session, request) = (found.param(0), found.param(1));
+            resume::resume(&**bindings, &caller, head, session, request).await
         }
         Route::Health => health::report(bindings).await,
         Route::Admin => forward::to(bindings, bindings::ADMIN, request).await,

@@ -4,6 +4,7 @@
 //! The task belongs to the request, not to the client: it runs on in `wait_until`, so a client
 //! that leaves loses nothing, and a reservation always finds its end.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use clawless_core::chat::{
@@ -16,14 +17,15 @@ use clawless_core::{
     ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
 };
 use clawless_edge::answer::Answer;
-use clawless_llm::{LlmError, replay};
+use clawless_llm::{LlmError, replay, tokens};
 use futures_channel::{mpsc, oneshot};
+use futures_util::future::{Either, pending, select};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::admit::{Admission, admit, release};
 use crate::call::{self, Way};
 use crate::caller::Caller;
-use crate::client::Client;
+use crate::client::{Client, Departure};
 use crate::idempotency::{self, Held, Repeatable};
 use crate::platform::Platform;
 use crate::prepare::{Conversation, OpenSession, prepare};
@@ -236,22 +238,27 @@ type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 /// # Errors
 /// Whatever went wrong before the first byte of an answer; such a turn is not stored and costs
 /// nothing.
-pub async fn start<P: Platform>(platform: &Rc<P>, mut order: Order) -> Result<Answer, ApiError> {
+pub async fn start<P: Platform>(
+    platform: &Rc<P>,
+    mut order: Order,
+    departure: Departure,
+) -> Result<Answer, ApiError> {
     if let Some(answer) = idempotency::claim(platform, &mut order).await? {
         return Ok(answer);
     }
     let (reply, answer) = oneshot::channel();
     let task_platform = platform.clone();
-    platform.spawn(async move { run(&*task_platform, order, reply).await }.boxed_local());
+    platform
+        .spawn(async move { run(&*task_platform, order, departure, reply).await }.boxed_local());
     answer
         .await
         .unwrap_or_else(|_| Err(ApiError::internal("the turn ended without an answer")))
 }
 
-async fn run<P: Platform>(platform: &P, order: Order, reply: Reply) {
+async fn run<P: Platform>(platform: &P, order: Order, departure: Departure, reply: Reply) {
     let held = Held::by(&order);
     let error = match admit(platform, &order).await {
-        Ok(admission) => match carry_out(platform, order, admission, reply).await {
+        Ok(admission) => match carry_out(platform, order, admission, departure, reply).await {
             Ok(()) => return,
             Err(failed) => failed,
         },
@@ -270,6 +277,7 @@ async fn carry_out<P: Platform>(
     platform: &P,
     mut order: Order,
     mut admission: Admission,
+    departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
     let prepared = if idempotency::is_late(platform, &order) {
@@ -281,10 +289,15 @@ async fn carry_out<P: Platform>(
         Ok(conversation) => {
             let is_stream = order.request.stream;
             let turn = Turn::new(order, &admission, conversation);
-            if is_stream {
-                stream(platform, turn, reply).await.err()
+            let departure = if turn.outlives_its_client() {
+                pending().boxed_local()
             } else {
-                whole(platform, turn, reply).await.err()
+                departure
+            };
+            if is_stream {
+                stream(platform, turn, departure, reply).await.err()
+            } else {
+                whole(platform, turn, departure, reply).await.err()
             }
         }
         Err(error) => Some((error, reply)),
@@ -302,11 +315,16 @@ async fn carry_out<P: Platform>(
 async fn whole<P: Platform>(
     platform: &P,
     turn: Turn,
+    departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let (mut outcome, way) = match call::complete(platform, &turn).await {
-        Ok(answered) => answered,
-        Err(error) => return Err((error, reply)),
+    let (mut outcome, way) = match before(departure, call::complete(platform, &turn)).await {
+        Some(Ok(answered)) => answered,
+        Some(Err(error)) => return Err((error, reply)),
+        None => {
+            abandon(platform, &turn).await;
+            return Ok(());
+        }
     };
     let stored = conclude(platform, &turn, &outcome).await;
     let answer = stored.and_then(|()| {
@@ -323,18 +341,31 @@ async fn whole<P: Platform>(
 async fn stream<P: Platform>(
     platform: &P,
     turn: Turn,
+    mut departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let mut begun = match call::stream(platform, &turn).await {
-        Ok(begun) => begun,
-        Err(error) => return Err((error, reply)),
+    let mut begun = match before(&mut departure, call::stream(platform, &turn)).await {
+        Some(Ok(begun)) => begun,
+        Some(Err(error)) => return Err((error, reply)),
+        None => {
+            abandon(platform, &turn).await;
+            return Ok(());
+        }
     };
     let (sender, events) = mpsc::channel(BUFFERED_READS);
     let answer = Answer::events(events.boxed_local());
     drop(reply.send(Ok(turn.describe(answer, &begun.link.model, &begun.way))));
     let mut client = Client::new(sender);
     let mut writer = turn.writer(&begun.link.model);
-    let outcome = relay(platform, &turn, &mut begun, &mut writer, &mut client).await;
+    let outcome = relay(
+        platform,
+        &turn,
+        &mut begun,
+        &mut writer,
+        &mut client,
+        &mut departure,
+    )
+    .await;
     // Whatever the provider would still send is not wanted.
     drop(begun);
     let stored = conclude(platform, &turn, &outcome).await;
@@ -352,4 +383,34 @@ async fn stream<P: Platform>(
     }
     client.send(end.into_bytes(), platform.time()).await;
     Ok(())
+}
+
+/// What a call gives, unless the client leaves before it does; then the call is dropped, and its
+/// request aborted.
+async fn before<T>(
+    departure: impl Future<Output = ()> + Unpin,
+    call: impl Future<Output = T>,
+) -> Option<T> {
+    match select(pin!(call), departure).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// The client left before a word of the answer had come, and the call was cut. What the provider
+/// had to read by then is charged; that it wrote anything is not known.
+async fn abandon<P: Platform>(platform: &P, turn: &Turn) {
+    tracing::info!("the client left before the answer began");
+    let answer = LlmResponse::default();
+    let primary = turn.route.primary();
+    let outcome = Outcome {
+        model: primary.model.clone(),
+        provider: primary.provider.name.clone(),
+        usage: tokens::estimate_usage(&turn.llm, &answer),
+        answer,
+        provenance: Provenance::Estimated,
+        failure: None,
+    };
+    // Nothing is stored of a stateless call, so nothing can fail but the settling, which is logged.
+    drop(conclude(platform, turn, &outcome).await);
 }

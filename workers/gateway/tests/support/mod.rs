@@ -21,17 +21,18 @@ use clawless_core::{
 };
 use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
-use clawless_gateway::chat;
+use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::config::{Config, Variables};
 use clawless_gateway::ledger::shell::{Rows, Shell};
 use clawless_gateway::ledger::work::work_off;
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
+use clawless_gateway::{chat, resume};
 use clawless_store::{api_keys, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
-use futures_util::future::{LocalBoxFuture, join_all, select};
+use futures_util::future::{LocalBoxFuture, join_all, pending, select};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
@@ -224,12 +225,46 @@ impl Deployment {
 
     /// One chat request, up to the end of its answer.
     pub async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
+        let request = self.new_request();
+        read(self.begin(&request, headers, body, pending()).await).await
+    }
+
+    /// A fresh id for a request.
+    pub fn new_request(&self) -> RequestId {
+        RequestId::generate(self.time.now(), &self.entropy)
+    }
+
+    /// One chat request, up to the beginning of its answer; `departure` ends when the client leaves.
+    pub async fn begin(
+        self: &Rc<Self>,
+        request: &RequestId,
+        headers: &[(&str, &str)],
+        body: String,
+        departure: impl Future<Output = ()> + 'static,
+    ) -> Result<Answer, ApiError> {
         let json = [("content-type", "application/json")];
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = Head::new("POST", "/v1/chat/completions", headers);
-        let request_id = RequestId::generate(self.time.now(), &self.entropy);
         let body = async { Ok(body.into_bytes()) };
-        read(chat::create(self, &request_id, &head, body).await).await
+        chat::create(self, request, &head, body, departure).await
+    }
+
+    /// Asks for a turn of a session, by a request of its own.
+    pub async fn resume(
+        self: &Rc<Self>,
+        customer: &Customer,
+        accept: &str,
+        session: &str,
+        request: &str,
+    ) -> Response {
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [("authorization", bearer.as_str()), ("accept", accept)];
+        let head = Head::new("GET", "/v1/sessions", headers);
+        let answer = async {
+            let caller = authenticate(&**self, &head).await?;
+            resume::resume(&**self, &caller, &head, session, request).await
+        };
+        read(answer.await).await
     }
 
     /// A tenant's ledger.
@@ -241,9 +276,14 @@ impl Deployment {
 
     /// What the ledger's alarm does.
     pub fn ring(&self, tenant: &TenantId) {
+        self.time.run(self.alarm(tenant));
+    }
+
+    /// What the ledger's alarm does, while other things happen.
+    pub async fn alarm(&self, tenant: &TenantId) {
         let shell = self.shell(tenant);
         let work = work_off(&*shell, &self.time, &self.sql, tenant);
-        self.time.run(work).expect("the work is done");
+        work.await.expect("the work is done");
     }
 
     /// Runs a future and every task that it spawns, until all of them have ended.
@@ -359,7 +399,7 @@ impl Rows for MapRows {
 }
 
 /// Reads an answer to its end.
-async fn read(answer: Result<Answer, ApiError>) -> Response {
+pub async fn read(answer: Result<Answer, ApiError>) -> Response {
     let answer = answer.unwrap_or_else(Answer::from);
     let body = match answer.body {
         Body::Json(text) => text,

@@ -1,0 +1,281 @@
+//! Clients that leave, and those that come back for what they missed.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+mod support;
+
+use std::rc::Rc;
+
+use clawless_core::Millis;
+use clawless_core::ledger::Period;
+use clawless_core::time::{Clock, Timer};
+use clawless_edge::answer::{Answer, Body};
+use clawless_testkit::Fault;
+use clawless_testkit::provider::{Reply, Step};
+use futures_util::StreamExt;
+use futures_util::future::{join, pending};
+use serde_json::{Value, json};
+use support::{Customer, Deployment, answers, ask, ask_streamed, delta, end, read};
+
+/// Ends after a while, as a client that leaves.
+fn after(deployment: &Deployment, seconds: u64) -> impl Future<Output = ()> + 'static {
+    let time = deployment.time.clone();
+    async move { time.sleep(Millis::from_secs(seconds)).await }
+}
+
+/// What has been booked; nothing may be open.
+fn booked(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
+    let shell = deployment.shell(&customer.tenant);
+    let statement = shell.read(|machine| machine.statement(Period::of(deployment.time.now())));
+    assert_eq!(statement.open.messages, 0, "nothing is open");
+    let used = statement.closed.used();
+    (used.messages, used.tokens.get())
+}
+
+fn slow_stream() -> Reply {
+    Reply::steps(vec![
+        Step::Bytes(delta("Some words, ").into_bytes()),
+        Step::Wait(Millis::from_secs(5)),
+        Step::Bytes(delta("and some more.").into_bytes()),
+        Step::Bytes(end().into_bytes()),
+    ])
+}
+
+/// A streamed request whose client leaves after some seconds; reads what it is sent until then.
+fn leave(deployment: &Rc<Deployment>, customer: &Customer, session: Option<&str>, seconds: u64) {
+    let bearer = format!("Bearer {}", customer.key);
+    let mut headers = vec![("authorization", bearer.as_str())];
+    headers.extend(session.map(|session| ("x-session-id", session)));
+    let request = deployment.new_request();
+    deployment.run(async {
+        let body = ask_streamed("Hi").to_string();
+        let departure = after(deployment, seconds);
+        let begun = deployment.begin(&request, &headers, body, departure);
+        let Ok(Answer {
+            body: Body::Events(mut events),
+            ..
+        }) = begun.await
+        else {
+            return;
+        };
+        let left = std::pin::pin!(after(deployment, seconds));
+        let mut events = events.by_ref().take_until(left);
+        while events.next().await.is_some() {}
+    });
+}
+
+#[test]
+fn a_stateless_stream_stops_its_provider_when_the_client_leaves_and_what_came_is_charged() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(slow_stream());
+    let began = deployment.time.now();
+    leave(&deployment, &customer, None, 2);
+    assert_eq!(deployment.http.aborted(), 1);
+    let took = deployment.time.now().since(began);
+    assert_eq!(took, Millis::from_secs(2), "at once");
+    let (messages, tokens) = booked(&deployment, &customer);
+    assert!(messages == 1 && tokens >= 3, "{tokens}");
+    deployment.ring(&customer.tenant);
+    let receipts = deployment
+        .sql
+        .rows("SELECT provenance, tokens_out FROM receipts");
+    assert_eq!(receipts[0]["provenance"], "estimated");
+    assert!(
+        receipts[0]["tokens_out"].as_u64() >= Some(2),
+        "{receipts:?}"
+    );
+}
+
+#[test]
+fn a_turn_of_a_session_goes_on_without_its_client_and_is_stored_whole() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(slow_stream());
+    leave(&deployment, &customer, Some("s"), 2);
+    assert_eq!(booked(&deployment, &customer), (1, 9));
+    let stored = deployment
+        .sql
+        .rows("SELECT content FROM messages WHERE role = 'assistant'");
+    assert!(stored[0]["content"].to_string().contains("and some more."));
+}
+
+#[test]
+fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_was_read() {
+    for body in [ask("How are you?"), ask_streamed("How are you?")] {
+        let deployment = Deployment::new();
+        let customer = deployment.customer();
+        let silent = Reply::steps(Vec::new()).after(Step::Hang);
+        deployment.http.next(silent);
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [("authorization", bearer.as_str())];
+        let request = deployment.new_request();
+        let departure = after(&deployment, 2);
+        deployment.run(async {
+            let begun = deployment.begin(&request, &headers, body.to_string(), departure);
+            drop(read(begun.await).await);
+        });
+        assert_eq!(deployment.http.aborted(), 1);
+        let (messages, tokens) = booked(&deployment, &customer);
+        assert!(messages == 1 && tokens > 0);
+    }
+}
+
+#[test]
+fn a_timeout_aborts_the_request_and_not_only_the_waiting() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let silent = || Reply::steps(Vec::new()).after(Step::Hang);
+    deployment.http.always(silent());
+    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    assert_eq!(response.status, 504, "{}", response.body);
+    let asked = deployment.http.requests().len();
+    assert_eq!(deployment.http.aborted(), asked, "each try was aborted");
+    deployment.http.always(Reply::steps(vec![
+        Step::Bytes(delta("Hi").into_bytes()),
+        Step::Hang,
+    ]));
+    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    assert!(!response.is_done());
+    assert_eq!(deployment.http.aborted(), asked + 1);
+}
+
+/// The request that a completion's id names.
+fn request_of(completion: &Value) -> String {
+    let id = completion["id"].as_str().expect("an id");
+    id.replace("chatcmpl-", "req_")
+}
+
+#[test]
+fn a_finished_turn_is_answered_again_as_json_and_as_events() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    let first = deployment.say(&customer, "s", "Hi").json();
+    let request = request_of(&first);
+    let resume = |accept| deployment.run(deployment.resume(&customer, accept, "s", &request));
+    let whole = resume("application/json");
+    let mut expected = first.clone();
+    expected["status"] = json!("complete");
+    assert_eq!((whole.status, whole.json()), (200, expected));
+    let events = resume("text/event-stream");
+    assert!(events.is_done());
+    assert_eq!(events.text(), "Hello.");
+    assert_eq!(events.events()[0]["id"], first["id"]);
+    assert_eq!(
+        events.events().last().expect("one")["usage"],
+        first["usage"]
+    );
+}
+
+#[test]
+fn a_running_turn_is_waited_for_and_then_answered_whole() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Half ").into_bytes()),
+        Step::Wait(Millis::from_secs(25)),
+        Step::Bytes(delta("and half.").into_bytes()),
+        Step::Wait(Millis::from_secs(25)),
+        Step::Bytes(end().into_bytes()),
+    ]));
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let request = deployment.new_request();
+    let started = deployment.time.now();
+    let ((), (resumed, waited)) = deployment.run(join(
+        async {
+            let body = ask_streamed("Hi").to_string();
+            let begun = deployment.begin(&request, &headers, body, pending());
+            drop(begun.await);
+        },
+        async {
+            deployment.time.sleep(Millis::from_secs(1)).await;
+            let accept = "text/event-stream";
+            let resumed = deployment.resume(&customer, accept, "s", request.as_str());
+            (resumed.await, deployment.time.now().since(started))
+        },
+    ));
+    assert!(resumed.is_done(), "{}", resumed.body);
+    assert_eq!(resumed.text(), "Half and half.");
+    assert_eq!(
+        waited,
+        Millis::from_secs(50),
+        "told at once when it is stored"
+    );
+}
+
+#[test]
+fn a_broken_turn_says_so_in_both_forms() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Some words").into_bytes()),
+        Step::Break,
+    ]));
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let first = deployment.chat_with(&headers, &ask_streamed("Hi").to_string());
+    let request = request_of(&first.events()[0]);
+    let resume = |accept| deployment.run(deployment.resume(&customer, accept, "s", &request));
+    let whole = resume("*/*").json();
+    assert_eq!(
+        (&whole["status"], &whole["incomplete_reason"]),
+        (&json!("incomplete"), &json!("upstream_error"))
+    );
+    assert_eq!(whole["choices"][0]["message"]["content"], "Some words");
+    let events = resume("text/event-stream");
+    assert!(!events.is_done());
+    assert_eq!(events.text(), "Some words");
+    assert_eq!(
+        events.events().last().expect("one")["error"]["code"],
+        "upstream_error"
+    );
+}
+
+#[test]
+fn unknown_and_foreign_turns_are_the_same_404() {
+    let deployment = Deployment::new();
+    let (ours, theirs) = (deployment.customer(), deployment.customer());
+    deployment.http.always(answers("Hello."));
+    let request = request_of(&deployment.say(&ours, "s", "Hi").json());
+    deployment.say(&theirs, "s", "Hi");
+    let resume = |customer: &Customer, session: &str, request: &str| {
+        let response = deployment.run(deployment.resume(customer, "*/*", session, request));
+        (response.status, response.body)
+    };
+    let unknown = resume(&ours, "s", deployment.new_request().as_str());
+    assert_eq!(unknown.0, 404);
+    assert_eq!(resume(&theirs, "s", &request), unknown);
+    assert_eq!(resume(&ours, "other", &request), unknown);
+    assert_eq!(resume(&ours, "s", "nonsense"), unknown);
+    assert_eq!(resume(&ours, "s", &request).0, 200);
+}
+
+#[test]
+fn a_parked_turn_is_answered_once_the_database_has_it() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("Hello."));
+    deployment.say(&customer, "s", "first");
+    let lost = || Some(Fault::Before(Fault::LOST));
+    let faults = [None, None].into_iter();
+    let faults = faults.chain(std::iter::repeat_with(lost).take(5));
+    deployment.sql.plan(faults);
+    let request = request_of(&deployment.say(&customer, "s", "second").json());
+    let (resumed, ()) = deployment.run(join(
+        deployment.resume(&customer, "*/*", "s", &request),
+        async {
+            deployment.time.sleep(Millis::from_secs(3)).await;
+            deployment.alarm(&customer.tenant).await;
+        },
+    ));
+    assert_eq!(
+        (resumed.status, &resumed.json()["status"]),
+        (200, &json!("complete"))
+    );
+}
