@@ -96,6 +96,7 @@ where
         request: &LlmRequest,
         deadline: Timestamp,
     ) -> Result<Answered<AnswerStream<H::Body, T>>, Failed> {
+        let deadline = self.end_of_time(deadline);
         let ask = async |client: &LlmClient, request: &LlmRequest| {
             client
                 .stream(self.io, request, &self.timeouts, deadline)
@@ -111,12 +112,19 @@ where
         request: &LlmRequest,
         deadline: Timestamp,
     ) -> Result<Answered<LlmResponse>, Failed> {
+        let deadline = self.end_of_time(deadline);
         let ask = async |client: &LlmClient, request: &LlmRequest| {
             client
                 .complete(self.io, request, &self.timeouts, deadline)
                 .await
         };
         self.walk(chain, request, deadline, ask).await
+    }
+
+    /// When a call that begins now must be over.
+    fn end_of_time(&self, deadline: Timestamp) -> Timestamp {
+        let longest = self.io.time.now().plus(self.timeouts.total);
+        longest.min(deadline)
     }
 
     async fn walk<A>(

@@ -132,14 +132,15 @@ impl SseDecoder {
         mut line: &[u8],
         sink: &mut impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        // With the byte order mark, as it counts where a line comes in pieces.
+        if line.len() > self.max_bytes {
+            return Err(SseError::TooLong(self.max_bytes).into());
+        }
         if std::mem::take(&mut self.at_start) {
             line = line.strip_prefix(BOM).unwrap_or(line);
         }
         if line.is_empty() {
             return self.event.dispatch(sink);
-        }
-        if line.len() > self.max_bytes {
-            return Err(SseError::TooLong(self.max_bytes).into());
         }
         let (field, value) = match memchr::memchr(b':', line) {
             Some(colon) => {

@@ -140,9 +140,9 @@ fn caller<'a, P: Platform>(
         breakers: &platform.memory().breakers,
         timeouts: Timeouts {
             first_byte: config.first_byte_timeout,
+            whole: config.whole_timeout,
             idle: config.idle_timeout,
             total: config.total_timeout,
-            ..Timeouts::default()
         },
         retries: DEFAULT_RETRIES,
     }

@@ -50,8 +50,12 @@ pub struct Config {
     pub body_limit: usize,
     /// How long a provider may take to its first byte.
     pub first_byte_timeout: Millis,
+    /// How long a provider may take to an answer in one piece, which begins when it is done.
+    pub whole_timeout: Millis,
     /// How long a provider may pause in the middle of an answer.
     pub idle_timeout: Millis,
+    /// How long a stream may be silent before the client is told that we are still here.
+    pub keep_alive: Millis,
     /// How long a whole answer may take.
     pub total_timeout: Millis,
     /// The origins that browsers may call `/v1/*` from; every one where it is absent.
@@ -79,7 +83,9 @@ impl Config {
                 == Some("true"),
             body_limit: number(variables, "BODY_LIMIT_BYTES", 4 * 1024 * 1024)?,
             first_byte_timeout: millis(variables, "FIRST_BYTE_TIMEOUT_MS", 30_000)?,
+            whole_timeout: millis(variables, "WHOLE_TIMEOUT_MS", 300_000)?,
             idle_timeout: millis(variables, "IDLE_TIMEOUT_MS", 30_000)?,
+            keep_alive: millis(variables, "KEEP_ALIVE_MS", 10_000)?,
             total_timeout: millis(variables, "TOTAL_TIMEOUT_MS", 600_000)?,
             cors_origins: variables
                 .get("CORS_ORIGINS")
@@ -196,6 +202,8 @@ mod tests {
         let config = Config::read(&HashMap::new()).expect("readable");
         assert_eq!(config.body_limit, 4 * 1024 * 1024);
         assert_eq!(config.first_byte_timeout, Millis::from_secs(30));
+        assert_eq!(config.whole_timeout, Millis::from_secs(300));
+        assert_eq!(config.keep_alive, Millis::from_secs(10));
         assert!(config.cors_origins.is_none() && !config.allow_private_providers);
     }
 

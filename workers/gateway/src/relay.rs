@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 
 use clawless_core::Provenance;
 use clawless_core::chat::ChunkWriter;
-use clawless_core::time::{Millis, Timer};
+use clawless_core::time::Timer;
 use clawless_llm::{Accumulator, tokens};
 use futures_util::future::{Either, select};
 
@@ -17,10 +17,6 @@ use crate::turn::{Outcome, Turn};
 /// How many reads of the provider may wait for a slow client before the provider has to wait too.
 /// A read is at most some ten kilobytes, so this is about 1 MiB.
 pub const BUFFERED_READS: usize = 64;
-
-/// How long a stream may be silent before the client is told that we are still here. Proxies cut
-/// silent connections after 30 s and more.
-const KEEP_ALIVE: Millis = Millis::from_secs(10);
 
 /// A comment line, which every client ignores.
 const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
@@ -100,6 +96,6 @@ pub async fn relay<P: Platform>(
 
 /// Rings once the client has waited long enough for a sign of life.
 fn keep_alive_alarm<P: Platform>(platform: &P) -> Pin<Box<dyn Future<Output = ()>>> {
-    let time = platform.time().clone();
-    Box::pin(async move { time.sleep(KEEP_ALIVE).await })
+    let (time, span) = (platform.time().clone(), platform.config().keep_alive);
+    Box::pin(async move { time.sleep(span).await })
 }

@@ -224,7 +224,37 @@ impl ChunkWriter {
         };
         out.push_str("data: ");
         // Strings and numbers always serialise.
-        out.push_str(&serde_json::to_string(&chunk).unwrap_or_default());
+        let json = serde_json::to_string(&chunk).unwrap_or_default();
+        if json.contains(['\n', '\r']) {
+            // JSON of a provider that is carried as it came: a line end in it can only stand
+            // between its tokens, and here it would end the event.
+            out.push_str(&json.replace(['\n', '\r'], " "));
+        } else {
+            out.push_str(&json);
+        }
         out.push_str("\n\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_of_a_provider_with_line_ends_in_it_stays_on_one_line() {
+        let pretty = "{\r\n  \"content\": [\"a\\n\"]\n}".to_owned();
+        let event = LlmEvent::Delta {
+            index: 0,
+            delta: Delta::Logprobs(Json::parse(pretty).expect("JSON")),
+        };
+        let (id, model) = ("chatcmpl-1".to_owned(), "m".to_owned());
+        let mut out = String::new();
+        ChunkWriter::new(id, Timestamp::default(), model, false).event(&event, &mut out);
+        let events: Vec<_> = out.split_terminator("\n\n").collect();
+        assert_eq!(events.len(), 2, "the role, then the log probabilities");
+        let json = events[1].strip_prefix("data: ").expect("data");
+        assert!(!json.contains(['\n', '\r']), "{json}");
+        let chunk: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        assert_eq!(chunk["choices"][0]["logprobs"]["content"][0], "a\n");
     }
 }

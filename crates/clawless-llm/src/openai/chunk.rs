@@ -160,6 +160,10 @@ impl Answer {
         if let Some(delta) = choice.delta.or(choice.message) {
             read_delta(delta, &mut state.calls, id, index, &mut deltas)?;
         }
+        if state.finished {
+            // Some servers name a reason with each call; nothing else will close this one.
+            state.calls.finish(&mut deltas)?;
+        }
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
         let mut reason = None;
         let told = choice.finish_reason.filter(|text| !text.is_empty());

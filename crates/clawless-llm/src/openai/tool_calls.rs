@@ -12,6 +12,8 @@ use crate::error::LlmError;
 #[derive(Debug, Default)]
 pub(crate) struct ToolCalls {
     calls: Vec<Call>,
+    /// How many of them have a name: those that clients know of.
+    begun: u32,
 }
 
 #[derive(Debug)]
@@ -21,9 +23,13 @@ struct Call {
     /// The server's id.
     id: Option<String>,
     name: Option<String>,
+    /// Its number for clients, who hear of a call when its name comes.
+    number: u32,
     /// What came of the arguments before the name did.
     held: String,
     arguments: Extent,
+    /// It came without arguments and was given the empty object at the answer's end.
+    filled: bool,
 }
 
 impl ToolCalls {
@@ -53,15 +59,16 @@ impl ToolCalls {
         let Some(call) = self.calls.get_mut(position) else {
             return Ok(());
         };
-        let number = u32::try_from(position).unwrap_or(MAX_PARALLEL);
         if call.id.is_none() {
             call.id = id;
         }
         if let (None, Some(name)) = (&call.name, name) {
             let id = call.id.get_or_insert_with(|| make_id(position)).clone();
             call.name = Some(name.clone());
+            call.number = self.begun;
+            self.begun += 1;
             out.push(Delta::ToolCallStart {
-                call: number,
+                call: call.number,
                 id,
                 name,
             });
@@ -69,28 +76,34 @@ impl ToolCalls {
         if arguments.is_empty() {
             return Ok(());
         }
+        if call.filled {
+            return Err(LlmError::Malformed(
+                "arguments after the end of their call".to_owned(),
+            ));
+        }
         call.arguments.push(&arguments);
         call.held.push_str(&arguments);
         if call.name.is_some() {
             out.push(Delta::ToolCallArguments {
-                call: number,
+                call: call.number,
                 arguments: std::mem::take(&mut call.held),
             });
         }
         Ok(())
     }
 
-    /// The answer is over: a call without arguments has the empty object, a call without a name
-    /// is an error.
+    /// The answer is over, or goes on although it was: a call without arguments has the empty
+    /// object, a call without a name is an error.
     pub(crate) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
-        for (number, call) in (0..).zip(&mut self.calls) {
+        for call in &mut self.calls {
             if call.name.is_none() {
                 return Err(LlmError::Malformed("a tool call without a name".to_owned()));
             }
             if call.arguments == Extent::default() {
                 call.arguments = Extent::whole();
+                call.filled = true;
                 out.push(Delta::ToolCallArguments {
-                    call: number,
+                    call: call.number,
                     arguments: "{}".to_owned(),
                 });
             }
@@ -148,8 +161,10 @@ impl ToolCalls {
             index,
             id: None,
             name: None,
+            number: 0,
             held: String::new(),
             arguments: Extent::default(),
+            filled: false,
         });
         Ok(position)
     }
@@ -293,6 +308,13 @@ mod tests {
                     {"index":0,"function":{"name":"f"}},
                     {"index":0,"function":{"arguments":"}"}}]"#,
                 &["#0 a f", "#0 {}"],
+            ),
+            (
+                "a call that is named after the next one",
+                r#"[{"index":0,"id":"a","function":{"arguments":"{"}},
+                    {"index":1,"id":"b","function":{"name":"g","arguments":"[]"}},
+                    {"index":0,"function":{"name":"f","arguments":"}"}}]"#,
+                &["#0 b g", "#0 []", "#1 a f", "#1 {}"],
             ),
             (
                 "no arguments at all, and null for them",

@@ -1,0 +1,47 @@
+//! The inputs that fuzzing kept (`fuzz/corpus`): what must hold for all of them holds for each.
+//! `docs/fuzzing.md` says how they came about.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: what is not as expected must stop the test"
+)]
+
+#[path = "common/decoding.rs"]
+mod decoding;
+
+use std::path::Path;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let entries = std::fs::read_dir(folder.join(target)).expect("the folder");
+    let mut count = 0;
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        // Shown where the check fails, and only there.
+        println!("{}", path.display());
+        check(&std::fs::read(path).expect("an input"));
+        count += 1;
+    }
+    assert!(count > 0, "{target} has no inputs");
+}
+
+#[test]
+fn events_are_read_alike_however_they_are_cut() {
+    replay("sse", decoding::check_sse);
+}
+
+#[test]
+fn openais_wire_makes_an_answer_or_an_error() {
+    replay("openai", decoding::check_openai);
+}
+
+#[test]
+fn anthropics_wire_makes_an_answer_or_an_error() {
+    replay("anthropic", decoding::check_anthropic);
+}
+
+#[test]
+fn the_platforms_wire_makes_an_answer_or_an_error() {
+    replay("workers_ai", decoding::check_workers_ai);
+}

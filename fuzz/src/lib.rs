@@ -1,0 +1,4 @@
+//! What the fuzz targets check stands with the tests that replay what they found.
+
+#[path = "../../crates/clawless-llm/tests/common/decoding.rs"]
+pub mod decoding;

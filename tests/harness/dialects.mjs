@@ -1,0 +1,155 @@
+// The wires that providers speak, as a scripted provider speaks them: what a
+// fault looks like differs between them, what a client must see does not.
+import { chunk, openingEvents, PROVIDER_SECRET, USAGE } from "./behaviours.mjs";
+
+/** A provider's server-sent event, with a name and JSON data. */
+const named = (name, data) => ({ raw: `event: ${name}\ndata: ${JSON.stringify({ type: name, ...data })}\n\n` });
+
+/** `OpenAI`'s chat completions. */
+const openai = {
+  kind: "openai",
+
+  /** A whole answer; `calls` are `{ id, name, input }`. */
+  body: (request, { text = "Hello there.", calls = [], usage = true, finish = calls.length > 0 ? "tool_calls" : "stop" } = {}) => ({
+    id: "chatcmpl-provider-1",
+    object: "chat.completion",
+    created: 1_700_000_000,
+    model: request.body.model,
+    choices: [{
+      index: 0,
+      message: {
+        role: "assistant",
+        content: calls.length > 0 ? null : text,
+        refusal: null,
+        ...(calls.length > 0 ? { tool_calls: calls.map(({ id, name, input }) => ({ id, type: "function", function: { name, arguments: JSON.stringify(input) } })) } : {}),
+      },
+      finish_reason: finish,
+      logprobs: null,
+    }],
+    ...(usage ? { usage: USAGE } : {}),
+  }),
+
+  /** Whole answers that hold no answer. */
+  empty: (request) => [{ ...openai.body(request), choices: [] }, { ...openai.body(request), choices: null }, {}, []],
+
+  /** The beginning of a stream: all of its text, and no end. */
+  opening: (request, pieces) => openingEvents(request, pieces),
+
+  /** Two calls at once, their arguments in pieces that take turns, as far as the wire allows that. */
+  calls: (request, calls) => {
+    const delta = (index, call) => chunk(request, { tool_calls: [{ index, ...call }] });
+    const halves = calls.map(({ input }) => JSON.stringify(input)).map((text) => [text.slice(0, text.length / 2), text.slice(text.length / 2)]);
+    return [
+      chunk(request, { role: "assistant", content: null }),
+      ...calls.map(({ id, name }, index) => delta(index, { id, type: "function", function: { name, arguments: "" } })),
+      ...[0, 1].flatMap((half) => halves.map((texts, index) => delta(index, { function: { arguments: texts[half] } }))),
+    ];
+  },
+
+  /** The end of a stream, in order: what makes it whole, what tells the usage, what closes it. */
+  closing: (request, { usage = true, finish = "stop", last = true } = {}) => [
+    chunk(request, {}, finish),
+    ...(usage ? [{ ...chunk(request, {}), choices: [], usage: USAGE }] : []),
+    ...(last ? ["[DONE]"] : []),
+  ],
+
+  /** The end of a stream that never said why it ended. */
+  closingWithoutReason: () => ["[DONE]"],
+
+  /** Events without anything of an answer in them. */
+  idling: (request) => [{ raw: ": waiting\n\n" }, { ...chunk(request, {}), choices: [] }, { ...chunk(request, {}), choices: null }],
+
+  /** One piece of text. */
+  piece: (request, content) => chunk(request, { content }),
+
+  /** A piece of a call's arguments, of the call that `calls` began first. */
+  argumentsPiece: (request, text) => chunk(request, { tool_calls: [{ index: 0, function: { arguments: text } }] }),
+
+  /** An event that breaks off in its JSON. */
+  malformed: () => `{"choices": [{"delta": ${PROVIDER_SECRET}`,
+
+  /** A failure that a stream reports after its 200. */
+  reported: () => ({ error: { message: PROVIDER_SECRET, type: "server_error", code: "boom" } }),
+
+  /** The body of a refusal with this status. */
+  refusal: () => ({ error: { message: PROVIDER_SECRET, type: "server_error", param: null, code: null } }),
+
+  /** What the model was told of each tool's result, by the call's id. */
+  results: ({ messages }) => Object.fromEntries(messages.filter(({ role }) => role === "tool").map((message) => [message.tool_call_id, message.content])),
+
+  /** The calls that the model is reminded of: `{ id, name, input }`. */
+  recalled: ({ messages }) =>
+    messages.flatMap((message) => message.tool_calls ?? []).map((call) => ({ id: call.id, name: call.function.name, input: JSON.parse(call.function.arguments) })),
+};
+
+const START = { id: "msg_1", type: "message", role: "assistant", content: [], model: "m", stop_reason: null, stop_sequence: null };
+const REASONS = { stop: "end_turn", tool_calls: "tool_use", length: "max_tokens" };
+
+/** Anthropic's Messages. */
+const anthropic = {
+  kind: "anthropic",
+
+  body: (_request, { text = "Hello there.", calls = [], usage = true, finish = calls.length > 0 ? "tool_calls" : "stop" } = {}) => ({
+    ...START,
+    content: calls.length > 0 ? calls.map(({ id, name, input }) => ({ type: "tool_use", id, name, input })) : [{ type: "text", text }],
+    stop_reason: finish && REASONS[finish],
+    ...(usage ? { usage: { input_tokens: USAGE.prompt_tokens, output_tokens: USAGE.completion_tokens } } : {}),
+  }),
+
+  empty: () => [{}, [], { type: "error" }, { ...START }],
+
+  opening: (_request, pieces, { usage = true } = {}) => [
+    named("message_start", { message: { ...START, ...(usage ? { usage: { input_tokens: USAGE.prompt_tokens, output_tokens: 1 } } : {}) } }),
+    named("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+    { raw: 'event: ping\ndata: {"type": "ping"}\n\n' },
+    ...pieces.map((text) => anthropic.piece(_request, text)),
+  ],
+
+  calls: (_request, calls) => [
+    named("message_start", { message: { ...START, usage: { input_tokens: USAGE.prompt_tokens, output_tokens: 1 } } }),
+    ...calls.flatMap(({ id, name, input }, index) => {
+      const text = JSON.stringify(input);
+      const delta = (partial_json) => named("content_block_delta", { index, delta: { type: "input_json_delta", partial_json } });
+      return [
+        named("content_block_start", { index, content_block: { type: "tool_use", id, name, input: {} } }),
+        ...["", text.slice(0, text.length / 2), text.slice(text.length / 2)].map(delta),
+        named("content_block_stop", { index }),
+      ];
+    }),
+  ],
+
+  closing: (_request, { usage = true, finish = "stop", last = true } = {}) => [
+    ...(finish === "tool_calls" ? [] : [named("content_block_stop", { index: 0 })]),
+    named("message_delta", {
+      delta: { stop_reason: REASONS[finish], stop_sequence: null },
+      ...(usage ? { usage: { output_tokens: USAGE.completion_tokens } } : {}),
+    }),
+    ...(last ? [named("message_stop", {})] : []),
+  ],
+
+  closingWithoutReason: () => [named("content_block_stop", { index: 0 }), named("message_stop", {})],
+
+  idling: () => [{ raw: ": waiting\n\n" }, { raw: 'event: ping\ndata: {"type": "ping"}\n\n' }, named("an_event_of_tomorrow", { x: 1 })],
+
+  piece: (_request, text) => named("content_block_delta", { index: 0, delta: { type: "text_delta", text } }),
+
+  argumentsPiece: (_request, partial_json) => named("content_block_delta", { index: 0, delta: { type: "input_json_delta", partial_json } }),
+
+  malformed: () => ({ raw: `event: content_block_delta\ndata: {"type": "content_block_delta", "delta": ${PROVIDER_SECRET}\n\n` }),
+
+  reported: () => named("error", { error: { type: "overloaded_error", message: PROVIDER_SECRET } }),
+
+  refusal: (status) => ({ type: "error", error: { type: status === 529 ? "overloaded_error" : "api_error", message: PROVIDER_SECRET } }),
+
+  results: ({ messages }) =>
+    Object.fromEntries(blocks(messages, "tool_result").map((block) => [block.tool_use_id, typeof block.content === "string" ? block.content : block.content.map(({ text }) => text).join("")])),
+
+  recalled: ({ messages }) => blocks(messages, "tool_use").map(({ id, name, input }) => ({ id, name, input })),
+};
+
+function blocks(messages, type) {
+  return messages.flatMap(({ content }) => (Array.isArray(content) ? content : [])).filter((block) => block.type === type);
+}
+
+/** Every wire that is spoken over HTTP. */
+export const DIALECTS = { openai, anthropic };

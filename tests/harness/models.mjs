@@ -1,0 +1,111 @@
+// Models that each do one thing: a test names one, and its scripted provider
+// behaves as the model's name is scripted, however many others are asked meanwhile.
+import assert from "node:assert/strict";
+import { DIALECTS } from "./dialects.mjs";
+import { startStack } from "./stack.mjs";
+import { startUpstream } from "./upstream.mjs";
+import { until } from "./wait.mjs";
+
+/** Rates that no test reaches, and quotas by which the ledger's books can be read. */
+const LIMITS = { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { tokens_per_month: 1_000_000_000 } };
+
+/** The scripted models of one test file. Add them while the tests are declared; then `start()`. */
+export class Models {
+  #scripts = new Map();
+  #providers = new Map();
+
+  /** Adds a model and gives its id. Its provider speaks `dialect`; `overrides` are the provider's own. */
+  add(dialect, name, behaviour, overrides = {}) {
+    const id = `${dialect.kind}-${name}`;
+    assert.ok(!this.#scripts.has(id), `${id} is there twice`);
+    this.#scripts.set(id, behaviour);
+    const provider = JSON.stringify({ kind: dialect.kind, ...overrides });
+    this.#providers.set(provider, [...(this.#providers.get(provider) ?? []), id]);
+    return id;
+  }
+
+  /** From now on the model does this. */
+  script(id, behaviour) {
+    this.#scripts.set(id, behaviour);
+  }
+
+  /** Starts a stack with two tenants: the first has no fallback, the second falls back on `fallback`. */
+  async start({ fallback, vars = {} } = {}) {
+    this.upstream = await startUpstream();
+    this.upstream.always((request, response) => this.#scripts.get(request.body.model)(request, response));
+    const providers = [...this.#providers].map(([provider, ids], index) => ({
+      ...this.upstream.provider(),
+      ...JSON.parse(provider),
+      name: `provider-${index}`,
+      models: ids.map((id) => ({ id, context: 32768, max_output: 4096 })),
+    }));
+    this.stack = await startStack({ tenants: 2, upstream: this.upstream, vars: { PROVIDERS: JSON.stringify(providers), ...vars } });
+    const [alone, chained] = this.stack.tenants;
+    await this.stack.set(alone.tenant_id, LIMITS);
+    await this.stack.set(chained.tenant_id, { ...LIMITS, fallback: fallback ? [fallback] : [] });
+    this.alone = { tenant: alone.tenant_id, key: alone.secret_key };
+    this.chained = { tenant: chained.tenant_id, key: chained.secret_key };
+    return this.stack;
+  }
+
+  async stop() {
+    await this.stack?.stop();
+    await this.upstream?.close();
+  }
+
+  /** The requests that reached a model, oldest first. */
+  asked(id) {
+    return this.upstream.requests.filter(({ body }) => body.model === id);
+  }
+
+  /** What became of a call's reservation, as it stands in the receipt. */
+  async receipt(response) {
+    const id = response.headers.get("x-request-id");
+    let found;
+    await until(async () => {
+      [found] = await this.stack.rows("SELECT * FROM receipts WHERE request_id = ?1", id);
+      return found;
+    }, `a receipt of ${id}`, { timeoutMs: 20_000 });
+    return found;
+  }
+
+  /** The call cost nothing: its reservation was given back whole. */
+  async assertUncharged(response) {
+    const receipt = await this.receipt(response);
+    assert.equal(receipt.provenance, "released");
+    assert.deepEqual([receipt.charged_messages, receipt.charged_tokens, receipt.charged_micro_dollars], [0, 0, 0]);
+    assert.ok(receipt.reserved_tokens > 0, "there was something to give back");
+  }
+
+  /** The call was charged what `provenance` says it used. */
+  async assertCharged(response, provenance) {
+    const receipt = await this.receipt(response);
+    assert.equal(receipt.provenance, provenance, JSON.stringify(receipt));
+    assert.equal(receipt.charged_messages, 1);
+    assert.ok(receipt.tokens_in > 0 && receipt.tokens_out > 0, JSON.stringify(receipt));
+    assert.equal(receipt.charged_tokens, receipt.tokens_in + receipt.tokens_out);
+    return receipt;
+  }
+
+  /** Nothing of a tenant is left reserved: its ledger and its receipts say the same. */
+  async assertNothingReserved({ tenant, key }, model) {
+    const authorization = `Bearer ${key}`;
+    const response = await fetch(`${this.stack.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization },
+      body: JSON.stringify({ model, max_tokens: 10, messages: [{ role: "user", content: "Say hello." }] }),
+    });
+    assert.equal(response.status, 200, await response.text());
+    await this.receipt(response);
+    const [{ charged }] = await this.stack.rows("SELECT sum(charged_tokens) AS charged FROM receipts WHERE tenant_id = ?1", tenant);
+    const [{ own }] = await this.stack.rows("SELECT charged_tokens AS own FROM receipts WHERE request_id = ?1", response.headers.get("x-request-id"));
+    const [{ reserved }] = await this.stack.rows("SELECT reserved_tokens AS reserved FROM receipts WHERE request_id = ?1", response.headers.get("x-request-id"));
+    const remaining = Number(response.headers.get("x-ratelimit-remaining-tokens"));
+    assert.equal(remaining, LIMITS.quotas.tokens_per_month - (charged - own) - reserved, "something is still reserved");
+  }
+}
+
+/** Calls `declare(dialect, name, stream)` for every dialect, streamed and not. */
+export function forEachWire(declare) {
+  for (const [name, dialect] of Object.entries(DIALECTS)) for (const stream of [false, true]) declare(dialect, stream, `${name}_${stream ? "stream" : "answer"}`);
+}
