@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::ReasoningEffort;
 use crate::ids::{SessionId, TenantId};
 use crate::money::Tokens;
 use crate::time::Timestamp;
 
-/// How many turns a session has; the number of its last turn, 0 for none.
+/// Counts the changes of a session: its turns, and whatever else changes its history or settings.
 ///
 /// It names the session's state: whoever read the history under a head can tell whether it is
-/// still the present one, and the turn after it is stored under `head + 1` or not at all.
+/// still the present one, and the turn after it is stored under `head + 1` or not at all. It only
+/// ever grows. Where everything that was said is forgotten, it goes on in the next era, so that a
+/// turn that began before can be told from one that was merely overtaken.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -19,6 +22,9 @@ use crate::time::Timestamp;
 pub struct Head(u64);
 
 impl Head {
+    /// How many heads an era has. The store's statements that empty a session hold it as a number.
+    pub const ERA: u64 = 1 << 20;
+
     /// A session without turns.
     pub const EMPTY: Self = Self(0);
 
@@ -37,6 +43,17 @@ impl Head {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The head of a session that is emptied.
+    #[must_use]
+    pub const fn emptied(self) -> Self {
+        Self((self.era() + 1).saturating_mul(Self::ERA))
+    }
+
+    /// How often the session was emptied before this head.
+    pub const fn era(self) -> u64 {
+        self.0 / Self::ERA
+    }
 }
 
 /// A session's record.
@@ -54,7 +71,11 @@ pub struct Session {
     pub system_prompt: Option<String>,
     /// The model for turns that name none.
     pub model: Option<String>,
-    /// The number of its last turn.
+    /// How much models think in turns that do not say.
+    pub thinking_level: Option<ReasoningEffort>,
+    /// The server tools that are on, by name; the tenant's where it is absent.
+    pub tools: Option<Vec<String>>,
+    /// Its state.
     pub head: Head,
     /// Tokens of the stored history, as far as providers told them.
     pub token_total: Tokens,
@@ -64,4 +85,11 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Session {
+    /// Whether the session has ended by itself.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }

@@ -7,7 +7,7 @@ use clawless_core::session::Head;
 use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, Kept};
-use clawless_store::sessions::{self, Place};
+use clawless_store::sessions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, retry};
 
@@ -38,10 +38,11 @@ impl From<ApiError> for Unstored {
 /// Says where the session stands then. Does nothing without a session. May be repeated; a request's
 /// turn is stored once.
 ///
-/// A turn that was overtaken by another of the same session is stored after it, whole.
+/// A turn that was overtaken by another of the same session, or by a change of it, is stored after
+/// that, whole. One whose session was emptied meanwhile is not stored.
 ///
 /// # Errors
-/// 503 where the database does not take the turn, 409 where the session is gone, 400 where a
+/// 503 where the database does not take the turn, 409 where the session is gone or was reset, 400 where a
 /// message is too long to be stored.
 pub async fn commit<P: Platform>(
     platform: &P,
@@ -72,16 +73,14 @@ pub async fn commit<P: Platform>(
         match tried.await {
             Ok(committed) => return Ok(Some(state_after(before, &new, committed.head))),
             Err(CommitError::Fenced) => {
-                let found = sessions::look_up(platform.sql(), &turn.tenant, &session.id).await;
-                before = match found.map_err(ApiError::from)? {
-                    Place::Taken(found) => SessionState {
-                        head: found.head,
-                        token_total: found.token_total,
-                    },
-                    Place::Free { head } => SessionState {
-                        head,
-                        token_total: Tokens::ZERO,
-                    },
+                let now = platform.time().now();
+                let found = sessions::find(platform.sql(), &turn.tenant, &session.id, now).await;
+                let Some(found) = found.map_err(ApiError::from)? else {
+                    return Err(Unstored::Never(refusal(CommitError::SessionGone)));
+                };
+                before = SessionState {
+                    head: found.head,
+                    token_total: found.token_total,
                 };
                 new.expected = before.head;
             }
@@ -109,6 +108,10 @@ fn refusal(error: CommitError) -> ApiError {
         CommitError::SessionGone => ApiError::new(
             ErrorCode::Conflict,
             "The session was deleted while its turn ran; the turn is not stored.",
+        ),
+        CommitError::Emptied => ApiError::new(
+            ErrorCode::Conflict,
+            "The session was reset while its turn ran; the turn is not stored.",
         ),
         CommitError::TooLarge { position } => ApiError::new(
             ErrorCode::InvalidValue,

@@ -2,7 +2,7 @@
 
 use clawless_core::ledger::SessionState;
 use clawless_core::session::Session;
-use clawless_core::{ApiError, ErrorCode, Message, Role, SessionId, TenantId, Tokens};
+use clawless_core::{ApiError, Clock, ErrorCode, Message, Role, SessionId, TenantId, Tokens};
 use clawless_store::messages::{self, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
@@ -121,8 +121,8 @@ async fn open<P: Platform>(
         id: id.clone(),
         state: SessionState { head, token_total },
     };
-    match sessions::look_up(platform.sql(), tenant, id).await? {
-        Place::Taken(session) => Ok((at(session.head, session.token_total), Some(session))),
+    match sessions::look_up(platform.sql(), tenant, id, platform.time().now()).await? {
+        Place::Taken(session) => Ok((at(session.head, session.token_total), Some(*session))),
         Place::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
         Place::Free { .. } => Err(ApiError::new(
             ErrorCode::ResourceNotFound,

@@ -74,7 +74,7 @@ impl<'a> Background<'a> {
     pub fn of(session: &'a Session, history: &[Message]) -> Self {
         Self {
             model: session.model.as_deref(),
-            thinking: None,
+            thinking: session.thinking_level,
             has_images: history.iter().any(shows_an_image),
         }
     }

@@ -71,9 +71,14 @@ pub struct Committed {
 /// A turn is not stored, and nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// The session has moved on: another turn took the place, or the history was changed.
+    /// The session has moved on: another turn took the place, or something else was changed. The
+    /// turn may be stored behind that.
     #[error("the session has moved on")]
     Fenced,
+    /// The session was emptied since, or is another of the same name. The turn belongs to what was
+    /// forgotten.
+    #[error("the session was emptied")]
+    Emptied,
     /// There is no such session.
     #[error("the session is not there")]
     SessionGone,
@@ -125,8 +130,9 @@ pub async fn commit(
             repeated: true,
         });
     }
-    match crate::sessions::find(sql, tenant, &turn.session).await? {
+    match crate::sessions::find_even_expired(sql, tenant, &turn.session).await? {
         None => Err(CommitError::SessionGone),
+        Some(session) if session.head.era() != turn.expected.era() => Err(CommitError::Emptied),
         Some(session) if session.head != turn.expected => Err(CommitError::Fenced),
         Some(_) => Err(failure.into()),
     }

@@ -19,9 +19,14 @@ fn the_first_turn_of_a_name_makes_its_session() {
     let turn = world.turn("chat", 0, "hello");
     let committed = world.commit(&world.ours, &turn).expect("stored");
     assert_eq!((committed.head, committed.repeated), (Head::new(1), false));
-    let session = block_on(sessions::find(&world.database, &world.ours, &name("chat")))
-        .expect("runs")
-        .expect("there");
+    let session = block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &name("chat"),
+        world.clock.now(),
+    ))
+    .expect("runs")
+    .expect("there");
     assert_eq!(session.head, Head::new(1));
     assert_eq!(session.token_total, Tokens::new(10));
     assert_eq!(world.said(&world.ours, "chat"), ["hello"]);
@@ -90,7 +95,12 @@ fn one_request_is_one_row_however_often_it_is_stored() {
     let again = world.commit(&world.ours, &turn).expect("stored already");
     assert_eq!((again.head, again.repeated), (Head::new(1), true));
     assert_eq!(world.rows(), before);
-    let session = block_on(sessions::find(&world.database, &world.ours, &name("chat")));
+    let session = block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &name("chat"),
+        world.clock.now(),
+    ));
     let total = session.expect("runs").expect("there").token_total;
     assert_eq!(total, Tokens::new(20), "counted once");
 }

@@ -16,6 +16,7 @@ fn the_same_name_is_two_sessions() {
         &world.database,
         &world.theirs,
         &name("chat"),
+        world.clock.now(),
     ));
     assert_eq!(place, Ok(Place::Free { head: Head::EMPTY }));
     assert!(world.said(&world.theirs, "chat").is_empty());
@@ -33,7 +34,7 @@ fn a_generated_session_of_another_tenant_is_not_there() {
     let create = sessions::create(&world.database, &world.ours, &id, &new, now);
     block_on(create).expect("runs").expect("free");
     assert_eq!(
-        block_on(sessions::find(&world.database, &world.theirs, &id)),
+        block_on(sessions::find(&world.database, &world.theirs, &id, now)),
         Ok(None)
     );
     let intruder = world.turn(id.as_str(), 0, "let me in");

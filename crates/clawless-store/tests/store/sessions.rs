@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clawless_core::chat::ReasoningEffort;
 use clawless_core::session::Head;
 use clawless_core::{Clock, Millis, Session};
 use clawless_store::sessions::{self, NewSession, Place};
@@ -18,6 +19,8 @@ fn a_session_is_created_as_it_was_asked_for_and_only_once() {
         metadata: BTreeMap::from([("user".to_owned(), "42".to_owned())]),
         system_prompt: Some("Be brief.".to_owned()),
         model: Some("small".to_owned()),
+        thinking_level: Some(ReasoningEffort::Low),
+        tools: Some(vec!["web_fetch".to_owned()]),
         expires_at: Some(world.clock.now().plus(Millis::from_secs(60))),
     };
     let id = name("trip");
@@ -35,8 +38,16 @@ fn a_session_is_created_as_it_was_asked_for_and_only_once() {
     let created = create().expect("the name is free");
     assert_eq!(created.title, new.title);
     assert_eq!(created.metadata, new.metadata);
+    assert_eq!(created.thinking_level, new.thinking_level);
+    assert_eq!(created.tools, new.tools);
     assert_eq!(created.head, Head::EMPTY);
-    let found = block_on(sessions::find(&world.database, &world.ours, &id)).expect("runs");
+    let found = block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &id,
+        world.clock.now(),
+    ))
+    .expect("runs");
     assert_eq!(found, Some(created));
     assert_eq!(create(), None, "the name is taken");
 }
@@ -48,6 +59,7 @@ fn a_free_name_expects_its_first_turn() {
         &world.database,
         &world.ours,
         &name("new"),
+        world.clock.now(),
     ));
     assert_eq!(place, Ok(Place::Free { head: Head::EMPTY }));
     assert!(
@@ -65,9 +77,9 @@ fn after_a_reset_nothing_of_what_was_said_is_left_and_the_session_goes_on() {
     assert!(reset(&world, "chat"));
     assert!(world.said(&world.ours, "chat").is_empty());
     assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
-    assert_eq!(world.commit(&world.ours, &late), Err(CommitError::Fenced));
+    assert_eq!(world.commit(&world.ours, &late), Err(CommitError::Emptied));
     let head = head(&world, "chat");
-    assert_eq!(head, Head::new(3), "no head comes twice");
+    assert_eq!(head, Head::new(2).emptied(), "no head comes twice");
     let next = world.turn("chat", head.seq(), "anew");
     world.commit(&world.ours, &next).expect("stored");
     assert_eq!(world.said(&world.ours, "chat"), ["anew"]);
@@ -98,11 +110,11 @@ fn a_deleted_name_used_again_sees_nothing_old_and_repeats_no_head() {
     let zombies = [0, 1, 2].map(|head| world.turn("chat", head, "zombie"));
     assert!(delete(&world, "chat"));
     let head = head(&world, "chat");
-    assert_eq!(head, Head::new(3));
+    assert_eq!(head, Head::new(2).emptied());
     let first = world.turn("chat", head.seq(), "new");
     world.commit(&world.ours, &first).expect("stored");
     for zombie in &zombies {
-        assert_eq!(world.commit(&world.ours, zombie), Err(CommitError::Fenced));
+        assert_eq!(world.commit(&world.ours, zombie), Err(CommitError::Emptied));
     }
     assert_eq!(world.said(&world.ours, "chat"), ["new"]);
     let session = find(&world, "chat").expect("there");
@@ -124,7 +136,7 @@ fn a_deleted_name_can_be_created_explicitly() {
     let created = block_on(create).expect("runs").expect("free");
     assert_eq!(
         (created.title, created.head),
-        (new.title.clone(), Head::new(2))
+        (new.title.clone(), Head::new(1).emptied())
     );
     assert!(world.said(&world.ours, "chat").is_empty());
 }
@@ -137,7 +149,7 @@ fn what_deleted_sessions_left_is_purged_in_time() {
     assert!(delete(&world, "chat"));
     let purge = |at| block_on(sessions::purge_across_tenants(&world.database, at)).expect("runs");
     purge(world.clock.now());
-    assert_eq!(head(&world, "chat"), Head::new(2), "not yet");
+    assert_eq!(head(&world, "chat"), Head::new(1).emptied(), "not yet");
     purge(world.clock.now().plus(Millis::new(1)));
     assert_eq!(head(&world, "chat"), Head::EMPTY);
     assert_eq!(world.said(&world.ours, "other"), ["kept"]);
@@ -155,13 +167,26 @@ fn delete(world: &World, session: &str) -> bool {
 
 fn find(world: &World, session: &str) -> Option<Session> {
     let id = name(session);
-    block_on(sessions::find(&world.database, &world.ours, &id)).expect("runs")
+    block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &id,
+        world.clock.now(),
+    ))
+    .expect("runs")
 }
 
 /// The head that the next turn under the name expects.
 fn head(world: &World, session: &str) -> Head {
     let id = name(session);
-    match block_on(sessions::look_up(&world.database, &world.ours, &id)).expect("runs") {
+    match block_on(sessions::look_up(
+        &world.database,
+        &world.ours,
+        &id,
+        world.clock.now(),
+    ))
+    .expect("runs")
+    {
         Place::Taken(session) => session.head,
         Place::Free { head } => head,
     }

@@ -6,7 +6,7 @@ use clawless_core::session::Head;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{
     ApiKey, Clock, KeyId, KeyKind, MessageId, MicroDollars, Provenance, RequestId, Scopes,
-    SessionId, Tenant, TenantId, Tokens,
+    SessionId, Tenant, TenantId, Timestamp, Tokens,
 };
 use clawless_store::messages::{HistoryBudget, history};
 use clawless_store::turns::{CommitError, Committed, NewMessage, NewTurn, TurnStatus, commit};
@@ -53,6 +53,11 @@ impl World {
             ours,
             theirs,
         }
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// A key of the tenant's, and its digest.
@@ -124,7 +129,7 @@ impl World {
 
     /// What the user said in the session, as far as the history goes under its head.
     pub(crate) fn said(&self, tenant: &TenantId, session: &str) -> Vec<String> {
-        self.texts(tenant, session, Head::new(1_000_000), ALL)
+        self.texts(tenant, session, Head::new(1 << 50), ALL)
             .expect("a history")
     }
 

@@ -7,7 +7,7 @@ use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{TenantId, Tokens};
 use clawless_store::Transient;
 use clawless_store::turns::{CommitError, NewTurn};
-use clawless_store::{Sql, SqlError, api_keys, receipts, turns};
+use clawless_store::{Sql, SqlError, api_keys, receipts, sessions, turns};
 
 use super::shell::{Rows, Shell, ShellError};
 
@@ -111,8 +111,8 @@ async fn store_parked_turns<R: Rows>(
     {
         let stored = match turn.read::<NewTurn>() {
             Err(error) => Err(error.to_string()),
-            Ok(turn) => match turns::commit(sql, tenant, &turn).await {
-                Ok(_) => Ok(()),
+            Ok(turn) => match store(sql, time, tenant, turn).await {
+                Ok(()) => Ok(()),
                 Err(CommitError::Sql(source)) if source.is_transient() => return Err(source.into()),
                 Err(error) => Err(error.to_string()),
             },
@@ -131,6 +131,28 @@ async fn store_parked_turns<R: Rows>(
         shell.apply(time.now(), ack)?;
     }
     Ok(())
+}
+
+/// Stores a parked turn, behind whatever was changed of its session meanwhile. No other turn can
+/// have come: the session's lane is closed.
+async fn store(
+    sql: &impl Sql,
+    time: &impl Clock,
+    tenant: &TenantId,
+    mut turn: NewTurn,
+) -> Result<(), CommitError> {
+    loop {
+        match turns::commit(sql, tenant, &turn).await {
+            Err(CommitError::Fenced) => {}
+            other => return other.map(drop),
+        }
+        let session = sessions::find(sql, tenant, &turn.session, time.now()).await?;
+        let head = session.ok_or(CommitError::SessionGone)?.head;
+        if head == turn.expected {
+            return Err(CommitError::Fenced);
+        }
+        turn.expected = head;
+    }
 }
 
 /// Sends all receipts, a batch at a time.

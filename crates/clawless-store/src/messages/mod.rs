@@ -1,5 +1,11 @@
 //! Messages: the history of a session, as it was said.
 
+mod page;
+mod removal;
+
+pub use page::{ListedMessage, Order, Place, Range, page, place};
+pub use removal::remove;
+
 use clawless_core::chat::{Message, Role};
 use clawless_core::json::Json;
 use clawless_core::session::Head;
@@ -29,6 +35,44 @@ statements! {
     OF_TURN = "
         SELECT id, role, content FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
+    /// Between two places, neither of them included, earliest first.
+    PAGE_FORWARD = "
+        SELECT m.id, m.seq, m.position, m.role, m.content, t.request_id, t.incomplete_reason,
+               t.model, t.created_at
+        FROM messages m JOIN turns t
+          ON t.session_id = m.session_id AND t.seq = m.seq
+        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1 AND m.session_id = ?2
+          AND (m.seq, m.position) > (?3, ?4) AND (m.seq, m.position) < (?5, ?6)
+        ORDER BY m.seq, m.position LIMIT ?7";
+    /// The same, latest first.
+    PAGE_BACKWARD = "
+        SELECT m.id, m.seq, m.position, m.role, m.content, t.request_id, t.incomplete_reason,
+               t.model, t.created_at
+        FROM messages m JOIN turns t
+          ON t.session_id = m.session_id AND t.seq = m.seq
+        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1 AND m.session_id = ?2
+          AND (m.seq, m.position) > (?3, ?4) AND (m.seq, m.position) < (?5, ?6)
+        ORDER BY m.seq DESC, m.position DESC LIMIT ?7";
+    PLACE = "
+        SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+        WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";
+    /// The turn becomes shorter by a message of ?4 bytes, and lighter in proportion.
+    SHRINK_TURN = "
+        UPDATE turns SET
+          stored_tokens = stored_tokens - stored_tokens * ?4 / max(stored_bytes, ?4, 1),
+          stored_bytes = max(stored_bytes - ?4, 0)
+        WHERE tenant_id = ?1 AND session_id = ?2 AND seq = (
+          SELECT seq FROM messages WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3)";
+    DELETE_MESSAGE = "
+        DELETE FROM messages WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";
+    /// The head moves on, so that no copy of the history that was is asked for again.
+    COUNT_AGAIN = "
+        UPDATE sessions SET
+          head = head + 1, updated_at = max(updated_at, ?3),
+          token_total = (
+            SELECT coalesce(sum(stored_tokens), 0) FROM turns
+            WHERE tenant_id = ?1 AND session_id = ?2)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
 }
 
 /// How much of a history is wanted.

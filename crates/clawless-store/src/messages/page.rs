@@ -1,0 +1,131 @@
+//! The messages of a session, page by page.
+
+use clawless_core::chat::{Message, Role};
+use clawless_core::{MessageId, RequestId, SessionId, TenantId, Timestamp};
+use serde::Deserialize;
+
+use super::{PAGE_BACKWARD, PAGE_FORWARD, PLACE, content};
+use crate::ports::{SafeInteger, Sql, SqlError};
+
+/// Where a message stands in its session. Places sort as what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Place {
+    /// The number of its turn.
+    pub seq: u64,
+    /// Its position in the turn.
+    pub position: u32,
+}
+
+/// Which messages are wanted: those between two places, neither of them included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Range {
+    /// What was said later than this.
+    pub after: Option<Place>,
+    /// What was said earlier than this.
+    pub before: Option<Place>,
+}
+
+/// The order of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Earliest first.
+    Forward,
+    /// Latest first.
+    Backward,
+}
+
+/// A message of a list, and what is known of its turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it stands.
+    pub place: Place,
+    /// The message.
+    pub message: Message,
+    /// The request that its turn answered.
+    pub request: RequestId,
+    /// Why its turn broke off, if it did: a code of the catalogue of errors.
+    pub incomplete_reason: Option<String>,
+    /// The model that answered in its turn.
+    pub model: String,
+    /// When the request came in.
+    pub created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: MessageId,
+    seq: u64,
+    position: u32,
+    role: Role,
+    content: String,
+    request_id: RequestId,
+    incomplete_reason: Option<String>,
+    model: String,
+    created_at: Timestamp,
+}
+
+impl TryFrom<Row> for ListedMessage {
+    type Error = SqlError;
+
+    fn try_from(row: Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            id: row.id,
+            place: Place {
+                seq: row.seq,
+                position: row.position,
+            },
+            message: Message::from_stored(row.role, content(row.content)?),
+            request: row.request_id,
+            incomplete_reason: row.incomplete_reason,
+            model: row.model,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Up to `limit` messages of a session in a range, from its end that `order` begins at.
+pub async fn page(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    range: Range,
+    order: Order,
+    limit: u32,
+) -> Result<Vec<ListedMessage>, SqlError> {
+    let statement = match order {
+        Order::Forward => PAGE_FORWARD,
+        Order::Backward => PAGE_BACKWARD,
+    };
+    let (first, last) = (Place::FIRST, SafeInteger::MAX.get().unsigned_abs());
+    let after = range.after.unwrap_or(first);
+    let before = range.before.unwrap_or(Place { seq: last, ..first });
+    let query = statement.with([
+        tenant.into(),
+        session.into(),
+        after.seq.into(),
+        after.position.into(),
+        before.seq.into(),
+        before.position.into(),
+        limit.into(),
+    ]);
+    let rows: Vec<Row> = sql.query(query).await?;
+    rows.into_iter().map(ListedMessage::try_from).collect()
+}
+
+impl Place {
+    /// Before everything: turns are numbered from 1.
+    const FIRST: Self = Self { seq: 0, position: 0 };
+}
+
+/// Where a message stands; none if the session has no such message.
+pub async fn place(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    id: &MessageId,
+) -> Result<Option<Place>, SqlError> {
+    let query = PLACE.with([tenant.into(), session.into(), id.into()]);
+    Ok(sql.query::<Place>(query).await?.into_iter().next())
+}

@@ -1,0 +1,119 @@
+//! Messages are paged both ways, and one can be deleted.
+
+use clawless_core::session::Head;
+use clawless_core::{MessageId, Tokens};
+use clawless_store::messages::{self, ListedMessage, Order, Range};
+use clawless_store::sessions;
+use clawless_store::turns::CommitError;
+use clawless_testkit::block_on;
+
+use crate::world::{World, name};
+
+fn page(world: &World, range: Range, order: Order, limit: u32) -> Vec<ListedMessage> {
+    let session = name("chat");
+    let page = messages::page(&world.database, &world.ours, &session, range, order, limit);
+    block_on(page).expect("runs")
+}
+
+fn ids(messages: &[ListedMessage]) -> Vec<&MessageId> {
+    messages.iter().map(|it| &it.id).collect()
+}
+
+fn remove(world: &World, id: &MessageId) -> bool {
+    let (session, now) = (name("chat"), world.now());
+    let remove = messages::remove(&world.database, &world.ours, &session, id, now);
+    block_on(remove).expect("runs")
+}
+
+#[test]
+fn pages_of_any_length_give_the_conversation_in_either_direction() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one", "two", "three"]);
+    world.converse(&world.ours, "other", &["not this"]);
+    let all = page(&world, Range::default(), Order::Forward, 100);
+    assert_eq!(all.len(), 6);
+    assert!(all.is_sorted_by_key(|it| it.place));
+    for limit in 1..=7 {
+        let (mut forward, mut range) = (Vec::new(), Range::default());
+        loop {
+            let next = page(&world, range, Order::Forward, limit);
+            let Some(last) = next.last() else { break };
+            range.after = Some(last.place);
+            forward.extend(next);
+        }
+        assert_eq!(forward, all);
+        let (mut backward, mut range) = (Vec::new(), Range::default());
+        loop {
+            let next = page(&world, range, Order::Backward, limit);
+            let Some(last) = next.last() else { break };
+            range.before = Some(last.place);
+            backward.extend(next);
+        }
+        backward.reverse();
+        assert_eq!(backward, all);
+    }
+    let between = Range {
+        after: Some(all[1].place),
+        before: Some(all[4].place),
+    };
+    assert_eq!(
+        ids(&page(&world, between, Order::Forward, 100)),
+        ids(&all[2..4])
+    );
+}
+
+#[test]
+fn a_message_is_found_in_its_own_session_only() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one"]);
+    let message = page(&world, Range::default(), Order::Forward, 1).remove(0);
+    let place = |tenant, session| {
+        block_on(messages::place(
+            &world.database,
+            tenant,
+            &name(session),
+            &message.id,
+        ))
+        .expect("runs")
+    };
+    assert_eq!(place(&world.ours, "chat"), Some(message.place));
+    assert_eq!(place(&world.ours, "other"), None);
+    assert_eq!(place(&world.theirs, "chat"), None);
+}
+
+#[test]
+fn a_deleted_message_is_gone_from_history_and_count_and_a_running_turn_is_fenced() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one", "two"]);
+    let all = page(&world, Range::default(), Order::Forward, 100);
+    let running = world.turn("chat", 2, "late");
+    assert!(remove(&world, &all[0].id));
+    assert!(!remove(&world, &all[0].id), "there is none any more");
+    assert_eq!(world.said(&world.ours, "chat"), ["two"]);
+    let session = block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &name("chat"),
+        world.now(),
+    ));
+    let session = session.expect("runs").expect("there");
+    assert_eq!(session.head, Head::new(3));
+    assert!(session.token_total < Tokens::new(20) && session.token_total > Tokens::new(10));
+    assert_eq!(
+        world.commit(&world.ours, &running),
+        Err(CommitError::Fenced)
+    );
+    assert!(remove(&world, &all[1].id) && remove(&world, &all[2].id) && remove(&world, &all[3].id));
+    let session = block_on(sessions::find(
+        &world.database,
+        &world.ours,
+        &name("chat"),
+        world.now(),
+    ));
+    assert_eq!(
+        session.expect("runs").expect("there").token_total,
+        Tokens::ZERO
+    );
+    let negative = "SELECT count(*) FROM turns WHERE stored_bytes <> 0 OR stored_tokens <> 0";
+    assert_eq!(world.database.count(negative), 0);
+}
