@@ -25,6 +25,7 @@ use crate::{
     layout::Layout,
     progress::Progress,
     tools::{BuildTools, npm, rust},
+    turn::Turn,
 };
 
 use self::contest::{Comparison, Effort};
@@ -56,6 +57,7 @@ struct Report {
 
 /// Builds what is deployed, measures it and prints the figures.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    let _turn = Turn::take(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     let tools = BuildTools::ready(layout, progress)?;

@@ -8,6 +8,7 @@ use crate::{
     layout::Layout,
     progress::Progress,
     tools::{BuildTools, npm, rust},
+    turn::Turn,
 };
 
 /// What to build.
@@ -23,6 +24,7 @@ pub(crate) struct Arguments {
 
 /// Builds and prints the size of each bundle.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    let _turn = Turn::take(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     let tools = BuildTools::ready(layout, progress)?;

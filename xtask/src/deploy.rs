@@ -17,6 +17,7 @@ use crate::{
     stack::{config, database, state::State},
     stamp::write_whole,
     tools::{BuildTools, npm, rust},
+    turn::Turn,
 };
 
 /// Digits of an id that nobody has filled in.
@@ -32,6 +33,7 @@ pub(crate) struct Arguments {
 
 /// Builds the release, then rehearses or deploys it.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
+    let _turn = Turn::take(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     if !arguments.dry_run {

@@ -42,8 +42,29 @@ const STARTING: Duration = Duration::from_secs(90);
 /// How often a running stack is looked at.
 const PULSE: Duration = Duration::from_millis(150);
 
+/// What `--help` says after the switches.
+const MORE: &str = "\
+Stopping: Ctrl-C stops all that was started; after --detach, `cargo xtask down` does.
+
+While it runs, a change to crates/, workers/, wrangler/, migrations/ or the root's Cargo files is built
+and goes live. A build that fails leaves the version from before running.
+
+What was stored survives a restart, keys included; --fresh begins anew.
+
+Programs find the stack in .clawless/dev.json (or DIR/dev.json), which is there exactly while it is ready:
+base_url, admin_url, admin_token, secret_key, public_key, demo_url, model, pids. Logs are in .clawless/logs/.
+
+Environment:
+  CLAWLESS_LOCAL_MODEL   a file with the local model's weights, instead of fetching them
+  CLAWLESS_TEST_MODEL    the same for --model small
+  CLAWLESS_UPSTREAM_KEY  as --upstream-key, but kept out of the shell's history
+  CLAWLESS_CACHE         where tools and models are kept for all checkouts [default: ~/.cache/clawless]
+
+docs/deployment.md tells more.";
+
 /// How to run it.
 #[derive(Debug, Args)]
+#[command(after_help = MORE)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line"
@@ -201,6 +222,7 @@ fn supervise(
             state: state.clone(),
             tools: prepared.tools,
             profile: plan.profile,
+            provider,
             progress: progress.clone(),
         };
         watch_over(layout, &mut group, &rebuild, &mut signals)

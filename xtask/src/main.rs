@@ -22,6 +22,7 @@ mod stamp;
 mod test;
 mod tidy;
 mod tools;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Mutex,
@@ -84,7 +84,8 @@ impl Drop for Noted {
     }
 }
 
-/// Runs a program with its output in the file `log`, the newest line behind the task's title.
+/// Runs a program with its output in the file `log`. The task shows the newest line, and how far Cargo
+/// is where the program is Cargo or calls it.
 pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>) -> Result<()> {
     let name = name_of(command);
     if let Some(folder) = log.parent() {
@@ -92,7 +93,10 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
             .with_context(|| format!("can't make the folder {}", folder.display()))?;
     }
     let file = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
+    // Cargo counts what it builds on terminals only, unless it is told to.
     let mut child = command
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "80")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -123,26 +127,48 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
     Ok(())
 }
 
-/// Copies lines from a program to its log until it closes the pipe.
+/// Copies lines from a program to its log until it closes the pipe. Cargo's counter goes to the task only.
 fn follow(from: impl Read, file: &Mutex<File>, task: Option<&Task>) {
-    let mut lines = BufReader::new(from);
+    let mut bytes = BufReader::new(from).bytes();
     let mut line = Vec::new();
-    while lines
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|read| read > 0)
-    {
-        if let Ok(mut file) = file.lock() {
+    loop {
+        let byte = bytes.next().and_then(Result::ok);
+        // Cargo writes its counter over itself.
+        if let Some(byte) = byte
+            && byte != b'\n'
+            && byte != b'\r'
+        {
+            line.push(byte);
+            continue;
+        }
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
+        let counted = counted(&text);
+        if let (Some(file), None) = (file.lock().ok().as_mut(), counted)
+            && !(line.is_empty() && byte.is_none())
+        {
+            line.push(b'\n');
             // What can't be logged is still seen in the program's status.
             let _ = file.write_all(&line);
         }
-        if let Some(task) = task {
-            let text = String::from_utf8_lossy(&line).trim().to_owned();
-            if !text.is_empty() {
-                task.say(text);
-            }
+        match (task, counted) {
+            (Some(task), Some((done, total))) => task.count(done, total),
+            (Some(task), None) if !text.is_empty() => task.say(text),
+            _ => {}
+        }
+        if byte.is_none() {
+            return;
         }
         line.clear();
     }
+}
+
+/// How many units Cargo has built and how many there are, from a line such as
+/// `Building [=====>     ] 12/134: serde, syn`.
+fn counted(line: &str) -> Option<(u64, u64)> {
+    let (_, after) = line.strip_prefix("Building [")?.split_once("] ")?;
+    let (numbers, _) = after.split_once(':').unwrap_or((after, ""));
+    let (done, total) = numbers.split_once('/')?;
+    Some((done.parse().ok()?, total.parse().ok()?))
 }
 
 /// The last lines of a text, each indented.
@@ -165,6 +191,22 @@ mod tests {
         let text = (0..100).fold(String::new(), |all, line| format!("{all}line {line}\n"));
         let shown = tail(&text);
         assert!(shown.starts_with("    line 70\n") && shown.ends_with("    line 99\n"));
+    }
+
+    #[test]
+    fn a_builds_counter_is_read_and_kept_out_of_the_log() {
+        assert_eq!(
+            counted("Building [=====>     ] 12/134: serde, syn"),
+            Some((12, 134))
+        );
+        assert_eq!(counted("Compiling serde v1.0.0"), None);
+        let log = std::env::temp_dir().join(format!("clawless-follow-{}", std::process::id()));
+        let printed =
+            "   Compiling a\n    Building [> ] 0/2: a\r    Building [=>] 1/2: b\r   Done\n\nend";
+        run_logged(Command::new("printf").args(["%s", printed]), &log, None).unwrap();
+        let kept = fs::read_to_string(&log).unwrap();
+        assert_eq!(kept, "   Compiling a\n   Done\n\nend\n");
+        fs::remove_file(log).unwrap();
     }
 
     #[test]

@@ -89,6 +89,18 @@ impl Task {
         self.bar.set_message(text);
     }
 
+    /// Shows how many pieces of the work are done.
+    pub(crate) fn count(&self, done: u64, total: u64) {
+        if self.bar.length() != Some(total) {
+            self.bar.set_style(
+                style("  {prefix} [{bar:24}] {pos}/{len} [{elapsed}] {wide_msg:.dim}")
+                    .progress_chars("=> "),
+            );
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(done);
+    }
+
     /// Moves the bar of a transfer.
     pub(crate) fn reach(&self, bytes: u64) {
         self.bar.set_position(bytes);

@@ -19,8 +19,8 @@ use crate::{
     layout::Layout,
     process::tail,
     progress::Progress,
-    stack::preparation,
     tools::{npm, rust},
+    turn::Turn,
 };
 
 use self::{report::Report, tally::Tally};
@@ -33,7 +33,7 @@ use self::{report::Report, tally::Tally};
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let report = Report::new(progress.clone());
     rust::wasm_target_ready(progress)?;
-    let turn = preparation::take_turn(layout, progress)?;
+    let turn = Turn::take(layout, progress)?;
     let ready = thread::scope(|scope| {
         let set_up = scope.spawn(|| outside::set_up(layout, &report, progress));
         native::run(layout, &report, progress);

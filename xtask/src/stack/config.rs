@@ -11,9 +11,13 @@ use crate::{
     stamp::write_whole,
 };
 
-/// Writes all of them.
-pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> Result<()> {
-    let signing_key = fresh_secret()?;
+/// Writes all of them. Says whether any differs from before.
+pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> Result<bool> {
+    let signing_key = match signing_key(state) {
+        Some(known) => known,
+        None => fresh_secret()?,
+    };
+    let mut any = false;
     for worker in WORKERS {
         let mut config = read(layout, worker)?;
         if requires(&config, SIGNING_KEY) {
@@ -24,14 +28,15 @@ pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> 
         if worker == "gateway" {
             set_variables(&mut config, provider.variables());
         }
+        let (path, text) = (state.config(worker), serde_json::to_vec_pretty(&config)?);
+        if fs::read(&path).is_ok_and(|before| before == text) {
+            continue;
+        }
         // The variables may hold the key of an upstream.
-        write_whole(
-            &state.config(worker),
-            &serde_json::to_vec_pretty(&config)?,
-            true,
-        )?;
+        write_whole(&path, &text, true)?;
+        any = true;
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Writes a configuration that has the database and nothing else, for the commands that work on it
@@ -101,6 +106,13 @@ fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, wor
 /// The secret with which Workers sign what clients hand back.
 pub(crate) const SIGNING_KEY: &str = "SIGNING_KEY";
 
+/// The one that the stack has already: what it signed stays good when it starts again.
+fn signing_key(state: &State) -> Option<String> {
+    let config: Value = serde_json::from_slice(&fs::read(state.config("gateway")).ok()?).ok()?;
+    let key = config.pointer(&format!("/vars/{SIGNING_KEY}"))?.as_str()?;
+    Some(key.to_owned())
+}
+
 /// A secret of 256 random bits, in hexadecimal.
 pub(crate) fn fresh_secret() -> Result<String> {
     let mut bytes = [0_u8; 32];
@@ -164,6 +176,21 @@ mod tests {
             config.pointer("/vars"),
             Some(&json!({"ENVIRONMENT": "development", "LOG_LEVEL": "info"}))
         );
+    }
+
+    #[test]
+    fn a_stack_keeps_its_signing_key_and_writes_only_what_changes() {
+        let layout = Layout::find().unwrap();
+        let folder = std::env::temp_dir().join(format!("clawless-config-{}", std::process::id()));
+        let state = State::new(&folder).unwrap();
+        let provider = Provider::sample();
+        assert!(write_all(&layout, &state, &provider).unwrap());
+        let key = signing_key(&state).unwrap();
+        assert!(!write_all(&layout, &state, &provider).unwrap());
+        fs::remove_file(state.config("admin")).unwrap();
+        assert!(write_all(&layout, &state, &provider).unwrap());
+        assert_eq!(signing_key(&state), Some(key));
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

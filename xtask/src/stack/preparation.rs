@@ -1,13 +1,12 @@
 //! Everything that must be there before a stack can start, made side by side as far as it goes.
 
 use std::{
-    fs::File,
     path::PathBuf,
     sync::Mutex,
     thread::{self, ScopedJoinHandle},
 };
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 
 use crate::{
     bundle::{self, Bundle, Profile},
@@ -22,6 +21,7 @@ use crate::{
         state::State,
     },
     tools::{BuildTools, bindgen, npm, rust, worker_build},
+    turn::Turn,
 };
 
 /// What a stack is to be made of.
@@ -53,7 +53,7 @@ pub(crate) fn prepare(
     progress: &Progress,
 ) -> Result<Prepared> {
     doctor::require(layout, plan.model.is_some())?;
-    let _turn = take_turn(layout, progress)?;
+    let _turn = Turn::take(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     let parts = Parts::default();
     let prepared = thread::scope(|scope| {
@@ -166,19 +166,6 @@ fn build_server(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     )?;
     task.done();
     Ok(layout.target().join("local-model/clawless-local-model"))
-}
-
-/// Holds off other commands of this checkout that build: they would write the same files.
-pub(crate) fn take_turn(layout: &Layout, progress: &Progress) -> Result<File> {
-    let path = layout.at(".clawless/preparing.lock");
-    std::fs::create_dir_all(layout.at(".clawless")).context("can't make the folder .clawless")?;
-    let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
-    if file.try_lock().is_err() {
-        progress.line("  waiting for another command that is building");
-        file.lock()
-            .with_context(|| format!("can't lock {}", path.display()))?;
-    }
-    Ok(file)
 }
 
 #[cfg(test)]

@@ -176,6 +176,24 @@ impl Provider {
     }
 }
 
+#[cfg(test)]
+impl Provider {
+    /// One with a key.
+    pub(crate) fn sample() -> Self {
+        let offer = Offer {
+            id: "m".to_owned(),
+            context: 1,
+            max_output: 1,
+        };
+        Self {
+            name: "upstream",
+            base_url: "http://x/v1".to_owned(),
+            key: Some("secret".to_owned()),
+            models: vec![offer],
+        }
+    }
+}
+
 /// The address of the API: people give the server's own just as often.
 fn with_version(address: &str) -> String {
     let address = address.trim_end_matches('/');
@@ -254,18 +272,7 @@ mod tests {
 
     #[test]
     fn key_is_named_in_the_list_and_given_apart() {
-        let offer = Offer {
-            id: "m".to_owned(),
-            context: 1,
-            max_output: 1,
-        };
-        let provider = Provider {
-            name: "upstream",
-            base_url: "http://x/v1".to_owned(),
-            key: Some("secret".to_owned()),
-            models: vec![offer],
-        };
-        let variables = provider.variables();
+        let variables = Provider::sample().variables();
         let list = variables.get("PROVIDERS").unwrap().as_str().unwrap();
         assert!(list.contains("\"key\":\"UPSTREAM_KEY\"") && !list.contains("secret"));
         assert_eq!(variables.get("UPSTREAM_KEY"), Some(&json!("secret")));

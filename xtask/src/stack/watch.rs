@@ -15,13 +15,17 @@ use crate::{
     bundle::{self, Bundle, FILES, Profile},
     layout::Layout,
     progress::Progress,
-    stack::{database, state::State},
+    stack::{config, database, provider::Provider, state::State},
     stamp::digest_of,
     tools::BuildTools,
+    turn::Turn,
 };
 
-/// The folders whose files make up the Workers and their database.
-const SOURCES: [&str; 3] = ["crates", "workers", "migrations"];
+/// The folders whose files make up the Workers, their configurations and their database.
+const FOLDERS: [&str; 4] = ["crates", "workers", "wrangler", "migrations"];
+
+/// The files at the root that say how they are built.
+const FILES_AT_ROOT: [&str; 3] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
 /// How long the sources must be quiet before a build begins: editors write several files.
 const QUIET: Duration = Duration::from_millis(300);
@@ -36,17 +40,20 @@ impl Sources {
     /// Begins to watch.
     pub(crate) fn watch(layout: &Layout) -> Result<Self> {
         let (sender, events) = mpsc::channel();
+        let root = layout.root().to_path_buf();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| is_change(&event)) {
+            if event.is_ok_and(|event| is_change(&event, &root)) {
                 // Nobody listens any more when the stack is ending.
                 let _ = sender.send(());
             }
         })
         .context("can't watch the sources")?;
-        for folder in SOURCES {
-            let folder = layout.at(folder);
+        // The root is watched itself: editors replace files, and what watches a file loses it then.
+        let root = (layout.root().to_path_buf(), RecursiveMode::NonRecursive);
+        let folders = FOLDERS.map(|folder| (layout.at(folder), RecursiveMode::Recursive));
+        for (folder, mode) in folders.into_iter().chain([root]) {
             watcher
-                .watch(&folder, RecursiveMode::Recursive)
+                .watch(&folder, mode)
                 .with_context(|| format!("can't watch {}", folder.display()))?;
         }
         Ok(Self {
@@ -66,17 +73,20 @@ impl Sources {
 }
 
 /// Reading a file is an event too, and a compiler reads many.
-fn is_change(event: &Event) -> bool {
+fn is_change(event: &Event, root: &Path) -> bool {
     let kind = matches!(
         event.kind,
         EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_)
     );
-    kind && event.paths.iter().any(|path| is_source(path))
+    kind && event.paths.iter().any(|path| is_source(path, root))
 }
 
-fn is_source(path: &Path) -> bool {
+fn is_source(path: &Path, root: &Path) -> bool {
+    if path.parent() == Some(root) {
+        return FILES_AT_ROOT.iter().any(|file| path.ends_with(file));
+    }
     path.extension().is_some_and(|extension| {
-        ["rs", "toml", "sql", "json", "js"]
+        ["rs", "toml", "sql", "json", "jsonc", "js"]
             .iter()
             .any(|known| extension == *known)
     })
@@ -89,6 +99,7 @@ pub(crate) struct Rebuild {
     pub(crate) state: State,
     pub(crate) tools: BuildTools,
     pub(crate) profile: Profile,
+    pub(crate) provider: Provider,
     pub(crate) progress: Progress,
 }
 
@@ -116,10 +127,13 @@ impl Rebuild {
     }
 
     fn attempt(&self) -> Result<bool> {
+        let _turn = Turn::take(&self.layout, &self.progress)?;
         let bundles = bundle::build_all(&self.layout, &self.tools, self.profile, &self.progress)?;
         // Schema first: the new code may need it, and migrations only ever expand what old code uses.
         database::migrate(&self.layout, &self.state, &self.progress)?;
-        publish(&bundles, &self.state)
+        let published = publish(&bundles, &self.state)?;
+        let configured = config::write_all(&self.layout, &self.state, &self.provider)?;
+        Ok(published || configured)
     }
 }
 
@@ -153,16 +167,25 @@ mod tests {
 
     #[test]
     fn only_changes_of_sources_start_a_build() {
-        let event = |kind, path: &str| Event::new(kind).add_path(path.into());
+        let root = Path::new("/clawless");
+        let change =
+            |kind, path: &str| is_change(&Event::new(kind).add_path(root.join(path)), root);
         let modified = EventKind::Modify(notify::event::ModifyKind::Any);
-        assert!(is_change(&event(modified, "crates/a/src/lib.rs")));
-        assert!(is_change(&event(modified, "migrations/001_tenants.sql")));
-        assert!(is_change(&event(modified, "workers/entry.js")));
-        assert!(!is_change(&event(modified, "crates/a/src/.lib.rs.swp")));
-        assert!(!is_change(&event(
-            EventKind::Access(notify::event::AccessKind::Any),
-            "crates/a/src/lib.rs"
-        )));
+        for source in [
+            "crates/a/src/lib.rs",
+            "migrations/001_tenants.sql",
+            "workers/entry.js",
+            "wrangler/gateway.jsonc",
+            "Cargo.toml",
+            "Cargo.lock",
+        ] {
+            assert!(change(modified, source), "{source}");
+        }
+        for other in ["crates/a/src/.lib.rs.swp", "package.json", "README.md"] {
+            assert!(!change(modified, other), "{other}");
+        }
+        let read = EventKind::Access(notify::event::AccessKind::Any);
+        assert!(!change(read, "crates/a/src/lib.rs"));
     }
 
     #[test]
