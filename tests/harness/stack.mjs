@@ -10,6 +10,9 @@ import { startUpstream } from "./upstream.mjs";
 
 const OTHER_LEDGER = "other-ledger";
 
+/** The first operator's token of every stack. */
+export const BOOTSTRAP_TOKEN = "a-secret-of-the-deployment-for-its-first-operator";
+
 function otherLedger(script) {
   const durableObjects = { LEDGER: { className: "TenantLedger", useSQLite: true } };
   return { name: OTHER_LEDGER, modules: true, script, compatibilityDate: "2026-11-01", durableObjects };
@@ -44,7 +47,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       workers: [
         ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
-        workerOptions("admin"),
+        workerOptions("admin", { vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],
     }),
@@ -100,6 +103,23 @@ class Stack {
     }
   }
 
+  /** A token for the admin API. */
+  get adminToken() {
+    return this.tenants[0].admin_token;
+  }
+
+  /** Asks the admin API as an operator: `{ status, headers, body }`, the body read as JSON where it is any. */
+  async admin(method, path, body, { token = this.adminToken, url = this.url, headers = {} } = {}) {
+    const response = await fetch(`${url}/admin${path}`, {
+      method,
+      headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.startsWith("application/json");
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
   /** Tells a tenant's ledger something, or asks it, as the admin Worker would. Gives its whole answer. */
   async tell(tenant, input) {
     const response = await (await this.#ledger(tenant)).fetch("http://ledger/", { method: "POST", body: JSON.stringify({ tenant, input }) });
@@ -117,6 +137,11 @@ class Stack {
   /** Takes a tenant's ledger out of memory. */
   evict(tenant) {
     return this.#runtime.unsafeEvictDurableObject(this.#names[0], "TenantLedger", { name: tenant });
+  }
+
+  /** Fetches a path of the object that stands in for a tenant's ledger (`ledgerScript`). */
+  async askLedger(tenant, path) {
+    return (await this.#ledger(tenant)).fetch(`http://ledger${path}`);
   }
 
   async #ledger(tenant) {

@@ -113,6 +113,24 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
+/// Whether a text is an origin as browsers write it in the header `origin`: scheme, host in lower
+/// case, and a port only where it is not the scheme's own.
+pub fn is_origin(text: &str) -> bool {
+    let (rest, own_port) = match text.split_once("://") {
+        Some(("https", rest)) => (rest, ":443"),
+        Some(("http", rest)) => (rest, ":80"),
+        _ => return false,
+    };
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte);
+    !rest.is_empty()
+        && rest.len() <= 253
+        && !rest.starts_with(':')
+        && !rest.ends_with([':', '.'])
+        && !rest.ends_with(own_port)
+        && rest.bytes().all(allowed)
+}
+
 /// A key's record. The key itself is not in it, nor anywhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
@@ -173,6 +191,34 @@ mod tests {
             ..key
         };
         assert!(!revoked.is_usable(Timestamp::default()));
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        for origin in [
+            "https://example.org",
+            "https://a.example.org:8443",
+            "http://localhost:3000",
+            "http://[::1]:3000",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "null",
+            "*",
+            "",
+            "https://",
+            "example.org",
+            "https://example.org/",
+            "https://Example.org",
+            "https://example.org:443",
+            "https://user@example.org",
+            "https://*.example.org",
+            "ftp://example.org",
+            "https://example.org, https://evil.example",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
     }
 
     #[test]

@@ -17,6 +17,17 @@ pub struct Head {
     headers: Vec<(String, String)>,
 }
 
+/// Who a request says it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization<'a> {
+    /// It does not say.
+    Absent,
+    /// A bearer's token.
+    Bearer(&'a str),
+    /// Something that is no bearer's.
+    Other,
+}
+
 impl Head {
     /// A head; names are taken in lower case.
     pub fn new<'a>(
@@ -50,6 +61,19 @@ impl Head {
             .iter()
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The header `authorization`. A repeated one arrives joined by a comma, which no key holds.
+    pub fn authorization(&self) -> Authorization<'_> {
+        let Some(value) = self.header("authorization") else {
+            return Authorization::Absent;
+        };
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Authorization::Bearer(token.trim())
+            }
+            _ => Authorization::Other,
+        }
     }
 
     /// Checks that the body is plain JSON, by what the head says of it.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Known {
     tenant_id: Option<TenantId>,
     secret_key: Option<String>,
+    admin_token: Option<String>,
 }
 
 /// The demo tenant's id and keys, in the clear. A key whose feature is not built yet is absent.
@@ -23,7 +24,7 @@ pub(crate) struct DemoKeys {
     pub(crate) tenant_id: TenantId,
     pub(crate) secret_key: String,
     public_key: Option<String>,
-    admin_token: Option<String>,
+    pub(crate) admin_token: String,
 }
 
 impl Known {
@@ -45,20 +46,20 @@ impl DemoKeys {
         now: Timestamp,
         entropy: &impl Entropy,
     ) -> anyhow::Result<Self> {
-        let secret_key = match &known.secret_key {
-            Some(text) => KeyText::parse(text).context("the known secret key is damaged")?,
-            None => KeyText::generate(KeyKind::Secret, entropy),
+        let text_of = |kind: KeyKind, known: &Option<String>| {
+            let text = match known {
+                Some(text) => KeyText::parse(text).context("a known key is damaged")?,
+                None => KeyText::generate(kind, entropy),
+            };
+            anyhow::ensure!(text.kind() == kind, "a known key is of another kind");
+            anyhow::Ok(text.reveal().to_owned())
         };
-        anyhow::ensure!(
-            secret_key.kind() == KeyKind::Secret,
-            "the known secret key is of another kind"
-        );
         let tenant_id = known.tenant_id.clone();
         Ok(Self {
             tenant_id: tenant_id.unwrap_or_else(|| TenantId::generate(now, entropy)),
-            secret_key: secret_key.reveal().to_owned(),
+            secret_key: text_of(KeyKind::Secret, &known.secret_key)?,
             public_key: None,
-            admin_token: None,
+            admin_token: text_of(KeyKind::Admin, &known.admin_token)?,
         })
     }
 }

@@ -1,7 +1,7 @@
-//! The statements that store the demo tenant. Applied twice they change nothing.
+//! The statements that store the demo tenant and its operator's token. Applied twice they change nothing.
 
 use clawless_core::keys::KeyText;
-use clawless_core::{Entropy, KeyId, Scopes, Timestamp};
+use clawless_core::{AdminTokenId, Entropy, KeyId, Scopes, Timestamp};
 
 use crate::keys::DemoKeys;
 
@@ -17,6 +17,8 @@ pub(crate) fn statements(
     let name = literal(name);
     let key_id = literal(KeyId::generate(now, entropy).as_str());
     let digest = literal(&KeyText::parse(&keys.secret_key)?.digest().to_hex());
+    let token_id = literal(AdminTokenId::generate(now, entropy).as_str());
+    let token_digest = literal(&KeyText::parse(&keys.admin_token)?.digest().to_hex());
     let scopes = literal(&serde_json::to_string(&Scopes::all())?);
     Ok(format!(
         "INSERT INTO tenants (id, name, tier, status, created_at, updated_at)\n\
@@ -24,6 +26,9 @@ pub(crate) fn statements(
          ON CONFLICT DO NOTHING;\n\
          INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, created_at)\n\
          VALUES ({tenant}, {key_id}, {digest}, 'secret', {name}, {scopes}, {now_millis})\n\
+         ON CONFLICT DO NOTHING;\n\
+         INSERT INTO admin_tokens (id, digest, name, created_at)\n\
+         VALUES ({token_id}, {token_digest}, {name}, {now_millis})\n\
          ON CONFLICT DO NOTHING;\n"
     ))
 }
@@ -35,6 +40,7 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clawless_store::admin_tokens;
     use clawless_store::api_keys::find_by_digest_across_tenants;
     use clawless_testkit::{SeededEntropy, SqliteDatabase, block_on};
 
@@ -61,6 +67,11 @@ mod tests {
         assert_eq!(tenant.id, keys.tenant_id);
         assert_eq!(tenant.name, "O'Hara; --");
         assert!(Scopes::all().within(&key.scopes) && key.is_usable(NOW));
+        assert!(!sql.contains(&keys.admin_token));
+        let digest = KeyText::parse(&keys.admin_token).expect("a token").digest();
+        let token = admin_tokens::find_by_digest_across_tenants(&database, digest);
+        let token = block_on(token).expect("the query runs");
+        assert!(token.expect("the token is there").is_usable(NOW));
     }
 
     #[test]
@@ -70,6 +81,7 @@ mod tests {
         let known: Known = serde_json::from_str(&printed).expect("reads its own output");
         let second = keys(&known, 7);
         assert_eq!(first.secret_key, second.secret_key);
+        assert_eq!(first.admin_token, second.admin_token);
         let database = SqliteDatabase::new();
         for keys in [&first, &second] {
             let seed = SeededEntropy::new(9);
@@ -78,11 +90,16 @@ mod tests {
         }
         assert_eq!(database.count("SELECT count(*) FROM tenants"), 1);
         assert_eq!(database.count("SELECT count(*) FROM api_keys"), 1);
+        assert_eq!(database.count("SELECT count(*) FROM admin_tokens"), 1);
     }
 
     #[test]
     fn damaged_keys_are_refused_rather_than_stored() {
         let known: Known = serde_json::from_str(r#"{"secret_key":"cl_sk_garbage"}"#).expect("JSON");
+        assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
+        let kind = KeyText::generate(clawless_core::KeyKind::Public, &SeededEntropy::new(1));
+        let known = format!(r#"{{"admin_token":"{}"}}"#, kind.reveal());
+        let known: Known = serde_json::from_str(&known).expect("JSON");
         assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
     }
 }

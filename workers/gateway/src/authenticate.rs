@@ -3,7 +3,7 @@
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyKind, Tenant};
-use clawless_edge::incoming::Head;
+use clawless_edge::incoming::{Authorization, Head};
 use clawless_store::api_keys;
 
 use crate::caller::Caller;
@@ -86,19 +86,16 @@ async fn read<P: Platform>(
     Ok(found)
 }
 
-/// The token of `authorization: Bearer …`. A repeated header arrives joined by a comma, which no
-/// key holds.
+/// The token of `authorization: Bearer …`.
 fn bearer(head: &Head) -> Result<&str, ApiError> {
-    let Some(value) = head.header("authorization") else {
-        return Err(ApiError::new(
+    match head.authorization() {
+        Authorization::Bearer(token) => Ok(token),
+        Authorization::Other => Err(incorrect()),
+        Authorization::Absent => Err(ApiError::new(
             ErrorCode::MissingApiKey,
             "You didn't provide an API key. Send it in the header `authorization: Bearer YOUR_KEY`; \
              keys are never read from the URL.",
-        ));
-    };
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(incorrect()),
+        )),
     }
 }
 

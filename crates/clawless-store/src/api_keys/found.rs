@@ -36,6 +36,17 @@ pub struct StoredKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl StoredKey {
+    /// A key that is new.
+    pub const fn new(key: ApiKey) -> Self {
+        Self {
+            key,
+            successor_id: None,
+            last_used_at: None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct StoredRow {
     tenant_id: TenantId,

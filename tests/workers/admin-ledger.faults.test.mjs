@@ -1,0 +1,50 @@
+// A change whose ledger cannot be told: the answer says so, and repeating it converges.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { startStack } from "../harness/stack.mjs";
+
+/** A ledger that answers nothing while `isDown`, and remembers what it was told. */
+const LEDGER = `
+let isDown = true;
+const told = [];
+export class TenantLedger {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/up") isDown = false;
+    if (pathname === "/up" || pathname === "/told") return Response.json(told);
+    if (isDown) return new Response("down", { status: 503 });
+    told.push((await request.json()).input);
+    return Response.json({ answer: "done", headers: { requests: null, tokens: null } });
+  }
+}
+export default { fetch: () => new Response() };`;
+
+let stack;
+let tenant;
+before(async () => {
+  stack = await startStack({ ledgerScript: LEDGER });
+  tenant = stack.tenants[0].tenant_id;
+});
+after(() => stack.stop());
+
+test("a_revocation_that_the_ledger_was_not_told_of_is_503_and_holds_once_it_is_repeated", async () => {
+  const id = await stack.keyId(tenant);
+  const revoke = () => stack.admin("POST", `/tenants/${tenant}/keys/${id}/revoke`);
+  const rotated = await stack.admin("POST", `/tenants/${tenant}/keys`, { name: "x", scopes: ["chat"] });
+  const { status, body } = await stack.admin("POST", `/tenants/${tenant}/keys/${rotated.body.id}/rotate`, {});
+  assert.deepEqual([status, body.in_force], [201, false], "the new key is shown, and the answer is true");
+
+  const first = await revoke();
+  assert.deepEqual([first.status, first.body.error.code], [503, "service_unavailable"]);
+  assert.match(first.body.error.message, /revoked in the database/);
+  assert.ok(Number(first.headers.get("retry-after")) >= 1);
+  const [{ revoked_at: revokedAt }] = await stack.rows("SELECT revoked_at FROM api_keys WHERE id = ?1", id);
+  assert.ok(revokedAt > 0);
+
+  await stack.askLedger(tenant, "/up");
+  const second = await revoke();
+  assert.equal(second.status, 200);
+  const told = await (await stack.askLedger(tenant, "/told")).json();
+  assert.deepEqual(told, [{ revoke: { key_id: id } }]);
+  assert.equal((await stack.rows("SELECT 1 FROM audit_log WHERE target = ?1 AND action = 'key.revoke'", id)).length, 1);
+});

@@ -1,0 +1,119 @@
+//! Who asks: from a bearer token to an [`Operator`].
+
+use clawless_core::keys::{KeyDigest, KeyText};
+use clawless_core::time::{Millis, Timestamp};
+use clawless_core::{ApiError, ErrorCode, KeyKind};
+use clawless_edge::incoming::{Authorization, Head};
+use clawless_store::{Sql, admin_tokens};
+use worker::Env;
+
+use crate::bindings::{self, BY_ADDRESS, BY_TOKEN};
+
+/// The shortest secret that is taken for the first operator's token, in bytes.
+const SHORTEST_SECRET: usize = 32;
+
+/// What the audit log calls the first operator.
+const FIRST_OPERATOR: &str = "bootstrap";
+
+/// How long to wait after too many requests: the limits count by the minute.
+const WAIT: Millis = Millis::from_secs(60);
+
+/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes a desk
+/// cannot run for a stranger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Operator {
+    /// The id of the token, by which the audit log names its bearer.
+    pub(crate) actor: String,
+}
+
+/// Finds out who asks.
+///
+/// 1. 429 where the address has asked too often, before anything is read.
+/// 2. 401 where the header is absent or no bearer's, 403 for a tenant's key, 401 where a token's
+///    shape or checksum is wrong; before storage is asked.
+/// 3. 401 where no usable token has this digest; the answer does not tell why. Tokens are read anew
+///    for each request, so that a revoked one is refused at the next.
+/// 4. 429 where the token has asked too often.
+///
+/// # Errors
+/// The statuses above; 503 where storage does not answer.
+pub(crate) async fn authenticate(
+    env: &Env,
+    sql: &impl Sql,
+    head: &Head,
+    now: Timestamp,
+) -> Result<Operator, ApiError> {
+    let address = head.header("cf-connecting-ip").unwrap_or("unknown");
+    if !bindings::may_pass(env, BY_ADDRESS, address).await {
+        return Err(too_many("address"));
+    }
+    let token = bearer(head)?;
+    let actor = if is_first(env, token) {
+        FIRST_OPERATOR.to_owned()
+    } else {
+        find(sql, token, now).await?
+    };
+    if !bindings::may_pass(env, BY_TOKEN, &actor).await {
+        return Err(too_many("token"));
+    }
+    Ok(Operator { actor })
+}
+
+fn bearer(head: &Head) -> Result<&str, ApiError> {
+    match head.authorization() {
+        Authorization::Bearer(token) => Ok(token),
+        Authorization::Other => Err(incorrect()),
+        Authorization::Absent => Err(ApiError::new(
+            ErrorCode::MissingApiKey,
+            "Send an admin token in the header `authorization: Bearer`.",
+        )),
+    }
+}
+
+/// Whether it is the secret that the deployment was given. Digests are compared, in a time that
+/// does not tell how far they agree.
+fn is_first(env: &Env, token: &str) -> bool {
+    let Some(secret) = bindings::first_token(env) else {
+        return false;
+    };
+    if secret.len() < SHORTEST_SECRET {
+        tracing::error!("ADMIN_TOKEN is shorter than {SHORTEST_SECRET} bytes and opens nothing");
+        return false;
+    }
+    KeyDigest::of(&secret).matches(&KeyDigest::of(token))
+}
+
+async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<String, ApiError> {
+    let token = KeyText::parse(token).map_err(|_| incorrect())?;
+    match token.kind() {
+        KeyKind::Admin => {}
+        // Whoever holds one is known, or could be: what it may not do is no secret.
+        KeyKind::Secret => {
+            return Err(ApiError::new(
+                ErrorCode::PermissionDenied,
+                "API keys of tenants do not open the admin API.",
+            ));
+        }
+        KeyKind::Public => return Err(incorrect()),
+    }
+    let found = admin_tokens::find_by_digest_across_tenants(sql, token.digest()).await?;
+    match found {
+        Some(found) if found.is_usable(now) => Ok(found.id.as_str().to_owned()),
+        _ => Err(incorrect()),
+    }
+}
+
+fn incorrect() -> ApiError {
+    ApiError::new(
+        ErrorCode::InvalidApiKey,
+        "Incorrect admin token. Check it, or ask another operator for a new one.",
+    )
+}
+
+fn too_many(whose: &str) -> ApiError {
+    ApiError::new(
+        ErrorCode::RateLimitExceeded,
+        format!("Too many requests came with this {whose}. Wait as long as `retry-after` says."),
+    )
+    .retry_after(WAIT)
+}

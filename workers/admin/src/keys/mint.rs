@@ -1,0 +1,108 @@
+//! Keys are minted.
+
+use clawless_core::api_key::is_origin;
+use clawless_core::keys::KeyText;
+use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, KeyKind, Scope, Scopes, TenantId};
+use clawless_edge::answer::Answer;
+use clawless_store::api_keys::{self, StoredKey};
+use serde::Deserialize;
+
+use super::view::{Minted, View};
+use crate::desk::Desk;
+use crate::input::{self, invalid};
+
+/// The most origins of a public key.
+const MOST_ORIGINS: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mint {
+    name: String,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+    #[serde(default)]
+    expires_at: Option<u64>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+}
+
+/// The kinds that tenants can have.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Secret,
+    Public,
+}
+
+/// Mints a key, which is shown this once.
+///
+/// 1. 400 that names the parameter at fault. 2. 404 and 409 for the tenant. 3. 201.
+///
+/// # Errors
+/// The statuses above.
+pub(crate) async fn mint(desk: &Desk, tenant: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let wanted: Mint = input::read(body)?;
+    wanted.check()?;
+    let tenant = desk.lasting_tenant(tenant).await?.id;
+    let key = wanted.record(desk, &tenant)?;
+    let text = KeyText::generate(key.kind, &desk.entropy);
+    let view = View::from(StoredKey::new(key.clone()));
+    let entry = desk.entry("key.mint", key.id.as_str(), None, Some(&view))?;
+    api_keys::mint(&desk.sql, &tenant, &key, text.digest(), &entry).await?;
+    Minted::new(view, &text).answer()
+}
+
+impl Mint {
+    /// A secret key does what its scopes say, a public one what its origins may.
+    fn check(&self) -> Result<(), ApiError> {
+        let (wanted, refused) = match self.kind {
+            Kind::Secret => ("scopes", "allowed_origins"),
+            Kind::Public => ("allowed_origins", "scopes"),
+        };
+        let is_given = |member| match member {
+            "scopes" => !self.scopes.is_empty(),
+            _ => !self.allowed_origins.is_empty(),
+        };
+        if !is_given(wanted) {
+            let message = format!("A key of this kind needs `{wanted}`.");
+            return Err(ApiError::new(ErrorCode::MissingParameter, message).param(wanted));
+        }
+        if is_given(refused) {
+            return Err(invalid(
+                refused,
+                format!("A key of this kind has no `{refused}`."),
+            ));
+        }
+        let are_origins = self.allowed_origins.iter().all(|origin| is_origin(origin));
+        if !are_origins || self.allowed_origins.len() > MOST_ORIGINS {
+            return Err(invalid(
+                "allowed_origins",
+                format!(
+                    "`allowed_origins` holds at most {MOST_ORIGINS} origins, each as browsers write it: `https://example.org`."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn record(self, desk: &Desk, tenant: &TenantId) -> Result<ApiKey, ApiError> {
+        Ok(ApiKey {
+            id: KeyId::generate(desk.now, &desk.entropy),
+            tenant_id: tenant.clone(),
+            kind: match self.kind {
+                Kind::Secret => KeyKind::Secret,
+                Kind::Public => KeyKind::Public,
+            },
+            name: input::name(self.name)?,
+            scopes: Scopes::from_iter(self.scopes),
+            allowed_origins: self.allowed_origins,
+            expires_at: input::end(self.expires_at, desk.now)?,
+            revoked_at: None,
+            version: 1,
+            created_at: desk.now,
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! The table of contents: every route, and what answers it.
+
+use clawless_core::{ApiError, Clock, RequestId};
+use clawless_edge::answer::Answer;
+use clawless_edge::d1::D1;
+use clawless_edge::entropy::EdgeEntropy;
+use clawless_edge::incoming::{Head, read_body};
+use clawless_edge::ledger::RemoteLedger;
+use clawless_edge::routes::{Found, Routes, shown};
+use clawless_edge::time::EdgeTime;
+use clawless_edge::worker_entry;
+use tracing::Instrument;
+use worker::{Env, Request, Response};
+
+use crate::authenticate::authenticate;
+use crate::bindings::DB;
+use crate::desk::Desk;
+use crate::input::BODY_LIMIT;
+use crate::page::Query;
+use crate::{audit, keys, tokens};
+
+/// Every route there is.
+const ROUTES: Routes<Route> = Routes(&[
+    (
+        "/admin/tenants/{id}/keys",
+        &[("GET", Route::ListKeys), ("POST", Route::MintKey)],
+    ),
+    ("/admin/tenants/{id}/keys/{key}", &[("GET", Route::ShowKey)]),
+    (
+        "/admin/tenants/{id}/keys/{key}/rotate",
+        &[("POST", Route::RotateKey)],
+    ),
+    (
+        "/admin/tenants/{id}/keys/{key}/revoke",
+        &[("POST", Route::RevokeKey)],
+    ),
+    (
+        "/admin/tokens",
+        &[("GET", Route::ListTokens), ("POST", Route::MintToken)],
+    ),
+    ("/admin/tokens/{id}/revoke", &[("POST", Route::RevokeToken)]),
+    ("/admin/audit", &[("GET", Route::Audit)]),
+]);
+
+/// What answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    ListKeys,
+    MintKey,
+    ShowKey,
+    RotateKey,
+    RevokeKey,
+    ListTokens,
+    MintToken,
+    RevokeToken,
+    Audit,
+}
+
+/// Serves one request.
+///
+/// # Errors
+/// Only where the runtime itself refuses to make a response.
+pub(crate) async fn serve(request: Request, env: &Env) -> worker::Result<Response> {
+    worker_entry::start_logging(env);
+    let request_id = worker_entry::name(&request);
+    let span = tracing::info_span!("request", request_id = request_id.as_str());
+    async {
+        let head = Head::of(&request);
+        let outcome = answer(request, &head, env, &request_id).await;
+        let answer = outcome.unwrap_or_else(worker_entry::refuse);
+        let (path, status) = (shown(&head.path), answer.status);
+        tracing::info!(method = head.method, path, status, "answered");
+        let response = worker_entry::finish(Ok(answer), &request_id)?;
+        if head.method == "HEAD" {
+            worker_entry::without_body(&response)
+        } else {
+            Ok(response)
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// The answer to a request. Whoever asks without a token is not told which routes there are.
+async fn answer(
+    mut request: Request,
+    head: &Head,
+    env: &Env,
+    request_id: &RequestId,
+) -> Result<Answer, ApiError> {
+    if head.path == "/health" {
+        return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
+    }
+    let (sql, now) = (D1::new(env.d1(DB).ok()), EdgeTime.now());
+    let desk = Desk {
+        operator: authenticate(env, &sql, head, now).await?,
+        sql,
+        ledger: RemoteLedger::new(env),
+        entropy: EdgeEntropy,
+        request_id: request_id.clone(),
+        now,
+    };
+    let found = ROUTES.find(&head.method, &head.path)?;
+    let query = request.url().map_err(ApiError::internal)?;
+    let query = Query(query.query_pairs().into_owned().collect());
+    let body = read_body(&mut request, BODY_LIMIT).await?;
+    if !body.is_empty() {
+        head.require_json()?;
+    }
+    dispatch(&desk, &found, &query, &body).await
+}
+
+async fn dispatch(
+    desk: &Desk,
+    found: &Found<'_, Route>,
+    query: &Query,
+    body: &[u8],
+) -> Result<Answer, ApiError> {
+    let (first, second) = (found.param(0), found.param(1));
+    match found.route {
+        Route::ListKeys => keys::list(desk, first, query).await,
+        Route::MintKey => keys::mint(desk, first, body).await,
+        Route::ShowKey => keys::show(desk, first, second).await,
+        Route::RotateKey => keys::rotate(desk, first, second, body).await,
+        Route::RevokeKey => keys::revoke(desk, first, second, body).await,
+        Route::ListTokens => tokens::list(desk, query).await,
+        Route::MintToken => tokens::mint(desk, body).await,
+        Route::RevokeToken => tokens::revoke(desk, first, body).await,
+        Route::Audit => audit::list(desk, query).await,
+    }
+}
