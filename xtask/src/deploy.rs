@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     bundle::{self, FILES, Profile},
@@ -73,37 +73,83 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
 }
 
 /// 1. Migrates the database: migrations only ever add, so the old code runs on with the new schema.
-/// 2. The first time, makes a signing key, and deploys the gateway without its services: they need
-///    its objects, it needs them.
+/// 2. The first time, makes the secrets, and deploys the gateway without its services: they need its
+///    objects, it needs them.
 /// 3. Deploys the services. 4. Deploys the gateway.
 fn deploy(layout: &Layout, progress: &Progress) -> Result<()> {
     let state = State::new(&layout.default_state())?;
     database::migrate_remote(layout, &state, progress)?;
-    let secrets = is_first(layout)?
-        .then(|| first_secrets(&state))
+    let first = is_first(layout)?
+        .then(|| FirstSecrets::make(layout, &state))
         .transpose()?;
-    if secrets.is_some() {
+    let secrets = |worker| first.as_ref().and_then(|first| first.of(worker));
+    if first.is_some() {
         progress.line("There is no gateway yet: the first is deployed without its services.");
         let config = without_services(layout, &state)?;
-        upload(layout, "gateway", &config, secrets.as_deref(), progress)?;
+        upload(layout, "gateway", &config, secrets("gateway"), progress)?;
     }
     for worker in ["admin", "widget-server", "gateway"] {
         let config = committed(layout, worker);
-        upload(layout, worker, &config, secrets.as_deref(), progress)?;
+        upload(layout, worker, &config, secrets(worker), progress)?;
     }
-    if let Some(secrets) = secrets {
-        fs::remove_file(&secrets).with_context(|| format!("remove {}", secrets.display()))?;
+    if let Some(first) = first {
+        first.forget()?;
+        println!(
+            "The first operator's token for the admin API, shown this once:\n{}",
+            first.operator_token
+        );
     }
     progress.line("Deployed. The gateway's log is `wrangler tail clawless-gateway`.");
     Ok(())
 }
 
-/// A file with the secrets of a first deployment, for wrangler alone to read.
-fn first_secrets(state: &State) -> Result<PathBuf> {
-    let path = state.config("first-secrets");
-    let secrets = json!({config::SIGNING_KEY: config::fresh_secret()?});
-    write_whole(&path, &serde_json::to_vec(&secrets)?, true)?;
-    Ok(path)
+/// The secret with the first operator's token.
+const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
+
+/// The secrets of a first deployment: a file for each Worker that has any, for wrangler alone to
+/// read.
+struct FirstSecrets {
+    files: Vec<(&'static str, PathBuf)>,
+    operator_token: String,
+}
+
+impl FirstSecrets {
+    fn make(layout: &Layout, state: &State) -> Result<Self> {
+        let (signing_key, operator_token) = (config::fresh_secret()?, config::fresh_secret()?);
+        let mut files = Vec::new();
+        for worker in WORKERS {
+            let mut secrets = Map::new();
+            if config::requires(&config::read(layout, worker)?, config::SIGNING_KEY) {
+                secrets.insert(config::SIGNING_KEY.to_owned(), json!(signing_key));
+            }
+            if worker == "admin" {
+                secrets.insert(ADMIN_TOKEN.to_owned(), json!(operator_token));
+            }
+            if !secrets.is_empty() {
+                let path = state.config(&format!("first-secrets-{worker}"));
+                write_whole(&path, &serde_json::to_vec(&secrets)?, true)?;
+                files.push((worker, path));
+            }
+        }
+        Ok(Self {
+            files,
+            operator_token,
+        })
+    }
+
+    fn of(&self, worker: &str) -> Option<&Path> {
+        let mut files = self.files.iter();
+        files
+            .find(|(other, _)| *other == worker)
+            .map(|(_, path)| path.as_path())
+    }
+
+    fn forget(&self) -> Result<()> {
+        for (_, path) in &self.files {
+            fs::remove_file(path).with_context(|| format!("can't remove {}", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 fn upload(
@@ -116,9 +162,7 @@ fn upload(
     let task = progress.task(format!("deploying {worker}"));
     let mut command = npm::wrangler(layout, &layout.default_state())?;
     command.arg("deploy").arg("--config").arg(config);
-    if let Some(secrets) = secrets
-        && config::requires(&config::read(layout, worker)?, config::SIGNING_KEY)
-    {
+    if let Some(secrets) = secrets {
         command.arg("--secrets-file").arg(secrets);
     }
     run_logged(

@@ -11,9 +11,11 @@ mod dev;
 mod doctor;
 mod down;
 mod hooks;
+mod keys;
 mod layout;
 mod migrate;
 mod model;
+mod operator;
 mod process;
 mod progress;
 mod seed;
@@ -62,6 +64,8 @@ enum Order {
     Seed(seed::Arguments),
     /// Deploy the Workers to the platform
     Deploy(deploy::Arguments),
+    /// Mint, show, rotate and revoke a tenant's API keys
+    Keys(keys::Arguments),
     /// Check the conventions of the house
     Tidy,
     /// Install a git hook: format and clippy on what is staged
@@ -93,6 +97,7 @@ fn carry_out(order: &Order, layout: &Layout, progress: &Progress) -> Result<()> 
         Order::Migrate(arguments) => migrate::run(layout, arguments, progress),
         Order::Seed(arguments) => seed::run(layout, arguments, progress),
         Order::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Order::Keys(arguments) => keys::run(layout, arguments),
         Order::Tidy => tidy::run(layout, progress),
         Order::Hooks => hooks::run(layout, progress),
         Order::Bench(arguments) => bench::run(layout, arguments, progress),

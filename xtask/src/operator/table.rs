@@ -1,0 +1,112 @@
+//! Answers as tables that read well.
+
+use chrono::DateTime;
+use serde_json::Value;
+
+/// A column: its title, and what it shows of a row.
+pub(crate) type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
+
+/// Rows under one another, each column as wide as its widest cell.
+pub(crate) fn table(rows: &Value, columns: &[Column<'_>]) -> String {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return "(none)".to_owned();
+    }
+    let title = columns
+        .iter()
+        .map(|(title, _)| (*title).to_owned())
+        .collect();
+    let mut lines: Vec<Vec<String>> = vec![title];
+    lines.extend(
+        rows.iter()
+            .map(|row| columns.iter().map(|(_, show)| show(row)).collect()),
+    );
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|at| {
+            let cells = lines.iter().filter_map(|line| line.get(at));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let show = |line: &Vec<String>| {
+        let cells = line.iter().zip(&widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    lines.iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a member is absent or null.
+pub(crate) fn is_absent(row: &Value, member: &str) -> bool {
+    row.get(member).is_none_or(Value::is_null)
+}
+
+/// A text; `-` where there is none. Control characters, which a hostile name may hold, are shown
+/// and not sent to the terminal.
+pub(crate) fn text(row: &Value, member: &str) -> String {
+    match row.get(member) {
+        Some(Value::String(text)) => text.chars().flat_map(visible).collect(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn visible(letter: char) -> Vec<char> {
+    if letter.is_control() {
+        letter.escape_default().collect()
+    } else {
+        vec![letter]
+    }
+}
+
+/// A list of words.
+pub(crate) fn words(row: &Value, member: &str) -> String {
+    let words = row.get(member).and_then(Value::as_array);
+    let words: Vec<&str> = words
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+/// A moment, in UTC.
+pub(crate) fn moment(row: &Value, member: &str) -> String {
+    let seconds = row.get(member).and_then(Value::as_i64);
+    let moment = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    moment.map_or_else(
+        || "-".to_owned(),
+        |moment| moment.format("%Y-%m-%d %H:%M").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = json!([{"a": "long word", "c": 0}, {"a": null, "c": null}]);
+        let columns: [Column<'_>; 2] = [
+            ("A", &|row| text(row, "a")),
+            ("AT", &|row| moment(row, "c")),
+        ];
+        assert_eq!(
+            table(&rows, &columns),
+            "A          AT\nlong word  1970-01-01 00:00\n-          -"
+        );
+        assert_eq!(table(&json!([]), &[]), "(none)");
+    }
+
+    #[test]
+    fn a_hostile_name_cannot_paint_the_terminal() {
+        assert_eq!(text(&json!({"a": "x\u{1b}[31m\n"}), "a"), "x\\u{1b}[31m\\n");
+    }
+}
