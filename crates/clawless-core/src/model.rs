@@ -29,6 +29,9 @@ pub struct Model {
     /// provider's own default where it is absent.
     #[serde(default)]
     pub effort: Option<ReasoningEffort>,
+    /// How it takes its inputs, where it is one of the platform's own.
+    #[serde(default)]
+    pub inputs: InputForm,
     /// What it can do.
     #[serde(default)]
     pub features: Features,
@@ -185,6 +188,9 @@ impl Model {
         if self.thinking == ThinkingStyle::default() {
             self.thinking = model.thinking;
         }
+        if self.inputs == InputForm::default() {
+            self.inputs = model.inputs;
+        }
         if self.features == Features::default() {
             self.features = model.features;
         }
@@ -214,6 +220,19 @@ pub enum ThinkingStyle {
     Always,
 }
 
+/// The form in which a model of the platform takes its inputs. Its catalogue gives a schema for
+/// each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputForm {
+    /// The platform's own form, which any of its text models takes.
+    #[default]
+    Native,
+    /// `OpenAI`'s chat completions, whole: stop texts, log probabilities, `n`, named tools.
+    #[serde(rename = "openai")]
+    OpenAi,
+}
+
 /// A small window that any current model has, for models of which nothing is known.
 const fn default_context() -> Tokens {
     Tokens::new(8192)
@@ -241,6 +260,7 @@ mod tests {
             );
             assert!(price.input <= price.output, "{}", model.id);
             assert!(!model.roles.is_empty(), "{}", model.id);
+            assert!(model.known_context().is_some(), "{}", model.id);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Outgoing HTTP over the runtime's `fetch`.
+//! Outgoing HTTP over the runtime's `fetch`, and calls of the platform's own models.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,12 +7,24 @@ use clawless_llm::ports::{HEADERS_READ, Http, HttpError, HttpRequest, HttpRespon
 use futures_util::Stream;
 use js_sys::Uint8Array;
 use worker::{
-    AbortController, ByteStream, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
+    AbortController, ByteStream, Env, Fetch, Headers, Method, Request, RequestInit,
+    RequestRedirect, Response,
 };
 
-/// The runtime's `fetch`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EdgeHttp;
+use crate::ai::Ai;
+
+/// The runtime's `fetch`, and the AI binding for the platform's own models.
+#[derive(Debug, Clone, Default)]
+pub struct EdgeHttp {
+    ai: Option<Ai>,
+}
+
+impl EdgeHttp {
+    /// For a Worker of this environment.
+    pub fn new(env: &Env) -> Self {
+        Self { ai: Ai::of(env) }
+    }
+}
 
 /// Aborts its request when it is dropped, unless the answer has come to its end.
 #[derive(Debug, Default)]
@@ -63,23 +75,42 @@ impl Http for EdgeHttp {
         let signal = controller.signal();
         let abort = AbortOnDrop(Some(controller));
         let request = outgoing(&request).map_err(failure)?;
-        let mut response = Fetch::Request(request)
+        let response = Fetch::Request(request)
             .send_with_signal(&signal)
             .await
             .map_err(failure)?;
-        let headers = HEADERS_READ.iter().filter_map(|name| {
-            let value = response.headers().get(name).ok().flatten()?;
-            Some((*name, value))
-        });
-        Ok(HttpResponse {
-            status: response.status_code(),
-            headers: headers.collect(),
-            // An answer without a body has no stream.
-            body: EdgeBody {
-                bytes: response.stream().ok().map(Box::pin),
-                abort,
-            },
-        })
+        Ok(answer(response, abort))
+    }
+
+    async fn run_ai(
+        &self,
+        model: &str,
+        inputs: &[u8],
+    ) -> Result<HttpResponse<EdgeBody>, HttpError> {
+        let Some(ai) = &self.ai else {
+            return Err(HttpError("there is no AI binding".to_owned()));
+        };
+        let controller = AbortController::default();
+        let signal = controller.signal();
+        let abort = AbortOnDrop(Some(controller));
+        let response = ai.run(model, inputs, &signal).await?;
+        Ok(answer(response, abort))
+    }
+}
+
+fn answer(mut response: Response, abort: AbortOnDrop) -> HttpResponse<EdgeBody> {
+    let headers = HEADERS_READ.iter().filter_map(|name| {
+        let value = response.headers().get(name).ok().flatten()?;
+        Some((*name, value))
+    });
+    HttpResponse {
+        status: response.status_code(),
+        headers: headers.collect(),
+        // An answer without a body has no stream.
+        body: EdgeBody {
+            bytes: response.stream().ok().map(Box::pin),
+            abort,
+        },
     }
 }
 

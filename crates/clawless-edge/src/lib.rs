@@ -2,6 +2,7 @@
 //!
 //! No other library names `worker`, and no `worker::Error` leaves this one.
 
+pub mod ai;
 pub mod answer;
 pub mod d1;
 pub mod entropy;

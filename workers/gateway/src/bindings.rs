@@ -74,7 +74,7 @@ impl Bindings {
         Ok(Self {
             sql: D1::new(env.d1(DB).ok()),
             kv: EdgeKv::new(env.kv(CACHE).ok()),
-            http: EdgeHttp,
+            http: EdgeHttp::new(&env),
             ledger: RemoteLedger::new(&env),
             memory: MEMORY.with(Rc::clone),
             env,

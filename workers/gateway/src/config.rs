@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use clawless_core::llm::LlmProvider;
-use clawless_core::model::Model;
+use clawless_core::llm::{LlmProvider, ProviderKind};
+use clawless_core::model::{Model, known_models};
 use clawless_core::signing::SigningKey;
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
@@ -137,6 +137,11 @@ fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, Invalid
     let mut providers: Vec<LlmProvider> =
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     for provider in &mut providers {
+        if provider.models.is_empty() && is_known(provider) {
+            let known = known_models().iter();
+            let known = known.filter(|known| known.kind == provider.kind);
+            provider.models = known.map(|known| known.model.clone()).collect();
+        }
         for model in &mut provider.models {
             model.provider.clone_from(&provider.name);
             *model = model.clone().completed(provider.kind);
@@ -151,6 +156,14 @@ fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, Invalid
         return Err(invalid(format!("two providers are named `{name}`")));
     }
     Ok(providers.into_iter().map(Rc::new).collect())
+}
+
+/// Whether the table of models is about this provider: any server may speak `OpenAI`'s wire.
+fn is_known(provider: &LlmProvider) -> bool {
+    match provider.kind {
+        ProviderKind::OpenAi => provider.base_url.starts_with("https://api.openai.com/"),
+        ProviderKind::Anthropic | ProviderKind::WorkersAi => true,
+    }
 }
 
 /// The secret that cursors are signed with.
@@ -240,6 +253,19 @@ mod tests {
         let config = Config::read(&HashMap::from([("PROVIDERS", providers)])).expect("readable");
         let model = config.models.first().expect("one model");
         assert!(model.price.is_some() && model.provider == "claude");
+    }
+
+    #[test]
+    fn a_known_provider_needs_no_models_and_offers_all_that_are_known() {
+        let count = |kind: &str, base_url: &str| {
+            let providers = format!(r#"[{{"name":"p","kind":"{kind}","base_url":"{base_url}"}}]"#);
+            let variables = HashMap::from([("PROVIDERS", providers.as_str())]);
+            Config::read(&variables).expect("readable").models.len()
+        };
+        assert_eq!(count("workers_ai", ""), 4);
+        assert!(count("anthropic", "https://api.anthropic.com/v1") > 0);
+        assert!(count("openai", "https://api.openai.com/v1") > 0);
+        assert_eq!(count("openai", "http://localhost:11434/v1"), 0);
     }
 
     #[test]

@@ -31,7 +31,7 @@ struct StreamOptions {
 
 /// The body of a request. A stream is always asked for its usage, whatever the client wants: we
 /// are to know what it cost.
-pub(super) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError> {
+pub(crate) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError> {
     let streamed = mode == Mode::Stream;
     let mut options = Cow::Borrowed(&request.options);
     if options.reasoning_effort == Some(ReasoningEffort::Adaptive) {

@@ -1,7 +1,7 @@
 //! `OpenAI`'s chat completions, as `OpenAI` and every server compatible with it speak them.
 
 pub(crate) mod chunk;
-mod encode;
+pub(crate) mod encode;
 mod finish;
 mod replay;
 pub(crate) mod tool_calls;

@@ -1,15 +1,17 @@
 //! Inputs of a text model, written.
 
 use clawless_core::Message;
+use clawless_core::Tokens;
 use clawless_core::chat::{ChatOptions, Content, Part, ReasoningEffort, Role};
 use clawless_core::json::Json;
 use clawless_core::llm::LlmRequest;
-use clawless_core::model::{Model, ThinkingStyle};
+use clawless_core::model::{InputForm, Model, ThinkingStyle};
 use clawless_core::tool::Tool;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LlmError;
 use crate::members::Members;
+use crate::openai;
 use crate::protocol::Mode;
 
 /// The longest answer where nobody says one. The platform's own default is 256, which cuts most
@@ -56,10 +58,12 @@ pub(super) fn inputs(
     model: Option<&Model>,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
+    if takes_openai(model) {
+        return openai_form(request, model, mode);
+    }
     let options = &request.options;
     refuse(options)?;
     let (tools, tool_choice) = tools(options)?;
-    let effort = options.reasoning_effort;
     let messages = request.messages.iter().enumerate();
     let messages = messages.map(|(position, it)| message(position, it));
     let inputs = Inputs {
@@ -73,10 +77,60 @@ pub(super) fn inputs(
         response_format: options.response_format.as_ref().map(format).transpose()?,
         tools,
         tool_choice,
-        reasoning_effort: effort.filter(|it| thinks(model) && *it != ReasoningEffort::Adaptive),
+        reasoning_effort: effort(options.reasoning_effort, model),
         stream: (mode == Mode::Stream).then_some(true),
     };
     serde_json::to_vec(&inputs).map_err(unreadable)
+}
+
+fn takes_openai(model: Option<&Model>) -> bool {
+    model.is_some_and(|model| model.inputs == InputForm::OpenAi)
+}
+
+/// The inputs of a model that takes `OpenAI`'s form: as any server of that wire gets them, without
+/// the labels that the platform has no use for.
+fn openai_form(
+    request: &LlmRequest,
+    model: Option<&Model>,
+    mode: Mode,
+) -> Result<Vec<u8>, LlmError> {
+    let mut request = request.clone();
+    let most = max_tokens(&request, model);
+    let options = &mut request.options;
+    let asked = options.reasoning_effort;
+    options.limit_output(Tokens::new(most.into()));
+    options.reasoning_effort = effort(asked, model);
+    options.verbosity = None;
+    options.service_tier = None;
+    options.prediction = None;
+    options.store = None;
+    options.metadata = None;
+    options.user = None;
+    options.safety_identifier = None;
+    options.prompt_cache_key = None;
+    let mut body = openai::encode::body(&request, mode)?;
+    if asked == Some(ReasoningEffort::None) && may_rest(model) {
+        body.pop();
+        body.extend_from_slice(br#","chat_template_kwargs":{"enable_thinking":false}}"#);
+    }
+    Ok(body)
+}
+
+/// An effort in the platform's words, which are three.
+fn effort(asked: Option<ReasoningEffort>, model: Option<&Model>) -> Option<ReasoningEffort> {
+    use ReasoningEffort::{Adaptive, High, Low, Max, Medium, Minimal, Xhigh};
+    match asked.filter(|_| thinks(model))? {
+        ReasoningEffort::None if may_rest(model) => None,
+        ReasoningEffort::None | Minimal | Low => Some(Low),
+        Medium => Some(Medium),
+        High | Xhigh | Max => Some(High),
+        Adaptive => None,
+    }
+}
+
+/// Whether a model that thinks can be told not to.
+fn may_rest(model: Option<&Model>) -> bool {
+    model.is_some_and(|model| model.thinking == ThinkingStyle::Adaptive)
 }
 
 /// The longest answer. It is always told, so a cut is recognised by it.
@@ -100,7 +154,10 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
             "reasoning_effort",
             !thinks(model) && effort.is_some_and(|it| it != ReasoningEffort::None),
         ),
-        ("parallel_tool_calls", options.parallel_tool_calls.is_some()),
+        (
+            "parallel_tool_calls",
+            options.parallel_tool_calls.is_some() && !takes_openai(model),
+        ),
         ("verbosity", options.verbosity.is_some()),
         ("service_tier", options.service_tier.is_some()),
         ("prediction", options.prediction.is_some()),

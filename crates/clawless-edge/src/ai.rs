@@ -1,0 +1,76 @@
+//! The platform's own models, by the AI binding.
+//!
+//! `worker`'s own type insists on a JS constructor named `Ai` and ignores inputs that are not
+//! plain structs. This one takes any object with a method `run`, so that a stand-in Worker can
+//! serve it, and hands it inputs that JavaScript itself read from JSON.
+
+use clawless_llm::ports::HttpError;
+use js_sys::{JSON, Object, Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{AbortSignal, Env, Response, web_sys};
+
+/// The binding's name.
+pub const AI: &str = "AI";
+
+#[wasm_bindgen]
+extern "C" {
+    /// The binding.
+    #[derive(Debug, Clone)]
+    type Binding;
+
+    #[wasm_bindgen(method, catch)]
+    fn run(
+        this: &Binding,
+        model: &str,
+        inputs: &JsValue,
+        options: &JsValue,
+    ) -> Result<JsValue, JsValue>;
+}
+
+/// The AI binding of a Worker.
+#[derive(Debug, Clone)]
+pub struct Ai(Binding);
+
+impl Ai {
+    /// The binding; absent where the Worker has none.
+    pub fn of(env: &Env) -> Option<Self> {
+        let found = Reflect::get(env.as_ref(), &AI.into()).ok()?;
+        (!found.is_undefined()).then(|| Self(found.unchecked_into()))
+    }
+
+    /// Runs a model and gives the platform's answer as it is, refusals included.
+    pub(crate) async fn run(
+        &self,
+        model: &str,
+        inputs: &[u8],
+        signal: &AbortSignal,
+    ) -> Result<Response, HttpError> {
+        let answer = self.answer(model, inputs, signal).await.map_err(failure)?;
+        let answer: web_sys::Response = answer.dyn_into().map_err(failure)?;
+        Ok(Response::from(answer))
+    }
+
+    async fn answer(
+        &self,
+        model: &str,
+        inputs: &[u8],
+        signal: &AbortSignal,
+    ) -> Result<JsValue, JsValue> {
+        let inputs = JSON::parse(&String::from_utf8_lossy(inputs))?;
+        let options = Object::new();
+        Reflect::set(&options, &"returnRawResponse".into(), &JsValue::TRUE)?;
+        let signal: &web_sys::AbortSignal = signal;
+        Reflect::set(&options, &"signal".into(), signal)?;
+        let running = self.0.run(model, &inputs, &options)?;
+        JsFuture::from(Promise::resolve(&running)).await
+    }
+}
+
+/// What JavaScript threw, in its own words.
+fn failure(thrown: JsValue) -> HttpError {
+    let message = Reflect::get(&thrown, &"message".into()).unwrap_or_default();
+    let text = message.as_string().or_else(|| thrown.as_string());
+    HttpError(text.unwrap_or_else(|| "the AI binding gave no answer".to_owned()))
+}
