@@ -20,7 +20,7 @@ export async function startStackProcess({ persist, upstream, tenants, gateways =
   });
   const closed = once(child, "close");
   const line = await Promise.race([
-    once(readline.createInterface({ input: child.stdout }), "line").then(([text]) => text),
+    firstJson(child.stdout),
     closed.then(([code]) => Promise.reject(new Error(`the stack ended with code ${code} before it was ready`))),
   ]);
   const { urls, tenants: seeded } = JSON.parse(line);
@@ -33,6 +33,12 @@ export async function startStackProcess({ persist, upstream, tenants, gateways =
       await closed;
     },
   };
+}
+
+/** The first line of JSON: wrangler may have something to say before it. */
+async function firstJson(output) {
+  for await (const line of readline.createInterface({ input: output })) if (line.startsWith("{")) return line;
+  return new Promise(() => {}); // whoever waits hears of the child's end
 }
 
 async function main({ provider, ...options }) {

@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import subprocess
 import uuid
+from collections.abc import Iterator
 
 import openai
 import pytest
@@ -32,3 +34,19 @@ def model(stack: dict[str, str]) -> str:
 def session() -> str:
     """The name of a session that nobody used before."""
     return f"python-{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[dict]:
+    """A gateway whose models break in every way, or call tools: see tests/harness/scripted.mjs."""
+    program = pathlib.Path(__file__).parents[2] / "harness/scripted.mjs"
+    node = os.environ.get("CLAWLESS_NODE", "node")
+    with subprocess.Popen([node, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        # Wrangler may have something to say before it.
+        line = next((line for line in process.stdout if line.startswith("{")), None)
+        if line is None:
+            pytest.fail("The gateway of tests/harness/scripted.mjs did not start: its output is above.", pytrace=False)
+        yield json.loads(line)
+        # It stops when its input ends.
+        process.stdin.close()
+        process.wait(timeout=60)

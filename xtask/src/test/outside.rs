@@ -191,6 +191,10 @@ fn python_sdk(layout: &Layout, python: &Path, stack: &Stack<'_>) -> Result<Tally
         ])
         .current_dir(layout.root())
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        // For the gateway that breaks on purpose: tests/harness/scripted.mjs.
+        .env("CLAWLESS_NODE", npm::node(layout)?)
+        .env("CLAWLESS_BUILD", "build/release")
+        .env("CLAWLESS_SEED", layout.target().join("debug/clawless-seed"))
         .env("CLAWLESS_DEV_JSON", stack.state.join("dev.json"));
     let tally = Trial::new(layout, "sdk python", command, tally::of_pytest).run()?;
     ensure!(tally.passed > 0, "tests/sdk/python ran no test");

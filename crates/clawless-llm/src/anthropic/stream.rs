@@ -72,6 +72,11 @@ impl Answer {
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
         let mut deltas = Vec::new();
         match event.r#type.as_str() {
+            "content_block_start" | "content_block_delta" if self.finished => {
+                return Err(LlmError::Malformed(
+                    "more of the answer after its end".to_owned(),
+                ));
+            }
             "message_start" => {
                 let counts = event.message.and_then(|message| message.usage);
                 self.usage.take(counts.as_ref());

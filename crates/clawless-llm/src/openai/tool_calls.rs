@@ -73,17 +73,16 @@ impl ToolCalls {
                 name,
             });
         }
-        if arguments.is_empty() {
-            return Ok(());
+        if !arguments.is_empty() {
+            if call.filled {
+                return Err(LlmError::Malformed(
+                    "arguments after the end of their call".to_owned(),
+                ));
+            }
+            call.arguments.push(&arguments);
+            call.held.push_str(&arguments);
         }
-        if call.filled {
-            return Err(LlmError::Malformed(
-                "arguments after the end of their call".to_owned(),
-            ));
-        }
-        call.arguments.push(&arguments);
-        call.held.push_str(&arguments);
-        if call.name.is_some() {
+        if call.name.is_some() && !call.held.is_empty() {
             out.push(Delta::ToolCallArguments {
                 call: call.number,
                 arguments: std::mem::take(&mut call.held),
@@ -308,6 +307,12 @@ mod tests {
                     {"index":0,"function":{"name":"f"}},
                     {"index":0,"function":{"arguments":"}"}}]"#,
                 &["#0 a f", "#0 {}"],
+            ),
+            (
+                "all arguments before the name",
+                r#"[{"index":0,"id":"a","function":{"arguments":"{\"x\":1}"}},
+                    {"index":0,"function":{"name":"f"}}]"#,
+                &["#0 a f", r#"#0 {"x":1}"#],
             ),
             (
                 "a call that is named after the next one",

@@ -1,0 +1,68 @@
+// Two tool calls at once, streamed, survive the way there and back through every
+// provider's wire, put together by the packages' own accumulators.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { isStepCount, jsonSchema, streamText, tool } from "ai";
+import OpenAI from "openai";
+import { CALLS, startScripted } from "../../harness/scripted.mjs";
+
+let gateway;
+before(async () => (gateway = await startScripted()));
+after(() => gateway?.stop());
+
+const QUESTION = { role: "user", content: "What is the weather, and what is the time?" };
+const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+/** What each tool says, by the call's id. */
+const RESULTS = Object.fromEntries(CALLS.map(({ id, name }) => [id, `${name}: 21 °C, "fine"`]));
+const openaiTools = CALLS.map(({ name }) => ({ type: "function", function: { name, parameters } }));
+
+/** The model's last answer tells what reached it: its own calls, and the results of both. */
+function assertRoundTrip(text) {
+  const { recalled, results } = JSON.parse(text);
+  assert.deepEqual(recalled, CALLS);
+  assert.deepEqual(results, RESULTS);
+}
+
+const forEach = async (ask) => {
+  assert.equal(gateway.tools.length, 2, "one for each wire");
+  for (const model of gateway.tools) await ask(model);
+};
+
+test("openai_node_accumulates_both_calls_and_gives_their_results_back", () => forEach(async (model) => {
+  const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
+  const messages = [QUESTION];
+  const asked = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
+  const [{ message, finish_reason }] = asked.choices;
+  assert.equal(finish_reason, "tool_calls");
+  assert.deepEqual(message.tool_calls.map((call) => ({ id: call.id, name: call.function.name, input: JSON.parse(call.function.arguments) })), CALLS);
+  assert.ok(message.tool_calls.every(({ type }) => type === "function"));
+  messages.push(message, ...message.tool_calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: RESULTS[id] })));
+  const answered = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
+  assertRoundTrip(answered.choices[0].message.content);
+}));
+
+test("openai_node_runs_both_tools_by_its_own_loop", () => forEach(async (model) => {
+  const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
+  const seen = [];
+  const tools = CALLS.map(({ id, name }) => ({
+    type: "function",
+    function: { name, parameters, parse: JSON.parse, function: (input) => (seen.push({ id, name, input }), RESULTS[id]) },
+  }));
+  const text = await client.chat.completions.runTools({ model, messages: [QUESTION], tools, stream: true }).finalContent();
+  assert.deepEqual(seen, CALLS);
+  assertRoundTrip(text);
+}));
+
+test("the_vercel_ai_sdk_runs_both_tools_by_its_own_loop", () => forEach(async (model) => {
+  const provider = createOpenAICompatible({ name: "clawless", baseURL: gateway.base_url, apiKey: gateway.secret_key });
+  const seen = [];
+  const tools = Object.fromEntries(CALLS.map(({ id, name }) => [
+    name,
+    tool({ inputSchema: jsonSchema({ ...parameters, additionalProperties: true }), execute: async (input) => (seen.push({ id, name, input }), RESULTS[id]) }),
+  ]));
+  const answer = streamText({ model: provider.chatModel(model), messages: [QUESTION], tools, stopWhen: isStepCount(3), maxRetries: 0 });
+  const text = await answer.text;
+  assert.deepEqual(seen, CALLS);
+  assertRoundTrip(text);
+}));

@@ -1,0 +1,69 @@
+"""Two tool calls at once, streamed, survive the way there and back through every provider's wire,
+put together by the packages' own accumulators."""
+
+import json
+
+import openai
+import pytest
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_openai import ChatOpenAI
+
+QUESTION = {"role": "user", "content": "What is the weather, and what is the time?"}
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@pytest.fixture
+def results(scripted: dict) -> dict[str, str]:
+    """What each tool says, by the call's id."""
+    return {call["id"]: f'{call["name"]}: 21 °C, "fine"' for call in scripted["calls"]}
+
+
+@pytest.fixture
+def tools(scripted: dict) -> list[dict]:
+    return [{"type": "function", "function": {"name": call["name"], "parameters": PARAMETERS}} for call in scripted["calls"]]
+
+
+@pytest.fixture(params=[0, 1], ids=["first_wire", "second_wire"])
+def model(request: pytest.FixtureRequest, scripted: dict) -> str:
+    assert len(scripted["tools"]) == 2, "one for each wire"
+    return scripted["tools"][request.param]
+
+
+def assert_round_trip(scripted: dict, results: dict[str, str], text: str) -> None:
+    """The model's last answer tells what reached it: its own calls, and the results of both."""
+    assert json.loads(text) == {"recalled": scripted["calls"], "results": results}
+
+
+def test_openai_python_accumulates_both_calls_and_gives_their_results_back(scripted, results, tools, model):
+    client = openai.OpenAI(base_url=scripted["base_url"], api_key=scripted["secret_key"], max_retries=0)
+
+    def ask(messages: list) -> openai.types.chat.ChatCompletion:
+        with client.chat.completions.stream(model=model, messages=messages, tools=tools) as stream:
+            return stream.get_final_completion()
+
+    [choice] = ask([QUESTION]).choices
+    assert choice.finish_reason == "tool_calls"
+    calls = choice.message.tool_calls
+    read = [{"id": call.id, "name": call.function.name, "input": json.loads(call.function.arguments)} for call in calls]
+    assert read == scripted["calls"]
+    assert all(call.type == "function" for call in calls)
+    said = [{"role": "tool", "tool_call_id": call.id, "content": results[call.id]} for call in calls]
+    answered = ask([QUESTION, choice.message.model_dump(exclude_none=True), *said])
+    assert_round_trip(scripted, results, answered.choices[0].message.content)
+
+
+def test_langchain_accumulates_both_calls_and_gives_their_results_back(scripted, results, tools, model):
+    bound = ChatOpenAI(model=model, base_url=scripted["base_url"], api_key=scripted["secret_key"], max_retries=0).bind_tools(tools)
+
+    def ask(messages: list):
+        whole = None
+        for chunk in bound.stream(messages):
+            whole = chunk if whole is None else whole + chunk
+        return whole
+
+    messages = [HumanMessage(QUESTION["content"])]
+    asked = ask(messages)
+    assert [{"id": call["id"], "name": call["name"], "input": call["args"]} for call in asked.tool_calls] == scripted["calls"]
+    assert asked.invalid_tool_calls == []
+    said = [ToolMessage(results[call["id"]], tool_call_id=call["id"]) for call in asked.tool_calls]
+    assert_round_trip(scripted, results, ask([*messages, asked, *said]).content)
