@@ -38,6 +38,7 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
 /// learn of it after minutes of building.
 pub(crate) fn require(layout: &Layout, with_model: bool) -> Result<()> {
     npm_version()?;
+    node(layout)?;
     if with_model {
         python::find()?;
     }
@@ -85,8 +86,9 @@ fn npm_version() -> Result<String> {
     }
 }
 
+/// The machine's own Node must do where no package brings one.
 fn node(layout: &Layout) -> Result<String> {
-    if !layout.at("node_modules").is_dir() {
+    if npm::packaged_node(layout).is_some_and(|packaged| !packaged.is_file()) {
         return Ok("not there yet: it comes with the npm packages".to_owned());
     }
     Ok(first_line(&capture(

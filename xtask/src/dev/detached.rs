@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
@@ -32,7 +33,9 @@ pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
         .with_context(|| format!("can't write {}", log.display()))?;
     let mut again =
         Command::new(env::current_exe().context("this program does not know its own path")?);
-    again.args(env::args_os().skip(1)).arg("--supervise");
+    again
+        .args(without_key(env::args_os().skip(1)))
+        .arg("--supervise");
     if let Some(key) = &arguments.upstream_key {
         again.env("CLAWLESS_UPSTREAM_KEY", key);
     }
@@ -55,6 +58,22 @@ pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
             None => thread::sleep(Duration::from_millis(100)),
         }
     }
+}
+
+/// The command line without the upstream's key: everybody on the machine can read that of a process.
+fn without_key(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        if text == "--upstream-key" {
+            // The next one is the key.
+            arguments.next();
+        } else if !text.starts_with("--upstream-key=") {
+            kept.push(argument);
+        }
+    }
+    kept
 }
 
 /// Whether the start has succeeded or failed, once it has done either.
@@ -82,4 +101,20 @@ fn show(log: &mut File, position: u64) -> u64 {
         let _ = out.write_all(&text).and_then(|()| out.flush());
     }
     position + text.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_is_left_out_of_the_command_line_however_it_was_given() {
+        let kept = |line: &str| without_key(line.split(' ').map(OsString::from)).join(" ".as_ref());
+        for line in [
+            "dev --upstream u --upstream-key k --detach",
+            "dev --upstream u --upstream-key=k --detach",
+        ] {
+            assert_eq!(kept(line), "dev --upstream u --detach");
+        }
+    }
 }

@@ -51,16 +51,7 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
 
 /// The Node that runs wrangler and the tests: the packages' own, else the machine's if it is new enough.
 pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
-    let arch = match env::consts::ARCH {
-        "x86_64" => "x64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let packaged = layout.at(format!(
-        "node_modules/node-{}-{arch}/bin/node",
-        env::consts::OS
-    ));
-    if packaged.is_file() {
+    if let Some(packaged) = packaged_node(layout).filter(|node| node.is_file()) {
         return Ok(packaged);
     }
     let version = capture(Command::new("node").arg("--version")).unwrap_or_default();
@@ -76,6 +67,16 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
     bail!(
         "wrangler needs Node {major}.{minor} or newer and this machine has {found}: install a newer one, then try again"
     )
+}
+
+/// Where the packages' own Node is once they are installed. There is one for Linux only.
+pub(crate) fn packaged_node(layout: &Layout) -> Option<PathBuf> {
+    let arch = match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => "x64",
+        ("linux", "aarch64") => "arm64",
+        _ => return None,
+    };
+    Some(layout.at(format!("node_modules/node-linux-{arch}/bin/node")))
 }
 
 fn accepts(version: &str) -> bool {
