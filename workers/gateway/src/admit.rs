@@ -4,7 +4,7 @@ use clawless_core::ledger::{
     Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
     Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
 };
-use clawless_core::{ApiError, RequestId, Tokens};
+use clawless_core::{ApiError, RequestId, Scope, Tokens};
 use clawless_llm::tokens;
 
 use crate::authenticate::{incorrect, reread};
@@ -87,6 +87,24 @@ pub async fn pass<P: Platform>(
         Answer::Passed => Ok(output.headers),
         answer => Err(refused(answer, &output.headers)),
     }
+}
+
+/// As [`pass`], for a route that needs a scope. A request without it is counted before it is
+/// refused, or there would be no limit on such.
+///
+/// # Errors
+/// 403 where the key lacks the scope, and those of [`pass`].
+pub async fn pass_with<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    class: EndpointClass,
+    scope: Scope,
+) -> Result<RateHeaders, ApiError> {
+    let rates = pass(platform, caller, class).await?;
+    caller
+        .require(scope)
+        .map_err(|refusal| refusal.headers(rates.pairs()))?;
+    Ok(rates)
 }
 
 /// Extends a reservation by the session's history, once it has been read.

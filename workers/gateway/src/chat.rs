@@ -21,8 +21,8 @@ const SESSION_HEADER: &str = "x-session-id";
 
 /// Answers a chat request. `departure` ends when the client has left.
 ///
-/// 1. authenticate: 401, 403, 429
-/// 2. parse: 400, 413, 415
+/// 1. authenticate: 401, 429
+/// 2. the key's scope, then parse: 403; 400, 413, 415
 /// 3. route: 404 for the model, 400 for what it lacks
 /// 4. the turn itself ([`turn::start`]), from the ledger's leave to the receipt
 ///
@@ -37,8 +37,8 @@ pub async fn create<P: Platform>(
 ) -> Result<Answer, ApiError> {
     let started = platform.time().now();
     let caller = authenticate(&**platform, head).await?;
-    caller.require(Scope::Chat)?;
     let understood = async {
+        caller.require(Scope::Chat)?;
         let (request, repeatable) = parse(head, body).await?;
         // The session is read after the ledger's leave; `prepare` routes again where it matters.
         let background = Background::default();
@@ -47,7 +47,7 @@ pub async fn create<P: Platform>(
     };
     let (request, repeatable, route) = match understood.await {
         Ok(understood) => understood,
-        // A request that makes no sense is counted too, or there would be no limit on such.
+        // A request that may not be or makes no sense is counted too, or there would be no limit on such.
         Err(error) => {
             let rates = pass(&**platform, &caller, EndpointClass::Chat).await?;
             return Err(ApiError::headers(error, rates.pairs()));

@@ -6,7 +6,7 @@ use clawless_core::{ApiError, Scope};
 use clawless_edge::answer::Answer;
 use serde::Serialize;
 
-use crate::admit::pass;
+use crate::admit::pass_with;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::platform::Platform;
@@ -32,8 +32,7 @@ struct Entry<'a> {
 /// # Errors
 /// 403 without the scope `chat`.
 pub async fn list<P: Platform>(platform: &P, caller: &Caller) -> Result<Answer, ApiError> {
-    caller.require(Scope::Chat)?;
-    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let answer = Answer::of(&List {
         object: "list",
         data: entries(platform.config(), caller).collect(),
@@ -50,8 +49,7 @@ pub async fn retrieve<P: Platform>(
     caller: &Caller,
     id: &str,
 ) -> Result<Answer, ApiError> {
-    caller.require(Scope::Chat)?;
-    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let found = entries(platform.config(), caller).find(|entry| entry.id == id);
     let found = found.ok_or_else(|| not_found(id).headers(rates.pairs()))?;
     Ok(Answer::of(&found)?.with_headers(rates.pairs()))

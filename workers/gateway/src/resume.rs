@@ -11,7 +11,7 @@ use clawless_store::messages;
 use clawless_store::turns::{self, StoredTurn, TurnStatus};
 use futures_util::stream::{StreamExt, once};
 
-use crate::admit::pass;
+use crate::admit::pass_with;
 use crate::caller::Caller;
 use crate::idempotency::still_running;
 use crate::ledger::Ledger;
@@ -101,8 +101,7 @@ pub async fn resume<P: Platform>(
     session: &str,
     request: &str,
 ) -> Result<Answer, ApiError> {
-    caller.require(Scope::Chat)?;
-    let rates = pass(platform, caller, EndpointClass::Read).await?;
+    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let answer = match (session.parse(), request.parse()) {
         (Ok(session), Ok(request)) => {
             let form = form(head);

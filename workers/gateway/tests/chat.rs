@@ -8,6 +8,7 @@
 
 mod support;
 
+use clawless_core::limits::{LimitOverrides, Override};
 use clawless_core::tenant::TenantSettings;
 use clawless_core::{Millis, Scopes};
 use clawless_testkit::provider::{Reply, Step};
@@ -262,6 +263,25 @@ fn a_key_without_the_scope_is_told_which_it_lacks() {
         (403, "permission_denied")
     );
     assert!(response.body.contains("`chat`"));
+}
+
+#[test]
+fn requests_without_the_scope_are_limited_as_all_others() {
+    let deployment = Deployment::new();
+    let limits = LimitOverrides {
+        requests_per_minute: Override::Set(60),
+        burst: Override::Set(2),
+        ..LimitOverrides::default()
+    };
+    let settings = TenantSettings {
+        limits,
+        ..TenantSettings::default()
+    };
+    let reader = deployment.customer_with(settings, |key| key.scopes = Scopes::default());
+    let statuses: Vec<u16> = (0..3)
+        .map(|_| deployment.chat(&reader, &ask("Hi")).status)
+        .collect();
+    assert_eq!(statuses, [403, 403, 429]);
 }
 
 #[test]
