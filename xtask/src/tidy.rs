@@ -4,6 +4,7 @@ mod bundles;
 mod dependencies;
 mod links;
 mod lockfile;
+mod promises;
 mod sources;
 
 use std::{fs, path::Path, process::Command};
@@ -26,7 +27,7 @@ pub(crate) struct SourceFile {
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let files = files(layout)?;
     let metadata = metadata(layout)?;
-    let rules: [(&str, Vec<String>); 9] = [
+    let rules: [(&str, Vec<String>); 10] = [
         (
             "dependencies point inward",
             dependencies::directions(&metadata),
@@ -48,6 +49,10 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
         (
             "links lead somewhere",
             links::broken(&files, |path| layout.at(path).exists()),
+        ),
+        (
+            "faults and attacks name tests that exist",
+            promises::broken(&files),
         ),
         (
             "package-lock.json is whole and names no address",
