@@ -22,22 +22,25 @@ process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
 /**
  * Options for one Worker: its wrangler configuration, with the modules of the
  * bundle that is under test. `objectsOf` names the Worker whose Durable Objects
- * it shall use in place of its own; `clockAheadMs` puts test-clock.mjs in front.
+ * it shall use in place of its own; `services` are further bindings
+ * to Workers, and `flags` compatibility flags; `clockAheadMs` puts test-clock.mjs in front.
  */
-export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs } = {}) {
+export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs, services = {}, flags = [] } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
   // Modules are listed below; wrangler's rules for finding them are not needed.
-  const { modulesRules: _rules, rootPath: _root, ...rest } = options;
+  // The AI binding needs the network; `services` can put a stand-in in its place.
+  const { modulesRules: _rules, rootPath: _root, ai: _ai, ...rest } = options;
   const dir = bundleDir(build, worker);
   const kept = (bindings = {}) => Object.fromEntries(Object.entries(bindings).filter(([binding]) => !without.includes(binding)));
   const objects = Object.entries(kept(rest.durableObjects)).map(([binding, object]) => [binding, { ...object, scriptName: objectsOf ?? object.scriptName }]);
   return {
     ...rest,
     name: name ?? `clawless-${worker}`,
+    compatibilityFlags: [...(rest.compatibilityFlags ?? []), ...flags],
     modules: [...(clockAheadMs === undefined ? [] : [clockModule(dir, clockAheadMs)]), ...modules(dir)],
     modulesRoot: dir,
     bindings: { ...rest.bindings, ...vars },
-    serviceBindings: kept(rest.serviceBindings),
+    serviceBindings: { ...kept(rest.serviceBindings), ...services },
     durableObjects: Object.fromEntries(objects),
     ratelimits: kept(rest.ratelimits),
     // Straight into the Worker: no proxy of the tools between a test and the answer.

@@ -3,6 +3,7 @@
 import { createHash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+import { AI_BINDING, aiStandIn } from "./ai.mjs";
 import { migrations, workerOptions } from "./bundle.mjs";
 import { unknownKey } from "./keys.mjs";
 import { seedTenant } from "./seed.mjs";
@@ -30,9 +31,10 @@ function otherLedger(script) {
  * - `upstream`: an upstream that the caller owns, in place of a new one.
  * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; with it `stack.ring` works.
  * - `ledgerScript`: a module in place of the gateway's own ledger, for one that fails.
+ * - `ai`: whether the gateway has an AI binding; ai.mjs stands behind it and asks the upstream.
  * - `build`: the folder of the gateway's bundle, if it is another than the other Workers'.
  */
-export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript } = {}) {
+export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript, ai = false } = {}) {
   const upstream = given ?? (await startUpstream());
   const logs = [];
   const names = Array.from({ length: gateways }, (_, index) => (index === 0 ? "clawless-gateway" : `clawless-gateway-${index + 1}`));
@@ -45,8 +47,9 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       handleStructuredLogs: (entry) => logs.push(entry),
       ...(persist ? { resourcePersistencePath: persist, defaultPersistRoot: persist } : {}),
       workers: [
-        ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
+        ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, ...(ai ? AI_BINDING : {}), objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
+        ...(ai ? [aiStandIn(upstream)] : []),
         workerOptions("admin", { vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],

@@ -47,8 +47,9 @@ impl Ai {
         inputs: &[u8],
         signal: &AbortSignal,
     ) -> Result<Response, HttpError> {
-        let answer = self.answer(model, inputs, signal).await.map_err(failure)?;
-        let answer: web_sys::Response = answer.dyn_into().map_err(failure)?;
+        let answer = self.answer(model, inputs, signal).await;
+        let answer = answer.and_then(JsCast::dyn_into::<web_sys::Response>);
+        let answer = answer.map_err(|thrown| failure(&thrown))?;
         Ok(Response::from(answer))
     }
 
@@ -69,8 +70,8 @@ impl Ai {
 }
 
 /// What JavaScript threw, in its own words.
-fn failure(thrown: JsValue) -> HttpError {
-    let message = Reflect::get(&thrown, &"message".into()).unwrap_or_default();
+fn failure(thrown: &JsValue) -> HttpError {
+    let message = Reflect::get(thrown, &"message".into()).unwrap_or_default();
     let text = message.as_string().or_else(|| thrown.as_string());
     HttpError(text.unwrap_or_else(|| "the AI binding gave no answer".to_owned()))
 }

@@ -74,6 +74,9 @@ pub async fn serve(request: Request, env: Env, context: Context) -> worker::Resu
             method = head.method,
             path = shown(&head.path),
             status = answer.status,
+            model = answer.header("x-clawless-model"),
+            route = answer.header("x-clawless-route"),
+            tries = answer.header("x-clawless-tries"),
             millis = EdgeTime.now().since(started).get(),
             "answered"
         );

@@ -206,13 +206,11 @@ impl Turn {
 
     /// An answer with the headers that say what happened.
     fn describe(&self, answer: Answer, model: &Model, way: &Way) -> Answer {
-        let (reason, tries) = (self.route.reason.as_str(), way.tries);
-        tracing::info!(model = model.id.as_str(), reason, tries, dropped = ?way.dropped, "routed");
         let mut answer = answer
             .with_headers(self.rates.pairs())
             .with_header("x-clawless-model", model.id.clone())
-            .with_header("x-clawless-route", reason)
-            .with_header("x-clawless-tries", tries.to_string());
+            .with_header("x-clawless-route", self.route.reason.as_str())
+            .with_header("x-clawless-tries", way.tries.to_string());
         if !way.dropped.is_empty() {
             answer = answer.with_header("x-clawless-dropped", way.dropped.join(", "));
         }
