@@ -142,6 +142,11 @@ impl SqliteDatabase {
         self.faults.borrow_mut().extend(faults);
     }
 
+    /// Forgets the faults that have not come yet.
+    pub fn unplan(&self) {
+        self.faults.borrow_mut().clear();
+    }
+
     /// Carries out one call, or lets it fail as planned.
     fn call<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, SqlError> {
         self.calls.set(self.calls.get() + 1);

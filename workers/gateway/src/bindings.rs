@@ -16,6 +16,7 @@ use crate::config::{Config, InvalidVariable, Variables};
 use crate::ledger::RemoteLedger;
 use crate::memory::Memory;
 use crate::platform::Platform;
+use ports::{Cache, Database, ported};
 
 /// The relational database.
 pub const DB: &str = "DB";
@@ -38,13 +39,36 @@ thread_local! {
     static MEMORY: Rc<Memory> = Rc::default();
 }
 
+#[cfg(not(feature = "test-faults"))]
+mod ports {
+    use clawless_edge::d1::D1;
+    use clawless_edge::kv::EdgeKv;
+
+    pub(super) type Database = D1;
+    pub(super) type Cache = EdgeKv;
+    pub(super) use std::convert::identity as ported;
+}
+
+/// In test-only bundles the database and the cache fail as planned.
+#[cfg(feature = "test-faults")]
+mod ports {
+    use clawless_edge::d1::D1;
+    use clawless_edge::kv::EdgeKv;
+
+    use crate::faults::Faulty;
+
+    pub(super) type Database = Faulty<D1>;
+    pub(super) type Cache = Faulty<EdgeKv>;
+    pub(super) use crate::faults::Faulty as ported;
+}
+
 /// The bindings of one request.
 pub struct Bindings {
     env: Env,
     context: Context,
     config: Rc<Config>,
-    sql: D1,
-    kv: EdgeKv,
+    sql: Database,
+    kv: Cache,
     http: EdgeHttp,
     ledger: RemoteLedger,
     memory: Rc<Memory>,
@@ -72,8 +96,8 @@ impl Bindings {
             Ok(cell.get_or_init(|| config).clone())
         })?;
         Ok(Self {
-            sql: D1::new(env.d1(DB).ok()),
-            kv: EdgeKv::new(env.kv(CACHE).ok()),
+            sql: ported(D1::new(env.d1(DB).ok())),
+            kv: ported(EdgeKv::new(env.kv(CACHE).ok())),
             http: EdgeHttp::new(&env),
             ledger: RemoteLedger::new(&env),
             memory: MEMORY.with(Rc::clone),
@@ -130,18 +154,18 @@ async fn in_time(check: impl Future<Output = bool>) -> bool {
 }
 
 impl Platform for Bindings {
-    type Sql = D1;
-    type Kv = EdgeKv;
+    type Sql = Database;
+    type Kv = Cache;
     type Http = EdgeHttp;
     type Time = EdgeTime;
     type Entropy = EdgeEntropy;
     type Ledger = RemoteLedger;
 
-    fn sql(&self) -> &D1 {
+    fn sql(&self) -> &Database {
         &self.sql
     }
 
-    fn kv(&self) -> &EdgeKv {
+    fn kv(&self) -> &Cache {
         &self.kv
     }
 

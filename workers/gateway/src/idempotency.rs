@@ -157,7 +157,13 @@ impl Held {
             deadline: now.plus(LONGEST),
             dead,
         };
-        idempotency::claim(platform.sql(), &self.tenant, self.place(), bid).await
+        let claimed = retry(
+            Backoff::DATABASE,
+            platform.time(),
+            platform.entropy(),
+            async || idempotency::claim(platform.sql(), &self.tenant, self.place(), bid).await,
+        );
+        claimed.await
     }
 }
 

@@ -15,6 +15,8 @@ pub mod client;
 pub mod commit;
 pub mod config;
 pub mod cors;
+#[cfg(feature = "test-faults")]
+pub mod faults;
 pub mod forward;
 pub mod health;
 pub mod idempotency;

@@ -30,6 +30,8 @@ const ROUTES: Routes<Route> = Routes(&[
     ("/widget/{…}", &[(ANY, Route::Widget)]),
     #[cfg(feature = "test-faults")]
     ("/__test/panic", &[("GET", Route::Panic)]),
+    #[cfg(feature = "test-faults")]
+    ("/__test/faults", &[("POST", Route::Faults)]),
 ]);
 
 /// What answers a request.
@@ -44,6 +46,8 @@ enum Route {
     Widget,
     #[cfg(feature = "test-faults")]
     Panic,
+    #[cfg(feature = "test-faults")]
+    Faults,
 }
 
 /// Serves one request: every answer, errors included, carries the request's id and, on `/v1/*`,
@@ -140,6 +144,11 @@ async fn answer(
         #[cfg(feature = "test-faults")]
         #[allow(clippy::panic, reason = "the test of what a panic leaves behind")]
         Route::Panic => panic!("a panic on purpose"),
+        #[cfg(feature = "test-faults")]
+        Route::Faults => {
+            let body = read_body(&mut request, config.body_limit).await?;
+            crate::faults::plan(&body)
+        }
     }
 }
 

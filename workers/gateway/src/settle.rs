@@ -34,6 +34,7 @@ pub async fn conclude<P: Platform>(
         Err(Unstored::Never(error)) => (error, None),
         Err(Unstored::Later(new, error)) => (error, Some(new)),
     };
+    let mut may_be_parked = false;
     if let (Some(new), Some(session)) = (unstored, &turn.session) {
         let state = state_after(session.state, &new, new.expected.next());
         let settle = settlement(turn, outcome, Some(state));
@@ -41,13 +42,16 @@ pub async fn conclude<P: Platform>(
             settle,
             turn: Json::of(&new).map_err(ApiError::internal)?,
         };
-        if tell(platform, turn, Input::Park(Box::new(park))).await == Some(Answer::Parked) {
+        let answer = tell(platform, turn, Input::Park(Box::new(park))).await;
+        if answer == Some(Answer::Parked) {
             tracing::warn!(
                 internal = error.internal,
                 "the database refused a turn; it waits in the ledger"
             );
             return Ok(());
         }
+        // Where the answer is lost the ledger may have the turn, and store it yet.
+        may_be_parked = answer.is_none();
     }
     tell(
         platform,
@@ -56,7 +60,7 @@ pub async fn conclude<P: Platform>(
     )
     .await;
     // What is not stored is not remembered either.
-    if let Some(held) = Held::of(turn) {
+    if let Some(held) = Held::of(turn).filter(|_| !may_be_parked) {
         held.release(platform).await;
     }
     Err(error)

@@ -90,17 +90,26 @@ impl Variables for TestVariables<'_> {
 
 impl Deployment {
     pub fn new() -> Rc<Self> {
-        Self::offering(PROVIDERS)
+        Self::seeded(PROVIDERS, 0)
     }
 
     /// A deployment with these providers, written as the variable `PROVIDERS`.
     pub fn offering(providers: &str) -> Rc<Self> {
+        Self::seeded(providers, 0)
+    }
+
+    /// A deployment whose ids and pauses follow from a seed.
+    pub fn of_seed(seed: u64) -> Rc<Self> {
+        Self::seeded(PROVIDERS, seed)
+    }
+
+    fn seeded(providers: &str, seed: u64) -> Rc<Self> {
         let time = VirtualTime::starting_at(NOW);
         Rc::new(Self {
             sql: SqliteDatabase::new(),
             kv: MemoryKv::new(time.clone()),
             http: ScriptedHttp::new(&time),
-            entropy: SeededEntropy::default(),
+            entropy: SeededEntropy::new(seed),
             config: Rc::new(Config::read(&TestVariables(providers)).expect("readable")),
             memory: Memory::default(),
             ledgers: RefCell::default(),

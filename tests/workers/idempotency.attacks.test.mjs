@@ -1,0 +1,138 @@
+// Requests that come again: one provider call, one charge, one turn, one answer, over two gateways.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, beforeEach, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat, readEvents } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
+
+let stack;
+before(async () => (stack = await startStack({ tenants: 2, gateways: 2 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+let made = 0;
+const fresh = () => `order-${(made += 1)}`;
+const keyed = (key, options = {}) => ({ ...options, headers: { "idempotency-key": key, ...options.headers } });
+const isReplay = (response) => response.headers.get("idempotent-replayed") === "true";
+const receiptsOf = (session) => stack.rows("SELECT * FROM receipts WHERE session_id = ?", session);
+
+test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
+  const key = fresh();
+  const session = `session-${key}`;
+  const options = keyed(key, { headers: { "x-session-id": session } });
+  const first = await postChat(stack, chatBody(), options);
+  const bytes = await first.text();
+  for (const url of [...stack.urls, ...stack.urls]) {
+    const again = await postChat(stack, chatBody(), { ...options, url });
+    assert.equal(await again.text(), bytes);
+    assert.ok(again.status === 200 && isReplay(again));
+    assert.equal(again.headers.get("x-original-request-id"), first.headers.get("x-request-id"));
+    assert.equal(again.headers.get("x-session-id"), session);
+  }
+  assert.equal(stack.upstream.requests.length, 1);
+  await until(async () => (await receiptsOf(session)).length > 0, "a receipt");
+  const receipts = await receiptsOf(session);
+  assert.deepEqual(receipts.map(({ charged_tokens, charged_messages }) => [charged_messages, charged_tokens]), [[1, 18]]);
+  assert.equal((await stack.rows("SELECT 1 FROM turns WHERE session_id = ?", session)).length, 1);
+});
+
+test("a_replayed_stream_has_the_same_id_text_end_and_usage", async () => {
+  const key = fresh();
+  const fields = { stream_options: { include_usage: true } };
+  stack.upstream.next(does.stream({ pieces: ["Hello", " there", ", you", "."] }));
+  const first = await completeStream(stack, fields, keyed(key));
+  const second = await completeStream(stack, fields, keyed(key, { url: stack.urls[1] }));
+  assert.ok(!isReplay(first.response) && isReplay(second.response));
+  const said = ({ chunks, text, done }) => [done, text, chunks[0].id, chunks[0].created, chunks.at(-1).usage, chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean)];
+  assert.deepEqual(said(second), said(first));
+  assert.deepEqual(second.chunks.at(-1).usage.total_tokens, 18);
+});
+
+test("a_key_with_another_body_is_a_422_and_a_key_of_256_characters_a_400", async () => {
+  const key = fresh();
+  await complete(stack, {}, keyed(key));
+  const other = chatBody({ temperature: 1 });
+  await expectError(await postChat(stack, other, keyed(key, { url: stack.urls[1] })), 422, { code: "idempotency_key_reused" });
+  await expectError(await postChat(stack, chatBody(), keyed("k".repeat(256))), 400, { code: "invalid_value" });
+  await complete(stack, {}, keyed("k".repeat(255)));
+});
+
+test("attack_19_one_key_of_two_tenants_and_of_two_keys_of_one_tenant_is_another_request_each", async () => {
+  const key = fresh();
+  const { key: another } = await stack.addKey(stack.tenants[0].tenant_id);
+  const callers = [...stack.tenants.map((tenant) => tenant.secret_key), another];
+  const answers = await Promise.all(callers.map((caller, index) => {
+    stack.upstream.next(does.answer({ content: `answer ${index}` }));
+    return complete(stack, { messages: [{ role: "user", content: `question ${index}` }] }, keyed(key, { key: caller }));
+  }));
+  assert.equal(new Set(answers.map(({ body }) => body.id)).size, callers.length);
+  assert.equal(stack.upstream.requests.length, callers.length);
+});
+
+for (const stream of [false, true]) {
+  test(`twenty_duplicates_at_once_over_two_gateways_are_one_call_${stream ? "streamed" : "whole"}`, async () => {
+    const key = fresh();
+    const session = `session-${key}`;
+    stack.upstream.always(async (request, response) => {
+      await sleep(300);
+      await does.answerOrStream()(request, response);
+    });
+    const all = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const response = await postChat(stack, chatBody({ stream }), keyed(key, { url: stack.urls[index % 2], headers: { "x-session-id": session } }));
+        return { response, text: await response.text() };
+      }),
+    );
+    for (const { response, text } of all) {
+      assert.equal(response.status, 200, text);
+      assert.equal(stream ? readEvents(text).text : JSON.parse(text).choices[0].message.content, "Hello there.");
+    }
+    assert.equal(all.filter(({ response }) => !isReplay(response)).length, 1);
+    assert.equal(stack.upstream.requests.length, 1);
+    assert.equal((await stack.rows("SELECT 1 FROM turns WHERE session_id = ?", session)).length, 1);
+    await until(async () => (await receiptsOf(session)).length === 1, "one receipt");
+  });
+}
+
+test("a_request_whose_client_vanished_goes_on_and_answers_the_next", async () => {
+  const key = fresh();
+  const body = chatBody({ stream: true });
+  stack.upstream.next(does.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 40 }));
+  const leaving = new AbortController();
+  const first = await postChat(stack, body, keyed(key, { signal: leaving.signal }));
+  for await (const event of eventsAsTheyArrive(first)) if (event.includes("p1;")) break;
+  leaving.abort();
+  const second = await postChat(stack, body, keyed(key, { url: stack.urls[1] }));
+  assert.ok(isReplay(second));
+  const { text, done } = readEvents(await second.text());
+  assert.deepEqual([text, done], [Array.from({ length: 20 }, (_, index) => `p${index};`).join(""), true]);
+  assert.equal(stack.upstream.requests.length, 1);
+});
+
+test("an_error_before_the_first_byte_is_not_remembered", async () => {
+  const key = fresh();
+  stack.upstream.next(does.failure(400));
+  await expectError(await postChat(stack, chatBody(), keyed(key)), 400);
+  const { response } = await complete(stack, {}, keyed(key, { url: stack.urls[1] }));
+  assert.ok(!isReplay(response));
+});
+
+test("an_answer_of_more_than_256_kib_cannot_be_given_again", async () => {
+  const key = fresh();
+  stack.upstream.next(does.answer({ content: "x".repeat(300_000) }));
+  await complete(stack, {}, keyed(key));
+  const error = await expectError(await postChat(stack, chatBody(), keyed(key)), 409, { code: "conflict" });
+  assert.match(error.message, /256 KiB/);
+  assert.equal(stack.upstream.requests.length, 1);
+});
+
+test("a_replay_is_refused_to_a_key_that_was_revoked_meanwhile", async () => {
+  const idempotency = fresh();
+  const { tenant_id: tenant } = stack.tenants[0];
+  const { key, keyId } = await stack.addKey(tenant);
+  await complete(stack, {}, keyed(idempotency, { key }));
+  await stack.tell(tenant, { revoke: { key_id: keyId } });
+  await expectError(await postChat(stack, chatBody(), keyed(idempotency, { key })), 401);
+});
