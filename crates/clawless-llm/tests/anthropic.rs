@@ -224,6 +224,39 @@ fn signed_thoughts_go_back_within_a_chain_of_calls_and_without_them_there_is_no_
 }
 
 #[test]
+fn thoughts_go_back_to_the_model_that_signed_them_and_to_no_other() {
+    let body = json!({"type": "message", "role": "assistant", "model": "x", "stop_reason": "tool_use",
+        "content": [{"type": "thinking", "thinking": "hm", "signature": "sig"},
+                    {"type": "tool_use", "id": "c", "name": "f", "input": {}}],
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let models =
+        json!([{"id": "m", "thinking": "adaptive"}, {"id": "other", "thinking": "adaptive"}]);
+    let models: Vec<Model> = serde_json::from_value(models).expect("models");
+    let server = Anthropic::new("https://anthropic.example/v1", None, &models);
+    let asked = any();
+    let answer = server.decode_whole(&asked, &serde_json::to_vec(&body).expect("JSON"));
+    let choice = answer.expect("an answer").choices.remove(0);
+    // As a session stores it, and replays it with what the tool said.
+    let stored: Value = choice.to_stored().expect("JSON").read().expect("JSON");
+    let conversation = json!({"messages": [{"role": "user", "content": "Hi"}, stored,
+        {"role": "tool", "tool_call_id": "c", "content": "1"}]});
+    let sent_to = |model: &str| {
+        let mut request = request(conversation.clone());
+        request.model = model.to_owned();
+        let sent = server.encode(&request, Mode::Whole).expect("encodes");
+        serde_json::from_slice::<Value>(&sent.body).expect("JSON")
+    };
+    let thought = json!({"type": "thinking", "thinking": "hm", "signature": "sig"});
+    let signer = sent_to(&asked.model);
+    assert_eq!(signer["messages"][1]["content"][0], thought);
+    assert_eq!(signer["thinking"], Value::Null);
+    let other = sent_to("other");
+    assert_eq!(other["thinking"]["type"], "disabled");
+    assert!(!other.to_string().contains("sig"), "{other}");
+    assert_eq!(other["messages"][1]["content"][0]["type"], "tool_use");
+}
+
+#[test]
 fn formats_are_translated() {
     let messages = json!([{"role": "user", "content": "Hi"}]);
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});

@@ -14,8 +14,10 @@ const MAX_BLOCKS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// By the provider's index; blocks of unknown types keep their place.
-    blocks: Vec<(u32, Kind)>,
+    by_index: Vec<(u32, Kind)>,
     calls: u32,
+    /// The model that answers, where it is known.
+    signed_by: Option<String>,
 }
 
 #[derive(Debug)]
@@ -34,10 +36,19 @@ enum Kind {
     Unknown,
 }
 
-/// A thought as it must be given back.
+/// A thought as it must be given back, with the model that signed it: another one does not take
+/// it. The provider never sees that member.
+#[derive(Serialize)]
+struct Signed<'a> {
+    #[serde(flatten)]
+    thought: Thought<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Signed<'a> {
+enum Thought<'a> {
     Thinking {
         thinking: &'a str,
         signature: &'a str,
@@ -48,6 +59,14 @@ enum Signed<'a> {
 }
 
 impl Blocks {
+    /// The blocks of an answer by this model.
+    pub(super) fn by(model: &str) -> Self {
+        Self {
+            signed_by: Some(model.to_owned()),
+            ..Self::default()
+        }
+    }
+
     pub(super) const fn has_calls(&self) -> bool {
         self.calls > 0
     }
@@ -59,12 +78,12 @@ impl Blocks {
         block: wire::Block,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
-        if self.blocks.len() >= MAX_BLOCKS {
+        if self.by_index.len() >= MAX_BLOCKS {
             return Err(LlmError::Malformed(format!(
                 "more than {MAX_BLOCKS} blocks"
             )));
         }
-        if self.blocks.iter().any(|(known, _)| *known == index) {
+        if self.by_index.iter().any(|(known, _)| *known == index) {
             return Err(LlmError::Malformed("a block begins twice".to_owned()));
         }
         let kind = match block.r#type.as_str() {
@@ -106,7 +125,7 @@ impl Blocks {
             }
             _ => Kind::Unknown,
         };
-        self.blocks.push((index, kind));
+        self.by_index.push((index, kind));
         Ok(())
     }
 
@@ -117,7 +136,7 @@ impl Blocks {
         delta: wire::Delta,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
-        let known = self.blocks.iter_mut().rev().find(|(at, _)| *at == index);
+        let known = self.by_index.iter_mut().rev().find(|(at, _)| *at == index);
         let Some((_, kind)) = known else {
             return Err(LlmError::Malformed(
                 "more of a block that has not begun".to_owned(),
@@ -156,11 +175,14 @@ impl Blocks {
 
     /// The answer is over: the thoughts that were signed, and `{}` for calls without input.
     pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
-        let signed: Vec<Signed<'_>> = self.blocks.iter().filter_map(|(_, it)| sign(it)).collect();
-        if !signed.is_empty() {
-            out.extend(Json::of(&signed).ok().map(Delta::ThinkingBlocks));
+        let signed_by = self.signed_by.as_deref();
+        let thoughts = self.by_index.iter().filter_map(|(_, kind)| thought(kind));
+        let thoughts = thoughts.map(|thought| Signed { thought, signed_by });
+        let thoughts: Vec<_> = thoughts.collect();
+        if !thoughts.is_empty() {
+            out.extend(Json::of(&thoughts).ok().map(Delta::ThinkingBlocks));
         }
-        for (_, kind) in &mut self.blocks {
+        for (_, kind) in &mut self.by_index {
             if let Kind::Call {
                 number,
                 has_input: has_input @ false,
@@ -176,16 +198,16 @@ impl Blocks {
     }
 }
 
-fn sign(kind: &Kind) -> Option<Signed<'_>> {
+fn thought(kind: &Kind) -> Option<Thought<'_>> {
     match kind {
         Kind::Thought {
             thinking,
             signature,
-        } if !signature.is_empty() => Some(Signed::Thinking {
+        } if !signature.is_empty() => Some(Thought::Thinking {
             thinking,
             signature,
         }),
-        Kind::Sealed(data) => Some(Signed::RedactedThinking { data }),
+        Kind::Sealed(data) => Some(Thought::RedactedThinking { data }),
         _ => None,
     }
 }

@@ -90,12 +90,13 @@ pub(super) fn body(
             "a tool that must be called: it cannot stop thinking",
         ));
     }
-    let may_start = !is_forced && messages::may_think(&request.messages);
+    let may_start = !is_forced && messages::may_think(&request.messages, &request.model);
     let plan = thinking::plan(options.reasoning_effort, style, max_tokens, may_start);
+    let thinker = plan.thinks.then_some(request.model.as_str());
     let Conversation {
         mut system,
         mut messages,
-    } = messages::convert(&request.messages, plan.thinks)?;
+    } = messages::convert(&request.messages, thinker)?;
     if messages.is_empty() {
         return Err(unsupported("messages", "a conversation without a user"));
     }

@@ -6,6 +6,7 @@ use clawless_core::chat::{Content, MessageView, Part, Role, ToolCallView};
 use clawless_core::json::Json;
 use serde::Serialize;
 
+use super::signed;
 use crate::error::LlmError;
 
 /// Marks the end of what the provider should keep in its prompt cache.
@@ -88,9 +89,12 @@ impl Block {
     }
 }
 
-/// Translates a conversation. Signed thoughts go along only where the model is to think again: it
-/// takes them back within a chain of tool calls, and needs them there.
-pub(super) fn convert(messages: &[Message], thinks: bool) -> Result<Conversation, LlmError> {
+/// Translates a conversation. Thoughts that `thinker` signed go along, where that model is to
+/// think again: it takes them back within a chain of tool calls, and needs them there.
+pub(super) fn convert(
+    messages: &[Message],
+    thinker: Option<&str>,
+) -> Result<Conversation, LlmError> {
     let mut conversation = Conversation::default();
     for (position, message) in messages.iter().enumerate() {
         let view = read(message)?;
@@ -114,7 +118,7 @@ pub(super) fn convert(messages: &[Message], thinks: bool) -> Result<Conversation
                 conversation.append("user", vec![result]);
             }
             Role::Assistant => {
-                let blocks = assistant(view, thinks, &at)?;
+                let blocks = assistant(view, thinker, &at)?;
                 conversation.append("assistant", blocks);
             }
             Role::Function => return Err(unsupported(at(".role"), "function messages")),
@@ -123,14 +127,15 @@ pub(super) fn convert(messages: &[Message], thinks: bool) -> Result<Conversation
     Ok(conversation)
 }
 
-/// Whether the model may think about this conversation: within a chain of tool calls only where
-/// the calls came with signed thoughts, else the API refuses the request.
-pub(super) fn may_think(messages: &[Message]) -> bool {
+/// Whether a model may think about this conversation: within a chain of tool calls only where the
+/// calls came with thoughts that it signed, else the API refuses the request.
+pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
     let last = messages.iter().rev().find(|it| it.role() != Role::Tool);
     let in_a_chain = messages.last().is_some_and(|it| it.role() == Role::Tool);
     let signed = last
         .and_then(|message| message.view().ok())
-        .is_some_and(|view| view.thinking_blocks.is_some());
+        .and_then(|view| signed::by(model, &view.thinking_blocks?))
+        .is_some_and(|thoughts| !thoughts.is_empty());
     !in_a_chain || signed
 }
 
@@ -151,14 +156,13 @@ impl Conversation {
 
 fn assistant(
     view: MessageView,
-    thinks: bool,
+    thinker: Option<&str>,
     at: &impl Fn(&str) -> String,
 ) -> Result<Vec<Block>, LlmError> {
     let mut blocks = Vec::new();
-    if let Some(signed) = view.thinking_blocks.filter(|_| thinks) {
-        let signed: Vec<Json> = signed
-            .read()
-            .map_err(|_| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
+    if let (Some(thinker), Some(thoughts)) = (thinker, view.thinking_blocks) {
+        let signed = signed::by(thinker, &thoughts)
+            .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
         blocks.extend(signed.into_iter().map(Block::Signed));
     }
     blocks.extend(content(view.content, at)?);

@@ -3,6 +3,7 @@
 mod blocks;
 mod encode;
 mod messages;
+mod signed;
 mod stream;
 mod thinking;
 mod tools;
@@ -61,12 +62,12 @@ impl Protocol for Anthropic {
         })
     }
 
-    fn decoder(&self, _request: &LlmRequest) -> Box<dyn Decoder> {
-        Box::new(AnthropicDecoder::default())
+    fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
+        Box::new(AnthropicDecoder::by(&request.model))
     }
 
-    fn decode_whole(&self, _request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
-        stream::decode_whole(body)
+    fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
+        stream::decode_whole(&request.model, body)
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {

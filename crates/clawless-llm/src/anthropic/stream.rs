@@ -20,6 +20,16 @@ pub struct AnthropicDecoder {
     answer: Answer,
 }
 
+impl AnthropicDecoder {
+    /// A decoder for an answer by this model, which signs its thoughts.
+    pub fn by(signer: &str) -> Self {
+        Self {
+            answer: Answer::by(signer),
+            ..Self::default()
+        }
+    }
+}
+
 impl Decoder for AnthropicDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let answer = &mut self.answer;
@@ -64,6 +74,13 @@ struct Answer {
 }
 
 impl Answer {
+    fn by(signer: &str) -> Self {
+        Self {
+            blocks: Blocks::by(signer),
+            ..Self::default()
+        }
+    }
+
     fn event(&mut self, data: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if self.stopped || data.trim().is_empty() {
             return Ok(());
@@ -143,7 +160,7 @@ impl Answer {
 }
 
 /// Reads an answer that came in one piece.
-pub(super) fn decode_whole(body: &[u8]) -> Result<LlmResponse, LlmError> {
+pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let unreadable =
         |error: serde_json::Error| LlmError::Malformed(format!("unreadable JSON: {error}"));
     let event: Event = serde_json::from_slice(body).map_err(unreadable)?;
@@ -155,7 +172,7 @@ pub(super) fn decode_whole(body: &[u8]) -> Result<LlmResponse, LlmError> {
         return Err(LlmError::Malformed("there is no answer in it".to_owned()));
     }
     let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
-    let (mut answer, mut events) = (Answer::default(), Vec::new());
+    let (mut answer, mut events) = (Answer::by(signer), Vec::new());
     answer.usage.take(whole.usage.as_ref());
     let mut deltas = Vec::new();
     for (index, block) in (0..).zip(whole.content) {

@@ -32,6 +32,7 @@ struct StreamOptions {
 /// The body of a request. A stream is always asked for its usage, whatever the client wants: we
 /// are to know what it cost.
 pub(crate) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError> {
+    refuse(&request.options)?;
     let streamed = mode == Mode::Stream;
     let mut options = Cow::Borrowed(&request.options);
     if options.reasoning_effort == Some(ReasoningEffort::Adaptive) {
@@ -48,6 +49,41 @@ pub(crate) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError
         }),
     };
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
+}
+
+/// What the wire can say, but an answer to it could not be carried back: refused before it costs.
+fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
+    let mut modalities = options.modalities.iter().flatten();
+    let mut tools = options.tools.iter().flatten();
+    let refused = [
+        (
+            "modalities",
+            modalities.any(|it| it != "text"),
+            "Answers are texts here; other modalities are not carried.",
+        ),
+        (
+            "audio",
+            options.audio.is_some(),
+            "Answers are texts here; audio is not carried.",
+        ),
+        (
+            "tools",
+            tools.any(|tool| tool.function.is_none()),
+            "Custom tools are not carried; use tools of the type `function`.",
+        ),
+        (
+            "functions",
+            options.functions.is_some() || options.function_call.is_some(),
+            "`functions` and `function_call` are not carried; use `tools` and `tool_choice`.",
+        ),
+    ];
+    match refused.into_iter().find(|(_, is_asked, _)| *is_asked) {
+        Some((param, _, message)) => Err(LlmError::Unsupported {
+            message: message.to_owned(),
+            param: param.to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -209,6 +209,16 @@ fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), Ll
     enum Choice {
         Word(String),
         Named { function: Named },
+        Allowed { allowed_tools: Allowed },
+    }
+    #[derive(Deserialize)]
+    struct Allowed {
+        mode: String,
+        tools: Vec<AllowedTool>,
+    }
+    #[derive(Deserialize)]
+    struct AllowedTool {
+        function: Named,
     }
     #[derive(Deserialize)]
     struct Named {
@@ -222,20 +232,26 @@ fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), Ll
         return Ok((tools, None));
     };
     let refused = |_| unsupported("tool_choice", "this `tool_choice`");
+    let is = |tool: &Tool, named: &Named| {
+        let known = tool.function.as_ref();
+        known.is_some_and(|known| known.name == named.name)
+    };
     let word = match choice.read().map_err(refused)? {
-        Choice::Word(word) => match word.as_str() {
-            "none" => "none",
-            "required" => "required",
-            _ => "auto",
-        },
+        Choice::Word(word) => word,
         Choice::Named { function } => {
-            let is_named = |tool: &&Tool| {
-                let known = tool.function.as_ref();
-                known.is_some_and(|known| known.name == function.name)
-            };
-            tools.retain(is_named);
-            "required"
+            tools.retain(|tool| is(tool, &function));
+            "required".to_owned()
         }
+        Choice::Allowed { allowed_tools } => {
+            let allowed = &allowed_tools.tools;
+            tools.retain(|tool| allowed.iter().any(|it| is(tool, &it.function)));
+            allowed_tools.mode
+        }
+    };
+    let word = match word.as_str() {
+        "none" => "none",
+        "required" => "required",
+        _ => "auto",
     };
     Ok((tools, Some(word)))
 }
