@@ -69,7 +69,7 @@ fn explain(error: &serde_json::Error, path: String) -> ApiError {
 }
 
 /// What is wrong with a JSON text, without the place: lines and columns of a body help nobody.
-pub(crate) fn reason(error: &serde_json::Error) -> String {
+pub fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),

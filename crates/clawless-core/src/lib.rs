@@ -7,6 +7,7 @@
 pub mod api_key;
 pub mod body;
 pub mod chat;
+pub mod civil;
 pub mod cursor;
 pub mod entropy;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod llm;
 pub mod model;
 pub mod money;
+pub mod rounds;
 pub mod routing;
 pub mod session;
 pub mod signing;

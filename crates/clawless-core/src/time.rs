@@ -66,6 +66,12 @@ impl Timestamp {
         Self(self.0.saturating_add(span.0))
     }
 
+    /// This moment less a span; saturates at the epoch.
+    #[must_use]
+    pub const fn minus(self, span: Millis) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
     /// The span from `earlier` to this moment; zero where `earlier` is later.
     pub const fn since(self, earlier: Self) -> Millis {
         Millis(self.0.saturating_sub(earlier.0))

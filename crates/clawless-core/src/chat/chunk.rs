@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::activity::{Extension, ToolActivity};
 use super::response::FinishReason;
 use super::usage::Usage;
 use crate::error::ApiError;
@@ -31,6 +32,8 @@ struct Chunk<'a> {
     choices: &'a [ChunkChoice<'a>],
     #[serde(skip_serializing_if = "UsageField::is_absent")]
     usage: UsageField,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clawless: Option<Extension<&'a [ToolActivity]>>,
 }
 
 /// A chunk's `usage`: where usage was asked for, the last chunk has it and all others say `null`.
@@ -113,10 +116,23 @@ impl ChunkWriter {
         }
     }
 
+    /// Appends what server tools do: a chunk that adds nothing to the answer, and says so in a
+    /// member of its own.
+    pub fn activity(&mut self, activity: &[ToolActivity], out: &mut String) {
+        self.introduce(0, out);
+        let nothing = ChunkChoice {
+            index: 0,
+            delta: WireDelta::default(),
+            logprobs: None,
+            finish_reason: None,
+        };
+        self.chunk(&[nothing], self.no_usage(), Some(activity), out);
+    }
+
     /// Appends the end of a good answer: the usage where it was asked for, then `[DONE]`.
     pub fn finish(&self, usage: Usage, out: &mut String) {
         if self.include_usage {
-            self.chunk(&[], UsageField::Told(usage), out);
+            self.chunk(&[], UsageField::Told(usage), None, out);
         }
         out.push_str("data: [DONE]\n\n");
     }
@@ -205,15 +221,24 @@ impl ChunkWriter {
             logprobs,
             finish_reason,
         };
-        let usage = if self.include_usage {
+        self.chunk(&[choice], self.no_usage(), None, out);
+    }
+
+    const fn no_usage(&self) -> UsageField {
+        if self.include_usage {
             UsageField::Null
         } else {
             UsageField::Absent
-        };
-        self.chunk(&[choice], usage, out);
+        }
     }
 
-    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: UsageField, out: &mut String) {
+    fn chunk(
+        &self,
+        choices: &[ChunkChoice<'_>],
+        usage: UsageField,
+        activity: Option<&[ToolActivity]>,
+        out: &mut String,
+    ) {
         let chunk = Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -221,6 +246,7 @@ impl ChunkWriter {
             model: &self.model,
             choices,
             usage,
+            clawless: activity.map(|tool_executions| Extension { tool_executions }),
         };
         out.push_str("data: ");
         // Strings and numbers always serialise.

@@ -163,6 +163,24 @@ impl Message {
         })
     }
 
+    /// What a tool answered to a call.
+    pub fn of_tool(call: &str, result: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            role: Role,
+            tool_call_id: &'a str,
+            content: &'a str,
+        }
+        Ok(Self {
+            role: Role::Tool,
+            raw: Json::of(&Told {
+                role: Role::Tool,
+                tool_call_id: call,
+                content: result,
+            })?,
+        })
+    }
+
     /// Who speaks.
     pub const fn role(&self) -> Role {
         self.role

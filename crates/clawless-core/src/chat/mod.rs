@@ -1,5 +1,6 @@
 //! The chat-completions wire: what comes in, checked once, and what goes out.
 
+mod activity;
 mod carried;
 mod chunk;
 mod content;
@@ -10,6 +11,7 @@ mod response;
 mod rules;
 mod usage;
 
+pub use activity::ToolActivity;
 pub use chunk::ChunkWriter;
 pub use content::{Content, ImageUrl, Part};
 pub use message::{

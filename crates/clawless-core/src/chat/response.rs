@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::activity::{Extension, ToolActivity};
 use super::content::Content;
 use super::message::Message;
 use super::usage::Usage;
@@ -55,6 +56,8 @@ pub struct ChatCompletionResponse {
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     incomplete_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clawless: Option<Extension<Vec<ToolActivity>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -205,7 +208,15 @@ impl ChatCompletionResponse {
             usage,
             status: None,
             incomplete_reason: None,
+            clawless: None,
         }
+    }
+
+    /// Says what server tools did for the answer.
+    #[must_use]
+    pub fn with_activity(mut self, tool_executions: Vec<ToolActivity>) -> Self {
+        self.clawless = Some(Extension { tool_executions });
+        self
     }
 
     /// Says of a stored answer whether it came to its end, and why not.

@@ -64,4 +64,78 @@ impl Usage {
             completion_tokens_details: None,
         }
     }
+
+    /// What two calls used together. A part that either told is told.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let (a, b) = (self.prompt_tokens_details, other.prompt_tokens_details);
+        let prompt = both(a, b, |a, b| PromptDetails {
+            cached_tokens: sum(a.cached_tokens, b.cached_tokens),
+            cache_write_tokens: sum(a.cache_write_tokens, b.cache_write_tokens),
+            audio_tokens: sum(a.audio_tokens, b.audio_tokens),
+        });
+        let (a, b) = (
+            self.completion_tokens_details,
+            other.completion_tokens_details,
+        );
+        let completion = both(a, b, |a, b| CompletionDetails {
+            reasoning_tokens: sum(a.reasoning_tokens, b.reasoning_tokens),
+            audio_tokens: sum(a.audio_tokens, b.audio_tokens),
+            accepted_prediction_tokens: sum(
+                a.accepted_prediction_tokens,
+                b.accepted_prediction_tokens,
+            ),
+            rejected_prediction_tokens: sum(
+                a.rejected_prediction_tokens,
+                b.rejected_prediction_tokens,
+            ),
+        });
+        Self {
+            prompt_tokens: self.prompt_tokens.saturating_add(other.prompt_tokens),
+            completion_tokens: self
+                .completion_tokens
+                .saturating_add(other.completion_tokens),
+            total_tokens: self.total_tokens.saturating_add(other.total_tokens),
+            prompt_tokens_details: prompt,
+            completion_tokens_details: completion,
+        }
+    }
+}
+
+fn both<T: Default>(a: Option<T>, b: Option<T>, add: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(add(a.unwrap_or_default(), b.unwrap_or_default())),
+    }
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    both(a, b, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_either_call_told_is_in_the_sum() {
+        let cached = |cached_tokens| Usage {
+            prompt_tokens_details: Some(PromptDetails {
+                cached_tokens,
+                ..PromptDetails::default()
+            }),
+            ..Usage::of(10, 2)
+        };
+        let sum = cached(Some(4)).plus(&cached(None)).plus(&Usage::of(1, 1));
+        assert_eq!(
+            (sum.prompt_tokens, sum.completion_tokens, sum.total_tokens),
+            (21, 5, 26)
+        );
+        let details = sum.prompt_tokens_details.expect("told");
+        assert_eq!(
+            (details.cached_tokens, details.audio_tokens),
+            (Some(4), None)
+        );
+        assert_eq!(sum.completion_tokens_details, None);
+    }
 }

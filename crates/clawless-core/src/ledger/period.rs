@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::civil::{Civil, DAYS_PER_ERA, DAYS_TO_EPOCH};
 use crate::time::Timestamp;
 
 /// A calendar month in UTC; counts months since January of the year 0. Written `2025-08`.
@@ -12,24 +13,14 @@ use crate::time::Timestamp;
 pub struct Period(u32);
 
 const MILLIS_PER_DAY: u64 = 86_400_000;
-/// Days from 0000-03-01, where the civil calendar's leap days come last, to 1970-01-01.
-const DAYS_TO_EPOCH: u64 = 719_468;
-/// Days in 400 years.
-const DAYS_PER_ERA: u64 = 146_097;
 /// The last month that has a four-digit year.
 const LAST: u32 = 9999 * 12 + 11;
 
 impl Period {
     /// The month in which a moment lies.
     pub fn of(moment: Timestamp) -> Self {
-        let days = moment.as_millis() / MILLIS_PER_DAY + DAYS_TO_EPOCH;
-        let (era, day_of_era) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        // Months from March, whose lengths repeat every five months: 153 days.
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let months = (era * 400 + year_of_era) * 12 + month_from_march + 2;
+        let Civil { year, month, .. } = Civil::of(moment);
+        let months = year * 12 + month - 1;
         Self(u32::try_from(months).unwrap_or(LAST).min(LAST))
     }
 
