@@ -4,14 +4,15 @@ use clawless_core::ledger::{
     Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
     Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
 };
-use clawless_core::{ApiError, RequestId, Scope, Tokens};
+use clawless_core::{ApiError, RequestId, Scope, Tokens, Usage};
 use clawless_llm::tokens;
 
 use crate::authenticate::{incorrect, reread};
 use crate::caller::Caller;
 use crate::ledger::{Ledger, LedgerError};
 use crate::platform::Platform;
-use crate::turn::Order;
+use crate::tools::Toolbox;
+use crate::turn::{Order, Turn};
 
 /// What a model may write at most where neither the client nor the model's entry says.
 const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
@@ -37,7 +38,8 @@ pub struct Admission {
 pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, ApiError> {
     let request = &order.request;
     let primary = order.route.primary();
-    let tokens_in = tokens::of_messages(&request.messages, &request.options);
+    let tokens_in = tokens::of_messages(&request.messages, &request.options)
+        .plus(Toolbox::of(&order.caller).tokens());
     let question = Admit {
         request_id: order.request_id.clone(),
         caller: order.caller.for_ledger(),
@@ -140,6 +142,40 @@ pub async fn reprice<P: Platform>(
         ..nothing_more(admission)
     };
     ask_for(platform, admission, more).await
+}
+
+/// Has a reservation cover one more round of a turn that has used this much. `false` where the
+/// quota does not.
+///
+/// # Errors
+/// 503 where the ledger does not answer.
+pub async fn cover<P: Platform>(
+    platform: &P,
+    turn: &mut Turn,
+    used: &Usage,
+) -> Result<bool, ApiError> {
+    let more = Extend {
+        request_id: turn.request_id.clone(),
+        ticket: turn.ticket,
+        tokens_in: tokens::of_request(&turn.llm).plus(Tokens::new(used.prompt_tokens)),
+        max_tokens_out: Some(
+            turn.max_tokens_out
+                .plus(Tokens::new(used.completion_tokens)),
+        ),
+        price: None,
+        session: None,
+    };
+    let output = platform
+        .ledger()
+        .ask(&turn.tenant, Input::Extend(more))
+        .await?;
+    let Answer::Extended { max_tokens_out, .. } = output.answer else {
+        return Ok(false);
+    };
+    let left = max_tokens_out.minus(Tokens::new(used.completion_tokens));
+    turn.max_tokens_out = left.min(turn.max_tokens_out);
+    turn.llm.options.limit_output(turn.max_tokens_out);
+    Ok(turn.max_tokens_out > Tokens::ZERO)
 }
 
 /// An extension by nothing: what was granted stays.

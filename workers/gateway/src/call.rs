@@ -51,14 +51,7 @@ pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome
             Provenance::Estimated,
         ),
     };
-    let outcome = Outcome {
-        model: link.model.clone(),
-        provider: link.provider.name.clone(),
-        answer,
-        usage,
-        provenance,
-        failure: None,
-    };
+    let outcome = Outcome::of(link, answer, usage, provenance, None);
     let tries = failed.len() + 1;
     Ok((outcome, Way { tries, dropped }))
 }

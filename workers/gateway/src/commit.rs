@@ -2,12 +2,13 @@
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::ledger::SessionState;
-use clawless_core::llm::{LlmChoice, LlmRequest};
+use clawless_core::llm::LlmChoice;
 use clawless_core::session::Head;
 use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, Kept};
 use clawless_store::sessions;
+use clawless_store::tool_executions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, retry};
 
@@ -55,6 +56,7 @@ pub async fn commit<P: Platform>(
     });
     let kept = kept.transpose()?;
     let Some(session) = &turn.session else {
+        record(platform, turn, outcome).await;
         if let Some(kept) = kept {
             keep(platform, turn, &kept).await;
         }
@@ -128,28 +130,27 @@ fn new_turn<P: Platform>(
     session: &OpenSession,
     outcome: &Outcome,
 ) -> Result<NewTurn, ApiError> {
-    let first = outcome.answer.choices.first();
-    let answered = first
+    let answered = outcome
+        .last()
         .map(|choice| answered(choice, outcome.failure.is_some()))
         .transpose()?;
+    let acted = outcome.acted.as_ref();
+    let acted = acted.map_or(&[][..], |acted| &acted.messages);
     let messages = turn
         .said
         .iter()
+        .chain(acted)
         .cloned()
         .chain(answered.flatten())
         .map(|message| NewMessage {
             id: MessageId::generate(platform.time().now(), platform.entropy()),
             message,
         });
-    let said = LlmRequest {
-        model: String::new(),
-        messages: turn.said.clone(),
-        options: ChatOptions::default(),
-    };
-    let failure = outcome
-        .failure
-        .clone()
-        .map(|failure| ApiError::from(failure).code);
+    let told = acted.iter().filter(|message| message.role() == Role::Tool);
+    let said: Vec<Message> = turn.said.iter().chain(told).cloned().collect();
+    let said = tokens::of_messages(&said, &ChatOptions::default());
+    let failure = outcome.failure.as_ref().map(|failure| failure.code);
+    let first = outcome.answer.choices.first();
     Ok(NewTurn {
         session: session.id.clone(),
         expected: session.state.head,
@@ -160,14 +161,31 @@ fn new_turn<P: Platform>(
         model: outcome.model.id.clone(),
         provider: outcome.provider.clone(),
         usage: outcome.usage,
-        cost: outcome.cost(),
+        cost: outcome.cost,
         provenance: outcome.provenance,
-        stored_tokens: tokens::of_request(&said).plus(Tokens::new(outcome.usage.completion_tokens)),
+        stored_tokens: said.plus(Tokens::new(outcome.usage.completion_tokens)),
         messages: messages.collect(),
-        executions: Vec::new(),
+        executions: outcome.executions().to_vec(),
         created_at: turn.started,
         kept: None,
     })
+}
+
+/// Records what tools did for a stateless call, which has no turn to be stored with.
+async fn record<P: Platform>(platform: &P, turn: &Turn, outcome: &Outcome) {
+    let executions = outcome.executions();
+    let recorded = retry(
+        Backoff::DATABASE,
+        platform.time(),
+        platform.entropy(),
+        async || tool_executions::record(platform.sql(), &turn.tenant, executions).await,
+    );
+    if let Err(error) = recorded.await {
+        tracing::error!(
+            internal = error.internal(),
+            "what tools did is not recorded"
+        );
+    }
 }
 
 /// Keeps a stateless call's answer for whoever asks the same again. Where that fails, the next one

@@ -27,9 +27,11 @@ pub mod platform;
 pub mod prepare;
 pub mod relay;
 pub mod resume;
+pub mod rounds;
 pub mod route;
 pub mod router;
 pub mod settle;
+pub mod tools;
 pub mod turn;
 
 pub use ledger::TenantLedger;

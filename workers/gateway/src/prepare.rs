@@ -9,6 +9,7 @@ use clawless_store::sessions::{self, Place};
 use crate::admit::{Admission, extend, reprice};
 use crate::platform::Platform;
 use crate::route::{Background, route};
+use crate::tools::Toolbox;
 use crate::turn::Order;
 
 /// How much of a history can matter to a model: four bytes a token is generous for English text,
@@ -34,6 +35,8 @@ pub struct Conversation {
     pub session: Option<OpenSession>,
     /// The tenant's and the session's system prompts, the history, and what the client says.
     pub messages: Vec<Message>,
+    /// The server tools that are on.
+    pub toolbox: Toolbox,
 }
 
 /// Places the tenant's system prompt and the session's history before what the client says. Where
@@ -54,6 +57,7 @@ pub async fn prepare<P: Platform>(
     }
     let mut messages = Vec::with_capacity(order.request.messages.len() + 2);
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
+    let mut toolbox = Toolbox::of(&admission.caller);
     let session = match order.request.session_id.clone() {
         None => None,
         Some(id) => {
@@ -64,6 +68,7 @@ pub async fn prepare<P: Platform>(
             if let Some(found) = found {
                 let background = Background::of(&found, &[]);
                 route_again(platform, order, admission, background).await?;
+                toolbox.narrow(found.tools.as_deref());
                 messages.extend(system(found.system_prompt.as_deref())?);
                 let context = order.route.primary().model.context;
                 let bytes = context.get().saturating_mul(BYTES_PER_TOKEN);
@@ -85,7 +90,11 @@ pub async fn prepare<P: Platform>(
         }
     };
     messages.extend_from_slice(&order.request.messages);
-    Ok(Conversation { session, messages })
+    Ok(Conversation {
+        session,
+        messages,
+        toolbox,
+    })
 }
 
 /// Routes a request once more, with what its session brings. Where that leads to dearer models than

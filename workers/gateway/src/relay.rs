@@ -2,9 +2,10 @@
 
 use std::pin::{Pin, pin};
 
-use clawless_core::Provenance;
 use clawless_core::chat::ChunkWriter;
+use clawless_core::rounds::Veil;
 use clawless_core::time::Timer;
+use clawless_core::{ApiError, Provenance};
 use clawless_llm::{Accumulator, tokens};
 use futures_util::future::{Either, select};
 
@@ -19,15 +20,17 @@ use crate::turn::{Outcome, Turn};
 pub const BUFFERED_READS: usize = 64;
 
 /// A comment line, which every client ignores.
-const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
+pub(crate) const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 
 /// Passes an answer on until it ends or has said all that was reserved for it, and keeps what it
-/// said. A stateless answer stops when its
-/// client has left, as `departure` or a failing send tells; one that can be asked for again goes on.
+/// said. Of a round with server tools the client sees what the veil lets through. A stateless
+/// answer stops when its client has left, as `departure` or a failing send tells; one that can be
+/// asked for again goes on.
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
     begun: &mut Begun<P>,
+    mut veil: Option<Veil<'_>>,
     writer: &mut ChunkWriter,
     client: &mut Client,
     departure: &mut Departure,
@@ -66,7 +69,14 @@ pub async fn relay<P: Platform>(
                 let is_cut = allowance.cut(&mut events);
                 let mut chunks = String::with_capacity(events.len() * 256);
                 for event in &events {
-                    writer.event(event, &mut chunks);
+                    match &mut veil {
+                        None => writer.event(event, &mut chunks),
+                        Some(veil) => {
+                            if let Some(shown) = veil.let_through(event) {
+                                writer.event(&shown, &mut chunks);
+                            }
+                        }
+                    }
                 }
                 kept.push_all(&events);
                 client.send(chunks.into_bytes(), platform.time()).await;
@@ -84,18 +94,12 @@ pub async fn relay<P: Platform>(
             Provenance::Estimated,
         ),
     };
-    Outcome {
-        model: begun.link.model.clone(),
-        provider: begun.link.provider.name.clone(),
-        answer,
-        usage,
-        provenance,
-        failure,
-    }
+    let failure = failure.map(ApiError::from);
+    Outcome::of(&begun.link, answer, usage, provenance, failure)
 }
 
 /// Rings once the client has waited long enough for a sign of life.
-fn keep_alive_alarm<P: Platform>(platform: &P) -> Pin<Box<dyn Future<Output = ()>>> {
+pub(crate) fn keep_alive_alarm<P: Platform>(platform: &P) -> Pin<Box<dyn Future<Output = ()>>> {
     let (time, span) = (platform.time().clone(), platform.config().keep_alive);
     Box::pin(async move { time.sleep(span).await })
 }

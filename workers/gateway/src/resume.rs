@@ -1,8 +1,9 @@
 //! The answer of a turn that is stored, for whoever did not hear it to its end.
 
-use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Role};
+use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Message};
 use clawless_core::ledger::{Answer as LedgerAnswer, EndpointClass, Input};
 use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::rounds::stored_answer;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope, SessionId, TenantId};
 use clawless_edge::answer::Answer;
 use clawless_edge::incoming::Head;
@@ -47,18 +48,12 @@ pub async fn answer<P: Platform>(
     form: Form,
 ) -> Result<Answer, ApiError> {
     let said = messages::of_turn(platform.sql(), tenant, &turn.session, turn.head).await?;
-    // What the model said comes last, where it said anything before it broke.
-    let last = said.last().map(|stored| &stored.message);
-    let last = last.filter(|message| message.role() == Role::Assistant);
-    let choice = match last {
-        Some(message) => {
-            LlmChoice::from_stored(message, turn.finish_reason).map_err(ApiError::internal)?
-        }
-        None => LlmChoice {
-            finish_reason: turn.finish_reason,
-            ..LlmChoice::default()
-        },
-    };
+    let said: Vec<Message> = said.into_iter().map(|stored| stored.message).collect();
+    let choice = stored_answer(&said, turn.finish_reason).map_err(ApiError::internal)?;
+    let choice = choice.unwrap_or_else(|| LlmChoice {
+        finish_reason: turn.finish_reason,
+        ..LlmChoice::default()
+    });
     let broke = match TurnStatus::try_from(turn.incomplete_reason).map_err(ApiError::internal)? {
         TurnStatus::Complete => None,
         TurnStatus::Incomplete(code) => Some(code),

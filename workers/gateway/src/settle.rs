@@ -76,7 +76,7 @@ fn settlement(turn: &Turn, outcome: &Outcome, session: Option<SessionState>) -> 
         spent: Spent {
             tokens_in,
             tokens_out,
-            cost: outcome.cost(),
+            cost: outcome.cost,
         },
         provenance: outcome.provenance,
         model: Some(outcome.model.id.clone()),

@@ -8,16 +8,18 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use clawless_core::chat::{
-    ChatCompletionRequest, ChatCompletionResponse, ChunkWriter, Message, Usage,
+    ChatCompletionRequest, ChatCompletionResponse, ChunkWriter, Message, ToolActivity, Usage,
 };
 use clawless_core::ledger::{RateHeaders, Ticket};
-use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
+use clawless_core::rounds::Rounds;
 use clawless_core::{
     ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
+    ToolExecution,
 };
 use clawless_edge::answer::Answer;
-use clawless_llm::{LlmError, replay, tokens};
+use clawless_llm::{replay, tokens};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, pending, select};
 use futures_util::{FutureExt, StreamExt};
@@ -29,10 +31,12 @@ use crate::client::{Client, Departure};
 use crate::idempotency::{self, Held, Repeatable};
 use crate::platform::Platform;
 use crate::prepare::{Conversation, OpenSession, prepare};
-use crate::relay::{BUFFERED_READS, relay};
+use crate::relay::BUFFERED_READS;
 use crate::resume::Form;
-use crate::route::Route;
+use crate::rounds::{self, Acted};
+use crate::route::{Link, Route};
 use crate::settle::conclude;
+use crate::tools::Toolbox;
 
 /// A request that has been understood and not yet admitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +89,10 @@ pub struct Turn {
     pub said: Vec<Message>,
     /// The session that the turn belongs to; without one nothing is stored.
     pub session: Option<OpenSession>,
+    /// The server tools that it may use.
+    pub toolbox: Toolbox,
+    /// Their rounds, where any are offered to the model.
+    pub rounds: Option<Rounds>,
     /// The form of its answer.
     form: Form,
     /// What its answer is kept under, where it may be asked for again.
@@ -119,15 +127,48 @@ pub struct Outcome {
     pub usage: Usage,
     /// How the usage is known.
     pub provenance: Provenance,
+    /// What it cost; nothing where the model has no price.
+    pub cost: MicroDollars,
     /// Why it broke, if it did.
-    pub failure: Option<LlmError>,
+    pub failure: Option<ApiError>,
+    /// What server tools did before the answer, where the turn offered any.
+    pub acted: Option<Acted>,
 }
 
 impl Outcome {
-    /// What the call cost; nothing where the model has no price.
-    pub fn cost(&self) -> MicroDollars {
-        let price = self.model.price.as_ref();
-        price.map_or(MicroDollars::ZERO, |price| price.cost(&self.usage))
+    /// How one call of a model went.
+    pub fn of(
+        link: &Link,
+        answer: LlmResponse,
+        usage: Usage,
+        provenance: Provenance,
+        failure: Option<ApiError>,
+    ) -> Self {
+        let price = link.model.price.as_ref();
+        Self {
+            cost: price.map_or(MicroDollars::ZERO, |price| price.cost(&usage)),
+            model: link.model.clone(),
+            provider: link.provider.name.clone(),
+            answer,
+            usage,
+            provenance,
+            failure,
+            acted: None,
+        }
+    }
+
+    /// What server tools did.
+    pub fn executions(&self) -> &[ToolExecution] {
+        let acted = self.acted.as_ref();
+        acted.map_or(&[], |acted| &acted.executions)
+    }
+
+    /// The model's last answer, as a session keeps it.
+    pub fn last(&self) -> Option<&LlmChoice> {
+        match &self.acted {
+            Some(acted) => acted.last.as_ref(),
+            None => self.answer.choices.first(),
+        }
     }
 }
 
@@ -138,6 +179,9 @@ impl Turn {
         let form = order.form();
         let mut options = order.request.options;
         options.limit_output(admission.grant.max_tokens_out);
+        let toolbox = conversation.toolbox;
+        let can_call = order.route.chain().all(|link| link.model.features.tools);
+        let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers()));
         Self {
             request_id: order.request_id,
             tenant: admission.caller.tenant().id.clone(),
@@ -151,6 +195,8 @@ impl Turn {
             rates: admission.rates,
             said: order.request.messages,
             session: conversation.session,
+            rounds: rounds.flatten(),
+            toolbox,
             form,
             repeatable: order.repeatable,
             started: order.started,
@@ -160,10 +206,10 @@ impl Turn {
         }
     }
 
-    /// Whether its answer is worth having when the client has left: the session will be asked for
-    /// it, or the request will come again.
+    /// Whether it goes on when the client has left: the session will be asked for its answer, the
+    /// request will come again, or tools may be half done.
     pub const fn outlives_its_client(&self) -> bool {
-        self.session.is_some() || self.repeatable.is_some()
+        self.session.is_some() || self.repeatable.is_some() || self.rounds.is_some()
     }
 
     /// The answer as the client gets it, in one text: the body, or all events.
@@ -177,9 +223,8 @@ impl Turn {
                 serde_json::to_string(&self.body(outcome, answer)).map_err(ApiError::internal)
             }
             Form::Stream { .. } => {
-                let error = outcome.failure.clone().map(ApiError::from);
                 let writer = self.writer(&outcome.model);
-                Ok(writer.whole(&replay(answer), outcome.usage, error.as_ref()))
+                Ok(writer.whole(&replay(answer), outcome.usage, outcome.failure.as_ref()))
             }
         }
     }
@@ -190,7 +235,12 @@ impl Turn {
             ..answer
         };
         let id = completion_id(&self.request_id);
-        ChatCompletionResponse::new(id, self.started, outcome.model.id.clone(), answer)
+        let model = outcome.model.id.clone();
+        let body = ChatCompletionResponse::new(id, self.started, model, answer);
+        match outcome.executions() {
+            [] => body,
+            executions => body.with_activity(executions.iter().map(ToolActivity::ended).collect()),
+        }
     }
 
     fn writer(&self, model: &Model) -> ChunkWriter {
@@ -312,11 +362,11 @@ async fn carry_out<P: Platform>(
 /// A turn whose answer comes in one piece. Gives the reply back where no model answered.
 async fn whole<P: Platform>(
     platform: &P,
-    turn: Turn,
+    mut turn: Turn,
     departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let (mut outcome, way) = match before(departure, call::complete(platform, &turn)).await {
+    let (mut outcome, way) = match before(departure, rounds::complete(platform, &mut turn)).await {
         Some(Ok(answered)) => answered,
         Some(Err(error)) => return Err((error, reply)),
         None => {
@@ -325,7 +375,8 @@ async fn whole<P: Platform>(
         }
     };
     let stored = conclude(platform, &turn, &outcome).await;
-    let answer = stored.and_then(|()| {
+    let ended = outcome.failure.take().map_or(stored, Err);
+    let answer = ended.and_then(|()| {
         let answer = std::mem::take(&mut outcome.answer);
         let body = turn.body(&outcome, answer);
         Ok(turn.describe(Answer::of(&body)?, &outcome.model, &way))
@@ -338,11 +389,11 @@ async fn whole<P: Platform>(
 /// A turn whose answer is streamed. Gives the reply back where no model began to answer.
 async fn stream<P: Platform>(
     platform: &P,
-    turn: Turn,
+    mut turn: Turn,
     mut departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let mut begun = match before(&mut departure, call::stream(platform, &turn)).await {
+    let begun = match before(&mut departure, call::stream(platform, &turn)).await {
         Some(Ok(begun)) => begun,
         Some(Err(error)) => return Err((error, reply)),
         None => {
@@ -355,20 +406,18 @@ async fn stream<P: Platform>(
     drop(reply.send(Ok(turn.describe(answer, &begun.link.model, &begun.way))));
     let mut client = Client::new(sender);
     let mut writer = turn.writer(&begun.link.model);
-    let outcome = relay(
+    let outcome = rounds::stream(
         platform,
-        &turn,
-        &mut begun,
+        &mut turn,
+        begun,
         &mut writer,
         &mut client,
         &mut departure,
     )
     .await;
-    // Whatever the provider would still send is not wanted.
-    drop(begun);
     let stored = conclude(platform, &turn, &outcome).await;
     let mut end = String::new();
-    match outcome.failure.map(ApiError::from).map_or(stored, Err) {
+    match outcome.failure.map_or(stored, Err) {
         Ok(()) => writer.finish(outcome.usage, &mut end),
         Err(error) => {
             tracing::error!(
@@ -401,14 +450,8 @@ async fn abandon<P: Platform>(platform: &P, turn: &Turn) {
     tracing::info!("the client left before the answer began");
     let answer = LlmResponse::default();
     let primary = turn.route.primary();
-    let outcome = Outcome {
-        model: primary.model.clone(),
-        provider: primary.provider.name.clone(),
-        usage: tokens::estimate_usage(&turn.llm, &answer),
-        answer,
-        provenance: Provenance::Estimated,
-        failure: None,
-    };
+    let usage = tokens::estimate_usage(&turn.llm, &answer);
+    let outcome = Outcome::of(primary, answer, usage, Provenance::Estimated, None);
     // Nothing is stored of a stateless call, so nothing can fail but the settling, which is logged.
     drop(conclude(platform, turn, &outcome).await);
 }

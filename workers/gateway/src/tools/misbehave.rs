@@ -1,0 +1,50 @@
+//! `misbehave`: a tool that fails as it is told. Not in a release.
+
+use std::future::pending;
+
+use clawless_core::Scope;
+use clawless_core::time::Millis;
+use garde::Validate;
+use serde::Deserialize;
+
+use super::tool::{Failure, Tool, Visit};
+use crate::platform::Platform;
+
+/// Misbehaves.
+#[derive(Debug)]
+pub(super) struct Misbehave;
+
+/// How.
+#[derive(Debug, Deserialize, Validate)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// What it does.
+    #[garde(skip)]
+    how: How,
+}
+
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum How {
+    Fail,
+    Hang,
+    Mebibyte,
+}
+
+impl Tool for Misbehave {
+    const NAME: &'static str = "misbehave";
+    const DESCRIPTION: &'static str = "Fails, hangs or says too much.";
+    const PERMISSION: Scope = Scope::Tools;
+    const TIMEOUT: Millis = Millis::from_secs(1);
+    type Arguments = Arguments;
+
+    async fn run<P: Platform>(_: &Visit<'_, P>, arguments: Arguments) -> Result<String, Failure> {
+        match arguments.how {
+            How::Fail => Err(Failure::Failed("It failed, as it was told.".to_owned())),
+            How::Hang => pending().await,
+            How::Mebibyte => Ok("x".repeat(1024 * 1024)),
+        }
+    }
+}

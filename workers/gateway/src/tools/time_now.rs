@@ -1,0 +1,66 @@
+//! `time_now`: the present moment.
+
+use clawless_core::civil::Civil;
+use clawless_core::time::Millis;
+use clawless_core::{Clock, Scope};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+
+use super::tool::{Failure, Tool, Visit, json};
+use crate::platform::Platform;
+
+/// Tells the time.
+#[derive(Debug)]
+pub(super) struct TimeNow;
+
+/// What `time_now` is asked.
+#[derive(Debug, Deserialize, Validate)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Arguments {
+    /// Minutes to add for local time, such as 120 for Central European Summer Time. 0 by default.
+    #[garde(inner(range(min = -840, max = 840)))]
+    #[cfg_attr(test, schemars(range(min = -840, max = 840)))]
+    utc_offset_minutes: Option<i32>,
+}
+
+#[derive(Serialize)]
+struct Moment {
+    utc: String,
+    weekday: &'static str,
+    unix_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<String>,
+}
+
+impl Tool for TimeNow {
+    const NAME: &'static str = "time_now";
+    const DESCRIPTION: &'static str = "Tells the present date and time in UTC, and the weekday. \
+        Use it whenever an answer depends on what time it is.";
+    const PERMISSION: Scope = Scope::Tools;
+    type Arguments = Arguments;
+
+    async fn run<P: Platform>(
+        visit: &Visit<'_, P>,
+        arguments: Arguments,
+    ) -> Result<String, Failure> {
+        let now = visit.platform.time().now();
+        let local = arguments.utc_offset_minutes.map(|minutes| {
+            let span = Millis::from_secs(u64::from(minutes.unsigned_abs()) * 60);
+            let shifted = if minutes < 0 {
+                now.minus(span)
+            } else {
+                now.plus(span)
+            };
+            let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+            let civil = Civil::of(shifted);
+            format!("{civil}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        });
+        json(&Moment {
+            utc: format!("{}Z", Civil::of(now)),
+            weekday: Civil::of(now).weekday(),
+            unix_seconds: now.as_secs(),
+            local,
+        })
+    }
+}

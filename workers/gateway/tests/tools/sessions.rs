@@ -1,0 +1,160 @@
+//! The tools that read the tenant's sessions.
+
+use std::rc::Rc;
+
+use clawless_core::Millis;
+use clawless_core::time::Timer;
+use serde_json::{Value, json};
+
+use crate::support::{Customer, Deployment, answers};
+use crate::{asked, calls, customer, recorded, told};
+
+/// What one call of a tool tells the model.
+fn result_of(
+    deployment: &Rc<Deployment>,
+    customer: &Customer,
+    session: &str,
+    tool: &str,
+    arguments: &Value,
+) -> String {
+    let arguments = arguments.to_string();
+    deployment
+        .http
+        .next(calls(None, &[("c", tool, &arguments)]));
+    deployment.http.next(answers("Done."));
+    let response = deployment.say(customer, session, "Do it.");
+    assert_eq!(response.status, 200, "{}", response.body);
+    told(deployment).last().expect("a result").clone()
+}
+
+fn converse(deployment: &Rc<Deployment>, customer: &Customer, session: &str, text: &str) {
+    deployment.http.next(answers(&format!("re: {text}")));
+    let response = deployment.say(customer, session, text);
+    assert_eq!(response.status, 200, "{}", response.body);
+    deployment
+        .time
+        .run(deployment.time.sleep(Millis::from_secs(1)));
+}
+
+#[test]
+fn sessions_list_tells_the_tenants_own_page_by_page() {
+    let deployment = Deployment::new();
+    let tools = &["sessions_list", "sessions_history"];
+    let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));
+    for number in 0..23 {
+        converse(&deployment, &ours, &format!("ours-{number}"), "hello");
+    }
+    converse(&deployment, &theirs, "theirs", "a secret");
+    let list = |arguments: Value| -> Value {
+        let list = result_of(&deployment, &ours, "ours-0", "sessions_list", &arguments);
+        serde_json::from_str(&list).expect("JSON")
+    };
+    let ids = |list: &Value| -> Vec<String> {
+        let sessions = list["sessions"].as_array().expect("sessions").iter();
+        sessions
+            .map(|it| it["id"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    let first = list(json!({}));
+    assert_eq!(ids(&first).len(), 20);
+    assert_eq!(ids(&first)[0], "ours-22");
+    let second = list(json!({"after": first["next"]}));
+    assert_eq!(ids(&second), ["ours-2", "ours-1", "ours-0"]);
+    assert_eq!(second["sessions"][2]["this_session"], true);
+    assert!(second.get("next").is_none());
+    assert_eq!(ids(&list(json!({"limit": 200}))).len(), 23);
+    let refused = result_of(
+        &deployment,
+        &ours,
+        "ours-0",
+        "sessions_list",
+        &json!({"limit": 201}),
+    );
+    assert!(refused.contains("`limit`: greater than 200"), "{refused}");
+}
+
+#[test]
+fn a_list_of_long_sessions_stays_below_64_kib_and_says_that_there_are_more() {
+    let deployment = Deployment::new();
+    let customer = customer(&deployment, &["sessions_list"]);
+    for number in 0..70 {
+        converse(&deployment, &customer, &format!("s-{number}"), "hello");
+    }
+    let label = "x".repeat(512);
+    let labels: serde_json::Map<String, Value> = (0..3)
+        .map(|number| (format!("label-{number}"), json!(label)))
+        .collect();
+    let labels = Value::Object(labels).to_string();
+    deployment
+        .sql
+        .run_script(&format!("UPDATE sessions SET metadata = '{labels}'"));
+    let arguments = json!({"limit": 200});
+    let list = result_of(&deployment, &customer, "s-0", "sessions_list", &arguments);
+    assert!(list.len() <= 64 * 1024, "{}", list.len());
+    let list: Value = serde_json::from_str(&list).expect("whole JSON");
+    let shown = list["sessions"].as_array().expect("sessions").len();
+    assert!((20..70).contains(&shown), "{shown}");
+    assert!(list["next"].is_string());
+}
+
+#[test]
+fn sessions_history_tells_what_was_said_and_nothing_of_another_tenant() {
+    let deployment = Deployment::new();
+    let tools = &["sessions_history"];
+    let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));
+    converse(&deployment, &ours, "plans", "one");
+    converse(&deployment, &ours, "plans", &"long ".repeat(4096));
+    converse(&deployment, &theirs, "theirs", "a secret");
+    let history = |id: &str| {
+        let arguments = json!({"session_id": id, "limit": 3});
+        result_of(&deployment, &ours, "here", "sessions_history", &arguments)
+    };
+    let told: Value = serde_json::from_str(&history("plans")).expect("JSON");
+    let roles: Vec<&Value> = told["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .map(|message| &message["role"])
+        .collect();
+    assert_eq!(roles, ["assistant", "user", "assistant"]);
+    assert_eq!(told["messages"][0]["text"], "re: one");
+    assert_eq!(told["messages"][1]["cut"], true);
+    assert_eq!(told["has_earlier"], true);
+    // A foreign session and one that nobody has are told apart by their names alone.
+    let (foreign, random) = (history("theirs"), history("nobody"));
+    assert_eq!(foreign.replace("theirs", "nobody"), random);
+    assert!(foreign.contains("no session `theirs`"), "{foreign}");
+    assert_eq!(
+        recorded(&deployment),
+        [
+            "sessions_history succeeded",
+            "sessions_history failed",
+            "sessions_history failed"
+        ]
+    );
+}
+
+#[test]
+fn a_session_can_switch_tools_off() {
+    let deployment = Deployment::new();
+    let customer = customer(&deployment, &["time_now", "sessions_list"]);
+    converse(&deployment, &customer, "chat", "hello");
+    deployment
+        .sql
+        .run_script("UPDATE sessions SET tools = '[\"time_now\",\"misbehave\"]'");
+    converse(&deployment, &customer, "chat", "hello");
+    let asked = asked(&deployment);
+    let names = |request: &Value| -> Vec<String> {
+        let tools = request["tools"].as_array().expect("tools").iter();
+        tools
+            .map(|tool| {
+                tool["function"]["name"]
+                    .as_str()
+                    .expect("a name")
+                    .to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(names(&asked[0]), ["sessions_list", "time_now"]);
+    assert_eq!(names(&asked[1]), ["time_now"]);
+}
