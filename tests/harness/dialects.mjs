@@ -147,9 +147,41 @@ const anthropic = {
   recalled: ({ messages }) => blocks(messages, "tool_use").map(({ id, name, input }) => ({ id, name, input })),
 };
 
+const PLATFORM_CODES = { 401: 5018, 403: 5018, 404: 5007, 529: 3040 };
+
+/** The platform's own models, in the platform's own form, by the AI binding. */
+const workersAi = {
+  kind: "workers_ai",
+  // It has no address, names no reason for an answer's end, and sends each call in one piece.
+  hasAddress: false,
+  tellsReason: false,
+  splitsCalls: false,
+
+  body: (_request, { text = "Hello there.", usage = true } = {}) => ({ response: text, ...(usage ? { usage: USAGE } : {}) }),
+
+  empty: () => [{}, [], { response: null }, { usage: USAGE }],
+
+  opening: (_request, pieces) => pieces.map((response) => ({ response, p: "abdefghi" })),
+
+  closing: (_request, { usage = true } = {}) => [...(usage ? [{ response: "", usage: USAGE }] : []), "[DONE]"],
+
+  closingWithoutReason: () => [{ response: "", tool_calls: null }],
+
+  idling: () => [{ raw: ": waiting\n\n" }, { p: "abdefghi" }, { response: null, tool_calls: null }],
+
+  piece: (_request, response) => ({ response }),
+
+  malformed: () => `{"response": ${PROVIDER_SECRET}`,
+
+  reported: () => ({ internalCode: 3999, name: "InferenceUpstreamError", description: PROVIDER_SECRET }),
+
+  // Beside its own codes the platform sends plain refusals, as 429 from in front of it.
+  refusal: (status) => (status === 429 ? { errors: [{ message: PROVIDER_SECRET }] } : { internalCode: PLATFORM_CODES[status] ?? 3999, name: "E", description: PROVIDER_SECRET }),
+};
+
 function blocks(messages, type) {
   return messages.flatMap(({ content }) => (Array.isArray(content) ? content : [])).filter((block) => block.type === type);
 }
 
-/** Every wire that is spoken over HTTP. */
-export const DIALECTS = { openai, anthropic };
+/** Every wire. What a dialect does not say of itself holds as for `OpenAI`'s. */
+export const DIALECTS = { openai, anthropic, workers_ai: workersAi };

@@ -33,13 +33,19 @@ export async function startScripted() {
   for (const dialect of Object.values(DIALECTS)) {
     const add = (list, name, behaviour) => lists[list].push(models.add(dialect, `${list}-${name}`, behaviour));
     for (const [name, make] of Object.entries(IN_A_STREAM)) add("breaks", name, make(dialect));
-    add("breaks", "a_cut_within_a_call", events((request) => dialect.calls(request, CALLS).slice(0, -2)));
-    add("breaks", "a_cut_after_the_last_call", events((request) => dialect.calls(request, CALLS)));
+    if (dialect.splitsCalls !== false) {
+      add("breaks", "a_cut_within_a_call", events((request) => dialect.calls(request, CALLS).slice(0, -2)));
+      add("breaks", "a_cut_after_the_last_call", events((request) => dialect.calls(request, CALLS)));
+      add("tools", "two_at_once", callThenAnswer(dialect));
+    }
     for (const name of BEFORE) add("early", name, BEFORE_THE_FIRST_BYTE[name](dialect));
-    for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) add("whole", name, make(dialect));
+    for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
+      if (name !== "no_finish_reason" || dialect.tellsReason !== false) add("whole", name, make(dialect));
+    }
     add("good", "answer", good(dialect));
-    add("tools", "two_at_once", callThenAnswer(dialect));
   }
+  // The platform's models that take tools speak OpenAI's form behind the binding.
+  lists.tools.push(models.add({ ...DIALECTS.openai, kind: "workers_ai" }, "tools-two_at_once", callThenAnswer(DIALECTS.openai)));
   const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500" } });
   return {
     base_url: `${stack.url}/v1`,

@@ -25,7 +25,7 @@ function assertRoundTrip(text) {
 }
 
 const forEach = async (ask) => {
-  assert.equal(gateway.tools.length, 2, "one for each wire");
+  assert.equal(gateway.tools.length, 3, "one for each wire");
   for (const model of gateway.tools) await ask(model);
 };
 

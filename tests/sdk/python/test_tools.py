@@ -23,10 +23,10 @@ def tools(scripted: dict) -> list[dict]:
     return [{"type": "function", "function": {"name": call["name"], "parameters": PARAMETERS}} for call in scripted["calls"]]
 
 
-@pytest.fixture(params=[0, 1], ids=["first_wire", "second_wire"])
+@pytest.fixture(params=["openai", "anthropic", "workers_ai"])
 def model(request: pytest.FixtureRequest, scripted: dict) -> str:
-    assert len(scripted["tools"]) == 2, "one for each wire"
-    return scripted["tools"][request.param]
+    [model] = [model for model in scripted["tools"] if model.startswith(f"{request.param}-")]
+    return model
 
 
 def assert_round_trip(scripted: dict, results: dict[str, str], text: str) -> None:

@@ -1,0 +1,85 @@
+// Fault 5, and fault 10 of a whole answer: a provider that says nothing, or stops
+// saying it. For every wire, streamed and not.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import * as does from "../harness/behaviours.mjs";
+import { expectError } from "../harness/client.mjs";
+import { DIALECTS } from "../harness/dialects.mjs";
+import { bytes, good } from "../harness/faults.mjs";
+import { forEachWire, Models } from "../harness/models.mjs";
+import { ask, expectAnswer, idleFor, promise } from "../harness/promise.mjs";
+import { until } from "../harness/wait.mjs";
+
+const models = new Models();
+const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
+/** How long silence is borne. Long enough for a busy machine; the silent ones are waited for side by side. */
+const PATIENCE_MS = 4000;
+const vars = { FIRST_BYTE_TIMEOUT_MS: `${PATIENCE_MS}`, WHOLE_TIMEOUT_MS: `${PATIENCE_MS}`, IDLE_TIMEOUT_MS: `${PATIENCE_MS}` };
+before(async () => {
+  await models.start({ fallback: LAST, vars });
+  // The first request of all takes longer.
+  await expectAnswer(models, LAST, false);
+});
+after(() => models.stop());
+
+describe("silence", { concurrency: 40 }, () => {
+  forEachWire((dialect, stream, wire) => {
+    const silent = (name, behaviour) => promise(models, LAST, dialect, stream, wire, name, { behaviour, status: 504, calls: 1 });
+    silent("silence", does.silence());
+    silent("a_head_and_then_silence", headAndSilence(stream));
+    if (stream) silent("signs_of_life_for_ever", idleFor(dialect, Infinity));
+
+    const left = models.add(dialect, `${wire}-left`, does.silence());
+    test(`a_provider_that_is_waited_for_no_longer_is_hung_up_on_for_${wire}`, async () => {
+      let closed = false;
+      models.script(left, async (_request, response) => {
+        response.on("close", () => (closed = true));
+        await new Promise((resolve) => response.on("close", resolve));
+      });
+      await expectError(await ask(models, left, stream), 504);
+      await until(() => closed, "the connection is closed");
+    });
+  });
+});
+
+describe("a whole answer", { concurrency: 6 }, () => {
+  for (const [name, dialect] of Object.entries(DIALECTS)) {
+    const dripping = models.add(dialect, "dripping", async (request, response) => {
+      const whole = bytes({ raw: JSON.stringify(dialect.body(request, { text: "漢字 👩‍👩‍👧‍👦" })) });
+      response.writeHead(200, { "content-type": "application/json" });
+      for (let at = 0; at < whole.length; at += 1) {
+        response.write(whole.subarray(at, at + 1));
+        await new Promise((resolve) => setTimeout(resolve, at % 60 === 0 ? PATIENCE_MS / 4 : 0));
+      }
+      response.end();
+    });
+    test(`an_answer_that_drips_byte_by_byte_is_exact_to_the_byte_for_${name}_answer`, async () => {
+      const { text } = await expectAnswer(models, dripping, false);
+      assert.equal(text, "漢字 👩‍👩‍👧‍👦");
+    });
+
+    const stuck = models.add(dialect, "stuck", async (request, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write(JSON.stringify(dialect.body(request)).slice(0, 40));
+      await new Promise((resolve) => response.on("close", resolve));
+    });
+    test(`an_answer_that_stops_coming_is_a_504_without_charge_for_${name}_answer`, async () => {
+      const response = await ask(models, stuck, false);
+      await expectError(response, 504);
+      await models.assertUncharged(response);
+    });
+  }
+});
+
+test("nothing_is_left_reserved_after_all_this", async () => {
+  for (const caller of [models.alone, models.chained]) await models.assertNothingReserved(caller, LAST);
+});
+
+/** A head that promises an answer, and nothing after it. */
+function headAndSilence(stream) {
+  return async (_request, response) => {
+    response.writeHead(200, { "content-type": stream ? "text/event-stream" : "application/json" });
+    response.flushHeaders();
+    await new Promise((resolve) => response.on("close", resolve));
+  };
+}
