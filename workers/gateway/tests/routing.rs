@@ -272,3 +272,75 @@ fn no_answer_is_longer_than_its_model_can_give() {
     assert_eq!(described(&deployment.chat(&customer, &body)), "quick named");
     assert_eq!(sent(&deployment).1["max_completion_tokens"], 1000);
 }
+
+#[test]
+fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
+    let (deployment, customer) = offering(TenantSettings {
+        thinking: Some(ReasoningEffort::Low),
+        ..TenantSettings::default()
+    });
+    let effort = |asked: Option<&str>| {
+        let mut body = ask("Hi");
+        body["model"] = json!("deep");
+        body["session_id"] = json!("talk");
+        if let Some(asked) = asked {
+            body["reasoning_effort"] = json!(asked);
+        }
+        routed(&deployment, &customer, &body);
+        sent(&deployment).1["reasoning_effort"].clone()
+    };
+    assert_eq!(effort(None), "low");
+    deployment
+        .sql
+        .run_script("UPDATE sessions SET thinking_level = 'high' WHERE id = 'talk'");
+    assert_eq!(effort(None), "high");
+    assert_eq!(effort(Some("minimal")), "minimal");
+}
+
+#[test]
+fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
+    let providers = r#"[{"name": "claude", "kind": "anthropic", "base_url": "https://a.example/v1",
+        "models": [{"id": "signer", "thinking": "adaptive"}, {"id": "other", "thinking": "adaptive"}]}]"#;
+    let deployment = Deployment::offering(providers);
+    let customer = deployment.customer_with(
+        TenantSettings {
+            fallback: vec!["other".to_owned()],
+            ..TenantSettings::default()
+        },
+        |_| {},
+    );
+    let answer = |content: Value, reason: &str| {
+        let body = json!({"type": "message", "role": "assistant", "model": "x", "content": content,
+            "stop_reason": reason, "usage": {"input_tokens": 5, "output_tokens": 5}});
+        Reply::json(200, &body.to_string())
+    };
+    let thought = json!({"type": "thinking", "thinking": "hm", "signature": "signed-by-signer"});
+    let call = json!({"type": "tool_use", "id": "call-1", "name": "f", "input": {}});
+    deployment
+        .http
+        .next(answer(json!([thought, call]), "tool_use"));
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let say = |message: Value| {
+        let body =
+            json!({"model": "signer", "session_id": "talk", "tools": tools, "messages": [message]});
+        deployment.chat(&customer, &body)
+    };
+    let first = say(json!({"role": "user", "content": "Hi"}));
+    let message = &first.json()["choices"][0]["message"];
+    assert_eq!(message["reasoning_content"], "hm");
+    // The signer fails this time, and another model is asked in its place.
+    deployment.http.next(Reply::json(401, "{}"));
+    deployment
+        .http
+        .next(answer(json!([{"type": "text", "text": "ok"}]), "end_turn"));
+    let second = say(json!({"role": "tool", "tool_call_id": "call-1", "content": "1"}));
+    assert_eq!(described(&second), "other named");
+    let requests = deployment.http.requests();
+    let bodies: Vec<Value> = requests
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body).expect("JSON"))
+        .collect();
+    assert_eq!(bodies[1]["messages"][1]["content"], json!([thought, call]));
+    assert_eq!(bodies[2]["messages"][1]["content"], json!([call]));
+    assert_eq!(bodies[2]["thinking"]["type"], "disabled");
+}
