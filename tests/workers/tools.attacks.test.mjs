@@ -139,7 +139,7 @@ test("attack_39_no_key_and_no_secret_stands_in_what_the_model_is_shown", async (
   }
 });
 
-test("attack_18_a_tool_finds_nothing_of_another_tenant_and_says_no_more_than_of_a_random_name", async () => {
+test("a_tool_finds_nothing_of_another_tenant_and_says_no_more_than_of_a_random_name", async () => {
   stack.upstream.always(model([]));
   const theirs = stack.tenants[1].secret_key;
   await complete(stack, { messages: [{ role: "user", content: "canary-of-theirs" }] }, { key: theirs, headers: { "x-session-id": "theirs-only" } });
