@@ -59,11 +59,21 @@ pub struct WorkersAiDecoder {
     done: bool,
 }
 
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The platform's own.
+    Native,
+    /// `OpenAI`'s.
+    OpenAi,
+}
+
 #[derive(Debug)]
 struct Either {
     /// The part of the answer that has `OpenAI`'s form; a model uses one form or the other.
     openai: Answer,
-    is_openai: bool,
+    /// Known once something was said in it.
+    form: Option<Form>,
     calls: ToolCalls,
     begun: bool,
     finished: bool,
@@ -128,7 +138,7 @@ impl Either {
     fn new(max_tokens: u32, call_seed: String) -> Self {
         Self {
             openai: Answer::default(),
-            is_openai: false,
+            form: None,
             calls: ToolCalls::default(),
             begun: false,
             finished: false,
@@ -138,10 +148,22 @@ impl Either {
         }
     }
 
+    fn is_openai(&self) -> bool {
+        self.form == Some(Form::OpenAi)
+    }
+
+    /// A model uses one form or the other; of an answer in both, one half would be lost.
+    fn take_form(&mut self, form: Form) -> Result<(), LlmError> {
+        if *self.form.get_or_insert(form) == form {
+            return Ok(());
+        }
+        Err(LlmError::Malformed("an answer in two forms".to_owned()))
+    }
+
     fn event(&mut self, data: &str, out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let data = data.trim();
         if data == "[DONE]" {
-            if self.begun && !self.is_openai {
+            if self.begun && !self.is_openai() {
                 self.finish(out)?;
             }
             self.check_whole()?;
@@ -163,18 +185,23 @@ impl Either {
             return Err(failure::reported(&report.unwrap_or_default()));
         }
         if native.choices.is_some() {
-            self.is_openai = true;
+            self.take_form(Form::OpenAi)?;
             self.openai.take(json, out)?;
             self.begun = self.openai.has_begun();
             return Ok(());
         }
-        self.begun |= native.response.is_some() || native.tool_calls.is_some();
         let mut deltas = Vec::new();
-        let text = native.response.map(|json| {
+        let text = native.response.as_ref().map(|json| {
             let text: Result<String, _> = json.read();
             text.unwrap_or_else(|_| json.as_str().to_owned())
         });
-        deltas.extend(text.filter(|text| !text.is_empty()).map(Delta::Content));
+        let text = text.filter(|text| !text.is_empty());
+        let has_calls = native.tool_calls.as_ref().is_some_and(|it| !it.is_empty());
+        if text.is_some() || has_calls {
+            self.take_form(Form::Native)?;
+        }
+        self.begun |= native.response.is_some() || native.tool_calls.is_some();
+        deltas.extend(text.map(Delta::Content));
         for call in native.tool_calls.into_iter().flatten() {
             let seed = &self.call_seed;
             let make_id = |number: usize| format!("call_{seed}_{number}");
@@ -208,7 +235,7 @@ impl Either {
     }
 
     fn check_whole(&self) -> Result<(), LlmError> {
-        if self.is_openai {
+        if self.is_openai() {
             return self.openai.check_whole();
         }
         match (self.begun, self.finished) {
@@ -240,7 +267,7 @@ pub(super) fn whole(
 ) -> Result<LlmResponse, LlmError> {
     let (mut answer, mut events) = (Either::new(max_tokens, call_seed), Vec::new());
     answer.take(body, &mut events)?;
-    if answer.begun && !answer.is_openai {
+    if answer.begun && !answer.is_openai() {
         answer.finish(&mut events)?;
     }
     answer.check_whole()?;
