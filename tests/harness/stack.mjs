@@ -137,6 +137,12 @@ class Stack {
     if (response.status !== 200) throw new Error(`the alarm failed: ${await response.text()}`);
   }
 
+  /** Delivers the gateway's hourly cron trigger; gives its outcome. */
+  async cron() {
+    const worker = await this.#runtime.getWorker(this.#names[0]);
+    return (await worker.scheduled({ cron: "17 * * * *" })).outcome;
+  }
+
   /** Takes a tenant's ledger out of memory. */
   evict(tenant) {
     return this.#runtime.unsafeEvictDurableObject(this.#names[0], "TenantLedger", { name: tenant });

@@ -136,3 +136,13 @@ test("a_replay_is_refused_to_a_key_that_was_revoked_meanwhile", async () => {
   await stack.tell(tenant, { revoke: { key_id: keyId } });
   await expectError(await postChat(stack, chatBody(), keyed(idempotency, { key })), 401);
 });
+
+test("the_hourly_trigger_forgets_what_is_a_day_old_and_nothing_younger", async () => {
+  const [old, young] = [fresh(), fresh()];
+  for (const key of [old, young]) await complete(stack, {}, keyed(key));
+  await stack.rows("UPDATE idempotency SET expires_at = ?1 WHERE idempotency_key = ?2", Date.now() - 1, old);
+  assert.equal(await stack.cron(), "ok");
+  const kept = await stack.rows("SELECT idempotency_key AS key FROM idempotency WHERE idempotency_key IN (?1, ?2)", old, young);
+  assert.deepEqual(kept, [{ key: young }]);
+  assert.ok(!isReplay((await complete(stack, {}, keyed(old))).response));
+});

@@ -19,6 +19,7 @@ pub mod cors;
 pub mod faults;
 pub mod forward;
 pub mod health;
+pub mod housekeeping;
 pub mod idempotency;
 pub mod ledger;
 pub mod memory;
@@ -34,11 +35,28 @@ pub mod settle;
 pub mod tools;
 pub mod turn;
 
+use clawless_core::Clock;
+use clawless_edge::d1::D1;
+use clawless_edge::time::EdgeTime;
+use clawless_edge::worker_entry;
 pub use ledger::TenantLedger;
-use worker::{Context, Env, Request, Response, event};
+use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 /// Every request comes in here.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     router::serve(request, env, context).await
+}
+
+/// The cron trigger: once an hour.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    worker_entry::start_logging(&env);
+    let database = D1::new(env.d1(bindings::DB).ok());
+    if let Err(error) = housekeeping::clean(&database, EdgeTime.now()).await {
+        tracing::error!(
+            internal = error.internal(),
+            "the housekeeping waits for the next hour"
+        );
+    }
 }

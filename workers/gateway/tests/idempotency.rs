@@ -13,6 +13,7 @@ use std::rc::Rc;
 use clawless_core::Millis;
 use clawless_core::ledger::Period;
 use clawless_core::time::{Clock, Timer};
+use clawless_gateway::housekeeping;
 use clawless_testkit::Fault;
 use clawless_testkit::provider::{Reply, Step};
 use futures_util::future::{Either, join, join_all, select};
@@ -391,4 +392,26 @@ fn without_the_header_nothing_more_is_asked() {
         deployment.sql.calls() - before
     };
     assert_eq!((calls(None), calls(Some("k"))), (0, 2));
+}
+
+#[test]
+fn after_a_day_an_answer_is_forgotten_and_its_row_goes() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "order-1");
+    deployment.http.always(answers("Hello."));
+    headers.send(&deployment, &ask("Hi"));
+    let clean = || {
+        let now = deployment.time.now();
+        let cleaned = deployment.run(housekeeping::clean(&deployment.sql, now));
+        cleaned.expect("cleaned");
+        deployment.sql.count("SELECT count(*) FROM idempotency")
+    };
+    let day = Millis::from_secs(24 * 60 * 60);
+    deployment.time.advance(Millis::new(day.get() - 1));
+    assert_eq!(clean(), 1);
+    assert!(is_replay(&headers.send(&deployment, &ask("Hi"))));
+    deployment.time.advance(Millis::new(1));
+    assert_eq!(clean(), 0);
+    assert!(!is_replay(&headers.send(&deployment, &ask("Hi"))));
 }
