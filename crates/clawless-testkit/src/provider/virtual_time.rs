@@ -38,12 +38,14 @@ impl VirtualTime {
     pub fn advance(&self, span: Millis) {
         let shared = &self.shared;
         shared.now.set(shared.now.get().saturating_add(span.get()));
-        let due: Vec<_> = shared
-            .alarms
-            .borrow()
-            .range(..=(shared.now.get(), u64::MAX))
-            .map(|(_, waker)| waker.clone())
+        // They are taken out here: whoever sleeps may not look again for long, and must not hold up
+        // the others until then.
+        let mut alarms = shared.alarms.borrow_mut();
+        let later = alarms.split_off(&(shared.now.get().saturating_add(1), 0));
+        let due: Vec<Waker> = std::mem::replace(&mut *alarms, later)
+            .into_values()
             .collect();
+        drop(alarms);
         due.into_iter().for_each(Waker::wake);
     }
 

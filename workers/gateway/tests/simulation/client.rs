@@ -1,0 +1,161 @@
+//! Clients: they ask, leave in the middle, come back, and ask the same twice at once.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+
+use clawless_core::RequestId;
+use clawless_core::time::Timer;
+use clawless_edge::incoming::Head;
+use clawless_gateway::chat;
+use futures_util::future::{Either, join, select};
+use serde_json::{Value, json};
+
+use super::gateway::{Gateway, Shared};
+use crate::support::{Customer, Response, read};
+
+/// What a client was told as the end of an answer.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The name of its question.
+    pub question: String,
+    /// Which tenant's.
+    pub tenant: usize,
+    /// In which session.
+    pub session: Option<&'static str>,
+    /// The request that was answered, by the completion's id.
+    pub request: String,
+    pub text: String,
+    /// Whether it came to its good end.
+    pub is_whole: bool,
+}
+
+/// A client of one tenant.
+pub struct Client {
+    pub shared: Shared,
+    pub gateways: Vec<Rc<Gateway>>,
+    pub customer: Rc<Customer>,
+    pub tenant: usize,
+    pub number: usize,
+    pub heard: Rc<RefCell<Vec<Heard>>>,
+}
+
+/// One question, however often it is asked.
+struct Question {
+    name: String,
+    session: Option<&'static str>,
+    key: Option<String>,
+    stream: bool,
+}
+
+const SESSIONS: [&str; 2] = ["one", "two"];
+
+impl Client {
+    /// Asks some questions, one after another.
+    pub async fn live(self) {
+        let dice = self.shared.dice.clone();
+        for round in 0..2 {
+            self.pause(4000).await;
+            let name = format!("t{}-c{}-{round}", self.tenant, self.number);
+            let session = match dice.below(3) {
+                0 => None,
+                other => Some(SESSIONS[usize::from(other == 1)]),
+            };
+            let question = Question {
+                key: dice.percent(60).then(|| format!("key-{name}")),
+                stream: dice.percent(60),
+                session,
+                name,
+            };
+            self.ask(&question).await;
+        }
+    }
+
+    async fn pause(&self, below: u64) {
+        let span = self.shared.dice.millis(below);
+        self.shared.deployment.time.sleep(span).await;
+    }
+
+    /// Asks until there is an answer, where asking again is safe; else once.
+    async fn ask(&self, question: &Question) {
+        let tries = if question.key.is_some() { 4 } else { 1 };
+        for _ in 0..tries {
+            let is_heard = if question.key.is_some() && self.shared.dice.percent(30) {
+                let (one, other) = join(self.send(question), self.send(question)).await;
+                one || other
+            } else {
+                self.send(question).await
+            };
+            if is_heard {
+                return;
+            }
+            self.pause(30_000).await;
+        }
+    }
+
+    /// Sends the question through one of the gateways; in one of five times it leaves before long.
+    async fn send(&self, question: &Question) -> bool {
+        let dice = &self.shared.dice;
+        let gateway = &self.gateways[usize::from(dice.percent(50))];
+        let patience = if dice.percent(20) { 3000 } else { 10_000_000 };
+        let patience = dice.millis(patience);
+        let time = self.shared.deployment.time.clone();
+        let leaving_time = time.clone();
+        let departure = async move { leaving_time.sleep(patience).await };
+        let isolate = gateway.isolate();
+        let bearer = format!("Bearer {}", self.customer.key);
+        let mut headers = vec![
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        headers.extend(question.session.map(|session| ("x-session-id", session)));
+        headers.extend(question.key.as_deref().map(|key| ("idempotency-key", key)));
+        let head = Head::new("POST", "/v1/chat/completions", headers);
+        let body = json!({
+            "model": "small", "stream": question.stream,
+            "messages": [{"role": "user", "content": question.name}],
+        });
+        let body = async { Ok(body.to_string().into_bytes()) };
+        let request = self.shared.deployment.new_request();
+        let asked = gateway.while_alive(async {
+            read(chat::create(&isolate, &request, &head, body, departure).await).await
+        });
+        let response = match select(pin!(asked), pin!(time.sleep(patience))).await {
+            Either::Left((Some(response), _)) => response,
+            // The isolate died, or the client is gone.
+            Either::Left((None, _)) | Either::Right(_) => return false,
+        };
+        self.hear(question, &response, &request)
+    }
+
+    /// Notes the end of an answer; says whether it was one.
+    fn hear(&self, question: &Question, response: &Response, request: &RequestId) -> bool {
+        if response.status != 200 {
+            let told = response.code();
+            // Only our own defects are answered so.
+            assert_ne!(told, "internal_error", "{request}: {}", response.body);
+            return false;
+        }
+        let (id, text, is_whole) = if question.stream {
+            let events = response.events();
+            (events[0]["id"].clone(), response.text(), response.is_done())
+        } else {
+            let body = response.json();
+            let content = &body["choices"][0]["message"]["content"];
+            (body["id"].clone(), text_of(content), true)
+        };
+        self.heard.borrow_mut().push(Heard {
+            question: question.name.clone(),
+            tenant: self.tenant,
+            session: question.session,
+            request: text_of(&id).replace("chatcmpl-", "req_"),
+            text,
+            is_whole,
+        });
+        true
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}

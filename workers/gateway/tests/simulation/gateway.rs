@@ -1,0 +1,226 @@
+//! One isolate of the gateway: the real stages over a database and a ledger that fail, until it
+//! dies with everything that runs in it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use clawless_core::TenantId;
+use clawless_core::ledger::{Input, Output};
+use clawless_core::time::Timer;
+use clawless_gateway::config::Config;
+use clawless_gateway::ledger::{Ledger, LedgerError};
+use clawless_gateway::memory::Memory;
+use clawless_gateway::platform::Platform;
+use clawless_store::{Sql, SqlError, Statement};
+use clawless_testkit::provider::VirtualTime;
+use clawless_testkit::{Fault, MemoryKv, SeededEntropy};
+use futures_util::future::{Either, LocalBoxFuture, select};
+use serde::de::DeserializeOwned;
+
+use super::dice::Dice;
+use super::provider::Provider;
+use crate::support::Deployment;
+
+/// What all isolates and clients share.
+#[derive(Clone)]
+pub struct Shared {
+    pub deployment: Rc<Deployment>,
+    pub dice: Dice,
+    /// Whether nothing fails any more.
+    pub is_calm: Rc<Cell<bool>>,
+}
+
+impl Shared {
+    /// Whether a fault of this chance, in percent, happens now.
+    fn strikes(&self, chance: u64) -> bool {
+        !self.is_calm.get() && self.dice.percent(chance)
+    }
+
+    async fn network(&self) {
+        let span = self.dice.millis(20);
+        self.deployment.time.sleep(span).await;
+    }
+}
+
+/// The database, behind a network that breaks before and after the work.
+pub struct FaultySql(Shared);
+
+impl FaultySql {
+    fn fault(&self) -> Option<Fault> {
+        match () {
+            () if self.0.strikes(4) => Some(Fault::Before(Fault::LOST)),
+            () if self.0.strikes(4) => Some(Fault::After(Fault::LOST)),
+            () if self.0.strikes(1) => Some(Fault::Before(Fault::OVERLOADED)),
+            () => None,
+        }
+    }
+}
+
+impl Sql for FaultySql {
+    async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError> {
+        self.0.network().await;
+        let sql = &self.0.deployment.sql;
+        sql.plan([self.fault()]);
+        let rows = sql.query(statement).await;
+        self.0.network().await;
+        rows
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
+        self.0.network().await;
+        let sql = &self.0.deployment.sql;
+        sql.plan([self.fault()]);
+        let done = sql.batch(statements).await;
+        self.0.network().await;
+        done
+    }
+}
+
+/// The ledgers, behind such a network too.
+pub struct FaultyLedger(Shared);
+
+impl Ledger for FaultyLedger {
+    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+        self.0.network().await;
+        let lost = || LedgerError("lost".to_owned());
+        if self.0.strikes(1) {
+            return Err(lost());
+        }
+        let output = self.0.deployment.ask(tenant, input).await;
+        self.0.network().await;
+        if self.0.strikes(1) {
+            Err(lost())
+        } else {
+            output
+        }
+    }
+}
+
+/// An isolate.
+pub struct Gateway {
+    shared: Shared,
+    sql: FaultySql,
+    ledger: FaultyLedger,
+    http: Provider,
+    memory: RefCell<Rc<Memory>>,
+    tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    /// How often it has died.
+    deaths: Cell<u32>,
+}
+
+/// A gateway as one request sees it.
+pub struct Isolate {
+    gateway: Rc<Gateway>,
+    memory: Rc<Memory>,
+}
+
+impl Gateway {
+    pub fn new(shared: &Shared, http: &Provider) -> Rc<Self> {
+        Rc::new(Self {
+            sql: FaultySql(shared.clone()),
+            ledger: FaultyLedger(shared.clone()),
+            http: http.clone(),
+            memory: RefCell::default(),
+            tasks: RefCell::default(),
+            deaths: Cell::new(0),
+            shared: shared.clone(),
+        })
+    }
+
+    /// The platform of a request.
+    pub fn isolate(self: &Rc<Self>) -> Rc<Isolate> {
+        Rc::new(Isolate {
+            gateway: Rc::clone(self),
+            memory: Rc::clone(&self.memory.borrow()),
+        })
+    }
+
+    /// Dies at once, with its memory and all that runs in it.
+    pub fn die(&self) {
+        self.deaths.set(self.deaths.get() + 1);
+        self.memory.take();
+        drop(self.tasks.take());
+    }
+
+    /// What a request gives, if its isolate lives so long.
+    pub async fn while_alive<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        let born = self.deaths.get();
+        let death = poll_fn(|_| {
+            if self.deaths.get() == born {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        });
+        // Death is looked at first: who is dead says nothing.
+        match select(death, std::pin::pin!(request)).await {
+            Either::Left(_) => None,
+            Either::Right((output, _)) => Some(output),
+        }
+    }
+
+    /// Lets every task go on; says whether none is left.
+    pub fn run_tasks(&self, context: &mut Context<'_>) -> bool {
+        let mut tasks = self.tasks.take();
+        tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+        let mut fresh = self.tasks.borrow_mut();
+        if !fresh.is_empty() {
+            // They have not been looked at yet.
+            context.waker().wake_by_ref();
+        }
+        tasks.append(&mut fresh);
+        *fresh = tasks;
+        fresh.is_empty()
+    }
+}
+
+impl Platform for Isolate {
+    type Sql = FaultySql;
+    type Kv = MemoryKv<VirtualTime>;
+    type Http = Provider;
+    type Time = VirtualTime;
+    type Entropy = SeededEntropy;
+    type Ledger = FaultyLedger;
+
+    fn sql(&self) -> &FaultySql {
+        &self.gateway.sql
+    }
+
+    fn kv(&self) -> &MemoryKv<VirtualTime> {
+        &self.gateway.shared.deployment.kv
+    }
+
+    fn http(&self) -> &Provider {
+        &self.gateway.http
+    }
+
+    fn time(&self) -> &VirtualTime {
+        &self.gateway.shared.deployment.time
+    }
+
+    fn entropy(&self) -> &SeededEntropy {
+        self.gateway.shared.deployment.entropy()
+    }
+
+    fn ledger(&self) -> &FaultyLedger {
+        &self.gateway.ledger
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    async fn may_guess(&self, _address: &str) -> bool {
+        true
+    }
+
+    fn config(&self) -> &Rc<Config> {
+        self.gateway.shared.deployment.config()
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.gateway.tasks.borrow_mut().push(task);
+    }
+}

@@ -1,0 +1,8 @@
+//! The parts of the simulation.
+
+pub mod client;
+pub mod dice;
+pub mod gateway;
+pub mod oracle;
+pub mod provider;
+pub mod world;

@@ -1,0 +1,146 @@
+//! A world: tenants, clients, two isolates that die, alarms, and an end at which all is counted.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use clawless_core::Millis;
+use clawless_core::limits::Override;
+use clawless_core::tenant::TenantSettings;
+use clawless_core::time::{Clock, Timer};
+use clawless_gateway::ledger::work::work_off;
+use clawless_testkit::Fault;
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+
+use super::client::{Client, Heard};
+use super::dice::Dice;
+use super::gateway::{Gateway, Shared};
+use super::provider::Provider;
+use crate::support::{Customer, Deployment};
+
+const TENANTS: usize = 2;
+const CLIENTS: usize = 3;
+
+/// A world that came to its end.
+pub struct World {
+    pub deployment: Rc<Deployment>,
+    pub customers: Vec<Rc<Customer>>,
+    pub provider: Provider,
+    pub heard: Vec<Heard>,
+    pub deaths: u32,
+}
+
+/// Lives a seed through.
+pub fn live(seed: u64) -> World {
+    let deployment = Deployment::of_seed(seed);
+    let shared = Shared {
+        deployment: Rc::clone(&deployment),
+        dice: Dice::new(seed),
+        is_calm: Rc::new(Cell::new(false)),
+    };
+    let mut settings = TenantSettings::default();
+    settings.limits.requests_per_minute = Override::Unlimited;
+    settings.limits.concurrent = Override::Unlimited;
+    let provider = Provider::new(&shared);
+    let gateways: Vec<_> = (0..2).map(|_| Gateway::new(&shared, &provider)).collect();
+    let customers: Vec<Rc<Customer>> = (0..TENANTS)
+        .map(|_| Rc::new(deployment.customer_with(settings.clone(), |_| {})))
+        .collect();
+    let heard: Rc<RefCell<Vec<Heard>>> = Rc::default();
+    let clients = (0..TENANTS * CLIENTS).map(|number| {
+        let tenant = number % TENANTS;
+        let client = Client {
+            shared: shared.clone(),
+            gateways: gateways.clone(),
+            customer: Rc::clone(&customers[tenant]),
+            tenant,
+            number,
+            heard: Rc::clone(&heard),
+        };
+        client.live()
+    });
+    let clients = join_all(clients).map(drop).boxed_local();
+    let deaths = Rc::new(Cell::new(0));
+    let fate = fate(shared.clone(), gateways.clone(), Rc::clone(&deaths)).boxed_local();
+    let alarms = alarms(shared.clone(), customers.clone()).boxed_local();
+    run(&deployment, &gateways, clients, vec![fate, alarms]);
+    shared.is_calm.set(true);
+    // Every reservation ends, every second look is taken, and what waits is sent.
+    for _ in 0..4 {
+        deployment.time.advance(Millis::from_secs(700));
+        for customer in &customers {
+            deployment.ring(&customer.tenant);
+        }
+    }
+    let heard = heard.take();
+    World {
+        deployment,
+        customers,
+        provider,
+        heard,
+        deaths: deaths.get(),
+    }
+}
+
+/// Kills an isolate every now and then.
+async fn fate(shared: Shared, gateways: Vec<Rc<Gateway>>, deaths: Rc<Cell<u32>>) {
+    let began = shared.deployment.time.now();
+    loop {
+        let age = shared.deployment.time.now().since(began);
+        assert!(age < Millis::from_secs(4 * 3600), "somebody waits for ever");
+        let span = shared.dice.millis(20_000);
+        shared.deployment.time.sleep(span).await;
+        gateways[usize::from(shared.dice.percent(50))].die();
+        deaths.set(deaths.get() + 1);
+    }
+}
+
+/// Delivers the ledgers' alarms. Their own database calls fail too, and are repeated.
+async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
+    let deployment = &shared.deployment;
+    loop {
+        let span = shared.dice.millis(6000);
+        deployment.time.sleep(span).await;
+        for customer in &customers {
+            if shared.dice.percent(10) {
+                deployment.sql.plan([Some(Fault::After(Fault::LOST))]);
+            }
+            let shell = deployment.shell(&customer.tenant);
+            let work = work_off(&*shell, &deployment.time, &deployment.sql, &customer.tenant);
+            let done = work.await;
+            deployment.sql.unplan();
+            drop(done);
+        }
+    }
+}
+
+/// Lets everybody live until the clients are done and no task is left.
+fn run(
+    deployment: &Deployment,
+    gateways: &[Rc<Gateway>],
+    clients: LocalBoxFuture<'static, ()>,
+    mut others: Vec<LocalBoxFuture<'static, ()>>,
+) {
+    let mut clients = Some(clients);
+    deployment.time.run(poll_fn(move |context| {
+        for other in &mut others {
+            let _ = other.as_mut().poll(context);
+        }
+        if let Some(living) = clients.as_mut()
+            && living.as_mut().poll(context).is_ready()
+        {
+            clients = None;
+        }
+        let mut is_quiet = true;
+        for gateway in gateways {
+            is_quiet &= gateway.run_tasks(context);
+        }
+        if clients.is_none() && is_quiet {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }));
+}
