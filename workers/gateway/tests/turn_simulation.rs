@@ -22,7 +22,7 @@ use std::thread;
 use simulation::{oracle, world};
 
 const SEEDS: u64 = 1000;
-const THREADS: u64 = 4;
+const THREADS: usize = 4;
 
 /// Names the seed when a test fails.
 struct Named(u64);
@@ -68,7 +68,7 @@ fn no_turn_is_lost_doubled_or_interleaved_and_every_token_is_charged_once() {
         return;
     }
     let shares: Vec<_> = (0..THREADS)
-        .map(|first| thread::spawn(move || run((first..SEEDS).step_by(THREADS as usize))))
+        .map(|first| thread::spawn(move || run((0..SEEDS).skip(first).step_by(THREADS))))
         .collect();
     let shares = shares
         .into_iter()

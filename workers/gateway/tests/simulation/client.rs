@@ -67,7 +67,7 @@ impl Client {
                 session,
                 name,
             };
-            self.ask(&question).await;
+            Box::pin(self.ask(&question)).await;
         }
     }
 
@@ -81,10 +81,10 @@ impl Client {
         let tries = if question.key.is_some() { 4 } else { 1 };
         for _ in 0..tries {
             let is_heard = if question.key.is_some() && self.shared.dice.percent(30) {
-                let (one, other) = join(self.send(question), self.send(question)).await;
+                let (one, other) = Box::pin(join(self.send(question), self.send(question))).await;
                 one || other
             } else {
-                self.send(question).await
+                Box::pin(self.send(question)).await
             };
             if is_heard {
                 return;

@@ -57,6 +57,7 @@ pub struct Deployment {
     memory: Memory,
     ledgers: RefCell<HashMap<TenantId, Rc<Shell<MapRows>>>>,
     guesses: Cell<u32>,
+    questions: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -114,6 +115,7 @@ impl Deployment {
             memory: Memory::default(),
             ledgers: RefCell::default(),
             guesses: Cell::new(0),
+            questions: Cell::new(0),
             tasks: RefCell::default(),
             time,
         })
@@ -276,6 +278,11 @@ impl Deployment {
         read(answer.await).await
     }
 
+    /// How often the ledgers were asked.
+    pub fn questions(&self) -> u32 {
+        self.questions.get()
+    }
+
     /// A tenant's ledger.
     pub fn shell(&self, tenant: &TenantId) -> Rc<Shell<MapRows>> {
         let mut ledgers = self.ledgers.borrow_mut();
@@ -374,6 +381,7 @@ impl Platform for Deployment {
 /// The tenants' ledgers, each in memory.
 impl Ledger for Deployment {
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+        self.questions.set(self.questions.get() + 1);
         let shell = self.shell(tenant);
         shell
             .ask(&self.time, input)
