@@ -22,6 +22,8 @@ pub enum Body {
     Empty,
     /// A JSON text.
     Json(String),
+    /// A JSON text, piece by piece.
+    JsonPieces(LocalBoxStream<'static, Vec<u8>>),
     /// Server-sent events, as they come.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// An answer of another Worker, passed on as it is.
@@ -99,7 +101,7 @@ impl Answer {
         }
         let content_type = match self.body {
             Body::Events(_) => Some("text/event-stream; charset=utf-8"),
-            Body::Json(_) => Some("application/json"),
+            Body::Json(_) | Body::JsonPieces(_) => Some("application/json"),
             Body::Empty | Body::Foreign(_) => None,
         };
         if let Some(content_type) = content_type {
@@ -111,7 +113,7 @@ impl Answer {
         match self.body {
             Body::Empty => Ok(builder.empty()),
             Body::Json(text) => Ok(builder.fixed(text.into_bytes())),
-            Body::Events(events) => builder
+            Body::Events(events) | Body::JsonPieces(events) => builder
                 .from_stream(
                     events
                         .map(Ok::<_, Infallible>)

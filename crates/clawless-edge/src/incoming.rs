@@ -1,5 +1,7 @@
 //! Requests as the stages see them: plain values, without the runtime.
 
+use std::borrow::Cow;
+
 use clawless_core::{ApiError, ErrorCode};
 use futures_util::StreamExt;
 use js_sys::Promise;
@@ -13,6 +15,8 @@ pub struct Head {
     pub method: String,
     /// The path as it was sent, without the query; nothing is decoded or collapsed.
     pub path: String,
+    /// The query as it was sent, without the question mark.
+    query: String,
     /// Names in lower case; values of a repeated header are joined by `, `.
     headers: Vec<(String, String)>,
 }
@@ -29,15 +33,17 @@ pub enum Authorization<'a> {
 }
 
 impl Head {
-    /// A head; names are taken in lower case.
+    /// A head; names are taken in lower case. The path may bring a query.
     pub fn new<'a>(
         method: &str,
         path: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
+            query: query.to_owned(),
             headers: headers
                 .into_iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
@@ -51,6 +57,11 @@ impl Head {
             // `Request::method` reads methods that it does not know as GET.
             method: request.inner().method(),
             path: request.path(),
+            query: request
+                .inner()
+                .url()
+                .split_once('?')
+                .map_or_else(String::new, |(_, query)| query.to_owned()),
             headers: request.headers().entries().collect(),
         }
     }
@@ -74,6 +85,11 @@ impl Head {
             }
             _ => Authorization::Other,
         }
+    }
+
+    /// The parameters of the query, decoded, in their order.
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query.as_bytes())
     }
 
     /// Checks that the body is plain JSON, by what the head says of it.

@@ -55,6 +55,19 @@ pub async fn retrieve<P: Platform>(
     Ok(Answer::of(&found)?.with_headers(rates.pairs()))
 }
 
+/// Checks that a name is one of those that the caller may ask for.
+///
+/// # Errors
+/// 404 in `OpenAI`'s words.
+pub fn require_known(config: &Config, caller: &Caller, name: Option<&str>) -> Result<(), ApiError> {
+    match name {
+        Some(name) if !entries(config, caller).any(|entry| entry.id == name) => {
+            Err(not_found(name))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `auto`, the aliases that lead somewhere, and the models, each name once.
 fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = Entry<'a>> {
     let ours = std::iter::once(AUTO).chain(aliases(config, caller.tenant()));

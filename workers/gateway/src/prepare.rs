@@ -2,13 +2,14 @@
 
 use clawless_core::ledger::SessionState;
 use clawless_core::session::Session;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, Role, SessionId, TenantId, Tokens};
+use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
 use clawless_store::messages::{self, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
 use crate::admit::{Admission, extend, reprice};
 use crate::platform::Platform;
 use crate::route::{Background, route};
+use crate::sessions::no_such_session;
 use crate::tools::Toolbox;
 use crate::turn::Order;
 
@@ -133,11 +134,7 @@ async fn open<P: Platform>(
     match sessions::look_up(platform.sql(), tenant, id, platform.time().now()).await? {
         Place::Taken(session) => Ok((at(session.head, session.token_total), Some(*session))),
         Place::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
-        Place::Free { .. } => Err(ApiError::new(
-            ErrorCode::ResourceNotFound,
-            format!("There is no session `{id}`."),
-        )
-        .param("session_id")),
+        Place::Free { .. } => Err(no_such_session().param("session_id")),
     }
 }
 

@@ -14,17 +14,39 @@ use worker::{Context, Env, Request, Response};
 use crate::authenticate::authenticate;
 use crate::bindings::Bindings;
 use crate::platform::Platform;
-use crate::{bindings, chat, cors, forward, health, models, resume};
+use crate::{bindings, chat, cors, forward, health, models, resume, sessions};
 
 /// Every route there is.
 const ROUTES: Routes<Route> = Routes(&[
     ("/v1/chat/completions", &[("POST", Route::Complete)]),
     ("/v1/models", &[("GET", Route::ListModels)]),
+    ("/v1/models/{id…}", &[("GET", Route::ShowModel)]),
+    (
+        "/v1/sessions",
+        &[("GET", Route::ListSessions), ("POST", Route::CreateSession)],
+    ),
+    (
+        "/v1/sessions/{id}",
+        &[
+            ("GET", Route::ShowSession),
+            ("PATCH", Route::UpdateSession),
+            ("DELETE", Route::DeleteSession),
+        ],
+    ),
+    ("/v1/sessions/{id}/reset", &[("POST", Route::ResetSession)]),
+    ("/v1/sessions/{id}/export", &[("GET", Route::ExportSession)]),
+    (
+        "/v1/sessions/{id}/messages",
+        &[("GET", Route::ListMessages)],
+    ),
+    (
+        "/v1/sessions/{id}/messages/{message_id}",
+        &[("DELETE", Route::RemoveMessage)],
+    ),
     (
         "/v1/sessions/{id}/turns/{request_id}",
         &[("GET", Route::ResumeTurn)],
     ),
-    ("/v1/models/{id…}", &[("GET", Route::ShowModel)]),
     ("/health", &[("GET", Route::Health)]),
     ("/admin/{…}", &[(ANY, Route::Admin)]),
     ("/widget/{…}", &[(ANY, Route::Widget)]),
@@ -40,6 +62,15 @@ enum Route {
     Complete,
     ListModels,
     ShowModel,
+    ListSessions,
+    CreateSession,
+    ShowSession,
+    UpdateSession,
+    DeleteSession,
+    ResetSession,
+    ExportSession,
+    ListMessages,
+    RemoveMessage,
     ResumeTurn,
     Health,
     Admin,
@@ -132,6 +163,45 @@ async fn answer(
         Route::ShowModel => {
             let caller = authenticate(&**bindings, head).await?;
             models::retrieve(&**bindings, &caller, found.param(0)).await
+        }
+        Route::ListSessions => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::list(&**bindings, &caller, head).await
+        }
+        Route::CreateSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            let body = read_body(&mut request, sessions::BODY_LIMIT);
+            sessions::create(&**bindings, &caller, head, body).await
+        }
+        Route::ShowSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::show(&**bindings, &caller, found.param(0)).await
+        }
+        Route::UpdateSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            let body = read_body(&mut request, sessions::BODY_LIMIT);
+            sessions::update(&**bindings, &caller, found.param(0), head, body).await
+        }
+        Route::DeleteSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::delete(&**bindings, &caller, found.param(0)).await
+        }
+        Route::ResetSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::reset(&**bindings, &caller, found.param(0)).await
+        }
+        Route::ExportSession => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::export(bindings, &caller, found.param(0)).await
+        }
+        Route::ListMessages => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::list_messages(&**bindings, &caller, found.param(0), head).await
+        }
+        Route::RemoveMessage => {
+            let caller = authenticate(&**bindings, head).await?;
+            let (session, message) = (found.param(0), found.param(1));
+            sessions::remove_message(&**bindings, &caller, session, message).await
         }
         Route::ResumeTurn => {
             let caller = authenticate(&**bindings, head).await?;

@@ -18,6 +18,8 @@ pub use message::{
     CustomView, FunctionView, InvalidMessage, Message, MessageView, Role, ToolCallView,
 };
 pub use options::{ChatOptions, ReasoningEffort, Stop, Verbosity};
+pub(crate) use request::check_model;
 pub use request::{ChatCompletionRequest, check_session_id};
 pub use response::{ChatCompletionResponse, FinishReason};
+pub(crate) use rules::check_metadata;
 pub use usage::{CompletionDetails, PromptDetails, Usage};

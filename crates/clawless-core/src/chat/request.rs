@@ -119,7 +119,7 @@ pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> 
     })
 }
 
-fn check_model(model: String) -> Result<String, ApiError> {
+pub(crate) fn check_model(model: String) -> Result<String, ApiError> {
     let printable = model.chars().all(|c| !c.is_control());
     if model.is_empty() || model.len() > MAX_MODEL_BYTES || !printable {
         return Err(ApiError::new(

@@ -52,7 +52,7 @@ pub(super) fn check_tool_names(tools: &Option<Vec<Tool>>, (): &()) -> garde::Res
     Ok(())
 }
 
-pub(super) fn check_metadata(
+pub(crate) fn check_metadata(
     metadata: &Option<BTreeMap<String, String>>,
     (): &(),
 ) -> garde::Result {

@@ -56,11 +56,13 @@ statements! {
     PLACE = "
         SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";
-    /// The turn becomes shorter by a message of ?4 bytes, and lighter in proportion.
+    /// The turn becomes shorter by a message of ?4 bytes, and lighter in proportion. D1 binds numbers
+    /// as reals, and a division of reals is no whole number.
     SHRINK_TURN = "
         UPDATE turns SET
-          stored_tokens = stored_tokens - stored_tokens * ?4 / max(stored_bytes, ?4, 1),
-          stored_bytes = max(stored_bytes - ?4, 0)
+          stored_tokens = stored_tokens
+            - stored_tokens * CAST(?4 AS INTEGER) / max(stored_bytes, CAST(?4 AS INTEGER), 1),
+          stored_bytes = max(stored_bytes - CAST(?4 AS INTEGER), 0)
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = (
           SELECT seq FROM messages WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3)";
     DELETE_MESSAGE = "

@@ -1,52 +1,13 @@
 //! Making sessions and changing their settings.
 
-use std::collections::BTreeMap;
-
 use clawless_core::chat::ReasoningEffort;
+use clawless_core::session::{Change, NewSession};
 use clawless_core::{Session, SessionId, TenantId, Timestamp};
 
 use super::found::{SessionRow, look_up};
 use super::{CREATE, UPDATE};
 use crate::ports::{Sql, SqlError, Value};
 use crate::row;
-
-/// What an explicitly created session is given.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NewSession {
-    /// A title for people.
-    pub title: Option<String>,
-    /// The client's own labels.
-    pub metadata: BTreeMap<String, String>,
-    /// Placed before the session's history, after the tenant's own.
-    pub system_prompt: Option<String>,
-    /// The model for turns that name none.
-    pub model: Option<String>,
-    /// How much models think in turns that do not say.
-    pub thinking_level: Option<ReasoningEffort>,
-    /// The server tools that are on, by name.
-    pub tools: Option<Vec<String>>,
-    /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// What is changed of a session's settings: what is absent stays, `Some(None)` is taken away.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Change {
-    /// The title.
-    pub title: Option<Option<String>>,
-    /// The labels, all of them.
-    pub metadata: Option<BTreeMap<String, String>>,
-    /// The system prompt.
-    pub system_prompt: Option<Option<String>>,
-    /// The model.
-    pub model: Option<Option<String>>,
-    /// How much models think.
-    pub thinking_level: Option<Option<ReasoningEffort>>,
-    /// The server tools.
-    pub tools: Option<Option<Vec<String>>>,
-    /// When it ends by itself.
-    pub expires_at: Option<Option<Timestamp>>,
-}
 
 /// Creates a session; `None` where the tenant has one of this name already.
 pub async fn create(

@@ -5,7 +5,8 @@ mod endings;
 mod found;
 mod list;
 
-pub use changes::{Change, NewSession, create, update};
+pub use changes::{create, update};
+pub use clawless_core::session::{Change, NewSession};
 pub use endings::{delete, purge_across_tenants, reset};
 pub use found::{Place, find, look_up};
 pub use list::{Filter, ListStart, page};

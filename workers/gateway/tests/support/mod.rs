@@ -420,7 +420,7 @@ pub async fn read(answer: Result<Answer, ApiError>) -> Response {
     let answer = answer.unwrap_or_else(Answer::from);
     let body = match answer.body {
         Body::Json(text) => text,
-        Body::Events(events) => {
+        Body::Events(events) | Body::JsonPieces(events) => {
             let pieces: Vec<Vec<u8>> = events.collect().await;
             String::from_utf8(pieces.concat()).expect("UTF-8")
         }

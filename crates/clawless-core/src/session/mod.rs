@@ -1,5 +1,9 @@
 //! Sessions: conversations that the server remembers.
 
+mod request;
+
+pub use request::{Change, NewSession, parse_change, parse_new};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

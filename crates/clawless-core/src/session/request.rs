@@ -1,0 +1,323 @@
+//! `POST` and `PATCH` of sessions: from bytes to checked settings.
+
+#![allow(
+    clippy::option_option,
+    reason = "of a member that is absent, null or a value all three mean something"
+)]
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::body;
+use crate::chat::{ReasoningEffort, check_metadata, check_model, check_session_id};
+use crate::error::{ApiError, ErrorCode};
+use crate::ids::SessionId;
+use crate::time::{Millis, Timestamp};
+
+/// The longest title, in characters.
+const MAX_TITLE_CHARS: usize = 200;
+/// The longest system prompt, in bytes: far below what a row of D1 takes.
+const MAX_PROMPT_BYTES: usize = 64 * 1024;
+/// The most tools that are named.
+const MAX_TOOLS: usize = 64;
+/// The longest life of a session that ends by itself: 10 years.
+const MAX_LIFE: Millis = Millis::from_secs(10 * 366 * 24 * 60 * 60);
+
+/// What an explicitly created session is given.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewSession {
+    /// A title for people.
+    pub title: Option<String>,
+    /// The client's own labels.
+    pub metadata: BTreeMap<String, String>,
+    /// Placed before the session's history, after the tenant's own.
+    pub system_prompt: Option<String>,
+    /// The model for turns that name none.
+    pub model: Option<String>,
+    /// How much models think in turns that do not say.
+    pub thinking_level: Option<ReasoningEffort>,
+    /// The server tools that are on, by name.
+    pub tools: Option<Vec<String>>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What is changed of a session's settings: what is absent stays, `Some(None)` is taken away.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Change {
+    /// The title.
+    pub title: Option<Option<String>>,
+    /// The labels, all of them.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// The system prompt.
+    pub system_prompt: Option<Option<String>>,
+    /// The model.
+    pub model: Option<Option<String>>,
+    /// How much models think.
+    pub thinking_level: Option<Option<ReasoningEffort>>,
+    /// The server tools.
+    pub tools: Option<Option<Vec<String>>>,
+    /// When it ends by itself.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// The body of either route. Of each member: absent, `null`, or a value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Incoming {
+    id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    title: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    metadata: Option<Option<BTreeMap<String, String>>>,
+    #[serde(default, deserialize_with = "given")]
+    system_prompt: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    model: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    thinking_level: Option<Option<ReasoningEffort>>,
+    #[serde(default, deserialize_with = "given")]
+    tools: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<u64>>,
+    ttl: Option<u64>,
+}
+
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Reads the body of a new session: the name that the client chose, if it did, and the settings. An
+/// empty body is a session without any.
+///
+/// # Errors
+/// 400 that names the parameter at fault.
+pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewSession), ApiError> {
+    let incoming = read(body)?;
+    let id = incoming.id.as_deref().map(chosen_id).transpose()?;
+    let change = incoming.check(now)?;
+    let new = NewSession {
+        title: change.title.flatten(),
+        metadata: change.metadata.unwrap_or_default(),
+        system_prompt: change.system_prompt.flatten(),
+        model: change.model.flatten(),
+        thinking_level: change.thinking_level.flatten(),
+        tools: change.tools.flatten(),
+        expires_at: change.expires_at.flatten(),
+    };
+    Ok((id, new))
+}
+
+/// Reads the body of a change of a session's settings.
+///
+/// # Errors
+/// 400 that names the parameter at fault.
+pub fn parse_change(body: &[u8], now: Timestamp) -> Result<Change, ApiError> {
+    let incoming = read(body)?;
+    if incoming.id.is_some() {
+        let message = "`id` is not a parameter of this route: a session keeps its name.";
+        return Err(ApiError::new(ErrorCode::UnknownParameter, message).param("id"));
+    }
+    incoming.check(now)
+}
+
+fn read(bytes: &[u8]) -> Result<Incoming, ApiError> {
+    let text = body::text(bytes)?;
+    body::read(if text.is_empty() { "{}" } else { text })
+}
+
+/// A name of the client's own. One of the generated form would look like one that we made.
+fn chosen_id(text: &str) -> Result<SessionId, ApiError> {
+    let id = check_session_id(text, "id")?;
+    if id.is_generated() {
+        let message = "An `id` of this form is generated. Leave it out, or choose another name.";
+        return Err(invalid("id", message));
+    }
+    Ok(id)
+}
+
+impl Incoming {
+    fn check(self, now: Timestamp) -> Result<Change, ApiError> {
+        if let Some(Some(title)) = &self.title {
+            let fits = (1..=MAX_TITLE_CHARS).contains(&title.chars().count());
+            if !fits || title.contains(char::is_control) {
+                return Err(invalid(
+                    "title",
+                    format!(
+                        "Invalid `title`: 1 to {MAX_TITLE_CHARS} characters, no control characters."
+                    ),
+                ));
+            }
+        }
+        if let Some(Some(prompt)) = &self.system_prompt {
+            let fits = (1..=MAX_PROMPT_BYTES).contains(&prompt.len());
+            if !fits || prompt.contains('\0') {
+                return Err(invalid(
+                    "system_prompt",
+                    format!(
+                        "Invalid `system_prompt`: 1 to {MAX_PROMPT_BYTES} bytes, no NUL characters."
+                    ),
+                ));
+            }
+        }
+        if let Some(metadata) = &self.metadata {
+            check_metadata(metadata, &())
+                .map_err(|error| invalid("metadata", format!("Invalid `metadata`: {error}.")))?;
+        }
+        if let Some(Some(tools)) = &self.tools {
+            check_tools(tools)?;
+        }
+        let model = match self.model {
+            Some(Some(model)) => Some(Some(check_model(model)?)),
+            other => other,
+        };
+        Ok(Change {
+            title: self.title,
+            metadata: self.metadata.map(Option::unwrap_or_default),
+            system_prompt: self.system_prompt,
+            model,
+            thinking_level: self.thinking_level,
+            tools: self.tools,
+            expires_at: end(self.expires_at, self.ttl, now)?,
+        })
+    }
+}
+
+fn check_tools(tools: &[String]) -> Result<(), ApiError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let is_name = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(allowed);
+    if tools.len() <= MAX_TOOLS && tools.iter().all(is_name) {
+        return Ok(());
+    }
+    let message = format!(
+        "Invalid `tools`: up to {MAX_TOOLS} names, each of 1 to 64 characters of a-z A-Z 0-9 _ -."
+    );
+    Err(invalid("tools", message))
+}
+
+/// When the session ends: at a moment in seconds since 1970, or so many seconds from now.
+fn end(
+    at: Option<Option<u64>>,
+    ttl: Option<u64>,
+    now: Timestamp,
+) -> Result<Option<Option<Timestamp>>, ApiError> {
+    let (param, end) = match (at, ttl) {
+        (Some(_), Some(_)) => {
+            return Err(invalid("ttl", "Send `expires_at` or `ttl`, not both."));
+        }
+        (None, None) => return Ok(None),
+        (Some(None), None) => return Ok(Some(None)),
+        (Some(Some(secs)), None) => {
+            let end = Timestamp::from_millis(secs.saturating_mul(1000));
+            ("expires_at", end)
+        }
+        (None, Some(secs)) => ("ttl", now.plus(Millis::from_secs(secs))),
+    };
+    if now < end && end <= now.plus(MAX_LIFE) {
+        return Ok(Some(Some(end)));
+    }
+    let message = format!("Invalid `{param}`: a session ends in the future, within 10 years.");
+    Err(invalid(param, message))
+}
+
+fn invalid(param: &str, message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::InvalidValue, message).param(param)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_500);
+
+    fn new(body: &str) -> Result<(Option<SessionId>, NewSession), ApiError> {
+        parse_new(body.as_bytes(), NOW)
+    }
+
+    #[test]
+    fn every_setting_is_read_and_none_is_needed() {
+        for empty in [
+            "",
+            "{}",
+            r#"{"title":null,"metadata":null,"tools":null,"expires_at":null}"#,
+        ] {
+            assert_eq!(new(empty), Ok((None, NewSession::default())), "{empty}");
+        }
+        let (id, new) = new(
+            r#"{"id":"user-1:chat","title":"Trip 🌍","metadata":{"user":"42"},"system_prompt":"Be brief.",
+                "model":"auto","thinking_level":"low","tools":["web_fetch"],"ttl":60}"#,
+        )
+        .expect("valid");
+        assert_eq!(id.expect("named").as_str(), "user-1:chat");
+        assert_eq!(new.title.as_deref(), Some("Trip 🌍"));
+        assert_eq!(new.metadata.get("user").map(String::as_str), Some("42"));
+        assert_eq!(new.thinking_level, Some(ReasoningEffort::Low));
+        assert_eq!(new.tools.as_deref(), Some(&["web_fetch".to_owned()][..]));
+        assert_eq!(new.expires_at, Some(NOW.plus(Millis::from_secs(60))));
+    }
+
+    #[test]
+    fn a_change_tells_absent_from_null() {
+        let change = parse_change(br#"{"title":null,"model":"small"}"#, NOW).expect("valid");
+        let expected = Change {
+            title: Some(None),
+            model: Some(Some("small".to_owned())),
+            ..Change::default()
+        };
+        assert_eq!(change, expected);
+        let change = parse_change(br#"{"metadata":null,"expires_at":1767225601}"#, NOW);
+        let change = change.expect("valid");
+        assert_eq!(change.metadata, Some(BTreeMap::new()));
+        assert_eq!(
+            change.expires_at,
+            Some(Some(Timestamp::from_millis(1_767_225_601_000)))
+        );
+        let error = parse_change(br#"{"id":"other"}"#, NOW).expect_err("a name stays");
+        assert_eq!(error.param.as_deref(), Some("id"));
+    }
+
+    #[test]
+    fn attack_30_what_is_wrong_is_refused_by_name() {
+        let long = |name: &str, count: usize| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(count));
+        let cases = [
+            (r#"{"tenant_id":"ten_x"}"#.to_owned(), "tenant_id"),
+            (r#"{"title":""}"#.to_owned(), "title"),
+            (r#"{"title":"a\u0000"}"#.to_owned(), "title"),
+            (long("title", 201), "title"),
+            (long("system_prompt", 65_537), "system_prompt"),
+            (r#"{"system_prompt":"a\u0000"}"#.to_owned(), "system_prompt"),
+            (r#"{"metadata":{"a":"\u0000"}}"#.to_owned(), "metadata"),
+            (r#"{"metadata":{"a":1}}"#.to_owned(), "metadata.a"),
+            (r#"{"model":""}"#.to_owned(), "model"),
+            (r#"{"thinking_level":"huge"}"#.to_owned(), "thinking_level"),
+            (r#"{"tools":["a b"]}"#.to_owned(), "tools"),
+            (r#"{"id":"a b"}"#.to_owned(), "id"),
+            (r#"{"id":"a\u0000"}"#.to_owned(), "id"),
+            (long("id", 129), "id"),
+            (
+                r#"{"id":"ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#.to_owned(),
+                "id",
+            ),
+            (r#"{"ttl":0}"#.to_owned(), "ttl"),
+            (r#"{"ttl":-1}"#.to_owned(), "ttl"),
+            (r#"{"ttl":18446744073709551615}"#.to_owned(), "ttl"),
+            (r#"{"ttl":1,"expires_at":1}"#.to_owned(), "ttl"),
+            (r#"{"expires_at":1767225600}"#.to_owned(), "expires_at"),
+            (
+                r#"{"expires_at":18446744073709551615}"#.to_owned(),
+                "expires_at",
+            ),
+        ];
+        for (body, param) in cases {
+            let error = new(&body).expect_err(&body);
+            assert_eq!(
+                (error.status(), error.param.as_deref()),
+                (400, Some(param)),
+                "{body}"
+            );
+        }
+        let surrogate = new(r#"{"title":"\ud800"}"#).expect_err("no text");
+        assert_eq!(surrogate.code, ErrorCode::InvalidJson);
+    }
+}

@@ -1,0 +1,135 @@
+//! `GET /v1/sessions/{id}/messages` and `DELETE /v1/sessions/{id}/messages/{id}`.
+
+use clawless_core::cursor::CursorScope;
+use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, TenantId};
+use clawless_edge::answer::Answer;
+use clawless_edge::incoming::Head;
+use clawless_store::messages::{self, ListedMessage, Order, Place, Range};
+
+use super::wire::{Deleted, MessageObject};
+use super::{changing, forget, found, reading, session_id};
+use crate::caller::Caller;
+use crate::page::{Listing, Query, invalid};
+use crate::platform::Platform;
+
+/// Lists what was said in a session, in either order, page by page. `after` and `before` name
+/// messages, and speak of the conversation whatever the order.
+///
+/// # Errors
+/// 404 where there is no such session, 400 for a parameter that is unknown or wrong, and for a
+/// cursor that is not of this list; 403 without the scope `sessions:read`.
+pub async fn list<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &str,
+    head: &Head,
+) -> Result<Answer, ApiError> {
+    reading(platform, caller, async {
+        let tenant = &caller.tenant().id;
+        let id = session_id(id)?;
+        let mut query = Query::of(head);
+        let (limit, cursor) = (query.limit()?, query.take("cursor")?);
+        let order = match query.take("order")?.as_deref() {
+            None | Some("asc") => Order::Forward,
+            Some("desc") => Order::Backward,
+            Some(_) => {
+                return Err(invalid(
+                    "order",
+                    "Invalid `order`: expected `asc` or `desc`.".into(),
+                ));
+            }
+        };
+        let expected = "the id of a message";
+        let after: Option<MessageId> = query.read("after", expected)?;
+        let before: Option<MessageId> = query.read("before", expected)?;
+        query.end()?;
+        let spelt = format!("{id} {order:?} {after:?} {before:?}");
+        let listing = Listing {
+            key: platform.config().signing_key()?,
+            scope: CursorScope {
+                list: "messages",
+                owner: tenant.as_str(),
+                filter: &spelt,
+            },
+            now: platform.time().now(),
+        };
+        let start = listing.open(cursor.as_deref(), place)?;
+        found(platform, caller, &id).await?;
+        let mut range = Range {
+            after: known(platform, tenant, &id, "after", after).await?,
+            before: known(platform, tenant, &id, "before", before).await?,
+        };
+        // What came on the pages before lies within the range, so the cursor is its nearer end.
+        match order {
+            Order::Forward => range.after = start.or(range.after),
+            Order::Backward => range.before = start.or(range.before),
+        }
+        let found = messages::page(platform.sql(), tenant, &id, range, order, limit + 1).await?;
+        listing.answer(found, limit, place_of, MessageObject::from)
+    })
+    .await
+}
+
+/// Deletes one message. The turn around it stays, and so does what it cost.
+///
+/// # Errors
+/// 404 where there is no such session or message, 403 without the scope `sessions:write`.
+pub async fn remove<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    session: &str,
+    message: &str,
+) -> Result<Answer, ApiError> {
+    changing(platform, caller, async {
+        let (tenant, now) = (&caller.tenant().id, platform.time().now());
+        let id = session_id(session)?;
+        let message: MessageId = message
+            .parse()
+            .map_err(|error| invalid("message_id", format!("Invalid message id: {error}.")))?;
+        let session = found(platform, caller, &id).await?;
+        let removed = messages::remove(platform.sql(), tenant, &id, &message, now).await?;
+        // Even where there is none: an earlier try may have failed between the two.
+        forget(platform, tenant, &id, Some(session.head)).await?;
+        if !removed {
+            let message = "There is no such message in this session.";
+            return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
+        }
+        Answer::of(&Deleted {
+            id: message.as_str(),
+            object: "session.message.deleted",
+            deleted: true,
+        })
+    })
+    .await
+}
+
+/// Where a message stands that a parameter names.
+async fn known<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    session: &SessionId,
+    param: &str,
+    id: Option<MessageId>,
+) -> Result<Option<Place>, ApiError> {
+    let Some(id) = id else { return Ok(None) };
+    let place = messages::place(platform.sql(), tenant, session, &id).await?;
+    let missing = || {
+        invalid(
+            param,
+            format!("`{param}` names no message of this session."),
+        )
+    };
+    place.map(Some).ok_or_else(missing)
+}
+
+fn place_of(listed: &ListedMessage) -> String {
+    format!("{}:{}", listed.place.seq, listed.place.position)
+}
+
+fn place(text: &str) -> Option<Place> {
+    let (seq, position) = text.split_once(':')?;
+    Some(Place {
+        seq: seq.parse().ok()?,
+        position: position.parse().ok()?,
+    })
+}
