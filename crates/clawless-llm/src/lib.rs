@@ -20,6 +20,7 @@ pub mod sse;
 pub mod stream;
 pub mod tokens;
 mod wait;
+pub mod window;
 pub mod workers_ai;
 
 pub use accumulate::{Accumulator, replay};

@@ -5,7 +5,8 @@ use clawless_edge::incoming::Head;
 
 /// What browsers' scripts may read of an answer.
 const EXPOSED: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
-     x-clawless-tries, x-clawless-dropped, idempotent-replayed, x-original-request-id, \
+     x-clawless-tries, x-clawless-dropped, x-clawless-history-dropped, idempotent-replayed, \
+     x-original-request-id, \
      retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
      x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";

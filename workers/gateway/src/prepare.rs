@@ -1,8 +1,10 @@
 //! Stage 5: the conversation that the model is shown.
 
+use clawless_core::chat::ChatOptions;
 use clawless_core::ledger::SessionState;
 use clawless_core::session::Session;
 use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
+use clawless_llm::{tokens, window};
 use clawless_store::messages::{self, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
@@ -38,6 +40,25 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// The server tools that are on.
     pub toolbox: Toolbox,
+    /// What of the history does not fit the model's window.
+    pub dropped: Dropped,
+}
+
+/// Messages of the history that the model is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// How many.
+    pub messages: usize,
+    /// Whether there are more before them, which were not even read.
+    pub and_more: bool,
+}
+
+impl Dropped {
+    /// The value of the header that tells it: `12`, or `12+`; none where the history is whole.
+    pub fn header(self) -> Option<String> {
+        let more = if self.and_more { "+" } else { "" };
+        (self.and_more || self.messages > 0).then(|| format!("{}{more}", self.messages))
+    }
 }
 
 /// Places the tenant's system prompt and the session's history before what the client says. Where
@@ -57,6 +78,7 @@ pub async fn prepare<P: Platform>(
         route_again(platform, order, admission, Background::default()).await?;
     }
     let mut messages = Vec::with_capacity(order.request.messages.len() + 2);
+    let mut dropped = Dropped::default();
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
     let mut toolbox = Toolbox::of(&admission.caller);
     let session = match order.request.session_id.clone() {
@@ -80,12 +102,15 @@ pub async fn prepare<P: Platform>(
                 let head = open.state.head;
                 let history =
                     messages::history(platform.sql(), &tenant.id, &id, head, budget).await?;
-                let history: Vec<Message> = history.into_messages().collect();
-                let seen = Background::of(&found, &history);
+                dropped.and_more = history.truncated;
+                let room = room(order, admission, &messages);
+                let shown = window::choose(history.into_turns(), &order.request.messages, room);
+                dropped.messages = shown.dropped;
+                let seen = Background::of(&found, &shown.messages);
                 if seen != background {
                     route_again(platform, order, admission, seen).await?;
                 }
-                messages.extend(history);
+                messages.extend(shown.messages);
             }
             Some(open)
         }
@@ -95,7 +120,24 @@ pub async fn prepare<P: Platform>(
         session,
         messages,
         toolbox,
+        dropped,
     })
+}
+
+/// The room for history in the window of the model that is asked first, beside the system prompts,
+/// what the client says, and an answer: as long as the client asked for, else up to a quarter of
+/// the window.
+fn room(order: &Order, admission: &Admission, system: &[Message]) -> Tokens {
+    let options = &order.request.options;
+    let window = order.route.primary().model.context;
+    let granted = admission.grant.max_tokens_out.get();
+    let answer = match options.max_output() {
+        Some(asked) => u64::from(asked).min(granted),
+        None => granted.min(window.get() / 4),
+    };
+    let prompts = tokens::of_messages(system, &ChatOptions::default());
+    let fixed = prompts.plus(tokens::of_messages(&order.request.messages, options));
+    window::room(window, Tokens::new(answer), fixed)
 }
 
 /// Routes a request once more, with what its session brings. Where that leads to dearer models than

@@ -30,7 +30,7 @@ use crate::caller::Caller;
 use crate::client::{Client, Departure};
 use crate::idempotency::{self, Held, Repeatable};
 use crate::platform::Platform;
-use crate::prepare::{Conversation, OpenSession, prepare};
+use crate::prepare::{Conversation, Dropped, OpenSession, prepare};
 use crate::relay::BUFFERED_READS;
 use crate::resume::Form;
 use crate::rounds::{self, Acted};
@@ -89,6 +89,8 @@ pub struct Turn {
     pub said: Vec<Message>,
     /// The session that the turn belongs to; without one nothing is stored.
     pub session: Option<OpenSession>,
+    /// What of its history the model is not shown.
+    dropped: Dropped,
     /// The server tools that it may use.
     pub toolbox: Toolbox,
     /// Their rounds, where any are offered to the model.
@@ -195,6 +197,7 @@ impl Turn {
             rates: admission.rates,
             said: order.request.messages,
             session: conversation.session,
+            dropped: conversation.dropped,
             rounds: rounds.flatten(),
             toolbox,
             form,
@@ -261,6 +264,9 @@ impl Turn {
             .with_header("x-clawless-model", model.id.clone())
             .with_header("x-clawless-route", self.route.reason.as_str())
             .with_header("x-clawless-tries", way.tries.to_string());
+        if let Some(dropped) = self.dropped.header() {
+            answer = answer.with_header("x-clawless-history-dropped", dropped);
+        }
         if !way.dropped.is_empty() {
             answer = answer.with_header("x-clawless-dropped", way.dropped.join(", "));
         }

@@ -114,6 +114,15 @@ pub struct HistoryMessage {
 }
 
 impl History {
+    /// The messages of each turn, oldest first.
+    pub fn into_turns(self) -> Vec<Vec<Message>> {
+        let said = |turn: HistoryTurn| {
+            let messages = turn.messages.into_iter();
+            messages.map(|it| Message::from_stored(it.role, it.raw)).collect()
+        };
+        self.turns.into_iter().map(said).collect()
+    }
+
     /// All messages, oldest first.
     pub fn into_messages(self) -> impl Iterator<Item = Message> {
         self.turns
