@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     layout::Layout,
-    operator::{Client, Method, Reach, Span, is_absent, moment, table, text, words},
+    operator::{Client, Method, Reach, Span, end_after, is_absent, moment, table, text, words},
 };
 
 /// What to do with whose keys.
@@ -136,11 +136,7 @@ impl Rotate {
 
 fn set_end(body: &mut Map<String, Value>, expires_in: Option<Span>) {
     if let Some(Span(seconds)) = expires_in {
-        let end = chrono::Utc::now()
-            .timestamp()
-            .unsigned_abs()
-            .saturating_add(seconds);
-        body.insert("expires_at".to_owned(), json!(end));
+        body.insert("expires_at".to_owned(), json!(end_after(seconds)));
     }
 }
 

@@ -3,6 +3,7 @@
 // The clocks are banned for the Workers; this program runs on the developer's machine.
 #![allow(clippy::disallowed_methods)]
 
+mod admin;
 mod bench;
 mod build;
 mod bundle;
@@ -64,6 +65,8 @@ enum Order {
     Seed(seed::Arguments),
     /// Deploy the Workers to the platform
     Deploy(deploy::Arguments),
+    /// Manage tenants, usage, the audit log and operators' tokens
+    Admin(admin::Arguments),
     /// Mint, show, rotate and revoke a tenant's API keys
     Keys(keys::Arguments),
     /// Check the conventions of the house
@@ -97,6 +100,7 @@ fn carry_out(order: &Order, layout: &Layout, progress: &Progress) -> Result<()> 
         Order::Migrate(arguments) => migrate::run(layout, arguments, progress),
         Order::Seed(arguments) => seed::run(layout, arguments, progress),
         Order::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Order::Admin(arguments) => admin::run(layout, arguments),
         Order::Keys(arguments) => keys::run(layout, arguments),
         Order::Tidy => tidy::run(layout, progress),
         Order::Hooks => hooks::run(layout, progress),

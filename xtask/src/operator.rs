@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub(crate) use client::{Client, Method};
-pub(crate) use span::Span;
-pub(crate) use table::{is_absent, moment, table, text, words};
+pub(crate) use span::{Span, end_after};
+pub(crate) use table::{Column, is_absent, moment, number, table, text, words};
 
 /// Which admin API, and how to show its answers.
 #[derive(Debug, Args)]

@@ -24,6 +24,8 @@ pub enum Body {
     Json(String),
     /// A JSON text, piece by piece.
     JsonPieces(LocalBoxStream<'static, Vec<u8>>),
+    /// A table of values, separated by commas.
+    Csv(String),
     /// Server-sent events, as they come.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// An answer of another Worker, passed on as it is.
@@ -102,6 +104,7 @@ impl Answer {
         let content_type = match self.body {
             Body::Events(_) => Some("text/event-stream; charset=utf-8"),
             Body::Json(_) | Body::JsonPieces(_) => Some("application/json"),
+            Body::Csv(_) => Some("text/csv; charset=utf-8"),
             Body::Empty | Body::Foreign(_) => None,
         };
         if let Some(content_type) = content_type {
@@ -112,7 +115,7 @@ impl Answer {
             .with_headers(headers);
         match self.body {
             Body::Empty => Ok(builder.empty()),
-            Body::Json(text) => Ok(builder.fixed(text.into_bytes())),
+            Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
             Body::Events(events) | Body::JsonPieces(events) => builder
                 .from_stream(
                     events

@@ -23,6 +23,8 @@ repositories! {
     pub mod api_keys;
     /// The audit log: who changed what.
     pub mod audit;
+    /// A tenant's data, deleted piece by piece.
+    pub mod erasure;
     /// Whether the database answers.
     pub mod health;
     /// Answers to requests with an idempotency key.
@@ -37,6 +39,8 @@ repositories! {
     pub mod tenants;
     /// Tool executions: what server tools did.
     pub mod tool_executions;
+    /// What tenants used, by day, model and key.
+    pub mod usage;
     /// Turns: the one way in which a conversation grows.
     pub mod turns;
 }

@@ -4,10 +4,11 @@ use clawless_core::json::Json;
 use clawless_core::ledger::{Answer, Input};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::time::{Millis, Timestamp};
-use clawless_core::{ApiError, AuditId, ErrorCode, RequestId, Tenant, TenantId};
+use clawless_core::{ApiError, AuditId, Clock, ErrorCode, RequestId, Tenant, TenantId};
 use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
 use clawless_edge::ledger::{Ledger, RemoteLedger};
+use clawless_edge::time::EdgeTime;
 use clawless_store::audit::AuditEntry;
 use clawless_store::tenants;
 use serde::Serialize;
@@ -65,9 +66,12 @@ impl Desk {
         after: Option<&T>,
     ) -> Result<AuditEntry, ApiError> {
         let json = |record: Option<&T>| record.map(Json::of).transpose();
+        // Not the request's time: where one request makes several changes, their lines keep their
+        // order.
+        let at = EdgeTime.now();
         Ok(AuditEntry {
-            id: AuditId::generate(self.now, &self.entropy),
-            at: self.now,
+            id: AuditId::generate(at, &self.entropy),
+            at,
             actor: self.operator.actor.clone(),
             action,
             target: Some(target.to_owned()),

@@ -11,6 +11,7 @@ mod input;
 mod keys;
 mod page;
 mod router;
+mod tenants;
 mod tokens;
 
 use worker::{Context, Env, Request, Response, event};

@@ -17,10 +17,25 @@ use crate::bindings::DB;
 use crate::desk::Desk;
 use crate::input::BODY_LIMIT;
 use crate::page::Query;
-use crate::{audit, keys, tokens};
+use crate::{audit, keys, tenants, tokens};
 
 /// Every route there is.
 const ROUTES: Routes<Route> = Routes(&[
+    (
+        "/admin/tenants",
+        &[("GET", Route::ListTenants), ("POST", Route::CreateTenant)],
+    ),
+    (
+        "/admin/tenants/{id}",
+        &[
+            ("GET", Route::ShowTenant),
+            ("PUT", Route::PutTenant),
+            ("PATCH", Route::PatchTenant),
+            ("DELETE", Route::DeleteTenant),
+        ],
+    ),
+    ("/admin/tenants/{id}/usage", &[("GET", Route::TenantUsage)]),
+    ("/admin/usage", &[("GET", Route::Usage)]),
     (
         "/admin/tenants/{id}/keys",
         &[("GET", Route::ListKeys), ("POST", Route::MintKey)],
@@ -45,6 +60,14 @@ const ROUTES: Routes<Route> = Routes(&[
 /// What answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
+    ListTenants,
+    CreateTenant,
+    ShowTenant,
+    PutTenant,
+    PatchTenant,
+    DeleteTenant,
+    TenantUsage,
+    Usage,
     ListKeys,
     MintKey,
     ShowKey,
@@ -107,17 +130,27 @@ async fn answer(
     if !body.is_empty() {
         head.require_json()?;
     }
-    dispatch(&desk, &found, &query, &body).await
+    dispatch(&desk, &found, head, &query, &body).await
 }
 
 async fn dispatch(
     desk: &Desk,
     found: &Found<'_, Route>,
+    head: &Head,
     query: &Query,
     body: &[u8],
 ) -> Result<Answer, ApiError> {
     let (first, second) = (found.param(0), found.param(1));
+    let if_match = head.header("if-match");
     match found.route {
+        Route::ListTenants => tenants::list(desk, query).await,
+        Route::CreateTenant => tenants::create(desk, body).await,
+        Route::ShowTenant => tenants::show(desk, first).await,
+        Route::PutTenant => tenants::put(desk, first, if_match, body).await,
+        Route::PatchTenant => tenants::patch(desk, first, if_match, body).await,
+        Route::DeleteTenant => tenants::delete(desk, first).await,
+        Route::TenantUsage => tenants::of_one(desk, first, query).await,
+        Route::Usage => tenants::of_all(desk, query).await,
         Route::ListKeys => keys::list(desk, first, query).await,
         Route::MintKey => keys::mint(desk, first, body).await,
         Route::ShowKey => keys::show(desk, first, second).await,

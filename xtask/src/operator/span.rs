@@ -21,6 +21,12 @@ impl FromStr for Span {
     }
 }
 
+/// The moment after so many seconds from now, in seconds since 1970.
+pub(crate) fn end_after(seconds: u64) -> u64 {
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    now.saturating_add(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,6 +75,22 @@ pub(crate) fn words(row: &Value, member: &str) -> String {
     }
 }
 
+/// A count, its thousands apart.
+pub(crate) fn number(row: &Value, member: &str) -> String {
+    let Some(count) = row.get(member).and_then(Value::as_u64) else {
+        return "-".to_owned();
+    };
+    let digits = count.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A moment, in UTC.
 pub(crate) fn moment(row: &Value, member: &str) -> String {
     let seconds = row.get(member).and_then(Value::as_i64);
@@ -103,6 +119,13 @@ mod tests {
             "A          AT\nlong word  1970-01-01 00:00\n-          -"
         );
         assert_eq!(table(&json!([]), &[]), "(none)");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let row = json!({"a": 0, "b": 999, "c": 1_234_567});
+        let shown = ["a", "b", "c", "d"].map(|member| number(&row, member));
+        assert_eq!(shown, ["0", "999", "1,234,567", "-"]);
     }
 
     #[test]

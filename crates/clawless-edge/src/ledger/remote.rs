@@ -13,7 +13,7 @@ use crate::time::EdgeTime;
 const LEDGER: &str = "LEDGER";
 
 /// The objects of all tenants; every call fails where the binding is absent.
-pub struct RemoteLedger(Option<ObjectNamespace>);
+pub struct RemoteLedger(pub(super) Option<ObjectNamespace>);
 
 impl RemoteLedger {
     /// Takes the namespace from the environment.

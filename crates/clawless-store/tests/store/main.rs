@@ -8,6 +8,7 @@
 mod admin_tokens;
 mod commit;
 mod commit_faults;
+mod erasure;
 mod history;
 mod idempotency;
 mod isolation;
@@ -21,6 +22,8 @@ mod session_changes;
 mod session_list;
 mod sessions;
 mod statements;
+mod tenant_changes;
 mod tenant_guard;
 mod tool_executions;
+mod usage;
 mod world;

@@ -15,7 +15,7 @@ fn amounts(tokens: u64) -> Amounts {
     }
 }
 
-fn receipt(world: &World, tokens: u64) -> Receipt {
+pub(crate) fn receipt(world: &World, tokens: u64) -> Receipt {
     let now = world.clock.now();
     Receipt {
         request_id: RequestId::generate(now, &world.entropy),

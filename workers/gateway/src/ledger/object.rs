@@ -46,10 +46,13 @@ impl DurableObject for TenantLedger {
     }
 
     /// Answers one question; 503 where the machine cannot go on. GET only tells that the object
-    /// is there.
+    /// is there, and DELETE erases it.
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         if request.method() == Method::Get {
             return Response::ok("ok");
+        }
+        if request.method() == Method::Delete {
+            return self.erase().await;
         }
         // Read as text: JavaScript's own JSON would round large numbers.
         let question: Question = match serde_json::from_str(&request.text().await?) {
@@ -101,6 +104,20 @@ impl DurableObject for TenantLedger {
 }
 
 impl TenantLedger {
+    /// Deletes all that is stored. What arrives later finds a ledger that was never configured.
+    async fn erase(&self) -> worker::Result<Response> {
+        let storage = self.state.storage();
+        storage.delete_alarm().await?;
+        storage.delete_all().await?;
+        self.alarm.set(None);
+        if let Some(shell) = self.shell.get() {
+            shell
+                .reload()
+                .map_err(|error| worker::Error::RustError(error.to_string()))?;
+        }
+        Response::ok("erased")
+    }
+
     /// The machine. Its rows are read at the first question, and again after they could not be.
     fn shell(&self) -> Result<&Shell<ObjectRows>, ShellError> {
         if let Some(shell) = self.shell.get() {

@@ -76,6 +76,17 @@ impl<R: Rows> Shell<R> {
         look(&self.machine.borrow())
     }
 
+    /// Goes back to what is on disk, as a restart would.
+    ///
+    /// # Errors
+    /// Where a row cannot be read.
+    pub fn reload(&self) -> Result<(), ShellError> {
+        let machine = load(&self.rows)?;
+        *self.machine.borrow_mut() = machine;
+        self.is_ahead.set(false);
+        Ok(())
+    }
+
     /// Notes that D1 knows when these keys were used.
     pub fn uses_are_written(&self, uses: &[(KeyId, Timestamp)]) {
         self.machine.borrow_mut().uses_are_written(uses);

@@ -425,7 +425,7 @@ pub async fn read(answer: Result<Answer, ApiError>) -> Response {
             String::from_utf8(pieces.concat()).expect("UTF-8")
         }
         Body::Empty => String::new(),
-        Body::Foreign(_) => panic!("the chat route answers for itself"),
+        Body::Foreign(_) | Body::Csv(_) => panic!("the chat route answers for itself"),
     };
     Response {
         status: answer.status,

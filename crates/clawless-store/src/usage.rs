@@ -1,0 +1,88 @@
+//! What tenants used, by day, model and key: sums over the receipts, as far as they have come in.
+
+use clawless_core::{KeyId, MicroDollars, TenantId, Timestamp, Tokens};
+use serde::Deserialize;
+
+use crate::ports::{Sql, SqlError};
+use crate::statement::statements;
+
+statements! {
+    /// Days are UTC's.
+    BY_DAY_MODEL_AND_KEY = "
+        SELECT date(closed_at / 1000, 'unixepoch') AS day, model, key_id,
+               sum(charged_messages) AS messages, sum(tokens_in) AS tokens_in,
+               sum(tokens_out) AS tokens_out, sum(charged_tokens) AS tokens,
+               sum(charged_micro_dollars) AS micro_dollars
+        FROM receipts WHERE tenant_id = ?1 AND closed_at >= ?2 AND closed_at < ?3
+        GROUP BY day, model, key_id ORDER BY day, model, key_id";
+    BY_TENANT_ACROSS_TENANTS = "
+        SELECT t.id AS tenant_id, coalesce(sum(r.charged_messages), 0) AS messages,
+               coalesce(sum(r.tokens_in), 0) AS tokens_in,
+               coalesce(sum(r.tokens_out), 0) AS tokens_out,
+               coalesce(sum(r.charged_tokens), 0) AS tokens,
+               coalesce(sum(r.charged_micro_dollars), 0) AS micro_dollars
+        FROM tenants t LEFT JOIN receipts r
+          ON r.tenant_id = t.id AND r.closed_at >= ?2 AND r.closed_at < ?3
+        WHERE t.id > ?1 GROUP BY t.id ORDER BY t.id LIMIT ?4";
+}
+
+/// What was used by one key with one model on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DayUsage {
+    /// The day, as `2026-01-31` (UTC).
+    pub day: String,
+    /// The model that answered.
+    pub model: String,
+    /// The key that asked.
+    pub key_id: KeyId,
+    /// How much.
+    #[serde(flatten)]
+    pub sums: Sums,
+}
+
+/// What was used by one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TenantUsage {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// How much.
+    #[serde(flatten)]
+    pub sums: Sums,
+}
+
+/// Sums of receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Sums {
+    /// Answered chat requests.
+    pub messages: u64,
+    /// Tokens of the requests.
+    pub tokens_in: Tokens,
+    /// Tokens of the answers.
+    pub tokens_out: Tokens,
+    /// Tokens that were charged.
+    pub tokens: Tokens,
+    /// Money that was charged.
+    pub micro_dollars: MicroDollars,
+}
+
+/// A tenant's usage from one moment up to another.
+pub async fn by_day_model_and_key(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<DayUsage>, SqlError> {
+    let query = BY_DAY_MODEL_AND_KEY.with([tenant.into(), from.into(), to.into()]);
+    sql.query(query).await
+}
+
+/// The tenants' usage from one moment up to another: at most `limit` of those after `after`.
+pub async fn by_tenant_across_tenants(
+    sql: &impl Sql,
+    after: Option<&TenantId>,
+    (from, to): (Timestamp, Timestamp),
+    limit: u32,
+) -> Result<Vec<TenantUsage>, SqlError> {
+    let after = after.map_or("", TenantId::as_str);
+    let params = [after.into(), from.into(), to.into(), limit.into()];
+    sql.query(BY_TENANT_ACROSS_TENANTS.with(params)).await
+}

@@ -1,0 +1,89 @@
+//! A tenant's data goes piece by piece, and nobody else's goes with it.
+
+use clawless_store::{erasure, tenants};
+use clawless_testkit::{Fault, block_on};
+
+use crate::key_changes::entry;
+use crate::world::World;
+
+/// Everything that is stored of a tenant.
+fn rows(world: &World, tenant: &str) -> i64 {
+    let count = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'");
+        world.database.count(&sql)
+    };
+    let tables = [
+        "sessions",
+        "turns",
+        "messages",
+        "tool_executions",
+        "receipts",
+        "idempotency",
+        "api_keys",
+    ];
+    tables.into_iter().map(count).sum()
+}
+
+fn fill(world: &World) {
+    for tenant in [&world.ours, &world.theirs] {
+        world.key(tenant);
+        for session in ["one", "two"] {
+            world.converse(tenant, session, &["a", "b", "c"]);
+        }
+        world.database.run_script(&format!(
+            "INSERT INTO tool_executions (tenant_id, id, request_id, call_id, tool, arguments,
+                                          outcome, result, started_at, duration_ms)
+             VALUES ('{tenant}', 'tex_{tenant}', 'req_1', 'c', 't', '', 'failed', '', 1, 1);
+             INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest,
+                                      request_id, state, created_at, deadline, expires_at)
+             VALUES ('{tenant}', 'k', 'r', 'i', '{digest}', 'req_1', 'running', 1, 1, 1);",
+            digest = "0".repeat(64),
+        ));
+    }
+}
+
+#[test]
+fn attack_23_a_deleted_tenant_leaves_nothing_and_takes_nothing_of_others() {
+    let world = World::new();
+    fill(&world);
+    let (ours, theirs) = (world.ours.as_str(), world.theirs.as_str());
+    let before = rows(&world, theirs);
+    assert!(rows(&world, ours) > 10 && before > 10);
+    let mut requests = 0;
+    while !block_on(erasure::erase_some(&world.database, &world.ours, 2, 2)).expect("runs") {
+        requests += 1;
+        assert!(requests < 100, "it comes to an end");
+    }
+    assert!(requests > 2, "it took several pieces");
+    assert_eq!((rows(&world, ours), rows(&world, theirs)), (0, before));
+    let noted = entry(&world, "tenant.delete", ours);
+    block_on(erasure::finish(&world.database, &world.ours, &noted)).expect("runs");
+    let found = block_on(tenants::find(&world.database, &world.ours));
+    assert_eq!(found, Ok(None));
+    assert!(
+        block_on(tenants::find(&world.database, &world.theirs))
+            .expect("runs")
+            .is_some()
+    );
+}
+
+#[test]
+fn an_interrupted_deletion_goes_on_where_it_stopped() {
+    let world = World::new();
+    fill(&world);
+    world.database.plan([None, Some(Fault::After(Fault::LOST))]);
+    assert!(block_on(erasure::erase_some(&world.database, &world.ours, 9, 2)).is_err());
+    while !block_on(erasure::erase_some(&world.database, &world.ours, 9, 2)).expect("runs") {}
+    assert_eq!(rows(&world, world.ours.as_str()), 0);
+}
+
+#[test]
+fn a_tenant_of_whom_something_is_left_stays() {
+    let world = World::new();
+    world.converse(&world.ours, "late", &["a turn that was running"]);
+    let noted = entry(&world, "tenant.delete", world.ours.as_str());
+    assert!(block_on(erasure::finish(&world.database, &world.ours, &noted)).is_err());
+    let found = block_on(tenants::find(&world.database, &world.ours));
+    assert!(found.expect("runs").is_some());
+    assert_eq!(world.database.count("SELECT count(*) FROM audit_log"), 0);
+}

@@ -1,0 +1,292 @@
+// /admin/tenants by route and status, over two gateways: what an operator changes holds on both at the next request.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+before(async () => (stack = await startStack({ gateways: 2 })));
+after(() => stack.stop());
+beforeEach(() => stack.upstream.reset());
+
+const NOBODY = "/tenants/ten_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+async function create(fields = {}) {
+  const { status, body, headers } = await stack.admin("POST", "/tenants", { name: "A tenant", tier: "pro", ...fields });
+  assert.equal(status, 201, JSON.stringify(body));
+  assert.equal(headers.get("location"), `/admin/tenants/${body.id}`);
+  const { body: key } = await stack.admin("POST", `/tenants/${body.id}/keys`, { name: "server", scopes: ["chat", "sessions:read", "sessions:write"] });
+  return { tenant: body, path: `/tenants/${body.id}`, key: key.key, keyId: key.id };
+}
+
+async function refused(expected, { code, param }, method, path, body, options) {
+  const answer = await stack.admin(method, path, body, options);
+  assert.equal(answer.status, expected, JSON.stringify(answer.body));
+  assert.equal(answer.body.error.code, code, JSON.stringify(answer.body));
+  if (param !== undefined) assert.equal(answer.body.error.param, param);
+}
+
+async function statuses(key, fields) {
+  const ask = async (url) => {
+    const response = await postChat(stack, chatBody(fields), { key, url });
+    await response.arrayBuffer();
+    return response.status;
+  };
+  return [await ask(stack.urls[0]), await ask(stack.urls[1])];
+}
+
+describe("POST and GET /admin/tenants", () => {
+  test("201_gives_the_tiers_defaults_to_whatever_is_absent", async () => {
+    const { tenant } = await create();
+    const { id, version, created_at, updated_at, ...rest } = tenant;
+    assert.match(id, /^ten_/);
+    assert.equal(version, 1);
+    assert.equal(created_at, updated_at);
+    assert.deepEqual(rest, {
+      object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {},
+      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], retention_days: null,
+    });
+  });
+
+  test("201_keeps_every_setting_as_it_was_sent", async () => {
+    const settings = {
+      limits: { requests_per_minute: 5, burst: null }, quotas: { tokens_per_month: 0, messages_per_month: null },
+      default_model: "scripted-model", thinking: "low", allowed_models: ["scripted-model"], system_prompt: "Be brief.",
+      tools: ["clock"], fallback: ["scripted-model"], retention_days: 30,
+    };
+    const { path } = await create(settings);
+    const { body } = await stack.admin("GET", path);
+    for (const [name, value] of Object.entries(settings)) assert.deepEqual(body[name], value, name);
+  });
+
+  test("attack 13: 400_names_what_is_not_a_tenants", async () => {
+    const cases = [
+      [{}, "missing_required_parameter", "name"],
+      [{ name: "x", tenant_id: "y" }, "unknown_parameter", "tenant_id"],
+      [{ name: "x", role: "admin" }, "unknown_parameter", "role"],
+      [{ name: "x", quota: 1 }, "unknown_parameter", "quota"],
+      [{ name: "x", id: "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV" }, "unknown_parameter", "id"],
+      [{ name: "x", version: 7 }, "unknown_parameter", "version"],
+      [{ name: "x", limits: { bursts: 1 } }, "unknown_parameter", "limits.bursts"],
+      [{ name: "x", limits: { burst: -1 } }, "invalid_type", "limits.burst"],
+      [{ name: "x", limits: { burst: 1.5 } }, "invalid_type", "limits.burst"],
+      [{ name: "x", quotas: { tokens_per_month: "5" } }, "invalid_type", "quotas.tokens_per_month"],
+      [{ name: "x", tier: "gold" }, "invalid_type", "tier"],
+      [{ name: "x", status: "deleting" }, "invalid_type", "status"],
+      [{ name: "x", retention_days: 0 }, "invalid_value", "retention_days"],
+      [{ name: "x", system_prompt: "x".repeat(70_000) }, "invalid_value", "system_prompt"],
+      [{ name: "x", fallback: [""] }, "invalid_value", "fallback"],
+      [{ name: "\u001b[31m" }, "invalid_value", "name"],
+      ["[]", "invalid_type"],
+    ];
+    const before = await stack.census();
+    for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", "/tenants", body);
+    assert.deepEqual(await stack.census(), before);
+  });
+
+  test("200_lists_page_by_page_and_404_for_what_is_not_there", async () => {
+    const { tenant } = await create();
+    const ids = [];
+    for (let cursor = ""; cursor !== undefined; ) {
+      const { status, body } = await stack.admin("GET", `/tenants?limit=2${cursor}`);
+      assert.equal(status, 200);
+      ids.push(...body.data.map(({ id }) => id));
+      cursor = body.has_more ? `&cursor=${body.next_cursor}` : undefined;
+    }
+    assert.ok(ids.includes(tenant.id) && ids.includes(stack.tenants[0].tenant_id));
+    assert.deepEqual(ids, [...new Set(ids)].sort());
+    await refused(400, { code: "invalid_value", param: "cursor" }, "GET", "/tenants?cursor=x");
+    await refused(404, { code: "resource_not_found" }, "GET", NOBODY);
+    await refused(404, { code: "resource_not_found" }, "PATCH", NOBODY, {});
+    await refused(404, { code: "resource_not_found" }, "PUT", NOBODY, { name: "x" });
+    await refused(404, { code: "resource_not_found" }, "DELETE", NOBODY);
+    await refused(404, { code: "resource_not_found" }, "GET", `${NOBODY}/usage`);
+  });
+});
+
+describe("PUT and PATCH /admin/tenants/{id}", () => {
+  test("200_a_patch_changes_what_it_names_and_null_takes_away", async () => {
+    const { path } = await create({ limits: { burst: 5, concurrent: null }, system_prompt: "x", retention_days: 7 });
+    const { status, body, headers } = await stack.admin("PATCH", path, { limits: { burst: null, requests_per_minute: 9 }, system_prompt: null });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body.limits, { requests_per_minute: 9, concurrent: null }, "what was unlimited stays so");
+    assert.deepEqual([body.system_prompt, body.retention_days, body.version], [null, 7, 2]);
+    assert.equal(headers.get("etag"), '"2"');
+    const same = await stack.admin("PATCH", path, { retention_days: 7 });
+    assert.deepEqual([same.status, same.body.version], [200, 2], "what changes nothing is no change");
+  });
+
+  test("200_a_put_sets_all_and_what_is_absent_takes_its_default", async () => {
+    const { path } = await create({ system_prompt: "x", limits: { burst: 5 } });
+    const { status, body } = await stack.admin("PUT", path, { name: "Renamed", tier: "enterprise" });
+    assert.equal(status, 200);
+    assert.deepEqual([body.name, body.tier, body.system_prompt, body.limits], ["Renamed", "enterprise", null, {}]);
+  });
+
+  test("412_where_it_has_changed_since_it_was_read", async () => {
+    const { path } = await create();
+    const { headers } = await stack.admin("GET", path);
+    const ifMatch = { headers: { "if-match": headers.get("etag") } };
+    assert.equal((await stack.admin("PATCH", path, { name: "first" }, ifMatch)).status, 200);
+    await refused(412, { code: "precondition_failed" }, "PATCH", path, { name: "second" }, ifMatch);
+    await refused(412, { code: "precondition_failed" }, "PUT", path, { name: "second" }, ifMatch);
+    assert.equal((await stack.admin("PATCH", path, { name: "third" }, { headers: { "if-match": "*" } })).status, 200);
+    assert.equal((await stack.admin("GET", path)).body.name, "third");
+  });
+
+  test("of_two_at_once_both_by_the_same_version_one_wins", async () => {
+    const { path } = await create();
+    const ifMatch = { "if-match": '"1"' };
+    const both = await Promise.all(stack.urls.map((url, at) => stack.admin("PATCH", path, { name: `by ${at}` }, { url, headers: ifMatch })));
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412]);
+  });
+
+  test("400_names_what_is_wrong_and_changes_nothing", async () => {
+    const { path } = await create();
+    const cases = [
+      [{ quota: 5 }, "unknown_parameter", "quota"],
+      [{ version: 9 }, "unknown_parameter", "version"],
+      [{ limits: { x: 1 } }, "unknown_parameter", "limits.x"],
+      [{ limits: 5 }, "invalid_type", "limits"],
+      [{ name: null }, "missing_required_parameter", "name"],
+      ["5", "invalid_type"],
+    ];
+    for (const [body, code, param] of cases) await refused(400, { code, param }, "PATCH", path, body);
+    assert.equal((await stack.admin("GET", path)).body.version, 1);
+  });
+
+  test("a_model_that_is_taken_away_is_404_at_the_next_request_on_both_gateways", async () => {
+    const { path, key } = await create();
+    assert.deepEqual(await statuses(key), [200, 200]);
+    await stack.admin("PATCH", path, { allowed_models: ["another"] });
+    assert.deepEqual(await statuses(key), [404, 404]);
+  });
+
+  test("prompts_and_quotas_hold_at_the_next_request_on_both_gateways", async () => {
+    const { path, key } = await create();
+    assert.deepEqual(await statuses(key), [200, 200]);
+    await stack.admin("PATCH", path, { system_prompt: "You are new here." });
+    await complete(stack, {}, { key, url: stack.urls[1] });
+    assert.equal(stack.upstream.requests.at(-1).body.messages[0].content, "You are new here.");
+    await stack.admin("PATCH", path, { quotas: { messages_per_month: 0 } });
+    assert.deepEqual(await statuses(key), [429, 429]);
+    await stack.admin("PATCH", path, { quotas: null });
+    assert.deepEqual(await statuses(key), [200, 200]);
+  });
+
+  test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways_and_resumed_as_soon", async () => {
+    const { path, key } = await create();
+    assert.deepEqual(await statuses(key), [200, 200]);
+    assert.equal((await stack.admin("PATCH", path, { status: "suspended" })).body.status, "suspended");
+    const asked = stack.upstream.requests.length;
+    for (const url of stack.urls) await expectError(await postChat(stack, chatBody(), { key, url }), 403, { code: "tenant_suspended" });
+    assert.equal(stack.upstream.requests.length, asked, "the provider is not called");
+    await stack.admin("PATCH", path, { status: "active" });
+    assert.deepEqual(await statuses(key), [200, 200]);
+  });
+});
+
+describe("attack 25: usage", () => {
+  test("200_is_by_day_model_and_key_and_of_one_tenant_only", async () => {
+    const [one, other] = [await create(), await create()];
+    for (const { key } of [one, one, other]) await complete(stack, {}, { key });
+    await stack.receipts(one.tenant.id, 2);
+    await stack.receipts(other.tenant.id, 1);
+    const { status, body } = await stack.admin("GET", `${one.path}/usage`);
+    assert.equal(status, 200);
+    const today = new Date().toISOString().slice(0, 10);
+    const [line] = body.data;
+    assert.deepEqual(body.data.map(({ model, key_id, messages }) => [model, key_id, messages]), [["scripted-model", one.keyId, 2]]);
+    assert.equal(line.day, today);
+    assert.equal(line.tokens, line.tokens_in + line.tokens_out);
+    assert.ok(!JSON.stringify(body).includes(other.keyId));
+
+    const csv = await stack.admin("GET", `${one.path}/usage?format=csv`);
+    assert.equal(csv.headers.get("content-type"), "text/csv; charset=utf-8");
+    assert.deepEqual(csv.body.split("\r\n"), [
+      "day,model,key_id,messages,tokens_in,tokens_out,tokens,micro_dollars",
+      `${today},"scripted-model",${one.keyId},2,${line.tokens_in},${line.tokens_out},${line.tokens},${line.micro_dollars}`,
+      "",
+    ]);
+
+    const before = await stack.admin("GET", `${one.path}/usage?to=${Math.floor(Date.now() / 1000) - 86_400}&from=0`);
+    assert.deepEqual(before.body.data, []);
+    const all = await stack.admin("GET", "/usage?limit=100");
+    const mine = all.body.data.find(({ tenant_id: id }) => id === one.tenant.id);
+    assert.deepEqual([mine.messages, mine.tokens], [2, line.tokens]);
+  });
+
+  test("400_for_a_bad_query", async () => {
+    const { path } = await create();
+    for (const [query, param] of [["from=x", "from"], ["to=-1", "to"], ["format=xml", "format"], ["day=1", "day"]]) {
+      const answer = await stack.admin("GET", `${path}/usage?${query}`);
+      assert.deepEqual([answer.status, answer.body.error.param], [400, param]);
+    }
+  });
+});
+
+describe("DELETE /admin/tenants/{id}", () => {
+  test("attack 23: a_deleted_tenant_leaves_nothing_and_its_key_opens_nothing", async () => {
+    const { tenant, path, key, keyId } = await create();
+    const headers = { "x-session-id": "secret-plans" };
+    await complete(stack, { messages: [{ role: "user", content: "canary-of-the-deleted" }] }, { key, headers });
+    await complete(stack, {}, { key, headers, url: stack.urls[1] });
+    await stack.receipts(tenant.id, 2);
+    const deleted = await stack.admin("DELETE", path);
+    assert.deepEqual([deleted.status, deleted.body.deleted], [200, true], JSON.stringify(deleted.body));
+    assert.deepEqual(await statuses(key), [401, 401]);
+    const tables = await stack.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'");
+    for (const { name } of tables.filter(({ name }) => name !== "audit_log")) {
+      const text = JSON.stringify(await stack.rows(`SELECT * FROM "${name}"`));
+      for (const trace of [tenant.id, keyId, "canary-of-the-deleted"]) assert.ok(!text.includes(trace), `${trace} in ${name}`);
+    }
+    const { body: log } = await stack.admin("GET", `/audit?tenant_id=${tenant.id}`);
+    assert.deepEqual(log.data.slice(0, 2).map(({ action }) => action), ["tenant.delete", "tenant.close"]);
+    await refused(404, { code: "resource_not_found" }, "GET", path);
+    await refused(404, { code: "resource_not_found" }, "DELETE", path);
+    // The ledger is as if it had never been asked: not even a configuration is left.
+    const pass = { pass: { class: "read", caller: { key_id: keyId, key_version: 1, config_version: 1 } } };
+    const { answer } = await stack.tell(tenant.id, pass);
+    assert.deepEqual(answer, { stale: { config: { known: null } } });
+  });
+
+  test("a_large_tenant_goes_in_several_requests_and_is_refused_from_the_first", async () => {
+    const { tenant, path, key } = await create();
+    await stack.rows(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)
+       INSERT INTO sessions (tenant_id, id, created_at, updated_at) SELECT ?1, 'session-' || i, 1, 1 FROM n`,
+      tenant.id,
+    );
+    const first = await stack.admin("DELETE", path);
+    assert.deepEqual([first.status, first.body.deleted], [202, false]);
+    assert.deepEqual(await statuses(key), [403, 403]);
+    await refused(409, { code: "conflict" }, "PATCH", path, { status: "active" });
+    await refused(409, { code: "conflict" }, "POST", `${path}/keys`, { name: "x", scopes: ["chat"] });
+    assert.equal((await stack.admin("GET", path)).body.status, "deleting");
+    const second = await stack.admin("DELETE", path);
+    assert.deepEqual([second.status, second.body.deleted], [200, true]);
+  });
+});
+
+test("attack 12: internal_headers_and_tenant_headers_from_outside_are_ignored", async () => {
+  const { tenant, path, key } = await create();
+  const forged = { "x-tenant-id": stack.tenants[0].tenant_id, "x-clawless-operator": "bootstrap", "x-internal": "1", "cf-worker": "clawless-gateway" };
+  assert.equal((await stack.admin("GET", path, undefined, { token: null, headers: forged })).status, 401);
+  await complete(stack, {}, { key, headers: forged });
+  const [receipt] = await stack.receipts(tenant.id, 1);
+  assert.equal(receipt.tenant_id, tenant.id);
+});
+
+test("attack 57: a_broken_database_is_a_generic_500_with_the_requests_id", async () => {
+  await stack.rows("ALTER TABLE audit_log RENAME TO audit_log_away");
+  try {
+    const before = await stack.rows("SELECT count(*) AS count FROM tenants");
+    const { status, body, headers } = await stack.admin("POST", "/tenants", { name: "x" });
+    assert.equal(status, 500);
+    assert.match(headers.get("x-request-id"), /^req_/);
+    assert.doesNotMatch(JSON.stringify(body), /audit|SQL|D1|table/i);
+    assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM tenants"), before, "no change without its line in the log");
+  } finally {
+    await stack.rows("ALTER TABLE audit_log_away RENAME TO audit_log");
+  }
+});

@@ -1,0 +1,91 @@
+//! Tenants are deleted, with all that is stored of them.
+
+use clawless_core::ledger::{Input, LedgerConfig};
+use clawless_core::tenant::TenantStatus;
+use clawless_core::{ApiError, Tenant};
+use clawless_edge::answer::Answer;
+use clawless_store::{SqlErrorKind, erasure, tenants};
+use serde::Serialize;
+
+use super::view::View;
+use crate::desk::{Desk, half_done, overtaken};
+
+/// How much one request deletes: queries, and rows a query. A turn's messages go with its row.
+const PIECES: u32 = 20;
+const ROWS: u32 = 200;
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    object: &'static str,
+    id: &'a str,
+    deleted: bool,
+}
+
+/// Deletes a tenant. A large one takes several requests: 202 until all is gone, then 200. Whatever
+/// interrupts it, the next request goes on.
+///
+/// 1. The tenant is refused from now on: the database, then the ledger; 503 where it cannot be told.
+/// 2. Its rows go, then what its ledger holds, then the tenant itself with a last line in the log.
+///
+/// # Errors
+/// The statuses above; 404 where there is no such tenant, or no longer.
+pub(crate) async fn delete(desk: &Desk, tenant: &str) -> Result<Answer, ApiError> {
+    let tenant = close(desk, desk.tenant(tenant).await?).await?;
+    let id = &tenant.id;
+    if !erasure::erase_some(&desk.sql, id, PIECES, ROWS).await? {
+        return progress(202, &tenant);
+    }
+    if let Err(error) = desk.ledger.erase(id).await {
+        tracing::error!(tenant = id.as_str(), %error, "the ledger was not erased");
+        return Err(half_done("The tenant's rows are deleted"));
+    }
+    let entry = desk.entry(
+        "tenant.delete",
+        id.as_str(),
+        Some(&View::from(&tenant)),
+        None,
+    )?;
+    match erasure::finish(&desk.sql, id, &entry).await {
+        Ok(()) => progress(200, &tenant),
+        // Something that was running has stored a row meanwhile.
+        Err(error) if matches!(error.kind, SqlErrorKind::Constraint(_)) => progress(202, &tenant),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses the tenant from now on.
+async fn close(desk: &Desk, before: Tenant) -> Result<Tenant, ApiError> {
+    let closed = if before.status == TenantStatus::Deleting {
+        before
+    } else {
+        let after = Tenant {
+            status: TenantStatus::Deleting,
+            version: before.version + 1,
+            updated_at: desk.now,
+            ..before.clone()
+        };
+        let (old, new) = (View::from(&before), View::from(&after));
+        let entry = desk.entry("tenant.close", after.id.as_str(), Some(&old), Some(&new))?;
+        if !tenants::update(&desk.sql, &after, &entry).await? {
+            return Err(overtaken());
+        }
+        after
+    };
+    let config = LedgerConfig::from(&closed);
+    if !desk.tell(&closed.id, Input::Configure(config)).await {
+        return Err(half_done("The tenant is marked as deleted"));
+    }
+    Ok(closed)
+}
+
+fn progress(status: u16, tenant: &Tenant) -> Result<Answer, ApiError> {
+    let body = Progress {
+        object: "tenant",
+        id: tenant.id.as_str(),
+        deleted: status == 200,
+    };
+    Ok(Answer {
+        status,
+        ..Answer::of(&body)?
+    })
+}

@@ -1,0 +1,121 @@
+//! What an operator sets of a tenant, checked.
+
+use clawless_core::chat::ReasoningEffort;
+use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::{ApiError, Tenant};
+use serde::Deserialize;
+
+use crate::input::{self, invalid};
+
+/// The longest system prompt, in bytes.
+const LONGEST_PROMPT: usize = 64 * 1024;
+/// The most models or tools on a list, and the longest name of one, in bytes.
+const MOST_NAMES: usize = 100;
+const LONGEST_NAME: usize = 256;
+/// The longest retention: a hundred years, in days.
+const LONGEST_RETENTION: u32 = 36_500;
+
+/// All that can be set. What is absent takes its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settable {
+    name: String,
+    #[serde(default)]
+    tier: Tier,
+    #[serde(default)]
+    status: Status,
+    #[serde(default)]
+    limits: LimitOverrides,
+    #[serde(default)]
+    quotas: QuotaOverrides,
+    #[serde(default)]
+    default_model: Option<String>,
+    #[serde(default)]
+    thinking: Option<ReasoningEffort>,
+    #[serde(default)]
+    allowed_models: Option<Vec<String>>,
+    #[serde(default)]
+    system_prompt: Option<String>,
+    #[serde(default)]
+    tools: Vec<String>,
+    #[serde(default)]
+    fallback: Vec<String>,
+    #[serde(default)]
+    retention_days: Option<u32>,
+}
+
+/// What an operator can set; `deleting` comes with a deletion only.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    #[default]
+    Active,
+    Suspended,
+}
+
+impl Settable {
+    /// Puts the settings onto a record.
+    ///
+    /// # Errors
+    /// 400 that names the parameter at fault.
+    pub(super) fn onto(self, record: Tenant) -> Result<Tenant, ApiError> {
+        let (one, models) = (
+            self.default_model.as_slice(),
+            self.allowed_models.as_deref(),
+        );
+        names("default_model", one)?;
+        names("allowed_models", models.unwrap_or_default())?;
+        names("tools", &self.tools)?;
+        names("fallback", &self.fallback)?;
+        let prompt = self.system_prompt.as_deref().unwrap_or_default();
+        if prompt.len() > LONGEST_PROMPT || prompt.contains('\0') {
+            return Err(invalid(
+                "system_prompt",
+                format!("`system_prompt` has at most {LONGEST_PROMPT} bytes and no NUL."),
+            ));
+        }
+        let days = self.retention_days.unwrap_or(1);
+        if !(1..=LONGEST_RETENTION).contains(&days) {
+            return Err(invalid(
+                "retention_days",
+                format!("`retention_days` is from 1 to {LONGEST_RETENTION}, or null."),
+            ));
+        }
+        Ok(Tenant {
+            name: input::name(self.name)?,
+            tier: self.tier,
+            status: match self.status {
+                Status::Active => TenantStatus::Active,
+                Status::Suspended => TenantStatus::Suspended,
+            },
+            settings: TenantSettings {
+                default_model: self.default_model,
+                thinking: self.thinking,
+                allowed_models: self.allowed_models,
+                system_prompt: self.system_prompt,
+                tools: self.tools,
+                fallback: self.fallback,
+                retention_days: self.retention_days,
+                limits: self.limits,
+                quotas: self.quotas,
+            },
+            ..record
+        })
+    }
+}
+
+fn names(param: &str, names: &[String]) -> Result<(), ApiError> {
+    let is_name = |name: &String| {
+        (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_control)
+    };
+    if names.len() <= MOST_NAMES && names.iter().all(is_name) {
+        return Ok(());
+    }
+    Err(invalid(
+        param,
+        format!(
+            "`{param}` holds at most {MOST_NAMES} names of 1 to {LONGEST_NAME} bytes without control characters."
+        ),
+    ))
+}

@@ -1,0 +1,91 @@
+//! A tenant as operators see it.
+
+use clawless_core::chat::ReasoningEffort;
+use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::{ApiError, Tenant, TenantId};
+use clawless_edge::answer::Answer;
+use serde::Serialize;
+
+/// Times are in seconds since 1970 (UTC).
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    object: &'static str,
+    pub(super) id: TenantId,
+    #[serde(flatten)]
+    settable: Settable,
+    version: u64,
+    created_at: u64,
+    updated_at: u64,
+}
+
+/// What an operator can set, and sends in the same shape.
+#[derive(Debug, Serialize)]
+pub(super) struct Settable {
+    name: String,
+    tier: Tier,
+    status: TenantStatus,
+    limits: LimitOverrides,
+    quotas: QuotaOverrides,
+    default_model: Option<String>,
+    thinking: Option<ReasoningEffort>,
+    allowed_models: Option<Vec<String>>,
+    system_prompt: Option<String>,
+    tools: Vec<String>,
+    fallback: Vec<String>,
+    retention_days: Option<u32>,
+}
+
+impl From<&Tenant> for Settable {
+    fn from(tenant: &Tenant) -> Self {
+        // Without `..`: a new setting must be shown.
+        let TenantSettings {
+            default_model,
+            thinking,
+            allowed_models,
+            system_prompt,
+            tools,
+            fallback,
+            retention_days,
+            limits,
+            quotas,
+        } = tenant.settings.clone();
+        Self {
+            name: tenant.name.clone(),
+            tier: tenant.tier,
+            status: tenant.status,
+            limits,
+            quotas,
+            default_model,
+            thinking,
+            allowed_models,
+            system_prompt,
+            tools,
+            fallback,
+            retention_days,
+        }
+    }
+}
+
+impl From<&Tenant> for View {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            object: "tenant",
+            id: tenant.id.clone(),
+            settable: Settable::from(tenant),
+            version: tenant.version,
+            created_at: tenant.created_at.as_secs(),
+            updated_at: tenant.updated_at.as_secs(),
+        }
+    }
+}
+
+/// The name of a record's version, as `if-match` hands it back.
+pub(super) fn etag(tenant: &Tenant) -> String {
+    format!("\"{}\"", tenant.version)
+}
+
+/// The answer that shows one tenant.
+pub(super) fn answer(tenant: &Tenant) -> Result<Answer, ApiError> {
+    Ok(Answer::of(&View::from(tenant))?.with_header("etag", etag(tenant)))
+}
