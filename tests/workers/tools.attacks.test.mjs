@@ -127,6 +127,32 @@ for (const stream of [false, true]) {
   });
 }
 
+test("what_tools_did_is_listed_newest_first_page_by_page_to_its_tenant_alone", async () => {
+  stack.upstream.always(model([[["time_now", {}]], [["rm_rf", { x: 1 }]], [["sessions_list", { limit: 1 }]]]));
+  await complete(stack, { messages: QUESTION }, { headers: { "x-session-id": "listed" } });
+  const get = async (query = "", { key = stack.key, session = "listed" } = {}) => {
+    const response = await fetch(`${stack.url}/v1/sessions/${session}/tool_executions${query}`, { headers: { authorization: `Bearer ${key}` } });
+    return { status: response.status, cache: response.headers.get("cache-control"), body: await response.json() };
+  };
+  const first = await get("?limit=2");
+  assert.equal(first.status, 200);
+  assert.equal(first.cache, "no-store");
+  assert.deepEqual(first.body.data.map(({ tool, status, arguments: given }) => [tool, status, given]), [["sessions_list", "succeeded", '{"limit":1}'], ["rm_rf", "refused", '{"x":1}']]);
+  assert.match(first.body.data[1].result, /no tool `rm_rf`/);
+  assert.ok(first.body.has_more);
+  const second = await get(`?limit=2&cursor=${first.body.next_cursor}`);
+  assert.deepEqual(second.body.data.map(({ tool }) => tool), ["time_now"]);
+  assert.equal(second.body.has_more, false);
+  const [turn] = await stack.rows("SELECT request_id FROM turns WHERE session_id = 'listed'");
+  assert.equal(second.body.data[0].request_id, turn.request_id);
+  const foreign = await get("", { key: stack.tenants[1].secret_key });
+  const random = await get("", { key: stack.tenants[1].secret_key, session: "never-made" });
+  assert.equal(foreign.status, 404);
+  assert.deepEqual(foreign.body.error, random.body.error);
+  assert.equal((await get("?limit=101")).status, 400);
+  assert.equal((await get(`?cursor=${first.body.next_cursor}x`)).status, 400);
+});
+
 test("attack_39_no_key_and_no_secret_stands_in_what_the_model_is_shown", async () => {
   stack.upstream.always(model([[["sessions_list", {}], ["sessions_history", { session_id: "secrets" }]]]));
   const options = { headers: { "x-session-id": "secrets" } };

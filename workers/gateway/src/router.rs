@@ -44,6 +44,10 @@ const ROUTES: Routes<Route> = Routes(&[
         &[("DELETE", Route::RemoveMessage)],
     ),
     (
+        "/v1/sessions/{id}/tool_executions",
+        &[("GET", Route::ListToolExecutions)],
+    ),
+    (
         "/v1/sessions/{id}/turns/{request_id}",
         &[("GET", Route::ResumeTurn)],
     ),
@@ -71,6 +75,7 @@ enum Route {
     ExportSession,
     ListMessages,
     RemoveMessage,
+    ListToolExecutions,
     ResumeTurn,
     Health,
     Admin,
@@ -202,6 +207,10 @@ async fn answer(
             let caller = authenticate(&**bindings, head).await?;
             let (session, message) = (found.param(0), found.param(1));
             sessions::remove_message(&**bindings, &caller, session, message).await
+        }
+        Route::ListToolExecutions => {
+            let caller = authenticate(&**bindings, head).await?;
+            sessions::list_tool_executions(&**bindings, &caller, found.param(0), head).await
         }
         Route::ResumeTurn => {
             let caller = authenticate(&**bindings, head).await?;

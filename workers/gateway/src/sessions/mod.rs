@@ -8,12 +8,14 @@ mod changes;
 mod export;
 mod list;
 mod messages;
+mod tool_executions;
 mod wire;
 
 pub use changes::{create, delete, reset, update};
 pub use export::export;
 pub use list::list;
 pub use messages::{list as list_messages, remove as remove_message};
+pub use tool_executions::list as list_tool_executions;
 
 use clawless_core::ledger::{EndpointClass, Input};
 use clawless_core::session::Head;

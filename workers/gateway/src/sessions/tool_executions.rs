@@ -1,0 +1,84 @@
+//! `GET /v1/sessions/{id}/tool_executions`.
+
+use clawless_core::cursor::CursorScope;
+use clawless_core::tool::{ToolExecution, ToolOutcome};
+use clawless_core::{ApiError, Clock, Millis};
+use clawless_edge::answer::Answer;
+use clawless_edge::incoming::Head;
+use clawless_store::tool_executions;
+use serde::Serialize;
+
+use super::{found, reading, session_id};
+use crate::caller::Caller;
+use crate::page::{Listing, Query};
+use crate::platform::Platform;
+
+/// An execution as clients see it.
+#[derive(Serialize)]
+struct ExecutionObject {
+    id: String,
+    object: &'static str,
+    request_id: String,
+    call_id: String,
+    tool: String,
+    /// As the model wrote them; JSON where they are valid.
+    arguments: String,
+    status: ToolOutcome,
+    /// What the model was told.
+    result: String,
+    created_at: u64,
+    duration_ms: Millis,
+}
+
+/// Lists what server tools did in a session, newest first, page by page.
+///
+/// # Errors
+/// 404 where there is no such session, 400 for a parameter that is unknown or wrong, and for a
+/// cursor that is not of this list; 403 without the scope `sessions:read`.
+pub async fn list<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &str,
+    head: &Head,
+) -> Result<Answer, ApiError> {
+    reading(platform, caller, async {
+        let tenant = &caller.tenant().id;
+        let id = session_id(id)?;
+        let mut query = Query::of(head);
+        let (limit, cursor) = (query.limit()?, query.take("cursor")?);
+        query.end()?;
+        let listing = Listing {
+            key: platform.config().signing_key()?,
+            scope: CursorScope {
+                list: "tool_executions",
+                owner: tenant.as_str(),
+                filter: id.as_str(),
+            },
+            now: platform.time().now(),
+        };
+        let start = listing.open(cursor.as_deref(), |place| place.parse().ok())?;
+        found(platform, caller, &id).await?;
+        let sql = platform.sql();
+        let found = tool_executions::list(sql, tenant, &id, start.as_ref(), limit + 1).await?;
+        let place = |execution: &ToolExecution| execution.id.as_str().to_owned();
+        listing.answer(found, limit, place, ExecutionObject::from)
+    })
+    .await
+}
+
+impl From<ToolExecution> for ExecutionObject {
+    fn from(execution: ToolExecution) -> Self {
+        Self {
+            id: execution.id.as_str().to_owned(),
+            object: "tool_execution",
+            request_id: execution.request_id.as_str().to_owned(),
+            call_id: execution.call.id,
+            tool: execution.call.name,
+            arguments: execution.call.arguments,
+            status: execution.outcome,
+            result: execution.result,
+            created_at: execution.started_at.as_secs(),
+            duration_ms: execution.duration,
+        }
+    }
+}
