@@ -26,10 +26,10 @@ use super::{
 /// is above it since it holds the ledger and three wires (`docs/decisions/005-bundle-size.md`), and
 /// none may grow unseen.
 fn heaviest(worker: &str) -> usize {
-    if worker == "gateway" {
-        640_000
-    } else {
-        150_000
+    match worker {
+        "gateway" => 640_000,
+        "admin" => 400_000,
+        _ => 150_000,
     }
 }
 
