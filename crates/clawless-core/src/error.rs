@@ -246,6 +246,16 @@ impl ApiError {
         self
     }
 
+    /// Says that a retry cannot help, or would do something twice.
+    #[must_use]
+    pub fn without_retry(mut self) -> Self {
+        self.retry_after = None;
+        if self.should_retry().is_none() {
+            self.headers.push(("x-should-retry", "false".to_owned()));
+        }
+        self
+    }
+
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

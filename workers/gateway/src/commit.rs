@@ -12,6 +12,7 @@ use clawless_store::tool_executions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, retry};
 
+use crate::idempotency::Held;
 use crate::platform::Platform;
 use crate::prepare::OpenSession;
 use crate::turn::{Outcome, Turn};
@@ -50,15 +51,13 @@ pub async fn commit<P: Platform>(
     turn: &Turn,
     outcome: &Outcome,
 ) -> Result<Option<SessionState>, Unstored> {
-    let kept = turn.repeatable.as_ref().map(|repeatable| {
-        let text = turn.text(outcome)?;
-        Ok::<_, ApiError>(repeatable.kept(&turn.key, text))
-    });
-    let kept = kept.transpose()?;
+    let kept = turn.kept(outcome)?;
     let Some(session) = &turn.session else {
         record(platform, turn, outcome).await;
-        if let Some(kept) = kept {
-            keep(platform, turn, &kept).await;
+        match (kept, Held::of(turn)) {
+            (Some(kept), _) => keep(platform, turn, &kept).await,
+            (None, Some(held)) => held.release(platform).await,
+            (None, None) => {}
         }
         return Ok(None);
     };
@@ -134,7 +133,9 @@ fn new_turn<P: Platform>(
         .last()
         .map(|choice| answered(choice, outcome.failure.is_some()))
         .transpose()?;
-    let acted = outcome.acted.as_ref();
+    // What tools said to an answer that broke is in their records. In the history it could be what
+    // broke it: too much for the model's window.
+    let acted = outcome.acted.as_ref().filter(|_| outcome.failure.is_none());
     let acted = acted.map_or(&[][..], |acted| &acted.messages);
     let messages = turn
         .said

@@ -39,7 +39,7 @@ pub enum Form {
 /// by its `status`.
 ///
 /// # Errors
-/// 503 where storage does not answer.
+/// 503 where storage does not answer; what broke the turn, where the form has no place to say so.
 pub async fn answer<P: Platform>(
     platform: &P,
     tenant: &TenantId,
@@ -58,6 +58,9 @@ pub async fn answer<P: Platform>(
         TurnStatus::Complete => None,
         TurnStatus::Incomplete(code) => Some(code),
     };
+    if let (Form::Whole { with_status: false }, Some(code)) = (form, broke) {
+        return Err(ApiError::new(code, code.why()).without_retry());
+    }
     let response = LlmResponse {
         choices: vec![choice],
         usage: Some(turn.usage),

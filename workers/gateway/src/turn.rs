@@ -20,6 +20,7 @@ use clawless_core::{
 };
 use clawless_edge::answer::Answer;
 use clawless_llm::{replay, tokens};
+use clawless_store::idempotency::Kept;
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, pending, select};
 use futures_util::{FutureExt, StreamExt};
@@ -215,11 +216,26 @@ impl Turn {
         self.session.is_some() || self.repeatable.is_some() || self.rounds.is_some()
     }
 
+    /// What is kept for whoever asks the same again. Of an answer in one piece that broke nothing is:
+    /// the client was told an error, not an answer.
+    ///
+    /// # Errors
+    /// An internal error where it cannot be written as JSON.
+    pub fn kept(&self, outcome: &Outcome) -> Result<Option<Kept>, ApiError> {
+        let is_error = matches!(self.form, Form::Whole { .. }) && outcome.failure.is_some();
+        match &self.repeatable {
+            Some(repeatable) if !is_error => {
+                Ok(Some(repeatable.kept(&self.key, self.text(outcome)?)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The answer as the client gets it, in one text: the body, or all events.
     ///
     /// # Errors
     /// An internal error where it cannot be written as JSON.
-    pub fn text(&self, outcome: &Outcome) -> Result<String, ApiError> {
+    fn text(&self, outcome: &Outcome) -> Result<String, ApiError> {
         let answer = outcome.answer.clone();
         match self.form {
             Form::Whole { .. } => {
@@ -291,7 +307,8 @@ type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 ///
 /// # Errors
 /// Whatever went wrong before the first byte of an answer; such a turn is not stored and costs
-/// nothing.
+/// nothing. And what broke an answer in one piece after tools had run for it: that turn is stored as
+/// broken and charged, and the error asks for no retry.
 pub async fn start<P: Platform>(
     platform: &Rc<P>,
     mut order: Order,
@@ -381,7 +398,10 @@ async fn whole<P: Platform>(
         }
     };
     let stored = conclude(platform, &turn, &outcome).await;
-    let ended = outcome.failure.take().map_or(stored, Err);
+    // What broke after its first words is charged, and of a session stored: a retry would do all of
+    // it once more.
+    let broke = outcome.failure.take().map(ApiError::without_retry);
+    let ended = broke.map_or(stored, Err);
     let answer = ended.and_then(|()| {
         let answer = std::mem::take(&mut outcome.answer);
         let body = turn.body(&outcome, answer);

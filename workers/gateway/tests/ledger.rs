@@ -196,6 +196,26 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
 }
 
 #[test]
+fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("Hello."));
+    assert_eq!(deployment.say(&customer, "s", "first").status, 200);
+    let overloaded = || Some(Fault::Before(Fault::OVERLOADED));
+    deployment.sql.plan([None, None, overloaded()]);
+    assert_eq!(deployment.say(&customer, "s", "second").status, 200);
+    // The alarm meets the same overload, and so does the next one.
+    for _ in 0..2 {
+        deployment.sql.plan([overloaded()]);
+        deployment.try_ring(&customer.tenant).expect_err("waits");
+        assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
+        assert_eq!(deployment.sql.count("SELECT count(*) FROM receipts"), 2);
+    }
+    deployment.ring(&customer.tenant);
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
+}
+
+#[test]
 fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
     use clawless_core::keys::KeyText;
     let deployment = Deployment::new();

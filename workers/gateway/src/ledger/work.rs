@@ -5,9 +5,8 @@ use clawless_core::ledger::{
 };
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{TenantId, Tokens};
-use clawless_store::Transient;
 use clawless_store::turns::{CommitError, NewTurn};
-use clawless_store::{Sql, SqlError, api_keys, receipts, sessions, turns};
+use clawless_store::{Sql, SqlError, SqlErrorKind, api_keys, receipts, sessions, turns};
 
 use super::shell::{Rows, Shell, ShellError};
 
@@ -19,6 +18,9 @@ const GATHER_USES: Millis = Millis::from_secs(60);
 
 /// How many receipts one batch takes to D1.
 const BATCH: usize = 50;
+
+/// How long a parked turn is kept that the database refuses for a reason that nobody knows.
+const PUZZLED: Millis = Millis::from_secs(24 * 60 * 60);
 
 /// How long to wait before a call past its deadline is looked up again.
 const LOOK_AGAIN: Millis = Millis::from_secs(5);
@@ -65,7 +67,19 @@ pub async fn work_off<R: Rows>(
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
-    store_parked_turns(shell, time, sql, tenant).await?;
+    // A database that refuses a turn may still take receipts, and calls must end in any case.
+    let parked = store_parked_turns(shell, time, sql, tenant).await;
+    let rest = close_books(shell, time, sql, tenant).await;
+    parked.and(rest)
+}
+
+/// Sends the receipts, ends the calls that are overdue, and sends their receipts too.
+async fn close_books<R: Rows>(
+    shell: &Shell<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
     flush(shell, time, sql, tenant).await?;
     if let Answer::Overdue(calls) = shell.apply(time.now(), Input::Sweep)?.answer {
         for call in calls {
@@ -96,8 +110,8 @@ async fn note_uses<R: Rows>(
     Ok(())
 }
 
-/// Stores the turns that D1 refused at first, in their order. A turn that D1 will never take is
-/// given up; everything behind it goes on.
+/// Stores the turns that D1 refused at first, in their order. Whatever may pass is waited for; a
+/// turn that D1 will never take is given up, and everything behind it goes on.
 async fn store_parked_turns<R: Rows>(
     shell: &Shell<R>,
     time: &impl Clock,
@@ -106,14 +120,19 @@ async fn store_parked_turns<R: Rows>(
 ) -> Result<(), WorkError> {
     let parked: Vec<ParkedTurn> = shell.read(|machine| machine.parked_turns().cloned().collect());
     for ParkedTurn {
-        request_id, turn, ..
+        request_id,
+        turn,
+        parked_at,
+        ..
     } in parked
     {
         let stored = match turn.read::<NewTurn>() {
             Err(error) => Err(error.to_string()),
             Ok(turn) => match store(sql, time, tenant, turn).await {
                 Ok(()) => Ok(()),
-                Err(CommitError::Sql(source)) if source.is_transient() => return Err(source.into()),
+                Err(CommitError::Sql(source)) if may_pass(&source, time.now().since(parked_at)) => {
+                    return Err(source.into());
+                }
                 Err(error) => Err(error.to_string()),
             },
         };
@@ -131,6 +150,16 @@ async fn store_parked_turns<R: Rows>(
         shell.apply(time.now(), ack)?;
     }
     Ok(())
+}
+
+/// Whether a turn that has been parked for so long may still be taken. An error that nobody knows
+/// has time until its cause is found and mended, but must not close its session for ever.
+fn may_pass(error: &SqlError, parked_for: Millis) -> bool {
+    match error.kind {
+        SqlErrorKind::Overloaded | SqlErrorKind::Retryable => true,
+        SqlErrorKind::Conflict(_) | SqlErrorKind::Constraint(_) => false,
+        SqlErrorKind::Other => parked_for < PUZZLED,
+    }
 }
 
 /// Stores a parked turn, behind whatever was changed of its session meanwhile. No other turn can

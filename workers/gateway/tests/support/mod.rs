@@ -24,7 +24,7 @@ use clawless_edge::incoming::Head;
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::config::{Config, Variables};
 use clawless_gateway::ledger::shell::{Rows, Shell};
-use clawless_gateway::ledger::work::work_off;
+use clawless_gateway::ledger::work::{WorkError, work_off};
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
@@ -293,6 +293,13 @@ impl Deployment {
     /// What the ledger's alarm does.
     pub fn ring(&self, tenant: &TenantId) {
         self.time.run(self.alarm(tenant));
+    }
+
+    /// As [`Self::ring`], where the work may have to wait.
+    pub fn try_ring(&self, tenant: &TenantId) -> Result<(), WorkError> {
+        let shell = self.shell(tenant);
+        let work = work_off(&*shell, &self.time, &self.sql, tenant);
+        self.time.run(work)
     }
 
     /// What the ledger's alarm does, while other things happen.
