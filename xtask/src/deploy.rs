@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     /// Build, and let wrangler check each configuration, but upload nothing
     #[arg(long)]
     dry_run: bool,
+    /// The account has no gateway yet: make the secrets and deploy all from nothing, whatever
+    /// wrangler says of it
+    #[arg(long, conflicts_with = "dry_run")]
+    first: bool,
 }
 
 /// Builds the release, then rehearses or deploys it.
@@ -45,7 +49,8 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     if arguments.dry_run {
         return rehearse(layout, progress);
     }
-    deploy(layout, progress)
+    let is_first = arguments.first || is_first(layout)?;
+    deploy(layout, is_first, progress)
 }
 
 /// Has the real wrangler take each committed configuration and bundle as for a deployment.
@@ -76,14 +81,19 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
 /// 2. The first time, makes the secrets, and deploys the gateway without its services: they need its
 ///    objects, it needs them.
 /// 3. Deploys the services. 4. Deploys the gateway.
-fn deploy(layout: &Layout, progress: &Progress) -> Result<()> {
+fn deploy(layout: &Layout, is_first: bool, progress: &Progress) -> Result<()> {
     let state = State::new(&layout.default_state())?;
     database::migrate_remote(layout, &state, progress)?;
-    let first = is_first(layout)?
+    let first = is_first
         .then(|| FirstSecrets::make(layout, &state))
         .transpose()?;
     let secrets = |worker| first.as_ref().and_then(|first| first.of(worker));
-    if first.is_some() {
+    if let Some(first) = &first {
+        // Before anything is uploaded: should the rest fail, the token is known all the same.
+        println!(
+            "The first operator's token for the admin API, shown this once:\n{}",
+            first.operator_token
+        );
         progress.line("There is no gateway yet: the first is deployed without its services.");
         let config = without_services(layout, &state)?;
         upload(layout, "gateway", &config, secrets("gateway"), progress)?;
@@ -91,13 +101,6 @@ fn deploy(layout: &Layout, progress: &Progress) -> Result<()> {
     for worker in ["admin", "widget-server", "gateway"] {
         let config = committed(layout, worker);
         upload(layout, worker, &config, secrets(worker), progress)?;
-    }
-    if let Some(first) = first {
-        first.forget()?;
-        println!(
-            "The first operator's token for the admin API, shown this once:\n{}",
-            first.operator_token
-        );
     }
     progress.line("Deployed. The gateway's log is `wrangler tail clawless-gateway`.");
     Ok(())
@@ -143,12 +146,19 @@ impl FirstSecrets {
             .find(|(other, _)| *other == worker)
             .map(|(_, path)| path.as_path())
     }
+}
 
-    fn forget(&self) -> Result<()> {
+impl Drop for FirstSecrets {
+    /// The files go, however the deployment ends.
+    fn drop(&mut self) {
         for (_, path) in &self.files {
-            fs::remove_file(path).with_context(|| format!("can't remove {}", path.display()))?;
+            if let Err(error) = fs::remove_file(path) {
+                eprintln!(
+                    "Remove {} yourself, it holds a secret: {error}",
+                    path.display()
+                );
+            }
         }
-        Ok(())
     }
 }
 
@@ -178,13 +188,23 @@ fn committed(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!("wrangler/{worker}.jsonc"))
 }
 
-/// Whether the account has no gateway yet.
+/// The platform's code for a Worker that does not exist.
+const NO_SUCH_WORKER: &str = "code: 10007";
+
+/// Whether the account has no gateway yet. Whatever else goes wrong must not look like it: a first
+/// deployment makes secrets, and would replace those in use.
 fn is_first(layout: &Layout) -> Result<bool> {
     let mut command = npm::wrangler(layout, &layout.default_state())?;
     command
         .args(["deployments", "list", "--config"])
         .arg(committed(layout, "gateway"));
-    Ok(capture(&mut command).is_err())
+    match capture(&mut command) {
+        Ok(_) => Ok(false),
+        Err(error) if error.to_string().contains(NO_SUCH_WORKER) => Ok(true),
+        Err(error) => Err(error.context(
+            "can't tell whether the gateway is deployed already; if it certainly is not, use --first",
+        )),
+    }
 }
 
 /// The gateway's configuration with everything but the bindings to Workers that do not exist yet.
