@@ -50,7 +50,8 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
         ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, ...(ai ? AI_BINDING : {}), objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
         ...(ai ? [aiStandIn(upstream)] : []),
-        workerOptions("admin", { vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
+        // A gateway without its ledger has no class that the admin Worker could bind.
+        workerOptions("admin", { without: without.filter((binding) => binding === "LEDGER"), vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],
     }),
