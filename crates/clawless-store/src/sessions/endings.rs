@@ -8,6 +8,7 @@ use super::{
     DELETE_TOOL_EXECUTIONS, DELETE_TURNS, EMPTY, PURGE_ACROSS_TENANTS,
 };
 use crate::ports::{Sql, SqlError};
+use crate::statement::SqlText;
 
 /// Forgets everything that was said in a session, and keeps the session; `false` where there is
 /// none. Its head moves on: a turn that is still running will not be stored.
@@ -17,17 +18,7 @@ pub async fn reset(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<bool, SqlError> {
-    if find(sql, tenant, id, now).await?.is_none() {
-        return Ok(false);
-    }
-    let batch = vec![
-        DELETE_TURNS.with([tenant.into(), id.into()]),
-        // What a tool was given or answered may repeat what was said.
-        DELETE_TOOL_EXECUTIONS.with([tenant.into(), id.into()]),
-        EMPTY.with([tenant.into(), id.into(), now.into()]),
-    ];
-    sql.batch(batch).await?;
-    Ok(true)
+    empty(sql, tenant, id, now, EMPTY).await
 }
 
 /// Deletes a session and all that was said and done in it; `false` where there is none. Its name
@@ -38,13 +29,25 @@ pub async fn delete(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<bool, SqlError> {
+    empty(sql, tenant, id, now, BURY).await
+}
+
+/// Takes away all that a session holds, and does to its row what `last` says; `false` where there
+/// is none. What a tool was given or answered may repeat what was said, so it goes too.
+async fn empty(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &SessionId,
+    now: Timestamp,
+    last: SqlText,
+) -> Result<bool, SqlError> {
     if find(sql, tenant, id, now).await?.is_none() {
         return Ok(false);
     }
     let batch = vec![
         DELETE_TURNS.with([tenant.into(), id.into()]),
         DELETE_TOOL_EXECUTIONS.with([tenant.into(), id.into()]),
-        BURY.with([tenant.into(), id.into(), now.into()]),
+        last.with([tenant.into(), id.into(), now.into()]),
     ];
     sql.batch(batch).await?;
     Ok(true)
