@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: what the gateway costs beside a Worker that only forwards, and how big and
-//! how quick to start each Worker is.
+//! `cargo xtask bench`: what the gateway costs beside a Worker that only forwards and beside Portkey's
+//! gateway, what its ledger takes in, how quickly a key is revoked, and how big and how quick to start
+//! each Worker is.
 //!
 //! It runs plain `workerd serve`: `wrangler dev` puts a proxy and a log in front that cost more than
 //! what is measured.
@@ -7,9 +8,14 @@
 mod contest;
 mod http;
 mod load;
+mod native;
+mod objects;
+mod portkey;
 mod process;
 mod report;
+mod revocation;
 mod runtime;
+mod stage;
 mod startup;
 mod surroundings;
 mod upstream;
@@ -28,7 +34,13 @@ use crate::{
     turn::Turn,
 };
 
-use self::contest::{Comparison, Effort};
+use self::{
+    contest::{Comparison, Effort},
+    native::Native,
+    objects::Objects,
+    revocation::Revocations,
+    stage::Stage,
+};
 
 /// How to measure.
 #[derive(Debug, Args)]
@@ -37,7 +49,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
     /// Requests in a round
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     requests: u32,
     /// Connections at once
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -52,6 +64,9 @@ pub(crate) struct Arguments {
 struct Report {
     effort: Effort,
     comparisons: Vec<Comparison>,
+    objects: Objects,
+    revocations: Revocations,
+    native: Native,
     footprints: Vec<startup::Footprint>,
 }
 
@@ -71,9 +86,14 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         requests: usize::try_from(arguments.requests)?,
         connections: arguments.connections.into(),
     };
+    let native = native::measure(layout, progress)?;
+    let stage = Stage::set(layout, gateway, progress)?;
     let report = Report {
         effort,
-        comparisons: contest::run(layout, gateway, effort, progress)?,
+        comparisons: contest::run(&stage, effort, progress)?,
+        objects: objects::measure(&stage.gateway, effort, progress)?,
+        revocations: revocation::measure(&stage, layout, progress)?,
+        native,
         footprints: startup::measure(layout, &bundles, progress)?,
     };
     if arguments.json {

@@ -1,21 +1,16 @@
-//! The gateway against a Worker that only forwards: same runtime, same upstream, same requests.
+//! The gateway against others: same upstream, same requests, in turns.
 
-use std::fs;
-
-use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use anyhow::Result;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
     load, median,
     process::{cpu_seconds, resident_mib},
-    runtime::Runtime,
-    surroundings::Surroundings,
-    upstream::{EVENTS, MODEL, Upstream},
+    stage::{Contestant, Stage},
+    upstream::{EVENTS, MODEL, SLOW_EVENTS},
 };
-use crate::{
-    bundle::Bundle, layout::Layout, process::capture, progress::Progress, tools::rust::cargo,
-};
+use crate::progress::Progress;
 
 /// How much load a round is.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -35,111 +30,133 @@ pub(super) struct Figures {
     pub(super) resident_mib: f64,
 }
 
-/// One kind of request, both Workers, and how they relate.
+/// One kind of request, and how everybody does with it.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
     pub(super) scenario: String,
-    pub(super) gateway: Figures,
-    pub(super) forward: Figures,
-    /// The median over the rounds of gateway divided by forward, figure by figure.
+    /// How many events the answer has, where they come one by one.
+    pub(super) events: Option<usize>,
+    /// The first is the one that only forwards.
+    pub(super) results: Vec<Standing>,
+}
+
+/// How one of them does.
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    pub(super) name: &'static str,
+    pub(super) figures: Figures,
+    /// The median over the rounds of its figures divided by the first one's of the same round.
     pub(super) ratio: Figures,
 }
 
-/// A key that the gateway knows, and the SQL that made it known.
-#[derive(Deserialize)]
-struct Seed {
-    sql: String,
-    secret_key: String,
+/// A kind of request.
+struct Scenario {
+    name: String,
+    body: serde_json::Value,
+    /// What a whole answer holds.
+    proof: &'static str,
+    events: Option<usize>,
 }
 
-/// Runs both kinds of request against both Workers, round by round in turns.
-pub(super) fn run(
-    layout: &Layout,
-    gateway: &Bundle,
-    effort: Effort,
-    progress: &Progress,
-) -> Result<Vec<Comparison>> {
-    let seed = seed(layout)?;
-    let upstream = Upstream::start().context("can't start the bench's upstream")?;
-    let forward = serve(
-        layout,
-        "forward",
-        &Surroundings::of_script(gateway.worker, layout, "forward.js")
-            .with("UPSTREAM", upstream.origin()),
-    )?;
-    let gateway = serve(
-        layout,
-        "gateway",
-        &Surroundings::of_bundle(gateway.worker, &gateway.folder)
-            .with("PROVIDERS", providers(&upstream).to_string())
-            .with("ALLOW_PRIVATE_PROVIDERS", "true"),
-    )?;
-    fill_database(layout, &gateway, &seed)?;
-
-    [("one JSON answer", false), ("a stream", true)]
+/// Runs each kind of request against everybody, round by round in turns.
+pub(super) fn run(stage: &Stage, effort: Effort, progress: &Progress) -> Result<Vec<Comparison>> {
+    let body = |stream, user| json!({ "model": MODEL, "messages": [{ "role": "user", "content": "Say a few words." }], "stream": stream, "user": user });
+    let scenarios = [
+        Scenario {
+            name: "one JSON answer".to_owned(),
+            body: body(false, "bench"),
+            proof: "word word",
+            events: None,
+        },
+        Scenario {
+            name: format!("a stream of {EVENTS} events, which come at once"),
+            body: body(true, "bench"),
+            proof: "[DONE]",
+            events: None,
+        },
+        Scenario {
+            name: format!("a stream of {SLOW_EVENTS} events, which come one by one"),
+            body: body(true, "slowly"),
+            proof: "[DONE]",
+            events: Some(SLOW_EVENTS),
+        },
+    ];
+    scenarios
         .into_iter()
-        .map(|(name, stream)| {
-            let body = json!({ "model": MODEL, "messages": [{ "role": "user", "content": "Say a few words." }], "stream": stream });
-            let proof = if stream { "[DONE]" } else { "word word" };
-            let request = load::Request::chat(&seed.secret_key, &body.to_string(), proof);
-            let scenario = if stream { format!("{name} of {EVENTS} events") } else { name.to_owned() };
-            let task = progress.task(format!("Load: {scenario}"));
-            let comparison = compare(scenario, [&gateway, &forward], &request, effort)?;
+        .map(|scenario| {
+            let task = progress.task(format!("Load: {}", scenario.name));
+            // An answer of many events is as much work as many answers.
+            let requests = effort.requests / if scenario.events.is_some() { 10 } else { 1 };
+            let effort = Effort { requests, ..effort };
+            let comparison = compare(stage, scenario, effort)?;
             task.done();
             Ok(comparison)
         })
         .collect()
 }
 
-fn compare(
-    scenario: String,
-    [gateway, forward]: [&Runtime; 2],
-    request: &load::Request,
-    effort: Effort,
-) -> Result<Comparison> {
-    // Lets both compile what is hot and open their connections.
-    for runtime in [gateway, forward] {
-        load::run(
-            runtime.address,
-            request,
-            effort.connections,
-            effort.requests / 4,
-        )?;
+fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparison> {
+    let contestants = stage.contestants();
+    let requests: Vec<_> = contestants
+        .iter()
+        .map(|contestant| {
+            let body = scenario.body.to_string();
+            load::Request::chat(stage.key(), &body, scenario.proof)
+                .with_headers(&contestant.headers)
+        })
+        .collect();
+    // Lets all compile what is hot and open their connections.
+    for (contestant, request) in contestants.iter().zip(&requests) {
+        let few = effort.requests / 4;
+        load::run(contestant.address, request, effort.connections, few)?;
     }
     let mut rounds = Vec::new();
     for round in 0..effort.rounds {
-        // Whoever goes second meets a machine that is a little warmer: take turns at it.
-        rounds.push(if round % 2 == 0 {
-            let ours = measure(gateway, request, effort)?;
-            (ours, measure(forward, request, effort)?)
-        } else {
-            let theirs = measure(forward, request, effort)?;
-            (measure(gateway, request, effort)?, theirs)
-        });
+        // Whoever goes later meets a machine that is a little warmer: take turns at it.
+        let mut measured = vec![None; contestants.len()];
+        for turn in 0..contestants.len() {
+            let at = (round + turn) % contestants.len();
+            if let (Some(contestant), Some(request), Some(slot)) =
+                (contestants.get(at), requests.get(at), measured.get_mut(at))
+            {
+                *slot = Some(measure(contestant, request, effort)?);
+            }
+        }
+        rounds.push(measured.into_iter().flatten().collect::<Vec<_>>());
     }
+    let results = contestants.iter().enumerate().map(|(at, contestant)| {
+        let own = rounds.iter().filter_map(|round| round.get(at).copied());
+        let ratios = rounds
+            .iter()
+            .filter_map(|round| Some(round.get(at)?.over(round.first()?)));
+        Standing {
+            name: contestant.name,
+            figures: Figures::medians(&own.collect::<Vec<_>>()),
+            ratio: Figures::medians(&ratios.collect::<Vec<_>>()),
+        }
+    });
     Ok(Comparison {
-        scenario,
-        gateway: Figures::of_all(&rounds, |(ours, _)| *ours),
-        forward: Figures::of_all(&rounds, |(_, theirs)| *theirs),
-        ratio: Figures::of_all(&rounds, |(ours, theirs)| ours.over(theirs)),
+        results: results.collect(),
+        scenario: scenario.name,
+        events: scenario.events,
     })
 }
 
-fn measure(runtime: &Runtime, request: &load::Request, effort: Effort) -> Result<Figures> {
-    let before = cpu_seconds(runtime.pid())?;
+fn measure(contestant: &Contestant, request: &load::Request, effort: Effort) -> Result<Figures> {
+    let before = cpu_seconds(contestant.pid)?;
     let outcome = load::run(
-        runtime.address,
+        contestant.address,
         request,
         effort.connections,
         effort.requests,
     )?;
-    let used = cpu_seconds(runtime.pid())? - before;
+    let used = cpu_seconds(contestant.pid)? - before;
     Ok(Figures {
         requests_per_second: outcome.requests_per_second(),
         p50_ms: outcome.percentile_ms(50),
         p99_ms: outcome.percentile_ms(99),
         cpu_seconds_per_1000: used * 1000.0 / super::as_f64(effort.requests),
-        resident_mib: resident_mib(runtime.pid())?,
+        resident_mib: resident_mib(contestant.pid)?,
     })
 }
 
@@ -155,8 +172,7 @@ impl Figures {
     }
 
     /// The median of each figure over the rounds.
-    fn of_all<R>(rounds: &[R], choose: impl Fn(&R) -> Self) -> Self {
-        let figures: Vec<_> = rounds.iter().map(choose).collect();
+    fn medians(figures: &[Self]) -> Self {
         let middle =
             |figure: fn(&Self) -> f64| median(&mut figures.iter().map(figure).collect::<Vec<_>>());
         Self {
@@ -182,49 +198,4 @@ impl Figures {
         .map(|(value, decimals)| format!("{value:.decimals$}"))
         .collect()
     }
-}
-
-fn serve(layout: &Layout, name: &str, worker: &Surroundings<'_>) -> Result<Runtime> {
-    let folder = super::scratch(layout).join(name);
-    worker.write(layout, &folder)?;
-    Runtime::start(layout, &folder)
-}
-
-fn providers(upstream: &Upstream) -> serde_json::Value {
-    json!([{
-        "name": "bench",
-        "kind": "openai",
-        "base_url": format!("{}/v1", upstream.origin()),
-        "key": null,
-        "models": [{ "id": MODEL, "context": 32768, "max_output": 4096 }],
-    }])
-}
-
-fn seed(layout: &Layout) -> Result<Seed> {
-    let mut command = cargo();
-    command
-        .args(["run", "--quiet", "--package", "clawless-seed"])
-        .current_dir(layout.root());
-    serde_json::from_str(&capture(&mut command)?)
-        .context("clawless-seed printed something else than its JSON")
-}
-
-/// Limits and quotas that are counted with every request and never reached.
-const LIMITS: &str = r#"{"limits":{"requests_per_minute":1000000000,"burst":1000000000,"concurrent":1000000000},"quotas":{"messages_per_month":1000000000000,"tokens_per_month":1000000000000,"micro_dollars_per_month":1000000000000}}"#;
-
-fn fill_database(layout: &Layout, runtime: &Runtime, seed: &Seed) -> Result<()> {
-    let folder = layout.at("migrations");
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .with_context(|| format!("can't read {}", folder.display()))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
-    files.sort();
-    for file in files {
-        let sql =
-            fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
-        runtime.execute(&sql)?;
-    }
-    runtime.execute(&seed.sql)?;
-    runtime.execute(&format!("UPDATE tenants SET settings = '{LIMITS}'"))
 }

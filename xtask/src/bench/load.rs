@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::http::read_message;
+use super::http::{Message, read_message};
 
 /// How long a single answer may take before the run is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,11 +61,28 @@ impl Request {
         }
     }
 
+    /// The same with more headers, as they go on the wire.
+    pub(super) fn with_headers(mut self, headers: &str) -> Self {
+        if headers.is_empty() {
+            return self;
+        }
+        let text = String::from_utf8_lossy(&self.bytes);
+        self.bytes = text
+            .replacen("\r\n\r\n", &format!("\r\n{headers}\r\n\r\n"), 1)
+            .into_bytes();
+        self
+    }
+
     /// A request without a body; any answer will do.
     pub(super) fn get(path: &str) -> Self {
+        Self::proven_get(path, "")
+    }
+
+    /// A request without a body. The answer must hold the text `proof`.
+    pub(super) fn proven_get(path: &str, proof: &'static str) -> Self {
         Self {
             bytes: format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes(),
-            proof: "",
+            proof,
         }
     }
 }
@@ -118,13 +135,14 @@ pub(super) fn once(address: SocketAddr, request: &Request) -> Result<()> {
     Client::connect(address)?.ask(request)
 }
 
-struct Client {
+/// A connection that is kept alive.
+pub(super) struct Client {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
 }
 
 impl Client {
-    fn connect(address: SocketAddr) -> Result<Self> {
+    pub(super) fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).context("the Worker's port doesn't answer")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -135,10 +153,7 @@ impl Client {
     }
 
     fn ask(&mut self, request: &Request) -> Result<()> {
-        self.writer.write_all(&request.bytes)?;
-        let answer = read_message(&mut self.reader)
-            .context("no whole answer from the Worker")?
-            .context("the Worker closed the connection")?;
+        let answer = self.answer(request)?;
         let text = String::from_utf8_lossy(&answer.body);
         if request.proof.is_empty()
             || (answer.status() == Some(200) && text.contains(request.proof))
@@ -146,6 +161,14 @@ impl Client {
             return Ok(());
         }
         bail!("the Worker answered `{}`: {text}", answer.start)
+    }
+
+    /// The answer to a request, whatever it is.
+    pub(super) fn answer(&mut self, request: &Request) -> Result<Message> {
+        self.writer.write_all(&request.bytes)?;
+        read_message(&mut self.reader)
+            .context("no whole answer from the Worker")?
+            .context("the Worker closed the connection")
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::surroundings::CONFIG;
 use crate::layout::Layout;
@@ -21,6 +21,8 @@ pub(super) struct Runtime {
     /// Where the Worker listens.
     pub(super) address: SocketAddr,
     database: SocketAddr,
+    /// Where the Worker's ledgers can be asked directly, if it has any.
+    pub(super) ledgers: SocketAddr,
 }
 
 /// What workerd says when a socket of its configuration listens.
@@ -42,15 +44,16 @@ impl Runtime {
             .context("can't start workerd")?;
         let output = process.stdout.take().context("workerd has an output")?;
         let mut control = BufReader::new(output);
-        let ports = read_port(&mut control, "main")
-            .and_then(|main| Ok((main, read_port(&mut control, "database")?)));
+        let mut port = |socket| read_port(&mut control, socket);
+        let ports = port("main").and_then(|main| Ok((main, port("database")?, port("ledgers")?)));
         match ports {
-            Ok((main, database)) => {
+            Ok((main, database, ledgers)) => {
                 discard(control);
                 Ok(Self {
                     process,
                     address: (Ipv4Addr::LOCALHOST, main).into(),
                     database: (Ipv4Addr::LOCALHOST, database).into(),
+                    ledgers: (Ipv4Addr::LOCALHOST, ledgers).into(),
                 })
             }
             Err(error) => {
@@ -68,19 +71,30 @@ impl Runtime {
 
     /// Runs SQL, several statements if need be, in the stand-in for D1.
     pub(super) fn execute(&self, sql: &str) -> Result<()> {
+        self.ask_database(sql).map(drop)
+    }
+
+    /// The first value of the first row of what a query finds, as a text.
+    pub(super) fn query(&self, sql: &str) -> Result<String> {
+        let answer = self.ask_database(sql)?;
+        let value = answer
+            .pointer("/0/results/rows/0/0")
+            .and_then(Value::as_str);
+        value.map(str::to_owned).context("the query found nothing")
+    }
+
+    fn ask_database(&self, sql: &str) -> Result<Value> {
         let mut answer = ureq::post(format!("http://{}/query", self.database))
             .config()
             .http_status_as_error(false)
             .build()
             .send(json!([{ "sql": sql, "params": [] }]).to_string())
             .context("the database of the bench doesn't answer")?;
+        let text = answer.body_mut().read_to_string()?;
         if answer.status() != 200 {
-            bail!(
-                "the database of the bench refused SQL: {}",
-                answer.body_mut().read_to_string()?
-            );
+            bail!("the database of the bench refused SQL: {text}");
         }
-        Ok(())
+        serde_json::from_str(&text).context("the database of the bench talks nonsense")
     }
 }
 

@@ -104,8 +104,8 @@ impl<'a> Surroundings<'a> {
             fs::create_dir_all(folder.join(disk))
                 .with_context(|| format!("can't make {}", folder.display()))?;
         }
-        let stand_ins =
-            ["empty.js", "cache.js", "database.js"].map(|file| layout.at("bench").join(file));
+        let stand_ins = ["empty.js", "cache.js", "database.js", "ledger.js"]
+            .map(|file| layout.at("bench").join(file));
         for file in self.modules.iter().chain(&stand_ins) {
             let name = file.file_name().context("a module has a file name")?;
             fs::copy(file, folder.join(name))
@@ -159,6 +159,11 @@ const config :Workerd.Config = (
       durableObjectStorage = (localDisk = "disk"),
       bindings = [(name = "DATABASE", durableObjectNamespace = "Database")],
     )),
+    (name = "ledgers", worker = (
+      modules = [(name = "ledger.js", esModule = embed "ledger.js")],
+      compatibilityDate = {date},
+      bindings = [{ledgers}],
+    )),
     (name = "disk", disk = (path = "database", writable = true)),
     (name = "objects", disk = (path = "objects", writable = true)),
     (name = "internet", network = (allow = ["private", "local"])),
@@ -166,12 +171,14 @@ const config :Workerd.Config = (
   sockets = [
     (name = "main", address = "127.0.0.1:0", http = (), service = "main"),
     (name = "database", address = "127.0.0.1:0", http = (), service = "database"),
+    (name = "ledgers", address = "127.0.0.1:0", http = (), service = "ledgers"),
   ],
 );
 "#,
             flags = flags.join(", "),
             bindings = self.bindings(wrangler)?,
             namespaces = self.namespaces(wrangler)?,
+            ledgers = self.ledgers(wrangler)?,
         ))
     }
 
@@ -194,6 +201,19 @@ const config :Workerd.Config = (
             )?;
         }
         Ok(namespaces)
+    }
+
+    /// The same namespaces as another Worker sees them.
+    fn ledgers(&self, wrangler: &Wrangler) -> Result<String> {
+        let mut bindings = String::new();
+        for BoundObject { name, class_name } in self.objects(wrangler) {
+            let (name, class) = (quoted(name), quoted(class_name));
+            write!(
+                bindings,
+                r#"(name = {name}, durableObjectNamespace = (className = {class}, serviceName = "main")), "#
+            )?;
+        }
+        Ok(bindings)
     }
 
     fn bindings(&self, wrangler: &Wrangler) -> Result<String> {

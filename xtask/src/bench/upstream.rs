@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use super::http::read_message;
@@ -15,6 +16,15 @@ pub(super) const MODEL: &str = "bench-model";
 /// How many events with text a streamed answer has.
 pub(super) const EVENTS: usize = 20;
 
+/// What a request's body must hold for its stream to come event by event.
+pub(super) const SLOWLY: &str = r#""user":"slowly""#;
+
+/// How many events with text such a stream has.
+pub(super) const SLOW_EVENTS: usize = 200;
+
+/// The pause before each of them: long enough that whoever reads gets each by itself.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// The upstream. It serves until the program ends.
 pub(super) struct Upstream {
     address: SocketAddr,
@@ -24,6 +34,8 @@ pub(super) struct Upstream {
 struct Answers {
     whole: Vec<u8>,
     streamed: Vec<u8>,
+    /// The pieces of an answer that comes slowly, each a chunk of its transfer.
+    slow: Vec<String>,
 }
 
 impl Upstream {
@@ -53,20 +65,24 @@ fn serve(connection: &TcpStream, answers: &Answers) -> io::Result<()> {
     let mut writer = connection.try_clone()?;
     let mut reader = BufReader::new(connection);
     while let Some(request) = read_message(&mut reader)? {
-        let answer = if asks_for_stream(&request.body) {
-            &answers.streamed
+        if holds(&request.body, SLOWLY) {
+            for piece in &answers.slow {
+                writer.write_all(piece.as_bytes())?;
+                thread::sleep(PAUSE);
+            }
+        } else if holds(&request.body, r#""stream":true"#) {
+            writer.write_all(&answers.streamed)?;
         } else {
-            &answers.whole
-        };
-        writer.write_all(answer)?;
+            writer.write_all(&answers.whole)?;
+        }
     }
     Ok(())
 }
 
-/// Looks for the member without parsing: the requests are the load generator's own.
-fn asks_for_stream(body: &[u8]) -> bool {
-    let needle = br#""stream":true"#;
-    body.windows(needle.len()).any(|window| window == needle)
+/// Looks for a member without parsing: the requests are the load generator's own.
+fn holds(body: &[u8], member: &str) -> bool {
+    body.windows(member.len())
+        .any(|window| window == member.as_bytes())
 }
 
 impl Answers {
@@ -95,9 +111,17 @@ impl Answers {
             "data: [DONE]\n\n".to_owned(),
         ]
         .concat();
+        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let piece = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        let mut slow = vec![begin.to_owned()];
+        slow.extend((0..SLOW_EVENTS).map(|_| piece(&delta(r#""content":"word ""#, "null"))));
+        slow.push(piece(&delta("", r#""stop""#)));
+        slow.push(piece(&chunk("", &format!(r#","usage":{usage}"#))));
+        slow.push(format!("{}0\r\n\r\n", piece("data: [DONE]\n\n")));
         Self {
             whole: message("application/json", &whole),
             streamed: message("text/event-stream", &events),
+            slow,
         }
     }
 }

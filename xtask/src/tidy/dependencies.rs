@@ -6,7 +6,7 @@ use serde_json::Value;
 fn allowed(package: &str) -> &'static [&'static str] {
     match package {
         "clawless-llm" | "clawless-store" => &["clawless-core"],
-        "clawless-edge" | "clawless-seed" | "clawless-testkit" => {
+        "clawless-bench" | "clawless-edge" | "clawless-seed" | "clawless-testkit" => {
             &["clawless-core", "clawless-llm", "clawless-store"]
         }
         "clawless-gateway" | "clawless-admin" | "clawless-widget-server" => &[

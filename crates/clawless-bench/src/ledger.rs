@@ -1,0 +1,83 @@
+//! Admitting and settling, in the machine alone: with the rows that it would have written.
+
+use anyhow::{Context, Result, bail};
+use clawless_core::ledger::{Answer, Input, Machine};
+use clawless_core::{Millis, Timestamp};
+use serde_json::json;
+
+use crate::nanoseconds_each;
+
+/// How many calls a run has.
+const CALLS: u16 = 2000;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn admit(call: u16) -> Result<Input> {
+    let config = json!({
+        "version": 1,
+        "status": "active",
+        "limits": { "requests_per_minute": 1_000_000_000, "burst": 1_000_000_000, "concurrent": 1_000_000_000 },
+        "quotas": { "messages_per_month": 1_000_000_000, "tokens_per_month": 1_000_000_000_000_u64, "micro_dollars_per_month": 1_000_000_000_000_u64 },
+    });
+    let input = json!({ "admit": {
+        "request_id": format!("req_{call:026}"),
+        "caller": { "key_id": format!("key_{:026}", 1), "key_version": 1, "config_version": 1, "config": config },
+        "class": "chat",
+        "model": "bench-model",
+        "tokens_in": 12,
+        "default_tokens_out": 4096,
+        "answers": 1,
+        "price": { "input": 150_000, "output": 600_000 },
+    } });
+    serde_json::from_value(input).context("an admission")
+}
+
+fn settle(call: u16, ticket: &serde_json::Value) -> Result<Input> {
+    let input = json!({ "settle": {
+        "request_id": format!("req_{call:026}"),
+        "ticket": ticket,
+        "spent": { "tokens_in": 12, "tokens_out": 20, "cost": 14 },
+        "provenance": "provider",
+        "model": "bench-model",
+    } });
+    serde_json::from_value(input).context("a settlement")
+}
+
+/// Applies inputs one by one, each with its own writes; gives the grants' tickets.
+fn apply(machine: &mut Machine, inputs: &[Input]) -> Result<Vec<serde_json::Value>> {
+    let mut tickets = Vec::with_capacity(inputs.len());
+    for (input, later) in inputs.iter().zip(0_u64..) {
+        let output = machine.apply(NOW.plus(Millis::new(later)), input.clone());
+        machine.take_writes()?;
+        match output.answer {
+            Answer::Granted(grant) => tickets.push(serde_json::to_value(grant.ticket)?),
+            Answer::Closed(_) => {}
+            other => bail!("the ledger said {other:?}"),
+        }
+    }
+    Ok(tickets)
+}
+
+/// What admitting and what settling costs, in nanoseconds.
+pub(crate) fn nanoseconds() -> Result<(f64, f64)> {
+    let admissions: Vec<_> = (0..CALLS).map(admit).collect::<Result<_>>()?;
+    let mut open = Machine::default();
+    let tickets = apply(&mut open, &admissions)?;
+    let settlements: Vec<_> = (0..CALLS)
+        .zip(&tickets)
+        .map(|(call, ticket)| settle(call, ticket))
+        .collect::<Result<_>>()?;
+    let admit = nanoseconds_each(CALLS.into(), || {
+        let mut machine = Machine::default();
+        apply(&mut machine, &admissions)?;
+        Ok(machine)
+    })?;
+    // Cloned outside of what is timed.
+    let mut clones = vec![open; 7];
+    let settle = nanoseconds_each(CALLS.into(), || {
+        let mut machine = clones.pop().context("one for each run")?;
+        apply(&mut machine, &settlements)?;
+        Ok(machine)
+    })?;
+    Ok((admit, settle))
+}
