@@ -4,10 +4,19 @@
 // A panic aborts the wasm instance. worker-build's code starts a fresh one for the next request, but
 // nothing ever settles the promises of those that the dead one was serving: the runtime lets them
 // hang, or ends them with a plain text of its own. Here each is answered at once, as any other error.
-import Built from "./worker.js";
+import { DurableObject } from "cloudflare:workers";
+import Built, * as built from "./worker.js";
 
 // The classes of Durable Objects.
 export * from "./worker.js";
+
+// Remote calls reach only what extends the runtime's own class, which wasm-bindgen's classes cannot say.
+for (const Class of Object.values(built)) {
+  if (Class.prototype?.alarm) {
+    Object.setPrototypeOf(Class, DurableObject);
+    Object.setPrototypeOf(Class.prototype, DurableObject.prototype);
+  }
+}
 
 /** What our Rust calls the request's id where it leaves it for us: `clawless_edge::worker_entry`. */
 const ID = "clawlessRequestId";

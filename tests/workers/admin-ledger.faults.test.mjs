@@ -5,16 +5,18 @@ import { startStack } from "../harness/stack.mjs";
 
 /** A ledger that answers nothing while `isDown`, and remembers what it was told. */
 const LEDGER = `
+import { DurableObject } from "cloudflare:workers";
 let isDown = true;
 const told = [];
-export class TenantLedger {
+export class TenantLedger extends DurableObject {
+  async ask(question) {
+    if (isDown) throw new Error("down");
+    told.push(JSON.parse(question).input);
+    return JSON.stringify({ answer: "done", headers: { requests: null, tokens: null } });
+  }
   async fetch(request) {
-    const { pathname } = new URL(request.url);
-    if (pathname === "/up") isDown = false;
-    if (pathname === "/up" || pathname === "/told") return Response.json(told);
-    if (isDown) return new Response("down", { status: 503 });
-    told.push((await request.json()).input);
-    return Response.json({ answer: "done", headers: { requests: null, tokens: null } });
+    if (new URL(request.url).pathname === "/up") isDown = false;
+    return Response.json(told);
   }
 }
 export default { fetch: () => new Response() };`;

@@ -79,36 +79,62 @@ describe("fault 19: the ledger is taken out of memory", () => {
 });
 
 describe("fault 20: no answer from the ledger", () => {
-  const thrower = (error) => `
+  const answering = (ask) => `
     import { DurableObject } from "cloudflare:workers";
-    export class TenantLedger extends DurableObject { async fetch() { ${error} } }
+    export class TenantLedger extends DurableObject {
+      asked = 0;
+      async ask() { this.asked += 1; ${ask} }
+      async fetch() { return Response.json(this.asked); }
+    }
     export default { fetch: () => new Response() };`;
-  for (const [name, options] of Object.entries({
+  for (const [name, { asked, ...options }] of Object.entries({
     an_absent_ledger: { without: ["LEDGER"] },
-    an_overloaded_ledger: { ledgerScript: thrower('throw new Error("Durable Object is overloaded. Too many requests queued.");') },
-    a_ledger_that_answers_503: { ledgerScript: thrower('return new Response("the ledger cannot answer", { status: 503 });') },
-    a_ledger_that_answers_nonsense: { ledgerScript: thrower('return new Response("{}");') },
+    a_broken_ledger: { ledgerScript: answering('throw new Error("the ledger cannot answer");'), asked: 3 },
+    a_ledger_that_answers_nonsense: { ledgerScript: answering('return "{}";'), asked: 3 },
+    an_overloaded_ledger: { ledgerScript: answering("return undefined;"), asked: 1 },
+    a_ledger_that_never_answers: { ledgerScript: answering("return new Promise(() => setTimeout(() => {}, 60_000));"), asked: 1 },
   })) {
     test(`${name}_sheds_every_request_with_503_and_calls_no_provider`, async () => {
       const broken = await startStack(options);
       try {
         const authorization = `Bearer ${broken.key}`;
-        for (const response of [
-          await postChat(broken, chatBody()),
-          await postChat(broken, chatBody({ stream: true, session_id: "shed" })),
-          await fetch(`${broken.url}/v1/models`, { headers: { authorization } }),
-        ]) {
+        const responses = await Promise.all([
+          postChat(broken, chatBody()),
+          postChat(broken, chatBody({ stream: true, session_id: "shed" })),
+          fetch(`${broken.url}/v1/models`, { headers: { authorization } }),
+        ]);
+        for (const response of responses) {
           assert.ok(Number(response.headers.get("retry-after")) >= 1);
           const { message } = await expectError(response, 503, { code: "service_unavailable" });
           assert.doesNotMatch(message, /ledger|overloaded|Durable|\{\}/i);
         }
         assert.equal(broken.upstream.requests.length, 0);
+        if (asked) assert.equal(await broken.tell(broken.tenants[0].tenant_id, "count"), asked * responses.length, "what is overloaded or silent is not asked again");
         await expectError(await postChat(broken, chatBody(), { key: "cl_sk_garbage" }), 401);
       } finally {
         await broken.stop();
       }
     });
   }
+
+  test("a_ledger_with_too_much_to_do_sheds_new_calls_at_once_and_ends_those_it_took", async () => {
+    const busy = await startStack({ vars: { LEDGER_QUEUE_LIMIT: "0" } });
+    try {
+      await busy.set(busy.tenants[0].tenant_id, { limits: { requests_per_minute: 100_000, burst: 10_000, concurrent: 10_000 } });
+      const responses = await Promise.all(Array.from({ length: 200 }, () => postChat(busy, chatBody())));
+      const shed = responses.filter(({ status }) => status === 503);
+      const served = responses.filter(({ status }) => status === 200);
+      assert.ok(shed.length > 0 && served.length > 0, `${shed.length} shed, ${served.length} served`);
+      assert.equal(shed.length + served.length, 200);
+      for (const response of shed) assert.ok(Number(response.headers.get("retry-after")) >= 1);
+      assert.equal(busy.upstream.requests.length, served.length, "no provider is called for what is shed");
+      await complete(busy);
+      const receipts = await busy.receipts(busy.tenants[0].tenant_id, served.length + 1);
+      assert.ok(receipts.every(({ provenance }) => provenance === "provider"));
+    } finally {
+      await busy.stop();
+    }
+  });
 });
 
 describe("fault 21: the alarm", () => {

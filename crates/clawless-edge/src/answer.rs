@@ -6,6 +6,8 @@ use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
 use worker::{Headers, Response, ResponseBuilder};
 
+use crate::crossing;
+
 /// An answer to a client.
 pub struct Answer {
     /// The HTTP status.
@@ -95,21 +97,24 @@ impl Answer {
             set(&headers, "x-request-id", request_id.as_str())?;
             return Ok(response.with_headers(headers));
         }
-        let headers = Headers::new();
-        set(&headers, "x-request-id", request_id.as_str())?;
-        set(&headers, "cache-control", "no-store")?;
-        for (name, value) in &self.headers {
-            set(&headers, name, value)?;
-        }
         let content_type = match self.body {
-            Body::Events(_) => Some("text/event-stream; charset=utf-8"),
-            Body::Json(_) | Body::JsonPieces(_) => Some("application/json"),
-            Body::Csv(_) => Some("text/csv; charset=utf-8"),
+            Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
+            Body::Json(_) | Body::JsonPieces(_) => Some(("content-type", "application/json")),
+            Body::Csv(_) => Some(("content-type", "text/csv; charset=utf-8")),
             Body::Empty | Body::Foreign(_) => None,
         };
-        if let Some(content_type) = content_type {
-            set(&headers, "content-type", content_type)?;
-        }
+        let always = [
+            ("x-request-id", request_id.as_str()),
+            ("cache-control", "no-store"),
+        ];
+        let own = self
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        let lines = crossing::lines(always.into_iter().chain(own).chain(content_type));
+        let headers = crossing::headers(&lines)
+            .map(Headers)
+            .map_err(|thrown| ApiError::internal(crossing::reason(&thrown)))?;
         let builder = ResponseBuilder::new()
             .with_status(self.status)
             .with_headers(headers);

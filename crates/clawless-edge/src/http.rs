@@ -1,17 +1,22 @@
 //! Outgoing HTTP over the runtime's `fetch`, and calls of the platform's own models.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use clawless_llm::ports::{HEADERS_READ, Http, HttpError, HttpRequest, HttpResponse};
 use futures_util::Stream;
 use js_sys::Uint8Array;
-use worker::{
-    AbortController, ByteStream, Env, Fetch, Headers, Method, Request, RequestInit,
-    RequestRedirect, Response,
-};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{self, AbortController, AbortSignal, ReadableStreamDefaultReader};
+use worker::{AbortSignal as WorkerSignal, Env};
 
 use crate::ai::Ai;
+use crate::crossing;
+
+/// An answer that announces at most this many bytes is read at once: 64 KiB. Reading by pieces costs
+/// several times as much, and only a stream is wanted piece by piece.
+const AT_ONCE: u64 = 64 * 1024;
 
 /// The runtime's `fetch`, and the AI binding for the platform's own models.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +32,16 @@ impl EdgeHttp {
 }
 
 /// Aborts its request when it is dropped, unless the answer has come to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct AbortOnDrop(Option<AbortController>);
 
 impl AbortOnDrop {
+    fn armed() -> Result<(Self, AbortSignal), HttpError> {
+        let controller = AbortController::new().map_err(failure)?;
+        let signal = controller.signal();
+        Ok((Self(Some(controller)), signal))
+    }
+
     /// The answer is whole; there is nothing left to abort.
     fn disarm(&mut self) {
         self.0 = None;
@@ -48,22 +59,66 @@ impl Drop for AbortOnDrop {
 /// An answer's body; dropping it aborts the request.
 #[derive(Debug)]
 pub struct EdgeBody {
-    bytes: Option<Pin<Box<ByteStream>>>,
+    left: Left,
     abort: AbortOnDrop,
+}
+
+/// What is still to come of a body.
+#[derive(Debug)]
+enum Left {
+    Nothing,
+    Whole(JsFuture),
+    Pieces {
+        reader: ReadableStreamDefaultReader,
+        next: Option<JsFuture>,
+    },
+}
+
+impl Left {
+    fn of(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
+        if at_once {
+            return Ok(Self::Whole(JsFuture::from(response.array_buffer()?)));
+        }
+        // An answer without a body has no stream.
+        Ok(response.body().map_or(Self::Nothing, |stream| {
+            let reader = stream.get_reader().unchecked_into();
+            Self::Pieces { reader, next: None }
+        }))
+    }
+
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, JsValue>>> {
+        let done = match self {
+            Self::Nothing => return Poll::Ready(None),
+            Self::Whole(reading) => {
+                let read = ready!(Pin::new(reading).poll(context));
+                *self = Self::Nothing;
+                read
+            }
+            Self::Pieces { reader, next } => {
+                let reading = next.get_or_insert_with(|| JsFuture::from(crossing::next(reader)));
+                let read = ready!(Pin::new(reading).poll(context));
+                *next = None;
+                read
+            }
+        };
+        Poll::Ready(match done {
+            Ok(end) if end.is_undefined() => None,
+            Ok(bytes) => Some(Ok(Uint8Array::new(&bytes).to_vec())),
+            Err(thrown) => Some(Err(thrown)),
+        })
+    }
 }
 
 impl Stream for EdgeBody {
     type Item = Result<Vec<u8>, HttpError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(bytes) = self.bytes.as_mut() else {
-            return Poll::Ready(None);
-        };
-        let polled = bytes.as_mut().poll_next(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+        let read = ready!(self.left.poll_bytes(context));
+        if !matches!(read, Some(Ok(_))) || matches!(self.left, Left::Nothing) {
+            self.left = Left::Nothing;
             self.abort.disarm();
         }
-        polled.map(|item| item.map(|piece| piece.map_err(failure)))
+        Poll::Ready(read.map(|read| read.map_err(failure)))
     }
 }
 
@@ -71,15 +126,13 @@ impl Http for EdgeHttp {
     type Body = EdgeBody;
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<EdgeBody>, HttpError> {
-        let controller = AbortController::default();
-        let signal = controller.signal();
-        let abort = AbortOnDrop(Some(controller));
-        let request = outgoing(&request).map_err(failure)?;
-        let response = Fetch::Request(request)
-            .send_with_signal(&signal)
-            .await
-            .map_err(failure)?;
-        Ok(answer(response, abort))
+        let (abort, signal) = AbortOnDrop::armed()?;
+        let pairs = request.headers.iter();
+        let lines = crossing::lines(pairs.map(|(name, value)| (*name, value.as_str())));
+        let body = (!request.body.is_empty()).then(|| Uint8Array::from(request.body.as_slice()));
+        let sent = crossing::send(request.method.as_str(), &request.url, &lines, body, &signal);
+        let answered = JsFuture::from(sent.map_err(failure)?).await;
+        answer(&answered.map_err(failure)?.unchecked_into(), abort)
     }
 
     async fn run_ai(
@@ -90,44 +143,54 @@ impl Http for EdgeHttp {
         let Some(ai) = &self.ai else {
             return Err(HttpError("there is no AI binding".to_owned()));
         };
-        let controller = AbortController::default();
-        let signal = controller.signal();
-        let abort = AbortOnDrop(Some(controller));
+        let (abort, signal) = AbortOnDrop::armed()?;
+        let signal = WorkerSignal::from(signal);
         let response = ai.run(model, inputs, &signal).await?;
-        Ok(answer(response, abort))
+        answer(&response.into(), abort)
     }
 }
 
-fn answer(mut response: Response, abort: AbortOnDrop) -> HttpResponse<EdgeBody> {
-    let headers = HEADERS_READ.iter().filter_map(|name| {
-        let value = response.headers().get(name).ok().flatten()?;
-        Some((*name, value))
-    });
-    HttpResponse {
-        status: response.status_code(),
-        headers: headers.collect(),
-        // An answer without a body has no stream.
-        body: EdgeBody {
-            bytes: response.stream().ok().map(Box::pin),
-            abort,
-        },
-    }
+fn answer(
+    response: &web_sys::Response,
+    abort: AbortOnDrop,
+) -> Result<HttpResponse<EdgeBody>, HttpError> {
+    let (status, headers, at_once) = head(response);
+    let left = Left::of(response, at_once).map_err(failure)?;
+    let body = EdgeBody { left, abort };
+    Ok(HttpResponse {
+        status,
+        headers,
+        body,
+    })
 }
 
-fn outgoing(request: &HttpRequest) -> worker::Result<Request> {
-    let headers = Headers::new();
-    for (name, value) in &request.headers {
-        headers.set(name, value)?;
-    }
-    let body = (!request.body.is_empty()).then(|| Uint8Array::from(request.body.as_slice()).into());
-    let mut init = RequestInit::new();
-    init.with_method(Method::from(request.method.as_str().to_owned()))
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual)
-        .with_body(body);
-    Request::new_with_init(&request.url, &init)
+/// What adapters need to know of an answer beside [`HEADERS_READ`].
+const OWN: [&str; 2] = ["content-length", "content-encoding"];
+
+/// Status and headers of an answer, and whether its body is read at once.
+fn head(response: &web_sys::Response) -> (u16, clawless_llm::ports::Headers, bool) {
+    let names = || HEADERS_READ.into_iter().chain(OWN);
+    let summary = crossing::summary(response, &names().collect::<Vec<_>>().join("\n"));
+    let mut lines = summary.split('\n');
+    let status = lines.next().and_then(|status| status.parse().ok());
+    let found: Vec<_> = names().zip(lines).collect();
+    let value = |name: &str| {
+        let mut found = found.iter();
+        found
+            .find(|(other, _)| *other == name)
+            .map_or("", |(_, value)| value)
+    };
+    let length = value("content-length").parse().unwrap_or(u64::MAX);
+    let is_stream = value("content-type").starts_with("text/event-stream");
+    // What is compressed may be of any length.
+    let at_once = length <= AT_ONCE && value("content-encoding").is_empty() && !is_stream;
+    let headers = found
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    (status.unwrap_or_default(), headers.collect(), at_once)
 }
 
-fn failure(error: impl std::fmt::Display) -> HttpError {
-    HttpError(error.to_string())
+fn failure(thrown: impl Into<JsValue>) -> HttpError {
+    HttpError(crossing::reason(&thrown.into()))
 }

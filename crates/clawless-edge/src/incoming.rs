@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use clawless_core::{ApiError, ErrorCode};
 use futures_util::StreamExt;
-use js_sys::Promise;
+use js_sys::{Promise, Uint8Array};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{AbortSignal, Request};
+
+use crate::crossing;
 
 /// What a request says before its body: method, path and headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,16 +55,22 @@ impl Head {
 
     /// The head of a request.
     pub fn of(request: &Request) -> Self {
+        let text = crossing::head(request.inner());
+        let mut lines = text.split('\n');
+        let method = lines.next().unwrap_or_default().to_owned();
+        let url = lines.next().unwrap_or_default();
+        let path = path_of(url).to_owned();
+        let query = url.split_once('?');
+        let query = query.map_or_else(String::new, |(_, query)| query.to_owned());
+        let mut headers = Vec::with_capacity(16);
+        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
         Self {
-            // `Request::method` reads methods that it does not know as GET.
-            method: request.inner().method(),
-            path: request.path(),
-            query: request
-                .inner()
-                .url()
-                .split_once('?')
-                .map_or_else(String::new, |(_, query)| query.to_owned()),
-            headers: request.headers().entries().collect(),
+            method,
+            path,
+            query,
+            headers,
         }
     }
 
@@ -116,6 +124,15 @@ impl Head {
     }
 }
 
+/// The path of a URL as the runtime writes it: absolute, its host without a slash.
+fn path_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let path = rest.find('/').and_then(|at| rest.get(at..));
+    path.and_then(|path| path.split(['?', '#']).next())
+        .unwrap_or("/")
+}
+
 /// Reads a body of at most `limit` bytes. Reading stops at the limit, whatever the request claimed.
 ///
 /// A body that claims to be a little too large is read and thrown away, up to twice the limit:
@@ -131,9 +148,17 @@ pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, A
         )
     };
     let claimed = request.headers().get("content-length").ok().flatten();
-    let claimed = claimed
-        .and_then(|length| length.parse::<usize>().ok())
-        .unwrap_or(0);
+    let claimed = claimed.and_then(|length| length.parse::<usize>().ok());
+    // HTTP holds a body to the length that it announced, so this one can be read at once.
+    if claimed.is_some_and(|claimed| claimed <= limit) {
+        let bytes = read_at_once(request).await?;
+        return if bytes.len() > limit {
+            Err(too_large())
+        } else {
+            Ok(bytes)
+        };
+    }
+    let claimed = claimed.unwrap_or(0);
     if claimed > limit.saturating_mul(2) {
         return Err(too_large());
     }
@@ -150,10 +175,7 @@ pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, A
     }
     let mut body = Vec::with_capacity(claimed);
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| {
-            ApiError::new(ErrorCode::InvalidJson, "The body broke off before its end.")
-                .because(error)
-        })?;
+        let piece = piece.map_err(broken_off)?;
         if body.len() + piece.len() > limit {
             return Err(too_large());
         }
@@ -176,9 +198,33 @@ pub fn departure(request: &Request) -> impl Future<Output = ()> + 'static + use<
     }
 }
 
+async fn read_at_once(request: &Request) -> Result<Vec<u8>, ApiError> {
+    let reading = request.inner().array_buffer();
+    let reading = reading.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
+    let buffer = JsFuture::from(reading).await;
+    let buffer = buffer.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+fn broken_off(error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::InvalidJson, "The body broke off before its end.").because(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_taken_as_it_was_sent() {
+        for (url, path) in [
+            ("http://a/v1/models?x=/y", "/v1/models"),
+            ("https://a:8/v1//%63hat/", "/v1//%63hat/"),
+            ("http://a", "/"),
+            ("http://a/#/b", "/"),
+        ] {
+            assert_eq!(path_of(url), path, "{url}");
+        }
+    }
 
     fn with(headers: &[(&str, &str)]) -> Head {
         Head::new("POST", "/", headers.iter().copied())

@@ -4,6 +4,7 @@
 
 pub mod ai;
 pub mod answer;
+mod crossing;
 pub mod d1;
 pub mod entropy;
 pub mod http;

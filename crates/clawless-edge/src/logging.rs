@@ -28,6 +28,11 @@ pub fn init(level: &str) {
     let _ = Registry::default().with(layer).try_init();
 }
 
+/// Whether logging was started in this isolate.
+pub fn is_started() -> bool {
+    tracing::dispatcher::has_been_set()
+}
+
 /// Writes events as JSON lines.
 struct ConsoleLayer;
 

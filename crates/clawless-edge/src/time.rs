@@ -12,7 +12,13 @@ pub struct EdgeTime;
 
 impl Clock for EdgeTime {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(worker::Date::now().as_millis())
+        // Whole milliseconds since 1970, far below 2^53.
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive whole number"
+        )]
+        Timestamp::from_millis(js_sys::Date::now() as u64)
     }
 }
 

@@ -12,6 +12,9 @@ use crate::time::EdgeTime;
 
 /// Starts logging at the level of the variable `LOG_LEVEL`.
 pub fn start_logging(env: &Env) {
+    if logging::is_started() {
+        return;
+    }
     let level = env.var("LOG_LEVEL").map(|level| level.to_string());
     logging::init(level.as_deref().unwrap_or("info"));
 }

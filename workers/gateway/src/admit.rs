@@ -250,7 +250,7 @@ fn refused(answer: Answer, rates: &RateHeaders) -> ApiError {
         Answer::Denied(denial) if denial.reason == DenialReason::KeyRevoked => incorrect(),
         Answer::Denied(denial) => denied(&denial).headers(rates.pairs()),
         // Twice stale: the record changed while we read it, or D1 lags behind the ledger.
-        other => LedgerError(format!("unexpected {other:?}")).into(),
+        other => LedgerError::Failed(format!("unexpected {other:?}")).into(),
     }
 }
 

@@ -67,8 +67,9 @@ pub struct Bindings {
     env: Env,
     context: Context,
     config: Rc<Config>,
-    sql: Database,
-    kv: Cache,
+    /// Opened when they are first used: most requests need neither.
+    sql: OnceCell<Database>,
+    kv: OnceCell<Cache>,
     http: EdgeHttp,
     ledger: RemoteLedger,
     memory: Rc<Memory>,
@@ -96,8 +97,8 @@ impl Bindings {
             Ok(cell.get_or_init(|| config).clone())
         })?;
         Ok(Self {
-            sql: ported(D1::new(env.d1(DB).ok())),
-            kv: ported(EdgeKv::new(env.kv(CACHE).ok())),
+            sql: OnceCell::new(),
+            kv: OnceCell::new(),
             http: EdgeHttp::new(&env),
             ledger: RemoteLedger::new(&env),
             memory: MEMORY.with(Rc::clone),
@@ -114,7 +115,7 @@ impl Bindings {
 
     /// Whether the database answers a trivial query in time.
     pub async fn database_answers(&self) -> bool {
-        in_time(async { clawless_store::health::check(&self.sql).await.is_ok() }).await
+        in_time(async { clawless_store::health::check(self.sql()).await.is_ok() }).await
     }
 
     /// Whether the tenants' ledgers can be reached in time.
@@ -124,7 +125,7 @@ impl Bindings {
 
     /// Whether the key-value store answers a read in time.
     pub async fn cache_answers(&self) -> bool {
-        in_time(self.kv.ping()).await
+        in_time(self.kv().ping()).await
     }
 
     /// Whether the Worker behind a binding answers its own health check in time.
@@ -162,11 +163,13 @@ impl Platform for Bindings {
     type Ledger = RemoteLedger;
 
     fn sql(&self) -> &Database {
-        &self.sql
+        let open = || ported(D1::new(self.env.d1(DB).ok()));
+        self.sql.get_or_init(open)
     }
 
     fn kv(&self) -> &Cache {
-        &self.kv
+        let open = || ported(EdgeKv::new(self.env.kv(CACHE).ok()));
+        self.kv.get_or_init(open)
     }
 
     fn http(&self) -> &EdgeHttp {

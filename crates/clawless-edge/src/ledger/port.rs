@@ -29,8 +29,17 @@ pub struct Question {
 
 /// The ledger did not answer. Whether it took the question is not known; asking again is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger does not answer: {0}")]
-pub struct LedgerError(pub String);
+pub enum LedgerError {
+    /// It failed, or cannot be reached.
+    #[error("the ledger does not answer: {0}")]
+    Failed(String),
+    /// It has said nothing for as long as anybody waits.
+    #[error("the ledger is silent")]
+    Silent,
+    /// It has too much to do and took nothing. Asking again at once would make that worse.
+    #[error("the ledger has too much to do")]
+    Overloaded,
+}
 
 impl From<LedgerError> for ApiError {
     /// Without the ledger nothing is decided, and so nothing is served.

@@ -4,6 +4,7 @@
 //! [`clawless_edge::ledger`]; here is how the machine's rows stay on disk. `object` is the class that the runtime runs, `shell` is all
 //! of it that needs no runtime, and so is tested natively.
 
+mod gathering;
 mod object;
 mod rows;
 pub mod shell;

@@ -9,6 +9,8 @@ use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_edge::d1::D1;
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
+use wasm_bindgen::JsError;
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, State, durable_object};
 
 use super::Question;
@@ -19,6 +21,9 @@ use crate::bindings::DB;
 
 /// How long the background work waits after it could not be done.
 const RETRY: Millis = Millis::from_secs(5);
+
+/// The variable that says how many inputs may wait for a commit before no new call is admitted.
+const QUEUE_LIMIT: &str = "LEDGER_QUEUE_LIMIT";
 
 /// The ledger of one tenant.
 #[durable_object]
@@ -45,8 +50,9 @@ impl DurableObject for TenantLedger {
         }
     }
 
-    /// Answers one question; 503 where the machine cannot go on. GET only tells that the object
-    /// is there, and DELETE erases it.
+    /// Answers one question as [`TenantLedger::ask`] does, for whoever speaks HTTP: 503 where the
+    /// machine cannot go on or has too much to do. GET only tells that the object is there, and
+    /// DELETE erases it.
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         if request.method() == Method::Get {
             return Response::ok("ok");
@@ -54,31 +60,11 @@ impl DurableObject for TenantLedger {
         if request.method() == Method::Delete {
             return self.erase().await;
         }
-        // Read as text: JavaScript's own JSON would round large numbers.
-        let question: Question = match serde_json::from_str(&request.text().await?) {
-            Ok(question) => question,
-            Err(error) => return Response::error(error.to_string(), 400),
-        };
-        if *self.owner(Some(&question.tenant))? != question.tenant {
-            return Response::error("another tenant's ledger", 400);
-        }
-        let answered = match self.shell() {
-            Ok(shell) => shell.ask(&EdgeTime, question.input).await,
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(output) => {
-                // The answer is good without it: the next question sets the alarm.
-                if let Err(error) = self.schedule().await {
-                    tracing::error!(%error, "the ledger's alarm is not set");
-                }
-                Response::from_json(&output)
-            }
-            Err(error) => {
-                let tenant = question.tenant.as_str();
-                tracing::error!(tenant, %error, "the ledger cannot answer");
-                Response::error("the ledger cannot answer", 503)
-            }
+        match self.answer(&request.text().await?).await {
+            Ok(Some(output)) => Response::ok(output),
+            Ok(None) => Response::error("the ledger has too much to do", 503),
+            Err(Unanswered::Misunderstood(why)) => Response::error(why, 400),
+            Err(Unanswered::Failed) => Response::error(FAILED, 503),
         }
     }
 
@@ -103,6 +89,30 @@ impl DurableObject for TenantLedger {
     }
 }
 
+/// What callers are told of a failure; the log has the rest.
+const FAILED: &str = "the ledger cannot answer";
+
+/// Why there is no answer.
+enum Unanswered {
+    Misunderstood(String),
+    Failed,
+}
+
+#[wasm_bindgen(
+    wasm_bindgen_futures = ::worker::wasm_bindgen_futures,
+    js_sys = ::worker::js_sys
+)]
+impl TenantLedger {
+    /// Answers one question, JSON for JSON; undefined where the object has too much to do. This is
+    /// how our Workers ask: a remote call costs half of what a request and a response do.
+    pub async fn ask(&self, question: String) -> Result<Option<String>, JsError> {
+        self.answer(&question).await.map_err(|error| match error {
+            Unanswered::Misunderstood(why) => JsError::new(&why),
+            Unanswered::Failed => JsError::new(FAILED),
+        })
+    }
+}
+
 impl TenantLedger {
     /// Deletes all that is stored. What arrives later finds a ledger that was never configured.
     async fn erase(&self) -> worker::Result<Response> {
@@ -118,12 +128,44 @@ impl TenantLedger {
         Response::ok("erased")
     }
 
+    /// The answer to a question; none where there is too much to do.
+    async fn answer(&self, question: &str) -> Result<Option<String>, Unanswered> {
+        let misunderstood = |error: String| Unanswered::Misunderstood(error);
+        let question: Question =
+            serde_json::from_str(question).map_err(|error| misunderstood(error.to_string()))?;
+        let owner = self.owner(Some(&question.tenant));
+        if *owner.map_err(|error| failed(&question.tenant, &error))? != question.tenant {
+            return Err(misunderstood("another tenant's ledger".to_owned()));
+        }
+        let answered = match self.shell() {
+            Ok(shell) => shell.ask(&EdgeTime, question.input).await,
+            Err(error) => Err(error),
+        };
+        let output = match answered {
+            Ok(output) => output,
+            Err(ShellError::Overloaded) => return Ok(None),
+            Err(error) => return Err(failed(&question.tenant, &error)),
+        };
+        // The answer is good without it: the next question sets the alarm.
+        if let Err(error) = self.schedule().await {
+            tracing::error!(%error, "the ledger's alarm is not set");
+        }
+        let output = serde_json::to_string(&output);
+        output
+            .map(Some)
+            .map_err(|error| failed(&question.tenant, &error))
+    }
+
     /// The machine. Its rows are read at the first question, and again after they could not be.
     fn shell(&self) -> Result<&Shell<ObjectRows>, ShellError> {
         if let Some(shell) = self.shell.get() {
             return Ok(shell);
         }
-        let shell = Shell::open(ObjectRows(self.state.storage().sql()))?;
+        let mut shell = Shell::open(ObjectRows::new(self.state.storage()))?;
+        let most = self.env.var(QUEUE_LIMIT).ok();
+        if let Some(most) = most.and_then(|most| most.to_string().parse().ok()) {
+            shell = shell.with_most_gathered(most);
+        }
         Ok(self.shell.get_or_init(|| shell))
     }
 
@@ -132,7 +174,7 @@ impl TenantLedger {
         if let Some(tenant) = self.tenant.get() {
             return Ok(tenant);
         }
-        let rows = ObjectRows(self.state.storage().sql());
+        let rows = ObjectRows::new(self.state.storage());
         let tenant = match (rows.owner(), asks) {
             (Some(tenant), _) => tenant,
             (None, Some(asks)) => {
@@ -161,4 +203,9 @@ impl TenantLedger {
         self.alarm.set(Some(due));
         Ok(())
     }
+}
+
+fn failed(tenant: &TenantId, error: &impl std::fmt::Display) -> Unanswered {
+    tracing::error!(tenant = tenant.as_str(), %error, "the ledger cannot answer");
+    Unanswered::Failed
 }

@@ -3,8 +3,9 @@
 use clawless_core::TenantId;
 use clawless_core::ledger::Write;
 use serde::Deserialize;
-use worker::SqlStorage;
-use worker::wasm_bindgen::JsValue;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{SqlStorage, Storage};
 
 use super::shell::Rows;
 
@@ -23,8 +24,24 @@ const CREATE_OWNER: &str = "CREATE TABLE IF NOT EXISTS owner (tenant TEXT PRIMAR
 const FIND_OWNER: &str = "SELECT tenant FROM owner";
 const SET_OWNER: &str = "INSERT OR IGNORE INTO owner (tenant) VALUES (?1)";
 
+#[wasm_bindgen(module = "/src/ledger/rows.js")]
+extern "C" {
+    /// Runs both statements, or neither; each with its one parameter, and not at all without.
+    #[wasm_bindgen(catch)]
+    fn write(
+        storage: &JsValue,
+        put: &str,
+        rows: Option<String>,
+        delete: &str,
+        keys: Option<String>,
+    ) -> Result<(), JsValue>;
+}
+
 /// The object's own storage.
-pub(super) struct ObjectRows(pub(super) SqlStorage);
+pub(super) struct ObjectRows {
+    storage: Storage,
+    sql: SqlStorage,
+}
 
 #[derive(Deserialize)]
 struct Row {
@@ -35,9 +52,9 @@ struct Row {
 
 impl Rows for ObjectRows {
     fn load(&self) -> Result<Vec<(String, String, String)>, String> {
-        self.0.exec_raw(CREATE, None).map_err(text)?;
+        self.sql.exec_raw(CREATE, None).map_err(text)?;
         let rows: Vec<Row> = self
-            .0
+            .sql
             .exec_raw(LOAD, None)
             .and_then(|cursor| cursor.to_array())
             .map_err(text)?;
@@ -55,10 +72,20 @@ impl Rows for ObjectRows {
                 Write::Delete { table, key } => deletes.push([*table, key]),
             }
         }
-        // Both belong to the object's one implicit transaction, since nothing awaits in between.
-        self.execute(PUT, &puts)?;
-        self.execute(DELETE, &deletes)
+        let (puts, deletes) = (parameter(&puts)?, parameter(&deletes)?);
+        write(self.storage.as_raw(), PUT, puts, DELETE, deletes)
+            .map_err(|thrown| text(worker::Error::from(thrown)))
     }
+
+    async fn durable(&self) -> Result<(), String> {
+        self.storage.sync().await.map_err(text)
+    }
+}
+
+/// Rows as the parameter of a statement; none for no rows.
+fn parameter<T: serde::Serialize>(rows: &[T]) -> Result<Option<String>, String> {
+    let json = (!rows.is_empty()).then(|| serde_json::to_string(rows));
+    json.transpose().map_err(text)
 }
 
 #[derive(Deserialize)]
@@ -67,10 +94,15 @@ struct Owner {
 }
 
 impl ObjectRows {
+    pub(super) fn new(storage: Storage) -> Self {
+        let sql = storage.sql();
+        Self { storage, sql }
+    }
+
     /// Whose ledger it is, once anybody has asked.
     pub(super) fn owner(&self) -> Option<TenantId> {
-        self.0.exec_raw(CREATE_OWNER, None).ok()?;
-        let found = self.0.exec_raw(FIND_OWNER, None).ok()?;
+        self.sql.exec_raw(CREATE_OWNER, None).ok()?;
+        let found = self.sql.exec_raw(FIND_OWNER, None).ok()?;
         let owners: Vec<Owner> = found.to_array().ok()?;
         owners.into_iter().next().map(|owner| owner.tenant)
     }
@@ -78,18 +110,7 @@ impl ObjectRows {
     /// Notes whose ledger it is.
     pub(super) fn set_owner(&self, tenant: &TenantId) -> worker::Result<()> {
         let tenant = JsValue::from_str(tenant.as_str());
-        self.0.exec_raw(SET_OWNER, vec![tenant]).map(drop)
-    }
-
-    fn execute<T: serde::Serialize>(&self, sql: &str, rows: &[T]) -> Result<(), String> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let json = serde_json::to_string(rows).map_err(|error| error.to_string())?;
-        self.0
-            .exec_raw(sql, vec![JsValue::from_str(&json)])
-            .map(drop)
-            .map_err(text)
+        self.sql.exec_raw(SET_OWNER, vec![tenant]).map(drop)
     }
 }
 

@@ -10,12 +10,22 @@ use clawless_core::{KeyId, RequestId, Timestamp};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
+use super::gathering::Gathered;
+
 /// How long a question for a request's end is held. Short enough that no connection is cut for its
 /// silence; whoever wants to wait longer asks again.
 pub const WATCH: Millis = Millis::from_secs(20);
 
+/// How many inputs may wait for a commit before no new call is admitted: about a fifth of a second's
+/// work. What ends a call is always taken.
+pub const MOST_GATHERED: usize = 512;
+
 /// Where the machine's rows are kept. Writes are durable before anything that was answered after
 /// them leaves the object; the runtime's output gate sees to that.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, and on Workers nothing is Send"
+)]
 pub trait Rows {
     /// Every row: table, key, value.
     ///
@@ -28,6 +38,13 @@ pub trait Rows {
     /// # Errors
     /// A text for the log.
     fn write(&self, writes: Vec<Write>) -> Result<(), String>;
+
+    /// Returns once everything that was written is durable. Nobody's answer hangs on it; inputs
+    /// that come until then are committed together.
+    ///
+    /// # Errors
+    /// A text for the log.
+    async fn durable(&self) -> Result<(), String>;
 }
 
 /// The ledger cannot go on.
@@ -42,15 +59,22 @@ pub enum ShellError {
     /// A row cannot be written as JSON: a defect.
     #[error("ledger row: {0}")]
     Row(#[from] serde_json::Error),
+    /// Too many inputs wait. This one was not looked at.
+    #[error("too many inputs wait")]
+    Overloaded,
 }
 
 /// A machine, its rows, and those who wait.
 pub struct Shell<R> {
     machine: RefCell<Machine>,
-    rows: R,
+    pub(super) rows: R,
     waiting: RefCell<HashMap<RequestId, oneshot::Sender<Output>>>,
     /// Those who wait for the end of a request, which is another's.
     watching: RefCell<Vec<(RequestId, oneshot::Sender<()>)>>,
+    /// Inputs that are committed together, as soon as what was written before is durable.
+    pub(super) gathered: Gathered,
+    /// How many may gather before no new call is admitted.
+    pub(super) most_gathered: usize,
     /// Whether the machine knows more than its rows: a write failed, and so did going back.
     is_ahead: Cell<bool>,
 }
@@ -67,8 +91,17 @@ impl<R: Rows> Shell<R> {
             rows,
             waiting: RefCell::default(),
             watching: RefCell::default(),
+            gathered: Gathered::default(),
+            most_gathered: MOST_GATHERED,
             is_ahead: Cell::new(false),
         })
+    }
+
+    /// The same with another limit on the inputs that gather.
+    #[must_use]
+    pub fn with_most_gathered(mut self, most: usize) -> Self {
+        self.most_gathered = most;
+        self
     }
 
     /// Looks at the machine.
@@ -98,34 +131,61 @@ impl<R: Rows> Shell<R> {
     /// # Errors
     /// Where the change could not be written.
     pub fn apply(&self, now: Timestamp, input: Input) -> Result<Output, ShellError> {
+        let (mut outputs, _) = self.apply_all(now, [input])?;
+        // One input has one output.
+        outputs
+            .pop()
+            .ok_or_else(|| ShellError::Storage("no output".to_owned()))
+    }
+
+    /// Takes inputs that came together, in their order, and writes all that they changed at once;
+    /// says whether that was anything. All succeed or all fail.
+    pub(super) fn apply_all(
+        &self,
+        now: Timestamp,
+        inputs: impl IntoIterator<Item = Input>,
+    ) -> Result<(Vec<Output>, bool), ShellError> {
         let mut machine = self.machine.borrow_mut();
         if self.is_ahead.get() {
             *machine = load(&self.rows)?;
             self.is_ahead.set(false);
         }
-        let mut output = machine.apply(now, input);
+        let inputs = inputs.into_iter();
+        let mut outputs: Vec<_> = inputs.map(|input| machine.apply(now, input)).collect();
         let written = machine
             .take_writes()
             .map_err(ShellError::from)
             .and_then(|writes| {
-                if writes.is_empty() {
-                    Ok(())
-                } else {
-                    self.rows.write(writes).map_err(ShellError::Storage)
+                let is_change = !writes.is_empty();
+                if is_change {
+                    self.rows.write(writes).map_err(ShellError::Storage)?;
                 }
+                Ok(is_change)
             });
-        if let Err(error) = written {
-            self.is_ahead.set(true);
-            *machine = load(&self.rows)?;
-            self.is_ahead.set(false);
-            return Err(error);
-        }
+        let is_change = match written {
+            Ok(is_change) => is_change,
+            Err(error) => {
+                self.is_ahead.set(true);
+                *machine = load(&self.rows)?;
+                self.is_ahead.set(false);
+                return Err(error);
+            }
+        };
         // Whoever is dropped from here is woken.
         let mut watching = self.watching.borrow_mut();
         watching.retain(|(request, watcher)| {
             !watcher.is_canceled() && machine.is_under_way(request, None)
         });
         drop((machine, watching));
+        for output in &mut outputs {
+            self.tell_woken(output);
+            output.events.iter().for_each(report);
+        }
+        Ok((outputs, is_change))
+    }
+
+    /// Answers those whose wait for a session this output has ended.
+    fn tell_woken(&self, output: &mut Output) {
         for woken in output.woken.drain(..) {
             if let Some(waiter) = self.waiting.borrow_mut().remove(&woken.request_id) {
                 let answer = Output {
@@ -138,32 +198,30 @@ impl<R: Rows> Shell<R> {
                 let _ = waiter.send(answer);
             }
         }
-        output.events.iter().for_each(report);
-        Ok(output)
     }
 
     /// Takes one input; whoever is queued for a session waits here until it is their turn or their
     /// time is over.
     ///
+    /// Inputs that come while others are being committed are committed together.
+    ///
     /// # Errors
-    /// Where a change could not be written.
+    /// Where a change could not be written, and where too many inputs wait already.
     pub async fn ask(
         &self,
         time: &(impl Clock + Timer),
         input: Input,
     ) -> Result<Output, ShellError> {
         let request_id = match &input {
-            Input::Admit(admit) => Some(admit.request_id.clone()),
+            // Only a session's turn can be queued.
+            Input::Admit(admit) if admit.session_id.is_some() => admit.request_id.clone(),
             Input::Await { request_id, .. } => {
                 let request_id = request_id.clone();
                 return self.watch(time, request_id, input).await;
             }
-            _ => None,
+            _ => return self.take(time, input).await,
         };
-        let output = self.apply(time.now(), input)?;
-        let (Answer::Queued { until }, Some(request_id)) = (&output.answer, request_id) else {
-            return Ok(output);
-        };
+        // Others may end the wait before we hear that it began.
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().insert(request_id.clone(), sender);
         let mut place = Place {
@@ -171,17 +229,26 @@ impl<R: Rows> Shell<R> {
             time,
             request_id: Some(request_id.clone()),
         };
-        let span = until.since(time.now());
-        let woken = match select(receiver, std::pin::pin!(time.sleep(span))).await {
-            Either::Left((Ok(output), _)) => Some(output),
-            _ => None,
+        let output = self.take(time, input).await;
+        let woken = match &output {
+            Ok(Output {
+                answer: Answer::Queued { until },
+                ..
+            }) => {
+                let span = until.since(time.now());
+                let over = std::pin::pin!(time.sleep(span));
+                if let Either::Left((Ok(woken), _)) = select(receiver, over).await {
+                    Ok(woken)
+                } else {
+                    let request_id = request_id.clone();
+                    self.apply(time.now(), Input::Cancel { request_id })
+                }
+            }
+            _ => output,
         };
         place.request_id = None;
         self.waiting.borrow_mut().remove(&request_id);
-        match woken {
-            Some(output) => Ok(output),
-            None => self.apply(time.now(), Input::Cancel { request_id }),
-        }
+        woken
     }
 }
 

@@ -84,7 +84,7 @@ pub struct FaultyLedger(Shared);
 impl Ledger for FaultyLedger {
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         self.0.network().await;
-        let lost = || LedgerError("lost".to_owned());
+        let lost = || LedgerError::Failed("lost".to_owned());
         if self.0.strikes(1) {
             return Err(lost());
         }

@@ -393,7 +393,7 @@ impl Ledger for Deployment {
         shell
             .ask(&self.time, input)
             .await
-            .map_err(|error| LedgerError(error.to_string()))
+            .map_err(|error| LedgerError::Failed(error.to_string()))
     }
 }
 
@@ -418,6 +418,10 @@ impl Rows for MapRows {
                 Write::Delete { table, key } => rows.remove(&(table.to_owned(), key)),
             };
         }
+        Ok(())
+    }
+
+    async fn durable(&self) -> Result<(), String> {
         Ok(())
     }
 }

@@ -1,0 +1,62 @@
+//! What the hot path asks of the runtime, through a small script of our own (`crossing.js`): there a
+//! promise or an object of the runtime costs a fraction of what it costs from wasm.
+
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::web_sys::{self, AbortSignal, ReadableStreamDefaultReader};
+
+#[wasm_bindgen(module = "/src/crossing.js")]
+extern "C" {
+    /// A request's method, URL and headers, as lines.
+    pub(crate) fn head(request: &web_sys::Request) -> String;
+
+    /// Headers from lines.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn headers(lines: &str) -> Result<web_sys::Headers, JsValue>;
+
+    /// Sends a request; the promise is one of a response.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn send(
+        method: &str,
+        url: &str,
+        lines: &str,
+        body: Option<Uint8Array>,
+        signal: &AbortSignal,
+    ) -> Result<Promise, JsValue>;
+
+    /// A response's status and the values of these headers, as lines; one that is absent is empty.
+    pub(crate) fn summary(response: &web_sys::Response, names: &str) -> String;
+
+    /// The next piece of a stream; undefined at its end.
+    pub(crate) fn next(reader: &ReadableStreamDefaultReader) -> Promise;
+
+    /// Asks an object. The promise is one of a text; of undefined where the object has too much to
+    /// do; of null where it does not answer in so many milliseconds.
+    pub(crate) fn ask(namespace: &JsValue, name: &str, question: &str, millis: f64) -> Promise;
+}
+
+/// Lines of names and values.
+pub(crate) fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut lines = String::new();
+    for (name, value) in pairs {
+        for line in [name, value] {
+            if !lines.is_empty() {
+                lines.push('\n');
+            }
+            // A line break would shift every header behind it.
+            line.split(['\n', '\r'])
+                .for_each(|part| lines.push_str(part));
+        }
+    }
+    lines
+}
+
+/// What JavaScript threw, as a text for the log.
+pub(crate) fn reason(thrown: &JsValue) -> String {
+    let error: Option<&js_sys::Error> = wasm_bindgen::JsCast::dyn_ref(thrown);
+    error.map_or_else(
+        || format!("{thrown:?}"),
+        |error| String::from(error.message()),
+    )
+}

@@ -1,0 +1,191 @@
+//! Group commit: what comes while a commit is under way is committed together, and whatever
+//! becomes of those who lead, nobody is forgotten.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use clawless_core::Timestamp;
+use clawless_core::ledger::{Answer, Input, Output, Write};
+use clawless_gateway::ledger::shell::{Rows, Shell, ShellError};
+use clawless_testkit::provider::VirtualTime;
+use futures_channel::oneshot;
+use futures_util::task::noop_waker;
+use serde_json::json;
+
+/// Storage whose writes are durable when the test says so, and that can fail.
+#[derive(Default)]
+struct SlowRows {
+    commits: RefCell<Vec<usize>>,
+    under_way: RefCell<Option<oneshot::Sender<()>>>,
+    is_broken: Cell<bool>,
+}
+
+impl SlowRows {
+    fn become_durable(&self) {
+        let under_way = self.under_way.take().expect("a commit is under way");
+        drop(under_way);
+    }
+}
+
+impl Rows for &SlowRows {
+    fn load(&self) -> Result<Vec<(String, String, String)>, String> {
+        Ok(Vec::new())
+    }
+
+    fn write(&self, writes: Vec<Write>) -> Result<(), String> {
+        if self.is_broken.get() {
+            return Err("the disk is full".to_owned());
+        }
+        self.commits.borrow_mut().push(writes.len());
+        Ok(())
+    }
+
+    async fn durable(&self) -> Result<(), String> {
+        let (sender, durable) = oneshot::channel();
+        *self.under_way.borrow_mut() = Some(sender);
+        // Dropping the sender is the signal.
+        let _ = durable.await;
+        Ok(())
+    }
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Output, ShellError>> + 'a>>;
+
+fn poll(asking: &mut Asking<'_>) -> Poll<Result<Output, ShellError>> {
+    asking
+        .as_mut()
+        .poll(&mut Context::from_waker(&noop_waker()))
+}
+
+fn is_done(asking: &mut Asking<'_>) -> bool {
+    match poll(asking) {
+        Poll::Ready(answered) => answered.expect("taken").answer == Answer::Done,
+        Poll::Pending => false,
+    }
+}
+
+/// An input that changes one row: the revocation of a key.
+fn revoke(key: usize) -> Input {
+    let key_id = format!("key_{key:026}");
+    serde_json::from_value(json!({ "revoke": { "key_id": key_id } })).expect("an input")
+}
+
+fn admit() -> Input {
+    let id = |prefix: &str| format!("{prefix}_{:026}", 1);
+    serde_json::from_value(json!({ "admit": {
+        "request_id": id("req"),
+        "caller": { "key_id": id("key"), "key_version": 1, "config_version": 1 },
+        "class": "chat",
+        "model": "m",
+        "tokens_in": 1,
+        "default_tokens_out": 1,
+        "answers": 1,
+        "price": { "input": 0, "output": 0 },
+    } }))
+    .expect("an input")
+}
+
+#[test]
+fn what_comes_during_a_commit_is_committed_together() {
+    let (rows, clock) = (
+        SlowRows::default(),
+        VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
+    );
+    let shell = Shell::open(&rows).expect("opens");
+    let mut asking: Vec<Asking<'_>> = (0..4)
+        .map(|key| Box::pin(shell.ask(&clock, revoke(key))) as Asking<'_>)
+        .collect();
+    assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
+    assert_eq!(*rows.commits.borrow(), [1], "the first goes at once");
+
+    rows.become_durable();
+    assert!(is_done(&mut asking[0]));
+    assert_eq!(*rows.commits.borrow(), [1, 3], "the others follow together");
+    assert!(poll(&mut asking[1]).is_pending(), "one of them leads");
+    assert!(is_done(&mut asking[2]) && is_done(&mut asking[3]));
+
+    rows.become_durable();
+    assert!(is_done(&mut asking[1]));
+    let mut last: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    assert!(poll(&mut last).is_pending());
+    assert_eq!(*rows.commits.borrow(), [1, 3, 1], "nobody leads any more");
+}
+
+#[test]
+fn a_leader_that_leaves_hands_on() {
+    let (rows, clock) = (
+        SlowRows::default(),
+        VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
+    );
+    let shell = Shell::open(&rows).expect("opens");
+    let ask = |key| {
+        let mut asking: Asking<'_> = Box::pin(shell.ask(&clock, revoke(key)));
+        assert!(poll(&mut asking).is_pending());
+        asking
+    };
+    let (first, second, third, mut fourth) = (ask(1), ask(2), ask(3), ask(4));
+    drop(second);
+    drop(first);
+    assert_eq!(*rows.commits.borrow(), [1, 3], "also what was left alone");
+    // The third leads now and never comes to know it.
+    drop(third);
+    assert!(is_done(&mut fourth));
+    let mut last: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    assert!(poll(&mut last).is_pending());
+    assert_eq!(*rows.commits.borrow(), [1, 3, 1]);
+}
+
+#[test]
+fn inputs_that_cannot_be_written_fail_together_and_the_next_goes_on() {
+    let (rows, clock) = (
+        SlowRows::default(),
+        VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
+    );
+    let shell = Shell::open(&rows).expect("opens");
+    let mut asking: Vec<Asking<'_>> = (0..3)
+        .map(|key| Box::pin(shell.ask(&clock, revoke(key))) as Asking<'_>)
+        .collect();
+    assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
+    rows.is_broken.set(true);
+    rows.become_durable();
+    assert!(is_done(&mut asking[0]));
+    for failed in &mut asking[1..] {
+        assert!(matches!(
+            poll(failed),
+            Poll::Ready(Err(ShellError::Storage(_)))
+        ));
+    }
+    rows.is_broken.set(false);
+    let mut next: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    assert!(poll(&mut next).is_pending());
+    rows.become_durable();
+    assert!(is_done(&mut next));
+}
+
+#[test]
+fn where_too_many_wait_no_call_is_admitted_but_every_end_is_taken() {
+    let (rows, clock) = (
+        SlowRows::default(),
+        VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
+    );
+    let shell = Shell::open(&rows).expect("opens").with_most_gathered(1);
+    let mut first: Asking<'_> = Box::pin(shell.ask(&clock, revoke(1)));
+    let mut second: Asking<'_> = Box::pin(shell.ask(&clock, revoke(2)));
+    assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+    let mut shed: Asking<'_> = Box::pin(shell.ask(&clock, admit()));
+    assert!(matches!(
+        poll(&mut shed),
+        Poll::Ready(Err(ShellError::Overloaded))
+    ));
+    let mut end: Asking<'_> = Box::pin(shell.ask(&clock, revoke(3)));
+    assert!(poll(&mut end).is_pending());
+    rows.become_durable();
+    assert!(is_done(&mut first) && is_done(&mut end));
+}
