@@ -1,6 +1,7 @@
 // HTTP from a bare socket, for requests that no well-behaved client would send.
 import net from "node:net";
 import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 
 /**
  * Sends `head` (text, without the empty line that ends it) and then the parts of
@@ -21,6 +22,8 @@ export async function exchange(url, head, body = [], { timeoutMs = 20_000 } = {}
     if (begun || socket.destroyed) break;
     bytesSent += part.length;
     if (!socket.write(part)) await Promise.race([once(socket, "drain").catch(() => {}), answer.begun]);
+    // What has arrived is read before the next write: one that meets a closed connection ends the socket unread.
+    await turn();
   }
   try {
     return { ...(await answer.whole), bytesSent };

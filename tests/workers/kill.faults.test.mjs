@@ -90,7 +90,9 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
   await first.kill();
   await Promise.all(clients);
   const finished = calls.filter((call) => call.finished);
-  const cut = [...log.values()].filter(({ ended }) => !ended);
+  // An answer that left the provider after the switch was thrown may still have reached its client: it is not cut.
+  const seen = new Set(finished.map(({ name }) => name));
+  const cut = [...log].filter(([name, { ended }]) => !ended && !seen.has(name));
   assert.ok(finished.length > 50, `${finished.length} calls came to their end`);
   assert.ok(cut.length > 0, "some calls were cut");
 

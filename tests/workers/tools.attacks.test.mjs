@@ -178,5 +178,6 @@ test("a_tool_finds_nothing_of_another_tenant_and_says_no_more_than_of_a_random_n
   assert.ok(!stack.upstream.requests.at(-1).text.includes("canary-of-theirs"));
   assert.equal((await stack.census()).messages, before + 6, "our own turn, and nothing else");
   const logged = await executions("injected");
-  assert.deepEqual(logged.map(({ outcome }) => outcome), ["failed", "failed", "succeeded"]);
+  // Those of one round have no order among themselves.
+  assert.deepEqual(logged.map(({ tool, outcome }) => `${tool} ${outcome}`).sort(), ["sessions_history failed", "sessions_history failed", "sessions_list succeeded"]);
 });
