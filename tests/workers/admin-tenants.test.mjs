@@ -52,7 +52,7 @@ describe("POST and GET /admin/tenants", () => {
     const settings = {
       limits: { requests_per_minute: 5, burst: null }, quotas: { tokens_per_month: 0, messages_per_month: null },
       default_model: "scripted-model", thinking: "low", allowed_models: ["scripted-model"], system_prompt: "Be brief.",
-      tools: ["clock"], fallback: ["scripted-model"], retention_days: 30,
+      tools: ["time_now"], fallback: ["scripted-model"], retention_days: 30,
     };
     const { path } = await create(settings);
     const { body } = await stack.admin("GET", path);
@@ -76,6 +76,7 @@ describe("POST and GET /admin/tenants", () => {
       [{ name: "x", retention_days: 0 }, "invalid_value", "retention_days"],
       [{ name: "x", system_prompt: "x".repeat(70_000) }, "invalid_value", "system_prompt"],
       [{ name: "x", fallback: [""] }, "invalid_value", "fallback"],
+      [{ name: "x", tools: ["time_now", "no_such_tool"] }, "invalid_value", "tools"],
       [{ name: "\u001b[31m" }, "invalid_value", "name"],
       ["[]", "invalid_type"],
     ];

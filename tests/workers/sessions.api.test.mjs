@@ -49,7 +49,7 @@ async function ok(method, path, options) {
 
 describe("POST /v1/sessions", () => {
   test("200_with_every_setting", async () => {
-    const settings = { title: "Trip 🌍", metadata: { user: "42" }, system_prompt: "Be brief.", model: MODEL, thinking_level: "low", tools: ["web_fetch"], ttl: 3600 };
+    const settings = { title: "Trip 🌍", metadata: { user: "42" }, system_prompt: "Be brief.", model: MODEL, thinking_level: "low", tools: ["time_now"], ttl: 3600 };
     const session = await ok("POST", "", { body: settings });
     assert.match(session.id, /^ses_[0-9A-Z]{26}$/);
     const { id, created_at, updated_at, expires_at, ...rest } = session;
@@ -70,6 +70,7 @@ describe("POST /v1/sessions", () => {
     await expectError(await call("POST", "", { body: { titel: "x" } }), 400, { code: "unknown_parameter", param: "titel" });
     await expectError(await call("POST", "", { body: { tenant_id: "ten_x" } }), 400, { param: "tenant_id" });
     await expectError(await call("POST", "", { body: { title: 5 } }), 400, { param: "title" });
+    await expectError(await call("POST", "", { body: { tools: ["time_now", "no_such_tool"] } }), 400, { code: "invalid_value", param: "tools" });
     await expectError(await call("POST", "", { body: { model: "no-such-model" } }), 404, { code: "model_not_found" });
     await expectError(await call("POST", "", { body: JSON.stringify({ title: "x".repeat(300_000) }) }), 413);
     await expectError(await call("POST", "", { body: "{}", headers: { "content-type": "text/plain" } }), 415);

@@ -6,6 +6,23 @@ use crate::ids::{RequestId, SessionId, TenantId, ToolExecutionId};
 use crate::json::Json;
 use crate::time::{Millis, Timestamp};
 
+/// The names of the server's own tools, a line each. The gateway's tests write the file from its
+/// registry.
+const BUILT_IN: &str = include_str!("../data/tools.txt");
+
+/// Checks that these are names of server tools.
+///
+/// # Errors
+/// A sentence that tells which there are.
+pub fn check_names(names: &[String]) -> Result<(), String> {
+    let is_known = |name: &String| BUILT_IN.lines().any(|built_in| built_in == name);
+    if names.iter().all(is_known) {
+        return Ok(());
+    }
+    let known = BUILT_IN.trim_end().replace('\n', "`, `");
+    Err(format!("`tools` holds names of server tools: `{known}`."))
+}
+
 /// A tool that a request offers to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {

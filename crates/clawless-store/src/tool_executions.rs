@@ -1,19 +1,28 @@
 //! Tool executions: what server tools did, for whom and with what result.
 
+use std::borrow::Cow;
+
 use clawless_core::tool::ToolOutcome;
 use clawless_core::{
     Millis, RequestId, SessionId, TenantId, Timestamp, ToolCall, ToolExecution, ToolExecutionId,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::ports::{Sql, SqlError, Value};
+use crate::ports::{Sql, SqlError};
+use crate::row;
 use crate::statement::{Statement, statements};
 
 statements! {
+    /// Many at once, as JSON: D1 counts the statements of an invocation, and the parameters of one.
     INSERT = "
         INSERT INTO tool_executions (tenant_id, id, session_id, request_id, call_id, tool,
                                      arguments, outcome, result, started_at, duration_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        SELECT ?1, json_extract(value, '$.id'), json_extract(value, '$.session_id'),
+               json_extract(value, '$.request_id'), json_extract(value, '$.call_id'),
+               json_extract(value, '$.tool'), json_extract(value, '$.arguments'),
+               json_extract(value, '$.outcome'), json_extract(value, '$.result'),
+               json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms')
+        FROM json_each(?2)";
     /// Newest first; ids sort by the time they were made.
     LIST = "
         SELECT id, tenant_id, session_id, request_id, call_id, tool, arguments, outcome, result,
@@ -22,6 +31,10 @@ statements! {
         WHERE tenant_id = ?1 AND session_id = ?2 AND id < ?3
         ORDER BY id DESC LIMIT ?4";
 }
+
+/// The longest list that one statement takes, in bytes: D1 takes texts of 2 MB. One execution is
+/// bounded where it is made, far below that even where JSON escapes every character of it.
+const MAX_LIST_BYTES: usize = 1_900_000;
 
 /// Sorts after every id.
 const AFTER_ALL: &str = "tex_~";
@@ -36,8 +49,7 @@ pub async fn record(
     if executions.is_empty() {
         return Ok(());
     }
-    let rows = executions.iter().map(|execution| row(tenant, execution));
-    sql.batch(rows.collect()).await
+    sql.batch(insertion(tenant, executions)?).await
 }
 
 /// What was done in a session: newest first, at most `limit`, and only what came before `before`.
@@ -54,22 +66,66 @@ pub async fn list(
     Ok(rows.into_iter().map(ToolExecution::from).collect())
 }
 
-/// The statement that stores one execution.
-pub(crate) fn row(tenant: &TenantId, execution: &ToolExecution) -> Statement {
-    let row: [Value; 11] = [
-        tenant.into(),
-        (&execution.id).into(),
-        execution.session_id.as_ref().into(),
-        (&execution.request_id).into(),
-        execution.call.id.as_str().into(),
-        execution.call.name.as_str().into(),
-        execution.call.arguments.as_str().into(),
-        execution.outcome.as_str().into(),
-        execution.result.as_str().into(),
-        execution.started_at.into(),
-        execution.duration.into(),
-    ];
-    INSERT.with(row)
+/// The statements that store executions: one, unless they are very long.
+pub(crate) fn insertion(
+    tenant: &TenantId,
+    executions: &[ToolExecution],
+) -> Result<Vec<Statement>, SqlError> {
+    let mut lists: Vec<String> = Vec::new();
+    for execution in executions {
+        let row = row::to_json("tool_executions", &NewRow::of(execution))?;
+        match lists.last_mut() {
+            Some(list) if list.len() + row.len() < MAX_LIST_BYTES => {
+                list.push(',');
+                list.push_str(&row);
+            }
+            _ => lists.push(format!("[{row}")),
+        }
+    }
+    let insert = |list: String| INSERT.with([tenant.into(), (list + "]").into()]);
+    Ok(lists.into_iter().map(insert).collect())
+}
+
+/// An execution's row, as it is written.
+#[derive(Serialize)]
+struct NewRow<'a> {
+    id: &'a ToolExecutionId,
+    session_id: Option<&'a SessionId>,
+    request_id: &'a RequestId,
+    call_id: Cow<'a, str>,
+    tool: Cow<'a, str>,
+    arguments: Cow<'a, str>,
+    outcome: &'static str,
+    result: Cow<'a, str>,
+    started_at: Timestamp,
+    duration_ms: Millis,
+}
+
+impl<'a> NewRow<'a> {
+    fn of(execution: &'a ToolExecution) -> Self {
+        let call = &execution.call;
+        Self {
+            id: &execution.id,
+            session_id: execution.session_id.as_ref(),
+            request_id: &execution.request_id,
+            call_id: without_nul(&call.id),
+            tool: without_nul(&call.name),
+            arguments: without_nul(&call.arguments),
+            outcome: execution.outcome.as_str(),
+            result: without_nul(&execution.result),
+            started_at: execution.started_at,
+            duration_ms: execution.duration,
+        }
+    }
+}
+
+/// A text that `SQLite`'s JSON takes whole: it reads one only up to a NUL.
+fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// An execution's row.

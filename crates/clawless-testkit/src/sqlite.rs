@@ -47,6 +47,7 @@ pub struct SqliteDatabase {
     connection: RefCell<Connection>,
     faults: RefCell<VecDeque<Option<Fault>>>,
     calls: Cell<u32>,
+    statements: Cell<usize>,
 }
 
 impl Default for SqliteDatabase {
@@ -86,6 +87,7 @@ impl SqliteDatabase {
             connection: RefCell::new(connection),
             faults: RefCell::default(),
             calls: Cell::default(),
+            statements: Cell::default(),
         }
     }
 
@@ -137,6 +139,11 @@ impl SqliteDatabase {
         self.calls.get()
     }
 
+    /// How many statements those were: what D1 counts against the limit of an invocation.
+    pub fn statements(&self) -> usize {
+        self.statements.get()
+    }
+
     /// Plans what goes wrong with the coming calls, one after another; `None` goes well.
     pub fn plan(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.borrow_mut().extend(faults);
@@ -148,8 +155,13 @@ impl SqliteDatabase {
     }
 
     /// Carries out one call, or lets it fail as planned.
-    fn call<T>(&self, work: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, SqlError> {
+    fn call<T>(
+        &self,
+        statements: usize,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> Result<T, SqlError> {
         self.calls.set(self.calls.get() + 1);
+        self.statements.set(self.statements.get() + statements);
         let fault = self.faults.borrow_mut().pop_front().flatten();
         if let Some(Fault::Before(message)) = fault {
             return Err(SqlError::from_message(message));
@@ -190,14 +202,14 @@ impl SqliteDatabase {
 
 impl Sql for SqliteDatabase {
     async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError> {
-        let rows = self.call(|| self.select(statement.sql, &statement.params))?;
+        let rows = self.call(1, || self.select(statement.sql, &statement.params))?;
         rows.into_iter()
             .map(|row| serde_json::from_value(row).map_err(SqlError::corrupt))
             .collect()
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
-        self.call(|| self.transact(&statements))
+        self.call(statements.len(), || self.transact(&statements))
     }
 }
 

@@ -141,13 +141,13 @@ mod tests {
             "limits.burst=5",
             "limits.concurrent=null",
             "default_model=gpt-5",
-            "tools=[\"clock\"]",
+            "tools=[\"time_now\"]",
             "retention_days=30",
         ];
         let typed = patch(&settings.map(str::to_owned)).unwrap();
         let wanted = json!({
             "limits": {"burst": 5, "concurrent": null}, "default_model": "gpt-5",
-            "tools": ["clock"], "retention_days": 30,
+            "tools": ["time_now"], "retention_days": 30,
         });
         assert_eq!(Value::Object(typed), wanted);
         assert!(patch(&["burst".to_owned()]).is_err());

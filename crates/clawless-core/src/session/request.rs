@@ -14,6 +14,7 @@ use crate::chat::{ReasoningEffort, check_metadata, check_model, check_session_id
 use crate::error::{ApiError, ErrorCode};
 use crate::ids::SessionId;
 use crate::time::{Millis, Timestamp};
+use crate::tool;
 
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
@@ -185,15 +186,11 @@ impl Incoming {
 }
 
 fn check_tools(tools: &[String]) -> Result<(), ApiError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    let is_name = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(allowed);
-    if tools.len() <= MAX_TOOLS && tools.iter().all(is_name) {
-        return Ok(());
+    if tools.len() > MAX_TOOLS {
+        let message = format!("Invalid `tools`: up to {MAX_TOOLS} names.");
+        return Err(invalid("tools", message));
     }
-    let message = format!(
-        "Invalid `tools`: up to {MAX_TOOLS} names, each of 1 to 64 characters of a-z A-Z 0-9 _ -."
-    );
-    Err(invalid("tools", message))
+    tool::check_names(tools).map_err(|why| invalid("tools", why))
 }
 
 /// When the session ends: at a moment in seconds since 1970, or so many seconds from now.
@@ -246,14 +243,14 @@ mod tests {
         }
         let (id, new) = new(
             r#"{"id":"user-1:chat","title":"Trip 🌍","metadata":{"user":"42"},"system_prompt":"Be brief.",
-                "model":"auto","thinking_level":"low","tools":["web_fetch"],"ttl":60}"#,
+                "model":"auto","thinking_level":"low","tools":["time_now"],"ttl":60}"#,
         )
         .expect("valid");
         assert_eq!(id.expect("named").as_str(), "user-1:chat");
         assert_eq!(new.title.as_deref(), Some("Trip 🌍"));
         assert_eq!(new.metadata.get("user").map(String::as_str), Some("42"));
         assert_eq!(new.thinking_level, Some(ReasoningEffort::Low));
-        assert_eq!(new.tools.as_deref(), Some(&["web_fetch".to_owned()][..]));
+        assert_eq!(new.tools.as_deref(), Some(&["time_now".to_owned()][..]));
         assert_eq!(new.expires_at, Some(NOW.plus(Millis::from_secs(60))));
     }
 
@@ -292,6 +289,10 @@ mod tests {
             (r#"{"model":""}"#.to_owned(), "model"),
             (r#"{"thinking_level":"huge"}"#.to_owned(), "thinking_level"),
             (r#"{"tools":["a b"]}"#.to_owned(), "tools"),
+            (
+                r#"{"tools":["time_now","no_such_tool"]}"#.to_owned(),
+                "tools",
+            ),
             (r#"{"id":"a b"}"#.to_owned(), "id"),
             (r#"{"id":"a\u0000"}"#.to_owned(), "id"),
             (long("id", 129), "id"),

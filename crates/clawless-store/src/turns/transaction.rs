@@ -18,7 +18,7 @@ const GROUP: usize = 8;
 /// The transaction. The head moves first: a turn that comes too late fails there.
 pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, CommitError> {
     let session = &turn.session;
-    let mut statements = Vec::with_capacity(turn.messages.len() / GROUP + GROUP + turn.executions.len() + 3);
+    let mut statements = Vec::with_capacity(turn.messages.len() / GROUP + GROUP + 5);
     if !session.is_generated() {
         statements.push(CREATE_SESSION.with([
             tenant.into(),
@@ -45,8 +45,7 @@ pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, Co
     for single in groups.remainder().chunks(1) {
         statements.push(INSERT_MESSAGE.with_all(rows(single)));
     }
-    let executions = turn.executions.iter();
-    statements.extend(executions.map(|execution| tool_executions::row(tenant, execution)));
+    statements.extend(tool_executions::insertion(tenant, &turn.executions)?);
     let kept = turn.kept.as_ref();
     statements.extend(kept.map(|kept| kept.statement(tenant, &turn.request)));
     Ok(statements)

@@ -49,6 +49,48 @@ fn executions_are_stored_with_their_turn_and_come_back_as_they_were() {
 }
 
 #[test]
+fn many_executions_are_one_statement_and_very_long_ones_are_a_few() {
+    let world = World::new();
+    let mut turn = world.turn("chat", 0, "hello");
+    let many: Vec<ToolExecution> = (0..144)
+        .map(|number| execution(&world, &turn, &format!("{number}: \"quoted\" \u{1f600}\n")))
+        .collect();
+    turn.executions.clone_from(&many);
+    let before = world.database.statements();
+    world.commit(&world.ours, &turn).expect("stored");
+    assert!(
+        world.database.statements() - before < 10,
+        "in few statements"
+    );
+    let chat = name("chat");
+    let mut found = block_on(list(&world.database, &world.ours, &chat, None, 200)).expect("runs");
+    let mut expected = many;
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    expected.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(found, expected);
+
+    // Each as long as it may be, of what JSON escapes: more than one text of D1 holds.
+    let mut turn = world.turn("chat", 1, "hello");
+    turn.executions = (0..16)
+        .map(|_| execution(&world, &turn, &"\u{1}".repeat(64 * 1024)))
+        .collect();
+    world.commit(&world.ours, &turn).expect("stored");
+    assert_eq!(results(&world, &world.ours, &chat).len(), 100, "a page");
+    let count = "SELECT count(*) FROM tool_executions WHERE length(result) = 65536";
+    assert_eq!(world.database.count(count), 16);
+}
+
+#[test]
+fn a_nul_does_not_cut_a_record_short() {
+    let world = World::new();
+    let mut turn = world.turn("chat", 0, "hello");
+    turn.executions = vec![execution(&world, &turn, "before\0after")];
+    world.commit(&world.ours, &turn).expect("stored");
+    let told = results(&world, &world.ours, &name("chat"));
+    assert_eq!(told, ["before\u{fffd}after"]);
+}
+
+#[test]
 fn a_fenced_turn_leaves_no_execution_behind() {
     let world = World::new();
     let mut zombie = world.turn("chat", 0, "late");

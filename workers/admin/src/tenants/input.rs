@@ -3,7 +3,7 @@
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
-use clawless_core::{ApiError, Tenant};
+use clawless_core::{ApiError, Tenant, tool};
 use serde::Deserialize;
 
 use crate::input::{self, invalid};
@@ -67,6 +67,7 @@ impl Settable {
         names("default_model", one)?;
         names("allowed_models", models.unwrap_or_default())?;
         names("tools", &self.tools)?;
+        tool::check_names(&self.tools).map_err(|why| invalid("tools", why))?;
         names("fallback", &self.fallback)?;
         let prompt = self.system_prompt.as_deref().unwrap_or_default();
         if prompt.len() > LONGEST_PROMPT || prompt.contains('\0') {
