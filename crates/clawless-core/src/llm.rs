@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat::{ChatOptions, FinishReason, Message, Usage};
 use crate::json::Json;
 use crate::model::Model;
-use crate::tool::ToolCall;
+use crate::tool::{CallForm, ToolCall};
 
 /// The wire that a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,13 +120,17 @@ pub enum Delta {
         id: String,
         /// The tool's name.
         name: String,
+        /// How it stands on `OpenAI`'s wire.
+        form: CallForm,
     },
     /// More of a tool call's arguments.
     ToolCallArguments {
         /// The call's position among the calls of this answer.
         call: u32,
-        /// A piece of JSON text.
+        /// A piece of JSON text, or of a custom tool's input.
         arguments: String,
+        /// How the call stands on `OpenAI`'s wire.
+        form: CallForm,
     },
     /// Log probabilities of what was added last, as the provider gave them.
     Logprobs(Json),

@@ -3,10 +3,12 @@
 //! A model may call the server's tools and the client's own in one answer. Ours run inside the
 //! turn and the model is asked again; the client's go back to it, as `OpenAI` does.
 
+use std::borrow::Cow;
+
 use crate::chat::{ChatOptions, FinishReason, Message, Role};
 use crate::json::Json;
 use crate::llm::{Delta, LlmChoice, LlmEvent};
-use crate::tool::{FunctionTool, Tool, ToolCall, ToolKind};
+use crate::tool::{FunctionTool, Tool, ToolCall};
 
 /// How often server tools run within one turn.
 pub const MAX_ROUNDS: u32 = 8;
@@ -52,7 +54,8 @@ impl Rounds {
         if options.n.unwrap_or(1) > 1 || options.functions.is_some() || forbidden {
             return None;
         }
-        let clients: Vec<String> = options.tools.iter().flatten().filter_map(name).collect();
+        let own = options.tools.iter().flatten();
+        let clients: Vec<String> = own.filter_map(Tool::name).map(Cow::into_owned).collect();
         let ours = server.into_iter().filter(|it| !clients.contains(&it.name));
         let ours: Vec<Tool> = ours.map(Tool::from).collect();
         let own = options.tools.as_ref().map_or(0, Vec::len);
@@ -196,7 +199,12 @@ impl<'a> Veil<'a> {
             return None;
         };
         let delta = match delta {
-            Delta::ToolCallStart { call, id, name } => {
+            Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                form,
+            } => {
                 if !self.rounds.is_clients(name) {
                     return None;
                 }
@@ -205,11 +213,17 @@ impl<'a> Veil<'a> {
                     call: self.position(*call)?,
                     id: id.clone(),
                     name: name.clone(),
+                    form: *form,
                 }
             }
-            Delta::ToolCallArguments { call, arguments } => Delta::ToolCallArguments {
+            Delta::ToolCallArguments {
+                call,
+                arguments,
+                form,
+            } => Delta::ToolCallArguments {
                 call: self.position(*call)?,
                 arguments: arguments.clone(),
+                form: *form,
             },
             Delta::Content(text) if self.joint && !text.is_empty() => {
                 self.joint = false;
@@ -227,26 +241,6 @@ impl<'a> Veil<'a> {
         let at = self.shown.iter().position(|shown| *shown == call)?;
         u32::try_from(at).ok()
     }
-}
-
-impl From<FunctionTool> for Tool {
-    fn from(function: FunctionTool) -> Self {
-        Self {
-            r#type: ToolKind::Function,
-            function: Some(function),
-            custom: None,
-        }
-    }
-}
-
-/// A tool's name, of whichever kind.
-fn name(tool: &Tool) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let function = tool.function.as_ref().map(|it| it.name.clone());
-    function.or_else(|| Some(tool.custom.as_ref()?.read::<Named>().ok()?.name))
 }
 
 fn is_none(choice: &Json) -> bool {
@@ -268,6 +262,7 @@ fn relaxed(choice: &Json) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool::CallForm;
 
     fn function(name: &str) -> FunctionTool {
         FunctionTool {
@@ -291,6 +286,7 @@ mod tests {
             id: format!("call_{name}"),
             name: (*name).to_owned(),
             arguments: "{}".to_owned(),
+            form: CallForm::Function,
         };
         LlmChoice {
             tool_calls: names.iter().map(call).collect(),
@@ -330,7 +326,7 @@ mod tests {
             ..ChatOptions::default()
         };
         let older = ChatOptions {
-            functions: Json::of(&[0; 0]).ok(),
+            functions: Some(Vec::new()),
             ..ChatOptions::default()
         };
         let full = options(&["x"; 128]);
@@ -426,10 +422,12 @@ mod tests {
             call,
             id: format!("call_{call}"),
             name: name.to_owned(),
+            form: CallForm::Function,
         };
         let more = |call| Delta::ToolCallArguments {
             call,
             arguments: "{}".to_owned(),
+            form: CallForm::Function,
         };
         let text = |text: &str| Delta::Content(text.to_owned());
         let mut seen = |delta| {

@@ -1,5 +1,7 @@
 //! Tools: what a model may ask to have done, and the record of what was done.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RequestId, SessionId, TenantId, ToolExecutionId};
@@ -62,6 +64,31 @@ pub struct FunctionTool {
     pub strict: Option<bool>,
 }
 
+impl Tool {
+    /// The tool's name, whatever its kind.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        if let Some(function) = &self.function {
+            return Some(Cow::Borrowed(&function.name));
+        }
+        let custom = self.custom.as_ref()?.read::<Named>().ok()?;
+        Some(Cow::Owned(custom.name))
+    }
+}
+
+impl From<FunctionTool> for Tool {
+    fn from(function: FunctionTool) -> Self {
+        Self {
+            r#type: ToolKind::Function,
+            function: Some(function),
+            custom: None,
+        }
+    }
+}
+
 /// A model's request to run a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -69,8 +96,31 @@ pub struct ToolCall {
     pub id: String,
     /// The tool's name.
     pub name: String,
-    /// The arguments as JSON text, as the model wrote them.
+    /// The arguments as JSON text, as the model wrote them; the input of a custom tool.
     pub arguments: String,
+    /// How the call stands on `OpenAI`'s wire.
+    #[serde(default, skip_serializing_if = "CallForm::is_function")]
+    pub form: CallForm,
+}
+
+/// How a call stands on `OpenAI`'s wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallForm {
+    /// One of the `tool_calls`, of a function.
+    #[default]
+    Function,
+    /// One of the `tool_calls`, of a custom tool: its input is any text.
+    Custom,
+    /// The `function_call` of the older form. There is one at most, and its id is never told.
+    Older,
+}
+
+impl CallForm {
+    /// Whether it is the usual form.
+    pub const fn is_function(&self) -> bool {
+        matches!(self, Self::Function)
+    }
 }
 
 /// How the execution of a tool ended.

@@ -90,12 +90,15 @@ fn add(choice: &mut LlmChoice, delta: &Delta) {
         Delta::Content(more) => append(&mut choice.content, more),
         Delta::Reasoning(more) => append(&mut choice.reasoning, more),
         Delta::Refusal(more) => append(&mut choice.refusal, more),
-        Delta::ToolCallStart { id, name, .. } => choice.tool_calls.push(ToolCall {
+        Delta::ToolCallStart { id, name, form, .. } => choice.tool_calls.push(ToolCall {
             id: id.clone(),
             name: name.clone(),
             arguments: String::new(),
+            form: *form,
         }),
-        Delta::ToolCallArguments { call, arguments } => {
+        Delta::ToolCallArguments {
+            call, arguments, ..
+        } => {
             let call = usize::try_from(*call).ok();
             if let Some(call) = call.and_then(|call| choice.tool_calls.get_mut(call)) {
                 call.arguments.push_str(arguments);
@@ -149,9 +152,23 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
         deltas.extend(choice.refusal.map(Delta::Refusal));
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
         for (call, it) in (0..).zip(choice.tool_calls) {
-            let (id, name, arguments) = (it.id, it.name, it.arguments);
-            deltas.push(Delta::ToolCallStart { call, id, name });
-            deltas.push(Delta::ToolCallArguments { call, arguments });
+            let ToolCall {
+                id,
+                name,
+                arguments,
+                form,
+            } = it;
+            deltas.push(Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                form,
+            });
+            deltas.push(Delta::ToolCallArguments {
+                call,
+                arguments,
+                form,
+            });
         }
         let deltas = deltas.into_iter();
         events.extend(deltas.map(|delta| LlmEvent::Delta { index, delta }));
@@ -165,6 +182,7 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
 #[cfg(test)]
 mod tests {
     use clawless_core::FinishReason;
+    use clawless_core::tool::CallForm;
 
     use super::*;
 
@@ -185,11 +203,13 @@ mod tests {
                             id: "a".to_owned(),
                             name: "f".to_owned(),
                             arguments: "{}".to_owned(),
+                            form: CallForm::Function,
                         },
                         ToolCall {
                             id: "b".to_owned(),
                             name: "g".to_owned(),
-                            arguments: r#"{"x":1}"#.to_owned(),
+                            arguments: "any text".to_owned(),
+                            form: CallForm::Custom,
                         },
                     ],
                     finish_reason: Some(FinishReason::ToolCalls),

@@ -6,8 +6,9 @@ use clawless_core::{Millis, Timestamp};
 use futures_util::StreamExt;
 
 use crate::error::LlmError;
+use crate::older::{self, OlderDecoder};
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
-use crate::protocol::{Mode, Protocol};
+use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
 use crate::stream::{AnswerStream, StreamLimits};
 use crate::wait::within;
@@ -105,7 +106,7 @@ impl LlmClient {
         )
         .await
         .ok_or(LlmError::DeadlineExceeded)??;
-        self.protocol.decode_whole(request, &body)
+        self.decode_whole(request, &body)
     }
 
     /// Asks for a streamed answer and returns once it has begun: the provider said yes, and the
@@ -121,7 +122,7 @@ impl LlmClient {
         let by = io.time.now().plus(timeouts.first_byte).min(deadline);
         let response = self.head(io, request, Mode::Stream, by, deadline).await?;
         refuse_web_page(&response)?;
-        let decoder = self.protocol.decoder(request);
+        let decoder = self.decoder(request);
         if is_json(&response) {
             // Some servers answer in one piece whatever they are asked, errors most of all.
             let wait = deadline.since(io.time.now());
@@ -129,7 +130,7 @@ impl LlmClient {
             let body = within(&io.time, wait, body)
                 .await
                 .ok_or(LlmError::DeadlineExceeded)??;
-            let answer = self.protocol.decode_whole(request, &body)?;
+            let answer = self.decode_whole(request, &body)?;
             return Ok(AnswerStream::from_whole(answer, decoder, io.time.clone()));
         }
         let limits = StreamLimits {
@@ -138,6 +139,22 @@ impl LlmClient {
             deadline,
         };
         AnswerStream::begin(response.body, decoder, io.time.clone(), limits).await
+    }
+
+    fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
+        let decoder = self.protocol.decoder(request);
+        if older::is_asked(&request.options) {
+            return Box::new(OlderDecoder(decoder));
+        }
+        decoder
+    }
+
+    fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
+        let answer = self.protocol.decode_whole(request, body)?;
+        if older::is_asked(&request.options) {
+            return Ok(older::whole(answer));
+        }
+        Ok(answer)
     }
 
     /// Sends the request and waits until `by` for a head with a status of success.

@@ -5,12 +5,14 @@
 pub mod accumulate;
 pub mod anthropic;
 pub mod call;
+mod choice;
 pub mod client;
 pub mod egress;
 pub mod error;
 pub mod factory;
 mod failure;
 mod members;
+mod older;
 pub mod openai;
 mod plausible;
 pub mod ports;

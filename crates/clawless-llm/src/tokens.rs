@@ -7,6 +7,7 @@
 
 use clawless_core::chat::{ChatOptions, Content, Part};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
+use clawless_core::tool::FunctionTool;
 use clawless_core::{Message, Tokens, Usage};
 
 /// Quarters of a token that surround each message: its role and its borders.
@@ -33,18 +34,15 @@ pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
     let messages: u64 = messages.iter().map(message).sum();
     let tools = options.tools.iter().flatten();
     let schemas = tools.map(|tool| {
-        let function = tool.function.as_ref();
-        let text = function.map_or(0, |it| {
-            quarters(&it.name) + it.description.as_deref().map_or(0, quarters)
-        });
-        let json = function.and_then(|it| it.parameters.as_ref());
-        let json = json.or(tool.custom.as_ref());
-        text + json.map_or(0, |json| quarters(json.as_str())) + PER_MESSAGE
+        let custom = tool.custom.as_ref();
+        let custom = custom.map_or(0, |json| quarters(json.as_str()));
+        tool.function.as_ref().map_or(0, function) + custom + PER_MESSAGE
     });
-    let carried = [&options.response_format, &options.functions];
-    let carried = carried.into_iter().flatten();
-    let carried: u64 = carried.map(|json| quarters(json.as_str())).sum();
-    round_up(messages + schemas.sum::<u64>() + carried)
+    let older = options.functions.iter().flatten();
+    let older = older.map(|it| function(it) + PER_MESSAGE);
+    let format = options.response_format.as_ref();
+    let format = format.map_or(0, |json| quarters(json.as_str()));
+    round_up(messages + schemas.sum::<u64>() + older.sum::<u64>() + format)
 }
 
 /// The tokens of an answer, as far as it came.
@@ -55,6 +53,12 @@ pub fn of_answer(answer: &LlmResponse) -> Tokens {
 /// The usage of a call whose provider did not tell it.
 pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
     Usage::of(of_request(request).get(), of_answer(answer).get())
+}
+
+fn function(function: &FunctionTool) -> u64 {
+    let texts = quarters(&function.name) + function.description.as_deref().map_or(0, quarters);
+    let schema = function.parameters.as_ref();
+    texts + schema.map_or(0, |json| quarters(json.as_str()))
 }
 
 const fn round_up(quarters: u64) -> Tokens {
@@ -103,10 +107,12 @@ fn message(message: &Message) -> u64 {
         .filter(|part| matches!(part, Part::Image(_) | Part::Audio | Part::File))
         .count() as u64;
     let calls = view.tool_calls.iter().flatten();
-    let calls: u64 = calls
-        .filter_map(|call| call.function.as_ref())
-        .map(|it| quarters(&it.name) + quarters(&it.arguments) + PER_MESSAGE)
-        .sum();
+    let customs = calls.clone().filter_map(|call| call.custom.as_ref());
+    let customs = customs.map(|it| quarters(&it.name) + quarters(&it.input) + PER_MESSAGE);
+    let functions = calls.filter_map(|call| call.function.as_ref());
+    let functions = functions.chain(&view.function_call);
+    let functions = functions.map(|it| quarters(&it.name) + quarters(&it.arguments) + PER_MESSAGE);
+    let calls = functions.sum::<u64>() + customs.sum::<u64>();
     texts + heavy * PER_IMAGE * QUARTERS + calls + PER_MESSAGE
 }
 

@@ -80,6 +80,7 @@ fn whole_calls(messages: Vec<Message>, said: &[Message]) -> Vec<Message> {
         .collect();
     let mut asked = HashSet::new();
     let mut whole = messages;
+    keep_whole_older(&mut whole, said);
     whole.retain(|message| {
         if !matches!(message.role(), Role::Assistant | Role::Tool) {
             return true;
@@ -98,6 +99,29 @@ fn whole_calls(messages: Vec<Message>, said: &[Message]) -> Vec<Message> {
         }
     });
     whole
+}
+
+/// The same for calls of the older form, which have no ids: a result stands right after its call.
+fn keep_whole_older(messages: &mut Vec<Message>, said: &[Message]) {
+    let is_call = |message: &Message| {
+        message.role() == Role::Assistant
+            && message.raw().as_str().contains("\"function_call\"")
+            && message
+                .view()
+                .is_ok_and(|view| view.function_call.is_some())
+    };
+    let is_result = |message: &Message| message.role() == Role::Function;
+    let following = messages.iter().chain(said).skip(1).map(is_result);
+    let following: Vec<bool> = following.chain([false]).take(messages.len()).collect();
+    let mut after_a_call = false;
+    let mut following = following.into_iter();
+    messages.retain(|message| {
+        let answered = following.next().unwrap_or(false);
+        let asks = is_call(message);
+        let stays = (!asks || answered) && (!is_result(message) || after_a_call);
+        after_a_call = asks && stays;
+        stays
+    });
 }
 
 #[cfg(test)]
@@ -183,6 +207,28 @@ mod tests {
         let shown = choose(turns, &[user("now")], Tokens::new(1_000_000));
         assert_eq!(shown.messages, [user("x"), user("y")]);
         assert_eq!(shown.dropped, 3);
+    }
+
+    #[test]
+    fn calls_of_the_older_form_stand_right_before_their_results() {
+        let older = || {
+            message(
+                Role::Assistant,
+                r#""content":null,"function_call":{"name":"f","arguments":"{}"}"#,
+            )
+        };
+        let result = || message(Role::Function, r#""name":"f","content":"1""#);
+        let turns = vec![
+            vec![user("x"), older()],
+            vec![user("y"), older()],
+            vec![result(), result(), user("z"), older()],
+        ];
+        let room = Tokens::new(1_000_000);
+        let shown = choose(turns.clone(), &[result()], room);
+        let kept = [user("x"), user("y"), older(), result(), user("z"), older()];
+        assert_eq!(shown.messages, kept);
+        let shown = choose(turns, &[user("never mind")], room);
+        assert_eq!(shown.messages, kept[..5]);
     }
 
     #[test]

@@ -299,7 +299,10 @@ fn what_this_wire_cannot_say_is_refused_by_name() {
         (json!({"logit_bias": {"1": 5}}), "logit_bias"),
         (json!({"presence_penalty": 0.5}), "presence_penalty"),
         (json!({"stop": [" "]}), "stop"),
-        (json!({"functions": [{"name": "f"}]}), "functions"),
+        (
+            json!({"tools": [{"type": "custom", "custom": {"name": "c"}}]}),
+            "tools",
+        ),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}),
             "messages[0].content",

@@ -93,6 +93,15 @@ fn no_feature_is_lost_on_any_wire() {
         json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}});
     let allowed = json!({"type": "allowed_tools", "allowed_tools":
         {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}});
+    let strict = json!([{"type": "function", "function": {"name": "f", "strict": true}}]);
+    let functions = json!([{"name": "f"}, {"name": "g"}]);
+    let others = json!({"type": "allowed_tools", "allowed_tools":
+        {"mode": "auto", "tools": [{"type": "function", "function": {"name": "other"}}]}});
+    let custom_call = json!([
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": null,
+            "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "c", "input": "x"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "1"}]);
     let older = json!([
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}},
@@ -116,11 +125,42 @@ fn no_feature_is_lost_on_any_wire() {
             json!({"tools": tools, "parallel_tool_calls": false}),
             [c, c, "dropped parallel_tool_calls", c],
         ),
-        (json!({"tools": custom}), ["400 tools"; 4]),
-        (json!({"functions": [{"name": "f"}]}), ["400 functions"; 4]),
+        (json!({"tools": strict}), [c, c, c, c]),
         (
-            json!({"messages": older}),
-            [c, "400 messages[1].function_call", "400 messages", c],
+            json!({"tool_choice": "required"}),
+            [c, "400 tool_choice", "400 tool_choice", c],
+        ),
+        (
+            json!({"tools": tools, "tool_choice": others}),
+            [c, "400 tool_choice", "400 tool_choice", c],
+        ),
+        (json!({"tools": custom}), [c, "400 tools", "400 tools", c]),
+        (
+            json!({"tools": custom, "tool_choice": {"type": "custom", "custom": {"name": "c"}}}),
+            [c, "400 tools", "400 tools", c],
+        ),
+        (json!({"functions": [{"name": "f"}]}), [c, c, c, c]),
+        (
+            json!({"functions": functions, "function_call": {"name": "f"}}),
+            [c, c, c, c],
+        ),
+        (
+            json!({"functions": functions, "function_call": "sometimes"}),
+            [c, "400 function_call", "400 function_call", c],
+        ),
+        (json!({"messages": older}), [c, c, c, c]),
+        (
+            json!({"messages": [{"role": "function", "name": "f", "content": "1"}]}),
+            [c, "400 messages[0].name", "400 messages[0].name", c],
+        ),
+        (json!({"messages": custom_call}), [c, c, c, c]),
+        (
+            json!({"messages": [{"role": "user", "name": "Ann", "content": "Hi"}]}),
+            [c, "dropped messages[].name", c, c],
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "audio": {"id": "a"}}]}),
+            [c, "400 messages[1].audio", "400 messages[1].audio", c],
         ),
         (
             json!({"response_format": {"type": "json_object"}}),
@@ -130,6 +170,17 @@ fn no_feature_is_lost_on_any_wire() {
         (
             part(json!({"type": "image_url", "image_url": {"url": "https://x.example/y.png"}})),
             [c, c, c, c],
+        ),
+        (
+            part(
+                json!({"type": "image_url", "image_url": {"url": "https://x.example/y.png", "detail": "low"}}),
+            ),
+            [
+                c,
+                "carried in part, dropped messages[].content[].image_url.detail",
+                c,
+                c,
+            ],
         ),
         (
             part(json!({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}})),
@@ -143,6 +194,10 @@ fn no_feature_is_lost_on_any_wire() {
         (json!({"seed": 7}), [c, "dropped seed", c, c]),
         (
             json!({"logprobs": true, "top_logprobs": 2}),
+            [c, "400 logprobs", "400 logprobs", c],
+        ),
+        (
+            json!({"top_logprobs": 2}),
             [c, "400 logprobs", "400 logprobs", c],
         ),
         (json!({"n": 2}), [c, "400 n", "400 n", c]),
@@ -163,6 +218,10 @@ fn no_feature_is_lost_on_any_wire() {
             [c, c, c, c],
         ),
         (
+            json!({"temperature": 1.5, "reasoning_effort": "none"}),
+            [c, "carried in part, dropped temperature", c, c],
+        ),
+        (
             json!({"top_p": 0.5, "reasoning_effort": "none"}),
             [c, c, c, c],
         ),
@@ -173,7 +232,16 @@ fn no_feature_is_lost_on_any_wire() {
             [
                 "400 modalities",
                 "400 modalities",
-                "400 audio",
+                "400 modalities",
+                "400 modalities",
+            ],
+        ),
+        (
+            json!({"modalities": ["text", "audio"]}),
+            [
+                "400 modalities",
+                "400 modalities",
+                "400 modalities",
                 "400 modalities",
             ],
         ),

@@ -155,6 +155,7 @@ impl From<ExecutionRow> for ToolExecution {
                 id: row.call_id,
                 name: row.tool,
                 arguments: row.arguments,
+                ..ToolCall::default()
             },
             outcome: row.outcome,
             result: row.result,

@@ -98,6 +98,8 @@ pub struct Turn {
     pub rounds: Option<Rounds>,
     /// The form of its answer.
     form: Form,
+    /// Whether its client wants a padding that its stream does not have.
+    wants_obfuscation: bool,
     /// What its answer is kept under, where it may be asked for again.
     pub repeatable: Option<Repeatable>,
     /// The longest answer that is reserved for, each.
@@ -202,6 +204,7 @@ impl Turn {
             rounds: rounds.flatten(),
             toolbox,
             form,
+            wants_obfuscation: order.request.include_obfuscation,
             repeatable: order.repeatable,
             started: order.started,
             max_tokens_out: admission.grant.max_tokens_out,
@@ -283,8 +286,13 @@ impl Turn {
         if let Some(dropped) = self.dropped.header() {
             answer = answer.with_header("x-clawless-history-dropped", dropped);
         }
-        if !way.dropped.is_empty() {
-            answer = answer.with_header("x-clawless-dropped", way.dropped.join(", "));
+        let mut left_out = way.dropped.clone();
+        left_out.extend(
+            self.wants_obfuscation
+                .then_some("stream_options.include_obfuscation"),
+        );
+        if !left_out.is_empty() {
+            answer = answer.with_header("x-clawless-dropped", left_out.join(", "));
         }
         match &self.session {
             None => answer,

@@ -27,7 +27,6 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
     let plain = [
         ("response_format", &options.response_format),
         ("tool_choice", &options.tool_choice),
-        ("functions", &options.functions),
         ("function_call", &options.function_call),
         ("audio", &options.audio),
         ("prediction", &options.prediction),
@@ -38,8 +37,10 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
         let parameters = parameters.and_then(|function| function.parameters.as_ref());
         [("tools", tool.custom.as_ref()), ("tools", parameters)]
     });
+    let older = options.functions.iter().flatten();
+    let older = older.map(|function| ("functions", function.parameters.as_ref()));
     let mut left = Left::default();
-    for (name, json) in plain.into_iter().chain(tools) {
+    for (name, json) in plain.into_iter().chain(tools).chain(older) {
         if let Some(json) = json {
             left.take(json.as_str()).map_err(|reason| {
                 let message = format!("Invalid `{name}`: {reason}.");

@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::json::Json;
 use crate::llm::{Delta, LlmEvent};
 use crate::time::Timestamp;
+use crate::tool::CallForm;
 
 /// Writes the events of one streamed answer: same id and time on each, the role first, usage once
 /// and only where it was asked for, `[DONE]` last. Model output goes through JSON, so whatever it
@@ -73,6 +74,8 @@ struct WireDelta<'a> {
     thinking_blocks: Option<&'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[WireToolCall<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<WireFunction<'a>>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +85,10 @@ struct WireToolCall<'a> {
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<&'static str>,
-    function: WireFunction<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<WireFunction<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<WireCustom<'a>>,
 }
 
 #[derive(Serialize)]
@@ -90,6 +96,42 @@ struct WireFunction<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct WireCustom<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    input: &'a str,
+}
+
+impl<'a> WireDelta<'a> {
+    /// A call's beginning, with its id and name, or more of it.
+    fn call(form: CallForm, index: u32, start: Option<(&'a str, &'a str)>, text: &'a str) -> Self {
+        let (id, name) = start.unzip();
+        let function = WireFunction {
+            name,
+            arguments: text,
+        };
+        if form == CallForm::Older {
+            return Self {
+                function_call: Some(function),
+                ..Self::default()
+            };
+        }
+        let is_custom = form == CallForm::Custom;
+        let kind = if is_custom { "custom" } else { "function" };
+        Self {
+            tool_calls: Some([WireToolCall {
+                index,
+                id,
+                r#type: id.map(|_| kind),
+                function: (!is_custom).then_some(function),
+                custom: is_custom.then_some(WireCustom { name, input: text }),
+            }]),
+            ..Self::default()
+        }
+    }
 }
 
 impl ChunkWriter {
@@ -166,28 +208,17 @@ impl ChunkWriter {
             Delta::Content(text) => wire.content = Some(text),
             Delta::Reasoning(text) => wire.reasoning_content = Some(text),
             Delta::Refusal(text) => wire.refusal = Some(text),
-            Delta::ToolCallStart { call, id, name } => {
-                wire.tool_calls = Some([WireToolCall {
-                    index: *call,
-                    id: Some(id),
-                    r#type: Some("function"),
-                    function: WireFunction {
-                        name: Some(name),
-                        arguments: "",
-                    },
-                }]);
-            }
-            Delta::ToolCallArguments { call, arguments } => {
-                wire.tool_calls = Some([WireToolCall {
-                    index: *call,
-                    id: None,
-                    r#type: None,
-                    function: WireFunction {
-                        name: None,
-                        arguments,
-                    },
-                }]);
-            }
+            Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                form,
+            } => wire = WireDelta::call(*form, *call, Some((id, name)), ""),
+            Delta::ToolCallArguments {
+                call,
+                arguments,
+                form,
+            } => wire = WireDelta::call(*form, *call, None, arguments),
             Delta::Logprobs(json) => logprobs = Some(json),
             Delta::ThinkingBlocks(json) => wire.thinking_blocks = Some(json),
         }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use garde::Validate;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::rules::{check_logit_bias, check_metadata, check_stop, check_tool_names};
+use super::rules::{
+    check_function_names, check_logit_bias, check_metadata, check_stop, check_tools,
+};
 use crate::json::Json;
 use crate::money::Tokens;
-use crate::tool::Tool;
+use crate::tool::{FunctionTool, Tool};
 
 /// The most answers to one request, as `OpenAI` has it.
 const MAX_CHOICES: u32 = 128;
@@ -72,7 +74,7 @@ pub struct ChatOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Json>,
     /// The tools that the model may call.
-    #[garde(length(max = 128), custom(check_tool_names))]
+    #[garde(length(max = 128), custom(check_tools))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
     /// Which tool must be called, as it came in.
@@ -83,11 +85,11 @@ pub struct ChatOptions {
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
-    /// Functions in the older form, as they came in.
-    #[garde(skip)]
+    /// The functions that the model may call, in the older form.
+    #[garde(length(max = 128), custom(check_function_names))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub functions: Option<Json>,
-    /// The function to call in the older form, as it came in.
+    pub functions: Option<Vec<FunctionTool>>,
+    /// Which function must be called, in the older form, as it came in.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_call: Option<Json>,

@@ -32,6 +32,7 @@ struct IncomingRequest {
 #[derive(Debug, Default, Deserialize)]
 struct StreamOptions {
     include_usage: Option<bool>,
+    include_obfuscation: Option<bool>,
 }
 
 /// A chat request that has been checked; what it holds is never checked again.
@@ -45,6 +46,9 @@ pub struct ChatCompletionRequest {
     pub stream: bool,
     /// Whether a streamed answer tells its usage.
     pub include_usage: bool,
+    /// Whether the client wants a stream's events padded, so that their lengths tell nothing. They
+    /// never are; the answer says so.
+    pub include_obfuscation: bool,
     /// The session that the client names in the body.
     pub session_id: Option<SessionId>,
     /// Everything else.
@@ -62,6 +66,7 @@ impl ChatCompletionRequest {
             .validate()
             .map_err(|report| body::invalid_value(&report))?;
         carried::check(&options)?;
+        refuse_mixture(&options)?;
         let model = check_model(incoming.model)?;
         let stream = incoming.stream.unwrap_or(false);
         if incoming.stream_options.is_some() && !stream {
@@ -71,14 +76,13 @@ impl ChatCompletionRequest {
             )
             .param("stream_options"));
         }
+        let asked = incoming.stream_options.unwrap_or_default();
         Ok(Self {
             model,
             messages: check_messages(incoming.messages)?,
             stream,
-            include_usage: incoming
-                .stream_options
-                .and_then(|options| options.include_usage)
-                .unwrap_or(false),
+            include_usage: asked.include_usage.unwrap_or(false),
+            include_obfuscation: asked.include_obfuscation.unwrap_or(false),
             session_id: incoming
                 .session_id
                 .map(|id| check_session_id(&id, "session_id"))
@@ -106,6 +110,26 @@ impl IncomingRequest {
             None => Ok(()),
         }
     }
+}
+
+/// The older form of tools is a form of its own: it stands alone, and a choice needs what it
+/// chooses from.
+fn refuse_mixture(options: &ChatOptions) -> Result<(), ApiError> {
+    let of_tools = options.tools.is_some() || options.tool_choice.is_some();
+    let (param, message) = if options.functions.is_some() && of_tools {
+        (
+            "functions",
+            "`functions` is the older form of `tools`: send the one or the other.",
+        )
+    } else if options.function_call.is_some() && options.functions.is_none() {
+        (
+            "function_call",
+            "`function_call` goes with `functions` only.",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(ErrorCode::InvalidValue, message).param(param))
 }
 
 /// Checks a session id from the body or a header; `param` names where it stood.
@@ -248,6 +272,23 @@ mod tests {
                 r#","tools":[{"type":"function","function":{"name":"a b"}}]"#,
                 "tools",
             ),
+            (r#","tools":[{"type":"function"}]"#, "tools"),
+            (
+                r#","tools":[{"type":"function","custom":{"name":"a"}}]"#,
+                "tools",
+            ),
+            (r#","tools":[{"type":"custom","custom":{}}]"#, "tools"),
+            (
+                r#","tools":[{"type":"custom","custom":{"name":"a b"}}]"#,
+                "tools",
+            ),
+            (r#","functions":[{"name":"a b"}]"#, "functions"),
+            (
+                r#","functions":[{"name":"a","parameters":{"x":1e400}}]"#,
+                "functions",
+            ),
+            (r#","functions":[{"name":"a"}],"tools":[]"#, "functions"),
+            (r#","function_call":"auto""#, "function_call"),
             (
                 r#","tools":[{"type":"function","function":{"name":"a","parameters":{"x":1e400}}}]"#,
                 "tools",

@@ -10,7 +10,7 @@ use crate::error::ErrorCode;
 use crate::json::Json;
 use crate::llm::{LlmChoice, LlmResponse};
 use crate::time::Timestamp;
-use crate::tool::ToolCall;
+use crate::tool::{CallForm, ToolCall};
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ struct AssistantMessage {
     thinking_blocks: Option<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WireToolCall>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<WireFunction>,
 }
 
 /// A tool call on `OpenAI`'s wire.
@@ -87,7 +89,10 @@ struct AssistantMessage {
 struct WireToolCall {
     id: String,
     r#type: &'static str,
-    function: WireFunction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<WireFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<WireCustom>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,32 +101,55 @@ struct WireFunction {
     arguments: String,
 }
 
-impl From<ToolCall> for WireToolCall {
-    fn from(call: ToolCall) -> Self {
-        Self {
-            id: call.id,
-            r#type: "function",
-            function: WireFunction {
-                name: call.name,
-                arguments: call.arguments,
-            },
+#[derive(Debug, Serialize)]
+struct WireCustom {
+    name: String,
+    input: String,
+}
+
+/// The calls of a message: those of tools, and the one of the older form.
+fn calls(calls: Vec<ToolCall>) -> (Vec<WireToolCall>, Option<WireFunction>) {
+    let (mut tool_calls, mut function_call) = (Vec::new(), None);
+    for ToolCall {
+        id,
+        name,
+        arguments,
+        form,
+    } in calls
+    {
+        match form {
+            CallForm::Function => tool_calls.push(WireToolCall {
+                id,
+                r#type: "function",
+                function: Some(WireFunction { name, arguments }),
+                custom: None,
+            }),
+            CallForm::Custom => tool_calls.push(WireToolCall {
+                id,
+                r#type: "custom",
+                function: None,
+                custom: Some(WireCustom {
+                    name,
+                    input: arguments,
+                }),
+            }),
+            CallForm::Older => function_call = Some(WireFunction { name, arguments }),
         }
     }
+    (tool_calls, function_call)
 }
 
 impl From<LlmChoice> for AssistantMessage {
     fn from(choice: LlmChoice) -> Self {
+        let (tool_calls, function_call) = calls(choice.tool_calls);
         Self {
             role: "assistant",
             content: choice.content,
             refusal: choice.refusal,
             reasoning_content: choice.reasoning,
             thinking_blocks: choice.thinking_blocks,
-            tool_calls: choice
-                .tool_calls
-                .into_iter()
-                .map(WireToolCall::from)
-                .collect(),
+            tool_calls,
+            function_call,
         }
     }
 }
@@ -141,18 +169,17 @@ impl LlmChoice {
             thinking_blocks: Option<&'a Json>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             tool_calls: Vec<WireToolCall>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            function_call: Option<WireFunction>,
         }
+        let (tool_calls, function_call) = calls(self.tool_calls.clone());
         Json::of(&Stored {
             role: "assistant",
             content: self.content.as_deref(),
             refusal: self.refusal.as_deref(),
             thinking_blocks: self.thinking_blocks.as_ref(),
-            tool_calls: self
-                .tool_calls
-                .iter()
-                .cloned()
-                .map(WireToolCall::from)
-                .collect(),
+            tool_calls,
+            function_call,
         })
     }
 }
@@ -170,18 +197,29 @@ impl LlmChoice {
         let texts = view.content.as_ref().map(Content::texts);
         let calls = view.tool_calls.unwrap_or_default().into_iter();
         let calls = calls.filter_map(|call| {
-            let function = call.function?;
+            let (name, arguments, form) = match (call.function, call.custom) {
+                (Some(it), _) => (it.name, it.arguments, CallForm::Function),
+                (None, Some(it)) => (it.name, it.input, CallForm::Custom),
+                (None, None) => return None,
+            };
             Some(ToolCall {
                 id: call.id,
-                name: function.name,
-                arguments: function.arguments,
+                name,
+                arguments,
+                form,
             })
+        });
+        let older = view.function_call.map(|it| ToolCall {
+            id: String::new(),
+            name: it.name,
+            arguments: it.arguments,
+            form: CallForm::Older,
         });
         Ok(Self {
             index: 0,
             content: texts.map(Iterator::collect),
             refusal: view.refusal,
-            tool_calls: calls.collect(),
+            tool_calls: calls.chain(older).collect(),
             finish_reason,
             thinking_blocks: view.thinking_blocks,
             ..Self::default()

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::options::Stop;
-use crate::tool::Tool;
+use crate::tool::{FunctionTool, Tool, ToolKind};
 
 pub(super) fn check_logit_bias(bias: &Option<BTreeMap<String, f64>>, (): &()) -> garde::Result {
     let Some(bias) = bias else { return Ok(()) };
@@ -36,20 +36,37 @@ pub(super) fn check_stop(stop: &Option<Stop>, (): &()) -> garde::Result {
     Ok(())
 }
 
-pub(super) fn check_tool_names(tools: &Option<Vec<Tool>>, (): &()) -> garde::Result {
-    let functions = tools
-        .iter()
-        .flatten()
-        .filter_map(|tool| tool.function.as_ref());
-    for function in functions {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !(1..=64).contains(&function.name.len()) || !function.name.bytes().all(allowed) {
-            return Err(garde::Error::new(
-                "a function's name is 1 to 64 characters of a-z A-Z 0-9 _ -",
-            ));
+pub(super) fn check_tools(tools: &Option<Vec<Tool>>, (): &()) -> garde::Result {
+    tools.iter().flatten().try_for_each(|tool| {
+        let is_whole = match tool.r#type {
+            ToolKind::Function => tool.function.is_some() && tool.custom.is_none(),
+            ToolKind::Custom => tool.custom.is_some() && tool.function.is_none(),
+        };
+        match tool.name().filter(|_| is_whole) {
+            Some(name) => check_name(&name),
+            None => Err(garde::Error::new(
+                "a tool has the member that its `type` names, and a name in it",
+            )),
         }
+    })
+}
+
+pub(super) fn check_function_names(
+    functions: &Option<Vec<FunctionTool>>,
+    (): &(),
+) -> garde::Result {
+    let mut functions = functions.iter().flatten();
+    functions.try_for_each(|function| check_name(&function.name))
+}
+
+fn check_name(name: &str) -> garde::Result {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
     }
-    Ok(())
+    Err(garde::Error::new(
+        "a function's name is 1 to 64 characters of a-z A-Z 0-9 _ -",
+    ))
 }
 
 pub(crate) fn check_metadata(

@@ -2,6 +2,7 @@
 
 use clawless_core::json::Json;
 use clawless_core::llm::Delta;
+use clawless_core::tool::CallForm;
 use serde::Serialize;
 
 use super::wire;
@@ -111,12 +112,18 @@ impl Blocks {
                 };
                 let call = self.calls;
                 self.calls += 1;
-                out.push(Delta::ToolCallStart { call, id, name });
+                out.push(Delta::ToolCallStart {
+                    call,
+                    id,
+                    name,
+                    form: CallForm::Function,
+                });
                 let input = block.input.filter(|input| !is_empty_object(input));
                 let has_input = input.is_some();
                 out.extend(input.map(|input| Delta::ToolCallArguments {
                     call,
                     arguments: input.as_str().to_owned(),
+                    form: CallForm::Function,
                 }));
                 Kind::Call {
                     number: call,
@@ -164,6 +171,7 @@ impl Blocks {
                     out.push(Delta::ToolCallArguments {
                         call: *number,
                         arguments,
+                        form: CallForm::Function,
                     });
                 }
             }
@@ -192,6 +200,7 @@ impl Blocks {
                 out.push(Delta::ToolCallArguments {
                     call: *number,
                     arguments: "{}".to_owned(),
+                    form: CallForm::Function,
                 });
             }
         }

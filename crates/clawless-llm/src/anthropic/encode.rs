@@ -1,6 +1,6 @@
 //! Requests, written.
 
-use clawless_core::chat::ReasoningEffort;
+use clawless_core::chat::{Content, MessageView, Part, ReasoningEffort, Role};
 use clawless_core::json::Json;
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::{Model, ThinkingStyle};
@@ -10,6 +10,7 @@ use super::messages::{self, Block, CacheControl, Conversation, WireMessage, unsu
 use super::thinking::{self, Thinking};
 use super::tools::{self, WireChoice, WireTool};
 use crate::error::LlmError;
+use crate::older;
 use crate::protocol::Mode;
 
 /// The longest answer where neither the client nor the table of models says one.
@@ -79,8 +80,9 @@ pub(super) fn body(
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
     refuse(request)?;
+    let request = &*older::in_tools(request)?;
     let options = &request.options;
-    let (mut tools, tool_choice) = tools::convert(options)?;
+    let (mut tools, tool_choice) = tools::convert(options, may_be_strict(model))?;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
     let max_tokens = max_tokens(request, model, style);
     let is_forced = tool_choice.as_ref().is_some_and(WireChoice::is_forced);
@@ -186,6 +188,11 @@ fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
     }
 }
 
+/// Whether schemas can be held to: by the same means as an answer by a schema.
+fn may_be_strict(model: Option<&Model>) -> bool {
+    model.is_none_or(|model| model.features.json_schema)
+}
+
 /// What is left out because that changes nothing that was promised: hints, labels, and repeatable
 /// sampling, which is best effort everywhere.
 pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'static str> {
@@ -203,7 +210,10 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
         ("seed", options.seed.is_some()),
         (
             "temperature",
-            options.temperature.is_some() && !samples_freely,
+            // This wire ends at 1.
+            options
+                .temperature
+                .is_some_and(|it| it > 1.0 || !samples_freely),
         ),
         (
             "top_p",
@@ -219,9 +229,40 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
         ("store", options.store.is_some()),
         ("metadata", options.metadata.is_some()),
         ("prompt_cache_key", options.prompt_cache_key.is_some()),
+        (
+            "tools[].function.strict",
+            !may_be_strict(model) && tools::are_strict(options),
+        ),
+        (
+            "messages[].name",
+            any(request, "\"name\"", |view| {
+                view.name.is_some() && !matches!(view.role, Role::Tool | Role::Function)
+            }),
+        ),
+        (
+            "messages[].content[].image_url.detail",
+            any(request, "\"detail\"", asks_for_detail),
+        ),
     ];
     let named = hints.into_iter().filter(|(_, is_set)| *is_set);
     named.map(|(name, _)| name).collect()
+}
+
+/// Whether a message with this word in it is such a one. Few have the word; the others are not read.
+fn any(request: &LlmRequest, word: &str, is_such: impl Fn(&MessageView) -> bool) -> bool {
+    let mut messages = request.messages.iter();
+    messages.any(|it| it.raw().as_str().contains(word) && it.view().is_ok_and(|it| is_such(&it)))
+}
+
+fn asks_for_detail(view: &MessageView) -> bool {
+    let Some(Content::Parts(parts)) = &view.content else {
+        return false;
+    };
+    let detail = |part: &Part| match part {
+        Part::Image(image) => image.detail.as_deref().is_some_and(|it| it != "auto"),
+        _ => false,
+    };
+    parts.iter().any(detail)
 }
 
 /// The longest answer. This wire must be told one, thoughts included.

@@ -159,6 +159,9 @@ fn assistant(
     thinker: Option<&str>,
     at: &impl Fn(&str) -> String,
 ) -> Result<Vec<Block>, LlmError> {
+    if view.audio.is_some() {
+        return Err(unsupported(at(".audio"), "audio"));
+    }
     let mut blocks = Vec::new();
     if let (Some(thinker), Some(thoughts)) = (thinker, view.thinking_blocks) {
         let signed = signed::by(thinker, &thoughts)
@@ -168,12 +171,6 @@ fn assistant(
     blocks.extend(content(view.content, at)?);
     let refusal = view.refusal.filter(|text| !text.is_empty());
     blocks.extend(refusal.map(Block::text));
-    if view.function_call.is_some() {
-        return Err(unsupported(
-            at(".function_call"),
-            "function calls of the older form",
-        ));
-    }
     for call in view.tool_calls.into_iter().flatten() {
         blocks.push(tool_use(call, at)?);
     }

@@ -3,9 +3,10 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
 use clawless_core::tool::{FunctionTool, ToolKind};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::messages::{CacheControl, unsupported};
+use crate::choice::{self, Choice};
 use crate::error::LlmError;
 
 #[derive(Debug, Serialize)]
@@ -14,6 +15,8 @@ pub(super) struct WireTool<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     input_schema: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cache_control: Option<CacheControl>,
 }
@@ -44,75 +47,53 @@ impl WireChoice {
     }
 }
 
-/// The choice as it came in.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Choice {
-    Word(String),
-    Named { function: Named },
-    Allowed { allowed_tools: Allowed },
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Allowed {
-    mode: String,
-    tools: Vec<AllowedTool>,
-}
-
-#[derive(Deserialize)]
-struct AllowedTool {
-    function: Named,
-}
-
-/// The tools, and which must be called.
+/// The tools, and which must be called. Schemas hold strictly for models that answer by one.
 pub(super) fn convert(
     options: &ChatOptions,
+    may_be_strict: bool,
 ) -> Result<(Vec<WireTool<'_>>, Option<WireChoice>), LlmError> {
-    if options.functions.is_some() || options.function_call.is_some() {
-        return Err(unsupported("functions", "`functions`; use `tools`"));
-    }
     let mut tools = Vec::new();
     for tool in options.tools.iter().flatten() {
         match (&tool.function, tool.r#type) {
-            (Some(function), ToolKind::Function) => tools.push(convert_tool(function)?),
+            (Some(function), ToolKind::Function) => {
+                tools.push(convert_tool(function, may_be_strict)?);
+            }
             _ => return Err(unsupported("tools", "custom tools")),
         }
     }
     if tools.is_empty() {
+        choice::check_idle(options)?;
         return Ok((tools, None));
     }
     let serial = (options.parallel_tool_calls == Some(false)).then_some(true);
-    let choice = match &options.tool_choice {
+    let wanted = match &options.tool_choice {
         None => serial.is_some().then_some(WireChoice::Auto {
             disable_parallel_tool_use: serial,
         }),
-        Some(json) => {
-            let choice: Choice = json
-                .read()
-                .map_err(|_| unsupported("tool_choice", "this `tool_choice`"))?;
-            Some(match choice {
-                Choice::Word(word) => by_word(&word, serial)?,
-                Choice::Named { function } => WireChoice::Tool {
-                    name: function.name,
-                    disable_parallel_tool_use: serial,
-                },
-                Choice::Allowed { allowed_tools } => {
-                    let allowed = allowed_tools.tools;
-                    let is_allowed = |tool: &WireTool<'_>| {
-                        allowed.iter().any(|it| it.function.name == tool.name)
-                    };
-                    tools.retain(is_allowed);
-                    by_word(&allowed_tools.mode, serial)?
-                }
-            })
-        }
+        Some(json) => Some(match Choice::read(json)? {
+            Choice::Word(word) => by_word(&word, serial)?,
+            Choice::Named { function } => WireChoice::Tool {
+                name: function.name,
+                disable_parallel_tool_use: serial,
+            },
+            Choice::Allowed { allowed_tools } => {
+                tools.retain(|tool| allowed_tools.has(tool.name));
+                by_word(&allowed_tools.mode, serial)?
+            }
+        }),
     };
-    Ok((tools, choice))
+    if tools.is_empty() {
+        return Err(choice::nothing_left());
+    }
+    Ok((tools, wanted))
+}
+
+/// Whether a function's arguments are to match its schema exactly.
+pub(super) fn are_strict(options: &ChatOptions) -> bool {
+    let functions = options.tools.iter().flatten();
+    let functions = functions.filter_map(|tool| tool.function.as_ref());
+    let mut functions = functions.chain(options.functions.iter().flatten());
+    functions.any(|function| function.strict == Some(true))
 }
 
 fn by_word(word: &str, disable_parallel_tool_use: Option<bool>) -> Result<WireChoice, LlmError> {
@@ -124,11 +105,11 @@ fn by_word(word: &str, disable_parallel_tool_use: Option<bool>) -> Result<WireCh
             disable_parallel_tool_use,
         }),
         "none" => Ok(WireChoice::None),
-        _ => Err(unsupported("tool_choice", "this `tool_choice`")),
+        _ => Err(choice::refused()),
     }
 }
 
-fn convert_tool(function: &FunctionTool) -> Result<WireTool<'_>, LlmError> {
+fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool<'_>, LlmError> {
     #[derive(Serialize)]
     struct AnyObject {
         r#type: &'static str,
@@ -142,6 +123,7 @@ fn convert_tool(function: &FunctionTool) -> Result<WireTool<'_>, LlmError> {
         name: &function.name,
         description: function.description.as_deref(),
         input_schema,
+        strict: function.strict.filter(|strict| *strict && may_be_strict),
         cache_control: None,
     })
 }

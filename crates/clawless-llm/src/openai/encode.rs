@@ -54,7 +54,6 @@ pub(crate) fn body(request: &LlmRequest, mode: Mode) -> Result<Vec<u8>, LlmError
 /// What the wire can say, but an answer to it could not be carried back: refused before it costs.
 fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
     let mut modalities = options.modalities.iter().flatten();
-    let mut tools = options.tools.iter().flatten();
     let refused = [
         (
             "modalities",
@@ -65,16 +64,6 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
             "audio",
             options.audio.is_some(),
             "Answers are texts here; audio is not carried.",
-        ),
-        (
-            "tools",
-            tools.any(|tool| tool.function.is_none()),
-            "Custom tools are not carried; use tools of the type `function`.",
-        ),
-        (
-            "functions",
-            options.functions.is_some() || options.function_call.is_some(),
-            "`functions` and `function_call` are not carried; use `tools` and `tool_choice`.",
         ),
     ];
     match refused.into_iter().find(|(_, is_asked, _)| *is_asked) {
@@ -141,6 +130,24 @@ mod tests {
             text,
             r#"{"model":"provider-model","messages":[{"role":"user","content":"a","reasoning_content":"the client's own"},{"x":[1.0],"role":"assistant","content":"b"},{"role":"user","content":"c"}]}"#
         );
+    }
+
+    #[test]
+    fn custom_tools_and_older_functions_go_out_as_they_came() {
+        let members = [
+            r#""tools":[{"type":"custom","custom":{ "name":"sql","format":{"type":"text"} }}]"#,
+            r#""tool_choice":{ "type":"custom","custom":{"name":"sql"} }"#,
+            r#""functions":[{"name":"f","parameters":{ "type":"object" }}]"#,
+            r#""function_call":{ "name":"f" }"#,
+        ];
+        for [first, second] in [[members[0], members[1]], [members[2], members[3]]] {
+            let message = r#"{"role":"user","content":"a"}"#;
+            let text = encoded(
+                &format!(r#"{{"model":"auto","messages":[{message}],{first},{second}}}"#),
+                Mode::Whole,
+            );
+            assert!(text.contains(first) && text.contains(second), "{text}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ pub(super) fn read(text: &str, has_calls: bool) -> Result<FinishReason, LlmError
     Ok(match text.to_ascii_lowercase().as_str() {
         "stop" | "eos" | "end_turn" | "stop_sequence" => FinishReason::Stop,
         "length" | "max_tokens" | "model_length" | "max_output_tokens" => FinishReason::Length,
-        "tool_calls" | "tool_use" | "tool_call" => FinishReason::ToolCalls,
-        "function_call" => FinishReason::FunctionCall,
+        // The older form is told in the client's words, whatever its server's are (`older`).
+        "tool_calls" | "tool_use" | "tool_call" | "function_call" => FinishReason::ToolCalls,
         "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content"
         | "refusal" => FinishReason::ContentFilter,
         "error" | "abort" | "cancelled" | "canceled" | "insufficient_system_resource" => {
@@ -36,6 +36,7 @@ mod tests {
             ("STOP", false, Some(FinishReason::Stop)),
             ("max_tokens", false, Some(FinishReason::Length)),
             ("tool_use", true, Some(FinishReason::ToolCalls)),
+            ("function_call", true, Some(FinishReason::ToolCalls)),
             ("SAFETY", false, Some(FinishReason::ContentFilter)),
             ("vibes", false, Some(FinishReason::Stop)),
             ("vibes", true, Some(FinishReason::ToolCalls)),

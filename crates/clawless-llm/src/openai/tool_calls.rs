@@ -3,6 +3,7 @@
 //! and then its arguments.
 
 use clawless_core::llm::Delta;
+use clawless_core::tool::CallForm;
 
 use super::MAX_PARALLEL;
 use super::wire::{Function, ToolCall};
@@ -23,6 +24,7 @@ struct Call {
     /// The server's id.
     id: Option<String>,
     name: Option<String>,
+    form: CallForm,
     /// Its number for clients, who hear of a call when its name comes.
     number: u32,
     /// What came of the arguments before the name did.
@@ -44,10 +46,16 @@ impl ToolCalls {
         make_id: impl Fn(usize) -> String,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
-        let function = piece.function.unwrap_or_default();
+        let (form, name, arguments) = if let Some(custom) = piece.custom {
+            (CallForm::Custom, custom.name, custom.input)
+        } else {
+            let function = piece.function.unwrap_or_default();
+            let arguments = function.arguments.map(|it| it.0);
+            (CallForm::Function, function.name, arguments)
+        };
         let id = piece.id.filter(|id| !id.is_empty());
-        let name = function.name.filter(|name| !name.is_empty());
-        let arguments = function.arguments.map(|it| it.0).unwrap_or_default();
+        let name = name.filter(|name| !name.is_empty());
+        let arguments = arguments.unwrap_or_default();
         if id.is_none() && name.is_none() && arguments.is_empty() {
             // Some servers close a call with an empty piece.
             return Ok(());
@@ -65,12 +73,14 @@ impl ToolCalls {
         if let (None, Some(name)) = (&call.name, name) {
             let id = call.id.get_or_insert_with(|| make_id(position)).clone();
             call.name = Some(name.clone());
+            call.form = form;
             call.number = self.begun;
             self.begun += 1;
             out.push(Delta::ToolCallStart {
                 call: call.number,
                 id,
                 name,
+                form,
             });
         }
         if !arguments.is_empty() {
@@ -86,24 +96,26 @@ impl ToolCalls {
             out.push(Delta::ToolCallArguments {
                 call: call.number,
                 arguments: std::mem::take(&mut call.held),
+                form: call.form,
             });
         }
         Ok(())
     }
 
-    /// The answer is over, or goes on although it was: a call without arguments has the empty
-    /// object, a call without a name is an error.
+    /// The answer is over, or goes on although it was: a function's call without arguments has the
+    /// empty object, a call without a name is an error.
     pub(crate) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
         for call in &mut self.calls {
             if call.name.is_none() {
                 return Err(LlmError::Malformed("a tool call without a name".to_owned()));
             }
-            if call.arguments == Extent::default() {
+            if call.arguments == Extent::default() && call.form == CallForm::Function {
                 call.arguments = Extent::whole();
                 call.filled = true;
                 out.push(Delta::ToolCallArguments {
                     call: call.number,
                     arguments: "{}".to_owned(),
+                    form: call.form,
                 });
             }
         }
@@ -143,7 +155,9 @@ impl ToolCalls {
             (Some(_), Some(id)) => call.id.as_deref() != Some(id),
             (Some(known), None) => {
                 let another = known != name && !call.arguments.is_unbegun();
-                another || (call.arguments.is_whole() && !arguments.is_empty())
+                // Of a custom tool's input nobody can tell where it ends.
+                let is_whole = call.form == CallForm::Function && call.arguments.is_whole();
+                another || (is_whole && !arguments.is_empty())
             }
         };
         (!begins).then_some(position)
@@ -160,6 +174,7 @@ impl ToolCalls {
             index,
             id: None,
             name: None,
+            form: CallForm::Function,
             number: 0,
             held: String::new(),
             arguments: Extent::default(),
@@ -176,6 +191,7 @@ impl From<Function> for ToolCall {
             index: Some(0),
             id: None,
             function: Some(function),
+            custom: None,
         }
     }
 }
@@ -240,13 +256,31 @@ mod tests {
 
     fn show(delta: Delta) -> String {
         match delta {
-            Delta::ToolCallStart { call, id, name } => format!("#{call} {id} {name}"),
-            Delta::ToolCallArguments { call, arguments } => format!("#{call} {arguments}"),
+            Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                form,
+            } => format!("#{call} {id} {name}{}", mark(form)),
+            Delta::ToolCallArguments {
+                call,
+                arguments,
+                form,
+            } => format!("#{call} {arguments}{}", mark(form)),
             other => panic!("{other:?}"),
         }
     }
 
+    fn mark(form: CallForm) -> &'static str {
+        match form {
+            CallForm::Function => "",
+            CallForm::Custom => "!",
+            CallForm::Older => panic!("no server's own form"),
+        }
+    }
+
     #[test]
+    #[allow(clippy::too_many_lines, reason = "one table")]
     fn every_habit_of_servers_becomes_one_form() {
         let cases: &[(&str, &str, &[&str])] = &[
             (
@@ -337,6 +371,27 @@ mod tests {
                 r#"[{"index":5,"id":"a","function":{"name":"f","arguments":"{}"}},
                     {"index":-3,"id":"b","function":{"name":"g","arguments":"{}"}}]"#,
                 &["#0 a f", "#0 {}", "#1 b g", "#1 {}"],
+            ),
+            (
+                "a custom tool beside a function, its input in pieces",
+                r#"[{"index":0,"id":"a","type":"custom","custom":{"name":"run","input":""}},
+                    {"index":1,"id":"b","type":"function","function":{"name":"f","arguments":""}},
+                    {"index":0,"custom":{"input":"SELECT \"x"}},
+                    {"index":0,"custom":{"input":"} from y"}}]"#,
+                &[
+                    "#0 a run!",
+                    "#1 b f",
+                    r#"#0 SELECT "x!"#,
+                    "#0 } from y!",
+                    "#1 {}",
+                ],
+            ),
+            (
+                "a custom tool without an input, its name repeated",
+                r#"[{"index":0,"custom":{"name":"run","input":"a"}},
+                    {"index":0,"custom":{"name":"run","input":"b"}},
+                    {"index":1,"id":"c","custom":{"name":"stop"}}]"#,
+                &["#0 made_0 run!", "#0 a!", "#0 b!", "#1 c stop!"],
             ),
         ];
         for (habit, pieces, expected) in cases {

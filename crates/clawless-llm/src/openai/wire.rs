@@ -65,6 +65,17 @@ pub(crate) struct ToolCall {
     pub(crate) id: Option<String>,
     #[serde(default)]
     pub(crate) function: Option<Function>,
+    /// A call of a custom tool.
+    #[serde(default)]
+    pub(crate) custom: Option<Custom>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Custom {
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) input: Option<String>,
 }
 
 #[derive(Deserialize, Default)]

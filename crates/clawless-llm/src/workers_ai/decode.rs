@@ -255,6 +255,7 @@ impl From<NativeCall> for ToolCall {
                 name: call.name,
                 arguments: call.arguments,
             })),
+            custom: None,
         }
     }
 }

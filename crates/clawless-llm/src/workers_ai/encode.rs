@@ -9,8 +9,10 @@ use clawless_core::model::{InputForm, Model, ThinkingStyle};
 use clawless_core::tool::Tool;
 use serde::{Deserialize, Serialize};
 
+use crate::choice::{self, Choice};
 use crate::error::LlmError;
 use crate::members::Members;
+use crate::older;
 use crate::openai;
 use crate::protocol::Mode;
 
@@ -61,6 +63,7 @@ pub(super) fn inputs(
     if takes_openai(model) {
         return openai_form(request, model, mode);
     }
+    let request = &*older::in_tools(request)?;
     let options = &request.options;
     refuse(options)?;
     let (tools, tool_choice) = tools(options)?;
@@ -181,7 +184,7 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
         ("stop", options.stop.is_some(), "stop texts"),
         (
             "logprobs",
-            options.logprobs == Some(true),
+            options.logprobs == Some(true) || options.top_logprobs.is_some_and(|n| n > 0),
             "log probabilities",
         ),
         (
@@ -190,9 +193,9 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
             "a bias of tokens",
         ),
         (
-            "functions",
-            options.functions.is_some() || options.function_call.is_some(),
-            "`functions`; use `tools`",
+            "modalities",
+            options.modalities.iter().flatten().any(|it| it != "text"),
+            "other output than text",
         ),
         ("audio", options.audio.is_some(), "audio"),
     ];
@@ -204,50 +207,29 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
 
 /// The tools. One that must be called is the only one offered: the platform cannot name it.
 fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), LlmError> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Choice {
-        Word(String),
-        Named { function: Named },
-        Allowed { allowed_tools: Allowed },
-    }
-    #[derive(Deserialize)]
-    struct Allowed {
-        mode: String,
-        tools: Vec<AllowedTool>,
-    }
-    #[derive(Deserialize)]
-    struct AllowedTool {
-        function: Named,
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
     let mut tools: Vec<&Tool> = options.tools.iter().flatten().collect();
     if tools.iter().any(|tool| tool.function.is_none()) {
         return Err(unsupported("tools", "custom tools"));
     }
     let Some(choice) = options.tool_choice.as_ref().filter(|_| !tools.is_empty()) else {
+        choice::check_idle(options)?;
         return Ok((tools, None));
     };
-    let refused = |_| unsupported("tool_choice", "this `tool_choice`");
-    let is = |tool: &Tool, named: &Named| {
-        let known = tool.function.as_ref();
-        known.is_some_and(|known| known.name == named.name)
-    };
-    let word = match choice.read().map_err(refused)? {
+    let name = |tool: &Tool| tool.function.as_ref().map(|it| it.name.clone());
+    let word = match Choice::read(choice)? {
         Choice::Word(word) => word,
         Choice::Named { function } => {
-            tools.retain(|tool| is(tool, &function));
+            tools.retain(|tool| name(tool).is_some_and(|it| it == function.name));
             "required".to_owned()
         }
         Choice::Allowed { allowed_tools } => {
-            let allowed = &allowed_tools.tools;
-            tools.retain(|tool| allowed.iter().any(|it| is(tool, &it.function)));
+            tools.retain(|tool| name(tool).is_some_and(|it| allowed_tools.has(&it)));
             allowed_tools.mode
         }
     };
+    if tools.is_empty() {
+        return Err(choice::nothing_left());
+    }
     let word = match word.as_str() {
         "none" => "none",
         "required" => "required",
@@ -280,8 +262,8 @@ fn format(asked: &Json) -> Result<Format, LlmError> {
 fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
     let view = message.view().map_err(unreadable)?;
     let at = format!("messages[{position}].content");
-    if message.role() == Role::Function {
-        return Err(unsupported("messages", "function messages"));
+    if view.audio.is_some() {
+        return Err(unsupported(&format!("messages[{position}].audio"), "audio"));
     }
     let mut members: Members = message.raw().read().map_err(unreadable)?;
     members.0.retain(|(name, _)| {

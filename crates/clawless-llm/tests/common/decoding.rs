@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use clawless_core::chat::{ChatOptions, ChunkWriter};
 use clawless_core::llm::{Delta, LlmEvent, LlmRequest, LlmResponse};
+use clawless_core::tool::CallForm;
 use clawless_core::{ChatCompletionResponse, Message, Role, Timestamp, Usage};
 use clawless_llm::anthropic::{Anthropic, AnthropicDecoder};
 use clawless_llm::openai::{OpenAi, OpenAiDecoder};
@@ -92,7 +93,7 @@ fn check_bodies(bytes: &[u8], protocol: &dyn Protocol) {
 /// once; thoughts are signed once. Only an answer that is not whole may lack its end.
 fn check_events(events: &[LlmEvent], is_whole: bool) {
     let mut finished: HashMap<u32, bool> = HashMap::new();
-    let mut calls: HashMap<u32, Vec<String>> = HashMap::new();
+    let mut calls: HashMap<u32, Vec<(CallForm, String)>> = HashMap::new();
     let mut signed = 0;
     for event in events {
         match event {
@@ -104,14 +105,25 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                 finished.entry(*index).or_default();
                 let calls = calls.entry(*index).or_default();
                 match delta {
-                    Delta::ToolCallStart { call, id, name } => {
+                    Delta::ToolCallStart {
+                        call,
+                        id,
+                        name,
+                        form,
+                    } => {
                         assert_eq!(*call as usize, calls.len(), "calls are numbered");
                         assert!(!name.is_empty() && !id.is_empty());
-                        calls.push(String::new());
+                        assert_ne!(*form, CallForm::Older, "nobody asked for it");
+                        calls.push((*form, String::new()));
                     }
-                    Delta::ToolCallArguments { call, arguments } => {
-                        let known = calls.get_mut(*call as usize);
-                        known.expect("begun").push_str(arguments);
+                    Delta::ToolCallArguments {
+                        call,
+                        arguments,
+                        form,
+                    } => {
+                        let known = calls.get_mut(*call as usize).expect("begun");
+                        assert_eq!(known.0, *form, "a call has one form");
+                        known.1.push_str(arguments);
                     }
                     Delta::Content(text) | Delta::Reasoning(text) | Delta::Refusal(text) => {
                         assert!(!text.is_empty(), "an empty piece says nothing");
@@ -126,8 +138,9 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
     if is_whole {
         assert!(!finished.is_empty(), "there is no answer");
         assert!(finished.values().all(|it| *it), "an answer has no end");
-        let mut arguments = calls.values().flatten();
-        assert!(arguments.all(|it| !it.is_empty()), "a call has no input");
+        let mut calls = calls.values().flatten();
+        let has_input = |(form, text): &(CallForm, String)| !form.is_function() || !text.is_empty();
+        assert!(calls.all(has_input), "a function's call has no arguments");
     }
 }
 

@@ -20,6 +20,7 @@ fn execution(world: &World, turn: &NewTurn, result: &str) -> ToolExecution {
             id: "call_1".to_owned(),
             name: "time_now".to_owned(),
             arguments: "{ \"x\": \"'; DROP TABLE turns; --\" }".to_owned(),
+            ..ToolCall::default()
         },
         outcome: ToolOutcome::Succeeded,
         result: result.to_owned(),

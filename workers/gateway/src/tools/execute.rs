@@ -60,6 +60,7 @@ pub async fn execute<P: Platform>(
                 id: bounded(&call.id, MAX_NAME).to_owned(),
                 name: tool,
                 arguments: bounded(&call.arguments, MAX_BYTES).to_owned(),
+                form: call.form,
             },
             outcome,
             result,
@@ -180,6 +181,7 @@ mod tests {
             id: "call_1".to_owned(),
             name: name.to_owned(),
             arguments: arguments.to_owned(),
+            ..ToolCall::default()
         }
     }
 

@@ -1,0 +1,85 @@
+//! A `tool_choice`, read, for wires that say it in other words.
+
+use clawless_core::chat::ChatOptions;
+use clawless_core::json::Json;
+use serde::Deserialize;
+
+use crate::error::LlmError;
+
+/// The choice as it came in.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Choice {
+    /// `none`, `auto` or `required`.
+    Word(String),
+    /// A function that must be called.
+    Named { function: Named },
+    /// The tools that may be called, or one of which must.
+    Allowed { allowed_tools: Allowed },
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Allowed {
+    pub(crate) mode: String,
+    tools: Vec<AllowedTool>,
+}
+
+#[derive(Deserialize)]
+struct AllowedTool {
+    function: Named,
+}
+
+impl Allowed {
+    /// Whether a function of this name may be called.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| tool.function.name == name)
+    }
+}
+
+impl Choice {
+    /// Reads a choice.
+    ///
+    /// # Errors
+    /// Where it is of no kind that such a wire has.
+    pub(crate) fn read(choice: &Json) -> Result<Self, LlmError> {
+        choice.read().map_err(|_| refused())
+    }
+}
+
+/// A choice that cannot be said.
+pub(crate) fn refused() -> LlmError {
+    unsupported("This model does not take this `tool_choice`.")
+}
+
+/// Where no tools are offered, none can be insisted on.
+///
+/// # Errors
+/// Where one is.
+pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
+    let choice = options.tool_choice.as_ref();
+    let is_idle = |choice: &Json| {
+        let word: Result<&str, _> = choice.read();
+        word.is_ok_and(|word| matches!(word, "none" | "auto"))
+    };
+    if choice.is_none_or(is_idle) {
+        return Ok(());
+    }
+    Err(nothing_left())
+}
+
+/// A choice among no tools.
+pub(crate) fn nothing_left() -> LlmError {
+    unsupported("`tool_choice` names no tool that is offered.")
+}
+
+fn unsupported(message: &str) -> LlmError {
+    LlmError::Unsupported {
+        message: message.to_owned(),
+        param: "tool_choice".to_owned(),
+    }
+}

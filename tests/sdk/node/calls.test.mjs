@@ -1,0 +1,53 @@
+// Calls of custom tools and in the older form, streamed and put together by the package's
+// own accumulator, on the way there and back.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import OpenAI from "openai";
+import { CALLS, CUSTOM, OLDER, startScripted } from "../../harness/scripted.mjs";
+
+let gateway;
+let client;
+before(async () => {
+  gateway = await startScripted();
+  client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
+});
+after(() => gateway?.stop());
+
+const QUESTION = { role: "user", content: "How large is it?" };
+const parameters = { type: "object", properties: { city: { type: "string" } } };
+const GRAMMAR = { type: "grammar", grammar: { syntax: "lark", definition: "start: /.+/" } };
+const tools = [
+  { type: "custom", custom: { name: CUSTOM.name, description: "Runs SQL.", format: GRAMMAR } },
+  { type: "function", function: { name: CALLS[1].name, parameters } },
+];
+const finish = (request) => client.chat.completions.stream(request).finalChatCompletion();
+
+test("openai_node_accumulates_a_custom_tools_call_and_gives_its_result_back", async () => {
+  assert.equal(gateway.custom.length, 1);
+  const [model] = gateway.custom;
+  const [{ message, finish_reason }] = (await finish({ model, messages: [QUESTION], tools })).choices;
+  assert.equal(finish_reason, "tool_calls");
+  const [custom, beside] = message.tool_calls;
+  assert.deepEqual(custom, { id: CUSTOM.id, type: "custom", custom: { name: CUSTOM.name, input: CUSTOM.input } });
+  assert.deepEqual(JSON.parse(beside.function.arguments), CALLS[1].input);
+  const results = { [custom.id]: "3 rows", [beside.id]: "noon" };
+  const said = message.tool_calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: results[id] }));
+  const answered = await finish({ model, messages: [QUESTION, message, ...said], tools });
+  assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [CUSTOM], results, tools });
+});
+
+test("openai_node_accumulates_a_call_of_the_older_form_from_every_wire", async () => {
+  assert.equal(gateway.older.length, 3, "one for each wire");
+  const functions = [{ name: OLDER.name, parameters }];
+  for (const model of gateway.older) {
+    const asked = await finish({ model, messages: [QUESTION], functions });
+    const [{ message, finish_reason }] = asked.choices;
+    assert.equal(finish_reason, "function_call", model);
+    assert.equal(message.tool_calls, undefined, model);
+    assert.equal(message.function_call.name, OLDER.name, model);
+    assert.deepEqual(JSON.parse(message.function_call.arguments), OLDER.input, model);
+    const messages = [QUESTION, message, { role: "function", name: OLDER.name, content: "21 °C" }];
+    const answered = await finish({ model, messages, functions });
+    assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [OLDER], results: ["21 °C"] }, model);
+  }
+});
