@@ -194,6 +194,12 @@ class Stack {
     return { key, keyId };
   }
 
+  /** The names of all that the cache holds. */
+  async cached() {
+    const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
+    return (await cache.list()).keys.map(({ name }) => name);
+  }
+
   /** Runs one query and gives its rows. */
   async rows(sql, ...parameters) {
     const { results } = await this.db.prepare(sql).bind(...parameters).all();

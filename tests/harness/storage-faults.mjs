@@ -8,7 +8,7 @@ export const OVERLOADED = "D1_ERROR: D1 DB is overloaded. Requests queued for to
 /**
  * Plans what goes wrong in the gateway behind `url` from now on, and forgets what was planned
  * before. Each fault: `call` (`query`, `batch`, `get`, `put`, `delete`), `about` (a part of the
- * statement or of the key), `when` (`before`, `after`, `absent`), `error`, and how many `times`.
+ * statement or of the key), `when` (`before`, `after`, `absent`, `never`), `error`, and how many `times`.
  */
 export async function plan(url, faults) {
   const response = await fetch(`${url}/__test/faults`, { method: "POST", body: JSON.stringify(faults) });

@@ -5,6 +5,7 @@
 //! in `SQLite`. Every function takes a [`clawless_core::TenantId`] and reads or changes rows of that
 //! tenant only; the few that cannot say `across_tenants` in their names.
 
+pub mod hot;
 pub mod ports;
 pub mod retry;
 mod row;

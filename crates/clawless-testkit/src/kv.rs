@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::pending;
 
 use clawless_core::{Clock, Millis, Timestamp};
 use clawless_store::{Kv, KvError, KvKey};
@@ -17,6 +18,8 @@ pub enum Weather {
     Stale,
     /// Everything fails.
     Down,
+    /// Nothing is ever answered, and nothing done.
+    Silent,
 }
 
 /// The values and until when they stand.
@@ -67,10 +70,12 @@ impl<C: Clock> MemoryKv<C> {
         self.entries.borrow().keys().cloned().collect()
     }
 
-    fn write(&self, change: impl FnOnce(&mut Entries)) -> Result<(), KvError> {
+    async fn write(&self, change: impl FnOnce(&mut Entries)) -> Result<(), KvError> {
         self.writes.set(self.writes.get() + 1);
-        if self.weather.get() == Weather::Down {
-            return Err(down());
+        match self.weather.get() {
+            Weather::Fine | Weather::Stale => {}
+            Weather::Down => return Err(down()),
+            Weather::Silent => return pending().await,
         }
         change(&mut self.entries.borrow_mut());
         Ok(())
@@ -84,6 +89,7 @@ impl<C: Clock> Kv for MemoryKv<C> {
             Weather::Fine => &self.entries,
             Weather::Stale => &self.seen,
             Weather::Down => return Err(down()),
+            Weather::Silent => return pending().await,
         };
         let now = self.clock.now();
         let entries = entries.borrow();
@@ -96,12 +102,14 @@ impl<C: Clock> Kv for MemoryKv<C> {
         self.write(|entries| {
             entries.insert(key.clone(), (value, end));
         })
+        .await
     }
 
     async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
         self.write(|entries| {
             entries.remove(key);
         })
+        .await
     }
 }
 

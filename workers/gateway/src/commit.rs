@@ -10,7 +10,7 @@ use clawless_store::idempotency::{self, Kept};
 use clawless_store::sessions;
 use clawless_store::tool_executions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
-use clawless_store::{Backoff, retry};
+use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
 
 use crate::idempotency::Held;
 use crate::platform::Platform;
@@ -36,6 +36,15 @@ impl From<ApiError> for Unstored {
     }
 }
 
+/// A turn is stored.
+#[derive(Debug)]
+pub struct Stored {
+    /// Where its session stands then.
+    pub state: SessionState,
+    /// What was said in it, if it ended well and nothing came between it and what its model was shown.
+    pub next: Option<Vec<NewMessage>>,
+}
+
 /// Stores a session's turn: what the client said and what the model answered, in one transaction.
 /// Says where the session stands then. Does nothing without a session. May be repeated; a request's
 /// turn is stored once.
@@ -50,7 +59,7 @@ pub async fn commit<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
-) -> Result<Option<SessionState>, Unstored> {
+) -> Result<Option<Stored>, Unstored> {
     let kept = turn.kept(outcome)?;
     let Some(session) = &turn.session else {
         record(platform, turn, outcome).await;
@@ -72,7 +81,12 @@ pub async fn commit<P: Platform>(
             async || turns::commit(platform.sql(), &turn.tenant, &new).await,
         );
         match tried.await {
-            Ok(committed) => return Ok(Some(state_after(before, &new, committed.head))),
+            Ok(committed) => {
+                let state = state_after(before, &new, committed.head);
+                let is_next = state.head == session.state.head.next() && outcome.failure.is_none();
+                let next = is_next.then_some(new.messages);
+                return Ok(Some(Stored { state, next }));
+            }
             Err(CommitError::Fenced) => {
                 let now = platform.time().now();
                 let found = sessions::find(platform.sql(), &turn.tenant, &session.id, now).await;
@@ -190,16 +204,30 @@ async fn record<P: Platform>(platform: &P, turn: &Turn, outcome: &Outcome) {
 }
 
 /// Keeps a stateless call's answer for whoever asks the same again. Where that fails, the next one
-/// finds no answer and runs anew.
+/// finds no answer and runs anew; since nothing else would keep the answer, an overload is waited
+/// out for as long as a lost connection.
 async fn keep<P: Platform>(platform: &P, turn: &Turn, kept: &Kept) {
     let finished = retry(
         Backoff::DATABASE,
         platform.time(),
         platform.entropy(),
-        async || idempotency::finish(platform.sql(), &turn.tenant, &turn.request_id, kept).await,
+        async || {
+            let id = &turn.request_id;
+            let finished = idempotency::finish(platform.sql(), &turn.tenant, id, kept).await;
+            finished.map_err(LastChance)
+        },
     );
-    if let Err(error) = finished.await {
+    if let Err(LastChance(error)) = finished.await {
         tracing::error!(internal = error.internal(), "an answer could not be kept");
+    }
+}
+
+/// A failure after which nobody else would try.
+struct LastChance(SqlError);
+
+impl Transient for LastChance {
+    fn is_transient(&self) -> bool {
+        self.0.is_transient() || self.0.kind == SqlErrorKind::Overloaded
     }
 }
 

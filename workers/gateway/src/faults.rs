@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
+use clawless_core::time::Timer;
 use clawless_core::{ApiError, ErrorCode, Millis};
 use clawless_edge::answer::Answer;
+use clawless_edge::time::EdgeTime;
 use clawless_store::{Kv, KvError, KvKey, Sql, SqlError, Statement};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -48,8 +50,10 @@ enum When {
     Before,
     /// The call is carried out, and then its answer is lost.
     After,
-    /// The cache says that there is nothing.
+    /// The cache says that there is nothing, or does nothing and says that it did.
     Absent,
+    /// Nothing happens for an hour.
+    Never,
 }
 
 /// Answers `/__test/faults`: a body plans anew, none tells what is planned and what was asked.
@@ -113,6 +117,10 @@ async fn with<T, E>(
             Err(failure(fault.error))
         }
         When::Absent => absent(),
+        When::Never => {
+            EdgeTime.sleep(Millis::from_secs(3600)).await;
+            Err(failure(fault.error))
+        }
     }
 }
 

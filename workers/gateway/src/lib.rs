@@ -19,6 +19,7 @@ pub mod cors;
 pub mod faults;
 pub mod forward;
 pub mod health;
+pub mod hot;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod ledger;

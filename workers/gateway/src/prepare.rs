@@ -5,10 +5,12 @@ use clawless_core::ledger::SessionState;
 use clawless_core::session::Session;
 use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
 use clawless_llm::{tokens, window};
-use clawless_store::messages::{self, HistoryBudget};
+use clawless_store::hot::{HotSession, MAX_BYTES};
+use clawless_store::messages::{self, History, HistoryBudget};
 use clawless_store::sessions::{self, Place};
 
 use crate::admit::{Admission, extend, reprice};
+use crate::hot;
 use crate::platform::Platform;
 use crate::route::{Background, route};
 use crate::sessions::no_such_session;
@@ -23,12 +25,14 @@ const BYTES_PER_TOKEN: u64 = 4;
 const MAX_TURNS: u32 = 1000;
 
 /// A session as it stood before the turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpenSession {
     /// The session.
     pub id: SessionId,
     /// Where it stood: the head under which its history was read, and how long that history is.
     pub state: SessionState,
+    /// All that was read of it, where it is short enough to be copied.
+    pub hot: Option<HotSession>,
 }
 
 /// What the model is shown, and where it comes from.
@@ -84,25 +88,24 @@ pub async fn prepare<P: Platform>(
     let session = match order.request.session_id.clone() {
         None => None,
         Some(id) => {
-            let (open, found) = open(platform, &tenant.id, &id).await?;
-            if admission.grant.session != Some(open.state) {
-                extend(platform, admission, open.state).await?;
+            let known = admission.grant.session;
+            let copy = hot::recall(platform, &tenant.id, &id, known).await;
+            let (state, found) = match (known, &copy) {
+                (Some(state), Some(copy)) => (state, Some(copy.session.clone())),
+                _ => look_up(platform, &tenant.id, &id).await?,
+            };
+            if known != Some(state) {
+                extend(platform, admission, state).await?;
             }
-            if let Some(found) = found {
+            let hot = if let Some(found) = found {
                 let background = Background::of(&found, &[]);
                 route_again(platform, order, admission, background).await?;
                 toolbox.narrow(found.tools.as_deref());
                 messages.extend(system(found.system_prompt.as_deref())?);
-                let context = order.route.primary().model.context;
-                let bytes = context.get().saturating_mul(BYTES_PER_TOKEN);
-                let budget = HistoryBudget {
-                    turns: MAX_TURNS,
-                    bytes,
-                };
-                let head = open.state.head;
-                let history =
-                    messages::history(platform.sql(), &tenant.id, &id, head, budget).await?;
+                let (history, budget) =
+                    read(platform, &tenant.id, &found, copy, budget(order)).await?;
                 dropped.and_more = history.truncated;
+                let kept = (history.bytes() <= MAX_BYTES).then(|| history.clone());
                 let room = room(order, admission, &messages);
                 let shown = window::choose(history.into_turns(), &order.request.messages, room);
                 dropped.messages = shown.dropped;
@@ -111,8 +114,22 @@ pub async fn prepare<P: Platform>(
                     route_again(platform, order, admission, seen).await?;
                 }
                 messages.extend(shown.messages);
-            }
-            Some(open)
+                kept.map(|history| HotSession {
+                    session: found,
+                    history,
+                    budget,
+                })
+            } else {
+                let now = platform.time().now();
+                Some(HotSession::begun(
+                    &tenant.id,
+                    &id,
+                    state,
+                    budget(order),
+                    now,
+                ))
+            };
+            Some(OpenSession { id, state, hot })
         }
     };
     messages.extend_from_slice(&order.request.messages);
@@ -164,20 +181,43 @@ async fn route_again<P: Platform>(
 }
 
 /// Looks a session up. One that a client named itself may be new; a generated id must be there.
-async fn open<P: Platform>(
+async fn look_up<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     id: &SessionId,
-) -> Result<(OpenSession, Option<Session>), ApiError> {
-    let at = |head, token_total| OpenSession {
-        id: id.clone(),
-        state: SessionState { head, token_total },
-    };
+) -> Result<(SessionState, Option<Session>), ApiError> {
+    let at = |head, token_total| SessionState { head, token_total };
     match sessions::look_up(platform.sql(), tenant, id, platform.time().now()).await? {
         Place::Taken(session) => Ok((at(session.head, session.token_total), Some(*session))),
         Place::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
         Place::Free { .. } => Err(no_such_session().param("session_id")),
     }
+}
+
+/// How much of a history can matter to the model that is asked first.
+fn budget(order: &Order) -> HistoryBudget {
+    let context = order.route.primary().model.context;
+    HistoryBudget {
+        turns: MAX_TURNS,
+        bytes: context.get().saturating_mul(BYTES_PER_TOKEN),
+    }
+}
+
+/// A session's history: of its copy, where that has as much as is wanted, else of the database. And
+/// how much there is of it.
+async fn read<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    session: &Session,
+    copy: Option<HotSession>,
+    wanted: HistoryBudget,
+) -> Result<(History, HistoryBudget), ApiError> {
+    if let Some(copy) = copy.filter(|copy| copy.holds(wanted)) {
+        return Ok((copy.history, copy.budget.or(wanted)));
+    }
+    let (id, head) = (&session.id, session.head);
+    let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
+    Ok((history, wanted))
 }
 
 fn system(prompt: Option<&str>) -> Result<Option<Message>, ApiError> {

@@ -5,14 +5,14 @@ use clawless_core::json::Json;
 use clawless_core::ledger::{Answer, Closing, Input, Park, SessionState, Settle, Spent};
 use clawless_core::{ApiError, Tokens};
 
-use crate::commit::{Unstored, commit, state_after};
+use crate::commit::{Stored, Unstored, commit, state_after};
 use crate::idempotency::Held;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
 
 /// Stores a turn and settles its reservation. A turn that the database refuses for now is kept by
-/// the ledger, which stores it as soon as it can; the client need not know.
+/// the ledger, which stores it as soon as it can; the client need not know. Gives the turn, if D1 has it.
 ///
 /// # Errors
 /// Why the turn is not stored and will not be. It is settled all the same.
@@ -20,16 +20,17 @@ pub async fn conclude<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
-) -> Result<(), ApiError> {
+) -> Result<Option<Stored>, ApiError> {
     let (error, unstored) = match commit(platform, turn, outcome).await {
-        Ok(session) => {
+        Ok(stored) => {
+            let session = stored.as_ref().map(|stored| stored.state);
             tell(
                 platform,
                 turn,
                 Input::Settle(Box::new(settlement(turn, outcome, session))),
             )
             .await;
-            return Ok(());
+            return Ok(stored);
         }
         Err(Unstored::Never(error)) => (error, None),
         Err(Unstored::Later(new, error)) => (error, Some(new)),
@@ -48,7 +49,7 @@ pub async fn conclude<P: Platform>(
                 internal = error.internal,
                 "the database refused a turn; it waits in the ledger"
             );
-            return Ok(());
+            return Ok(None);
         }
         // Where the answer is lost the ledger may have the turn, and store it yet.
         may_be_parked = answer.is_none();

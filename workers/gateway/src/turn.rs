@@ -29,6 +29,8 @@ use crate::admit::{Admission, admit, release};
 use crate::call::{self, Way};
 use crate::caller::Caller;
 use crate::client::{Client, Departure};
+use crate::commit::Stored;
+use crate::hot;
 use crate::idempotency::{self, Held, Repeatable};
 use crate::platform::Platform;
 use crate::prepare::{Conversation, Dropped, OpenSession, prepare};
@@ -405,11 +407,11 @@ async fn whole<P: Platform>(
             return Ok(());
         }
     };
-    let stored = conclude(platform, &turn, &outcome).await;
+    let (stored, ended) = parted(conclude(platform, &turn, &outcome).await);
     // What broke after its first words is charged, and of a session stored: a retry would do all of
     // it once more.
     let broke = outcome.failure.take().map(ApiError::without_retry);
-    let ended = broke.map_or(stored, Err);
+    let ended = broke.map_or(ended, Err);
     let answer = ended.and_then(|()| {
         let answer = std::mem::take(&mut outcome.answer);
         let body = turn.body(&outcome, answer);
@@ -417,7 +419,16 @@ async fn whole<P: Platform>(
     });
     let rates = turn.rates.pairs();
     drop(reply.send(answer.map_err(|error| error.headers(rates))));
+    hot::remember(platform, &turn.tenant, turn.session, stored).await;
     Ok(())
+}
+
+/// What was stored, and whether all went well.
+fn parted(concluded: Result<Option<Stored>, ApiError>) -> (Option<Stored>, Result<(), ApiError>) {
+    match concluded {
+        Ok(stored) => (stored, Ok(())),
+        Err(error) => (None, Err(error)),
+    }
 }
 
 /// A turn whose answer is streamed. Gives the reply back where no model began to answer.
@@ -449,9 +460,9 @@ async fn stream<P: Platform>(
         &mut departure,
     )
     .await;
-    let stored = conclude(platform, &turn, &outcome).await;
+    let (stored, ended) = parted(conclude(platform, &turn, &outcome).await);
     let mut end = String::new();
-    match outcome.failure.map_or(stored, Err) {
+    match outcome.failure.map_or(ended, Err) {
         Ok(()) => writer.finish(outcome.usage, &mut end),
         Err(error) => {
             tracing::error!(
@@ -463,6 +474,7 @@ async fn stream<P: Platform>(
         }
     }
     client.send(end.into_bytes(), platform.time()).await;
+    hot::remember(platform, &turn.tenant, turn.session, stored).await;
     Ok(())
 }
 

@@ -262,10 +262,7 @@ fn a_parked_turn_is_answered_once_the_database_has_it() {
     let customer = deployment.customer();
     deployment.http.always(answers("Hello."));
     deployment.say(&customer, "s", "first");
-    let lost = || Some(Fault::Before(Fault::LOST));
-    let faults = [None, None].into_iter();
-    let faults = faults.chain(std::iter::repeat_with(lost).take(5));
-    deployment.sql.plan(faults);
+    deployment.sql.plan([Some(Fault::Before(Fault::LOST)); 5]);
     let request = request_of(&deployment.say(&customer, "s", "second").json());
     let (resumed, ()) = deployment.run(join(
         deployment.resume(&customer, "*/*", "s", &request),

@@ -178,13 +178,9 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
     deployment.http.next(answers("Hello."));
     assert_eq!(deployment.say(&customer, "s", "first").status, 200);
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
-    // Authentication is remembered: the session's look-up and its history come first.
-    let broken = || Some(Fault::Before("D1_ERROR: Network connection lost."));
-    deployment.sql.plan(
-        [None, None]
-            .into_iter()
-            .chain(std::iter::repeat_with(broken).take(5)),
-    );
+    // Authentication is remembered, and the session is hot: the commit comes first.
+    let broken = Some(Fault::Before("D1_ERROR: Network connection lost."));
+    deployment.sql.plan([broken; 5]);
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let response = deployment.chat_with(&headers, &ask_streamed("second").to_string());
@@ -202,7 +198,7 @@ fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
     deployment.http.always(answers("Hello."));
     assert_eq!(deployment.say(&customer, "s", "first").status, 200);
     let overloaded = || Some(Fault::Before(Fault::OVERLOADED));
-    deployment.sql.plan([None, None, overloaded()]);
+    deployment.sql.plan([overloaded()]);
     assert_eq!(deployment.say(&customer, "s", "second").status, 200);
     // The alarm meets the same overload, and so does the next one.
     for _ in 0..2 {

@@ -8,8 +8,12 @@
 
 mod support;
 
-use clawless_testkit::provider::Reply;
-use support::{Deployment, answers, ask, ask_streamed, delta, end};
+use std::future::pending;
+use std::ops::Sub;
+
+use clawless_core::time::Millis;
+use clawless_testkit::provider::{Reply, Step};
+use support::{Deployment, answers, ask, ask_streamed, delta, end, read};
 
 /// What was asked: the database, the cache (reads and writes), the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,19 @@ struct Asked {
     cache_reads: u32,
     cache_writes: u32,
     ledger: u32,
+}
+
+impl Sub for Asked {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            database: self.database - earlier.database,
+            cache_reads: self.cache_reads - earlier.cache_reads,
+            cache_writes: self.cache_writes - earlier.cache_writes,
+            ledger: self.ledger - earlier.ledger,
+        }
+    }
 }
 
 fn asked(deployment: &Deployment) -> Asked {
@@ -29,8 +46,9 @@ fn asked(deployment: &Deployment) -> Asked {
     }
 }
 
-/// What the last of a few streamed requests asked, when everything that can be known is known.
-fn last_of(session: Option<&str>) -> Asked {
+/// What the last of a few streamed requests asked before its first byte and after it, when everything
+/// that can be known is known.
+fn last_of(session: Option<&str>) -> [Asked; 2] {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let bearer = format!("Bearer {}", customer.key);
@@ -40,31 +58,45 @@ fn last_of(session: Option<&str>) -> Asked {
     for _ in 0..3 {
         deployment.chat_with(&headers, &ask("Hi").to_string());
     }
-    deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes(delta("Hi").into_bytes()),
+        Step::Wait(Millis::from_secs(1)),
+        Step::Bytes(end().into_bytes()),
+    ]));
     let before = asked(&deployment);
-    let response = deployment.chat_with(&headers, &ask_streamed("Hi").to_string());
+    let (begun, response) = deployment.run(async {
+        let request = deployment.new_request();
+        let body = ask_streamed("Hi").to_string();
+        let answer = deployment.begin(&request, &headers, body, pending()).await;
+        let begun = asked(&deployment);
+        (begun, read(answer).await)
+    });
     assert!(response.is_done());
-    let after = asked(&deployment);
-    Asked {
-        database: after.database - before.database,
-        cache_reads: after.cache_reads - before.cache_reads,
-        cache_writes: after.cache_writes - before.cache_writes,
-        ledger: after.ledger - before.ledger,
-    }
+    [begun - before, asked(&deployment) - begun]
+}
+
+const ONLY_THE_LEDGER: Asked = Asked {
+    database: 0,
+    cache_reads: 0,
+    cache_writes: 0,
+    ledger: 1,
+};
+
+#[test]
+fn a_stateless_call_asks_the_ledger_before_and_after_and_nobody_else() {
+    assert_eq!(last_of(None), [ONLY_THE_LEDGER, ONLY_THE_LEDGER]);
 }
 
 #[test]
-fn a_stateless_call_asks_the_ledger_twice_and_nobody_else() {
-    let expected = Asked {
-        database: 0,
-        cache_reads: 0,
-        cache_writes: 0,
-        ledger: 2,
+fn a_turn_of_a_hot_session_reads_the_cache_before_it_and_writes_each_store_once_after_it() {
+    let before = Asked {
+        cache_reads: 1,
+        ..ONLY_THE_LEDGER
     };
-    assert_eq!(last_of(None), expected);
-}
-
-#[test]
-fn a_turn_of_a_session_that_the_ledger_knows_asks_the_ledger_no_more_often() {
-    assert_eq!(last_of(Some("s")).ledger, last_of(None).ledger);
+    let after = Asked {
+        database: 1,
+        cache_writes: 1,
+        ..ONLY_THE_LEDGER
+    };
+    assert_eq!(last_of(Some("s")), [before, after]);
 }

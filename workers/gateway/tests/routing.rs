@@ -11,6 +11,7 @@ mod support;
 use std::rc::Rc;
 
 use clawless_core::chat::ReasoningEffort;
+use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
 use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
@@ -210,9 +211,11 @@ fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
         routed(&deployment, &customer, &body)
     };
     assert_eq!(in_session(&auto), "eyes tenant");
-    deployment
-        .sql
-        .run_script("UPDATE sessions SET model = 'deep' WHERE id = 'talk'");
+    let deep = Change {
+        model: Some(Some("deep".to_owned())),
+        ..Change::default()
+    };
+    deployment.change_session(&customer, "talk", &deep);
     assert_eq!(in_session(&auto), "deep session");
     let mut named = auto.clone();
     named["model"] = json!("quick");
@@ -290,9 +293,11 @@ fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
         sent(&deployment).1["reasoning_effort"].clone()
     };
     assert_eq!(effort(None), "low");
-    deployment
-        .sql
-        .run_script("UPDATE sessions SET thinking_level = 'high' WHERE id = 'talk'");
+    let high = Change {
+        thinking_level: Some(Some(ReasoningEffort::High)),
+        ..Change::default()
+    };
+    deployment.change_session(&customer, "talk", &high);
     assert_eq!(effort(None), "high");
     assert_eq!(effort(Some("minimal")), "minimal");
 }

@@ -185,6 +185,7 @@ impl Machine {
             tokens_out: allotment.tokens_out,
             answers: ask.answers,
             price: ask.price,
+            session_changed: false,
         };
         self.open(reservation)
     }
@@ -255,7 +256,8 @@ impl Machine {
         let Some(open) = open.filter(|open| open.ticket == extend.ticket) else {
             return denied(DenialReason::NotOpen, None);
         };
-        if let (Some(session), Some(state)) = (&open.session_id, extend.session) {
+        let learnt = extend.session.filter(|_| !open.session_changed);
+        if let (Some(session), Some(state)) = (&open.session_id, learnt) {
             self.lanes.learn(session, &extend.request_id, state, now);
             self.changed.push(RowKey::Session(session.clone()));
         }

@@ -13,7 +13,7 @@ use super::quotas::Amounts;
 use super::reservations::Reservation;
 use super::rows::RowKey;
 use super::{MAX_CALL, Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, SessionId};
 use crate::money::Provenance;
 use crate::money::{MicroDollars, Tokens};
 use crate::time::Timestamp;
@@ -74,7 +74,8 @@ impl Machine {
             return Closing::NotOpen;
         };
         self.book(now, &open, end, effects);
-        let turn = settle.session.map_or(TurnEnd::Unchanged, TurnEnd::Stored);
+        // A turn that is not known to be stored may be yet, or was refused because its session moved on.
+        let turn = settle.session.map_or(TurnEnd::Unknown, TurnEnd::Stored);
         self.leave(now, &open, turn, effects);
         Closing::Booked
     }
@@ -259,8 +260,7 @@ impl Machine {
         books.closed = receipt.file(&books.closed);
         if let Some(session) = &receipt.session_id {
             // The late turn may be stored; whoever runs now is guarded by the place of its turn.
-            self.lanes.forget(session);
-            self.changed.push(RowKey::Session(session.clone()));
+            self.forget(session.clone());
         }
         let replaces = receipt.replaces.filter(|_| !waits);
         self.file(
@@ -296,6 +296,11 @@ impl Machine {
 
     /// Leaves the lane and lets the next in; tells the caller how its limits stand.
     fn leave(&mut self, now: Timestamp, open: &Reservation, end: TurnEnd, effects: &mut Effects) {
+        let end = if open.session_changed {
+            TurnEnd::Unknown
+        } else {
+            end
+        };
         if let Some(session) = &open.session_id {
             if self.lanes.end(session, &open.request_id, end, now) {
                 self.changed.push(RowKey::Session(session.clone()));
@@ -303,6 +308,17 @@ impl Machine {
             self.wake(now, session, effects);
         }
         self.refresh(now, &open.key_id, open.class, effects);
+    }
+
+    /// Makes a session's state unknown, now and at the end of the turn that runs.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        if let Some(holder) = self.lanes.forget(&session)
+            && let Some(open) = self.reservations.get_mut(&holder)
+        {
+            open.session_changed = true;
+            self.changed.push(RowKey::Request(holder));
+        }
+        self.changed.push(RowKey::Session(session));
     }
 
     /// Forgets receipts that D1 has; their sums go into the month's row.
@@ -332,8 +348,7 @@ impl Machine {
         self.changed.push(RowKey::Turn(id.clone()));
         self.lanes.lane(&turn.session_id).parked_at = None;
         if !stored {
-            self.lanes.forget(&turn.session_id);
-            self.changed.push(RowKey::Session(turn.session_id.clone()));
+            self.forget(turn.session_id.clone());
             effects.events.push(Event::TurnLost {
                 request_id: turn.request_id,
                 session_id: turn.session_id.clone(),

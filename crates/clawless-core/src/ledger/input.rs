@@ -207,8 +207,8 @@ pub struct Settle {
     /// The model that answered, where it is not the one named at admission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Where the session stands after this turn. Absent for a session turn that was not stored:
-    /// the session stands where it stood.
+    /// Where the session stands after this turn. Absent for a session turn that is not known to be
+    /// stored: where the session stands then is not known either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }

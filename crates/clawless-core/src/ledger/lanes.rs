@@ -31,8 +31,6 @@ pub(super) struct Lane {
     pub(super) holder: Option<RequestId>,
     /// Since when a turn waits to be taken by D1.
     pub(super) parked_at: Option<Timestamp>,
-    /// The state became unknown while a turn ran: what the turn says of it will not be believed.
-    forget: bool,
     waiters: VecDeque<Waiter>,
 }
 
@@ -105,9 +103,7 @@ impl Lanes {
         }
         lane.holder = None;
         let before = (lane.state, lane.used_at);
-        let forget = std::mem::take(&mut lane.forget);
         match end {
-            _ if forget => lane.state = None,
             TurnEnd::Stored(state) => (lane.state, lane.used_at) = (Some(state), now),
             TurnEnd::Unchanged => {}
             TurnEnd::Unknown => lane.state = None,
@@ -125,17 +121,17 @@ impl Lanes {
     ) {
         let lane = self.lanes.get_mut(id);
         if let Some(lane) = lane.filter(|lane| lane.holder.as_ref() == Some(holder)) {
-            (lane.state, lane.used_at, lane.forget) = (Some(state), now, false);
+            (lane.state, lane.used_at) = (Some(state), now);
         }
     }
 
-    /// Makes a session's state unknown, now and at the end of the turn that runs.
-    pub(super) fn forget(&mut self, id: &SessionId) {
-        if let Some(lane) = self.lanes.get_mut(id) {
-            lane.state = None;
-            lane.forget = lane.holder.is_some();
-            self.tidy(id);
-        }
+    /// Makes a session's state unknown. The turn that runs, if one does.
+    pub(super) fn forget(&mut self, id: &SessionId) -> Option<RequestId> {
+        let lane = self.lanes.get_mut(id)?;
+        lane.state = None;
+        let holder = lane.holder.clone();
+        self.tidy(id);
+        holder
     }
 
     /// Lets a request wait. `false`: too many wait already.

@@ -101,8 +101,7 @@ impl Machine {
                 Answer::Done
             }
             Input::Forget { session_id } => {
-                self.lanes.forget(&session_id);
-                self.changed.push(RowKey::Session(session_id));
+                self.forget(session_id);
                 Answer::Done
             }
             Input::AckReceipts(keys) => self.ack_receipts(&keys),

@@ -32,6 +32,10 @@ pub(super) struct Reservation {
     pub(super) tokens_out: Tokens,
     pub(super) answers: u32,
     pub(super) price: Price,
+    /// The session was changed while the turn ran. What the turn says of it is not believed: whether
+    /// it was read before or after the change nobody can tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) session_changed: bool,
 }
 
 impl Reservation {

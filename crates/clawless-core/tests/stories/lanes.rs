@@ -1,5 +1,5 @@
 use clawless_core::json::Json;
-use clawless_core::ledger::{Event, Park};
+use clawless_core::ledger::{Event, Extend, Park};
 
 use super::*;
 
@@ -156,19 +156,63 @@ fn fault_15_after_a_minute_the_session_is_unavailable_until_the_turn_is_stored()
 
 #[test]
 fn a_session_changed_behind_the_ledgers_back_is_read_anew() {
+    for restarts in [false, true] {
+        let mut ledger = Ledger::with(Quotas::UNLIMITED);
+        let turn = ledger.turn();
+        let first = ledger.granted(turn);
+        ledger.tell(forget());
+        if restarts {
+            ledger.restart();
+        }
+        ledger.settle_turn(&first, spent(10, 20), Some(state(1, 30)));
+        let turn = ledger.turn();
+        let second = ledger.granted(turn);
+        assert_eq!(second.session, None);
+        ledger.settle_turn(&second, spent(10, 20), Some(state(2, 60)));
+        let turn = ledger.turn();
+        assert_eq!(ledger.granted(turn).session, Some(state(2, 60)));
+    }
+}
+
+#[test]
+fn what_a_turn_read_before_a_change_and_tells_after_it_is_not_believed() {
+    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let turn = ledger.turn();
+    let grant = ledger.granted(turn);
+    ledger.tell(forget());
+    let learnt = ledger.tell(Input::Extend(Extend {
+        request_id: grant.request_id.clone(),
+        ticket: grant.ticket,
+        tokens_in: Tokens::new(40),
+        max_tokens_out: None,
+        price: None,
+        session: Some(state(1, 30)),
+    }));
+    assert!(matches!(learnt.answer, Answer::Extended { .. }));
+    ledger.tell(Input::Release {
+        request_id: grant.request_id,
+    });
+    let turn = ledger.turn();
+    assert_eq!(ledger.granted(turn).session, None);
+}
+
+#[test]
+fn after_a_turn_that_is_not_known_to_be_stored_the_session_is_read_anew() {
     let mut ledger = Ledger::with(Quotas::UNLIMITED);
     let turn = ledger.turn();
     let first = ledger.granted(turn);
-    ledger.tell(Input::Forget {
-        session_id: session(),
-    });
     ledger.settle_turn(&first, spent(10, 20), Some(state(1, 30)));
     let turn = ledger.turn();
     let second = ledger.granted(turn);
-    assert_eq!(second.session, None);
-    ledger.settle_turn(&second, spent(10, 20), Some(state(2, 60)));
+    ledger.settle_turn(&second, spent(10, 20), None);
     let turn = ledger.turn();
-    assert_eq!(ledger.granted(turn).session, Some(state(2, 60)));
+    assert_eq!(ledger.granted(turn).session, None);
+}
+
+fn forget() -> Input {
+    Input::Forget {
+        session_id: session(),
+    }
 }
 
 #[test]

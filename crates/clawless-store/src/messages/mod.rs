@@ -78,12 +78,23 @@ statements! {
 }
 
 /// How much of a history is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryBudget {
     /// Turns at most.
     pub turns: u32,
     /// Bytes of messages at most; the newest turn comes even if it alone is longer.
     pub bytes: u64,
+}
+
+impl HistoryBudget {
+    /// Enough for either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            turns: self.turns.max(other.turns),
+            bytes: self.bytes.max(other.bytes),
+        }
+    }
 }
 
 /// A session's history under a head: its newest turns, oldest first. Serialises for the cache.
@@ -113,7 +124,35 @@ pub struct HistoryMessage {
     pub raw: Json,
 }
 
+impl HistoryTurn {
+    fn bytes(&self) -> u64 {
+        let lengths = self.messages.iter().map(|it| it.raw.as_str().len() as u64);
+        lengths.sum()
+    }
+}
+
 impl History {
+    /// How long all messages are together.
+    pub fn bytes(&self) -> u64 {
+        self.turns.iter().map(HistoryTurn::bytes).sum()
+    }
+
+    /// Keeps what [`history`] would read: the newest turns that fit the budget, whole, and the very
+    /// newest even if it does not.
+    pub(crate) fn cut(&mut self, budget: HistoryBudget) {
+        let (mut kept, mut bytes) = (0_usize, 0_u64);
+        for turn in self.turns.iter().rev().take(budget.turns as usize) {
+            bytes = bytes.saturating_add(turn.bytes());
+            if kept > 0 && bytes > budget.bytes {
+                break;
+            }
+            kept += 1;
+        }
+        let gone = self.turns.len() - kept;
+        self.turns.drain(..gone);
+        self.truncated |= gone > 0;
+    }
+
     /// The messages of each turn, oldest first.
     pub fn into_turns(self) -> Vec<Vec<Message>> {
         let said = |turn: HistoryTurn| {

@@ -36,17 +36,19 @@ statements! {
             )
           )
         ORDER BY created_at DESC, id DESC LIMIT ?8";
-    /// Takes a free name, or that of a deleted session, which goes on from its head.
+    /// Takes a free name, or that of a deleted session, which goes on from its head. The head moves on:
+    /// a turn that found the name free knows nothing of these settings.
     CREATE = "
         INSERT INTO sessions (tenant_id, id, title, metadata, system_prompt, model, thinking_level,
-                              tools, expires_at, created_at, updated_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+                              tools, expires_at, created_at, updated_at, head)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 1)
         ON CONFLICT (tenant_id, id) DO UPDATE SET
           title = excluded.title, metadata = excluded.metadata,
           system_prompt = excluded.system_prompt, model = excluded.model,
           thinking_level = excluded.thinking_level, tools = excluded.tools,
           expires_at = excluded.expires_at, created_at = excluded.created_at,
-          updated_at = excluded.updated_at, token_total = 0, deleted_at = NULL
+          updated_at = excluded.updated_at, token_total = 0, deleted_at = NULL,
+          head = sessions.head + 1
         WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL
         RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
                   token_total, expires_at, deleted_at, created_at, updated_at";

@@ -45,7 +45,12 @@ fn a_session_with_a_generated_id_must_be_there() {
     assert_eq!(world.rows(), 0);
     let new = NewSession::default();
     let create = sessions::create(&world.database, &world.ours, &id, &new, now);
-    assert!(block_on(create).expect("runs").is_some());
+    let created = block_on(create).expect("runs").expect("free");
+    assert_eq!(world.commit(&world.ours, &turn), Err(CommitError::Fenced));
+    let turn = NewTurn {
+        expected: created.head,
+        ..turn
+    };
     assert!(world.commit(&world.ours, &turn).is_ok());
 }
 

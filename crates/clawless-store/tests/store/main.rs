@@ -10,6 +10,7 @@ mod commit;
 mod commit_faults;
 mod erasure;
 mod history;
+mod hot;
 mod idempotency;
 mod isolation;
 mod key_changes;

@@ -7,7 +7,7 @@ use clawless_edge::incoming::Head;
 use clawless_store::sessions;
 
 use super::wire::{Deleted, SessionObject};
-use super::{changing, forget, found, no_such_session, session_id};
+use super::{changing, forget, found, moving, no_such_session, session_id};
 use crate::caller::Caller;
 use crate::models::require_known;
 use crate::platform::Platform;
@@ -38,7 +38,7 @@ pub async fn create<P: Platform>(
             .param("id")
         })?;
         // A turn may have used the name meanwhile, and made a session without these settings.
-        forget(platform, tenant, &id, None).await?;
+        forget(platform, tenant, &id).await?;
         Answer::of(&SessionObject::of(&session))
     })
     .await
@@ -63,9 +63,9 @@ pub async fn update<P: Platform>(
         let model = change.model.as_ref().and_then(Option::as_deref);
         require_known(platform.config(), caller, model)?;
         let before = found(platform, caller, &id).await?;
-        let updated = sessions::update(platform.sql(), tenant, &id, &change, now).await?;
+        let update = sessions::update(platform.sql(), tenant, &id, &change, now);
+        let updated = moving(platform, tenant, &id, Some(before.head), update).await?;
         let session = updated.ok_or_else(no_such_session)?;
-        forget(platform, tenant, &id, Some(before.head)).await?;
         Answer::of(&SessionObject::of(&session))
     })
     .await
@@ -85,8 +85,8 @@ pub async fn reset<P: Platform>(
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let id = session_id(id)?;
         let before = found(platform, caller, &id).await?;
-        sessions::reset(platform.sql(), tenant, &id, now).await?;
-        forget(platform, tenant, &id, Some(before.head)).await?;
+        let reset = sessions::reset(platform.sql(), tenant, &id, now);
+        moving(platform, tenant, &id, Some(before.head), reset).await?;
         let session = found(platform, caller, &id).await?;
         Answer::of(&SessionObject::of(&session))
     })
@@ -107,10 +107,10 @@ pub async fn delete<P: Platform>(
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let id = session_id(id)?;
         let before = sessions::find(platform.sql(), tenant, &id, now).await?;
-        let deleted = sessions::delete(platform.sql(), tenant, &id, now).await?;
-        // Even where there is none: an earlier try may have failed between the two.
-        forget(platform, tenant, &id, before.map(|session| session.head)).await?;
-        if !deleted {
+        let head = before.map(|session| session.head);
+        // Even where there is none: an earlier try may have failed in the middle.
+        let delete = sessions::delete(platform.sql(), tenant, &id, now);
+        if !moving(platform, tenant, &id, head, delete).await? {
             return Err(no_such_session());
         }
         Answer::of(&Deleted {

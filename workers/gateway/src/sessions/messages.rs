@@ -7,7 +7,7 @@ use clawless_edge::incoming::Head;
 use clawless_store::messages::{self, ListedMessage, Order, Place, Range};
 
 use super::wire::{Deleted, MessageObject};
-use super::{changing, forget, found, reading, session_id};
+use super::{changing, found, moving, reading, session_id};
 use crate::caller::Caller;
 use crate::page::{Listing, Query, invalid};
 use crate::platform::Platform;
@@ -87,10 +87,9 @@ pub async fn remove<P: Platform>(
             .parse()
             .map_err(|error| invalid("message_id", format!("Invalid message id: {error}.")))?;
         let session = found(platform, caller, &id).await?;
-        let removed = messages::remove(platform.sql(), tenant, &id, &message, now).await?;
-        // Even where there is none: an earlier try may have failed between the two.
-        forget(platform, tenant, &id, Some(session.head)).await?;
-        if !removed {
+        // Even where there is none: an earlier try may have failed in the middle.
+        let remove = messages::remove(platform.sql(), tenant, &id, &message, now);
+        if !moving(platform, tenant, &id, Some(session.head), remove).await? {
             let message = "There is no such message in this session.";
             return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
         }

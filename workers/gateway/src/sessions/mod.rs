@@ -21,10 +21,11 @@ use clawless_core::ledger::{EndpointClass, Input};
 use clawless_core::session::Head;
 use clawless_core::{ApiError, Clock, ErrorCode, Scope, Session, SessionId, TenantId};
 use clawless_edge::answer::Answer;
-use clawless_store::{Kv, KvKey, sessions};
+use clawless_store::{SqlError, sessions};
 
 use crate::admit::pass_with;
 use crate::caller::Caller;
+use crate::hot;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use wire::SessionObject;
@@ -118,27 +119,35 @@ pub(crate) fn no_such_session() -> ApiError {
     ApiError::new(ErrorCode::ResourceNotFound, "There is no such session.")
 }
 
-/// Tells the ledger that a session is no longer what it was, and takes the copy of it away. Until
-/// the ledger knows, a turn could begin with what was: so the change is not done before.
-async fn forget<P: Platform>(
+/// Carries a change of a session out, and makes the ledger forget it before and after: before, so
+/// that nothing old is shown where this request dies in the middle; after, because a turn may have
+/// read the session meanwhile. The change is not done before the ledger knows. The copy under the
+/// head that was is taken away.
+async fn moving<P: Platform, T>(
     platform: &P,
     tenant: &TenantId,
     id: &SessionId,
     copied: Option<Head>,
-) -> Result<(), ApiError> {
-    let input = Input::Forget {
-        session_id: id.clone(),
-    };
-    platform.ledger().ask(tenant, input).await?;
+    change: impl Future<Output = Result<T, SqlError>>,
+) -> Result<T, ApiError> {
+    forget(platform, tenant, id).await?;
+    let changed = change.await;
+    // Even where that failed: the database may have done it and its answer be lost.
+    forget(platform, tenant, id).await?;
     if let Some(head) = copied {
-        // Nobody asks for the copy any more; it only should not lie about.
-        if let Err(error) = platform
-            .kv()
-            .delete(&KvKey::history(tenant, id, head))
-            .await
-        {
-            tracing::info!(%error, internal = error.internal, "a copy stays until it expires");
-        }
+        hot::remove(platform, tenant, id, head).await;
     }
+    Ok(changed?)
+}
+
+/// Tells the ledger that a session is no longer what it was: the next turn reads the database.
+async fn forget<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    id: &SessionId,
+) -> Result<(), ApiError> {
+    let session_id = id.clone();
+    let input = Input::Forget { session_id };
+    platform.ledger().ask(tenant, input).await?;
     Ok(())
 }

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 
 use clawless_core::TenantId;
 use clawless_core::ledger::{Input, Output};
-use clawless_core::time::Timer;
+use clawless_core::time::{Millis, Timer};
 use clawless_gateway::config::Config;
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
-use clawless_store::{Sql, SqlError, Statement};
+use clawless_store::{Kv, KvError, KvKey, Sql, SqlError, Statement};
 use clawless_testkit::provider::VirtualTime;
-use clawless_testkit::{Fault, MemoryKv, SeededEntropy};
+use clawless_testkit::{Fault, SeededEntropy};
 use futures_util::future::{Either, LocalBoxFuture, select};
 use serde::de::DeserializeOwned;
 
@@ -78,6 +78,45 @@ impl Sql for FaultySql {
     }
 }
 
+/// The cache, behind such a network: it forgets, refuses, and falls silent.
+pub struct FaultyKv(Shared);
+
+impl FaultyKv {
+    async fn fail(&self) -> Result<(), KvError> {
+        self.0.network().await;
+        if self.0.strikes(2) {
+            self.0.deployment.time.sleep(Millis::from_secs(3600)).await;
+        }
+        if self.0.strikes(10) {
+            return Err(KvError {
+                internal: "KV failed: 429 Too Many Requests".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Kv for FaultyKv {
+    async fn get(&self, key: &KvKey) -> Result<Option<String>, KvError> {
+        self.fail().await?;
+        if self.0.strikes(10) {
+            return Ok(None);
+        }
+        self.0.deployment.kv.get(key).await
+    }
+
+    async fn put(&self, key: &KvKey, value: String, ttl: Millis) -> Result<(), KvError> {
+        self.fail().await?;
+        self.0.deployment.kv.put(key, value, ttl).await?;
+        self.fail().await
+    }
+
+    async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
+        self.fail().await?;
+        self.0.deployment.kv.delete(key).await
+    }
+}
+
 /// The ledgers, behind such a network too.
 pub struct FaultyLedger(Shared);
 
@@ -102,6 +141,7 @@ impl Ledger for FaultyLedger {
 pub struct Gateway {
     shared: Shared,
     sql: FaultySql,
+    kv: FaultyKv,
     ledger: FaultyLedger,
     http: Provider,
     memory: RefCell<Rc<Memory>>,
@@ -120,6 +160,7 @@ impl Gateway {
     pub fn new(shared: &Shared, http: &Provider) -> Rc<Self> {
         Rc::new(Self {
             sql: FaultySql(shared.clone()),
+            kv: FaultyKv(shared.clone()),
             ledger: FaultyLedger(shared.clone()),
             http: http.clone(),
             memory: RefCell::default(),
@@ -178,7 +219,7 @@ impl Gateway {
 
 impl Platform for Isolate {
     type Sql = FaultySql;
-    type Kv = MemoryKv<VirtualTime>;
+    type Kv = FaultyKv;
     type Http = Provider;
     type Time = VirtualTime;
     type Entropy = SeededEntropy;
@@ -188,8 +229,8 @@ impl Platform for Isolate {
         &self.gateway.sql
     }
 
-    fn kv(&self) -> &MemoryKv<VirtualTime> {
-        &self.gateway.shared.deployment.kv
+    fn kv(&self) -> &FaultyKv {
+        &self.gateway.kv
     }
 
     fn http(&self) -> &Provider {

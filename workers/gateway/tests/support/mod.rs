@@ -14,10 +14,11 @@ use std::task::Poll;
 
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::{Input, Output, Write};
+use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{
-    ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, TenantId, Timestamp,
+    ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, SessionId, TenantId, Timestamp,
 };
 use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
@@ -29,7 +30,7 @@ use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
 use clawless_gateway::{chat, resume};
-use clawless_store::{api_keys, tenants};
+use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
 use futures_util::future::{LocalBoxFuture, join_all, pending, select};
@@ -58,6 +59,8 @@ pub struct Deployment {
     ledgers: RefCell<HashMap<TenantId, Rc<Shell<MapRows>>>>,
     guesses: Cell<u32>,
     questions: Cell<u32>,
+    /// How many more questions the ledgers answer.
+    patience: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
 }
 
@@ -116,6 +119,7 @@ impl Deployment {
             ledgers: RefCell::default(),
             guesses: Cell::new(0),
             questions: Cell::new(0),
+            patience: Cell::new(u32::MAX),
             tasks: RefCell::default(),
             time,
         })
@@ -278,9 +282,26 @@ impl Deployment {
         read(answer.await).await
     }
 
+    /// Changes a session's settings, as its route would.
+    pub fn change_session(&self, customer: &Customer, session: &str, change: &Change) {
+        let session_id: SessionId = session.parse().expect("a name");
+        let (tenant, now) = (&customer.tenant, self.time.now());
+        let changed = sessions::update(&self.sql, tenant, &session_id, change, now);
+        let changed = self.time.run(changed).expect("the database works");
+        changed.expect("there is such a session");
+        let forget = Input::Forget { session_id };
+        let forgotten = self.shell(tenant).apply(now, forget);
+        forgotten.expect("the ledger works");
+    }
+
     /// How often the ledgers were asked.
     pub fn questions(&self) -> u32 {
         self.questions.get()
+    }
+
+    /// Makes the ledgers answer so many more questions, and then no more.
+    pub fn silence_ledger_after(&self, questions: u32) {
+        self.patience.set(questions);
     }
 
     /// A tenant's ledger.
@@ -389,6 +410,10 @@ impl Platform for Deployment {
 impl Ledger for Deployment {
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         self.questions.set(self.questions.get() + 1);
+        let Some(left) = self.patience.get().checked_sub(1) else {
+            return Err(LedgerError::Silent);
+        };
+        self.patience.set(left);
         let shell = self.shell(tenant);
         shell
             .ask(&self.time, input)

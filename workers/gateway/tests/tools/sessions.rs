@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use clawless_core::Millis;
+use clawless_core::session::Change;
 use clawless_core::time::Timer;
 use serde_json::{Value, json};
 
@@ -139,9 +140,11 @@ fn a_session_can_switch_tools_off() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now", "sessions_list"]);
     converse(&deployment, &customer, "chat", "hello");
-    deployment
-        .sql
-        .run_script("UPDATE sessions SET tools = '[\"time_now\",\"misbehave\"]'");
+    let narrowed = Change {
+        tools: Some(Some(vec!["time_now".to_owned(), "misbehave".to_owned()])),
+        ..Change::default()
+    };
+    deployment.change_session(&customer, "chat", &narrowed);
     converse(&deployment, &customer, "chat", "hello");
     let asked = asked(&deployment);
     let names = |request: &Value| -> Vec<String> {

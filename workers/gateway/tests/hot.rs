@@ -1,0 +1,312 @@
+//! Hot sessions: what the cache may say and what it must never decide.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected must stop the test"
+)]
+
+mod support;
+
+use std::rc::Rc;
+
+use clawless_core::time::{Clock, Millis, Timer};
+use clawless_edge::incoming::Head;
+use clawless_gateway::authenticate::authenticate;
+use clawless_gateway::sessions;
+use clawless_testkit::provider::{Reply, Step};
+use clawless_testkit::{Fault, Weather};
+use serde_json::{Value, json};
+use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta, read};
+
+/// What the provider was shown last: each message's text.
+fn shown(deployment: &Deployment) -> Vec<String> {
+    let requests = deployment.http.requests();
+    let body: Value =
+        serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON");
+    let messages = body["messages"].as_array().expect("messages");
+    let text = |message: &Value| message["content"].as_str().expect("text").to_owned();
+    messages.iter().map(text).collect()
+}
+
+/// A deployment with a customer, whose session `s` has had a turn: `one`, answered by `Yes.`
+fn hot() -> (Rc<Deployment>, Customer) {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("Yes."));
+    assert_eq!(deployment.say(&customer, "s", "one").status, 200);
+    (deployment, customer)
+}
+
+/// How often the database is asked by a turn that says `two`.
+fn queries(deployment: &Rc<Deployment>, customer: &Customer) -> u32 {
+    let before = deployment.sql.calls();
+    let response = deployment.say(customer, "s", "two");
+    assert_eq!(response.status, 200, "{}", response.body);
+    deployment.sql.calls() - before
+}
+
+/// The routes that change a session.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Create,
+    Update,
+    Reset,
+    Delete,
+    RemoveMessage,
+}
+
+async fn change(
+    deployment: &Rc<Deployment>,
+    customer: &Customer,
+    change: Change,
+    settings: Value,
+) -> Response {
+    let bearer = format!("Bearer {}", customer.key);
+    let json = ("content-type", "application/json");
+    let head = Head::new(
+        "POST",
+        "/v1/sessions",
+        [json, ("authorization", bearer.as_str())],
+    );
+    let caller = authenticate(&**deployment, &head).await.expect("a caller");
+    let body = async { Ok(settings.to_string().into_bytes()) };
+    let platform = &**deployment;
+    let answer = match change {
+        Change::Create => sessions::create(platform, &caller, &head, body).await,
+        Change::Update => sessions::update(platform, &caller, "s", &head, body).await,
+        Change::Reset => sessions::reset(platform, &caller, "s").await,
+        Change::Delete => sessions::delete(platform, &caller, "s").await,
+        Change::RemoveMessage => {
+            let rows = deployment
+                .sql
+                .rows("SELECT id FROM messages ORDER BY seq, position LIMIT 1");
+            let id = rows[0]["id"].as_str().expect("an id");
+            sessions::remove_message(platform, &caller, "s", id).await
+        }
+    };
+    read(answer).await
+}
+
+/// What is shown to the model of the turn after a change.
+fn after(changed: Change) -> Vec<&'static str> {
+    match changed {
+        Change::Update => vec!["Be brief.", "one", "Yes.", "two"],
+        Change::RemoveMessage => vec!["Yes.", "two"],
+        Change::Create | Change::Reset | Change::Delete => vec!["two"],
+    }
+}
+
+const CHANGES: [Change; 4] = [
+    Change::Update,
+    Change::Reset,
+    Change::Delete,
+    Change::RemoveMessage,
+];
+
+#[test]
+fn fault_18_the_turn_after_a_change_shows_what_is_true_whatever_the_cache_still_says() {
+    for changed in CHANGES {
+        for weather in [
+            Weather::Fine,
+            Weather::Stale,
+            Weather::Down,
+            Weather::Silent,
+        ] {
+            let (deployment, customer) = hot();
+            deployment.kv.set_weather(weather);
+            let settings = json!({"system_prompt": "Be brief."});
+            let response = deployment.run(change(&deployment, &customer, changed, settings));
+            assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
+            assert_eq!(deployment.say(&customer, "s", "two").status, 200);
+            assert_eq!(
+                shown(&deployment),
+                after(changed),
+                "{changed:?} {weather:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_during_a_turn_is_seen_by_the_next_turn() {
+    for changed in CHANGES {
+        for breaks in [false, true] {
+            let (deployment, customer) = hot();
+            let wait = Step::Wait(Millis::from_secs(5));
+            let slow = if breaks {
+                Reply::json(400, "{}").after(wait)
+            } else {
+                answers("Slow.").after(wait)
+            };
+            deployment.http.next(slow);
+            let bearer = format!("Bearer {}", customer.key);
+            let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+            let settings = json!({"system_prompt": "Be brief."});
+            deployment.run(futures_util::future::join(
+                deployment.send(&headers, ask("during").to_string()),
+                async {
+                    let time = &deployment.time;
+                    time.sleep(Millis::from_secs(1)).await;
+                    let response = change(&deployment, &customer, changed, settings).await;
+                    assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
+                },
+            ));
+            assert_eq!(deployment.say(&customer, "s", "two").status, 200);
+            let mut expected = after(changed);
+            let kept = matches!(changed, Change::Update | Change::RemoveMessage) && !breaks;
+            if kept {
+                let end = expected.len() - 1;
+                expected.splice(end..end, ["during", "Slow."]);
+            }
+            assert_eq!(shown(&deployment), expected, "{changed:?} {breaks}");
+        }
+    }
+}
+
+#[test]
+fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
+    for changed in CHANGES {
+        let (deployment, customer) = hot();
+        // The look-ups go well; the change is done, and its answer lost.
+        let look_ups = match changed {
+            Change::Create | Change::Update => 1,
+            Change::Reset | Change::Delete | Change::RemoveMessage => 2,
+        };
+        let lost = std::iter::once(Some(Fault::After(Fault::LOST)));
+        let plan = std::iter::repeat_n(None, look_ups).chain(lost);
+        deployment.sql.plan(plan);
+        let settings = json!({"system_prompt": "Be brief."});
+        let response = deployment.run(change(&deployment, &customer, changed, settings));
+        assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
+        assert_eq!(deployment.say(&customer, "s", "two").status, 200);
+        assert_eq!(shown(&deployment), after(changed), "{changed:?}");
+    }
+}
+
+#[test]
+fn a_change_after_which_nobody_reaches_the_ledger_is_seen_by_the_next_turn() {
+    for changed in CHANGES {
+        let (deployment, customer) = hot();
+        // The ledger hears that the change begins, and not that it is done.
+        deployment.silence_ledger_after(2);
+        let settings = json!({"system_prompt": "Be brief."});
+        let response = deployment.run(change(&deployment, &customer, changed, settings));
+        assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
+        deployment.silence_ledger_after(u32::MAX);
+        assert_eq!(deployment.say(&customer, "s", "two").status, 200);
+        assert_eq!(shown(&deployment), after(changed), "{changed:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let wait = Step::Wait(Millis::from_secs(5));
+    deployment.http.next(answers("Yes.").after(wait));
+    deployment.http.always(answers("Yes."));
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let settings = json!({"id": "s", "system_prompt": "Be brief."});
+    deployment.run(futures_util::future::join(
+        deployment.send(&headers, ask("one").to_string()),
+        async {
+            deployment.time.sleep(Millis::from_secs(1)).await;
+            let response = change(&deployment, &customer, Change::Create, settings).await;
+            assert_eq!(response.status, 200, "{}", response.body);
+        },
+    ));
+    // Of two turns the second would believe a copy that the first one made.
+    for text in ["two", "three"] {
+        assert_eq!(deployment.say(&customer, "s", text).status, 200);
+        assert_eq!(shown(&deployment)[..2], ["Be brief.", "one"]);
+    }
+}
+
+#[test]
+fn a_copy_is_used_for_five_minutes() {
+    let (deployment, customer) = hot();
+    deployment.time.advance(Millis::from_secs(299));
+    // The key's record, which is remembered for half a minute, and the commit.
+    assert_eq!(queries(&deployment, &customer), 2);
+    deployment.time.advance(Millis::from_secs(300));
+    assert_eq!(queries(&deployment, &customer), 4);
+    assert_eq!(
+        shown(&deployment),
+        ["one", "Yes.", "two", "Yes.", "two"],
+        "the same from the database"
+    );
+}
+
+#[test]
+fn a_session_that_has_expired_is_not_shown_from_its_copy() {
+    let (deployment, customer) = hot();
+    let expiry = json!({"ttl": 60});
+    deployment.run(change(&deployment, &customer, Change::Update, expiry));
+    deployment.say(&customer, "s", "two");
+    assert_eq!(queries(&deployment, &customer), 1, "it is hot");
+    deployment.time.advance(Millis::from_secs(61));
+    deployment.say(&customer, "s", "anew");
+    assert_eq!(shown(&deployment), ["anew"]);
+}
+
+#[test]
+fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
+    let (deployment, customer) = hot();
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let writes = deployment.kv.writes();
+    deployment.http.next(Reply::reads(&[&delta("Half")]));
+    let broken = deployment.chat_with(&headers, &ask_streamed("breaks").to_string());
+    assert!(!broken.is_done());
+    assert_eq!(deployment.kv.writes(), writes);
+    // The look-up and the history go well.
+    let refused = std::iter::repeat_n(Some(Fault::Before(Fault::LOST)), 5);
+    let plan = [None, None].into_iter().chain(refused);
+    deployment.sql.plan(plan);
+    assert_eq!(deployment.say(&customer, "s", "waits").status, 200);
+    assert_eq!(deployment.kv.writes(), writes);
+    deployment.ring(&customer.tenant);
+    deployment.say(&customer, "s", "two");
+    let all = ["one", "Yes.", "breaks", "Half", "waits", "Yes.", "two"];
+    assert_eq!(shown(&deployment), all);
+    assert_eq!(deployment.kv.writes(), writes + 1);
+}
+
+#[test]
+fn a_model_with_a_wider_window_is_shown_what_a_copy_for_a_narrower_one_left_out() {
+    let providers = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
+        "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":131072}]}]"#;
+    let deployment = Deployment::offering(providers);
+    let customer = deployment.customer();
+    deployment.http.always(answers("Yes."));
+    // Four times what is ever read for `small`.
+    let long = "word ".repeat(1600);
+    for _ in 0..12 {
+        deployment.say(&customer, "s", &long);
+        deployment.time.advance(Millis::from_secs(60));
+    }
+    let copied = deployment.kv.keys().len();
+    assert!(copied > 0, "{copied}");
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let mut body = ask("two");
+    body["model"] = json!("large");
+    let response = deployment.chat_with(&headers, &body.to_string());
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert_eq!(shown(&deployment).len(), 25);
+    assert!(!response.headers.contains_key("x-clawless-history-dropped"));
+}
+
+#[test]
+fn fault_18_a_cache_that_says_nothing_holds_a_turn_up_for_a_second_at_most() {
+    let (deployment, customer) = hot();
+    deployment.kv.set_weather(Weather::Silent);
+    let before = deployment.time.now();
+    assert_eq!(queries(&deployment, &customer), 3);
+    // A second for the read, and one after the answer for the write.
+    let waited = deployment.time.now().since(before);
+    assert!(waited <= Millis::from_secs(2), "{waited:?}");
+    assert_eq!(shown(&deployment), ["one", "Yes.", "two"]);
+}
