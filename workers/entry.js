@@ -31,7 +31,7 @@ const BODY = JSON.stringify({
   },
 });
 
-/** Ends one request each, of all that are being served. */
+/** Ends one request or batch each, of all that are being served. */
 const serving = new Set();
 
 addEventListener("error", ({ error }) => {
@@ -40,15 +40,27 @@ addEventListener("error", ({ error }) => {
 
 export default class extends Built {
   async fetch(request) {
-    const { promise: death, reject: fail } = Promise.withResolvers();
-    serving.add(fail);
     try {
-      return await Promise.race([super.fetch(request), death]);
+      return await alive(() => super.fetch(request));
     } catch (error) {
       return refuse(request, this.env, error);
-    } finally {
-      serving.delete(fail);
     }
+  }
+
+  /** The queue brings again what died. */
+  queue(batch) {
+    return alive(() => super.queue(batch));
+  }
+}
+
+/** Does something that may die; then it fails at once. */
+async function alive(work) {
+  const { promise: death, reject: fail } = Promise.withResolvers();
+  serving.add(fail);
+  try {
+    return await Promise.race([work(), death]);
+  } finally {
+    serving.delete(fail);
   }
 }
 

@@ -23,7 +23,8 @@ process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
  * Options for one Worker: its wrangler configuration, with the modules of the
  * bundle that is under test. `objectsOf` names the Worker whose Durable Objects
  * it shall use in place of its own; `services` are further bindings
- * to Workers, and `flags` compatibility flags; `clockAheadMs` puts test-clock.mjs in front.
+ * to Workers, and `flags` compatibility flags; `clockAheadMs` puts test-clock.mjs in front. Of several
+ * gateways the one without a `name` of its own gets what the queues bring.
  */
 export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs, services = {}, flags = [] } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
@@ -43,6 +44,8 @@ export function workerOptions(worker, { name, vars = {}, without = [], build = B
     serviceBindings: { ...kept(rest.serviceBindings), ...services },
     durableObjects: Object.fromEntries(objects),
     ratelimits: kept(rest.ratelimits),
+    queueProducers: kept(rest.queueProducers),
+    queueConsumers: name === undefined || name === `clawless-${worker}` ? rest.queueConsumers : {},
     // Straight into the Worker: no proxy of the tools between a test and the answer.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };

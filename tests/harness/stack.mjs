@@ -144,6 +144,21 @@ class Stack {
     return (await worker.scheduled({ cron: "17 * * * *" })).outcome;
   }
 
+  /** Puts a text into the queue of messages between sessions. */
+  async post(body) {
+    const queue = await this.#runtime.getQueueProducer("SENDS", this.#names[0]);
+    await queue.send(body, { contentType: "text" });
+  }
+
+  /** Brings these texts to the gateway as a queue does, in one batch; gives what the queue is told: `{ acked, again }`, by position. */
+  async bring(bodies, queue = "clawless-sends") {
+    const worker = await this.#runtime.getWorker(this.#names[0]);
+    const messages = bodies.map((body, at) => ({ id: String(at), timestamp: new Date(), attempts: 1, body }));
+    const { outcome, explicitAcks, retryMessages } = await worker.queue(queue, messages);
+    if (outcome !== "ok") throw new Error(`the batch ended with ${outcome}`);
+    return { acked: explicitAcks.map(Number).sort(), again: retryMessages.map(({ msgId }) => Number(msgId)).sort() };
+  }
+
   /** Takes a tenant's ledger out of memory. */
   evict(tenant) {
     return this.#runtime.unsafeEvictDurableObject(this.#names[0], "TenantLedger", { name: tenant });

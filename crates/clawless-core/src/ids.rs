@@ -98,6 +98,11 @@ id! {
 }
 
 id! {
+    /// A message from one session to another.
+    SendId, "snd_"
+}
+
+id! {
     /// An operator's token for the admin API (never the token itself).
     AdminTokenId, "adm_"
 }

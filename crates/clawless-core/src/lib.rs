@@ -21,6 +21,7 @@ pub mod model;
 pub mod money;
 pub mod rounds;
 pub mod routing;
+pub mod sending;
 pub mod session;
 pub mod signing;
 pub mod tenant;
@@ -32,7 +33,8 @@ pub use chat::{ChatCompletionRequest, ChatCompletionResponse, FinishReason, Mess
 pub use entropy::Entropy;
 pub use error::{ApiError, ErrorCode};
 pub use ids::{
-    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId,
+    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SendId, SessionId, TenantId,
+    ToolExecutionId,
 };
 pub use llm::{LlmProvider, LlmRequest, LlmResponse};
 pub use money::{MicroDollars, Provenance, Tokens};

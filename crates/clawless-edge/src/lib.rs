@@ -12,6 +12,7 @@ pub mod incoming;
 pub mod kv;
 pub mod ledger;
 pub mod logging;
+pub mod queue;
 pub mod routes;
 pub mod time;
 pub mod worker_entry;

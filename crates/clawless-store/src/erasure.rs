@@ -9,6 +9,9 @@ use crate::ports::{Sql, SqlError};
 use crate::statement::{SqlText, statements};
 
 statements! {
+    SENDS = "
+        DELETE FROM sends WHERE tenant_id = ?1 AND rowid IN
+          (SELECT rowid FROM sends WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
     TOOL_EXECUTIONS = "
         DELETE FROM tool_executions WHERE tenant_id = ?1 AND rowid IN
           (SELECT rowid FROM tool_executions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
@@ -32,7 +35,8 @@ statements! {
 }
 
 /// The order: whatever refers to another goes before it.
-const ORDER: [SqlText; 6] = [
+const ORDER: [SqlText; 7] = [
+    SENDS,
     TOOL_EXECUTIONS,
     TURNS,
     SESSIONS,

@@ -34,6 +34,8 @@ repositories! {
     pub mod messages;
     /// Receipts of the ledger.
     pub mod receipts;
+    /// Messages from session to session.
+    pub mod sends;
     /// Sessions.
     pub mod sessions;
     /// Tenants.

@@ -2,7 +2,7 @@
 
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::Millis;
-use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyKind, Tenant};
+use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyId, KeyKind, Tenant, TenantId};
 use clawless_edge::incoming::{Authorization, Head};
 use clawless_store::api_keys;
 
@@ -35,7 +35,24 @@ pub async fn authenticate<P: Platform>(platform: &P, head: &Head) -> Result<Call
     if !record.is_usable(now) {
         return Err(incorrect());
     }
-    Ok(Caller::new(tenant, record, digest))
+    Ok(Caller::new(tenant, record, Some(digest)))
+}
+
+/// A caller on whose behalf something is done later: the key that asked for it, as it is now.
+///
+/// # Errors
+/// 401 where the key is gone or no longer usable, 503 where storage does not answer.
+pub async fn of_key<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    key: &KeyId,
+) -> Result<Caller, ApiError> {
+    let found = api_keys::find_with_tenant(platform.sql(), tenant, key).await?;
+    let (record, tenant) = found.ok_or_else(incorrect)?;
+    if !record.is_usable(platform.time().now()) {
+        return Err(incorrect());
+    }
+    Ok(Caller::new(tenant, record, None))
 }
 
 /// Reads a caller's records again, after the ledger has called them stale.
@@ -43,13 +60,15 @@ pub async fn authenticate<P: Platform>(platform: &P, head: &Head) -> Result<Call
 /// # Errors
 /// 401 where the key is gone or no longer usable, 503 where storage does not answer.
 pub async fn reread<P: Platform>(platform: &P, caller: &Caller) -> Result<Caller, ApiError> {
-    let digest = caller.digest();
+    let Some(digest) = caller.digest() else {
+        return of_key(platform, &caller.tenant().id, &caller.key().id).await;
+    };
     platform.memory().forget_key(digest);
     let (record, tenant) = read(platform, digest).await?.ok_or_else(incorrect)?;
     if !record.is_usable(platform.time().now()) {
         return Err(incorrect());
     }
-    Ok(Caller::new(tenant, record, digest))
+    Ok(Caller::new(tenant, record, Some(digest)))
 }
 
 /// Looks a key up in storage, unless its address has guessed too often. Only wrong guesses count,

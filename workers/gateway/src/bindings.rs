@@ -8,6 +8,7 @@ use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
 use clawless_edge::http::EdgeHttp;
 use clawless_edge::kv::EdgeKv;
+use clawless_edge::queue::EdgeQueue;
 use clawless_edge::time::EdgeTime;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use worker::{Context, Env};
@@ -72,6 +73,7 @@ pub struct Bindings {
     kv: OnceCell<Cache>,
     http: EdgeHttp,
     ledger: RemoteLedger,
+    queue: EdgeQueue,
     memory: Rc<Memory>,
 }
 
@@ -101,6 +103,7 @@ impl Bindings {
             kv: OnceCell::new(),
             http: EdgeHttp::new(&env),
             ledger: RemoteLedger::new(&env),
+            queue: EdgeQueue::new(&env),
             memory: MEMORY.with(Rc::clone),
             env,
             context,
@@ -161,6 +164,7 @@ impl Platform for Bindings {
     type Time = EdgeTime;
     type Entropy = EdgeEntropy;
     type Ledger = RemoteLedger;
+    type Queue = EdgeQueue;
 
     fn sql(&self) -> &Database {
         let open = || ported(D1::new(self.env.d1(DB).ok()));
@@ -186,6 +190,10 @@ impl Platform for Bindings {
 
     fn ledger(&self) -> &RemoteLedger {
         &self.ledger
+    }
+
+    fn queue(&self) -> &EdgeQueue {
+        &self.queue
     }
 
     fn memory(&self) -> &Memory {

@@ -10,12 +10,13 @@ use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
 pub struct Caller {
     tenant: Tenant,
     key: ApiKey,
-    digest: KeyDigest,
+    /// The key's digest, where it came with the request.
+    digest: Option<KeyDigest>,
 }
 
 impl Caller {
     /// A caller whose key was found and is usable.
-    pub(crate) const fn new(tenant: Tenant, key: ApiKey, digest: KeyDigest) -> Self {
+    pub(crate) const fn new(tenant: Tenant, key: ApiKey, digest: Option<KeyDigest>) -> Self {
         Self {
             tenant,
             key,
@@ -23,8 +24,8 @@ impl Caller {
         }
     }
 
-    /// The digest by which the key was found.
-    pub(crate) const fn digest(&self) -> KeyDigest {
+    /// The digest by which the key was found, if that is how.
+    pub(crate) const fn digest(&self) -> Option<KeyDigest> {
         self.digest
     }
 

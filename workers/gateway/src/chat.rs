@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionRequest, check_session_id};
 use clawless_core::ledger::EndpointClass;
+use clawless_core::sending::Lineage;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
 use clawless_edge::answer::Answer;
 use clawless_edge::incoming::Head;
@@ -64,6 +65,7 @@ pub async fn create<P: Platform>(
             started,
             repeatable,
             claimed_at: None,
+            lineage: Lineage::default(),
         },
         departure.boxed_local(),
     )

@@ -128,6 +128,10 @@ fn refusal(error: CommitError) -> ApiError {
             ErrorCode::Conflict,
             "The session was reset while its turn ran; the turn is not stored.",
         ),
+        CommitError::TakenOver => ApiError::new(
+            ErrorCode::Conflict,
+            "Another try has the message that this turn answers; the turn is not stored.",
+        ),
         CommitError::TooLarge { position } => ApiError::new(
             ErrorCode::InvalidValue,
             format!("Message {position} of this turn is too long to be stored in a session."),
@@ -181,6 +185,7 @@ fn new_turn<P: Platform>(
         stored_tokens: said.plus(Tokens::new(outcome.usage.completion_tokens)),
         messages: messages.collect(),
         executions: outcome.executions().to_vec(),
+        send: turn.lineage.send.clone(),
         created_at: turn.started,
         kept: None,
     })

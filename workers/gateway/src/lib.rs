@@ -2,7 +2,8 @@
 //!
 //! A request goes through the stages in this order, each a module of its own:
 //! [`authenticate`] → parse ([`clawless_core::chat`]) → [`route`] → [`admit`] → [`prepare`] →
-//! [`call`] → [`relay`] → [`commit`] → [`settle`]. [`router`] is the table of contents.
+//! [`call`] → [`relay`] → [`commit`] → [`settle`]. [`router`] is the table of contents; [`sends`] is
+//! the other way in, for what sessions tell each other.
 
 pub mod admit;
 pub mod allowance;
@@ -33,6 +34,7 @@ pub mod resume;
 pub mod rounds;
 pub mod route;
 pub mod router;
+pub mod sends;
 pub mod sessions;
 pub mod settle;
 pub mod tools;
@@ -40,10 +42,13 @@ pub mod turn;
 
 use clawless_core::Clock;
 use clawless_edge::d1::D1;
+use clawless_edge::queue::EdgeQueue;
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
 pub use ledger::TenantLedger;
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
+use worker::{
+    Context, Env, MessageBatch, Request, Response, ScheduleContext, ScheduledEvent, event,
+};
 
 /// Every request comes in here.
 #[event(fetch)]
@@ -55,11 +60,20 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     worker_entry::start_logging(&env);
-    let database = D1::new(env.d1(bindings::DB).ok());
-    if let Err(error) = housekeeping::clean(&database, EdgeTime.now()).await {
+    let (database, queue) = (D1::new(env.d1(bindings::DB).ok()), EdgeQueue::new(&env));
+    if let Err(error) = housekeeping::clean(&database, &queue, EdgeTime.now()).await {
         tracing::error!(
             internal = error.internal(),
             "the housekeeping waits for the next hour"
         );
     }
+}
+
+/// What the queue brings: messages from session to session. Each is answered for by itself; an error
+/// would be a panic.
+#[event(queue)]
+async fn queue(batch: MessageBatch<String>, env: Env, context: Context) -> worker::Result<()> {
+    worker_entry::start_logging(&env);
+    sends::receive(&batch, env, context).await;
+    Ok(())
 }

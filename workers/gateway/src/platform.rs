@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::time::Timer;
 use clawless_core::{Clock, Entropy};
+use clawless_edge::queue::Queue;
 use clawless_llm::Http;
 use clawless_store::{Kv, Sql};
 use futures_util::future::LocalBoxFuture;
@@ -31,6 +32,8 @@ pub trait Platform: 'static {
     type Entropy: Entropy;
     /// The tenants' ledgers.
     type Ledger: Ledger;
+    /// The queue of messages between sessions.
+    type Queue: Queue;
 
     /// The relational database.
     fn sql(&self) -> &Self::Sql;
@@ -44,6 +47,8 @@ pub trait Platform: 'static {
     fn entropy(&self) -> &Self::Entropy;
     /// The tenants' ledgers.
     fn ledger(&self) -> &Self::Ledger;
+    /// The queue of messages between sessions.
+    fn queue(&self) -> &Self::Queue;
     /// What this isolate remembers.
     fn memory(&self) -> &Memory;
     /// Counts a wrong API key against an address; `false` once it has guessed too many.

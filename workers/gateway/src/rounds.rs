@@ -192,8 +192,10 @@ impl<'a, P: Platform> Loop<'a, P> {
         let visit = Visit {
             platform: self.platform,
             tenant: &self.turn.tenant,
+            key: &self.turn.key,
             session: self.turn.session.as_ref().map(|session| &session.id),
             request: &self.turn.request_id,
+            lineage: &self.turn.lineage,
         };
         let enough = (!run).then_some(ENOUGH);
         let executing = execute(&visit, &self.turn.toolbox, calls, enough);

@@ -14,6 +14,7 @@ use clawless_core::ledger::{RateHeaders, Ticket};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::rounds::Rounds;
+use clawless_core::sending::Lineage;
 use clawless_core::{
     ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
     ToolExecution,
@@ -58,6 +59,8 @@ pub struct Order {
     pub repeatable: Option<Repeatable>,
     /// Since when it is the one that is carried out, of all that are the same.
     pub claimed_at: Option<Timestamp>,
+    /// How it came about.
+    pub lineage: Lineage,
 }
 
 impl Order {
@@ -102,6 +105,8 @@ pub struct Turn {
     form: Form,
     /// Whether its client wants a padding that its stream does not have.
     wants_obfuscation: bool,
+    /// How it came about.
+    pub lineage: Lineage,
     /// What its answer is kept under, where it may be asked for again.
     pub repeatable: Option<Repeatable>,
     /// The longest answer that is reserved for, each.
@@ -207,6 +212,7 @@ impl Turn {
             toolbox,
             form,
             wants_obfuscation: order.request.include_obfuscation,
+            lineage: order.lineage,
             repeatable: order.repeatable,
             started: order.started,
             max_tokens_out: admission.grant.max_tokens_out,

@@ -401,7 +401,7 @@ fn after_a_day_an_answer_is_forgotten_and_its_row_goes() {
     headers.send(&deployment, &ask("Hi"));
     let clean = || {
         let now = deployment.time.now();
-        let cleaned = deployment.run(housekeeping::clean(&deployment.sql, now));
+        let cleaned = deployment.run(housekeeping::clean(&deployment.sql, &*deployment, now));
         cleaned.expect("cleaned");
         deployment.sql.count("SELECT count(*) FROM idempotency")
     };

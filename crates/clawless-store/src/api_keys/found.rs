@@ -4,7 +4,7 @@ use clawless_core::keys::KeyDigest;
 use clawless_core::{ApiKey, KeyId, KeyKind, Tenant, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::{FIND, FIND_BY_DIGEST_ACROSS_TENANTS, LIST};
+use super::{FIND, FIND_BY_DIGEST_ACROSS_TENANTS, FIND_WITH_TENANT, LIST};
 use crate::ports::{Sql, SqlError};
 use crate::row;
 use crate::tenants::TenantRow;
@@ -94,9 +94,21 @@ pub async fn find_by_digest_across_tenants(
 ) -> Result<Option<(ApiKey, Tenant)>, SqlError> {
     let find = FIND_BY_DIGEST_ACROSS_TENANTS.with([digest.into()]);
     let rows: Vec<FoundRow> = sql.query(find).await?;
-    let Some(found) = rows.into_iter().next() else {
-        return Ok(None);
-    };
+    rows.into_iter().next().map(both).transpose()
+}
+
+/// The key of this id beside its tenant. What it may do is judged as above.
+pub async fn find_with_tenant(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &KeyId,
+) -> Result<Option<(ApiKey, Tenant)>, SqlError> {
+    let find = FIND_WITH_TENANT.with([tenant.into(), id.into()]);
+    let rows: Vec<FoundRow> = sql.query(find).await?;
+    rows.into_iter().next().map(both).transpose()
+}
+
+fn both(found: FoundRow) -> Result<(ApiKey, Tenant), SqlError> {
     let tenant = Tenant::try_from(found.tenant)?;
     let key = ApiKey {
         id: found.key_id,
@@ -110,7 +122,7 @@ pub async fn find_by_digest_across_tenants(
         version: found.key_version,
         created_at: found.key_created_at,
     };
-    Ok(Some((key, tenant)))
+    Ok((key, tenant))
 }
 
 /// The key, if the tenant has one of this id.

@@ -4,7 +4,7 @@ mod changes;
 mod found;
 
 pub use changes::{insert, mint, note_uses, revoke, rotate};
-pub use found::{StoredKey, find, find_by_digest_across_tenants, list};
+pub use found::{StoredKey, find, find_by_digest_across_tenants, find_with_tenant, list};
 
 use crate::statement::statements;
 
@@ -17,6 +17,14 @@ statements! {
                k.created_at AS key_created_at
         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
         WHERE k.digest = ?1";
+    FIND_WITH_TENANT = "
+        SELECT t.id, t.name, t.tier, t.status, t.settings, t.version, t.created_at, t.updated_at,
+               k.id AS key_id, k.kind AS key_kind, k.name AS key_name, k.scopes AS key_scopes,
+               k.allowed_origins AS key_allowed_origins, k.expires_at AS key_expires_at,
+               k.revoked_at AS key_revoked_at, k.version AS key_version,
+               k.created_at AS key_created_at
+        FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
+        WHERE k.tenant_id = ?1 AND k.id = ?2 AND t.id = ?1";
     FIND = "
         SELECT tenant_id, id, kind, name, scopes, allowed_origins, expires_at, revoked_at,
                successor_id, last_used_at, version, created_at

@@ -1,7 +1,8 @@
 //! What a statement's parameter can be.
 
 use clawless_core::ids::{
-    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SessionId, TenantId, ToolExecutionId,
+    AdminTokenId, AuditId, KeyId, MessageId, RequestId, SendId, SessionId, TenantId,
+    ToolExecutionId,
 };
 use clawless_core::keys::KeyDigest;
 use clawless_core::session::Head;
@@ -121,6 +122,7 @@ from_id!(
     KeyId,
     MessageId,
     RequestId,
+    SendId,
     SessionId,
     TenantId,
     ToolExecutionId

@@ -79,6 +79,10 @@ pub enum CommitError {
     /// forgotten.
     #[error("the session was emptied")]
     Emptied,
+    /// The message that the turn answers is not its to answer any more: another try has it, or it
+    /// came to its end.
+    #[error("the message was taken over")]
+    TakenOver,
     /// There is no such session.
     #[error("the session is not there")]
     SessionGone,
@@ -129,6 +133,9 @@ pub async fn commit(
             head: stored.head,
             repeated: true,
         });
+    }
+    if matches!(&failure.kind, SqlErrorKind::Constraint(which) if crate::sends::is_taken_over(which)) {
+        return Err(CommitError::TakenOver);
     }
     match crate::sessions::find_even_expired(sql, tenant, &turn.session).await? {
         None => Err(CommitError::SessionGone),

@@ -4,8 +4,8 @@ use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::json::Json;
 use clawless_core::session::Head;
 use clawless_core::{
-    ErrorCode, KeyId, MessageId, MicroDollars, Provenance, RequestId, SessionId, Timestamp, Tokens,
-    ToolExecution,
+    ErrorCode, KeyId, MessageId, MicroDollars, Provenance, RequestId, SendId, SessionId, Timestamp,
+    Tokens, ToolExecution,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,9 @@ pub struct NewTurn {
     /// What server tools did in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub executions: Vec<ToolExecution>,
+    /// The message that it answers, which comes to its end with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<SendId>,
     /// When the request came in.
     pub created_at: Timestamp,
     /// The answer to whoever asks the same again, where the request has an idempotency key.

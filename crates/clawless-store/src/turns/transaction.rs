@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ports::Value;
 use crate::statement::Statement;
-use crate::tool_executions;
+use crate::{sends, tool_executions};
 
 /// How many messages `INSERT_MESSAGES` takes.
 const GROUP: usize = 8;
@@ -46,6 +46,9 @@ pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, Co
         statements.push(INSERT_MESSAGE.with_all(rows(single)));
     }
     statements.extend(tool_executions::insertion(tenant, &turn.executions)?);
+    if let Some(send) = &turn.send {
+        statements.push(sends::ending(tenant, send, turn));
+    }
     let kept = turn.kept.as_ref();
     statements.extend(kept.map(|kept| kept.statement(tenant, &turn.request)));
     Ok(statements)

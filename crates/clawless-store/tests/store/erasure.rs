@@ -13,6 +13,7 @@ fn rows(world: &World, tenant: &str) -> i64 {
         world.database.count(&sql)
     };
     let tables = [
+        "sends",
         "sessions",
         "turns",
         "messages",
@@ -36,7 +37,11 @@ fn fill(world: &World) {
              VALUES ('{tenant}', 'tex_{tenant}', 'req_1', 'c', 't', '', 'failed', '', 1, 1);
              INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest,
                                       request_id, state, created_at, deadline, expires_at)
-             VALUES ('{tenant}', 'k', 'r', 'i', '{digest}', 'req_1', 'running', 1, 1, 1);",
+             VALUES ('{tenant}', 'k', 'r', 'i', '{digest}', 'req_1', 'running', 1, 1, 1);
+             INSERT INTO sends (tenant_id, id, session_id, key_id, origin, digest, path, hops,
+                                message, state, created_at, updated_at)
+             SELECT tenant_id, 'snd_1', 'one', id, 'req_1', '{digest}', '[]', 1, 'hello', 'queued', 1, 1
+             FROM api_keys WHERE tenant_id = '{tenant}';",
             digest = "0".repeat(64),
         ));
     }

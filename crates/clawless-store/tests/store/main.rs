@@ -19,6 +19,7 @@ mod message_list;
 mod migrations;
 mod receipts;
 mod retrying;
+mod sends;
 mod session_changes;
 mod session_list;
 mod sessions;

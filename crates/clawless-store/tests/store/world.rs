@@ -106,6 +106,7 @@ impl World {
                 self.message(Role::Assistant, &format!("re: {text}")),
             ],
             executions: Vec::new(),
+            send: None,
             created_at: self.clock.now(),
             kept: None,
         }

@@ -19,6 +19,8 @@ registry! {
     sessions_history::SessionsHistory,
     /// The tenant's sessions.
     sessions_list::SessionsList,
+    /// A message to another session.
+    sessions_send::SessionsSend,
     /// The present moment.
     time_now::TimeNow,
 }

@@ -1,7 +1,8 @@
 //! What a tool is.
 
+use clawless_core::sending::Lineage;
 use clawless_core::time::Millis;
-use clawless_core::{RequestId, Scope, SessionId, TenantId};
+use clawless_core::{KeyId, RequestId, Scope, SessionId, TenantId};
 use clawless_store::SqlError;
 use garde::Validate;
 use serde::Serialize;
@@ -40,10 +41,14 @@ pub struct Visit<'a, P> {
     pub platform: &'a P,
     /// Whose turn it is; a tool sees nothing of anybody else.
     pub tenant: &'a TenantId,
+    /// The key that asked for the turn.
+    pub key: &'a KeyId,
     /// The session in which the turn runs, if any.
     pub session: Option<&'a SessionId>,
     /// The request that the turn answers.
     pub request: &'a RequestId,
+    /// How the turn came about.
+    pub lineage: &'a Lineage,
 }
 
 /// A tool gave no result. The text is told to the model.

@@ -224,6 +224,7 @@ impl Platform for Isolate {
     type Time = VirtualTime;
     type Entropy = SeededEntropy;
     type Ledger = FaultyLedger;
+    type Queue = Deployment;
 
     fn sql(&self) -> &FaultySql {
         &self.gateway.sql
@@ -247,6 +248,10 @@ impl Platform for Isolate {
 
     fn ledger(&self) -> &FaultyLedger {
         &self.gateway.ledger
+    }
+
+    fn queue(&self) -> &Deployment {
+        &self.gateway.shared.deployment
     }
 
     fn memory(&self) -> &Memory {

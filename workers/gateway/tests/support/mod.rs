@@ -14,6 +14,7 @@ use std::task::Poll;
 
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::{Input, Output, Write};
+use clawless_core::sending::Errand;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
 use clawless_core::time::{Millis, Timer};
@@ -22,6 +23,7 @@ use clawless_core::{
 };
 use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
+use clawless_edge::queue::{Queue, QueueError};
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::config::{Config, Variables};
 use clawless_gateway::ledger::shell::{Rows, Shell};
@@ -29,11 +31,12 @@ use clawless_gateway::ledger::work::{WorkError, work_off};
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
+use clawless_gateway::sends::{Verdict, deliver};
 use clawless_gateway::{chat, resume};
 use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
-use futures_util::future::{LocalBoxFuture, join_all, pending, select};
+use futures_util::future::{Either, LocalBoxFuture, join_all, pending, select};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
@@ -62,6 +65,10 @@ pub struct Deployment {
     /// How many more questions the ledgers answer.
     patience: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    /// What the queue holds.
+    pub posted: RefCell<Vec<Errand>>,
+    /// Whether it takes nothing.
+    pub is_queue_down: Cell<bool>,
 }
 
 /// A tenant of a deployment, with one key.
@@ -121,6 +128,8 @@ impl Deployment {
             questions: Cell::new(0),
             patience: Cell::new(u32::MAX),
             tasks: RefCell::default(),
+            posted: RefCell::default(),
+            is_queue_down: Cell::default(),
             time,
         })
     }
@@ -226,16 +235,60 @@ impl Deployment {
 
     /// Sends a chat request, and kills the Worker a second later.
     pub fn abandon_with(self: &Rc<Self>, headers: &[(&str, &str)], body: &Value) {
-        let request = pin!(self.send(headers, body.to_string()));
-        let death = pin!(self.time.sleep(Millis::from_secs(1)));
+        self.kill_in(1, self.send(headers, body.to_string()));
+    }
+
+    /// Does something, and kills the Worker with all its tasks so many seconds later.
+    pub fn kill_in(&self, secs: u64, something: impl Future) {
+        let something = pin!(something);
+        let death = pin!(self.time.sleep(Millis::from_secs(secs)));
         let mut tasks = Vec::new();
-        let mut life = select(request, death);
+        let mut life = select(something, death);
         self.time.run(poll_fn(|context| {
             let dead = life.poll_unpin(context).is_ready();
             tasks.append(&mut self.tasks.borrow_mut());
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
             if dead { Poll::Ready(()) } else { Poll::Pending }
         }));
+    }
+
+    /// Says something in a session while the queue brings what is posted to it.
+    pub fn say_with_post(
+        self: &Rc<Self>,
+        customer: &Customer,
+        session: &str,
+        text: &str,
+    ) -> Response {
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-session-id", session),
+        ];
+        let request = pin!(self.send(&headers, ask(text).to_string()));
+        let post = pin!(async {
+            loop {
+                self.time.sleep(Millis::new(200)).await;
+                let posted = self.posted.take();
+                join_all(posted.iter().map(|errand| deliver(self, errand))).await;
+            }
+        });
+        self.run(async {
+            match select(request, post).await {
+                Either::Left((response, _)) => response,
+                Either::Right((never, _)) => never,
+            }
+        })
+    }
+
+    /// Brings what was posted, each once and all at once, and says what the queue is told.
+    pub fn bring(self: &Rc<Self>) -> Vec<Verdict> {
+        let posted = self.posted.take();
+        self.bring_all(&posted)
+    }
+
+    /// Brings these errands at once, and says what the queue is told.
+    pub fn bring_all(self: &Rc<Self>, errands: &[Errand]) -> Vec<Verdict> {
+        self.run(join_all(errands.iter().map(|errand| deliver(self, errand))))
     }
 
     /// One chat request, up to the end of its answer.
@@ -363,6 +416,7 @@ impl Platform for Deployment {
     type Time = VirtualTime;
     type Entropy = SeededEntropy;
     type Ledger = Self;
+    type Queue = Self;
 
     fn sql(&self) -> &SqliteDatabase {
         &self.sql
@@ -388,6 +442,10 @@ impl Platform for Deployment {
         self
     }
 
+    fn queue(&self) -> &Self {
+        self
+    }
+
     fn memory(&self) -> &Memory {
         &self.memory
     }
@@ -403,6 +461,17 @@ impl Platform for Deployment {
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         self.tasks.borrow_mut().push(task);
+    }
+}
+
+/// The queue, in memory; it loses what it is told to lose.
+impl Queue for Deployment {
+    async fn post(&self, errand: &Errand) -> Result<(), QueueError> {
+        if self.is_queue_down.get() {
+            return Err(QueueError("down".to_owned()));
+        }
+        self.posted.borrow_mut().push(errand.clone());
+        Ok(())
     }
 }
 

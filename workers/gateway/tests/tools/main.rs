@@ -7,6 +7,7 @@
 )]
 
 mod rounds;
+mod sends;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
