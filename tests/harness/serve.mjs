@@ -10,10 +10,10 @@ import { startStack } from "./stack.mjs";
 
 /**
  * Starts a stack in its own process group over the folder `persist`; `kill()`
- * ends all of it at once, as a power cut would.
+ * ends all of it at once, as a power cut would. `settings` are those of every tenant.
  */
-export async function startStackProcess({ persist, upstream, tenants, gateways = 1, clockAheadMs }) {
-  const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider(), gateways, clockAheadMs };
+export async function startStackProcess({ persist, upstream, tenants, gateways = 1, clockAheadMs, settings }) {
+  const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider(), gateways, clockAheadMs, settings };
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), JSON.stringify(options)], {
     detached: true,
     stdio: ["ignore", "pipe", "inherit"],
@@ -41,8 +41,9 @@ async function firstJson(output) {
   return new Promise(() => {}); // whoever waits hears of the child's end
 }
 
-async function main({ provider, ...options }) {
+async function main({ provider, settings, ...options }) {
   const stack = await startStack({ ...options, upstream: { provider: () => provider } });
+  if (settings) for (const { tenant_id } of stack.tenants) await stack.set(tenant_id, settings);
   process.stdout.write(`${JSON.stringify({ urls: stack.urls, tenants: stack.tenants })}\n`);
 }
 
