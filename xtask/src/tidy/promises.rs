@@ -3,7 +3,7 @@
 use super::SourceFile;
 
 /// The tables, and how many rows each has.
-const TABLES: [(&str, usize); 2] = [("docs/faults.md", 30), ("docs/attacks.md", 57)];
+const TABLES: [(&str, usize); 2] = [("docs/faults.md", 31), ("docs/attacks.md", 57)];
 
 /// What a row says that names no test.
 const OPEN: &str = "not yet tested";
