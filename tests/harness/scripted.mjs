@@ -34,11 +34,12 @@ const BEFORE = ["a_reset", "a_web_page", "a_web_page_called_a_stream", "an_error
  * - `good`: models that answer as they should;
  * - `tools`: models that make `CALLS`, and, told the results, answer with JSON of what reached them;
  * - `custom`: the same with `CUSTOM`, which one wire has;
- * - `older`: the same with `OLDER`, asked for by `functions`.
+ * - `older`: the same with `OLDER`, asked for by `functions`;
+ * - `acts`: models that ask the server for the time, and then say so. Only `acting_key` has its tools.
  */
 export async function startScripted() {
   const models = new Models();
-  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], older: [] };
+  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], older: [], acts: [] };
   for (const dialect of Object.values(DIALECTS)) {
     const add = (list, name, behaviour) => lists[list].push(models.add(dialect, `${list}-${name}`, behaviour));
     for (const [name, make] of Object.entries(IN_A_STREAM)) add("breaks", name, make(dialect));
@@ -46,6 +47,7 @@ export async function startScripted() {
       add("breaks", "a_cut_within_a_call", events((request) => dialect.calls(request, CALLS).slice(0, -2)));
       add("breaks", "a_cut_after_the_last_call", events((request) => dialect.calls(request, CALLS)));
       add("tools", "two_at_once", callThenAnswer(dialect));
+      add("acts", "time_now", actThenAnswer(dialect));
     }
     for (const name of BEFORE) add("early", name, BEFORE_THE_FIRST_BYTE[name](dialect));
     for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
@@ -63,9 +65,11 @@ export async function startScripted() {
     models.add(platform, "older-call", callInTools(DIALECTS.openai)),
   );
   const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500" } });
+  await stack.set(models.chained.tenant, { tools: ["time_now"] });
   return {
     base_url: `${stack.url}/v1`,
     secret_key: models.alone.key,
+    acting_key: models.chained.key,
     ...lists,
     models,
     stop: () => models.stop(),
@@ -138,6 +142,16 @@ function callInTools(dialect) {
     }
     const calls = [{ id: "call_o1", ...OLDER }];
     return events((asked) => [...dialect.calls(asked, calls), ...dialect.closing(asked, { finish: "tool_calls" })])(request, response);
+  };
+}
+
+function actThenAnswer(dialect) {
+  const call = { id: "call_s1", name: "time_now", input: {} };
+  return (request, response) => {
+    const [told] = Object.values(dialect.results(request.body));
+    if (told === undefined) return events((asked) => [...dialect.calls(asked, [call]), ...dialect.closing(asked, { finish: "tool_calls" })])(request, response);
+    const text = `It is ${JSON.parse(told).utc}.`;
+    return events((asked) => [...dialect.opening(asked, text.match(/.{1,9}/gsu)), ...dialect.closing(asked)])(request, response);
   };
 }
 

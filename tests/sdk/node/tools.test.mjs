@@ -66,3 +66,20 @@ test("the_vercel_ai_sdk_runs_both_tools_by_its_own_loop", () => forEach(async (m
   assert.deepEqual(seen, CALLS);
   assertRoundTrip(text);
 }));
+
+/** What the models of `acts` say once the server has told them the time. */
+const TIME = /^It is \d{4}-\d\d-\d\dT[\d:.]+Z\.$/;
+
+test("openai_node_and_the_vercel_ai_sdk_see_an_ordinary_answer_where_the_server_ran_tools", async () => {
+  assert.equal(gateway.acts.length, 2, "one for each wire that splits calls");
+  for (const model of gateway.acts) {
+    const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.acting_key, maxRetries: 0 });
+    const { choices } = await client.chat.completions.stream({ model, messages: [QUESTION] }).finalChatCompletion();
+    assert.match(choices[0].message.content, TIME);
+    assert.deepEqual([choices[0].finish_reason, choices[0].message.tool_calls ?? []], ["stop", []]);
+    const provider = createOpenAICompatible({ name: "clawless", baseURL: gateway.base_url, apiKey: gateway.acting_key });
+    const answer = streamText({ model: provider.chatModel(model), messages: [QUESTION], maxRetries: 0 });
+    assert.match(await answer.text, TIME);
+    assert.deepEqual([await answer.finishReason, await answer.toolCalls], ["stop", []]);
+  }
+});

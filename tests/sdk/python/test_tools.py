@@ -67,3 +67,18 @@ def test_langchain_accumulates_both_calls_and_gives_their_results_back(scripted,
     assert asked.invalid_tool_calls == []
     said = [ToolMessage(results[call["id"]], tool_call_id=call["id"]) for call in asked.tool_calls]
     assert_round_trip(scripted, results, ask([*messages, asked, *said]).content)
+
+
+def test_both_packages_see_an_ordinary_answer_where_the_server_ran_tools(scripted):
+    for model in scripted["acts"]:
+        client = openai.OpenAI(base_url=scripted["base_url"], api_key=scripted["acting_key"], max_retries=0)
+        with client.chat.completions.stream(model=model, messages=[QUESTION]) as stream:
+            [choice] = stream.get_final_completion().choices
+        assert choice.message.content.startswith("It is 20")
+        assert (choice.finish_reason, choice.message.tool_calls or []) == ("stop", [])
+        chat = ChatOpenAI(model=model, base_url=scripted["base_url"], api_key=scripted["acting_key"], max_retries=0)
+        whole = None
+        for chunk in chat.stream([HumanMessage(QUESTION["content"])]):
+            whole = chunk if whole is None else whole + chunk
+        assert whole.content.startswith("It is 20")
+        assert whole.tool_calls == [] and whole.invalid_tool_calls == []
