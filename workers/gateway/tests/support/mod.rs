@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+mod post;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
@@ -23,7 +25,6 @@ use clawless_core::{
 };
 use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
-use clawless_edge::queue::{Queue, QueueError};
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::config::{Config, Variables};
 use clawless_gateway::ledger::shell::{Rows, Shell};
@@ -31,12 +32,11 @@ use clawless_gateway::ledger::work::{WorkError, work_off};
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
 use clawless_gateway::platform::Platform;
-use clawless_gateway::sends::{Verdict, deliver};
 use clawless_gateway::{chat, resume};
 use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
-use futures_util::future::{Either, LocalBoxFuture, join_all, pending, select};
+use futures_util::future::{LocalBoxFuture, join_all, pending, select};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
@@ -252,45 +252,6 @@ impl Deployment {
         }));
     }
 
-    /// Says something in a session while the queue brings what is posted to it.
-    pub fn say_with_post(
-        self: &Rc<Self>,
-        customer: &Customer,
-        session: &str,
-        text: &str,
-    ) -> Response {
-        let bearer = format!("Bearer {}", customer.key);
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("x-session-id", session),
-        ];
-        let request = pin!(self.send(&headers, ask(text).to_string()));
-        let post = pin!(async {
-            loop {
-                self.time.sleep(Millis::new(200)).await;
-                let posted = self.posted.take();
-                join_all(posted.iter().map(|errand| deliver(self, errand))).await;
-            }
-        });
-        self.run(async {
-            match select(request, post).await {
-                Either::Left((response, _)) => response,
-                Either::Right((never, _)) => never,
-            }
-        })
-    }
-
-    /// Brings what was posted, each once and all at once, and says what the queue is told.
-    pub fn bring(self: &Rc<Self>) -> Vec<Verdict> {
-        let posted = self.posted.take();
-        self.bring_all(&posted)
-    }
-
-    /// Brings these errands at once, and says what the queue is told.
-    pub fn bring_all(self: &Rc<Self>, errands: &[Errand]) -> Vec<Verdict> {
-        self.run(join_all(errands.iter().map(|errand| deliver(self, errand))))
-    }
-
     /// One chat request, up to the end of its answer.
     pub async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
         let request = self.new_request();
@@ -461,17 +422,6 @@ impl Platform for Deployment {
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         self.tasks.borrow_mut().push(task);
-    }
-}
-
-/// The queue, in memory; it loses what it is told to lose.
-impl Queue for Deployment {
-    async fn post(&self, errand: &Errand) -> Result<(), QueueError> {
-        if self.is_queue_down.get() {
-            return Err(QueueError("down".to_owned()));
-        }
-        self.posted.borrow_mut().push(errand.clone());
-        Ok(())
     }
 }
 
