@@ -96,19 +96,22 @@ pub(super) fn run(stage: &Stage, effort: Effort, progress: &Progress) -> Result<
 }
 
 fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparison> {
-    let contestants = stage.contestants();
-    let requests: Vec<_> = contestants
-        .iter()
-        .map(|contestant| {
-            let body = scenario.body.to_string();
-            load::Request::chat(stage.key(), &body, scenario.proof)
-                .with_headers(&contestant.headers)
-        })
-        .collect();
+    let mut contestants = Vec::new();
+    let mut requests = Vec::new();
     // Lets all compile what is hot and open their connections.
-    for (contestant, request) in contestants.iter().zip(&requests) {
+    for contestant in stage.contestants() {
+        let body = scenario.body.to_string();
+        let request = load::Request::chat(stage.key(), &body, scenario.proof)
+            .with_headers(&contestant.headers);
         let few = effort.requests / 4;
-        load::run(contestant.address, request, effort.connections, few)?;
+        match load::run(contestant.address, &request, effort.connections, few) {
+            Ok(_) => {
+                contestants.push(contestant);
+                requests.push(request);
+            }
+            Err(error) if contestant.is_ours => return Err(error),
+            Err(error) => eprintln!("{} is left out here: {error:#}", contestant.name),
+        }
     }
     let mut rounds = Vec::new();
     for round in 0..effort.rounds {

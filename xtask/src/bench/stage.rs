@@ -35,6 +35,8 @@ pub(super) struct Contestant {
     pub(super) pid: u32,
     /// What its requests need beside what all have.
     pub(super) headers: String,
+    /// Whether a request that it cannot answer ends the bench: not where it is somebody else's.
+    pub(super) is_ours: bool,
 }
 
 /// A tenant with a key, and the SQL that made it known.
@@ -89,6 +91,7 @@ impl Stage {
             address: runtime.address,
             pid: runtime.pid(),
             headers: String::new(),
+            is_ours: true,
         };
         let portkey = self.portkey.as_ref().map(|portkey| Contestant {
             name: "Portkey on Node",
@@ -98,6 +101,7 @@ impl Stage {
                 "x-portkey-provider: openai\r\nx-portkey-custom-host: {}/v1",
                 self.upstream.origin()
             ),
+            is_ours: false,
         });
         let both = [
             ours("forward.js", &self.forward),
