@@ -33,6 +33,22 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
     Ok(value)
 }
 
+/// Refuses a text in which a member of an object stands twice, at any depth. Types with named members
+/// refuse that by themselves; maps and free values would keep the last without a word, where another
+/// reader keeps the first.
+///
+/// # Errors
+/// 400 that names the member.
+pub fn refuse_repeated_members(text: &str) -> Result<(), ApiError> {
+    match json::repeated_member(text) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("Invalid value: duplicate field `{path}`.");
+            Err(ApiError::new(ErrorCode::InvalidType, message).param(path))
+        }
+    }
+}
+
 fn malformed(error: &serde_json::Error) -> ApiError {
     ApiError::new(
         ErrorCode::InvalidJson,
@@ -143,5 +159,30 @@ mod tests {
             );
         }
         assert_eq!(text(&[0xff]).expect_err("no UTF-8").status(), 400);
+    }
+    #[test]
+    fn a_member_that_stands_twice_is_refused_at_any_depth_and_in_any_spelling() {
+        for (body, param) in [
+            (r#"{"a":1,"b":2,"a":1}"#, "a"),
+            (r#"{"limits":{"burst":1,"burst":2}}"#, "limits.burst"),
+            (r#"{"a":[{},{"x":null,"\u0078":true}]}"#, "a.x"),
+            (r#"{"a\"":{"b":[]},"a\"" : 1}"#, "a\""),
+            (r#"[{"a":"{","b":["}",{"c":1}],"a":0}]"#, "a"),
+        ] {
+            let error = refuse_repeated_members(body).expect_err(body);
+            let said = (error.status(), error.param.as_deref());
+            assert_eq!(said, (400, Some(param)), "{body}");
+            assert!(error.message.contains("duplicate field"), "{body}");
+        }
+        let good = [
+            r#"{"a":{"x":1.5},"b":{"x":-1}}"#,
+            r#"[1,"a","a",null,{"a":["a","a"]},{"a":"a"}]"#,
+            "5",
+            // No JSON, which whoever reads it will say.
+            r#"}{"a"]"a",""#,
+        ];
+        for body in good {
+            assert!(refuse_repeated_members(body).is_ok(), "{body}");
+        }
     }
 }

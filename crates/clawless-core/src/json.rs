@@ -1,6 +1,7 @@
 //! JSON that is carried and not interpreted, and the checks that untrusted JSON needs before it
 //! is parsed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,53 @@ pub fn is_too_deep(text: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The first member that stands twice in its object, by the names on the way to it. One pass without
+/// recursion; a text that is no JSON may give anything.
+pub fn repeated_member(text: &str) -> Option<String> {
+    /// An object's members so far and the last of them; an array has none.
+    type Level = Option<(BTreeSet<String>, String)>;
+    let (mut levels, mut is_name): (Vec<Level>, _) = (Vec::new(), false);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'{' => {
+                levels.push(Some(Default::default()));
+                is_name = true;
+            }
+            b'[' => levels.push(None),
+            b'}' | b']' => {
+                levels.pop();
+            }
+            b',' => is_name = matches!(levels.last(), Some(Some(_))),
+            b'"' => {
+                let start = at - 1;
+                while let Some(&byte) = bytes.get(at) {
+                    at += 1;
+                    match byte {
+                        b'"' => break,
+                        b'\\' => at += 1,
+                        _ => {}
+                    }
+                }
+                if let (true, Some(Some((seen, last)))) = (is_name, levels.last_mut()) {
+                    // As it is read, not as it is spelt.
+                    let name: String = serde_json::from_str(text.get(start..at)?).ok()?;
+                    name.clone_into(last);
+                    if !seen.insert(name) {
+                        let names = levels.iter().flatten().map(|(_, name)| name.as_str());
+                        return Some(names.collect::<Vec<_>>().join("."));
+                    }
+                    is_name = false;
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]

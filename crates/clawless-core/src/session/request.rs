@@ -125,7 +125,9 @@ pub fn parse_change(body: &[u8], now: Timestamp) -> Result<Change, ApiError> {
 
 fn read(bytes: &[u8]) -> Result<Incoming, ApiError> {
     let text = body::text(bytes)?;
-    body::read(if text.is_empty() { "{}" } else { text })
+    let text = if text.is_empty() { "{}" } else { text };
+    body::refuse_repeated_members(text)?;
+    body::read(text)
 }
 
 /// A name of the client's own. One of the generated form would look like one that we made.
