@@ -1,8 +1,11 @@
-//! `cargo xtask admin`: tenants, their usage, the audit log and the operators' tokens, over the admin
-//! API.
+//! `cargo xtask admin`: tenants, their usage and data, the audit log and the operators' tokens, over
+//! the admin API.
 
+mod data;
 mod show;
 mod tenants;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -34,6 +37,25 @@ enum Order {
         /// How far back [default: this month]
         #[arg(long, value_name = "SPAN")]
         last: Option<Span>,
+    },
+    /// Read a tenant's conversations, for support; each look leaves a line in the audit log
+    #[command(subcommand)]
+    Sessions(data::Sessions),
+    /// Write all that is stored of a tenant into a file, a JSON object a line
+    Export {
+        /// The tenant's id
+        tenant: String,
+        /// The file; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Erase what a tenant's clients said; its settings, keys and receipts stay
+    Erase {
+        /// The tenant's id
+        tenant: String,
+        /// Really do it
+        #[arg(long)]
+        yes: bool,
     },
     /// Show who changed what, newest first
     Audit {
@@ -70,6 +92,9 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments) -> Result<()> {
     match &arguments.order {
         Order::Tenants(order) => tenants::run(order, reach, &client),
         Order::Usage { tenant, last } => usage(reach, &client, tenant.as_deref(), *last),
+        Order::Sessions(order) => data::sessions(order, reach, &client),
+        Order::Export { tenant, out } => data::export(reach, &client, tenant, out),
+        Order::Erase { tenant, yes } => data::erase(reach, &client, tenant, *yes),
         Order::Audit { tenant } => {
             let filter = tenant.as_ref().map(|id| format!("?tenant_id={id}"));
             let log = client.list(&format!("/audit{}", filter.unwrap_or_default()))?;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::audit::{AuditEntry, noting_across_tenants};
 use crate::ports::{Sql, SqlError};
+use crate::row;
 use crate::statement::statements;
 
 statements! {
@@ -20,8 +21,11 @@ statements! {
     INSERT_ACROSS_TENANTS = "
         INSERT INTO admin_tokens (id, digest, name, expires_at, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5)";
+    /// Where the token is revoked already, a member becomes NULL that the column refuses: the batch
+    /// fails as a whole.
     REVOKE_ACROSS_TENANTS = "
-        UPDATE admin_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+        UPDATE admin_tokens SET revoked_at = ?2, created_at = iif(revoked_at IS NULL, created_at, NULL)
+        WHERE id = ?1";
 }
 
 /// A token's record.
@@ -92,13 +96,14 @@ pub async fn mint_across_tenants(
     sql.batch(vec![insert, noting_across_tenants(audit)]).await
 }
 
-/// Ends a token for ever.
+/// Ends a token for ever. `false` where it was revoked meanwhile: then nothing is stored.
 pub async fn revoke_across_tenants(
     sql: &impl Sql,
     id: &AdminTokenId,
     now: Timestamp,
     audit: &AuditEntry,
-) -> Result<(), SqlError> {
+) -> Result<bool, SqlError> {
     let revoke = REVOKE_ACROSS_TENANTS.with([id.into(), now.into()]);
-    sql.batch(vec![revoke, noting_across_tenants(audit)]).await
+    let batch = vec![revoke, noting_across_tenants(audit)];
+    row::unless_changed(sql.batch(batch).await, "admin_tokens.created_at")
 }

@@ -32,6 +32,8 @@ repositories! {
     pub mod idempotency;
     /// Messages: the history of a session.
     pub mod messages;
+    /// A tenant's rows as JSON, for operators.
+    pub mod records;
     /// Receipts of the ledger.
     pub mod receipts;
     /// Messages from session to session.

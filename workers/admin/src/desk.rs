@@ -9,7 +9,7 @@ use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
 use clawless_edge::ledger::{Ledger, RemoteLedger};
 use clawless_edge::time::EdgeTime;
-use clawless_store::audit::AuditEntry;
+use clawless_store::audit::{self, AuditEntry};
 use clawless_store::tenants;
 use serde::Serialize;
 
@@ -66,19 +66,42 @@ impl Desk {
         after: Option<&T>,
     ) -> Result<AuditEntry, ApiError> {
         let json = |record: Option<&T>| record.map(Json::of).transpose();
+        Ok(AuditEntry {
+            before: json(before).map_err(ApiError::internal)?,
+            after: json(after).map_err(ApiError::internal)?,
+            ..self.bare_entry(action, Some(target))
+        })
+    }
+
+    /// Notes that the operator is about to read what a tenant's clients said. Whoever cannot be noted
+    /// reads nothing.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn note(
+        &self,
+        tenant: &TenantId,
+        action: &'static str,
+        target: Option<&str>,
+    ) -> Result<(), ApiError> {
+        audit::note(&self.sql, tenant, &self.bare_entry(action, target)).await?;
+        Ok(())
+    }
+
+    fn bare_entry(&self, action: &'static str, target: Option<&str>) -> AuditEntry {
         // Not the request's time: where one request makes several changes, their lines keep their
         // order.
         let at = EdgeTime.now();
-        Ok(AuditEntry {
+        AuditEntry {
             id: AuditId::generate(at, &self.entropy),
             at,
             actor: self.operator.actor.clone(),
             action,
-            target: Some(target.to_owned()),
-            before: json(before).map_err(ApiError::internal)?,
-            after: json(after).map_err(ApiError::internal)?,
+            target: target.map(str::to_owned),
+            before: None,
+            after: None,
             request_id: self.request_id.clone(),
-        })
+        }
     }
 
     /// Tells a tenant's ledger of a change that is in the database already. `false` where it cannot

@@ -2,6 +2,7 @@
 
 use clawless_core::time::Timestamp;
 use clawless_core::{ApiError, ErrorCode, body};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The longest body of a request, in bytes: a tenant's system prompt is the longest part of any.
@@ -13,10 +14,23 @@ const LONGEST_NAME: usize = 200;
 /// Reads a body; one without any content stands for an empty object.
 ///
 /// # Errors
-/// 400 that says where it went wrong.
+/// 400 that says where it went wrong; a member that stands twice is wrong at any depth.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = body::text(bytes)?;
-    body::read(if text.is_empty() { "{}" } else { text })
+    let text = if text.is_empty() { "{}" } else { text };
+    body::refuse_repeated_members(text)?;
+    body::read(text)
+}
+
+/// Checks that a body says nothing.
+///
+/// # Errors
+/// 400 for one that does.
+pub(crate) fn nothing(bytes: &[u8]) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    read(bytes).map(|Nothing {}| ())
 }
 
 /// A name for people.

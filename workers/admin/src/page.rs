@@ -47,7 +47,8 @@ impl Query {
 pub(crate) struct Page<Id> {
     /// The last thing on the page before.
     pub(crate) cursor: Option<Id>,
-    limit: u32,
+    /// How many things it has at most.
+    pub(crate) limit: u32,
 }
 
 impl<Id: FromStr> Page<Id> {
@@ -66,13 +67,7 @@ impl<Id: FromStr> Page<Id> {
                 format!("`limit` is a whole number from 1 to {MOST}."),
             )
         })?;
-        let cursor = query.get("cursor").map(str::parse).transpose();
-        let cursor = cursor.map_err(|_| {
-            invalid(
-                "cursor",
-                "`cursor` is the `next_cursor` of the page before.".to_owned(),
-            )
-        })?;
+        let cursor = cursor(query)?;
         Ok(Self { cursor, limit })
     }
 
@@ -93,13 +88,38 @@ impl<Id: FromStr> Page<Id> {
         let has_more = data.len() > self.limit as usize;
         data.truncate(self.limit as usize);
         let last = data.last().map(|last| id(last).to_owned());
-        Answer::of(&List {
-            object: "list",
-            next_cursor: last.filter(|_| has_more),
-            data,
-            has_more,
-        })
+        list(data, last.filter(|_| has_more))
     }
+}
+
+/// Where the page before ended, if the request says.
+///
+/// # Errors
+/// 400 for what is no such place.
+pub(crate) fn cursor<Id: FromStr>(query: &Query) -> Result<Option<Id>, ApiError> {
+    let cursor = query.get("cursor").map(str::parse).transpose();
+    cursor.map_err(|_| {
+        invalid(
+            "cursor",
+            "`cursor` is the `next_cursor` of the page before.".to_owned(),
+        )
+    })
+}
+
+/// A page as an answer, and where the next one begins, if there is one.
+///
+/// # Errors
+/// An internal error where it cannot be written.
+pub(crate) fn list<T: Serialize>(
+    data: Vec<T>,
+    next_cursor: Option<String>,
+) -> Result<Answer, ApiError> {
+    Answer::of(&List {
+        object: "list",
+        data,
+        has_more: next_cursor.is_some(),
+        next_cursor,
+    })
 }
 
 fn invalid(param: &str, message: String) -> ApiError {

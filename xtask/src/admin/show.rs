@@ -18,9 +18,32 @@ pub(super) fn tenants(list: &Value) -> String {
     )
 }
 
-/// One tenant, a line a member; what takes its default is left out.
-pub(super) fn tenant(tenant: &Value) -> String {
-    let members = tenant.as_object().into_iter().flatten();
+pub(super) fn sessions(list: &Value) -> String {
+    table(
+        list,
+        &[
+            ("ID", &|row| text(row, "id")),
+            ("TITLE", &|row| text(row, "title")),
+            ("TOKENS", &|row| number(row, "token_total")),
+            ("CREATED", &|row| moment(row, "created_at")),
+            ("CHANGED", &|row| moment(row, "updated_at")),
+        ],
+    )
+}
+
+/// What was said, a line a message. It comes from strangers: what a terminal would obey is escaped.
+pub(super) fn messages(list: &Value) -> String {
+    let lines = list.as_array().into_iter().flatten().map(|message| {
+        let (turn, role) = (number(message, "turn"), text(message, "role"));
+        let said = message.get("message").unwrap_or(&Value::Null);
+        format!("{turn} {role}: {}", text(said, "content"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One record, a line a member; what takes its default is left out.
+pub(super) fn members(record: &Value) -> String {
+    let members = record.as_object().into_iter().flatten();
     let is_default = |value: &Value| match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -31,9 +54,9 @@ pub(super) fn tenant(tenant: &Value) -> String {
     let lines: Vec<String> = shown
         .map(|(name, _)| {
             let value = if name.ends_with("_at") {
-                moment(tenant, name)
+                moment(record, name)
             } else {
-                text(tenant, name)
+                text(record, name)
             };
             format!("{name:<16}{value}")
         })
@@ -111,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_tenant_shows_what_was_set() {
-        let shown = tenant(&json!({
+        let shown = members(&json!({
             "object": "tenant", "id": "ten_1", "name": "A", "limits": {"burst": 5}, "quotas": {},
             "tools": [], "system_prompt": null, "created_at": 0,
         }));
@@ -121,6 +144,20 @@ mod tests {
              id              ten_1\n\
              limits          {\"burst\":5}\n\
              name            A"
+        );
+    }
+
+    #[test]
+    fn what_was_said_cannot_speak_to_the_terminal() {
+        let said =
+            |content: Value| json!({"turn": 1, "role": "user", "message": {"content": content}});
+        let list = json!([
+            said(json!("a\u{1b}[31m\nb")),
+            said(json!([{"text": "\u{9b}31m"}]))
+        ]);
+        assert_eq!(
+            messages(&list),
+            "1 user: a\\u{1b}[31m\\nb\n1 user: [{\"text\":\"\\u{9b}31m\"}]"
         );
     }
 

@@ -62,7 +62,7 @@ pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
     let change = |tenant: &str, patch: Value| -> Result<()> {
         let path = format!("/tenants/{tenant}");
         let changed = client.ask(Method::Patch, &path, Some(&patch))?;
-        reach.print(&changed, show::tenant);
+        reach.print(&changed, show::members);
         Ok(())
     };
     match order {
@@ -79,11 +79,11 @@ pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
             body.insert("name".to_owned(), json!(name));
             body.insert("tier".to_owned(), json!(tier));
             let created = client.ask(Method::Post, "/tenants", Some(&Value::Object(body)))?;
-            reach.print(&created, show::tenant);
+            reach.print(&created, show::members);
         }
         Order::Show { tenant } => {
             let found = client.ask(Method::Get, &format!("/tenants/{tenant}"), None)?;
-            reach.print(&found, show::tenant);
+            reach.print(&found, show::members);
         }
         Order::Set { tenant, settings } => change(tenant, Value::Object(patch(settings)?))?,
         Order::Suspend { tenant } => change(tenant, json!({"status": "suspended"}))?,

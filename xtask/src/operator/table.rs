@@ -48,7 +48,7 @@ pub(crate) fn text(row: &Value, member: &str) -> String {
     match row.get(member) {
         Some(Value::String(text)) => text.chars().flat_map(visible).collect(),
         Some(Value::Null) | None => "-".to_owned(),
-        Some(other) => other.to_string(),
+        Some(other) => other.to_string().chars().flat_map(visible).collect(),
     }
 }
 

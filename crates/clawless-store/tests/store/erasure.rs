@@ -4,10 +4,10 @@ use clawless_store::{erasure, tenants};
 use clawless_testkit::{Fault, block_on};
 
 use crate::key_changes::entry;
-use crate::world::World;
+use crate::world::{World, name};
 
 /// Everything that is stored of a tenant.
-fn rows(world: &World, tenant: &str) -> i64 {
+pub(crate) fn rows(world: &World, tenant: &str) -> i64 {
     let count = |table: &str| {
         let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'");
         world.database.count(&sql)
@@ -25,7 +25,7 @@ fn rows(world: &World, tenant: &str) -> i64 {
     tables.into_iter().map(count).sum()
 }
 
-fn fill(world: &World) {
+pub(crate) fn fill(world: &World) {
     for tenant in [&world.ours, &world.theirs] {
         world.key(tenant);
         for session in ["one", "two"] {
@@ -70,6 +70,62 @@ fn attack_23_a_deleted_tenant_leaves_nothing_and_takes_nothing_of_others() {
             .expect("runs")
             .is_some()
     );
+}
+
+#[test]
+fn an_erasure_empties_the_sessions_and_leaves_the_tenant_its_keys_and_its_books() {
+    let world = World::new();
+    fill(&world);
+    world.converse(&world.ours, "three", &["x"]);
+    let (ours, theirs) = (world.ours.as_str(), world.theirs.as_str());
+    let before = rows(&world, theirs);
+    let mut names = Vec::new();
+    let mut after = String::new();
+    loop {
+        let known = erasure::session_ids(&world.database, &world.ours, &after, 2);
+        let known = block_on(known).expect("runs");
+        let Some(last) = known.last() else { break };
+        let now = world.now();
+        let empty = erasure::empty_sessions(&world.database, &world.ours, &after, last, now);
+        let emptied = block_on(empty).expect("runs");
+        last.as_str().clone_into(&mut after);
+        names.extend(emptied);
+    }
+    while !block_on(erasure::erase_beside_sessions(
+        &world.database,
+        &world.ours,
+        1,
+        2,
+    ))
+    .expect("runs")
+    {}
+    assert_eq!(names, ["one", "three", "two"].map(name));
+    let count = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{ours}'");
+        world.database.count(&sql)
+    };
+    for gone in [
+        "turns",
+        "messages",
+        "tool_executions",
+        "sends",
+        "idempotency",
+    ] {
+        assert_eq!(count(gone), 0, "{gone}");
+    }
+    assert_eq!(
+        (count("api_keys"), count("sessions")),
+        (1, 3),
+        "a name stays with its head"
+    );
+    assert!(world.said(&world.ours, "one").is_empty());
+    assert_eq!(rows(&world, theirs), before);
+    // A turn that was running when its session was erased is not stored.
+    let zombie = world.turn("one", 3, "late");
+    assert!(world.commit(&world.ours, &zombie).is_err());
+    // Whoever was interrupted begins anew, and is told of all of them again.
+    let again = erasure::session_ids(&world.database, &world.ours, "", 9);
+    assert_eq!(block_on(again).expect("runs").len(), 3);
 }
 
 #[test]

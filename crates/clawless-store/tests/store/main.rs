@@ -18,6 +18,7 @@ mod keys;
 mod message_list;
 mod migrations;
 mod receipts;
+mod records;
 mod retrying;
 mod sends;
 mod session_changes;

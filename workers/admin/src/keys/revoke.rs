@@ -4,15 +4,10 @@ use clawless_core::ledger::Input;
 use clawless_core::{ApiError, ApiKey};
 use clawless_edge::answer::Answer;
 use clawless_store::api_keys::{self, StoredKey};
-use serde::Deserialize;
 
 use super::view::View;
 use crate::desk::{Desk, half_done, overtaken};
 use crate::input;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Ends a key for ever: the database first, then the ledger, which refuses it at the next request
 /// on every gateway. May be repeated, and is to be repeated after a 503.
@@ -28,7 +23,7 @@ pub(crate) async fn revoke(
     key: &str,
     body: &[u8],
 ) -> Result<Answer, ApiError> {
-    let Nothing {} = input::read(body)?;
+    input::nothing(body)?;
     let tenant = desk.tenant(tenant).await?.id;
     let found = super::find(desk, &tenant, key).await?;
     let revoked = if found.key.revoked_at.is_some() {
