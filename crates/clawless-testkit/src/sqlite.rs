@@ -24,6 +24,9 @@ const LIMITS: [(Limit, i32); 7] = [
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
 ];
 
+/// How many prepared statements are kept: about as many as the store has.
+const PREPARED: usize = 128;
+
 /// What shall go wrong with a call, and the message that it fails with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -83,6 +86,7 @@ impl SqliteDatabase {
                 .set_db_config(switch, on)
                 .expect("a switch can be set");
         }
+        connection.set_prepared_statement_cache_capacity(PREPARED);
         Self {
             connection: RefCell::new(connection),
             faults: RefCell::default(),
@@ -175,7 +179,7 @@ impl SqliteDatabase {
 
     fn select(&self, sql: &str, params: &[Value]) -> rusqlite::Result<Vec<serde_json::Value>> {
         let connection = self.connection.borrow();
-        let mut statement = connection.prepare(sql)?;
+        let mut statement = connection.prepare_cached(sql)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let params = params_from_iter(params.iter().map(bound));
         let rows = statement.query_map(params, |row| {
@@ -192,7 +196,7 @@ impl SqliteDatabase {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction()?;
         for statement in statements {
-            let mut prepared = transaction.prepare(statement.sql)?;
+            let mut prepared = transaction.prepare_cached(statement.sql)?;
             let mut rows = prepared.query(params_from_iter(statement.params.iter().map(bound)))?;
             while rows.next()?.is_some() {}
         }
