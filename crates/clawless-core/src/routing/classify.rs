@@ -3,10 +3,8 @@
 //! nothing else. `data/queries.tsv` holds labelled requests; half of them were never looked at
 //! when the words were chosen.
 
-use super::vocabulary::{
-    CODING, CODING_JAPANESE, DEMANDING, DEMANDING_JAPANESE, MAKING, PLAINLY_CODE, TECHNOLOGY,
-    WEIGHTY,
-};
+use super::demands::{DEMANDING, DEMANDING_JAPANESE, SMALL, WEIGHTY};
+use super::vocabulary::{CODING, CODING_JAPANESE, MAKING, PLAINLY_CODE, TECHNOLOGY};
 use crate::chat::{Content, Message, MessageView, Part, Role};
 use crate::model::ModelRole;
 
@@ -18,6 +16,11 @@ const LONG: usize = 600;
 
 /// A text of this many bytes may be either.
 const LONGISH: usize = 180;
+
+/// From so many words on, a request is rarely for a fact.
+const SOME_WORDS: usize = 16;
+/// From so many on, hardly ever.
+const MANY_WORDS: usize = 26;
 
 /// What kind of answer a request wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,16 +85,21 @@ pub fn classify_text(text: &str) -> QueryClass {
         .split(|c: char| !(c.is_alphanumeric() || matches!(c, '+' | '#' | '-' | '_')))
         .filter(|word| !word.is_empty())
         .collect();
+    let length = words.len();
+    // A compound is looked up as a whole and in its parts.
+    let parts = words.iter().filter(|word| word.contains('-'));
+    let parts: Vec<&str> = parts.flat_map(|word| word.split('-')).collect();
+    let words = [words, parts].concat();
     let count = |list: &[&str]| words.iter().filter(|word| holds(list, word)).count();
     let found = |list: &[&str]| list.iter().filter(|it| lower.contains(**it)).count();
 
-    let technology = count(TECHNOLOGY);
+    let technology = count(TECHNOLOGY) + usize::from(names_go(&seen));
     let coding = count(CODING) + 2 * found(CODING_JAPANESE);
     let looks_like_code = code_marks(&seen);
     let asked_to_make = count(MAKING);
     let plainly = count(PLAINLY_CODE);
     let underscored = words.iter().filter(|word| word.contains('_')).count();
-    let identifying = identifiers(&seen) + underscored;
+    let identifying = identifiers(&seen) + underscored + 2 * files(&seen) + 2 * statuses(&words);
     let code = 2 * looks_like_code + technology + coding + identifying;
     let is_code = plainly >= 1
         || (code >= 2
@@ -106,14 +114,16 @@ pub fn classify_text(text: &str) -> QueryClass {
     let weighty = count(WEIGHTY);
     let sentences = seen.matches(['.', '?', '!', '。', '？']).count();
     let mut score = 2 * demanding + weighty;
-    score += match text.len() {
-        LONG.. => 3,
-        LONGISH.. => 1,
+    score += match (text.len(), length) {
+        (LONG.., _) => 3,
+        (_, MANY_WORDS..) => 2,
+        (LONGISH.., _) | (_, SOME_WORDS..) => 1,
         _ => 0,
     };
     score += usize::from(sentences >= 3);
     score += usize::from(seen.matches(',').count() >= 3);
-    let is_demanding = demanding >= 1 && (words.len() >= 6 || found(DEMANDING_JAPANESE) >= 1);
+    score = score.saturating_sub(2 * count(SMALL));
+    let is_demanding = demanding >= 1 && (length >= 6 || found(DEMANDING_JAPANESE) >= 1);
     if score >= 3 || is_demanding {
         return QueryClass::Complex;
     }
@@ -155,8 +165,40 @@ fn code_marks(text: &str) -> usize {
     marks + usize::from(upper) + usize::from(endings >= 2) + usize::from(calls >= 1)
 }
 
+/// Whether the language is named whose name is a common word.
+fn names_go(text: &str) -> bool {
+    text.match_indices("in Go").any(|(at, found)| {
+        let next = text.get(at + found.len()..).unwrap_or_default();
+        !next.starts_with(|c: char| c.is_alphanumeric())
+    })
+}
+
+/// How many words look like a file of a program, or a path.
+fn files(text: &str) -> usize {
+    const ENDINGS: [&str; 16] = [
+        "py", "js", "ts", "tsx", "rs", "go", "java", "cpp", "json", "yml", "yaml", "toml", "sh",
+        "sql", "sock", "csv",
+    ];
+    let is_file = |word: &&str| {
+        let word = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let ending = word.rsplit_once('.').map(|(_, ending)| ending);
+        ending.is_some_and(|ending| ENDINGS.contains(&ending))
+            || (word.starts_with('/') && word.matches('/').count() >= 2)
+    };
+    text.split_whitespace().filter(is_file).count()
+}
+
+/// How many codes of errors and statuses are named: `error 403`, `exit code 137`.
+fn statuses(words: &[&str]) -> usize {
+    const BEFORE: [&str; 8] = [
+        "error", "erreur", "fehler", "errore", "code", "status", "exit", "http",
+    ];
+    let is_status = |pair: &&[&str]| matches!(pair, [before, number] if BEFORE.contains(before) && number.len() == 3 && number.bytes().all(|it| it.is_ascii_digit()));
+    words.windows(2).filter(is_status).count()
+}
+
 /// How many words look like names in a program: a capital after a small letter, more than once or
-/// in a word that ends like an error.
+/// in a word that begins small or ends like an error.
 fn identifiers(text: &str) -> usize {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words
@@ -170,11 +212,19 @@ fn identifiers(text: &str) -> usize {
             match humps {
                 0 => 0,
                 _ if is_error => 3,
+                1 if begins_small(word) => 2,
                 1 => 0,
                 _ => 1,
             }
         })
         .sum()
+}
+
+/// Whether a word is like `useEffect`, and not like `iPhone` or `macOS`.
+fn begins_small(word: &str) -> bool {
+    let hump = word.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
+    let after = word.get(hump..).unwrap_or_default();
+    hump >= 2 && after.bytes().any(|it| it.is_ascii_lowercase())
 }
 
 /// Whether the text asks for prose about a subject, whatever words of the craft are in it.

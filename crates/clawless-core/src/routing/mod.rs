@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod breaker;
 pub mod classify;
+mod demands;
 mod select;
 mod vocabulary;
 
