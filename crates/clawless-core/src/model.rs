@@ -22,6 +22,10 @@ pub struct Model {
     /// The longest answer; the provider decides where it is absent.
     #[serde(default)]
     pub max_output: Option<Tokens>,
+    /// How long an answer may be where the client does not say; the longest that it gives where
+    /// this is absent.
+    #[serde(default)]
+    pub default_output: Option<Tokens>,
     /// How it is told to think.
     #[serde(default)]
     pub thinking: ThinkingStyle,
@@ -168,6 +172,12 @@ impl Model {
         (self.context != default_context()).then_some(self.context)
     }
 
+    /// The longest answer that it can give, as far as anybody told: where its provider keeps that to
+    /// itself, no answer is longer than the window.
+    pub fn longest_answer(&self) -> Option<Tokens> {
+        self.max_output.or_else(|| self.known_context())
+    }
+
     /// Whether it is known to think, and how it is told to.
     pub fn thinks(&self) -> bool {
         self.thinking != ThinkingStyle::Unknown
@@ -198,6 +208,7 @@ impl Model {
             self.roles.clone_from(&model.roles);
         }
         self.max_output = self.max_output.or(model.max_output);
+        self.default_output = self.default_output.or(model.default_output);
         self.effort = self.effort.or(model.effort);
         self.price = self.price.or_else(|| model.price.clone());
         self

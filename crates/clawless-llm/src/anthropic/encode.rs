@@ -267,7 +267,7 @@ fn asks_for_detail(view: &MessageView) -> bool {
 
 /// The longest answer. This wire must be told one, thoughts included.
 fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle) -> u32 {
-    let limit = model.and_then(|model| model.max_output);
+    let limit = model.and_then(Model::longest_answer);
     let limit = limit.map(|limit| u32::try_from(limit.get()).unwrap_or(u32::MAX));
     let thoughts = match (request.options.reasoning_effort, style) {
         (Some(effort), style) if style != ThinkingStyle::Unknown => thinking::budget(effort),

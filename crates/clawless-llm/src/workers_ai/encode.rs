@@ -138,7 +138,7 @@ fn may_rest(model: Option<&Model>) -> bool {
 
 /// The longest answer. It is always told, so a cut is recognised by it.
 pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
-    let limit = model.and_then(|model| model.max_output);
+    let limit = model.and_then(Model::longest_answer);
     let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
     let wanted = request.options.max_output();
     wanted.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
