@@ -57,6 +57,11 @@ describe("POST and GET /admin/tenants", () => {
     const { path } = await create(settings);
     const { body } = await stack.admin("GET", path);
     for (const [name, value] of Object.entries(settings)) assert.deepEqual(body[name], value, name);
+    const fallback = { code: ["scripted-model"], complex: ["smart"] };
+    const patched = await stack.admin("PATCH", path, { fallback: { ...fallback, simple: [] } });
+    assert.deepEqual([patched.status, patched.body.fallback], [200, fallback]);
+    const fewer = await stack.admin("PATCH", path, { fallback: { complex: null } });
+    assert.deepEqual([fewer.status, fewer.body.fallback], [200, { code: ["scripted-model"] }]);
   });
 
   test("attack 13: 400_names_what_is_not_a_tenants", async () => {
@@ -77,6 +82,11 @@ describe("POST and GET /admin/tenants", () => {
       [{ name: "x", system_prompt: "x".repeat(70_000) }, "invalid_value", "system_prompt"],
       [{ name: "x", fallback: [""] }, "invalid_value", "fallback"],
       [{ name: "x", tools: ["time_now", "no_such_tool"] }, "invalid_value", "tools"],
+      [{ name: "x", fallback: "a" }, "invalid_type", "fallback"],
+      [{ name: "x", fallback: { poem: ["a"] } }, "unknown_parameter", "fallback.poem"],
+      [{ name: "x", fallback: { code: [""] } }, "invalid_value", "fallback.code"],
+      [{ name: "x", allowed_models: ["a"], fallback: ["smart", "b"] }, "invalid_value", "fallback"],
+      [{ name: "x", allowed_models: ["a"], fallback: { code: ["b"] } }, "invalid_value", "fallback.code"],
       [{ name: "\u001b[31m" }, "invalid_value", "name"],
       ["[]", "invalid_type"],
     ];

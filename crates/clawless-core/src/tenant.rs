@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat::ReasoningEffort;
 use crate::ids::TenantId;
 use crate::limits::{LimitOverrides, QuotaOverrides};
+use crate::routing::Fallback;
 use crate::time::Timestamp;
 
 /// What a tenant pays for; sets the defaults of its limits.
@@ -70,8 +71,8 @@ pub struct TenantSettings {
     pub system_prompt: Option<String>,
     /// The server tools that are switched on.
     pub tools: Vec<String>,
-    /// The models to fall back to, in order.
-    pub fallback: Vec<String>,
+    /// The models to fall back to, in order: for every request, or by its class.
+    pub fallback: Fallback,
     /// Days after which messages are deleted; kept where it is absent.
     pub retention_days: Option<u32>,
     /// How fast it may ask, where that differs from its tier's limits.

@@ -11,6 +11,7 @@ mod support;
 use std::rc::Rc;
 
 use clawless_core::chat::ReasoningEffort;
+use clawless_core::routing::Fallback;
 use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
 use clawless_testkit::provider::Reply;
@@ -198,6 +199,36 @@ fn a_model_of_two_providers_falls_over_from_one_to_the_other() {
 }
 
 #[test]
+fn each_class_of_requests_has_the_tenants_fallbacks_for_it() {
+    let fallback = json!({"complex": ["eyes"], "simple": ["deep"]});
+    let (deployment, customer) = offering(TenantSettings {
+        fallback: serde_json::from_value(fallback).expect("fallbacks"),
+        ..TenantSettings::default()
+    });
+    for (text, expected) in [("Hi", "deep named"), (HARD, "eyes named")] {
+        deployment.http.next(Reply::json(529, "{}"));
+        let asked = json!({"model": "quick", "messages": [{"role": "user", "content": text}]});
+        let routed = routed(&deployment, &customer, &asked);
+        assert_eq!(routed, expected, "{text}");
+    }
+    // A class without a list has none.
+    deployment.http.always(Reply::json(529, "{}"));
+    let code = "Fix this Python script: def f(: pass";
+    let asked = json!({"model": "quick", "messages": [{"role": "user", "content": code}]});
+    let before = deployment.http.requests().len();
+    assert_eq!(deployment.chat(&customer, &asked).status, 503);
+    let requests = deployment.http.requests();
+    let asked_of: Vec<Value> = requests[before..]
+        .iter()
+        .map(|it| serde_json::from_slice::<Value>(&it.body).expect("JSON")["model"].clone())
+        .collect();
+    assert!(
+        asked_of.iter().all(|model| model == "quick"),
+        "{asked_of:?}"
+    );
+}
+
+#[test]
 fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
     let (deployment, customer) = offering(TenantSettings {
         default_model: Some("eyes".to_owned()),
@@ -264,7 +295,7 @@ fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
 #[test]
 fn no_answer_is_longer_than_its_model_can_give() {
     let (deployment, customer) = offering(TenantSettings {
-        fallback: vec!["quick".to_owned()],
+        fallback: Fallback::All(vec!["quick".to_owned()]),
         ..TenantSettings::default()
     });
     deployment.http.next(Reply::json(401, "{}"));
@@ -309,7 +340,7 @@ fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
     let deployment = Deployment::offering(providers);
     let customer = deployment.customer_with(
         TenantSettings {
-            fallback: vec!["other".to_owned()],
+            fallback: Fallback::All(vec!["other".to_owned()]),
             ..TenantSettings::default()
         },
         |_| {},

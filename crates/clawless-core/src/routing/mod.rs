@@ -4,8 +4,10 @@ pub mod backoff;
 pub mod breaker;
 pub mod classify;
 mod demands;
+mod fallback;
 mod select;
 mod vocabulary;
 
 pub use classify::{QueryClass, classify};
+pub use fallback::{ClassFallback, Fallback};
 pub use select::{Needs, Policy, Reason, Selection, Unroutable, select_model};

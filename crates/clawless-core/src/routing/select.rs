@@ -36,7 +36,7 @@ pub struct Policy<'a> {
     /// The tenant's model or alias for `auto`, where the session has none; the router decides
     /// where both are absent.
     pub default: Option<&'a str>,
-    /// The models to fall back to, in order.
+    /// The models or roles to fall back to for a request of its class, in order.
     pub fallback: &'a [String],
 }
 
@@ -136,10 +136,8 @@ pub fn select_model<'a>(
     let first = chain.first().map(|it| it.id.as_str());
     let same = chain.iter().take_while(|it| Some(it.id.as_str()) == first);
     let same = same.count();
-    let fallback = policy.fallback.iter().flat_map(|name| offer.by_name(name));
-    let fallback: Vec<&Model> = fallback
-        .filter(|model| lacks(model, needs).is_none())
-        .collect();
+    let fallback = policy.fallback.iter();
+    let fallback: Vec<&Model> = fallback.flat_map(|name| offer.able(name)).collect();
     chain.splice(same..same, fallback);
     let mut seen: Vec<(&str, &str)> = Vec::new();
     chain.retain(|model| {
@@ -164,6 +162,18 @@ impl<'a> Offer<'a> {
     fn by_name(&self, name: &str) -> impl Iterator<Item = &'a Model> {
         let models = self.models.iter().copied();
         models.filter(move |model| model.id == name)
+    }
+
+    /// The models of a name, or of the role that it is an alias of, that can do what is needed.
+    fn able(&self, name: &str) -> Vec<&'a Model> {
+        let named = self.by_name(name);
+        let able: Vec<&Model> = named
+            .filter(|model| lacks(model, self.needs).is_none())
+            .collect();
+        match (able.is_empty(), ModelRole::by_alias(name)) {
+            (true, Some(role)) => self.role(role),
+            _ => able,
+        }
     }
 
     fn role(&self, role: ModelRole) -> Vec<&'a Model> {
@@ -199,13 +209,7 @@ impl<'a> Offer<'a> {
             let Some(name) = name.filter(|name| *name != AUTO) else {
                 continue;
             };
-            let named = self.by_name(name);
-            let mut found: Vec<&Model> = named
-                .filter(|model| lacks(model, self.needs).is_none())
-                .collect();
-            if let (true, Some(role)) = (found.is_empty(), ModelRole::by_alias(name)) {
-                found = self.role(role);
-            }
+            let found = self.able(name);
             if !found.is_empty() {
                 return (found, reason);
             }
@@ -309,6 +313,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "one table")]
     fn every_rule_has_its_case() {
         use QueryClass::{Code, Complex, Simple, Vision};
         let none = Needs::default();
@@ -342,6 +347,11 @@ mod tests {
             ..FREE
         };
         let behind = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
+        let role = ["smart".to_owned()];
+        let by_role = Policy {
+            fallback: &role,
+            ..FREE
+        };
         let fallback = Policy {
             fallback: &behind,
             ..FREE
@@ -380,6 +390,13 @@ mod tests {
             ),
             ("small", Complex, none, FREE, "named: small"),
             ("small", Complex, none, fallback, "named: small large eyes"),
+            (
+                "small",
+                Complex,
+                none,
+                by_role,
+                "named: small large-cheap large",
+            ),
             ("large", Complex, none, fallback, "named: large eyes"),
             ("small", Complex, tools, FREE, "Lacks(\"tools\")"),
             ("small", Complex, long, FREE, "TooLong"),

@@ -2,6 +2,8 @@
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::model::ModelRole;
+use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, tool};
 use serde::Deserialize;
@@ -40,7 +42,7 @@ pub(super) struct Settable {
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default)]
-    fallback: Vec<String>,
+    fallback: Fallback,
     #[serde(default)]
     retention_days: Option<u32>,
 }
@@ -68,7 +70,10 @@ impl Settable {
         names("allowed_models", models.unwrap_or_default())?;
         names("tools", &self.tools)?;
         tool::check_names(&self.tools).map_err(|why| invalid("tools", why))?;
-        names("fallback", &self.fallback)?;
+        for (param, list) in self.fallback.lists() {
+            names(param, list)?;
+            allowed(param, list, self.allowed_models.as_deref())?;
+        }
         let prompt = self.system_prompt.as_deref().unwrap_or_default();
         if prompt.len() > LONGEST_PROMPT || prompt.contains('\0') {
             return Err(invalid(
@@ -103,6 +108,20 @@ impl Settable {
             },
             ..record
         })
+    }
+}
+
+/// A fallback that the tenant may not use would never be asked. An alias chooses among what it may.
+fn allowed(param: &str, fallback: &[String], allowed: Option<&[String]>) -> Result<(), ApiError> {
+    let is_allowed = |name: &&String| {
+        ModelRole::by_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
+    };
+    match fallback.iter().find(|name| !is_allowed(name)) {
+        None => Ok(()),
+        Some(name) => Err(invalid(
+            param,
+            format!("`{param}` names `{name}`, which is not in `allowed_models`."),
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, TenantId};
 use clawless_edge::answer::Answer;
@@ -32,7 +33,7 @@ pub(super) struct Settable {
     allowed_models: Option<Vec<String>>,
     system_prompt: Option<String>,
     tools: Vec<String>,
-    fallback: Vec<String>,
+    fallback: Fallback,
     retention_days: Option<u32>,
 }
 
