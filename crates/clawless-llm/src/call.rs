@@ -1,7 +1,7 @@
 //! A call along its chain of models: retries, then the next model, until an answer begins.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -40,6 +40,9 @@ pub struct Caller<'a, H, T, E> {
     pub timeouts: Timeouts,
     /// How often one model is asked again.
     pub retries: u32,
+    /// Whether a request is on its way, for whoever drops a call: what is dropped between two tries
+    /// costs nothing.
+    pub in_flight: &'a Cell<bool>,
 }
 
 /// A try that failed.
@@ -146,7 +149,10 @@ where
             }
             let request = for_model(request, target.model);
             for retry in 0..=self.retries {
-                let error = match ask(target.client, &request).await {
+                self.in_flight.set(true);
+                let asked = ask(target.client, &request).await;
+                self.in_flight.set(asked.is_ok());
+                let error = match asked {
                     Ok(answer) => {
                         self.succeed(*target);
                         return Ok(Answered {
@@ -251,7 +257,7 @@ fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> 
         .options
         .max_output()
         .map(|it| Tokens::new(it.into()));
-    if let (Some(wanted), Some(most)) = (wanted, model.max_output)
+    if let (Some(wanted), Some(most)) = (wanted, model.longest_answer())
         && wanted > most
     {
         request.to_mut().options.limit_output(most);

@@ -12,6 +12,13 @@ use crate::accumulate::Accumulator;
 use crate::error::LlmError;
 use crate::ports::HttpError;
 use crate::protocol::{Decoder, Progress};
+use crate::wait::within;
+
+/// How long the end of a body is waited for after the end of its answer.
+const REST_WAIT: Millis = Millis::new(250);
+
+/// How much may come until then: 16 KiB.
+const MAX_REST_BYTES: usize = 16 * 1024;
 
 /// A streamed answer that has begun. Dropping it aborts the request.
 pub struct AnswerStream<B, T> {
@@ -23,6 +30,36 @@ pub struct AnswerStream<B, T> {
     ready: Vec<LlmEvent>,
     /// What went wrong after that.
     failure: Option<LlmError>,
+    /// What is left of the body after the answer's end.
+    rest: Option<B>,
+}
+
+/// What is left of a body after the end of its answer. Nothing in it is of interest, but a
+/// connection whose body was read to its end can be used again; dropping it closes it.
+pub struct Rest<B, T> {
+    body: B,
+    timer: T,
+}
+
+impl<B, T> Rest<B, T>
+where
+    B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
+    T: Timer,
+{
+    /// Reads to the end, where that is near.
+    pub async fn read(mut self) {
+        let reading = async {
+            let mut left = MAX_REST_BYTES;
+            while let Some(Ok(bytes)) = self.body.next().await {
+                let Some(less) = left.checked_sub(bytes.len()) else {
+                    break;
+                };
+                left = less;
+            }
+        };
+        // Late or not, there is nothing to tell.
+        within(&self.timer, REST_WAIT, reading).await;
+    }
 }
 
 impl<B, T> AnswerStream<B, T>
@@ -44,6 +81,7 @@ where
             watch: Watch::new(timer, limits.idle, limits.first_byte),
             ready: Vec::new(),
             failure: None,
+            rest: None,
         };
         while !stream.decoder.has_begun() {
             let Some(body) = &mut stream.body else {
@@ -74,6 +112,7 @@ where
             watch: Watch::new(timer, Millis::new(0), Timestamp::from_millis(0)),
             ready: crate::accumulate::replay(answer),
             failure: None,
+            rest: None,
         }
     }
 
@@ -104,10 +143,21 @@ where
         Ok(answer.finish())
     }
 
+    /// What is left of the body, once its answer has ended well before it.
+    pub fn rest(&mut self) -> Option<Rest<B, T>> {
+        let body = self.rest.take()?;
+        let timer = self.watch.timer.clone();
+        Some(Rest { body, timer })
+    }
+
     /// Takes the outcome of one read. Does not wait, so a read is taken whole or not at all.
     fn absorb(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
+        let mut may_go_on = false;
         let outcome = match read {
-            Ok(Some(bytes)) => self.decoder.push(&bytes, &mut self.ready),
+            Ok(Some(bytes)) => {
+                may_go_on = true;
+                self.decoder.push(&bytes, &mut self.ready)
+            }
             Ok(None) => {
                 let ended = self.decoder.end(&mut self.ready);
                 ended.map(|()| Progress::Done)
@@ -118,7 +168,7 @@ where
         };
         match outcome {
             Ok(Progress::More) => return,
-            Ok(Progress::Done) => {}
+            Ok(Progress::Done) => self.rest = self.body.take().filter(|_| may_go_on),
             Err(error) => self.failure = Some(error),
         }
         self.body = None;

@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use clawless_core::model::Model;
 use clawless_core::routing::breaker::Breakers;
@@ -37,6 +37,7 @@ fn model(id: &str, context: u64) -> Model {
 struct Chain {
     stage: Stage,
     breakers: RefCell<Breakers>,
+    in_flight: Cell<bool>,
 }
 
 impl Chain {
@@ -44,6 +45,7 @@ impl Chain {
         Self {
             stage: Stage::new(),
             breakers: RefCell::default(),
+            in_flight: Cell::default(),
         }
     }
 
@@ -55,6 +57,7 @@ impl Chain {
             breakers: &self.breakers,
             timeouts,
             retries: DEFAULT_RETRIES,
+            in_flight: &self.in_flight,
         };
         let (first, second) = (client("first"), client("second"));
         let (small, large) = (model("small", 8), model("large", 16));

@@ -28,6 +28,33 @@ fn hello() -> String {
     .concat()
 }
 
+/// A stream whose body goes on after the answer's end, and how many of its connections were closed
+/// before they had ended.
+fn closed_after(rest: Vec<Step>) -> usize {
+    let stage = Stage::new();
+    let whole = [hello(), finish(), DONE.to_owned()].concat();
+    let steps = [vec![Step::Bytes(whole.into_bytes())], rest].concat();
+    stage.http.next(Reply::steps(steps));
+    stage.time.run(async {
+        let mut stream = stage.open().await.expect("begun");
+        while stream.next().await.is_some() {}
+        let rest = stream.rest().expect("the body has not ended");
+        drop(stream);
+        rest.read().await;
+    });
+    stage.http.aborted()
+}
+
+#[test]
+fn a_body_is_read_to_its_end_where_that_is_near() {
+    let bytes = |count| Step::Bytes(vec![b'x'; count]);
+    let wait = |millis| Step::Wait(Millis::new(millis));
+    assert_eq!(closed_after(vec![wait(100), bytes(100)]), 0);
+    assert_eq!(closed_after(vec![wait(300), bytes(100)]), 1, "too late");
+    assert_eq!(closed_after(vec![bytes(20_000), wait(1)]), 1, "too much");
+    assert_eq!(closed_after(vec![Step::Break]), 0, "closed already");
+}
+
 fn finish() -> String {
     chunk(r#""delta":{},"finish_reason":"stop""#)
 }

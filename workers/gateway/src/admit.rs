@@ -4,7 +4,7 @@ use clawless_core::ledger::{
     Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
     Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
 };
-use clawless_core::{ApiError, RequestId, Scope, Tokens, Usage};
+use clawless_core::{ApiError, RequestId, Scope, TenantId, Tokens, Usage};
 use clawless_llm::tokens;
 
 use crate::authenticate::{incorrect, reread};
@@ -30,16 +30,48 @@ pub struct Admission {
     pub tokens_in: Tokens,
 }
 
+/// Why a call may not begin.
+#[derive(Debug)]
+pub enum Unadmitted {
+    /// It was refused, or the ledger had too much to do and took nothing.
+    Refused(ApiError),
+    /// The ledger's answer is lost: it may have reserved something, or may yet.
+    Unheard(ApiError),
+}
+
+impl Unadmitted {
+    /// What the client is told.
+    pub fn into_error(self) -> ApiError {
+        match self {
+            Self::Refused(error) | Self::Unheard(error) => error,
+        }
+    }
+}
+
+impl From<ApiError> for Unadmitted {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<LedgerError> for Unadmitted {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Overloaded => Self::Refused(error.into()),
+            LedgerError::Failed(_) | LedgerError::Silent => Self::Unheard(error.into()),
+        }
+    }
+}
+
 /// Asks whether a model call may begin.
 ///
 /// # Errors
 /// 401 for a revoked key, 403 for a suspended tenant, 429 for rates and quotas, 409 for a busy
 /// session, 503 where the ledger does not answer.
-pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, ApiError> {
+pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, Unadmitted> {
     let request = &order.request;
     let primary = order.route.primary();
-    let tokens_in = tokens::of_messages(&request.messages, &request.options)
-        .plus(Toolbox::of(&order.caller).tokens());
+    let tokens_in = order.reading.size.plus(Toolbox::of(&order.caller).tokens());
     let question = Admit {
         request_id: order.request_id.clone(),
         caller: order.caller.for_ledger(),
@@ -51,7 +83,9 @@ pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission
             .options
             .max_output()
             .map(|most| Tokens::new(most.into())),
-        default_tokens_out: primary.model.max_output.unwrap_or(DEFAULT_OUTPUT),
+        default_tokens_out: (primary.model.default_output)
+            .or(primary.model.max_output)
+            .unwrap_or(DEFAULT_OUTPUT),
         answers: request.options.n.unwrap_or(1),
         price: order.route.dearest(),
     };
@@ -69,7 +103,7 @@ pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission
             rates: output.headers,
             tokens_in,
         }),
-        answer => Err(refused(answer, &output.headers)),
+        answer => Err(refused(answer, &output.headers).into()),
     }
 }
 
@@ -84,7 +118,8 @@ pub async fn pass<P: Platform>(
     class: EndpointClass,
 ) -> Result<RateHeaders, ApiError> {
     let ask = |caller| Input::Pass(Pass { caller, class });
-    let (output, _) = confirmed(platform, caller, ask).await?;
+    let asked = confirmed(platform, caller, ask).await;
+    let (output, _) = asked.map_err(Unadmitted::into_error)?;
     match output.answer {
         Answer::Passed => Ok(output.headers),
         answer => Err(refused(answer, &output.headers)),
@@ -209,8 +244,17 @@ async fn ask_for<P: Platform>(
 /// Gives a reservation back: the call failed before the provider produced anything. Where that
 /// fails too, the ledger's sweep does it.
 pub async fn release<P: Platform>(platform: &P, admission: &Admission) {
-    let request_id: RequestId = admission.grant.request_id.clone();
     let tenant = &admission.caller.tenant().id;
+    give_back(platform, tenant, &admission.grant.request_id).await;
+}
+
+/// Gives back what an order may have reserved whose admission was never heard of.
+pub async fn release_unheard<P: Platform>(platform: &P, order: &Order) {
+    give_back(platform, &order.caller.tenant().id, &order.request_id).await;
+}
+
+async fn give_back<P: Platform>(platform: &P, tenant: &TenantId, request_id: &RequestId) {
+    let request_id = request_id.clone();
     if let Err(error) = platform
         .ledger()
         .ask(tenant, Input::Release { request_id })
@@ -225,7 +269,7 @@ async fn confirmed<P: Platform>(
     platform: &P,
     caller: &Caller,
     question: impl Fn(clawless_core::ledger::Caller) -> Input,
-) -> Result<(Output, Caller), ApiError> {
+) -> Result<(Output, Caller), Unadmitted> {
     let tenant = &caller.tenant().id;
     let output = platform
         .ledger()

@@ -34,7 +34,7 @@ pub struct Way {
 /// The last provider's failure, in words for the client.
 pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome, Way), ApiError> {
     let (chain, io) = (Chain::of(platform, turn)?, io(platform));
-    let asked = caller(platform, &io)
+    let asked = caller(platform, &io, turn)
         .complete(&chain.targets(), &turn.llm, turn.deadline)
         .await;
     let Answered {
@@ -62,7 +62,7 @@ pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome
 /// The last provider's failure, in words for the client.
 pub async fn stream<P: Platform>(platform: &P, turn: &Turn) -> Result<Begun<P>, ApiError> {
     let (chain, io) = (Chain::of(platform, turn)?, io(platform));
-    let asked = caller(platform, &io)
+    let asked = caller(platform, &io, turn)
         .stream(&chain.targets(), &turn.llm, turn.deadline)
         .await;
     let Answered {
@@ -125,6 +125,7 @@ fn io<P: Platform>(platform: &P) -> Io<&P::Http, P::Time> {
 fn caller<'a, P: Platform>(
     platform: &'a P,
     io: &'a Io<&'a P::Http, P::Time>,
+    turn: &'a Turn,
 ) -> Caller<'a, &'a P::Http, P::Time, P::Entropy> {
     let config = platform.config();
     Caller {
@@ -138,6 +139,7 @@ fn caller<'a, P: Platform>(
             total: config.total_timeout,
         },
         retries: DEFAULT_RETRIES,
+        in_flight: &turn.in_flight,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::admit::pass;
 use crate::authenticate::authenticate;
 use crate::idempotency::Repeatable;
 use crate::platform::Platform;
-use crate::route::{Background, route};
+use crate::route::{Background, Reading, route};
 use crate::turn::{self, Order};
 
 /// The header that names a session, for SDKs that cannot add members to the body.
@@ -42,11 +42,12 @@ pub async fn create<P: Platform>(
         caller.require(Scope::Chat)?;
         let (request, repeatable) = parse(head, body).await?;
         // The session is read after the ledger's leave; `prepare` routes again where it matters.
-        let background = Background::default();
-        let route = route(platform.config(), caller.tenant(), &request, background)?;
-        Ok((request, repeatable, route))
+        let (config, background) = (platform.config(), Background::default());
+        let reading = Reading::of(&request);
+        let route = route(config, caller.tenant(), &request, reading, background)?;
+        Ok((request, repeatable, reading, route))
     };
-    let (request, repeatable, route) = match understood.await {
+    let (request, repeatable, reading, route) = match understood.await {
         Ok(understood) => understood,
         // A request that may not be or makes no sense is counted too, or there would be no limit on such.
         Err(error) => {
@@ -62,6 +63,7 @@ pub async fn create<P: Platform>(
             caller,
             route,
             request,
+            reading,
             started,
             repeatable,
             claimed_at: None,

@@ -153,7 +153,7 @@ fn room(order: &Order, admission: &Admission, system: &[Message]) -> Tokens {
         None => granted.min(window.get() / 4),
     };
     let prompts = tokens::of_messages(system, &ChatOptions::default());
-    let fixed = prompts.plus(tokens::of_messages(&order.request.messages, options));
+    let fixed = prompts.plus(order.reading.size);
     window::room(window, Tokens::new(answer), fixed)
 }
 
@@ -171,7 +171,13 @@ async fn route_again<P: Platform>(
     if is_known {
         return Ok(());
     }
-    let route = route(platform.config(), tenant, &order.request, background)?;
+    let route = route(
+        platform.config(),
+        tenant,
+        &order.request,
+        order.reading,
+        background,
+    )?;
     let (reserved, needed) = (order.route.dearest(), route.dearest());
     if reserved.dearer(needed) != reserved {
         reprice(platform, admission, needed).await?;

@@ -7,6 +7,7 @@ use clawless_core::rounds::Veil;
 use clawless_core::time::Timer;
 use clawless_core::{ApiError, Provenance};
 use clawless_llm::{Accumulator, tokens};
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use crate::allowance::Allowance;
@@ -85,6 +86,10 @@ pub async fn relay<P: Platform>(
                 }
             }
         }
+    }
+    if let Some(rest) = begun.answers.rest() {
+        // The client does not wait for it.
+        platform.spawn(rest.read().boxed_local());
     }
     let answer = kept.finish();
     let (usage, provenance) = match answer.usage {

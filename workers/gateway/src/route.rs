@@ -8,7 +8,7 @@ use clawless_core::ledger::Price;
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::{AUTO, Model, ModelRole};
 use clawless_core::routing::{
-    Needs, Policy, Reason, Selection, Unroutable, classify, select_model,
+    Needs, Policy, QueryClass, Reason, Selection, Unroutable, classify, select_model,
 };
 use clawless_core::session::Session;
 use clawless_core::tenant::Tenant;
@@ -57,6 +57,28 @@ impl Route {
     }
 }
 
+/// What a request is, as far as routing and reserving need it: found out once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// What it asks for.
+    pub class: QueryClass,
+    /// Its messages, tools and formats, estimated.
+    pub size: Tokens,
+    /// Whether it shows an image.
+    has_images: bool,
+}
+
+impl Reading {
+    /// Of this request.
+    pub fn of(request: &ChatCompletionRequest) -> Self {
+        Self {
+            class: classify(&request.messages),
+            size: tokens::of_messages(&request.messages, &request.options),
+            has_images: request.messages.iter().any(shows_an_image),
+        }
+    }
+}
+
 /// What the conversation brings beside the request: what the session prefers, and what stands in
 /// its history. A request is routed before its session is read, and once more where that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,19 +111,20 @@ pub fn route(
     config: &Config,
     tenant: &Tenant,
     request: &ChatCompletionRequest,
+    reading: Reading,
     background: Background<'_>,
 ) -> Result<Route, ApiError> {
     let wanted = request.model.as_str();
     let settings = &tenant.settings;
+    let class = reading.class;
     let policy = Policy {
         tier: tenant.tier,
         allowed: settings.allowed_models.as_deref(),
         session: background.model,
         default: settings.default_model.as_deref(),
-        fallback: &settings.fallback,
+        fallback: settings.fallback.of(class),
     };
-    let needs = needs(request, background);
-    let class = classify(&request.messages);
+    let needs = needs(request, reading, background);
     let selected = select_model(&config.models, wanted, class, needs, policy);
     let Selection { chain, reason } =
         selected.map_err(|why| refusal(why, config, request, needs))?;
@@ -121,9 +144,8 @@ pub fn route(
     })
 }
 
-fn needs(request: &ChatCompletionRequest, background: Background<'_>) -> Needs {
+fn needs(request: &ChatCompletionRequest, reading: Reading, background: Background<'_>) -> Needs {
     let options = &request.options;
-    let estimate = tokens::of_messages(&request.messages, options);
     let answer = match request.model.as_str() {
         AUTO => options.max_output().unwrap_or(0),
         _ => 0,
@@ -134,9 +156,9 @@ fn needs(request: &ChatCompletionRequest, background: Background<'_>) -> Needs {
             .as_ref()
             .is_some_and(|tools| !tools.is_empty())
             || options.functions.is_some(),
-        vision: background.has_images || request.messages.iter().any(shows_an_image),
+        vision: background.has_images || reading.has_images,
         json_schema: options.response_format.as_ref().is_some_and(is_schema),
-        context: estimate.plus(Tokens::new(answer.into())),
+        context: reading.size.plus(Tokens::new(answer.into())),
     }
 }
 

@@ -4,6 +4,7 @@
 //! The task belongs to the request, not to the client: it runs on in `wait_until`, so a client
 //! that leaves loses nothing, and a reservation always finds its end.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -16,7 +17,7 @@ use clawless_core::model::Model;
 use clawless_core::rounds::Rounds;
 use clawless_core::sending::Lineage;
 use clawless_core::{
-    ApiError, KeyId, MicroDollars, Provenance, RequestId, TenantId, Timestamp, Tokens,
+    ApiError, KeyId, MicroDollars, Millis, Provenance, RequestId, TenantId, Timestamp, Tokens,
     ToolExecution,
 };
 use clawless_edge::answer::Answer;
@@ -26,7 +27,7 @@ use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, pending, select};
 use futures_util::{FutureExt, StreamExt};
 
-use crate::admit::{Admission, admit, release};
+use crate::admit::{Admission, Unadmitted, admit, release, release_unheard};
 use crate::call::{self, Way};
 use crate::caller::Caller;
 use crate::client::{Client, Departure};
@@ -38,9 +39,13 @@ use crate::prepare::{Conversation, Dropped, OpenSession, prepare};
 use crate::relay::BUFFERED_READS;
 use crate::resume::Form;
 use crate::rounds::{self, Acted};
-use crate::route::{Link, Route};
+use crate::route::{Link, Reading, Route};
 use crate::settle::conclude;
 use crate::tools::Toolbox;
+
+/// What is kept of a reservation's time for storing and settling. A reservation lasts the longest
+/// call and this much more.
+const TIME_TO_STORE: Millis = Millis::from_secs(60);
 
 /// A request that has been understood and not yet admitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +58,8 @@ pub struct Order {
     pub route: Route,
     /// What is asked.
     pub request: ChatCompletionRequest,
+    /// What of that the stages need to know, found out once.
+    pub reading: Reading,
     /// When it came in.
     pub started: Timestamp,
     /// What tells it from others, where it may come more than once.
@@ -115,8 +122,11 @@ pub struct Turn {
     pub ticket: Ticket,
     /// When the request came in.
     pub started: Timestamp,
-    /// When the reservation ends, and with it the call.
+    /// When the last call of a model must be over: early enough before the reservation's end that
+    /// what it said can still be stored and settled.
     pub deadline: Timestamp,
+    /// Whether a model has been asked and has not begun to answer.
+    pub in_flight: Cell<bool>,
 }
 
 /// The completion's id: the request's, under `OpenAI`'s prefix.
@@ -217,7 +227,8 @@ impl Turn {
             started: order.started,
             max_tokens_out: admission.grant.max_tokens_out,
             ticket: admission.grant.ticket,
-            deadline: admission.grant.deadline,
+            deadline: admission.grant.deadline.minus(TIME_TO_STORE),
+            in_flight: Cell::new(false),
         }
     }
 
@@ -344,19 +355,28 @@ pub async fn start<P: Platform>(
 
 async fn run<P: Platform>(platform: &P, order: Order, departure: Departure, reply: Reply) {
     let held = Held::by(&order);
-    let error = match admit(platform, &order).await {
+    let mut unheard = None;
+    let failed = match admit(platform, &order).await {
         Ok(admission) => match carry_out(platform, order, admission, departure, reply).await {
             Ok(()) => return,
             Err(failed) => failed,
         },
-        Err(error) => (error, reply),
+        Err(Unadmitted::Refused(error)) => (error, reply),
+        Err(Unadmitted::Unheard(error)) => {
+            unheard = Some(order);
+            (error, reply)
+        }
     };
-    let (error, reply) = error;
+    let (error, reply) = failed;
     if let Some(held) = held {
         held.release(platform).await;
     }
     // Nobody may be there any more to be told.
     drop(reply.send(Err(error)));
+    // The client has been told already: the ledger may take its time.
+    if let Some(order) = unheard {
+        release_unheard(platform, &order).await;
+    }
 }
 
 /// An order that was admitted. Gives the reply back where no model answered.
@@ -408,10 +428,7 @@ async fn whole<P: Platform>(
     let (mut outcome, way) = match before(departure, rounds::complete(platform, &mut turn)).await {
         Some(Ok(answered)) => answered,
         Some(Err(error)) => return Err((error, reply)),
-        None => {
-            abandon(platform, &turn).await;
-            return Ok(());
-        }
+        None => return abandon(platform, &turn, reply).await,
     };
     let (stored, ended) = parted(conclude(platform, &turn, &outcome).await);
     // What broke after its first words is charged, and of a session stored: a retry would do all of
@@ -447,10 +464,7 @@ async fn stream<P: Platform>(
     let begun = match before(&mut departure, call::stream(platform, &turn)).await {
         Some(Ok(begun)) => begun,
         Some(Err(error)) => return Err((error, reply)),
-        None => {
-            abandon(platform, &turn).await;
-            return Ok(());
-        }
+        None => return abandon(platform, &turn, reply).await,
     };
     let (sender, events) = mpsc::channel(BUFFERED_READS);
     let answer = Answer::events(events.boxed_local());
@@ -496,14 +510,26 @@ async fn before<T>(
     }
 }
 
-/// The client left before a word of the answer had come, and the call was cut. What the provider
-/// had to read by then is charged; that it wrote anything is not known.
-async fn abandon<P: Platform>(platform: &P, turn: &Turn) {
+/// The client left before a word of the answer had come, and the call was cut. What a provider had
+/// to read by then is charged; that it wrote anything is not known. Where none was being asked, since
+/// all so far had failed, it costs nothing: the reply is given back, though nobody will hear it.
+async fn abandon<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    reply: Reply,
+) -> Result<(), (ApiError, Reply)> {
     tracing::info!("the client left before the answer began");
+    if !turn.in_flight.get() {
+        return Err((
+            ApiError::internal("the client left between two tries"),
+            reply,
+        ));
+    }
     let answer = LlmResponse::default();
     let primary = turn.route.primary();
     let usage = tokens::estimate_usage(&turn.llm, &answer);
     let outcome = Outcome::of(primary, answer, usage, Provenance::Estimated, None);
     // Nothing is stored of a stateless call, so nothing can fail but the settling, which is logged.
     drop(conclude(platform, turn, &outcome).await);
+    Ok(())
 }

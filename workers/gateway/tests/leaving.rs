@@ -126,6 +126,42 @@ fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_wa
 }
 
 #[test]
+fn a_call_that_is_left_between_two_tries_costs_nothing() {
+    for body in [ask("How are you?"), ask_streamed("How are you?")] {
+        let deployment = Deployment::new();
+        let customer = deployment.customer();
+        let busy = Reply::json(429, "{}").header("retry-after", "5");
+        deployment.http.always(busy);
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [("authorization", bearer.as_str())];
+        let request = deployment.new_request();
+        let departure = after(&deployment, 2);
+        deployment.run(async {
+            let begun = deployment.begin(&request, &headers, body.to_string(), departure);
+            drop(read(begun.await).await);
+        });
+        assert_eq!(deployment.http.requests().len(), 1);
+        assert_eq!(booked(&deployment, &customer), (0, 0));
+        deployment.ring(&customer.tenant);
+        let receipts = deployment.sql.rows("SELECT provenance FROM receipts");
+        assert_eq!(receipts[0]["provenance"], "released");
+    }
+}
+
+#[test]
+fn a_connection_is_not_closed_for_what_comes_after_the_answer() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(Reply::steps(vec![
+        Step::Bytes((delta("Hello.") + &end()).into_bytes()),
+        Step::Wait(Millis::new(100)),
+    ]));
+    let answer = deployment.chat(&customer, &ask_streamed("Hi"));
+    assert!(answer.is_done());
+    assert_eq!(deployment.http.aborted(), 0);
+}
+
+#[test]
 fn a_timeout_aborts_the_request_and_not_only_the_waiting() {
     let deployment = Deployment::new();
     let customer = deployment.customer();

@@ -73,6 +73,19 @@ fn a_call_that_fails_before_its_first_byte_costs_nothing() {
 }
 
 #[test]
+fn what_was_reserved_by_an_answer_that_got_lost_is_given_back() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(answers("Hello."));
+    deployment.chat(&customer, &ask("Hi"));
+    deployment.lost_answers.set(1);
+    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 503);
+    assert_eq!(deployment.lost_answers.get(), 0);
+    assert_eq!(books(&deployment, &customer), (10, 0));
+    assert_eq!(deployment.http.requests().len(), 1);
+}
+
+#[test]
 fn a_stream_that_breaks_is_charged_with_what_it_produced() {
     let deployment = Deployment::new();
     let customer = deployment.customer();

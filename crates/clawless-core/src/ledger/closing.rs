@@ -80,7 +80,8 @@ impl Machine {
         Closing::Booked
     }
 
-    /// Frees what a call that cost nothing had reserved.
+    /// Frees what a call that cost nothing had reserved. One that still waits for its session need
+    /// not wait any more.
     pub(super) fn release(
         &mut self,
         now: Timestamp,
@@ -88,6 +89,7 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         let Some(open) = self.reservations.remove(id) else {
+            self.lanes.give_up(id);
             return Closing::NotOpen;
         };
         self.book(now, &open, End::free(), effects);

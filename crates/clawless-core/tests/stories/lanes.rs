@@ -59,6 +59,17 @@ fn a_turn_that_waits_too_long_is_told_that_the_session_is_busy() {
 }
 
 #[test]
+fn a_call_that_is_released_while_it_waits_never_begins() {
+    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let (first, second) = (ledger.turn(), ledger.turn());
+    let first = ledger.granted(first);
+    ledger.admit(second.clone());
+    let request_id = second.request_id;
+    ledger.tell(Input::Release { request_id });
+    assert!(ledger.settle(&first, spent(1, 1)).woken.is_empty());
+}
+
+#[test]
 fn a_dead_waiter_is_passed_over() {
     let mut ledger = Ledger::with(Quotas::UNLIMITED);
     let (first, dead) = (ledger.turn(), ledger.turn());

@@ -30,7 +30,7 @@ use futures_util::future::pending;
 use crate::authenticate::of_key;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::route::{Background, route};
+use crate::route::{Background, Reading, route};
 use crate::sessions::no_such_session;
 use crate::turn::{self, Order};
 
@@ -187,12 +187,14 @@ async fn carry_out<P: Platform>(
         session_id: Some(claimed.session),
         options: ChatOptions::default(),
     };
-    let background = Background::default();
+    let (config, background) = (platform.config(), Background::default());
+    let reading = Reading::of(&request);
     let order = Order {
         request_id: request_id.clone(),
-        route: route(platform.config(), caller.tenant(), &request, background)?,
+        route: route(config, caller.tenant(), &request, reading, background)?,
         caller,
         request,
+        reading,
         started: now,
         repeatable: None,
         claimed_at: Some(now),
