@@ -4,7 +4,7 @@
 //! the code that logs having to know it. Line breaks and control characters in values are escaped
 //! by JSON.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use clawless_core::time::Clock;
 use serde_json::{Map, Value};
@@ -71,13 +71,30 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
             }
         }
         event.record(&mut line);
-        let text = Value::Object(line.0).to_string();
+        let text = plain(&Value::Object(line.0).to_string());
         match *event.metadata().level() {
             Level::ERROR => worker::console_error!("{text}"),
             Level::WARN => worker::console_warn!("{text}"),
             _ => worker::console_log!("{text}"),
         }
     }
+}
+
+/// JSON escapes the controls below U+0020 only. Terminals and log viewers also obey DEL and the
+/// controls from U+0080 on, and some break or turn lines at U+2028 and its like: these are escaped
+/// here, as they can stand within texts only.
+fn plain(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for letter in json.chars() {
+        let turns = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter.is_control() || turns {
+            // Writing to a string cannot fail.
+            let _ = write!(plain, "\\u{:04x}", u32::from(letter));
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
 }
 
 impl Fields {
@@ -105,5 +122,25 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.put(field.name(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_56_what_a_terminal_would_obey_is_escaped_and_reads_as_it_was() {
+        let hostile = "a\r\nb\u{1b}[31m\u{7f}\u{9b}2J\u{2028}\u{202e}\u{2066}\u{e4}\u{1f600}\"\\";
+        let line = plain(&Value::from(hostile).to_string());
+        assert!(
+            !line.contains(char::is_control)
+                && !line.contains(['\u{2028}', '\u{202e}', '\u{2066}'])
+        );
+        assert!(line.contains("\u{e4}\u{1f600}"));
+        assert_eq!(
+            serde_json::from_str::<String>(&line).expect("JSON"),
+            hostile
+        );
     }
 }
