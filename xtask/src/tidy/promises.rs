@@ -1,4 +1,4 @@
-//! The tables of faults and attacks, and the tests that they name.
+//! The tables of faults, attacks and promises, and the tests that they name.
 
 use super::SourceFile;
 

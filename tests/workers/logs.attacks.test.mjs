@@ -1,0 +1,86 @@
+// Attacks 55 and 56: what the Workers write to their logs. A panic's last words are tried in entry.faults.test.mjs.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { failure } from "../harness/behaviours.mjs";
+import { chatBody, complete, completeStream, postChat } from "../harness/client.mjs";
+import { unknownKey, withBadChecksum } from "../harness/keys.mjs";
+import { exchange } from "../harness/raw-http.mjs";
+import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
+import { startUpstream } from "../harness/upstream.mjs";
+
+const PROVIDER_KEY = "provider-key-canary-5f1d";
+const SIGNING_KEY = "signing-key-canary-0123456789abcdef0123";
+const WORDS = "what-somebody-said-canary";
+
+let stack;
+let upstream;
+before(async () => {
+  upstream = await startUpstream();
+  const PROVIDERS = JSON.stringify([upstream.provider({ key: "PROVIDER_KEY" })]);
+  stack = await startStack({ upstream, vars: { LOG_LEVEL: "trace", PROVIDERS, PROVIDER_KEY, SIGNING_KEY } });
+});
+after(async () => {
+  await stack.stop();
+  await upstream.close();
+});
+
+const lines = () => stack.logs.map(({ message }) => message);
+
+test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an_error", async () => {
+  const said = { messages: [{ role: "user", content: WORDS }] };
+  const wrong = [unknownKey(), withBadChecksum(stack.key)];
+  const answers = [];
+  const keep = async (response) => answers.push(await response.text(), JSON.stringify([...response.headers]));
+
+  await complete(stack, said, { headers: { "x-session-id": "logged" } });
+  await completeStream(stack, said);
+  assert.equal(upstream.requests.at(-1).headers.authorization, `Bearer ${PROVIDER_KEY}`, "the provider alone gets its key");
+  for (const key of wrong) await keep(await postChat(stack, chatBody(), { key }));
+  await keep(await fetch(`${stack.url}/v1/models?key=${stack.key}&api_key=${BOOTSTRAP_TOKEN}`));
+  await keep(await fetch(`${stack.url}/v1/${stack.key}`, { headers: { authorization: `Bearer ${stack.key}` } }));
+  await keep(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Basic ${stack.key}` } }));
+  for (const body of [`{"model":"scripted-model","messages":"${WORDS}"}`, `{"${WORDS}":`, `{"model":"x","messages":[],"api_key":"${stack.key}"}`]) await postChat(stack, body).then((response) => response.text());
+  stack.upstream.next(failure(500), failure(500), failure(500), failure(401));
+  for (let count = 0; count < 2; count += 1) await keep(await postChat(stack, chatBody(said)));
+  const { body: minted } = await stack.admin("POST", `/tenants/${stack.tenants[0].tenant_id}/keys`, { name: "canary", scopes: ["chat"] });
+  const { body: token } = await stack.admin("POST", "/tokens", { name: "canary" }, { token: BOOTSTRAP_TOKEN });
+  await stack.admin("GET", "/tokens", undefined, { token: token.token });
+  await stack.admin("GET", `/tenants/${stack.tenants[0].tenant_id}/sessions/logged/messages`);
+  await stack.admin("PATCH", `/tenants/${stack.tenants[0].tenant_id}`, { name: "x", system_prompt: `${WORDS}\u0000` });
+
+  const digests = (await stack.rows("SELECT digest FROM api_keys UNION SELECT digest FROM admin_tokens")).map(({ digest }) => digest);
+  const secrets = [stack.key, stack.adminToken, minted.key, token.token, ...wrong].map((key) => key.slice(6));
+  assert.ok(lines().length > 20, "there is a log to look through");
+  for (const secret of [...secrets, ...digests, BOOTSTRAP_TOKEN, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
+    assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
+    if (secret !== WORDS) assert.ok(!answers.some((text) => text.includes(secret)), `${secret} in an answer`);
+  }
+});
+
+describe("attack 56: line breaks and terminal codes in logs", () => {
+  test("every_line_is_one_JSON_object_without_a_control_character", async () => {
+    const from = lines().length;
+    const forged = 'forged\r\n{"level":"ERROR","message":"forged"}\u001b[31m\u007f\u009b2J\u2028\u202e';
+    const encoded = encodeURIComponent(forged);
+    const auth = { authorization: `Bearer ${stack.key}` };
+    for (const path of [`/v1/${encoded}`, `/v1/sessions/${encoded}`, `/v1/models/${encoded}`, `/v1/sessions?title=${encoded}&${encoded}=1`]) {
+      await fetch(`${stack.url}${path}`, { headers: auth }).then((response) => response.text());
+    }
+    for (const body of [chatBody({ model: forged }), chatBody({ [forged]: 1 }), chatBody({ messages: [{ role: forged }] }), chatBody({ tools: [{ type: "function", function: { name: forged } }] })]) {
+      await postChat(stack, body).then((response) => response.text());
+    }
+    await stack.admin("POST", "/tenants", { [forged]: 1 });
+    await stack.admin("POST", "/tenants", { name: forged });
+    await stack.admin("GET", `/tenants/${encoded}`);
+    await exchange(stack.url, `GET /v1/models\u001b[31m HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${stack.key}`, []);
+
+    const written = lines().slice(from);
+    assert.ok(written.length > 10 && written.some((line) => line.includes("forged")), "some of it is logged");
+    for (const line of written) {
+      // eslint-disable-next-line no-control-regex
+      assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/, JSON.stringify(line));
+      assert.equal(typeof JSON.parse(line).level, "string", line);
+      assert.notEqual(JSON.parse(line).message, "forged");
+    }
+  });
+});
