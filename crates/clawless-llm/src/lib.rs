@@ -21,6 +21,7 @@ mod retry_after;
 pub mod sse;
 pub mod stream;
 pub mod tokens;
+pub mod vocabulary;
 mod wait;
 pub mod window;
 pub mod workers_ai;

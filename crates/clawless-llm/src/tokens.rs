@@ -2,8 +2,9 @@
 //!
 //! Nobody outside can count exactly: each model has its own vocabulary. The estimate takes four
 //! ASCII characters for a token, two of other alphabets, and one of the scripts that are written
-//! without spaces. For English prose it is within a fifth of the common vocabularies; for code it
-//! is somewhat low, for CJK somewhat high. Whoever uses it must say that it is an estimate.
+//! without spaces. For English prose it is within a fifth of the common vocabularies; for JSON it may be
+//! half of what is true, for CJK somewhat high. Whoever uses it must say that it is an estimate, and
+//! whoever must not exceed a window counts by [`crate::vocabulary`].
 
 use clawless_core::chat::{ChatOptions, Content, Part};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
@@ -17,7 +18,7 @@ const PER_MESSAGE: u64 = 4 * QUARTERS;
 const PER_IMAGE: u64 = 800;
 
 /// Counted in quarters, so that nothing is rounded until the end.
-const QUARTERS: u64 = 4;
+pub(crate) const QUARTERS: u64 = 4;
 
 /// The tokens of a text.
 pub fn of_text(text: &str) -> Tokens {
@@ -31,7 +32,7 @@ pub fn of_request(request: &LlmRequest) -> Tokens {
 
 /// The tokens of messages, and of the tools and formats that go with them.
 pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
-    let messages: u64 = messages.iter().map(message).sum();
+    let messages: u64 = messages.iter().map(|it| message(it, quarters)).sum();
     let tools = options.tools.iter().flatten();
     let schemas = tools.map(|tool| {
         let custom = tool.custom.as_ref();
@@ -88,7 +89,8 @@ const fn weight(c: char) -> u64 {
     }
 }
 
-fn message(message: &Message) -> u64 {
+/// Quarters of a token for a message, where `quarters` counts its texts.
+pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 {
     let Ok(view) = message.view() else {
         return quarters(message.raw().as_str());
     };
@@ -96,7 +98,7 @@ fn message(message: &Message) -> u64 {
         .content
         .iter()
         .flat_map(Content::texts)
-        .map(quarters)
+        .map(&quarters)
         .sum();
     let parts = match &view.content {
         Some(Content::Parts(parts)) => parts.as_slice(),
@@ -154,6 +156,6 @@ mod tests {
             r#"{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#
         );
         let image = Message::from_stored(Role::User, Json::parse(raw).expect("JSON"));
-        assert_eq!(message(&image), (PER_IMAGE + 4) * QUARTERS);
+        assert_eq!(message(&image, quarters), (PER_IMAGE + 4) * QUARTERS);
     }
 }

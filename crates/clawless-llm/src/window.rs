@@ -1,15 +1,14 @@
 //! Which part of a conversation a model is shown: as many of the newest turns as fit its window.
 //!
 //! Turns are dropped whole, oldest first, and a tool's result never without the call that it
-//! answers. Sizes are estimates ([`tokens`]), which may be a fifth too low; so a fifth of the window
-//! is left free, and a history that is kept fits although nobody counted it.
+//! answers. Sizes are estimates ([`Vocabulary`]): the truth may be a fourth more; so a fifth of the
+//! window is left free, and a history that is kept fits although nobody counted it.
 
 use std::collections::HashSet;
 
-use clawless_core::chat::ChatOptions;
 use clawless_core::{Message, Role, Tokens};
 
-use crate::tokens;
+use crate::vocabulary::Vocabulary;
 
 /// The part of a window that is filled by estimate, in hundredths.
 const FILLED: u64 = 80;
@@ -23,26 +22,29 @@ pub struct Shown {
     pub dropped: usize,
 }
 
-/// The room that a window has for history, beside the answer and what must be said anyway.
-pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Tokens {
-    let filled = window
-        .get()
-        .saturating_sub(answer.get())
-        .saturating_mul(FILLED)
-        / 100;
-    Tokens::new(filled.saturating_sub(fixed.get()))
+/// The room that a window has for history, beside the answer and what must be said anyway; none
+/// where that alone does not fit.
+pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Option<Tokens> {
+    let filled = window.get().saturating_sub(answer.get());
+    let filled = filled.saturating_mul(FILLED) / 100;
+    filled.checked_sub(fixed.get()).map(Tokens::new)
 }
 
 /// Chooses from a history, given as its turns, what is shown before `said`. What `said` itself
 /// answers is always kept.
-pub fn choose(turns: Vec<Vec<Message>>, said: &[Message], room: Tokens) -> Shown {
+pub fn choose(
+    turns: Vec<Vec<Message>>,
+    said: &[Message],
+    room: Tokens,
+    vocabulary: Vocabulary,
+) -> Shown {
     let all: usize = turns.iter().map(Vec::len).sum();
     let mut left = room.get();
     let mut kept: Vec<Vec<Message>> = Vec::new();
     // Whether what comes after a turn answers a call of it.
     let mut needed = answers_before(said);
     for turn in turns.into_iter().rev() {
-        let size = tokens::of_messages(&turn, &ChatOptions::default()).get();
+        let size = vocabulary.of_messages(&turn).get();
         if size > left && !needed {
             // A turn that answers this one's calls must go with it.
             while kept.last().is_some_and(|next| answers_before(next)) {
@@ -131,6 +133,10 @@ mod tests {
 
     use super::*;
 
+    fn choose(turns: Vec<Vec<Message>>, said: &[Message], room: Tokens) -> Shown {
+        super::choose(turns, said, room, Vocabulary::Large)
+    }
+
     fn message(role: Role, rest: &str) -> Message {
         let raw = format!(r#"{{"role":"{}",{rest}}}"#, role.as_str());
         Message::from_stored(role, Json::parse(raw).expect("JSON"))
@@ -161,7 +167,7 @@ mod tests {
     }
 
     fn size(messages: &[Message]) -> u64 {
-        tokens::of_messages(messages, &ChatOptions::default()).get()
+        Vocabulary::Large.of_messages(messages).get()
     }
 
     #[test]
@@ -234,8 +240,11 @@ mod tests {
     #[test]
     fn a_fifth_of_the_window_stays_free_beside_the_answer() {
         let tokens = Tokens::new;
-        assert_eq!(room(tokens(1000), tokens(200), tokens(100)), tokens(540));
-        assert_eq!(room(tokens(100), tokens(200), tokens(1)), Tokens::ZERO);
+        let room = |window, answer, fixed| room(tokens(window), tokens(answer), tokens(fixed));
+        assert_eq!(room(1000, 200, 100), Some(tokens(540)));
+        assert_eq!(room(1000, 200, 640), Some(Tokens::ZERO));
+        assert_eq!(room(1000, 200, 641), None);
+        assert_eq!(room(100, 200, 1), None);
     }
 
     /// A conversation of texts and of tool calls, whose results come in the turn after.

@@ -1,9 +1,11 @@
 //! Stage 5: the conversation that the model is shown.
 
-use clawless_core::chat::ChatOptions;
+use clawless_core::chat::{ChatCompletionRequest, ChatOptions};
 use clawless_core::ledger::SessionState;
+use clawless_core::routing::ESTIMATE_WITHIN;
 use clawless_core::session::Session;
 use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
+use clawless_llm::vocabulary::Vocabulary;
 use clawless_llm::{tokens, window};
 use clawless_store::hot::{HotSession, MAX_BYTES};
 use clawless_store::messages::{self, History, HistoryBudget};
@@ -12,7 +14,7 @@ use clawless_store::sessions::{self, Place};
 use crate::admit::{Admission, extend, reprice};
 use crate::hot;
 use crate::platform::Platform;
-use crate::route::{Background, route};
+use crate::route::{Background, Link, route, too_long};
 use crate::sessions::no_such_session;
 use crate::tools::Toolbox;
 use crate::turn::Order;
@@ -70,7 +72,8 @@ impl Dropped {
 ///
 /// # Errors
 /// 404 where the request names a generated session that is not there for this tenant; 400 where no
-/// model can take what stands in its history; 429 where the quota does not cover the history; 503 where storage does not answer.
+/// model can take what stands in its history, or where the system prompts and what the client says do
+/// not fit the window; 429 where the quota does not cover the history; 503 where storage does not answer.
 pub async fn prepare<P: Platform>(
     platform: &P,
     order: &mut Order,
@@ -84,6 +87,7 @@ pub async fn prepare<P: Platform>(
     let mut messages = Vec::with_capacity(order.request.messages.len() + 2);
     let mut dropped = Dropped::default();
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
+    require_room(order, admission, &messages)?;
     let mut toolbox = Toolbox::of(&admission.caller);
     let session = match order.request.session_id.clone() {
         None => None,
@@ -102,18 +106,30 @@ pub async fn prepare<P: Platform>(
                 route_again(platform, order, admission, background).await?;
                 toolbox.narrow(found.tools.as_deref());
                 messages.extend(system(found.system_prompt.as_deref())?);
+                require_room(order, admission, &messages)?;
                 let (history, budget) =
                     read(platform, &tenant.id, &found, copy, budget(order)).await?;
                 dropped.and_more = history.truncated;
                 let kept = (history.bytes() <= MAX_BYTES).then(|| history.clone());
-                let room = room(order, admission, &messages);
-                let shown = window::choose(history.into_turns(), &order.request.messages, room);
+                let primary = order.route.primary();
+                let room = Load::of(&order.request, admission, &messages).room(primary);
+                let shown = window::choose(
+                    history.into_turns(),
+                    &order.request.messages,
+                    room.unwrap_or_default(),
+                    Vocabulary::of(&primary.provider),
+                );
                 dropped.messages = shown.dropped;
                 let seen = Background::of(&found, &shown.messages);
                 if seen != background {
                     route_again(platform, order, admission, seen).await?;
                 }
+                let is_shown = !shown.messages.is_empty();
                 messages.extend(shown.messages);
+                if is_shown {
+                    let load = Load::of(&order.request, admission, &messages);
+                    order.route.keep(|link| load.room(link).is_some());
+                }
                 kept.map(|history| HotSession {
                     session: found,
                     history,
@@ -141,20 +157,63 @@ pub async fn prepare<P: Platform>(
     })
 }
 
-/// The room for history in the window of the model that is asked first, beside the system prompts,
-/// what the client says, and an answer: as long as the client asked for, else up to a quarter of
-/// the window.
-fn room(order: &Order, admission: &Admission, system: &[Message]) -> Tokens {
-    let options = &order.request.options;
-    let window = order.route.primary().model.context;
-    let granted = admission.grant.max_tokens_out.get();
-    let answer = match options.max_output() {
-        Some(asked) => u64::from(asked).min(granted),
-        None => granted.min(window.get() / 4),
+/// What a conversation takes of a model's window, by estimate.
+struct Load<'a> {
+    /// The system prompts and the history that is shown.
+    before: &'a [Message],
+    /// What the client says.
+    said: &'a [Message],
+    /// What is sent along: tools and formats.
+    along: Tokens,
+    /// The longest answer that the client asked for, and that was granted.
+    asked: Option<u64>,
+    granted: u64,
+}
+
+impl<'a> Load<'a> {
+    fn of(
+        request: &'a ChatCompletionRequest,
+        admission: &Admission,
+        before: &'a [Message],
+    ) -> Self {
+        let options = &request.options;
+        let tools = Toolbox::of(&admission.caller).tokens();
+        Self {
+            before,
+            said: &request.messages,
+            along: tokens::of_messages(&[], options).plus(tools),
+            asked: options.max_output().map(u64::from),
+            granted: admission.grant.max_tokens_out.get(),
+        }
+    }
+
+    /// The room that it leaves in a model's window, beside an answer: as long as the client asked
+    /// for, else up to a quarter of the window. None where it does not fit.
+    fn room(&self, link: &Link) -> Option<Tokens> {
+        let window = link.model.context;
+        let answer = match self.asked {
+            Some(asked) => asked.min(self.granted),
+            None => self.granted.min(window.get() / 4),
+        };
+        let vocabulary = Vocabulary::of(&link.provider);
+        let fixed = vocabulary.of_messages(self.before);
+        let fixed = fixed.plus(vocabulary.of_messages(self.said));
+        window::room(window, Tokens::new(answer), fixed.plus(self.along))
+    }
+}
+
+/// Refuses what exceeds the window of the model that is asked first even without any history. An
+/// estimate may be twice too high, and of a window that nobody told the provider knows best.
+fn require_room(order: &Order, admission: &Admission, prompts: &[Message]) -> Result<(), ApiError> {
+    let Some(window) = order.route.primary().model.known_context() else {
+        return Ok(());
     };
-    let prompts = tokens::of_messages(system, &ChatOptions::default());
-    let fixed = prompts.plus(order.reading.size);
-    window::room(window, Tokens::new(answer), fixed)
+    let prompts = tokens::of_messages(prompts, &ChatOptions::default());
+    let needed = prompts.plus(admission.tokens_in);
+    if needed.get() / ESTIMATE_WITHIN <= window.get() {
+        return Ok(());
+    }
+    Err(too_long(window, needed))
 }
 
 /// Routes a request once more, with what its session brings. Where that leads to dearer models than

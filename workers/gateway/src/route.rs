@@ -46,6 +46,11 @@ impl Route {
         std::iter::once(&self.first).chain(&self.fallback)
     }
 
+    /// Leaves out the fallbacks that cannot take what they would be shown.
+    pub fn keep(&mut self, can_take: impl Fn(&Link) -> bool) {
+        self.fallback.retain(can_take);
+    }
+
     /// The dearest prices of the chain, by which a reservation is made.
     pub fn dearest(&self) -> Price {
         let prices = self.chain().filter_map(|link| link.model.price.as_ref());
@@ -236,16 +241,21 @@ fn refusal(
         Unroutable::TooLong => {
             let limit = named.and_then(Model::known_context);
             let limit = limit.or_else(|| config.models.iter().map(|it| it.context).max());
-            ApiError::new(
-                ErrorCode::ContextLengthExceeded,
-                format!(
-                    "This model's maximum context length is {} tokens. However, your messages \
-                     resulted in about {} tokens. Please reduce the length of the messages.",
-                    limit.unwrap_or_default().get(),
-                    needs.context.get()
-                ),
-            )
-            .param("messages")
+            too_long(limit.unwrap_or_default(), needs.context)
         }
     }
+}
+
+/// The answer for messages that need about so many tokens, of a window that has fewer.
+pub fn too_long(window: Tokens, needed: Tokens) -> ApiError {
+    ApiError::new(
+        ErrorCode::ContextLengthExceeded,
+        format!(
+            "This model's maximum context length is {} tokens. However, your messages \
+             resulted in about {} tokens. Please reduce the length of the messages.",
+            window.get(),
+            needed.get()
+        ),
+    )
+    .param("messages")
 }

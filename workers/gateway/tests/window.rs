@@ -9,9 +9,12 @@
 mod support;
 
 use clawless_core::limits::{LimitOverrides, Override};
+use clawless_core::routing::Fallback;
+use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
-use serde_json::Value;
-use support::{Customer, Deployment, answers};
+use clawless_testkit::provider::Reply;
+use serde_json::{Value, json};
+use support::{Customer, Deployment, answers, ask};
 
 /// What the provider was shown last.
 fn shown(deployment: &Deployment) -> Vec<Value> {
@@ -37,7 +40,7 @@ fn customer(deployment: &Deployment) -> Customer {
 fn the_oldest_turns_are_left_out_and_the_answer_says_how_many() {
     let deployment = Deployment::new();
     let customer = customer(&deployment);
-    // About 500 tokens a turn; the window of `small` is 8192.
+    // About 750 tokens a turn, by a careful estimate; the window of `small` is 8192.
     let long = "word ".repeat(400);
     for turn in 0..16 {
         deployment.http.next(answers("Yes."));
@@ -52,6 +55,83 @@ fn the_oldest_turns_are_left_out_and_the_answer_says_how_many() {
         let dropped = response.headers.get("x-clawless-history-dropped");
         let dropped: usize = dropped.map_or(0, |count| count.parse().expect("a count"));
         assert_eq!(messages.len() + dropped, 2 + 2 * turn, "turn {turn}");
-        assert_eq!(dropped > 0, turn > 8, "turn {turn} left out {dropped}");
+        assert_eq!(dropped > 0, turn > 5, "turn {turn} left out {dropped}");
+    }
+}
+
+/// A model with a wide window, and one with a narrow one to fall back to.
+const WIDE_AND_NARROW: &str = r#"[
+    {"name": "one", "kind": "openai", "base_url": "https://one.example/v1",
+     "models": [{"id": "small", "context": 32000}]},
+    {"name": "two", "kind": "openai", "base_url": "https://two.example/v1",
+     "models": [{"id": "narrow", "context": 4000}]}
+]"#;
+
+/// The models that were asked.
+fn asked(deployment: &Deployment) -> Vec<String> {
+    let requests = deployment.http.requests();
+    let model = |body: &[u8]| -> String {
+        let body: Value = serde_json::from_slice(body).expect("JSON");
+        body["model"].as_str().expect("a model").to_owned()
+    };
+    requests
+        .iter()
+        .map(|request| model(&request.body))
+        .collect()
+}
+
+#[test]
+fn a_fallback_whose_window_is_too_narrow_for_what_is_shown_is_not_asked() {
+    // About 6 and 3000 tokens of history.
+    for (length, is_asked) in [(2, true), (2000, false)] {
+        let deployment = Deployment::offering(WIDE_AND_NARROW);
+        let settings = TenantSettings {
+            fallback: Fallback::All(vec!["narrow".to_owned()]),
+            ..TenantSettings::default()
+        };
+        let customer = deployment.customer_with(settings, |_| {});
+        deployment.http.next(answers("Yes."));
+        let said = "word ".repeat(length);
+        assert_eq!(deployment.say(&customer, "s", &said).status, 200);
+        deployment.http.always(Reply::json(500, "{}"));
+        let response = deployment.say(&customer, "s", "and now?");
+        assert!(response.status >= 500, "{}", response.body);
+        let asked = asked(&deployment);
+        assert_eq!(asked.contains(&"narrow".to_owned()), is_asked, "{asked:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_even_without_history_is_refused_before_the_provider_is_called() {
+    let long = "word ".repeat(12_000);
+    for in_session in [false, true] {
+        let deployment = Deployment::offering(WIDE_AND_NARROW);
+        let settings = TenantSettings {
+            system_prompt: (!in_session).then(|| long.clone()),
+            ..TenantSettings::default()
+        };
+        let customer = deployment.customer_with(settings, |_| {});
+        let mut body = ask("Hi");
+        body["session_id"] = json!("s");
+        if in_session {
+            deployment.http.next(answers("Yes."));
+            assert_eq!(deployment.chat(&customer, &body).status, 200);
+            let prompt = Change {
+                system_prompt: Some(Some(long.clone())),
+                ..Change::default()
+            };
+            deployment.change_session(&customer, "s", &prompt);
+        }
+        let before = deployment.http.requests().len();
+        body["model"] = json!("narrow");
+        let refused = deployment.chat(&customer, &body);
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert_eq!(refused.code(), "context_length_exceeded");
+        assert_eq!(refused.json()["error"]["param"], "messages");
+        assert_eq!(deployment.http.requests().len(), before);
+        // The same fits a wider window.
+        deployment.http.next(answers("Yes."));
+        body["model"] = json!("small");
+        assert_eq!(deployment.chat(&customer, &body).status, 200);
     }
 }

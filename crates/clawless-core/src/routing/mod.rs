@@ -10,4 +10,4 @@ mod vocabulary;
 
 pub use classify::{QueryClass, classify};
 pub use fallback::{ClassFallback, Fallback};
-pub use select::{Needs, Policy, Reason, Selection, Unroutable, select_model};
+pub use select::{ESTIMATE_WITHIN, Needs, Policy, Reason, Selection, Unroutable, select_model};

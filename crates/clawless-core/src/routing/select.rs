@@ -9,7 +9,7 @@ use crate::tenant::Tier;
 const LONGEST_CHAIN: usize = 3;
 
 /// An estimate of tokens is at most so many times too high, whatever the language.
-const ESTIMATE_WITHIN: u64 = 2;
+pub const ESTIMATE_WITHIN: u64 = 2;
 
 /// What a request asks of its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -129,3 +129,36 @@ fn token_type(value: &Value) -> u32 {
         other => other.to_u32().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::disallowed_methods,
+        reason = "a test that cannot go on should say where, and it runs natively"
+    )]
+
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_counts_by_which_the_gateways_estimates_are_judged_are_true() {
+        let model = std::env::var("CLAWLESS_TEST_MODEL")
+            .expect("CLAWLESS_TEST_MODEL names the GGUF file of SmolLM2-135M-Instruct");
+        let tokenizer = Tokenizer::load(&Gguf::open(Path::new(&model)).unwrap()).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clawless-llm/tests/estimates");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let counts: Value = serde_json::from_str(&read("counts.json")).unwrap();
+        let counts = counts.as_object().unwrap();
+        assert!(counts.len() >= 15);
+        for (name, count) in counts {
+            let tokens = tokenizer.encode(&[Piece::Text(read(name))]).unwrap();
+            let recorded = count.get("small").and_then(Value::as_u64);
+            assert_eq!(u64::try_from(tokens.len()).ok(), recorded, "{name}");
+        }
+    }
+}
