@@ -23,12 +23,12 @@ use super::{
 };
 
 /// The most that a Worker's bundle may weigh, compressed, in bytes. The goal is 400,000; the gateway
-/// weighs twice that since it holds the ledger, three wires, sessions and tools, and admin a little more
-/// since it reads, exports and erases (`docs/decisions/005-bundle-size.md`); none may grow unseen.
+/// weighs more than twice that since it holds the ledger, three wires, sessions and tools
+/// (`docs/decisions/005-bundle-size.md`); none may grow unseen.
 fn heaviest(worker: &str) -> usize {
     match worker {
-        "gateway" => 840_000,
-        "admin" => 420_000,
+        "gateway" => 930_000,
+        "admin" => 400_000,
         _ => 150_000,
     }
 }
