@@ -98,6 +98,25 @@ enum Route {
     Audit,
 }
 
+impl Route {
+    /// Whether its handler reads the query, and refuses by name what it does not know.
+    fn takes_a_query(self) -> bool {
+        matches!(
+            self,
+            Self::ListTenants
+                | Self::TenantUsage
+                | Self::ListSessions
+                | Self::ListMessages
+                | Self::Export
+                | Self::Erase
+                | Self::Usage
+                | Self::ListKeys
+                | Self::ListTokens
+                | Self::Audit
+        )
+    }
+}
+
 /// Serves one request.
 ///
 /// # Errors
@@ -161,13 +180,16 @@ async fn dispatch(
 ) -> Result<Answer, ApiError> {
     let (first, second) = (found.param(0), found.param(1));
     let if_match = head.header("if-match");
+    if !found.route.takes_a_query() {
+        query.only(&[])?;
+    }
     match found.route {
         Route::ListTenants => tenants::list(desk, query).await,
         Route::CreateTenant => tenants::create(desk, body).await,
         Route::ShowTenant => tenants::show(desk, first).await,
         Route::PutTenant => tenants::put(desk, first, if_match, body).await,
         Route::PatchTenant => tenants::patch(desk, first, if_match, body).await,
-        Route::DeleteTenant => tenants::delete(desk, first).await,
+        Route::DeleteTenant => tenants::delete(desk, first, if_match, body).await,
         Route::TenantUsage => tenants::of_one(desk, first, query).await,
         Route::ListSessions => tenants::sessions(desk, first, query).await,
         Route::ShowSession => tenants::session(desk, first, second).await,

@@ -85,14 +85,16 @@ async fn change(
     view::answer(&after)
 }
 
-fn matches(if_match: Option<&str>, tenant: &Tenant) -> bool {
+/// Whether the tenant is still the one that the operator has read; without `if-match` any is.
+pub(super) fn matches(if_match: Option<&str>, tenant: &Tenant) -> bool {
     let Some(known) = if_match else { return true };
     let present = etag(tenant);
     let mut tags = known.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag == present)
 }
 
-fn outdated() -> ApiError {
+/// The refusal of a change to a tenant that has another version by now.
+pub(super) fn outdated() -> ApiError {
     ApiError::new(
         ErrorCode::PreconditionFailed,
         "The tenant has changed since it was read. Read it again and decide anew.",

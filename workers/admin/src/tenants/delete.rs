@@ -7,8 +7,10 @@ use clawless_edge::answer::Answer;
 use clawless_store::{SqlErrorKind, erasure, tenants};
 use serde::Serialize;
 
+use super::change::{matches, outdated};
 use super::view::View;
 use crate::desk::{Desk, half_done, overtaken};
+use crate::input;
 
 /// How much one request deletes: queries, and rows a query. A turn's messages go with its row.
 const PIECES: u32 = 20;
@@ -24,13 +26,21 @@ struct Progress<'a> {
 /// Deletes a tenant. A large one takes several requests: 202 until all is gone, then 200. Whatever
 /// interrupts it, the next request goes on.
 ///
-/// 1. The tenant is refused from now on: the database, then the ledger; 503 where it cannot be told.
-/// 2. Its rows go, then what its ledger holds, then the tenant itself with a last line in the log.
+/// 1. 400 for a body with anything in it. 404 where there is no such tenant, or no longer. 412 where
+///    `if-match` names another version and the deletion has not begun.
+/// 2. The tenant is refused from now on: the database, then the ledger; 503 where it cannot be told.
+/// 3. Its rows go, then what its ledger holds, then the tenant itself with a last line in the log.
 ///
 /// # Errors
-/// The statuses above; 404 where there is no such tenant, or no longer.
-pub(crate) async fn delete(desk: &Desk, tenant: &str) -> Result<Answer, ApiError> {
-    let tenant = close(desk, desk.tenant(tenant).await?).await?;
+/// The statuses above.
+pub(crate) async fn delete(
+    desk: &Desk,
+    tenant: &str,
+    if_match: Option<&str>,
+    body: &[u8],
+) -> Result<Answer, ApiError> {
+    input::nothing(body)?;
+    let tenant = close(desk, desk.tenant(tenant).await?, if_match).await?;
     let id = &tenant.id;
     if !erasure::erase_some(&desk.sql, id, PIECES, ROWS).await? {
         return progress(202, &tenant);
@@ -54,9 +64,12 @@ pub(crate) async fn delete(desk: &Desk, tenant: &str) -> Result<Answer, ApiError
 }
 
 /// Refuses the tenant from now on.
-async fn close(desk: &Desk, before: Tenant) -> Result<Tenant, ApiError> {
+async fn close(desk: &Desk, before: Tenant, if_match: Option<&str>) -> Result<Tenant, ApiError> {
     let closed = if before.status == TenantStatus::Deleting {
+        // Closing it made a new version, which must not stop the request that goes on.
         before
+    } else if !matches(if_match, &before) {
+        return Err(outdated());
     } else {
         let after = Tenant {
             status: TenantStatus::Deleting,
@@ -67,7 +80,7 @@ async fn close(desk: &Desk, before: Tenant) -> Result<Tenant, ApiError> {
         let (old, new) = (View::from(&before), View::from(&after));
         let entry = desk.entry("tenant.close", after.id.as_str(), Some(&old), Some(&new))?;
         if !tenants::update(&desk.sql, &after, &entry).await? {
-            return Err(overtaken());
+            return Err(if_match.map_or_else(overtaken, |_| outdated()));
         }
         after
     };
