@@ -112,6 +112,16 @@ describe("GET /admin/tenants/{id}/export", () => {
     assert.ok(!(await noted(other.tenant, 100)).some(([action]) => action === "tenant.export"));
   });
 
+  test("attack 25: the_audit_log_of_one_tenant_holds_no_canary_of_another", async () => {
+    const [one, other] = [await talkative("audit-canary-of-one"), await talkative("audit-canary-of-other")];
+    await stack.admin("PATCH", other.path, { system_prompt: "audit-canary-of-other again" });
+    await all(`${other.path}/sessions`);
+    const lines = await all("/audit", `tenant_id=${one.tenant.id}&limit=1`);
+    assert.deepEqual(lines.map(({ action }) => action), ["key.mint", "tenant.create"]);
+    assert.ok(JSON.stringify(lines).includes("prompt of audit-canary-of-one"));
+    for (const foreign of ["audit-canary-of-other", other.tenant.id, other.keyId]) assert.ok(!JSON.stringify(lines).includes(foreign), foreign);
+  });
+
   test("200_goes_on_from_a_cursor_with_memory_for_a_page_only", async () => {
     const { tenant, path } = await talkative("long");
     const long = JSON.stringify({ role: "user", content: "x".repeat(900_000) });

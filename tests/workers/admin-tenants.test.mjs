@@ -261,6 +261,24 @@ describe("DELETE /admin/tenants/{id}", () => {
     assert.deepEqual(answer, { stale: { config: { known: null } } });
   });
 
+  test("attack 23: a_tenant_made_anew_under_the_same_names_sees_nothing_old", async () => {
+    const old = await create({ name: "Phoenix", system_prompt: "canary-prompt" });
+    const inSession = (key, url, content) => complete(stack, { messages: [{ role: "user", content }] }, { key, url, headers: { "x-session-id": "plans", "idempotency-key": content } });
+    for (const url of stack.urls) await inSession(old.key, url, `canary-of-the-old ${url}`);
+    await stack.receipts(old.tenant.id, 2);
+    assert.equal((await stack.admin("DELETE", old.path)).body.deleted, true);
+    const made = await create({ name: "Phoenix" });
+    assert.notEqual(made.tenant.id, old.tenant.id);
+    for (const of of ["/usage", "/sessions"]) assert.deepEqual((await stack.admin("GET", `${made.path}${of}`)).body.data, [], of);
+    stack.upstream.reset();
+    // The same words under the same idempotency keys: each is a call of its own.
+    for (const url of stack.urls) await inSession(made.key, url, `canary-of-the-old ${url}`);
+    const [first, second] = stack.upstream.requests.map(({ body }) => body.messages.map(({ role }) => role));
+    assert.deepEqual([first, second], [["user"], ["user", "assistant", "user"]]);
+    const { body } = await stack.admin("GET", `${made.path}/export`);
+    for (const trace of [old.tenant.id, old.keyId, "canary-prompt"]) assert.ok(!JSON.stringify(body).includes(trace), trace);
+  });
+
   test("a_large_tenant_goes_in_several_requests_and_is_refused_from_the_first", async () => {
     const { tenant, path, key } = await create();
     await stack.rows(
@@ -280,12 +298,16 @@ describe("DELETE /admin/tenants/{id}", () => {
 });
 
 test("attack 12: internal_headers_and_tenant_headers_from_outside_are_ignored", async () => {
-  const { tenant, path, key } = await create();
+  const { tenant, path, key, keyId } = await create();
   const forged = { "x-tenant-id": stack.tenants[0].tenant_id, "x-clawless-operator": "bootstrap", "x-internal": "1", "cf-worker": "clawless-gateway" };
   assert.equal((await stack.admin("GET", path, undefined, { token: null, headers: forged })).status, 401);
   await complete(stack, {}, { key, headers: forged });
   const [receipt] = await stack.receipts(tenant.id, 1);
-  assert.equal(receipt.tenant_id, tenant.id);
+  assert.deepEqual([receipt.tenant_id, receipt.key_id], [tenant.id, keyId]);
+  const { body } = await stack.admin("PATCH", path, { name: "renamed" }, { headers: forged });
+  assert.equal(body.id, tenant.id);
+  const { body: log } = await stack.admin("GET", `/audit?tenant_id=${tenant.id}&limit=1`);
+  assert.deepEqual([log.data[0].action, log.data[0].actor.startsWith("adm_")], ["tenant.update", true], "the token says who it was");
 });
 
 test("attack 57: a_broken_database_is_a_generic_500_with_the_requests_id", async () => {

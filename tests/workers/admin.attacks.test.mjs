@@ -1,7 +1,7 @@
 // Attacks 8 and 10, and whom the admin API lets in.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { expectError } from "../harness/client.mjs";
+import { chatBody, expectError } from "../harness/client.mjs";
 import { unknownKey, withBadChecksum } from "../harness/keys.mjs";
 import { exchange } from "../harness/raw-http.mjs";
 import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
@@ -43,11 +43,27 @@ describe("attack 10: keys and tokens where they do not belong", () => {
   });
 
   test("an_admin_token_on_public_routes_is_401", async () => {
+    const routes = [
+      ["GET", "/v1/models"],
+      ["GET", "/v1/models/scripted-model"],
+      ["POST", "/v1/chat/completions", chatBody()],
+      ["GET", "/v1/sessions"],
+      ["POST", "/v1/sessions", {}],
+      ["GET", "/v1/sessions/one"],
+      ["PATCH", "/v1/sessions/one", { title: "x" }],
+      ["DELETE", "/v1/sessions/one"],
+      ["POST", "/v1/sessions/one/reset"],
+      ["GET", "/v1/sessions/one/export"],
+      ["GET", "/v1/sessions/one/messages"],
+      ["GET", "/v1/sessions/one/tool_executions"],
+    ];
     for (const token of [stack.adminToken, BOOTSTRAP_TOKEN]) {
-      for (const path of ["/v1/models", "/v1/models/scripted-model"]) {
-        await expectError(await fetch(`${stack.url}${path}`, { headers: { authorization: `Bearer ${token}` } }), 401);
+      for (const [method, path, body] of routes) {
+        const headers = { ...from(), authorization: `Bearer ${token}`, ...(body ? { "content-type": "application/json" } : {}) };
+        await expectError(await fetch(`${stack.url}${path}`, { method, headers, body: body && JSON.stringify(body) }), 401, { code: "invalid_api_key" });
       }
     }
+    assert.equal(stack.upstream.requests.length, 0);
   });
 
   test("paths_that_look_like_admin_routes_are_404_or_401", async () => {

@@ -1,12 +1,14 @@
-// Attacks 55 and 56: what the Workers write to their logs. A panic's last words are tried in entry.faults.test.mjs.
+// Attacks 55 and 56: what the Workers write to their logs.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { failure } from "../harness/behaviours.mjs";
+import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, postChat } from "../harness/client.mjs";
 import { unknownKey, withBadChecksum } from "../harness/keys.mjs";
 import { exchange } from "../harness/raw-http.mjs";
 import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
+import { until } from "../harness/wait.mjs";
 
 const PROVIDER_KEY = "provider-key-canary-5f1d";
 const SIGNING_KEY = "signing-key-canary-0123456789abcdef0123";
@@ -54,6 +56,36 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
   for (const secret of [...secrets, ...digests, BOOTSTRAP_TOKEN, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
     assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
     if (secret !== WORDS) assert.ok(!answers.some((text) => text.includes(secret)), `${secret} in an answer`);
+  }
+});
+
+test("attack 55: a_panic_writes_no_key_and_no_word_of_the_request_that_it_kills_or_of_its_neighbours", async () => {
+  const vars = { LOG_LEVEL: "trace", PROVIDERS: JSON.stringify([upstream.provider({ key: "PROVIDER_KEY" })]), PROVIDER_KEY, SIGNING_KEY };
+  const dying = await startStack({ upstream, vars, build: BUILD_WITH_FAULTS });
+  try {
+    const said = { messages: [{ role: "user", content: WORDS }] };
+    await complete(dying, said, { headers: { "x-session-id": "before-a-panic" } });
+    // A neighbour, in the middle of its call, with all that a turn knows.
+    const arrived = new Promise((resolve) => upstream.next(async () => resolve()));
+    const neighbour = postChat(dying, chatBody({ ...said, stream: true }), { headers: { "x-session-id": "before-a-panic" } });
+    await arrived;
+    const body = Buffer.from(JSON.stringify(chatBody({ ...said, api_key: dying.key })));
+    const head = `GET /__test/panic?key=${dying.key}&said=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${dying.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    const dead = await exchange(dying.url, head, [body]);
+    const beside = await neighbour;
+    const answers = [dead.raw, JSON.stringify([...beside.headers]), await beside.text()];
+    assert.deepEqual([dead.status, beside.status], [500, 500]);
+    const ids = [dead.headers.get("x-request-id"), beside.headers.get("x-request-id")];
+    const died = (id) => dying.logs.some(({ message }) => message.includes('"died"') && message.includes(id));
+    await until(() => ids.every(died), "a line of the log for each request that died");
+    const log = dying.logs.map((entry) => JSON.stringify(entry));
+    assert.ok(log.some((line) => line.includes("a panic on purpose")), "the panic's own words are logged");
+    const digests = (await dying.rows("SELECT digest FROM api_keys")).map(({ digest }) => digest);
+    for (const secret of [dying.key.slice(6), ...digests, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
+      for (const text of [...log, ...answers]) assert.ok(!text.includes(secret), `${secret} in ${text}`);
+    }
+  } finally {
+    await dying.stop();
   }
 });
 

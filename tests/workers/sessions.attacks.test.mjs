@@ -1,7 +1,7 @@
-// Attacks 14 to 17, 21 and 30 on the session routes: nobody reaches, finds or forges what is another's.
+// Attacks 8, 13 to 17, 21 and 30 on the session routes: nobody reaches, finds or forges what is another's.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { complete, expectError } from "../harness/client.mjs";
+import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 let stack, ours, theirs;
@@ -140,6 +140,35 @@ test("attack_8_a_key_without_the_scope_neither_reads_nor_writes", async () => {
   for (const [method, path, body] of [...routes("msg_01ARZ3NDEKTSV4RRFFQ69G5FAV").slice(0, 8)]) await expectError(await call(key, method, `/${id}${path}`, body), 403, { code: "permission_denied" });
   await expectError(await call(key, "GET", ""), 403);
   await expectError(await call(key, "POST", "", {}), 403);
+});
+
+test("attack_8_a_key_that_may_read_cannot_write_and_one_that_may_write_cannot_read", async () => {
+  const tenant = stack.tenants[0].tenant_id;
+  const [reader, writer] = [await stack.addKey(tenant), await stack.addKey(tenant)];
+  for (const [{ keyId }, scope] of [[reader, "sessions:read"], [writer, "sessions:write"]]) await stack.rows("UPDATE api_keys SET scopes = ?1 WHERE id = ?2", JSON.stringify([scope]), keyId);
+  const { id } = await ok(ours, "POST", "", { title: "ours" });
+  const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+  const before = [await rows(), await ok(reader.key, "GET", `/${id}`)];
+  for (const [method, path, body] of routes("msg_01ARZ3NDEKTSV4RRFFQ69G5FAV").slice(0, 8)) {
+    const { key } = method === "GET" ? writer : reader;
+    const error = await expectError(await call(key, method, `/${id}${path}`, body), 403, { code: "permission_denied" });
+    assert.ok(error.message.includes(method === "GET" ? "sessions:read" : "sessions:write"), error.message);
+  }
+  await expectError(await call(reader.key, "POST", "", {}), 403);
+  await expectError(await postChat(stack, chatBody(), { key: reader.key }), 403);
+  assert.deepEqual([await rows(), await ok(reader.key, "GET", `/${id}`)], before);
+});
+
+test("attack_13_an_identity_or_a_limit_in_a_sessions_body_is_refused_by_name_and_nothing_changes", async () => {
+  const { id } = await ok(ours, "POST", "", { title: "ours" });
+  const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+  const before = [await rows(), await ok(ours, "GET", `/${id}`)];
+  for (const name of ["tenant_id", "role", "quota", "limits", "key_id", "scopes"]) {
+    const body = { title: "theirs", [name]: stack.tenants[1].tenant_id };
+    await expectError(await call(ours, "POST", "", body), 400, { code: "unknown_parameter", param: name });
+    await expectError(await call(ours, "PATCH", `/${id}`, body), 400, { code: "unknown_parameter", param: name });
+  }
+  assert.deepEqual([await rows(), await ok(ours, "GET", `/${id}`)], before);
 });
 
 test("attack_21_nothing_private_may_be_kept_on_the_way", async () => {
