@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what the gateway costs beside a Worker that only forwards and beside Portkey's
-//! gateway, what its ledger takes in, how quickly a key is revoked, and how big and how quick to start
-//! each Worker is.
+//! gateway, what its ledger takes in, how quickly a key is revoked, what a turn asks of storage and costs
+//! with a session and without, and how big and how quick to start each Worker is.
 //!
 //! It runs plain `workerd serve`: `wrangler dev` puts a proxy and a log in front that cost more than
 //! what is measured.
@@ -18,6 +18,7 @@ mod runtime;
 mod stage;
 mod startup;
 mod surroundings;
+mod turns;
 mod upstream;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ use self::{
     objects::Objects,
     revocation::Revocations,
     stage::Stage,
+    turns::Cost,
 };
 
 /// How to measure.
@@ -67,6 +69,7 @@ struct Report {
     objects: Objects,
     revocations: Revocations,
     native: Native,
+    turns: Vec<Cost>,
     footprints: Vec<startup::Footprint>,
 }
 
@@ -87,6 +90,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         connections: arguments.connections.into(),
     };
     let native = native::measure(layout, progress)?;
+    let turns = turns::measure(layout, progress)?;
     let stage = Stage::set(layout, gateway, progress)?;
     let report = Report {
         effort,
@@ -94,6 +98,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         objects: objects::measure(&stage.gateway, effort, progress)?,
         revocations: revocation::measure(&stage, layout, progress)?,
         native,
+        turns,
         footprints: startup::measure(layout, &bundles, progress)?,
     };
     if arguments.json {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Report, contest::Comparison, native::Native, objects::Throughput};
+use super::{Report, contest::Comparison, native::Native, objects::Throughput, turns::Cost};
 
 /// Prints the whole report.
 pub(super) fn print(report: &Report) {
@@ -24,6 +24,7 @@ pub(super) fn print(report: &Report) {
     }
     print_ledger(report);
     print_native(&report.native);
+    print_turns(&report.turns);
     println!(
         "\nEach Worker alone (goals: 400 KB, 50 ms). Start-up is from starting workerd to the first answer, less the same\nfor an empty Worker: compiling, instantiating and one request, in wall time."
     );
@@ -89,6 +90,17 @@ fn print_native(native: &Native) {
             println!("    {label}: {found}");
         }
     }
+}
+
+fn print_turns(turns: &[Cost]) {
+    println!(
+        "\nA turn of the gateway, natively over SQLite and maps in memory: what it asks before the first byte of its answer\n+ afterwards, and how long it takes beside a stateless one. The ledger's alarm brings receipts to D1 in batches; they\nare not counted here."
+    );
+    let mut rows = vec![Cost::HEAD.map(str::to_owned).to_vec()];
+    if let Some(stateless) = turns.first() {
+        rows.extend(turns.iter().map(|turn| turn.row(stateless).to_vec()));
+    }
+    table(&rows);
 }
 
 fn row<T: Into<String>, const N: usize>(name: &str, cells: [T; N]) -> Vec<String> {

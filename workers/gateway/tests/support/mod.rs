@@ -5,6 +5,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod asked;
 mod post;
 
 use std::cell::{Cell, RefCell};
