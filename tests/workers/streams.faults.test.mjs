@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
 import * as does from "../harness/behaviours.mjs";
-import { assertEnvelope, chatBody, completeStream, eventsAsTheyArrive, postChat } from "../harness/client.mjs";
+import { assertEnvelope, chatBody, completeStream, eventsAsTheyArrive, postChat, readEvents } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { good, IN_A_STREAM, oddly, PARTIAL } from "../harness/faults.mjs";
 import { Models } from "../harness/models.mjs";
@@ -198,6 +198,17 @@ test("a_client_sees_the_text_before_the_break_as_it_comes", async () => {
   assert.match(seen.join(""), /"lo"/);
   for await (const rest of events) seen.push(rest);
   assert.match(seen.at(-1), /^data: \{"error":/);
+});
+
+test("a_client_that_comes_back_for_a_slow_turn_gets_comments_while_it_waits", async () => {
+  const { key } = models.alone;
+  const [session, authorization] = ["slow-turn", `Bearer ${key}`];
+  const response = await postChat(models.stack, chatBody({ model: "openai-slow", stream: true }), { key, headers: { "x-session-id": session } });
+  const turn = `${models.stack.url}/v1/sessions/${session}/turns/${response.headers.get("x-request-id")}`;
+  const again = fetch(turn, { headers: { authorization, accept: "text/event-stream" } });
+  const [first, { text, done, lines }] = await Promise.all([response, again].map(async (answer) => readEvents(await (await answer).text())));
+  assert.deepEqual([text, done], [first.text, true]);
+  assert.ok(lines.length >= 1 && lines.every((line) => line.startsWith(":")), `${lines}`);
 });
 
 test("nothing_is_left_reserved_after_all_this", () => models.assertNothingReserved(models.chained, FALLBACK));

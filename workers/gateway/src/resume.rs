@@ -1,22 +1,27 @@
 //! The answer of a turn that is stored, for whoever did not hear it to its end.
 
+use std::rc::Rc;
+
 use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Message};
 use clawless_core::ledger::{Answer as LedgerAnswer, EndpointClass, Input};
 use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::rounds::stored_answer;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope, SessionId, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::answer::{Answer, Body};
 use clawless_edge::incoming::Head;
 use clawless_llm::replay;
 use clawless_store::messages;
 use clawless_store::turns::{self, StoredTurn, TurnStatus};
-use futures_util::stream::{StreamExt, once};
+use futures_util::FutureExt;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::stream::{LocalBoxStream, StreamExt, once, unfold};
 
 use crate::admit::pass_with;
 use crate::caller::Caller;
 use crate::idempotency::still_running;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
+use crate::relay::{KEEP_ALIVE_EVENT, keep_alive_alarm};
 use crate::turn::completion_id;
 
 /// The form of an answer.
@@ -86,24 +91,34 @@ pub async fn answer<P: Platform>(
 }
 
 /// `GET /v1/sessions/{id}/turns/{request_id}`: waits for a turn that runs, and answers it whole, as
-/// events where the client takes those.
+/// events where the client takes those. Such a client gets signs of life while it waits; what goes
+/// wrong after the first of them is an error event.
 ///
 /// # Errors
 /// 404 where the session has no such turn, and none under way; 409 with `retry-after` where it
 /// runs on beyond our own time; 401, 403 and 429 as for every request; 503 where storage or the
 /// ledger does not answer.
 pub async fn resume<P: Platform>(
-    platform: &P,
+    platform: &Rc<P>,
     caller: &Caller,
     head: &Head,
     session: &str,
     request: &str,
 ) -> Result<Answer, ApiError> {
-    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
+    let rates = pass_with(&**platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let answer = match (session.parse(), request.parse()) {
         (Ok(session), Ok(request)) => {
-            let form = form(head);
-            wait(platform, &caller.tenant().id, &session, &request, form).await
+            let (platform, tenant) = (platform.clone(), caller.tenant().id.clone());
+            match form(head) {
+                form @ Form::Whole { .. } => {
+                    wait(&*platform, &tenant, &session, &request, form).await
+                }
+                form @ Form::Stream { .. } => {
+                    let (waiter, of) = (platform.clone(), session.clone());
+                    let waiting = async move { wait(&*waiter, &tenant, &of, &request, form).await };
+                    stream(platform, waiting.boxed_local(), &session).await
+                }
+            }
         }
         // What cannot be an id names nothing.
         _ => Err(not_found()),
@@ -112,6 +127,50 @@ pub async fn resume<P: Platform>(
         Ok(answer) => Ok(answer.with_headers(rates.pairs())),
         Err(error) => Err(error.headers(rates.pairs())),
     }
+}
+
+/// An answer that is waited for.
+type Waiting = LocalBoxFuture<'static, Result<Answer, ApiError>>;
+
+/// Waits for an answer in events, as long as a client may go without a sign of life; begins to answer
+/// then, and waits on.
+async fn stream<P: Platform>(
+    platform: Rc<P>,
+    waiting: Waiting,
+    session: &SessionId,
+) -> Result<Answer, ApiError> {
+    let waiting = match select(waiting, keep_alive_alarm(&*platform)).await {
+        Either::Left((answer, _)) => return answer,
+        Either::Right(((), waiting)) => waiting,
+    };
+    let sign = || once(async { KEEP_ALIVE_EVENT.to_vec() }).boxed_local();
+    let rest = unfold(Some(waiting), move |waiting| {
+        let alarm = keep_alive_alarm(&*platform);
+        async move {
+            Some(match select(waiting?, alarm).await {
+                Either::Left((answer, _)) => (events(answer), None),
+                Either::Right(((), waiting)) => (sign(), Some(waiting)),
+            })
+        }
+    });
+    let events = sign().chain(rest.flatten()).boxed_local();
+    Ok(Answer::events(events).with_header("x-session-id", session.as_str()))
+}
+
+/// What is left to say of an answer whose status has gone out.
+fn events(answer: Result<Answer, ApiError>) -> LocalBoxStream<'static, Vec<u8>> {
+    let error = match answer.map(|answer| answer.body) {
+        Ok(Body::Events(events)) => return events,
+        Ok(_) => ApiError::internal("a stream was asked for"),
+        Err(error) => error,
+    };
+    tracing::warn!(
+        internal = error.internal,
+        "what was waited for did not come"
+    );
+    let mut text = String::new();
+    ChunkWriter::fail(&error, &mut text);
+    once(async { text.into_bytes() }).boxed_local()
 }
 
 /// The form that the client takes: events where it names them, else JSON.

@@ -215,7 +215,7 @@ async fn answer(
         Route::ResumeTurn => {
             let caller = authenticate(&**bindings, head).await?;
             let (session, request) = (found.param(0), found.param(1));
-            resume::resume(&**bindings, &caller, head, session, request).await
+            resume::resume(bindings, &caller, head, session, request).await
         }
         Route::Health => health::report(bindings).await,
         Route::Admin => forward::to(bindings, bindings::ADMIN, request).await,

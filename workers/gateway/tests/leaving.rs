@@ -14,10 +14,13 @@ use clawless_core::Millis;
 use clawless_core::ledger::Period;
 use clawless_core::time::{Clock, Timer};
 use clawless_edge::answer::{Answer, Body};
+use clawless_edge::incoming::Head;
+use clawless_gateway::authenticate::authenticate;
+use clawless_gateway::sessions;
 use clawless_testkit::Fault;
 use clawless_testkit::provider::{Reply, Step};
 use futures_util::StreamExt;
-use futures_util::future::{join, pending};
+use futures_util::future::{join, join3, pending};
 use serde_json::{Value, json};
 use support::{Customer, Deployment, answers, ask, ask_streamed, delta, end, read};
 
@@ -208,17 +211,22 @@ fn a_finished_turn_is_answered_again_as_json_and_as_events() {
     );
 }
 
-#[test]
-fn a_running_turn_is_waited_for_and_then_answered_whole() {
-    let deployment = Deployment::new();
-    let customer = deployment.customer();
-    deployment.http.next(Reply::steps(vec![
+/// An answer of 50 seconds, with a word at its beginning and in its middle.
+fn long_answer() -> Reply {
+    Reply::steps(vec![
         Step::Bytes(delta("Half ").into_bytes()),
         Step::Wait(Millis::from_secs(25)),
         Step::Bytes(delta("and half.").into_bytes()),
         Step::Wait(Millis::from_secs(25)),
         Step::Bytes(end().into_bytes()),
-    ]));
+    ])
+}
+
+#[test]
+fn a_running_turn_is_waited_for_and_then_answered_whole() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(long_answer());
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let request = deployment.new_request();
@@ -242,6 +250,53 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
         waited,
         Millis::from_secs(50),
         "told at once when it is stored"
+    );
+    assert_eq!(resumed.headers["x-session-id"], "s");
+    let signs = ": keep-alive\n\n".repeat(4);
+    assert!(
+        resumed.body.starts_with(&format!("{signs}data: ")),
+        "a sign of life every ten seconds: {}",
+        resumed.body
+    );
+}
+
+#[test]
+fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.next(answers("Hello."));
+    deployment.say(&customer, "s", "Hi");
+    deployment.http.next(long_answer());
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let request = deployment.new_request();
+    let ((), resumed, ()) = deployment.run(join3(
+        async {
+            let body = ask_streamed("Hi").to_string();
+            let begun = deployment.begin(&request, &headers, body, pending());
+            drop(begun.await);
+        },
+        async {
+            deployment.time.sleep(Millis::from_secs(1)).await;
+            let accept = "text/event-stream";
+            let resumed = deployment.resume(&customer, accept, "s", request.as_str());
+            resumed.await
+        },
+        async {
+            deployment.time.sleep(Millis::from_secs(15)).await;
+            let head = Head::new("DELETE", "/v1/sessions/s", headers);
+            let caller = authenticate(&*deployment, &head).await.expect("a caller");
+            let deleted = sessions::delete(&*deployment, &caller, "s").await;
+            assert_eq!(deleted.expect("deleted").status, 200);
+        },
+    ));
+    assert_eq!(resumed.status, 200, "the first sign of life has gone out");
+    assert!(!resumed.is_done(), "{}", resumed.body);
+    assert_eq!(
+        resumed.events()[0]["error"]["code"],
+        "resource_not_found",
+        "{}",
+        resumed.body
     );
 }
 

@@ -295,7 +295,7 @@ impl Deployment {
         let head = Head::new("GET", "/v1/sessions", headers);
         let answer = async {
             let caller = authenticate(&**self, &head).await?;
-            resume::resume(&**self, &caller, &head, session, request).await
+            resume::resume(self, &caller, &head, session, request).await
         };
         read(answer.await).await
     }
