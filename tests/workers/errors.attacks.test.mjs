@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { events, failure, json, PROVIDER_SECRET } from "../harness/behaviours.mjs";
-import { chatBody, expectError, postChat } from "../harness/client.mjs";
+import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
@@ -50,19 +50,6 @@ describe("attack 57: a provider that fails", () => {
     an_error_with_status_200: json(200, { error: { message: PROVIDER_SECRET, code: PROVIDER_SECRET, type: PROVIDER_SECRET, param: PROVIDER_SECRET } }),
     what_is_no_JSON: async (_request, response) => response.writeHead(200, { "content-type": "application/json" }).end(`{"${PROVIDER_SECRET}`),
   };
-  for (const [name, behaviour] of Object.entries(behaviours)) {
-    test(`${name}_is_told_in_words_of_our_own`, async () => {
-      for (const stream of [false, true]) {
-        stack.upstream.always(behaviour);
-        const response = await postChat(stack, chatBody({ stream }));
-        const headers = JSON.stringify([...response.headers]);
-        const { message, ...rest } = await expectError(response, response.status);
-        assert.ok(response.status >= 400, `${response.status}`);
-        assert.doesNotMatch(message, INNER);
-        for (const text of [message, headers, JSON.stringify(rest)]) assert.ok(!text.includes(PROVIDER_SECRET), text);
-      }
-    });
-  }
 
   test("a_request_that_it_finds_wrong_is_told_in_one_sentence_of_its_own_and_nothing_else_of_its_body", async () => {
     const message = `Your request is wrong.\r\n<b>\u001b[31m${"x".repeat(5_000)}`;
@@ -89,4 +76,22 @@ describe("attack 57: a provider that fails", () => {
     assert.match(text, /"error":/);
     assert.ok(!text.includes(PROVIDER_SECRET), text);
   });
+
+  for (const [name, behaviour] of Object.entries(behaviours)) {
+    test(`${name}_is_told_in_words_of_our_own`, async () => {
+      for (const stream of [false, true]) {
+        // A good answer in between: after many failures in a row nobody asks the provider.
+        stack.upstream.reset();
+        await complete(stack, {});
+        stack.upstream.always(behaviour);
+        const response = await postChat(stack, chatBody({ stream }));
+        assert.ok(stack.upstream.requests.length > 1, "the provider was asked");
+        const headers = JSON.stringify([...response.headers]);
+        const { message, ...rest } = await expectError(response, response.status);
+        assert.ok(response.status >= 400, `${response.status}`);
+        assert.doesNotMatch(message, INNER);
+        for (const text of [message, headers, JSON.stringify(rest)]) assert.ok(!text.includes(PROVIDER_SECRET), text);
+      }
+    });
+  }
 });

@@ -1,7 +1,7 @@
 // Attacks 55 and 56: what the Workers write to their logs.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { failure } from "../harness/behaviours.mjs";
+import { events, failure, json } from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, postChat } from "../harness/client.mjs";
 import { unknownKey, withBadChecksum } from "../harness/keys.mjs";
@@ -57,6 +57,29 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
     assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
     if (secret !== WORDS) assert.ok(!answers.some((text) => text.includes(secret)), `${secret} in an answer`);
   }
+});
+
+test("attack 55: a_provider_that_quotes_our_key_at_it_is_not_passed_on", async () => {
+  const quote = { error: { message: `Bad header: Bearer ${PROVIDER_KEY}`, type: "invalid_request_error", param: PROVIDER_KEY, code: null } };
+  const behaviours = [json(400, quote), json(422, quote), json(200, quote), events(() => [quote]), events((request) => [
+    { id: "x", object: "chat.completion.chunk", created: 1, model: request.body.model, choices: [{ index: 0, delta: { role: "assistant", content: "Hel" }, finish_reason: null }] },
+    quote,
+  ])];
+  for (const behaviour of behaviours) {
+    for (const stream of [false, true]) {
+      // A good answer in between: after many failures in a row nobody asks the provider.
+      stack.upstream.reset();
+      await complete(stack, {});
+      stack.upstream.always(behaviour);
+      const response = await postChat(stack, chatBody({ stream }));
+      assert.ok(stack.upstream.requests.length > 1, "the provider was asked");
+      const text = JSON.stringify([...response.headers]) + (await response.text());
+      assert.ok(text.includes("error") && !text.includes(PROVIDER_KEY), text);
+    }
+  }
+  stack.upstream.reset();
+  assert.ok(!lines().some((line) => line.includes(PROVIDER_KEY)), "nor logged");
+  assert.ok(lines().some((line) => line.includes("in words that quote our key")), "the log says why there is no more to read");
 });
 
 test("attack 55: a_panic_writes_no_key_and_no_word_of_the_request_that_it_kills_or_of_its_neighbours", async () => {

@@ -10,6 +10,7 @@ use crate::older::{self, OlderDecoder};
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
+use crate::secret::{HushedDecoder, Secret};
 use crate::stream::{AnswerStream, StreamLimits};
 use crate::wait::within;
 
@@ -59,6 +60,8 @@ impl Default for Timeouts {
 pub struct LlmClient {
     name: String,
     protocol: Box<dyn Protocol>,
+    /// Our key there, which no error may quote.
+    secret: Option<Secret>,
 }
 
 impl std::fmt::Debug for LlmClient {
@@ -70,9 +73,14 @@ impl std::fmt::Debug for LlmClient {
 }
 
 impl LlmClient {
-    /// A client for the provider of this name. Most callers want [`crate::make_client`].
-    pub fn new(name: String, protocol: Box<dyn Protocol>) -> Self {
-        Self { name, protocol }
+    /// A client for the provider of this name, which knows us by `key`. Most callers want
+    /// [`crate::make_client`].
+    pub fn new(name: String, protocol: Box<dyn Protocol>, key: Option<&str>) -> Self {
+        Self {
+            name,
+            protocol,
+            secret: Secret::of(key),
+        }
     }
 
     /// The provider's name in the configuration.
@@ -142,7 +150,13 @@ impl LlmClient {
     }
 
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
-        let decoder = self.protocol.decoder(request);
+        let mut decoder = self.protocol.decoder(request);
+        if let Some(secret) = self.secret.clone() {
+            decoder = Box::new(HushedDecoder {
+                inner: decoder,
+                secret,
+            });
+        }
         if older::is_asked(&request.options) {
             return Box::new(OlderDecoder(decoder));
         }
@@ -150,7 +164,11 @@ impl LlmClient {
     }
 
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
-        let answer = self.protocol.decode_whole(request, body)?;
+        let answer = self.protocol.decode_whole(request, body);
+        let answer = answer.map_err(|error| match &self.secret {
+            Some(secret) => secret.hush(error),
+            None => error,
+        })?;
         if older::is_asked(&request.options) {
             return Ok(older::whole(answer));
         }
@@ -189,7 +207,10 @@ impl LlmClient {
                 let body = read_body(response.body, MAX_REFUSAL_BYTES, &io.time, REFUSAL_WAIT);
                 let body = within(&io.time, REFUSAL_WAIT, body).await;
                 let body = body.and_then(Result::ok).unwrap_or_default();
-                let refusal = self.protocol.decode_refusal(status, &body);
+                let mut refusal = self.protocol.decode_refusal(status, &body);
+                if let Some(secret) = &self.secret {
+                    refusal = secret.refusal(status, &body, refusal);
+                }
                 Err(refusal.with_retry_after(wait))
             }
         }

@@ -43,5 +43,5 @@ pub fn make_client(
         // It has no URL and no key: the platform's binding is both.
         ProviderKind::WorkersAi => Box::new(WorkersAi::new(&models)),
     };
-    Ok(LlmClient::new(provider.name.clone(), protocol))
+    Ok(LlmClient::new(provider.name.clone(), protocol, key))
 }

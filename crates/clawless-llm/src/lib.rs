@@ -18,6 +18,7 @@ mod plausible;
 pub mod ports;
 pub mod protocol;
 mod retry_after;
+mod secret;
 pub mod sse;
 pub mod stream;
 pub mod tokens;
