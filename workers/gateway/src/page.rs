@@ -138,6 +138,22 @@ impl Listing<'_> {
         place: impl FnOnce(&T) -> String,
         write: impl Fn(T) -> W,
     ) -> Result<Answer, ApiError> {
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        self.page(found, has_more, place, write)
+    }
+
+    /// A page of these things.
+    ///
+    /// # Errors
+    /// An internal error where the page cannot be written.
+    pub fn page<T, W: Serialize>(
+        &self,
+        found: Vec<T>,
+        has_more: bool,
+        place: impl FnOnce(&T) -> String,
+        write: impl Fn(T) -> W,
+    ) -> Result<Answer, ApiError> {
         #[derive(Serialize)]
         struct Page<W> {
             object: &'static str,
@@ -145,8 +161,6 @@ impl Listing<'_> {
             has_more: bool,
             next_cursor: Option<String>,
         }
-        let has_more = found.len() > limit as usize;
-        found.truncate(limit as usize);
         let last = found.last().filter(|_| has_more).map(place);
         Answer::of(&Page {
             object: "list",

@@ -3,7 +3,7 @@
 mod page;
 mod removal;
 
-pub use page::{ListedMessage, Order, Place, Range, page, place};
+pub use page::{ListedMessage, Order, Page, Place, Range, page, place};
 pub use removal::remove;
 
 use clawless_core::chat::{Message, Role};
@@ -35,24 +35,43 @@ statements! {
     OF_TURN = "
         SELECT id, role, content FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
-    /// Between two places, neither of them included, earliest first.
+    /// Between two places, neither of them included, from the earliest on, in any order: as many as
+    /// fit, and the first even if it does not. `found` is how many there are, up to the limit.
     PAGE_FORWARD = "
         SELECT m.id, m.seq, m.position, m.role, m.content, t.request_id, t.incomplete_reason,
-               t.model, t.created_at
-        FROM messages m JOIN turns t
-          ON t.session_id = m.session_id AND t.seq = m.seq
-        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1 AND m.session_id = ?2
-          AND (m.seq, m.position) > (?3, ?4) AND (m.seq, m.position) < (?5, ?6)
-        ORDER BY m.seq, m.position LIMIT ?7";
-    /// The same, latest first.
+               t.model, t.created_at, sizes.found
+        FROM (
+          SELECT seq, position, bytes, count(*) OVER () AS found,
+                 sum(bytes) OVER (ORDER BY seq, position) AS total_bytes
+          FROM (
+            SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+            WHERE tenant_id = ?1 AND session_id = ?2
+              AND (seq, position) > (?3, ?4) AND (seq, position) < (?5, ?6)
+            ORDER BY seq, position LIMIT ?7
+          )
+        ) sizes
+        JOIN messages m ON m.session_id = ?2 AND m.seq = sizes.seq AND m.position = sizes.position
+        JOIN turns t ON t.session_id = m.session_id AND t.seq = m.seq
+        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1
+          AND (sizes.total_bytes <= ?8 OR sizes.total_bytes = sizes.bytes)";
+    /// The same, from the latest on.
     PAGE_BACKWARD = "
         SELECT m.id, m.seq, m.position, m.role, m.content, t.request_id, t.incomplete_reason,
-               t.model, t.created_at
-        FROM messages m JOIN turns t
-          ON t.session_id = m.session_id AND t.seq = m.seq
-        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1 AND m.session_id = ?2
-          AND (m.seq, m.position) > (?3, ?4) AND (m.seq, m.position) < (?5, ?6)
-        ORDER BY m.seq DESC, m.position DESC LIMIT ?7";
+               t.model, t.created_at, sizes.found
+        FROM (
+          SELECT seq, position, bytes, count(*) OVER () AS found,
+                 sum(bytes) OVER (ORDER BY seq DESC, position DESC) AS total_bytes
+          FROM (
+            SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+            WHERE tenant_id = ?1 AND session_id = ?2
+              AND (seq, position) > (?3, ?4) AND (seq, position) < (?5, ?6)
+            ORDER BY seq DESC, position DESC LIMIT ?7
+          )
+        ) sizes
+        JOIN messages m ON m.session_id = ?2 AND m.seq = sizes.seq AND m.position = sizes.position
+        JOIN turns t ON t.session_id = m.session_id AND t.seq = m.seq
+        WHERE m.tenant_id = ?1 AND t.tenant_id = ?1
+          AND (sizes.total_bytes <= ?8 OR sizes.total_bytes = sizes.bytes)";
     PLACE = "
         SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";

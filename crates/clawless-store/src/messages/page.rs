@@ -7,6 +7,9 @@ use serde::Deserialize;
 use super::{PAGE_BACKWARD, PAGE_FORWARD, PLACE, content};
 use crate::ports::{SafeInteger, Sql, SqlError};
 
+/// How many bytes of messages are read at once: a message may be 2 MB long, and a Worker has 128 MB.
+const PAGE_BYTES: u64 = 4 << 20;
+
 /// Where a message stands in its session. Places sort as what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Place {
@@ -53,6 +56,15 @@ pub struct ListedMessage {
     pub created_at: Timestamp,
 }
 
+/// Some messages of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<ListedMessage>,
+    /// Whether there are more of them in the range, behind the last.
+    pub has_more: bool,
+}
+
 #[derive(Deserialize)]
 struct Row {
     id: MessageId,
@@ -64,6 +76,7 @@ struct Row {
     incomplete_reason: Option<String>,
     model: String,
     created_at: Timestamp,
+    found: usize,
 }
 
 impl TryFrom<Row> for ListedMessage {
@@ -85,7 +98,8 @@ impl TryFrom<Row> for ListedMessage {
     }
 }
 
-/// Up to `limit` messages of a session in a range, from its end that `order` begins at.
+/// Up to `limit` messages of a session in a range, from its end that `order` begins at: fewer where
+/// they are long, but one at least.
 pub async fn page(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -93,7 +107,7 @@ pub async fn page(
     range: Range,
     order: Order,
     limit: u32,
-) -> Result<Vec<ListedMessage>, SqlError> {
+) -> Result<Page, SqlError> {
     let statement = match order {
         Order::Forward => PAGE_FORWARD,
         Order::Backward => PAGE_BACKWARD,
@@ -108,10 +122,25 @@ pub async fn page(
         after.position.into(),
         before.seq.into(),
         before.position.into(),
-        limit.into(),
+        // One more tells whether there are more.
+        limit.saturating_add(1).into(),
+        PAGE_BYTES.into(),
     ]);
-    let rows: Vec<Row> = sql.query(query).await?;
-    rows.into_iter().map(ListedMessage::try_from).collect()
+    let mut rows: Vec<Row> = sql.query(query).await?;
+    let found = rows.first().map_or(0, |row| row.found);
+    // They are few, and the database would sort them in a table of its own.
+    rows.sort_by_key(|row| (row.seq, row.position));
+    if order == Order::Backward {
+        rows.reverse();
+    }
+    rows.truncate(limit as usize);
+    Ok(Page {
+        has_more: rows.len() < found,
+        messages: rows
+            .into_iter()
+            .map(ListedMessage::try_from)
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 impl Place {

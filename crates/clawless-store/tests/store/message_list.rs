@@ -2,17 +2,21 @@
 
 use clawless_core::session::Head;
 use clawless_core::{MessageId, Tokens};
-use clawless_store::messages::{self, ListedMessage, Order, Range};
+use clawless_store::messages::{self, ListedMessage, Order, Page, Range};
 use clawless_store::sessions;
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
 use crate::world::{World, name};
 
-fn page(world: &World, range: Range, order: Order, limit: u32) -> Vec<ListedMessage> {
+fn whole_page(world: &World, range: Range, order: Order, limit: u32) -> Page {
     let session = name("chat");
     let page = messages::page(&world.database, &world.ours, &session, range, order, limit);
     block_on(page).expect("runs")
+}
+
+fn page(world: &World, range: Range, order: Order, limit: u32) -> Vec<ListedMessage> {
+    whole_page(world, range, order, limit).messages
 }
 
 fn ids(messages: &[ListedMessage]) -> Vec<&MessageId> {
@@ -60,6 +64,40 @@ fn pages_of_any_length_give_the_conversation_in_either_direction() {
         ids(&page(&world, between, Order::Forward, 100)),
         ids(&all[2..4])
     );
+}
+
+#[test]
+fn a_page_tells_whether_there_are_more_messages() {
+    let world = World::new();
+    world.converse(&world.ours, "chat", &["one", "two"]);
+    for order in [Order::Forward, Order::Backward] {
+        for limit in 1..=5 {
+            let page = whole_page(&world, Range::default(), order, limit);
+            let fitting = limit.min(4);
+            assert_eq!(page.messages.len(), fitting as usize);
+            assert_eq!(page.has_more, limit < 4, "{order:?} {limit}");
+        }
+    }
+}
+
+#[test]
+fn pages_of_long_messages_are_shorter_and_say_that_there_are_more() {
+    let world = World::new();
+    let long = "x".repeat(1_500_000);
+    world.converse(&world.ours, "chat", &[&long, &long, &long]);
+    let mut range = Range::default();
+    let mut lengths = Vec::new();
+    loop {
+        let page = whole_page(&world, range, Order::Forward, 100);
+        range.after = page.messages.last().map(|last| last.place);
+        lengths.push(page.messages.len());
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(lengths, [2, 2, 2]);
+    let latest = whole_page(&world, Range::default(), Order::Backward, 100);
+    assert_eq!((latest.messages.len(), latest.has_more), (2, true));
 }
 
 #[test]

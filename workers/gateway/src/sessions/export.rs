@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, SessionId, TenantId, Timestamp};
 use clawless_edge::answer::{Answer, Body};
-use clawless_store::messages::{self, ListedMessage, Order, Range};
+use clawless_store::messages::{self, Order, Page, Range};
 use futures_util::StreamExt;
 use futures_util::stream::{self, once};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::{found, reading, session_id};
 use crate::caller::Caller;
 use crate::platform::Platform;
 
-/// How many messages are read at once.
+/// How many messages are read at once, where they are short.
 const PAGE: u32 = 100;
 
 /// Writes a session and all its messages, page by page, so that a long one needs no memory. Where
@@ -87,20 +87,19 @@ impl<P: Platform> Source<P> {
     async fn next(mut self) -> Result<(String, Option<Self>), ApiError> {
         let (sql, order) = (self.platform.sql(), Order::Forward);
         let page = messages::page(sql, &self.tenant, &self.session, self.range, order, PAGE);
-        let page: Vec<ListedMessage> = page.await?;
-        let is_last = page.len() < PAGE as usize;
-        self.range.after = page.last().map(|last| last.place).or(self.range.after);
+        let Page { messages, has_more } = page.await?;
+        self.range.after = messages.last().map(|last| last.place).or(self.range.after);
         let mut text = String::new();
-        for message in page {
+        for message in messages {
             if !std::mem::take(&mut self.is_first) {
                 text.push(',');
             }
             text += &json(&MessageObject::from(message))?;
         }
-        if is_last {
-            text += "]}";
-            return Ok((text, None));
+        if has_more {
+            return Ok((text, Some(self)));
         }
-        Ok((text, Some(self)))
+        text += "]}";
+        Ok((text, None))
     }
 }

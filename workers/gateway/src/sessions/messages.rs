@@ -64,8 +64,9 @@ pub async fn list<P: Platform>(
             Order::Forward => range.after = start.or(range.after),
             Order::Backward => range.before = start.or(range.before),
         }
-        let found = messages::page(platform.sql(), tenant, &id, range, order, limit + 1).await?;
-        listing.answer(found, limit, place_of, MessageObject::from)
+        let found = messages::page(platform.sql(), tenant, &id, range, order, limit).await?;
+        let (messages, has_more) = (found.messages, found.has_more);
+        listing.page(messages, has_more, place_of, MessageObject::from)
     })
     .await
 }

@@ -3,7 +3,7 @@
 use clawless_core::chat::{Content, Role};
 use clawless_core::civil::Civil;
 use clawless_core::{Clock, Message, Scope};
-use clawless_store::messages::{self, ListedMessage, Order, Range};
+use clawless_store::messages::{self, Order, Page, Range};
 use clawless_store::sessions;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -78,18 +78,17 @@ impl Tool for SessionsHistory {
         let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
         let everything = Range::default();
         let order = Order::Backward;
-        let found = messages::page(sql, tenant, &id, everything, order, limit + 1).await?;
-        history(found, limit)
+        let found = messages::page(sql, tenant, &id, everything, order, limit).await?;
+        history(found)
     }
 }
 
 /// As many of the messages as may be told; they come latest first.
-fn history(found: Vec<ListedMessage>, limit: u32) -> Result<String, Failure> {
-    let count = found.len();
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+fn history(found: Page) -> Result<String, Failure> {
+    let count = found.messages.len();
     let mut bytes = 0;
     let mut messages = Vec::new();
-    for listed in found.into_iter().take(most) {
+    for listed in found.messages {
         let text = text(&listed.message);
         let kept = bounded(&text, MAX_TEXT);
         let said = Said {
@@ -106,7 +105,7 @@ fn history(found: Vec<ListedMessage>, limit: u32) -> Result<String, Failure> {
     }
     messages.reverse();
     json(&History {
-        has_earlier: messages.len() < count,
+        has_earlier: found.has_more || messages.len() < count,
         messages,
     })
 }
