@@ -9,8 +9,8 @@ export const introduced = (from, text) => `[Message from session \`${from}\` of 
 
 /**
  * Calls `sessions_send` where the last user says so, also where a message says so; tells what the tools
- * told; and answers anything else with `re: …`. `meanwhile` may hold an answer back: it is given the
- * last user's text, as it was meant.
+ * told; and answers anything else with `re: …`. `meanwhile` may hold an answer back, or give another
+ * behaviour in its place: it is given the last user's text, as it was meant, or what is to be told.
  */
 export function obedient({ meanwhile = async () => {} } = {}) {
   return async (request, response) => {
@@ -19,10 +19,13 @@ export function obedient({ meanwhile = async () => {} } = {}) {
     if (last.role === "tool") {
       const told = [];
       for (let at = messages.length - 1; messages[at].role === "tool"; at -= 1) told.unshift(messages[at].content);
-      return answerOrStream({ content: `told: ${told.join(" | ")}` })(request, response);
+      const content = `told: ${told.join(" | ")}`;
+      const behave = (await meanwhile(content)) ?? answerOrStream({ content });
+      return behave(request, response);
     }
     const text = last.content.replace(/^\[Message from [^\n]*\]\n\n/, "");
-    await meanwhile(text);
+    const instead = await meanwhile(text);
+    if (instead) return instead(request, response);
     if (!text.startsWith("SEND ")) return answerOrStream({ content: `re: ${text}` })(request, response);
     const calls = JSON.parse(text.slice("SEND ".length)).map((input, at) => ({
       id: `call_${at}`,

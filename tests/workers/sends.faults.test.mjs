@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { failure, json } from "../harness/behaviours.mjs";
 import { complete, postChat, chatBody } from "../harness/client.mjs";
 import { introduced, obedient, send } from "../harness/sends.mjs";
 import { startStackProcess } from "../harness/serve.mjs";
@@ -45,9 +46,12 @@ test("after_a_kill_messages_at_every_state_are_said_once_and_none_is_lost", asyn
   let isDead = false;
   const hung = new Set();
   const never = new Promise(() => {});
-  // In the first life, two sessions' models hang.
+  // In the first life, one session's model hangs, one's refuses, and one's breaks after it called a tool.
   const meanwhile = (text) => {
-    if (isDead || !text.startsWith("hang")) return undefined;
+    if (isDead) return undefined;
+    if (text === "refuse this") return json(400, { error: { message: "No.", type: "invalid_request_error", param: null, code: null } });
+    if (text.startsWith("told: A session cannot send to itself")) return failure(500);
+    if (!text.startsWith("hang")) return undefined;
     hung.add(text);
     return never;
   };
@@ -55,11 +59,17 @@ test("after_a_kill_messages_at_every_state_are_said_once_and_none_is_lost", asyn
 
   const first = await startStackProcess({ persist, upstream, tenants: 1, settings: { tools: ["sessions_send"] } });
   const [{ tenant_id: tenant, secret_key: key }] = first.tenants;
-  for (const session of ["done", "running", "waiting"]) await say(first, key, session, "hello");
+  for (const session of ["done", "running", "waiting", "refusing", "breaking"]) await say(first, key, session, "hello");
 
   // Replied: stored, and perhaps not yet acknowledged.
   const replied = await say(first, key, "a", send({ session_id: "done", message: "first", timeout_seconds: 60 }));
   assert.match(replied, /"status":"replied"/);
+  // Failed, and delivered to a session whose answer broke.
+  const refused = await say(first, key, "d", send({ session_id: "refusing", message: "refuse this", timeout_seconds: 60 }));
+  assert.match(refused, /"status":"failed"/);
+  const breaks = send({ session_id: "breaking", message: "to itself" });
+  const delivered = await say(first, key, "e", send({ session_id: "breaking", message: breaks, timeout_seconds: 60 }));
+  assert.match(delivered, /"status":"delivered"/);
   // Running, its sender waiting.
   const waiter = sayToTheDead(first, key, "b", send({ session_id: "running", message: "hang in there", timeout_seconds: 60 }));
   await until(() => hung.has("hang in there"), "the second message's turn runs", PATIENT);
@@ -74,14 +84,15 @@ test("after_a_kill_messages_at_every_state_are_said_once_and_none_is_lost", asyn
   try {
     const states = () => second.rows("SELECT session_id, state, tries FROM sends ORDER BY created_at, id");
     const before = await states();
-    assert.deepEqual(before.map(({ state }) => state).sort(), ["queued", "queued", "replied", "running"]);
+    assert.deepEqual(before.map(({ state }) => state).sort(), ["delivered", "failed", "queued", "queued", "replied", "running"]);
     // The ledger wakes, and looks what became of the calls past their deadlines.
     await fetch(`${second.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then((response) => response.arrayBuffer());
     await second.ring(tenant);
     // The queue has forgotten everything, and hears of it twice.
     assert.equal(await second.cron(), "ok");
     assert.equal(await second.cron(), "ok");
-    await until(async () => (await states()).every(({ state }) => state === "replied"), "every message is answered", PATIENT);
+    const ended = async () => (await states()).map(({ state }) => state).sort().join();
+    await until(async () => (await ended()) === "delivered,failed,replied,replied,replied,replied", "every message has ended", PATIENT);
     const heard = async (session) => {
       const rows = await second.rows("SELECT json_extract(content, '$.content') AS text FROM messages WHERE session_id = ?1 AND role = 'user' ORDER BY seq, position", session);
       return rows.map(({ text }) => text);
@@ -89,6 +100,8 @@ test("after_a_kill_messages_at_every_state_are_said_once_and_none_is_lost", asyn
     assert.deepEqual(await heard("done"), ["hello", introduced("a", "first"), introduced("c", "fourth")]);
     assert.deepEqual(await heard("running"), ["hello", introduced("b", "hang in there")]);
     assert.deepEqual(await heard("waiting"), ["hello", introduced("c", "third")]);
+    assert.deepEqual(await heard("refusing"), ["hello"]);
+    assert.deepEqual(await heard("breaking"), ["hello", introduced("e", breaks)]);
     assert.deepEqual(await heard("b"), [], "the turn that died is not there");
     const [{ tries }] = (await states()).filter(({ session_id }) => session_id === "running");
     assert.equal(tries, 2);
