@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { events, failure, json, PROVIDER_SECRET } from "../harness/behaviours.mjs";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 before(async () => (stack = await startStack()));
@@ -37,7 +38,7 @@ describe("attack 57: a database that fails", () => {
       const response = await call(method, path, body);
       const error = await expectError(response, 500, { code: "internal_error", type: "server_error", param: null });
       assert.doesNotMatch(error.message, INNER);
-      assert.match(reasons(response).join("\n"), /no such table/, "operators find it by the request's id");
+      await until(() => /no such table/.test(reasons(response).join("\n")), "operators find it by the request's id");
     });
   }
 });

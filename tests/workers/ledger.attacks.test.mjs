@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import * as does from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 // The first tenant is the one that requests without a key of their own come from.
@@ -198,10 +199,13 @@ test("the_operator_is_warned_once_at_80_and_once_at_100_percent_and_told_of_each
   for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
   await expectUsedUp(await postChat(stack, chatBody(), { key }));
   await expectUsedUp(await postChat(stack, chatBody(), { key }));
-  const written = stack.logs.slice(from).map(({ message }) => JSON.parse(message));
+  const lines = () => stack.logs.slice(from).map(({ message }) => JSON.parse(message));
+  const refusals = () => lines().filter(({ code }) => code === "insufficient_quota");
+  await until(() => refusals().length >= 2, "both refusals are in the log");
+  const written = lines();
   const warnings = written.filter(({ percent }) => percent !== undefined);
   assert.deepEqual(warnings.map(({ percent, used, limit }) => [percent, used, limit]), [[80, 80, 100], [100, 120, 100]]);
-  assert.equal(written.filter(({ code }) => code === "insufficient_quota").length, 2);
+  assert.equal(refusals().length, 2);
 });
 
 const UNLIMITED = {

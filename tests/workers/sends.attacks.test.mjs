@@ -78,7 +78,7 @@ test("attack_18_a_model_that_is_talked_into_writing_to_another_tenants_session_f
   assert.deepEqual([sends, turns, sessions], [before.sends, before.turns + 1, before.sessions + 1], "our own turn, and nothing else");
   const logged = await stack.rows("SELECT tool, outcome, tenant_id FROM tool_executions WHERE session_id = 'injected'");
   assert.deepEqual(logged, Array(2).fill({ tool: "sessions_send", outcome: "failed", tenant_id: ours }));
-  assert.ok(stack.logs.some(({ message }) => message.includes("sessions_send") && message.includes("failed")), "and it is in the log");
+  await until(() => stack.logs.some(({ message }) => message.includes("sessions_send") && message.includes("failed")), "it is in the log");
 });
 
 test("attack_42_sessions_that_call_each_other_in_a_circle_stop_after_four_hops_and_each_is_charged", async () => {
