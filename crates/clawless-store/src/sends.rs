@@ -231,8 +231,7 @@ pub async fn release(
         reason.into(),
         now.into(),
     ]);
-    let changed: Vec<IgnoredAny> = sql.query(release).await?;
-    Ok(!changed.is_empty())
+    changes(sql, release).await
 }
 
 /// Says why a message will not be delivered; `false` where this try does not have it any more.
@@ -251,8 +250,7 @@ pub async fn fail(
         reason.into(),
         now.into(),
     ]);
-    let changed: Vec<IgnoredAny> = sql.query(fail).await?;
-    Ok(!changed.is_empty())
+    changes(sql, fail).await
 }
 
 /// Gives up a message that nobody tries to deliver any more, for its last reason or this one;
@@ -265,7 +263,12 @@ pub async fn give_up(
     now: Timestamp,
 ) -> Result<bool, SqlError> {
     let give_up = GIVE_UP.with([tenant.into(), id.into(), reason.into(), now.into()]);
-    let changed: Vec<IgnoredAny> = sql.query(give_up).await?;
+    changes(sql, give_up).await
+}
+
+/// Whether a statement changed a message.
+async fn changes(sql: &impl Sql, statement: Statement) -> Result<bool, SqlError> {
+    let changed: Vec<IgnoredAny> = sql.query(statement).await?;
     Ok(!changed.is_empty())
 }
 
