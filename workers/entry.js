@@ -31,6 +31,20 @@ const BODY = JSON.stringify({
   },
 });
 
+// wasm is woken by microtasks, several times a request and once or twice for each piece of a stream. The
+// runtime's own way makes a function of the runtime's for every one of them; a promise does not.
+const settled = Promise.resolve();
+
+globalThis.queueMicrotask = (task) => {
+  settled.then(() => {
+    try {
+      task();
+    } catch (error) {
+      reportError(error);
+    }
+  });
+};
+
 /** Ends one request or batch each, of all that are being served. */
 const serving = new Set();
 
