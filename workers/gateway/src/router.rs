@@ -8,6 +8,7 @@ use clawless_edge::incoming::{Head, departure, read_body};
 use clawless_edge::routes::{ANY, Routes, shown};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
+use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 use worker::{Context, Env, Request, Response};
 
@@ -156,79 +157,83 @@ async fn answer(
     }
     let config = bindings.config();
     let found = ROUTES.find(&head.method, &head.path)?;
-    match found.route {
-        Route::Complete => {
+    // Each in a box: in one piece they would be one function, which the runtime would have to compile
+    // whole, half of all that it compiles, before the first answer.
+    let answering: LocalBoxFuture<'_, _> = match found.route {
+        Route::Complete => Box::pin(async {
             let departure = departure(&request);
             let body = read_body(&mut request, config.body_limit);
             chat::create(bindings, request_id, head, body, departure).await
-        }
-        Route::ListModels => {
-            models::list(&**bindings, &authenticate(&**bindings, head).await?).await
-        }
-        Route::ShowModel => {
+        }),
+        Route::ListModels => Box::pin(async {
+            let caller = authenticate(&**bindings, head).await?;
+            models::list(&**bindings, &caller).await
+        }),
+        Route::ShowModel => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             models::retrieve(&**bindings, &caller, found.param(0)).await
-        }
-        Route::ListSessions => {
+        }),
+        Route::ListSessions => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::list(&**bindings, &caller, head).await
-        }
-        Route::CreateSession => {
+        }),
+        Route::CreateSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             let body = read_body(&mut request, sessions::BODY_LIMIT);
             sessions::create(&**bindings, &caller, head, body).await
-        }
-        Route::ShowSession => {
+        }),
+        Route::ShowSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::show(&**bindings, &caller, found.param(0)).await
-        }
-        Route::UpdateSession => {
+        }),
+        Route::UpdateSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             let body = read_body(&mut request, sessions::BODY_LIMIT);
             sessions::update(&**bindings, &caller, found.param(0), head, body).await
-        }
-        Route::DeleteSession => {
+        }),
+        Route::DeleteSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::delete(&**bindings, &caller, found.param(0)).await
-        }
-        Route::ResetSession => {
+        }),
+        Route::ResetSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::reset(&**bindings, &caller, found.param(0)).await
-        }
-        Route::ExportSession => {
+        }),
+        Route::ExportSession => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::export(bindings, &caller, found.param(0)).await
-        }
-        Route::ListMessages => {
+        }),
+        Route::ListMessages => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::list_messages(&**bindings, &caller, found.param(0), head).await
-        }
-        Route::RemoveMessage => {
+        }),
+        Route::RemoveMessage => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             let (session, message) = (found.param(0), found.param(1));
             sessions::remove_message(&**bindings, &caller, session, message).await
-        }
-        Route::ListToolExecutions => {
+        }),
+        Route::ListToolExecutions => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             sessions::list_tool_executions(&**bindings, &caller, found.param(0), head).await
-        }
-        Route::ResumeTurn => {
+        }),
+        Route::ResumeTurn => Box::pin(async {
             let caller = authenticate(&**bindings, head).await?;
             let (session, request) = (found.param(0), found.param(1));
             resume::resume(bindings, &caller, head, session, request).await
-        }
-        Route::Health => health::report(bindings).await,
-        Route::Admin => forward::to(bindings, bindings::ADMIN, request).await,
-        Route::Widget => forward::to(bindings, bindings::WIDGET, request).await,
+        }),
+        Route::Health => Box::pin(health::report(bindings)),
+        Route::Admin => Box::pin(forward::to(bindings, bindings::ADMIN, request)),
+        Route::Widget => Box::pin(forward::to(bindings, bindings::WIDGET, request)),
         #[cfg(feature = "test-faults")]
         #[allow(clippy::panic, reason = "the test of what a panic leaves behind")]
         Route::Panic => panic!("a panic on purpose"),
         #[cfg(feature = "test-faults")]
-        Route::Faults => {
+        Route::Faults => Box::pin(async {
             let body = read_body(&mut request, config.body_limit).await?;
             crate::faults::plan(&body)
-        }
-    }
+        }),
+    };
+    answering.await
 }
 
 #[cfg(test)]
