@@ -36,7 +36,7 @@ pub(super) struct Comparison {
     pub(super) scenario: String,
     /// How many events the answer has, where they come one by one.
     pub(super) events: Option<usize>,
-    /// The first is the one that only forwards.
+    /// The yardsticks come first.
     pub(super) results: Vec<Standing>,
 }
 
@@ -45,8 +45,16 @@ pub(super) struct Comparison {
 pub(super) struct Standing {
     pub(super) name: &'static str,
     pub(super) figures: Figures,
-    /// The median over the rounds of its figures divided by the first one's of the same round.
-    pub(super) ratio: Figures,
+    /// Against each yardstick before it.
+    pub(super) ratios: Vec<Ratio>,
+}
+
+/// How one of them does against another.
+#[derive(Debug, Serialize)]
+pub(super) struct Ratio {
+    pub(super) to: &'static str,
+    /// The median over the rounds of its figures divided by the other's of the same round.
+    pub(super) figures: Figures,
 }
 
 /// A kind of request.
@@ -98,13 +106,13 @@ pub(super) fn run(stage: &Stage, effort: Effort, progress: &Progress) -> Result<
 fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparison> {
     let mut contestants = Vec::new();
     let mut requests = Vec::new();
-    // Lets all compile what is hot and open their connections.
+    // Lets all open their connections and compile what is hot: the runtime does so in several stages.
     for contestant in stage.contestants() {
         let body = scenario.body.to_string();
         let request = load::Request::chat(stage.key(), &body, scenario.proof)
             .with_headers(&contestant.headers);
-        let few = effort.requests / 4;
-        match load::run(contestant.address, &request, effort.connections, few) {
+        let warming_up = effort.requests * 2;
+        match load::run(contestant.address, &request, effort.connections, warming_up) {
             Ok(_) => {
                 contestants.push(contestant);
                 requests.push(request);
@@ -129,13 +137,16 @@ fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparis
     }
     let results = contestants.iter().enumerate().map(|(at, contestant)| {
         let own = rounds.iter().filter_map(|round| round.get(at).copied());
-        let ratios = rounds
-            .iter()
-            .filter_map(|round| Some(round.get(at)?.over(round.first()?)));
+        let before = contestants.iter().take(at).enumerate();
+        let yardsticks = before.filter(|(_, yardstick)| yardstick.is_yardstick);
+        let ratios = yardsticks.map(|(other, yardstick)| Ratio {
+            to: yardstick.name,
+            figures: ratio(&rounds, at, other),
+        });
         Standing {
             name: contestant.name,
             figures: Figures::medians(&own.collect::<Vec<_>>()),
-            ratio: Figures::medians(&ratios.collect::<Vec<_>>()),
+            ratios: ratios.collect(),
         }
     });
     Ok(Comparison {
@@ -143,6 +154,14 @@ fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparis
         scenario: scenario.name,
         events: scenario.events,
     })
+}
+
+/// The one at `at` against the `other`, by the median over the rounds.
+fn ratio(rounds: &[Vec<Figures>], at: usize, other: usize) -> Figures {
+    let ratios = rounds
+        .iter()
+        .filter_map(|round| Some(round.get(at)?.over(round.get(other)?)));
+    Figures::medians(&ratios.collect::<Vec<_>>())
 }
 
 fn measure(contestant: &Contestant, request: &load::Request, effort: Effort) -> Result<Figures> {

@@ -8,7 +8,7 @@ use super::{Report, contest::Comparison, native::Native, objects::Throughput, tu
 pub(super) fn print(report: &Report) {
     let effort = &report.effort;
     println!(
-        "The gateway against bench/forward.js on plain workerd and Portkey's gateway on Node, {} connections, {} rounds of\n{} requests in turns (a tenth of that where events come one by one), medians.",
+        "The gateway against bench/forward.js (only forwards) and bench/floor.js (the least that our design asks of the\nruntime, in plain JavaScript) on plain workerd, and Portkey's gateway on Node: {} connections, {} rounds of {} requests\nin turns (a tenth of that where events come one by one), medians.",
         effort.connections, effort.rounds, effort.requests
     );
     println!(
@@ -116,10 +116,12 @@ fn comparison_rows(comparison: &Comparison) -> Vec<Vec<String>> {
         cells.extend(standing.figures.cells([0, 2, 2, 3, 0]));
         rows.push(cells);
     }
-    for standing in comparison.results.iter().skip(1) {
-        let mut cells = vec![format!("{} / forward.js", standing.name)];
-        cells.extend(standing.ratio.cells([2, 2, 2, 2, 2]));
-        rows.push(cells);
+    for standing in &comparison.results {
+        for ratio in &standing.ratios {
+            let mut cells = vec![format!("{} / {}", standing.name, ratio.to)];
+            cells.extend(ratio.figures.cells([2, 2, 2, 2, 2]));
+            rows.push(cells);
+        }
     }
     rows
 }

@@ -1,5 +1,5 @@
-//! Who is measured: the gateway, a Worker that only forwards, and Portkey's gateway, all before the
-//! same upstream.
+//! Who is measured: the gateway, a Worker that only forwards, one that does the least that our design
+//! asks of the runtime, and Portkey's gateway, all before the same upstream.
 
 use std::{fs, net::SocketAddr};
 
@@ -22,6 +22,7 @@ pub(super) struct Stage {
     upstream: Upstream,
     pub(super) gateway: Runtime,
     forward: Runtime,
+    floor: Runtime,
     /// Absent where it cannot be installed.
     portkey: Option<Portkey>,
     /// The key of the gateway's first tenant.
@@ -37,6 +38,8 @@ pub(super) struct Contestant {
     pub(super) headers: String,
     /// Whether a request that it cannot answer ends the bench: not where it is somebody else's.
     pub(super) is_ours: bool,
+    /// Whether those after it are measured against it.
+    pub(super) is_yardstick: bool,
 }
 
 /// A tenant with a key, and the SQL that made it known.
@@ -54,12 +57,12 @@ impl Stage {
             eprintln!("Portkey's gateway is left out: {error:#}");
         }
         let upstream = Upstream::start().context("can't start the bench's upstream")?;
-        let forward = serve(
-            layout,
-            "forward",
-            &Surroundings::of_script(gateway.worker, layout, "forward.js")
-                .with("UPSTREAM", upstream.origin()),
-        )?;
+        let script = |file| {
+            Surroundings::of_script(gateway.worker, layout, file)
+                .with("UPSTREAM", upstream.origin())
+        };
+        let forward = serve(layout, "forward", &script("forward.js"))?;
+        let floor = serve(layout, "floor", &script("floor.js").with_objects())?;
         let gateway = serve(
             layout,
             "gateway",
@@ -74,6 +77,7 @@ impl Stage {
             upstream,
             gateway,
             forward,
+            floor,
             portkey: portkey.ok(),
             key: seed.secret_key,
         })
@@ -84,14 +88,15 @@ impl Stage {
         &self.key
     }
 
-    /// Who is compared; the one that only forwards comes first.
+    /// Who is compared; the yardsticks come first.
     pub(super) fn contestants(&self) -> Vec<Contestant> {
-        let ours = |name, runtime: &Runtime| Contestant {
+        let ours = |name, runtime: &Runtime, is_yardstick| Contestant {
             name,
             address: runtime.address,
             pid: runtime.pid(),
             headers: String::new(),
             is_ours: true,
+            is_yardstick,
         };
         let portkey = self.portkey.as_ref().map(|portkey| Contestant {
             name: "Portkey on Node",
@@ -102,12 +107,14 @@ impl Stage {
                 self.upstream.origin()
             ),
             is_ours: false,
+            is_yardstick: false,
         });
-        let both = [
-            ours("forward.js", &self.forward),
-            ours("gateway", &self.gateway),
+        let own = [
+            ours("forward.js", &self.forward, true),
+            ours("floor.js", &self.floor, true),
+            ours("gateway", &self.gateway, false),
         ];
-        both.into_iter().chain(portkey).collect()
+        own.into_iter().chain(portkey).collect()
     }
 
     /// Another tenant, with a key of its own.

@@ -43,11 +43,13 @@ struct DurableObjects {
     bindings: Vec<BoundObject>,
 }
 
-/// A namespace of Durable Objects whose class the Worker itself exports.
+/// A namespace of Durable Objects.
 #[derive(Debug, Deserialize)]
 struct BoundObject {
     name: String,
     class_name: String,
+    /// The Worker that exports the class; without one, the Worker itself does.
+    script_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +80,8 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// A script of the bench's own, with the bindings of `worker` but for its Durable Objects.
+    /// A script of the bench's own, with the bindings of `worker` but for its Durable Objects, unless it
+    /// [has such itself](Self::with_objects).
     pub(super) fn of_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
         Self {
             worker,
@@ -86,6 +89,12 @@ impl<'a> Surroundings<'a> {
             exports_objects: false,
             vars: Vec::new(),
         }
+    }
+
+    /// The same, of a script that exports the classes of the Worker's Durable Objects.
+    pub(super) fn with_objects(mut self) -> Self {
+        self.exports_objects = true;
+        self
     }
 
     /// The same with a variable set.
@@ -182,13 +191,12 @@ const config :Workerd.Config = (
         ))
     }
 
-    /// The namespaces of the main module's own Durable Objects.
-    fn objects<'w>(&self, wrangler: &'w Wrangler) -> &'w [BoundObject] {
-        if self.exports_objects {
-            &wrangler.durable_objects.bindings
-        } else {
-            &[]
-        }
+    /// The namespaces of the main module's own Durable Objects. Those of another Worker are left out: no
+    /// Worker is measured with them.
+    fn objects<'w>(&self, wrangler: &'w Wrangler) -> impl Iterator<Item = &'w BoundObject> {
+        let bound = wrangler.durable_objects.bindings.iter();
+        let exports = self.exports_objects;
+        bound.filter(move |object| exports && object.script_name.is_none())
     }
 
     fn namespaces(&self, wrangler: &Wrangler) -> Result<String> {
@@ -206,7 +214,10 @@ const config :Workerd.Config = (
     /// The same namespaces as another Worker sees them.
     fn ledgers(&self, wrangler: &Wrangler) -> Result<String> {
         let mut bindings = String::new();
-        for BoundObject { name, class_name } in self.objects(wrangler) {
+        for BoundObject {
+            name, class_name, ..
+        } in self.objects(wrangler)
+        {
             let (name, class) = (quoted(name), quoted(class_name));
             write!(
                 bindings,
@@ -255,7 +266,10 @@ const config :Workerd.Config = (
                 quoted(binding)
             )?;
         }
-        for BoundObject { name, class_name } in self.objects(wrangler) {
+        for BoundObject {
+            name, class_name, ..
+        } in self.objects(wrangler)
+        {
             write!(
                 bindings,
                 "(name = {}, durableObjectNamespace = {}), ",
