@@ -15,6 +15,9 @@ use crate::{
 /// Disk that a first start takes, packages, tools, model and build together.
 const FIRST_START: u64 = 6_000_000_000;
 
+/// Disk that the first `cargo xtask test` of a clone takes.
+const FIRST_TEST: u64 = 9_000_000_000;
+
 /// Prints one line for each thing, and fails if one is missing.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let mut missing = 0;
@@ -108,9 +111,16 @@ fn openssl(layout: &Layout) -> Result<String> {
 fn disk(layout: &Layout) -> Result<String> {
     let begun = worker_build::path(layout)?.is_file();
     let needed = if begun { FIRST_START / 6 } else { FIRST_START };
-    require_free(layout.cache(), needed)?;
-    require_free(layout.root(), needed)?;
+    require_free(layout.cache(), needed, "CLAWLESS_CACHE")?;
+    require_free(&layout.target(), needed, "CARGO_TARGET_DIR")?;
     Ok("enough".to_owned())
+}
+
+/// Room for everything that is tested; where the release is built, only for what changes.
+pub(crate) fn require_disk_for_tests(layout: &Layout) -> Result<()> {
+    let is_built = layout.at("build/release").is_dir();
+    let needed = if is_built { FIRST_TEST / 6 } else { FIRST_TEST };
+    require_free(&layout.target(), needed, "CARGO_TARGET_DIR")
 }
 
 fn first_line(text: &str) -> String {

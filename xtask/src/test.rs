@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    doctor::require_disk_for_tests,
     layout::Layout,
     process::tail,
     progress::Progress,
@@ -31,6 +32,8 @@ use self::{report::Report, tally::Tally};
 /// the release is built. What measures time or runs a browser comes after that, with the machine to
 /// itself.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
+    // A disk that fills up in the middle fails in places that do not say so.
+    require_disk_for_tests(layout)?;
     let report = Report::new(progress.clone());
     rust::wasm_target_ready(progress)?;
     let turn = Turn::take(layout, progress)?;

@@ -124,13 +124,13 @@ pub(super) fn run(layout: &Layout, report: &Report, ready: &Ready) {
             None => report.blocked("Python SDK", "set-up: Python packages"),
         }
         report.step("Node SDK", || {
-            node_tests(layout, "tests/sdk/node", Some(&stack), None)
+            node_tests(layout, "tests/sdk/node", 1, Some(&stack), None)
         });
         if has_browser_tests(layout) {
             match &ready.chromium {
                 Some(chromium) => {
                     report.step("browser", || {
-                        node_tests(layout, "tests/browser", Some(&stack), Some(chromium))
+                        node_tests(layout, "tests/browser", 1, Some(&stack), Some(chromium))
                     });
                 }
                 None => report.blocked("browser", "set-up: Chromium"),
@@ -150,20 +150,23 @@ fn workers(layout: &Layout) -> Result<Tally> {
         .args(["build", "--quiet", "--package", "clawless-seed"])
         .current_dir(layout.root());
     Trial::plain(layout, "seed", build).run()?;
-    node_tests(layout, "tests/workers", None, None)
+    node_tests(layout, "tests/workers", 2, None, None)
 }
 
-/// Runs the test files of a folder, one at a time: each starts a runtime of its own.
+/// Runs the test files of a folder, so many at a time. Files that start runtimes of their own wait more
+/// than they compute; those that share the stack share one model.
 fn node_tests(
     layout: &Layout,
     folder: &str,
+    at_once: usize,
     stack: Option<&Stack<'_>>,
     chromium: Option<&Path>,
 ) -> Result<Tally> {
     let files = test_files(layout, folder)?;
     let mut command = node(layout)?;
     command
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        .args(["--test", "--test-reporter=spec"])
+        .arg(format!("--test-concurrency={at_once}"))
         .args(&files)
         .env("CLAWLESS_BUILD", "build/release")
         .env("CLAWLESS_SEED", layout.target().join("debug/clawless-seed"));
