@@ -27,6 +27,19 @@ export async function complete(stack, fields, options) {
   return { response, body };
 }
 
+/**
+ * Sends a chat request while the provider behaves so, and sees that it was asked. A good answer comes
+ * before: after many failures in a row nobody asks the provider.
+ */
+export async function postChatWhile(stack, behaviour, fields) {
+  stack.upstream.reset();
+  await complete(stack, {});
+  stack.upstream.always(behaviour);
+  const response = await postChat(stack, chatBody(fields));
+  assert.ok(stack.upstream.requests.length > 1, "the provider was asked");
+  return response;
+}
+
 /** Sends a streaming request and reads the stream to its end. */
 export async function completeStream(stack, fields, options) {
   const response = await postChat(stack, chatBody({ stream: true, ...fields }), options);
