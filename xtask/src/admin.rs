@@ -20,16 +20,16 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    order: Order,
+    order: Action,
     #[command(flatten)]
     reach: Reach,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum Action {
     /// Create, show, change, suspend and delete tenants
     #[command(subcommand)]
-    Tenants(tenants::Order),
+    Tenants(tenants::Action),
     /// Show what a tenant used by day, model and key, or what all used
     Usage {
         /// The tenant [default: all]
@@ -90,18 +90,18 @@ enum Tokens {
 pub(crate) fn run(layout: &Layout, arguments: &Arguments) -> Result<()> {
     let (reach, client) = (&arguments.reach, arguments.reach.client(layout)?);
     match &arguments.order {
-        Order::Tenants(order) => tenants::run(order, reach, &client),
-        Order::Usage { tenant, last } => usage(reach, &client, tenant.as_deref(), *last),
-        Order::Sessions(order) => data::sessions(order, reach, &client),
-        Order::Export { tenant, out } => data::export(reach, &client, tenant, out),
-        Order::Erase { tenant, yes } => data::erase(reach, &client, tenant, *yes),
-        Order::Audit { tenant } => {
+        Action::Tenants(order) => tenants::run(order, reach, &client),
+        Action::Usage { tenant, last } => usage(reach, &client, tenant.as_deref(), *last),
+        Action::Sessions(order) => data::sessions(order, reach, &client),
+        Action::Export { tenant, out } => data::export(reach, &client, tenant, out),
+        Action::Erase { tenant, yes } => data::erase(reach, &client, tenant, *yes),
+        Action::Audit { tenant } => {
             let filter = tenant.as_ref().map(|id| format!("?tenant_id={id}"));
             let log = client.list(&format!("/audit{}", filter.unwrap_or_default()))?;
             reach.print(&log, show::audit);
             Ok(())
         }
-        Order::Tokens(order) => tokens(order, reach, &client),
+        Action::Tokens(order) => tokens(order, reach, &client),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    order: Order,
+    order: Action,
     /// The tenant [default: the local stack's demo tenant]
     #[arg(long, value_name = "ID", global = true)]
     tenant: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum Action {
     /// Show all keys, without the keys themselves
     List,
     /// Make a key, which is shown this once
@@ -76,22 +76,22 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments) -> Result<()> {
         .tenant(layout, arguments.tenant.as_deref())?;
     let keys = format!("/tenants/{tenant}/keys");
     match &arguments.order {
-        Order::List => {
+        Action::List => {
             let list = client.list(&keys)?;
             arguments.reach.print(&list, shown);
         }
-        Order::Mint(wanted) => {
+        Action::Mint(wanted) => {
             let minted = client.ask(Method::Post, &keys, Some(&wanted.body()))?;
             arguments.reach.print(&minted, new_key);
         }
-        Order::Rotate(wanted) => {
+        Action::Rotate(wanted) => {
             let path = format!("{keys}/{}/rotate", wanted.key);
             let minted = client.ask(Method::Post, &path, Some(&wanted.body()))?;
             arguments.reach.print(&minted, |minted| {
                 format!("{}\n{}", new_key(minted), old_key(minted))
             });
         }
-        Order::Revoke { key } => {
+        Action::Revoke { key } => {
             let revoked = revoke(&client, &keys, key)?;
             arguments.reach.print(&revoked, |revoked| {
                 format!("{} is revoked.", text(revoked, "id"))
@@ -196,26 +196,26 @@ mod tests {
         arguments: Arguments,
     }
 
-    fn order(line: &str) -> Order {
+    fn order(line: &str) -> Action {
         Line::parse_from(line.split(' ')).arguments.order
     }
 
     #[test]
     fn what_is_typed_is_what_is_asked() {
-        let Order::Mint(mint) = order("keys mint server --scopes chat,tools") else {
+        let Action::Mint(mint) = order("keys mint server --scopes chat,tools") else {
             unreachable!("mint")
         };
         assert_eq!(
             mint.body(),
             json!({"name": "server", "scopes": ["chat", "tools"]})
         );
-        let Order::Mint(mint) = order("keys mint page --origins https://a.example") else {
+        let Action::Mint(mint) = order("keys mint page --origins https://a.example") else {
             unreachable!("mint")
         };
         let public =
             json!({"name": "page", "kind": "public", "allowed_origins": ["https://a.example"]});
         assert_eq!(mint.body(), public);
-        let Order::Rotate(rotate) = order("keys rotate key_1 --grace 1h --tenant ten_1") else {
+        let Action::Rotate(rotate) = order("keys rotate key_1 --grace 1h --tenant ten_1") else {
             unreachable!("rotate")
         };
         assert_eq!(rotate.body(), json!({"grace_seconds": 3600}));

@@ -44,11 +44,11 @@ use crate::{layout::Layout, progress::Progress};
 )]
 struct Arguments {
     #[command(subcommand)]
-    command: Order,
+    command: Action,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum Action {
     /// Run all of Clawless here: model, Workers, database, a demo tenant
     Dev(dev::Arguments),
     /// Stop what `dev` started
@@ -90,20 +90,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(order: &Order, layout: &Layout, progress: &Progress) -> Result<()> {
+fn carry_out(order: &Action, layout: &Layout, progress: &Progress) -> Result<()> {
     match order {
-        Order::Dev(arguments) => dev::run(layout, arguments, progress),
-        Order::Down(arguments) => down::run(layout, arguments, progress),
-        Order::Test => test::run(layout, progress),
-        Order::Doctor => doctor::run(layout, progress),
-        Order::Build(arguments) => build::run(layout, arguments, progress),
-        Order::Migrate(arguments) => migrate::run(layout, arguments, progress),
-        Order::Seed(arguments) => seed::run(layout, arguments, progress),
-        Order::Deploy(arguments) => deploy::run(layout, arguments, progress),
-        Order::Admin(arguments) => admin::run(layout, arguments),
-        Order::Keys(arguments) => keys::run(layout, arguments),
-        Order::Tidy => tidy::run(layout, progress),
-        Order::Hooks => hooks::run(layout, progress),
-        Order::Bench(arguments) => bench::run(layout, arguments, progress),
+        Action::Dev(arguments) => dev::run(layout, arguments, progress),
+        Action::Down(arguments) => down::run(layout, arguments, progress),
+        Action::Test => test::run(layout, progress),
+        Action::Doctor => doctor::run(layout, progress),
+        Action::Build(arguments) => build::run(layout, arguments, progress),
+        Action::Migrate(arguments) => migrate::run(layout, arguments, progress),
+        Action::Seed(arguments) => seed::run(layout, arguments, progress),
+        Action::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Action::Admin(arguments) => admin::run(layout, arguments),
+        Action::Keys(arguments) => keys::run(layout, arguments),
+        Action::Tidy => tidy::run(layout, progress),
+        Action::Hooks => hooks::run(layout, progress),
+        Action::Bench(arguments) => bench::run(layout, arguments, progress),
     }
 }

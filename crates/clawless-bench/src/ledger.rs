@@ -1,7 +1,7 @@
 //! Admitting and settling, in the machine alone: with the rows that it would have written.
 
 use anyhow::{Context, Result, bail};
-use clawless_core::ledger::{Answer, Input, Machine};
+use clawless_core::ledger::{Input, LedgerAnswer, Machine};
 use clawless_core::{Millis, Timestamp};
 use serde_json::json;
 
@@ -50,8 +50,8 @@ fn apply(machine: &mut Machine, inputs: &[Input]) -> Result<Vec<serde_json::Valu
         let output = machine.apply(NOW.plus(Millis::new(later)), input.clone());
         machine.take_writes()?;
         match output.answer {
-            Answer::Granted(grant) => tickets.push(serde_json::to_value(grant.ticket)?),
-            Answer::Closed(_) => {}
+            LedgerAnswer::Granted(grant) => tickets.push(serde_json::to_value(grant.ticket)?),
+            LedgerAnswer::Closed(_) => {}
             other => bail!("the ledger said {other:?}"),
         }
     }

@@ -18,11 +18,11 @@ use serde_json::json;
 #[command(about, version)]
 struct Arguments {
     #[command(subcommand)]
-    order: Order,
+    order: Action,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum Action {
     /// Measure all and print it.
     All,
     /// Relay so many chunks and print nothing, for whoever counts instructions.
@@ -34,10 +34,10 @@ enum Order {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().order {
-        Order::Chunks { count } => {
+        Action::Chunks { count } => {
             black_box(chunk::relay(count)?);
         }
-        Order::All => {
+        Action::All => {
             let (admit, settle) = ledger::nanoseconds()?;
             let report = json!({
                 "admit_ns": admit,

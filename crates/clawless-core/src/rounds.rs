@@ -174,7 +174,7 @@ pub fn stored_answer(
 
 /// Lets through what a client may see of one round's stream.
 #[derive(Debug)]
-pub struct Veil<'a> {
+pub struct ClientView<'a> {
     rounds: &'a Rounds,
     /// The positions of the client's calls among all calls; its own positions are those in here.
     shown: Vec<u32>,
@@ -182,7 +182,7 @@ pub struct Veil<'a> {
     joint: bool,
 }
 
-impl<'a> Veil<'a> {
+impl<'a> ClientView<'a> {
     /// For a round before which the client has seen a text, or has not.
     pub const fn new(rounds: &'a Rounds, has_text: bool) -> Self {
         Self {
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn a_stream_shows_the_clients_calls_under_positions_of_their_own() {
         let rounds = rounds(&["weather", "news"]);
-        let mut veil = Veil::new(&rounds, true);
+        let mut view = ClientView::new(&rounds, true);
         let start = |call, name: &str| Delta::ToolCallStart {
             call,
             id: format!("call_{call}"),
@@ -431,7 +431,7 @@ mod tests {
         };
         let text = |text: &str| Delta::Content(text.to_owned());
         let mut seen = |delta| {
-            let event = veil.let_through(&LlmEvent::Delta { index: 0, delta });
+            let event = view.let_through(&LlmEvent::Delta { index: 0, delta });
             event.map(|event| match event {
                 LlmEvent::Delta { delta, .. } => delta,
                 other => panic!("{other:?}"),

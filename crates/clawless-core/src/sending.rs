@@ -33,7 +33,7 @@ impl SendState {
 /// What the queue carries: a message's name. All else stands in the database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Errand {
+pub struct SendJob {
     /// Whose message it is.
     pub tenant: TenantId,
     /// The message.
@@ -42,7 +42,7 @@ pub struct Errand {
 
 /// How a turn came about: asked for by a client, or by a message of another session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lineage {
+pub struct SendOrigin {
     /// The message that it answers.
     pub send: Option<SendId>,
     /// How many messages led to it.

@@ -8,8 +8,8 @@
 )]
 
 use clawless_core::ledger::{
-    Admit, Answer, Caller, Closing, EndpointClass, Input, LedgerConfig, Machine, Period, Price,
-    Provenance, Settle, Spent, Write,
+    Admit, CallerVersions, Closing, EndpointClass, Input, LedgerAnswer, LedgerConfig, Machine,
+    Period, Price, Provenance, Settle, Spent, Write,
 };
 use clawless_core::limits::{Limits, Quotas};
 use clawless_core::tenant::TenantStatus;
@@ -96,7 +96,7 @@ fn admit(number: u64, call: &Call) -> Admit {
     let id = ulid::Ulid::from_parts(START, u128::from(number));
     Admit {
         request_id: format!("req_{id}").parse().expect("id"),
-        caller: Caller {
+        caller: CallerVersions {
             key_id: "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"),
             key_version: 1,
             config_version: 1,
@@ -128,7 +128,7 @@ proptest! {
             let output = machine.apply(now, Input::Admit(Box::new(asked)));
             let period = machine.period();
             let books = machine.statement(period);
-            let Answer::Granted(grant) = output.answer else { continue };
+            let LedgerAnswer::Granted(grant) = output.answer else { continue };
             let taken = books.closed.used().plus(&books.open);
             let quotas = config.quotas;
             prop_assert!(quotas.tokens_per_month.is_none_or(|most| taken.tokens <= most));
@@ -145,7 +145,7 @@ proptest! {
             };
             let before = books.closed.used();
             let output = machine.apply(now, Input::Settle(Box::new(settle)));
-            prop_assert_eq!(output.answer, Answer::Closed(Closing::Booked));
+            prop_assert_eq!(output.answer, LedgerAnswer::Closed(Closing::Booked));
             let books = machine.statement(period);
             let parts = books.closed.settled.plus(&books.closed.released).plus(&books.open);
             prop_assert_eq!(books.granted, parts);
@@ -198,7 +198,7 @@ proptest! {
             seen = now;
             let asked = Input::Admit(Box::new(admit(number as u64, &call)));
             let output = machine.apply(Timestamp::from_millis(now), asked);
-            passed += u64::from(matches!(output.answer, Answer::Granted(_)));
+            passed += u64::from(matches!(output.answer, LedgerAnswer::Granted(_)));
         }
         prop_assert!(passed <= 5 + short_moves / 1000 + 1, "{passed} passed");
     }

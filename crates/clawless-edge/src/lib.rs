@@ -3,16 +3,16 @@
 //! No other library names `worker`, and no `worker::Error` leaves this one.
 
 pub mod ai;
-pub mod answer;
 mod crossing;
 pub mod d1;
 pub mod entropy;
 pub mod http;
-pub mod incoming;
 pub mod kv;
 pub mod ledger;
 pub mod logging;
 pub mod queue;
+pub mod request;
+pub mod response;
 pub mod routes;
 pub mod time;
 pub mod worker_entry;

@@ -1,6 +1,6 @@
 //! The queue that carries messages between sessions, as a port and over its binding.
 
-use clawless_core::sending::Errand;
+use clawless_core::sending::SendJob;
 use clawless_store::Transient;
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -30,11 +30,11 @@ impl Transient for QueueError {
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Queue {
-    /// Hands an errand over.
+    /// Hands an job over.
     ///
     /// # Errors
     /// Where it may be lost.
-    async fn post(&self, errand: &Errand) -> Result<(), QueueError>;
+    async fn post(&self, job: &SendJob) -> Result<(), QueueError>;
 }
 
 #[wasm_bindgen]
@@ -69,8 +69,8 @@ impl EdgeQueue {
 }
 
 impl Queue for EdgeQueue {
-    async fn post(&self, errand: &Errand) -> Result<(), QueueError> {
-        let body = serde_json::to_string(errand).map_err(|error| QueueError(error.to_string()))?;
+    async fn post(&self, job: &SendJob) -> Result<(), QueueError> {
+        let body = serde_json::to_string(job).map_err(|error| QueueError(error.to_string()))?;
         let sent = self.send(&body).await;
         sent.map_err(|thrown| QueueError(reason(&thrown)))
     }

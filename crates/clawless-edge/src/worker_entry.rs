@@ -4,10 +4,10 @@ use clawless_core::{ApiError, Clock, RequestId};
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
 use worker::{Env, Request, Response};
 
-use crate::answer::Answer;
 use crate::entropy::EdgeEntropy;
-use crate::incoming::Head;
 use crate::logging;
+use crate::request::RequestHead;
+use crate::response::HttpResponse;
 use crate::time::EdgeTime;
 
 /// Starts logging at the level of the variable `LOG_LEVEL`.
@@ -31,7 +31,7 @@ extern "C" {
 
 /// A fresh id for a request that came in now. The entry is told of it, so that it can answer under
 /// the same id should the request die.
-pub fn name(request: &Request) -> RequestId {
+pub fn assign_request_id(request: &Request) -> RequestId {
     let id = RequestId::generate(EdgeTime.now(), &EdgeEntropy);
     let named: &NamedRequest = request.inner().unchecked_ref();
     named.set_request_id(id.as_str());
@@ -44,7 +44,7 @@ pub fn name(request: &Request) -> RequestId {
 /// # Errors
 /// Only where the runtime itself refuses to make a response.
 pub fn finish(
-    outcome: Result<Answer, ApiError>,
+    outcome: Result<HttpResponse, ApiError>,
     request_id: &RequestId,
 ) -> worker::Result<Response> {
     let answer = outcome.unwrap_or_else(refuse);
@@ -72,16 +72,16 @@ pub fn without_body(response: &Response) -> worker::Result<Response> {
 pub fn serve(
     request: &Request,
     env: &Env,
-    answer: impl FnOnce(&Head) -> Result<Answer, ApiError>,
+    answer: impl FnOnce(&RequestHead) -> Result<HttpResponse, ApiError>,
 ) -> worker::Result<Response> {
     start_logging(env);
-    let request_id = name(request);
+    let request_id = assign_request_id(request);
     let _span = tracing::info_span!("request", request_id = request_id.as_str()).entered();
-    finish(answer(&Head::of(request)), &request_id)
+    finish(answer(&RequestHead::of(request)), &request_id)
 }
 
 /// An error's answer, and its line in the log.
-pub fn refuse(error: ApiError) -> Answer {
+pub fn refuse(error: ApiError) -> HttpResponse {
     let (code, internal) = (error.code.as_str(), error.internal.as_deref());
     if error.status() >= 500 {
         tracing::error!(code, internal, "failed");

@@ -29,7 +29,7 @@ pub struct Target<'a> {
 
 /// What calls need of the outside, and what they share.
 #[derive(Debug)]
-pub struct Caller<'a, H, T, E> {
+pub struct ChainCall<'a, H, T, E> {
     /// The network and the time.
     pub io: &'a Io<H, T>,
     /// For the jitter.
@@ -85,7 +85,7 @@ pub struct Failed {
     pub failed: Vec<FailedTry>,
 }
 
-impl<H, T, E> Caller<'_, H, T, E>
+impl<H, T, E> ChainCall<'_, H, T, E>
 where
     H: Http,
     T: Clock + Timer + Clone + 'static,

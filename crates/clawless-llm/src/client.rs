@@ -6,7 +6,7 @@ use clawless_core::{Millis, Timestamp};
 use futures_util::StreamExt;
 
 use crate::error::LlmError;
-use crate::older::{self, OlderDecoder};
+use crate::legacy_functions::{self, LegacyFunctionsDecoder};
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
@@ -157,8 +157,8 @@ impl LlmClient {
                 secret,
             });
         }
-        if older::is_asked(&request.options) {
-            return Box::new(OlderDecoder(decoder));
+        if legacy_functions::is_asked(&request.options) {
+            return Box::new(LegacyFunctionsDecoder(decoder));
         }
         decoder
     }
@@ -166,11 +166,11 @@ impl LlmClient {
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
         let answer = self.protocol.decode_whole(request, body);
         let answer = answer.map_err(|error| match &self.secret {
-            Some(secret) => secret.hush(error),
+            Some(secret) => secret.redact(error),
             None => error,
         })?;
-        if older::is_asked(&request.options) {
-            return Ok(older::whole(answer));
+        if legacy_functions::is_asked(&request.options) {
+            return Ok(legacy_functions::whole(answer));
         }
         Ok(answer)
     }

@@ -11,8 +11,8 @@ pub mod egress;
 pub mod error;
 pub mod factory;
 mod failure;
+mod legacy_functions;
 mod members;
-mod older;
 pub mod openai;
 mod plausible;
 pub mod ports;
@@ -28,7 +28,7 @@ pub mod window;
 pub mod workers_ai;
 
 pub use accumulate::{Accumulator, replay};
-pub use call::{Answered, Caller, Failed, Target};
+pub use call::{Answered, ChainCall, Failed, Target};
 pub use client::{Io, LlmClient, Timeouts};
 pub use error::LlmError;
 pub use factory::{ConfigError, make_client};

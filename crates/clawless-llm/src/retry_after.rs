@@ -5,7 +5,7 @@ use clawless_core::{Millis, Timestamp};
 use crate::ports::Headers;
 
 /// The longest wait that is believed: a day. What is longer is a mistake or an attack.
-const LONGEST: Millis = Millis::from_secs(86_400);
+const MAX_RETRY_AFTER: Millis = Millis::from_secs(86_400);
 
 /// Reads `retry-after-ms` (milliseconds) or, where there is none, `retry-after` (seconds, with or
 /// without a fraction, or an HTTP date).
@@ -16,7 +16,7 @@ pub(crate) fn parse(headers: &Headers, now: Timestamp) -> Option<Millis> {
         .and_then(|text| parse_number(text, 1.0))
         .or_else(|| parse_number(coarse?, 1000.0))
         .or_else(|| Some(parse_date(coarse?.trim())?.since(now)))?;
-    Some(wait.min(LONGEST))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 /// A number of units of `millis` milliseconds each.

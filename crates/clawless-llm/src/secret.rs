@@ -45,8 +45,8 @@ impl Secret {
     }
 
     /// An error without the key.
-    pub(crate) fn hush(&self, error: LlmError) -> LlmError {
-        let hushed = |text: String| {
+    pub(crate) fn redact(&self, error: LlmError) -> LlmError {
+        let redacted = |text: String| {
             if self.is_in(&text) {
                 HUSHED.to_owned()
             } else {
@@ -54,9 +54,9 @@ impl Secret {
             }
         };
         match error {
-            LlmError::Reported(text) => LlmError::Reported(hushed(text)),
-            LlmError::Malformed(text) => LlmError::Malformed(hushed(text)),
-            LlmError::Truncated(text) => LlmError::Truncated(hushed(text)),
+            LlmError::Reported(text) => LlmError::Reported(redacted(text)),
+            LlmError::Malformed(text) => LlmError::Malformed(redacted(text)),
+            LlmError::Truncated(text) => LlmError::Truncated(redacted(text)),
             other => other,
         }
     }
@@ -75,12 +75,12 @@ pub(crate) struct HushedDecoder {
 impl Decoder for HushedDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let pushed = self.inner.push(bytes, out);
-        pushed.map_err(|error| self.secret.hush(error))
+        pushed.map_err(|error| self.secret.redact(error))
     }
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let ended = self.inner.end(out);
-        ended.map_err(|error| self.secret.hush(error))
+        ended.map_err(|error| self.secret.redact(error))
     }
 
     fn has_begun(&self) -> bool {
@@ -132,10 +132,10 @@ mod tests {
         let secret = Secret::of(Some(KEY)).expect("a key that is long enough");
         for wrap in [LlmError::Reported, LlmError::Malformed, LlmError::Truncated] {
             assert_eq!(
-                secret.hush(wrap(format!("no {KEY}!"))),
+                secret.redact(wrap(format!("no {KEY}!"))),
                 wrap(HUSHED.to_owned())
             );
-            assert_eq!(secret.hush(wrap("no".to_owned())), wrap("no".to_owned()));
+            assert_eq!(secret.redact(wrap("no".to_owned())), wrap("no".to_owned()));
         }
         assert!(Secret::of(Some("short")).is_none());
     }

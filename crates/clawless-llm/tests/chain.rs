@@ -15,7 +15,7 @@ use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::Clock;
 use clawless_core::{Entropy, LlmResponse, Millis};
 use clawless_llm::call::DEFAULT_RETRIES;
-use clawless_llm::{Answered, Caller, Failed, LlmError, Target, Timeouts};
+use clawless_llm::{Answered, ChainCall, Failed, LlmError, Target, Timeouts};
 use clawless_testkit::provider::{Reply, Step};
 use common::{Stage, client, request};
 
@@ -51,7 +51,7 @@ impl Chain {
 
     fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
         let (io, timeouts) = (self.stage.io(), Timeouts::default());
-        let caller = Caller {
+        let caller = ChainCall {
             io: &io,
             entropy: &Middle,
             breakers: &self.breakers,

@@ -3,7 +3,7 @@
 use crate::chat::{CallReader, ToolCall};
 use crate::generate::{Generation, Stop};
 use crate::model::{PrefixCache, Transformer};
-use crate::queue::{Place, Queue};
+use crate::queue::{Queue, QueueSlot};
 use crate::sampling::Sampling;
 use crate::text::Tokenizer;
 use std::panic::AssertUnwindSafe;
@@ -54,7 +54,7 @@ pub(crate) struct Usage {
 pub(crate) struct Answer {
     events: mpsc::UnboundedReceiver<Event>,
     closing: watch::Receiver<bool>,
-    place: Place,
+    place: QueueSlot,
 }
 
 impl Answer {
@@ -81,7 +81,7 @@ struct Job {
     work: Work,
     // Unbounded, so that a slow reader never holds up the others: an answer has few tokens.
     events: mpsc::UnboundedSender<Event>,
-    place: Place,
+    place: QueueSlot,
 }
 
 /// A handle on the thread.

@@ -21,9 +21,9 @@ impl Queue {
     }
 
     /// A place, or none when all are taken. It never waits.
-    pub(crate) fn enter(&self) -> Option<Place> {
+    pub(crate) fn enter(&self) -> Option<QueueSlot> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Place(Arc::new(Mutex::new(Some(permit)))))
+        Some(QueueSlot(Arc::new(Mutex::new(Some(permit)))))
     }
 
     /// How many requests decode or wait now.
@@ -36,9 +36,9 @@ impl Queue {
 /// A request's place. The side that decodes and the side that reads hold it together, and whoever is
 /// through first gives it back: a client that leaves frees it at once, a slow reader does not keep it.
 #[derive(Debug, Clone)]
-pub(crate) struct Place(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(crate) struct QueueSlot(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
-impl Place {
+impl QueueSlot {
     /// Gives the place back; doing so again changes nothing.
     pub(crate) fn leave(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -26,7 +26,7 @@ const REPEAT_WINDOW: usize = 128;
 
 /// Candidates beyond this rank are never drawn: sorting the whole vocabulary would cost more than it
 /// could change.
-const MOST_CANDIDATES: usize = 1024;
+const MAX_CANDIDATES: usize = 1024;
 
 /// The choice of one answer: its settings, its randomness and what it has written.
 #[derive(Debug)]
@@ -90,9 +90,9 @@ impl Sampler {
     fn draw(&mut self, scores: &[f32]) -> u32 {
         let mut candidates: Vec<(u32, f32)> = (0_u32..).zip(scores.iter().copied()).collect();
         let by_score = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if candidates.len() > MOST_CANDIDATES {
-            candidates.select_nth_unstable_by(MOST_CANDIDATES, by_score);
-            candidates.truncate(MOST_CANDIDATES);
+        if candidates.len() > MAX_CANDIDATES {
+            candidates.select_nth_unstable_by(MAX_CANDIDATES, by_score);
+            candidates.truncate(MAX_CANDIDATES);
         }
         candidates.sort_unstable_by(by_score);
 

@@ -15,7 +15,7 @@ const SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
 const FEW_SPINS: &str = "200";
 
 /// More threads than this wait for memory, not for each other.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
 /// Returns at once when the environment says it all; else the process starts anew and this returns only
 /// if that failed.
@@ -40,7 +40,7 @@ pub(crate) fn settle(wanted: Option<u16>) -> Result<(), Failure> {
 /// core with another process slows down all.
 fn default_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.saturating_sub(1).clamp(1, MOST_THREADS)
+    cores.saturating_sub(1).clamp(1, MAX_THREADS)
 }
 
 #[cfg(unix)]

@@ -45,7 +45,7 @@ statements! {
     /// What waits for them, too: it would make them anew.
     EMPTY_SENDS = "
         DELETE FROM sends WHERE tenant_id = ?1 AND session_id > ?2 AND session_id <= ?3";
-    /// As the sessions' own `BURY`: what remains is the name and its head.
+    /// As the sessions' own `SOFT_DELETE`: what remains is the name and its head.
     EMPTY_SESSIONS = "
         UPDATE sessions SET
           head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use clawless_core::ledger::SessionState;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Millis, Session, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,7 @@ pub async fn find(
     kv: &impl Kv,
     tenant: &TenantId,
     id: &SessionId,
-    head: Head,
+    head: SessionHead,
 ) -> Result<Option<HotSession>, KvError> {
     let Some(text) = kv.get(&KvKey::history(tenant, id, head)).await? else {
         return Ok(None);
@@ -145,7 +145,7 @@ pub async fn remove(
     kv: &impl Kv,
     tenant: &TenantId,
     id: &SessionId,
-    head: Head,
+    head: SessionHead,
 ) -> Result<(), KvError> {
     kv.delete(&KvKey::history(tenant, id, head)).await
 }

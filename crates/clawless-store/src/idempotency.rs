@@ -43,7 +43,7 @@ pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// What an idempotency key counts within, beside the tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct ClaimKey<'a> {
     /// The API key that asks.
     pub key: &'a KeyId,
     /// The route that is asked.
@@ -124,7 +124,7 @@ pub fn digest(session: Option<&str>, body: &[u8]) -> String {
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,
-    place: Place<'_>,
+    place: ClaimKey<'_>,
     bid: Bid<'_>,
 ) -> Result<Claim, SqlError> {
     let [tenant_param, key, route, idempotency_key] = params(tenant, place);
@@ -188,7 +188,7 @@ impl Kept {
     /// What keeps the answer of this request, as part of a transaction. Does nothing where another
     /// request has taken the place meanwhile.
     pub(crate) fn statement(&self, tenant: &TenantId, request: &RequestId) -> Statement {
-        let place = Place {
+        let place = ClaimKey {
             key: &self.key,
             route: &self.route,
             idempotency_key: &self.idempotency_key,
@@ -226,7 +226,7 @@ pub async fn finish(
 pub async fn release(
     sql: &impl Sql,
     tenant: &TenantId,
-    place: Place<'_>,
+    place: ClaimKey<'_>,
     request: &RequestId,
 ) -> Result<(), SqlError> {
     let [tenant, key, route, idempotency_key] = params(tenant, place);
@@ -240,7 +240,7 @@ pub async fn sweep_across_tenants(sql: &impl Sql, now: Timestamp) -> Result<(), 
         .await
 }
 
-fn params(tenant: &TenantId, place: Place<'_>) -> [Value; 4] {
+fn params(tenant: &TenantId, place: ClaimKey<'_>) -> [Value; 4] {
     [
         tenant.into(),
         place.key.into(),

@@ -150,8 +150,8 @@ const LISTS: [(&str, SqlText, &str, u32); 10] = [
 
 /// How much one page of an export asks of the database and of memory: queries, and bytes that may
 /// be passed by the rows of one query.
-const MOST_QUERIES: u32 = 30;
-const MOST_BYTES: usize = 2_000_000;
+const MAX_QUERIES: u32 = 30;
+const MAX_BYTES: usize = 2_000_000;
 
 /// A row, and where it stands in its list. Serialises as the row alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,7 +210,7 @@ impl TryFrom<Row> for Record {
 
 /// Where an export goes on: after a row of one of its lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct RecordPosition {
     list: usize,
     after: String,
 }
@@ -220,7 +220,7 @@ pub struct Place {
 #[error("not a place in a list")]
 pub struct InvalidPlace;
 
-impl FromStr for Place {
+impl FromStr for RecordPosition {
     type Err = InvalidPlace;
 
     fn from_str(text: &str) -> Result<Self, InvalidPlace> {
@@ -236,7 +236,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, ..) = LISTS.get(self.list).ok_or(fmt::Error)?;
         write!(f, "{name}:{}", self.after)
@@ -248,18 +248,18 @@ impl fmt::Display for Place {
 pub async fn export(
     sql: &impl Sql,
     tenant: &TenantId,
-    from: Place,
-) -> Result<(Vec<Record>, Option<Place>), SqlError> {
+    from: RecordPosition,
+) -> Result<(Vec<Record>, Option<RecordPosition>), SqlError> {
     let (mut records, mut bytes) = (Vec::new(), 0);
-    let Place { list: first, mut after } = from;
+    let RecordPosition { list: first, mut after } = from;
     let mut queries = 0;
     for (list, (_, text, start, rows)) in LISTS.into_iter().enumerate().skip(first) {
         if after.is_empty() {
             start.clone_into(&mut after);
         }
         loop {
-            if queries == MOST_QUERIES || bytes >= MOST_BYTES {
-                return Ok((records, Some(Place { list, after })));
+            if queries == MAX_QUERIES || bytes >= MAX_BYTES {
+                return Ok((records, Some(RecordPosition { list, after })));
             }
             let read = text.with([tenant.into(), after.as_str().into(), rows.into()]);
             let found = run(sql, read).await?;
@@ -319,7 +319,7 @@ pub async fn messages(
     let (mut records, mut bytes): (Vec<Record>, _) = (Vec::new(), 0);
     let mut after = after.map_or(EARLIEST, |Key(place)| place).to_owned();
     let mut left = limit;
-    while left > 0 && bytes < MOST_BYTES {
+    while left > 0 && bytes < MAX_BYTES {
         // One more than is wanted tells whether there are more.
         let piece = left.min(AT_ONCE);
         let rows = (piece + 1).into();

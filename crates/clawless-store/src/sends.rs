@@ -1,7 +1,7 @@
 //! Messages that sessions send each other: accepted once, run by one try at a time, and ended in the
 //! transaction that stores the turn.
 
-use clawless_core::sending::{Errand, SendState};
+use clawless_core::sending::{SendJob, SendState};
 use clawless_core::{KeyId, RequestId, SendId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -277,7 +277,7 @@ pub async fn stale_across_tenants(
     sql: &impl Sql,
     since: Timestamp,
     limit: u32,
-) -> Result<Vec<Errand>, SqlError> {
+) -> Result<Vec<SendJob>, SqlError> {
     let stale = STALE_ACROSS_TENANTS.with([since.into(), limit.into()]);
     sql.query(stale).await
 }

@@ -2,11 +2,11 @@
 
 use clawless_core::json::Json;
 use clawless_core::{ApiError, AuditId, RequestId, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::audit::{self, StoredEntry};
 use serde::Serialize;
 
-use crate::desk::{Desk, no_such};
+use crate::context::{AdminContext, no_such};
 use crate::page::{Page, Query};
 
 /// A line of the log as operators see it.
@@ -46,15 +46,15 @@ impl From<StoredEntry> for View {
 ///
 /// # Errors
 /// 400 for a bad query, 404 for what is no tenant's id.
-pub(crate) async fn list(desk: &Desk, query: &Query) -> Result<Answer, ApiError> {
+pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
     let page: Page<AuditId> = Page::of(query, &["tenant_id"])?;
     let (before, limit) = (page.cursor.as_ref(), page.to_read());
     let entries = match query.get("tenant_id") {
         Some(id) => {
             let tenant: TenantId = id.parse().map_err(|_| no_such("tenant"))?;
-            audit::list(&desk.sql, &tenant, before, limit).await?
+            audit::list(&context.sql, &tenant, before, limit).await?
         }
-        None => audit::list_across_tenants(&desk.sql, before, limit).await?,
+        None => audit::list_across_tenants(&context.sql, before, limit).await?,
     };
     let views = entries.into_iter().map(View::from).collect();
     page.answer(views, |view: &View| view.id.as_str())

@@ -3,22 +3,22 @@
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, ErrorCode, KeyKind};
-use clawless_edge::incoming::{Authorization, Head};
+use clawless_edge::request::{Authorization, RequestHead};
 use clawless_store::{Sql, admin_tokens};
 use worker::Env;
 
 use crate::bindings::{self, BY_ADDRESS, BY_TOKEN};
 
 /// The shortest secret that is taken for the first operator's token, in bytes.
-const SHORTEST_SECRET: usize = 32;
+const MIN_SECRET_BYTES: usize = 32;
 
 /// What the audit log calls the first operator.
 const FIRST_OPERATOR: &str = "bootstrap";
 
 /// How long to wait after too many requests: the limits count by the minute.
-const WAIT: Millis = Millis::from_secs(60);
+const RETRY_AFTER_RATE: Millis = Millis::from_secs(60);
 
-/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes a desk
+/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes a context
 /// cannot run for a stranger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operator {
@@ -40,7 +40,7 @@ pub(crate) struct Operator {
 pub(crate) async fn authenticate(
     env: &Env,
     sql: &impl Sql,
-    head: &Head,
+    head: &RequestHead,
     now: Timestamp,
 ) -> Result<Operator, ApiError> {
     let address = head.header("cf-connecting-ip").unwrap_or("unknown");
@@ -59,7 +59,7 @@ pub(crate) async fn authenticate(
     Ok(Operator { actor })
 }
 
-fn bearer(head: &Head) -> Result<&str, ApiError> {
+fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
     match head.authorization() {
         Authorization::Bearer(token) => Ok(token),
         Authorization::Other => Err(incorrect()),
@@ -76,8 +76,8 @@ fn is_first(env: &Env, token: &str) -> bool {
     let Some(secret) = bindings::first_token(env) else {
         return false;
     };
-    if secret.len() < SHORTEST_SECRET {
-        tracing::error!("ADMIN_TOKEN is shorter than {SHORTEST_SECRET} bytes and opens nothing");
+    if secret.len() < MIN_SECRET_BYTES {
+        tracing::error!("ADMIN_TOKEN is shorter than {MIN_SECRET_BYTES} bytes and opens nothing");
         return false;
     }
     KeyDigest::of(&secret).matches(&KeyDigest::of(token))
@@ -115,5 +115,5 @@ fn too_many(whose: &str) -> ApiError {
         ErrorCode::RateLimitExceeded,
         format!("Too many requests came with this {whose}. Wait as long as `retry-after` says."),
     )
-    .retry_after(WAIT)
+    .retry_after(RETRY_AFTER_RATE)
 }

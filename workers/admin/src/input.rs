@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
 /// The longest name of a tenant, a key or a token, in characters; the database's own limit.
-const LONGEST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// Reads a body; one without any content stands for an empty object.
 ///
@@ -38,13 +38,13 @@ pub(crate) fn nothing(bytes: &[u8]) -> Result<(), ApiError> {
 /// # Errors
 /// 400 where it is empty, too long or holds control characters.
 pub(crate) fn name(text: String) -> Result<String, ApiError> {
-    let fits = (1..=LONGEST_NAME).contains(&text.chars().count());
+    let fits = (1..=MAX_NAME).contains(&text.chars().count());
     if fits && !text.contains(char::is_control) {
         return Ok(text);
     }
     Err(invalid(
         "name",
-        format!("`name` has 1 to {LONGEST_NAME} characters and no control characters."),
+        format!("`name` has 1 to {MAX_NAME} characters and no control characters."),
     ))
 }
 

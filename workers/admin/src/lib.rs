@@ -6,7 +6,7 @@
 mod audit;
 mod authenticate;
 mod bindings;
-mod desk;
+mod context;
 mod input;
 mod keys;
 mod page;

@@ -4,13 +4,13 @@
 use std::str::FromStr;
 
 use clawless_core::{ApiError, ErrorCode};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use serde::Serialize;
 
 /// Things on a page where the request does not say.
-const DEFAULT: u32 = 20;
+const DEFAULT_LIMIT: u32 = 20;
 /// The most things on a page.
-const MOST: u32 = 100;
+const MAX_LIMIT: u32 = 100;
 
 /// The parameters of a request's query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,12 +59,12 @@ impl<Id: FromStr> Page<Id> {
     pub(crate) fn of(query: &Query, others: &[&str]) -> Result<Self, ApiError> {
         query.only(&[&["cursor", "limit"], others].concat())?;
         let limit = query.get("limit").map(str::parse).transpose();
-        let limit = limit.ok().map(|limit| limit.unwrap_or(DEFAULT));
-        let limit = limit.filter(|limit| (1..=MOST).contains(limit));
+        let limit = limit.ok().map(|limit| limit.unwrap_or(DEFAULT_LIMIT));
+        let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
         let limit = limit.ok_or_else(|| {
             invalid(
                 "limit",
-                format!("`limit` is a whole number from 1 to {MOST}."),
+                format!("`limit` is a whole number from 1 to {MAX_LIMIT}."),
             )
         })?;
         let cursor = cursor(query)?;
@@ -84,7 +84,7 @@ impl<Id: FromStr> Page<Id> {
         &self,
         mut data: Vec<T>,
         id: impl Fn(&T) -> &str,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let has_more = data.len() > self.limit as usize;
         data.truncate(self.limit as usize);
         let last = data.last().map(|last| id(last).to_owned());
@@ -113,8 +113,8 @@ pub(crate) fn cursor<Id: FromStr>(query: &Query) -> Result<Option<Id>, ApiError>
 pub(crate) fn list<T: Serialize>(
     data: Vec<T>,
     next_cursor: Option<String>,
-) -> Result<Answer, ApiError> {
-    Answer::of(&List {
+) -> Result<HttpResponse, ApiError> {
+    HttpResponse::of(&List {
         object: "list",
         data,
         has_more: next_cursor.is_some(),

@@ -1,11 +1,11 @@
 //! The table of contents: every route, and what answers it.
 
 use clawless_core::{ApiError, Clock, RequestId};
-use clawless_edge::answer::Answer;
 use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
-use clawless_edge::incoming::{Head, read_body};
 use clawless_edge::ledger::RemoteLedger;
+use clawless_edge::request::{RequestHead, read_body};
+use clawless_edge::response::HttpResponse;
 use clawless_edge::routes::{Found, Routes, shown};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
@@ -14,7 +14,7 @@ use worker::{Env, Request, Response};
 
 use crate::authenticate::authenticate;
 use crate::bindings::DB;
-use crate::desk::Desk;
+use crate::context::AdminContext;
 use crate::input::BODY_LIMIT;
 use crate::page::Query;
 use crate::{audit, keys, tenants, tokens};
@@ -123,10 +123,10 @@ impl Route {
 /// Only where the runtime itself refuses to make a response.
 pub(crate) async fn serve(request: Request, env: &Env) -> worker::Result<Response> {
     worker_entry::start_logging(env);
-    let request_id = worker_entry::name(&request);
+    let request_id = worker_entry::assign_request_id(&request);
     let span = tracing::info_span!("request", request_id = request_id.as_str());
     async {
-        let head = Head::of(&request);
+        let head = RequestHead::of(&request);
         let outcome = answer(request, &head, env, &request_id).await;
         let answer = outcome.unwrap_or_else(worker_entry::refuse);
         let (path, status) = (shown(&head.path), answer.status);
@@ -145,15 +145,15 @@ pub(crate) async fn serve(request: Request, env: &Env) -> worker::Result<Respons
 /// The answer to a request. Whoever asks without a token is not told which routes there are.
 async fn answer(
     mut request: Request,
-    head: &Head,
+    head: &RequestHead,
     env: &Env,
     request_id: &RequestId,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     if head.path == "/health" {
-        return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
+        return Ok(HttpResponse::json(r#"{"status":"ok"}"#.to_owned()));
     }
     let (sql, now) = (D1::new(env.d1(DB).ok()), EdgeTime.now());
-    let desk = Desk {
+    let context = AdminContext {
         operator: authenticate(env, &sql, head, now).await?,
         sql,
         ledger: RemoteLedger::new(env),
@@ -168,43 +168,43 @@ async fn answer(
     if !body.is_empty() {
         head.require_json()?;
     }
-    dispatch(&desk, &found, head, &query, &body).await
+    dispatch(&context, &found, head, &query, &body).await
 }
 
 async fn dispatch(
-    desk: &Desk,
+    context: &AdminContext,
     found: &Found<'_, Route>,
-    head: &Head,
+    head: &RequestHead,
     query: &Query,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let (first, second) = (found.param(0), found.param(1));
     let if_match = head.header("if-match");
     if !found.route.takes_a_query() {
         query.only(&[])?;
     }
     match found.route {
-        Route::ListTenants => tenants::list(desk, query).await,
-        Route::CreateTenant => tenants::create(desk, body).await,
-        Route::ShowTenant => tenants::show(desk, first).await,
-        Route::PutTenant => tenants::put(desk, first, if_match, body).await,
-        Route::PatchTenant => tenants::patch(desk, first, if_match, body).await,
-        Route::DeleteTenant => tenants::delete(desk, first, if_match, body).await,
-        Route::TenantUsage => tenants::of_one(desk, first, query).await,
-        Route::ListSessions => tenants::sessions(desk, first, query).await,
-        Route::ShowSession => tenants::session(desk, first, second).await,
-        Route::ListMessages => tenants::messages(desk, first, second, query).await,
-        Route::Export => tenants::export(desk, first, query).await,
-        Route::Erase => tenants::erase(desk, first, query, body).await,
-        Route::Usage => tenants::of_all(desk, query).await,
-        Route::ListKeys => keys::list(desk, first, query).await,
-        Route::MintKey => keys::mint(desk, first, body).await,
-        Route::ShowKey => keys::show(desk, first, second).await,
-        Route::RotateKey => keys::rotate(desk, first, second, body).await,
-        Route::RevokeKey => keys::revoke(desk, first, second, body).await,
-        Route::ListTokens => tokens::list(desk, query).await,
-        Route::MintToken => tokens::mint(desk, body).await,
-        Route::RevokeToken => tokens::revoke(desk, first, body).await,
-        Route::Audit => audit::list(desk, query).await,
+        Route::ListTenants => tenants::list(context, query).await,
+        Route::CreateTenant => tenants::create(context, body).await,
+        Route::ShowTenant => tenants::show(context, first).await,
+        Route::PutTenant => tenants::put(context, first, if_match, body).await,
+        Route::PatchTenant => tenants::patch(context, first, if_match, body).await,
+        Route::DeleteTenant => tenants::delete(context, first, if_match, body).await,
+        Route::TenantUsage => tenants::of_one(context, first, query).await,
+        Route::ListSessions => tenants::sessions(context, first, query).await,
+        Route::ShowSession => tenants::session(context, first, second).await,
+        Route::ListMessages => tenants::messages(context, first, second, query).await,
+        Route::Export => tenants::export(context, first, query).await,
+        Route::Erase => tenants::erase(context, first, query, body).await,
+        Route::Usage => tenants::of_all(context, query).await,
+        Route::ListKeys => keys::list(context, first, query).await,
+        Route::MintKey => keys::mint(context, first, body).await,
+        Route::ShowKey => keys::show(context, first, second).await,
+        Route::RotateKey => keys::rotate(context, first, second, body).await,
+        Route::RevokeKey => keys::revoke(context, first, second, body).await,
+        Route::ListTokens => tokens::list(context, query).await,
+        Route::MintToken => tokens::mint(context, body).await,
+        Route::RevokeToken => tokens::revoke(context, first, body).await,
+        Route::Audit => audit::list(context, query).await,
     }
 }

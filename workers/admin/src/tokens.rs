@@ -2,11 +2,11 @@
 
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, ApiError, KeyKind, Timestamp};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::admin_tokens::{self, AdminToken};
 use serde::{Deserialize, Serialize};
 
-use crate::desk::{Desk, no_such};
+use crate::context::{AdminContext, no_such};
 use crate::input;
 use crate::page::{Page, Query};
 
@@ -50,10 +50,10 @@ struct Mint {
 ///
 /// # Errors
 /// 400 for a bad query.
-pub(crate) async fn list(desk: &Desk, query: &Query) -> Result<Answer, ApiError> {
+pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
     let page: Page<AdminTokenId> = Page::of(query, &[])?;
     let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let tokens = admin_tokens::list_across_tenants(&desk.sql, after, limit).await?;
+    let tokens = admin_tokens::list_across_tenants(&context.sql, after, limit).await?;
     let views = tokens.into_iter().map(View::from).collect();
     page.answer(views, |view: &View<'_>| view.id.as_str())
 }
@@ -62,23 +62,23 @@ pub(crate) async fn list(desk: &Desk, query: &Query) -> Result<Answer, ApiError>
 ///
 /// # Errors
 /// 400 that names the parameter at fault.
-pub(crate) async fn mint(desk: &Desk, body: &[u8]) -> Result<Answer, ApiError> {
+pub(crate) async fn mint(context: &AdminContext, body: &[u8]) -> Result<HttpResponse, ApiError> {
     let wanted: Mint = input::read(body)?;
-    let text = KeyText::generate(KeyKind::Admin, &desk.entropy);
+    let text = KeyText::generate(KeyKind::Admin, &context.entropy);
     let token = AdminToken {
-        id: AdminTokenId::generate(desk.now, &desk.entropy),
+        id: AdminTokenId::generate(context.now, &context.entropy),
         name: input::name(wanted.name)?,
-        expires_at: input::end(wanted.expires_at, desk.now)?,
+        expires_at: input::end(wanted.expires_at, context.now)?,
         revoked_at: None,
-        created_at: desk.now,
+        created_at: context.now,
     };
     let mut view = View::from(token.clone());
-    let entry = desk.entry("token.mint", token.id.as_str(), None, Some(&view))?;
-    admin_tokens::mint_across_tenants(&desk.sql, &token, text.digest(), &entry).await?;
+    let entry = context.entry("token.mint", token.id.as_str(), None, Some(&view))?;
+    admin_tokens::mint_across_tenants(&context.sql, &token, text.digest(), &entry).await?;
     view.token = Some(text.reveal());
-    Ok(Answer {
+    Ok(HttpResponse {
         status: 201,
-        ..Answer::of(&view)?
+        ..HttpResponse::of(&view)?
     })
 }
 
@@ -86,27 +86,31 @@ pub(crate) async fn mint(desk: &Desk, body: &[u8]) -> Result<Answer, ApiError> {
 ///
 /// # Errors
 /// 404 where there is no such token.
-pub(crate) async fn revoke(desk: &Desk, id: &str, body: &[u8]) -> Result<Answer, ApiError> {
+pub(crate) async fn revoke(
+    context: &AdminContext,
+    id: &str,
+    body: &[u8],
+) -> Result<HttpResponse, ApiError> {
     input::nothing(body)?;
     let id: AdminTokenId = id.parse().map_err(|_| no_such("token"))?;
-    let token = find(desk, &id).await?;
+    let token = find(context, &id).await?;
     if token.revoked_at.is_some() {
-        return Answer::of(&View::from(token));
+        return HttpResponse::of(&View::from(token));
     }
     let before = View::from(token.clone());
     let after = View::from(AdminToken {
-        revoked_at: Some(desk.now),
+        revoked_at: Some(context.now),
         ..token
     });
-    let entry = desk.entry("token.revoke", id.as_str(), Some(&before), Some(&after))?;
-    if admin_tokens::revoke_across_tenants(&desk.sql, &id, desk.now, &entry).await? {
-        return Answer::of(&after);
+    let entry = context.entry("token.revoke", id.as_str(), Some(&before), Some(&after))?;
+    if admin_tokens::revoke_across_tenants(&context.sql, &id, context.now, &entry).await? {
+        return HttpResponse::of(&after);
     }
     // Another operator was quicker, and is the one whom the log names.
-    Answer::of(&View::from(find(desk, &id).await?))
+    HttpResponse::of(&View::from(find(context, &id).await?))
 }
 
-async fn find(desk: &Desk, id: &AdminTokenId) -> Result<AdminToken, ApiError> {
-    let found = admin_tokens::find_across_tenants(&desk.sql, id).await?;
+async fn find(context: &AdminContext, id: &AdminTokenId) -> Result<AdminToken, ApiError> {
+    let found = admin_tokens::find_across_tenants(&context.sql, id).await?;
     found.ok_or_else(|| no_such("token"))
 }

@@ -1,8 +1,8 @@
 //! Stage 4: the ledger's leave. ONE question before the provider is called.
 
 use clawless_core::ledger::{
-    Admit, Answer, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerConfig, Output,
-    Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
+    Admit, Denial, DenialReason, EndpointClass, Extend, Grant, Input, LedgerAnswer, LedgerConfig,
+    Output, Pass, Period, Price, QuotaKind, QuotaUse, RateHeaders, SessionState, Stale,
 };
 use clawless_core::{ApiError, RequestId, Scope, TenantId, Tokens, Usage};
 use clawless_llm::tokens;
@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::ledger::{Ledger, LedgerError};
 use crate::platform::Platform;
 use crate::tools::Toolbox;
-use crate::turn::{Order, Turn};
+use crate::turn::{PendingTurn, Turn};
 
 /// What a model may write at most where neither the client nor the model's entry says.
 const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
@@ -36,14 +36,14 @@ pub enum Unadmitted {
     /// It was refused, or the ledger had too much to do and took nothing.
     Refused(ApiError),
     /// The ledger's answer is lost: it may have reserved something, or may yet.
-    Unheard(ApiError),
+    AnswerLost(ApiError),
 }
 
 impl Unadmitted {
     /// What the client is told.
     pub fn into_error(self) -> ApiError {
         match self {
-            Self::Refused(error) | Self::Unheard(error) => error,
+            Self::Refused(error) | Self::AnswerLost(error) => error,
         }
     }
 }
@@ -58,7 +58,7 @@ impl From<LedgerError> for Unadmitted {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Overloaded => Self::Refused(error.into()),
-            LedgerError::Failed(_) | LedgerError::Silent => Self::Unheard(error.into()),
+            LedgerError::Failed(_) | LedgerError::Silent => Self::AnswerLost(error.into()),
         }
     }
 }
@@ -68,13 +68,19 @@ impl From<LedgerError> for Unadmitted {
 /// # Errors
 /// 401 for a revoked key, 403 for a suspended tenant, 429 for rates and quotas, 409 for a busy
 /// session, 503 where the ledger does not answer.
-pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission, Unadmitted> {
-    let request = &order.request;
-    let primary = order.route.primary();
-    let tokens_in = order.reading.size.plus(Toolbox::of(&order.caller).tokens());
+pub async fn admit<P: Platform>(
+    platform: &P,
+    pending: &PendingTurn,
+) -> Result<Admission, Unadmitted> {
+    let request = &pending.request;
+    let primary = pending.route.primary();
+    let tokens_in = pending
+        .features
+        .size
+        .plus(Toolbox::of(&pending.caller).tokens());
     let question = Admit {
-        request_id: order.request_id.clone(),
-        caller: order.caller.for_ledger(),
+        request_id: pending.request_id.clone(),
+        caller: pending.caller.for_ledger(),
         class: EndpointClass::Chat,
         session_id: request.session_id.clone(),
         model: primary.model.id.clone(),
@@ -87,7 +93,7 @@ pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission
             .or(primary.model.max_output)
             .unwrap_or(DEFAULT_OUTPUT),
         answers: request.options.n.unwrap_or(1),
-        price: order.route.dearest(),
+        price: pending.route.dearest(),
     };
     let ask = |caller| {
         Input::Admit(Box::new(Admit {
@@ -95,9 +101,9 @@ pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission
             ..question.clone()
         }))
     };
-    let (output, caller) = confirmed(platform, &order.caller, ask).await?;
+    let (output, caller) = confirmed(platform, &pending.caller, ask).await?;
     match output.answer {
-        Answer::Granted(grant) => Ok(Admission {
+        LedgerAnswer::Granted(grant) => Ok(Admission {
             caller,
             grant,
             rates: output.headers,
@@ -112,7 +118,7 @@ pub async fn admit<P: Platform>(platform: &P, order: &Order) -> Result<Admission
 ///
 /// # Errors
 /// As [`admit`], without quotas and sessions.
-pub async fn pass<P: Platform>(
+pub async fn check_rate<P: Platform>(
     platform: &P,
     caller: &Caller,
     class: EndpointClass,
@@ -121,23 +127,23 @@ pub async fn pass<P: Platform>(
     let asked = confirmed(platform, caller, ask).await;
     let (output, _) = asked.map_err(Unadmitted::into_error)?;
     match output.answer {
-        Answer::Passed => Ok(output.headers),
+        LedgerAnswer::Passed => Ok(output.headers),
         answer => Err(refused(answer, &output.headers)),
     }
 }
 
-/// As [`pass`], for a route that needs a scope. A request without it is counted before it is
+/// As [`check_rate`], for a route that needs a scope. A request without it is counted before it is
 /// refused, or there would be no limit on such.
 ///
 /// # Errors
-/// 403 where the key lacks the scope, and those of [`pass`].
-pub async fn pass_with<P: Platform>(
+/// 403 where the key lacks the scope, and those of [`check_rate`].
+pub async fn check_rate_and_scope<P: Platform>(
     platform: &P,
     caller: &Caller,
     class: EndpointClass,
     scope: Scope,
 ) -> Result<RateHeaders, ApiError> {
-    let rates = pass(platform, caller, class).await?;
+    let rates = check_rate(platform, caller, class).await?;
     caller
         .require(scope)
         .map_err(|refusal| refusal.headers(rates.pairs()))?;
@@ -204,7 +210,7 @@ pub async fn cover<P: Platform>(
         .ledger()
         .ask(&turn.tenant, Input::Extend(more))
         .await?;
-    let Answer::Extended { max_tokens_out, .. } = output.answer else {
+    let LedgerAnswer::Extended { max_tokens_out, .. } = output.answer else {
         return Ok(false);
     };
     let left = max_tokens_out.minus(Tokens::new(used.completion_tokens));
@@ -233,7 +239,7 @@ async fn ask_for<P: Platform>(
     let tenant = &admission.caller.tenant().id;
     let output = platform.ledger().ask(tenant, Input::Extend(more)).await?;
     match output.answer {
-        Answer::Extended { max_tokens_out, .. } => {
+        LedgerAnswer::Extended { max_tokens_out, .. } => {
             admission.grant.max_tokens_out = max_tokens_out;
             Ok(())
         }
@@ -248,9 +254,9 @@ pub async fn release<P: Platform>(platform: &P, admission: &Admission) {
     give_back(platform, tenant, &admission.grant.request_id).await;
 }
 
-/// Gives back what an order may have reserved whose admission was never heard of.
-pub async fn release_unheard<P: Platform>(platform: &P, order: &Order) {
-    give_back(platform, &order.caller.tenant().id, &order.request_id).await;
+/// Gives back what an pending may have reserved whose admission was never heard of.
+pub async fn release_lost<P: Platform>(platform: &P, pending: &PendingTurn) {
+    give_back(platform, &pending.caller.tenant().id, &pending.request_id).await;
 }
 
 async fn give_back<P: Platform>(platform: &P, tenant: &TenantId, request_id: &RequestId) {
@@ -268,14 +274,14 @@ async fn give_back<P: Platform>(platform: &P, tenant: &TenantId, request_id: &Re
 async fn confirmed<P: Platform>(
     platform: &P,
     caller: &Caller,
-    question: impl Fn(clawless_core::ledger::Caller) -> Input,
+    question: impl Fn(clawless_core::ledger::CallerVersions) -> Input,
 ) -> Result<(Output, Caller), Unadmitted> {
     let tenant = &caller.tenant().id;
     let output = platform
         .ledger()
         .ask(tenant, question(caller.for_ledger()))
         .await?;
-    let Answer::Stale(stale) = output.answer else {
+    let LedgerAnswer::Stale(stale) = output.answer else {
         return Ok((output, caller.clone()));
     };
     let fresh = reread(platform, caller).await?;
@@ -289,10 +295,10 @@ async fn confirmed<P: Platform>(
 
 /// What the client is told of a refusal. Whoever comes with a revoked key learns no more than with
 /// an unknown one.
-fn refused(answer: Answer, rates: &RateHeaders) -> ApiError {
+fn refused(answer: LedgerAnswer, rates: &RateHeaders) -> ApiError {
     match answer {
-        Answer::Denied(denial) if denial.reason == DenialReason::KeyRevoked => incorrect(),
-        Answer::Denied(denial) => denied(&denial).headers(rates.pairs()),
+        LedgerAnswer::Denied(denial) if denial.reason == DenialReason::KeyRevoked => incorrect(),
+        LedgerAnswer::Denied(denial) => denied(&denial).headers(rates.pairs()),
         // Twice stale: the record changed while we read it, or D1 lags behind the ledger.
         other => LedgerError::Failed(format!("unexpected {other:?}")).into(),
     }

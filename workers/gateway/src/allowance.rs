@@ -4,7 +4,7 @@ use clawless_core::FinishReason;
 use clawless_core::llm::{Delta, LlmEvent};
 
 /// No model's tokens are longer than this on average, in bytes.
-const LONGEST_TOKEN: u64 = 8;
+const MAX_TOKEN: u64 = 8;
 
 /// What each of the answers may still say. An answer is cut only when it has come in more pieces
 /// than it may have tokens AND in more bytes than that many tokens can hold: a provider that obeys
@@ -12,11 +12,11 @@ const LONGEST_TOKEN: u64 = 8;
 #[derive(Debug)]
 pub struct Allowance {
     most: u64,
-    answers: Vec<Said>,
+    answers: Vec<ChoiceUsage>,
 }
 
 #[derive(Debug)]
-struct Said {
+struct ChoiceUsage {
     index: u32,
     pieces: u64,
     bytes: u64,
@@ -59,15 +59,15 @@ impl Allowance {
                 let said = self.answer(*index);
                 said.pieces = said.pieces.saturating_add(1);
                 said.bytes = said.bytes.saturating_add(length_of(delta));
-                said.pieces > most && said.bytes > most.saturating_mul(LONGEST_TOKEN)
+                said.pieces > most && said.bytes > most.saturating_mul(MAX_TOKEN)
             }
         }
     }
 
-    fn answer(&mut self, index: u32) -> &mut Said {
+    fn answer(&mut self, index: u32) -> &mut ChoiceUsage {
         let at = self.answers.iter().position(|said| said.index == index);
         let at = at.unwrap_or_else(|| {
-            self.answers.push(Said {
+            self.answers.push(ChoiceUsage {
                 index,
                 pieces: 0,
                 bytes: 0,

@@ -3,7 +3,7 @@
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyId, KeyKind, Tenant, TenantId};
-use clawless_edge::incoming::{Authorization, Head};
+use clawless_edge::request::{Authorization, RequestHead};
 use clawless_store::api_keys;
 
 use crate::caller::Caller;
@@ -21,7 +21,10 @@ use crate::platform::Platform;
 ///
 /// # Errors
 /// The statuses above; 503 where storage does not answer.
-pub async fn authenticate<P: Platform>(platform: &P, head: &Head) -> Result<Caller, ApiError> {
+pub async fn authenticate<P: Platform>(
+    platform: &P,
+    head: &RequestHead,
+) -> Result<Caller, ApiError> {
     let key = KeyText::parse(bearer(head)?).map_err(|_| incorrect())?;
     if key.kind() == KeyKind::Admin {
         return Err(incorrect());
@@ -106,7 +109,7 @@ async fn read<P: Platform>(
 }
 
 /// The token of `authorization: Bearer …`.
-fn bearer(head: &Head) -> Result<&str, ApiError> {
+fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
     match head.authorization() {
         Authorization::Bearer(token) => Ok(token),
         Authorization::Other => Err(incorrect()),

@@ -1,7 +1,7 @@
 //! Stage 6: the call, along the chain of models, up to the first byte of an answer.
 
 use clawless_core::{ApiError, Provenance};
-use clawless_llm::call::{Answered, Caller, DEFAULT_RETRIES, Failed, Target};
+use clawless_llm::call::{Answered, ChainCall, DEFAULT_RETRIES, Failed, Target};
 use clawless_llm::egress::Egress;
 use clawless_llm::{AnswerStream, Http, Io, LlmClient, Timeouts, make_client, tokens};
 
@@ -16,12 +16,12 @@ pub struct Begun<P: Platform> {
     /// The model that answers.
     pub link: Link,
     /// What it took.
-    pub way: Way,
+    pub way: CallTrace,
 }
 
 /// How a call came to its answer, for the answer's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct CallTrace {
     /// How many requests went out.
     pub tries: usize,
     /// The parameters that the model's provider has no word for and that were left out.
@@ -32,7 +32,10 @@ pub struct Way {
 ///
 /// # Errors
 /// The last provider's failure, in words for the client.
-pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome, Way), ApiError> {
+pub async fn complete<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+) -> Result<(Outcome, CallTrace), ApiError> {
     let (chain, io) = (Chain::of(platform, turn)?, io(platform));
     let asked = caller(platform, &io, turn)
         .complete(&chain.targets(), &turn.llm, turn.deadline)
@@ -53,7 +56,7 @@ pub async fn complete<P: Platform>(platform: &P, turn: &Turn) -> Result<(Outcome
     };
     let outcome = Outcome::of(link, answer, usage, provenance, None);
     let tries = failed.len() + 1;
-    Ok((outcome, Way { tries, dropped }))
+    Ok((outcome, CallTrace { tries, dropped }))
 }
 
 /// Asks for a stream, and returns once an answer has begun.
@@ -74,7 +77,7 @@ pub async fn stream<P: Platform>(platform: &P, turn: &Turn) -> Result<Begun<P>, 
     Ok(Begun {
         answers: answer,
         link: chain.link(target)?.clone(),
-        way: Way {
+        way: CallTrace {
             tries: failed.len() + 1,
             dropped,
         },
@@ -126,9 +129,9 @@ fn caller<'a, P: Platform>(
     platform: &'a P,
     io: &'a Io<&'a P::Http, P::Time>,
     turn: &'a Turn,
-) -> Caller<'a, &'a P::Http, P::Time, P::Entropy> {
+) -> ChainCall<'a, &'a P::Http, P::Time, P::Entropy> {
     let config = platform.config();
-    Caller {
+    ChainCall {
         io,
         entropy: platform.entropy(),
         breakers: &platform.memory().breakers,

@@ -31,8 +31,8 @@ impl Caller {
 
     /// The caller as the ledger knows it: the versions of the records that we go by, which it
     /// confirms or calls stale.
-    pub(crate) fn for_ledger(&self) -> ledger::Caller {
-        ledger::Caller {
+    pub(crate) fn for_ledger(&self) -> ledger::CallerVersions {
+        ledger::CallerVersions {
             key_id: self.key.id.clone(),
             key_version: self.key.version,
             config_version: self.tenant.version,

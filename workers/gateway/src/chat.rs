@@ -4,18 +4,18 @@ use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionRequest, check_session_id};
 use clawless_core::ledger::EndpointClass;
-use clawless_core::sending::Lineage;
+use clawless_core::sending::SendOrigin;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use futures_util::FutureExt;
 
-use crate::admit::pass;
+use crate::admit::check_rate;
 use crate::authenticate::authenticate;
-use crate::idempotency::Repeatable;
+use crate::idempotency::IdempotencyKey;
 use crate::platform::Platform;
-use crate::route::{Background, Reading, route};
-use crate::turn::{self, Order};
+use crate::route::{RequestFeatures, SessionContext, route};
+use crate::turn::{self, PendingTurn};
 
 /// The header that names a session, for SDKs that cannot add members to the body.
 const SESSION_HEADER: &str = "x-session-id";
@@ -32,42 +32,42 @@ const SESSION_HEADER: &str = "x-session-id";
 pub async fn create<P: Platform>(
     platform: &Rc<P>,
     request_id: &RequestId,
-    head: &Head,
+    head: &RequestHead,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
     departure: impl Future<Output = ()> + 'static,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let started = platform.time().now();
     let caller = authenticate(&**platform, head).await?;
     let understood = async {
         caller.require(Scope::Chat)?;
-        let (request, repeatable) = parse(head, body).await?;
+        let (request, idempotency_key) = parse(head, body).await?;
         // The session is read after the ledger's leave; `prepare` routes again where it matters.
-        let (config, background) = (platform.config(), Background::default());
-        let reading = Reading::of(&request);
-        let route = route(config, caller.tenant(), &request, reading, background)?;
-        Ok((request, repeatable, reading, route))
+        let (config, session_context) = (platform.config(), SessionContext::default());
+        let features = RequestFeatures::of(&request);
+        let route = route(config, caller.tenant(), &request, features, session_context)?;
+        Ok((request, idempotency_key, features, route))
     };
-    let (request, repeatable, reading, route) = match understood.await {
+    let (request, idempotency_key, features, route) = match understood.await {
         Ok(understood) => understood,
         // A request that may not be or makes no sense is counted too, or there would be no limit on such.
         Err(error) => {
-            let rates = pass(&**platform, &caller, EndpointClass::Chat).await?;
+            let rates = check_rate(&**platform, &caller, EndpointClass::Chat).await?;
             return Err(ApiError::headers(error, rates.pairs()));
         }
     };
     let request_id = request_id.clone();
     turn::start(
         platform,
-        Order {
+        PendingTurn {
             request_id,
             caller,
             route,
             request,
-            reading,
+            features,
             started,
-            repeatable,
+            idempotency_key,
             claimed_at: None,
-            lineage: Lineage::default(),
+            origin: SendOrigin::default(),
         },
         departure.boxed_local(),
     )
@@ -76,9 +76,9 @@ pub async fn create<P: Platform>(
 
 /// Stage 2: from head and body to a checked request.
 async fn parse(
-    head: &Head,
+    head: &RequestHead,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
-) -> Result<(ChatCompletionRequest, Option<Repeatable>), ApiError> {
+) -> Result<(ChatCompletionRequest, Option<IdempotencyKey>), ApiError> {
     head.require_json()?;
     let named = head
         .header(SESSION_HEADER)
@@ -96,6 +96,6 @@ async fn parse(
         (Some(named), _) => request.session_id = Some(named),
         (None, _) => {}
     }
-    let repeatable = Repeatable::of(head, request.session_id.as_ref(), &body)?;
-    Ok((request, repeatable))
+    let idempotency_key = IdempotencyKey::of(head, request.session_id.as_ref(), &body)?;
+    Ok((request, idempotency_key))
 }

@@ -9,9 +9,9 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 
 /// How long a client may take no bytes at all before it counts as gone. The runtime does not tell
 /// reliably that a client has closed its connection; a full buffer that nobody empties does.
-const PATIENCE: Millis = Millis::from_secs(30);
+const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
 
-/// Ends when the client has left; see [`departure`](clawless_edge::incoming::departure).
+/// Ends when the client has left; see [`departure`](clawless_edge::request::departure).
 pub type Departure = LocalBoxFuture<'static, ()>;
 
 /// The client of a streamed answer.
@@ -47,7 +47,7 @@ impl Client {
             Err(refused) if refused.is_disconnected() => false,
             Err(full) => {
                 let sending = pin!(events.send(full.into_inner()));
-                let waiting = pin!(timer.sleep(PATIENCE));
+                let waiting = pin!(timer.sleep(WRITE_TIMEOUT));
                 matches!(select(sending, waiting).await, Either::Left((Ok(()), _)))
             }
         };

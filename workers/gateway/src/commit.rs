@@ -3,7 +3,7 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::LlmChoice;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, Kept};
@@ -12,7 +12,7 @@ use clawless_store::tool_executions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
 
-use crate::idempotency::Held;
+use crate::idempotency::IdempotencyClaim;
 use crate::platform::Platform;
 use crate::prepare::OpenSession;
 use crate::turn::{Outcome, Turn};
@@ -63,7 +63,7 @@ pub async fn commit<P: Platform>(
     let kept = turn.kept(outcome)?;
     let Some(session) = &turn.session else {
         record(platform, turn, outcome).await;
-        match (kept, Held::of(turn)) {
+        match (kept, IdempotencyClaim::of(turn)) {
             (Some(kept), _) => keep(platform, turn, &kept).await,
             (None, Some(held)) => held.release(platform).await,
             (None, None) => {}
@@ -112,7 +112,7 @@ pub async fn commit<P: Platform>(
 }
 
 /// Where a session stands once a turn of it is stored under `head`.
-pub(crate) fn state_after(before: SessionState, new: &NewTurn, head: Head) -> SessionState {
+pub(crate) fn state_after(before: SessionState, new: &NewTurn, head: SessionHead) -> SessionState {
     let token_total = before.token_total.plus(new.stored_tokens);
     SessionState { head, token_total }
 }
@@ -185,7 +185,7 @@ fn new_turn<P: Platform>(
         stored_tokens: said.plus(Tokens::new(outcome.usage.completion_tokens)),
         messages: messages.collect(),
         executions: outcome.executions().to_vec(),
-        send: turn.lineage.send.clone(),
+        send: turn.origin.send.clone(),
         created_at: turn.started,
         kept: None,
     })

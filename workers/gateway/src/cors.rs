@@ -1,7 +1,7 @@
 //! CORS for `/v1/*`: by default every origin, without credentials; a list by setting.
 
-use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::{Body, HttpResponse};
 
 /// What browsers' scripts may read of an answer.
 const EXPOSED: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
@@ -17,8 +17,8 @@ pub fn applies(path: &str) -> bool {
 }
 
 /// The answer to a preflight.
-pub fn preflight(head: &Head, origins: Option<&[String]>) -> Answer {
-    let answer = Answer {
+pub fn preflight(head: &RequestHead, origins: Option<&[String]>) -> HttpResponse {
+    let answer = HttpResponse {
         status: 204,
         headers: Vec::new(),
         body: Body::Empty,
@@ -43,7 +43,11 @@ pub fn preflight(head: &Head, origins: Option<&[String]>) -> Answer {
 }
 
 /// Lets an allowed origin read an answer.
-pub fn expose(answer: Answer, head: &Head, origins: Option<&[String]>) -> Answer {
+pub fn expose(
+    answer: HttpResponse,
+    head: &RequestHead,
+    origins: Option<&[String]>,
+) -> HttpResponse {
     if !applies(&head.path) {
         return answer;
     }
@@ -61,7 +65,7 @@ pub fn expose(answer: Answer, head: &Head, origins: Option<&[String]>) -> Answer
 }
 
 /// What `access-control-allow-origin` says: `*` without a list, else the origin if it is on it.
-fn allowed_origin<'a>(head: &'a Head, origins: Option<&[String]>) -> Option<&'a str> {
+fn allowed_origin<'a>(head: &'a RequestHead, origins: Option<&[String]>) -> Option<&'a str> {
     let Some(origins) = origins else {
         return Some("*");
     };
@@ -81,11 +85,11 @@ fn are_names(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn from(origin: &str) -> Head {
-        Head::new("GET", "/v1/models", [("origin", origin)])
+    fn from(origin: &str) -> RequestHead {
+        RequestHead::new("GET", "/v1/models", [("origin", origin)])
     }
 
-    fn origin_of(answer: &Answer) -> Option<&str> {
+    fn origin_of(answer: &HttpResponse) -> Option<&str> {
         let header = answer
             .headers
             .iter()
@@ -96,7 +100,13 @@ mod tests {
     #[test]
     fn a_list_of_origins_is_matched_exactly() {
         let list = ["https://a.example".to_owned()];
-        let ask = |origin| expose(Answer::json(String::new()), &from(origin), Some(&list));
+        let ask = |origin| {
+            expose(
+                HttpResponse::json(String::new()),
+                &from(origin),
+                Some(&list),
+            )
+        };
         assert_eq!(
             origin_of(&ask("https://a.example")),
             Some("https://a.example")
@@ -113,7 +123,7 @@ mod tests {
 
     #[test]
     fn without_a_list_every_origin_may_read_but_none_may_send_credentials() {
-        let answer = expose(Answer::json(String::new()), &from("null"), None);
+        let answer = expose(HttpResponse::json(String::new()), &from("null"), None);
         assert_eq!(origin_of(&answer), Some("*"));
         assert!(
             answer

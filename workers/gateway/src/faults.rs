@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use clawless_core::time::Timer;
 use clawless_core::{ApiError, ErrorCode, Millis};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_edge::time::EdgeTime;
 use clawless_store::{Kv, KvError, KvKey, Sql, SqlError, Statement};
 use serde::de::DeserializeOwned;
@@ -60,7 +60,7 @@ enum When {
 ///
 /// # Errors
 /// 400 where the body is no plan.
-pub fn plan(body: &[u8]) -> Result<Answer, ApiError> {
+pub fn plan(body: &[u8]) -> Result<HttpResponse, ApiError> {
     PLAN.with_borrow_mut(|plan| {
         if !body.is_empty() {
             let faults = serde_json::from_slice(body)
@@ -71,7 +71,7 @@ pub fn plan(body: &[u8]) -> Result<Answer, ApiError> {
                 calls: BTreeMap::new(),
             };
         }
-        Answer::of(plan)
+        HttpResponse::of(plan)
     })
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
-use clawless_edge::answer::{Answer, Body};
+use clawless_edge::response::{Body, HttpResponse};
 use worker::Request;
 
 use crate::bindings::Bindings;
@@ -17,7 +17,7 @@ pub async fn to(
     bindings: &Rc<Bindings>,
     binding: &'static str,
     request: Request,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let unavailable = |error| {
         ApiError::new(
             ErrorCode::ServiceUnavailable,
@@ -28,7 +28,7 @@ pub async fn to(
     };
     let service = bindings.env().service(binding).map_err(unavailable)?;
     let response = service.fetch_request(request).await.map_err(unavailable)?;
-    Ok(Answer {
+    Ok(HttpResponse {
         status: response.status_code(),
         headers: Vec::new(),
         body: Body::Foreign(response),

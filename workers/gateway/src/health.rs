@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_edge::time::EdgeTime;
 use futures_util::future::join5;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub struct Health {
 ///
 /// # Errors
 /// An internal error where the report cannot be written.
-pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
+pub async fn report(bindings: &Rc<Bindings>) -> Result<HttpResponse, ApiError> {
     let memory = bindings.memory();
     let health = if let Some(known) = memory.health(EdgeTime.now()) {
         known
@@ -74,11 +74,11 @@ pub async fn report(bindings: &Rc<Bindings>) -> Result<Answer, ApiError> {
         admin: word(health.admin),
         widget: word(health.widget),
     };
-    let answer = Answer::of(&Report {
+    let answer = HttpResponse::of(&Report {
         status,
         dependencies,
     })?;
-    Ok(Answer {
+    Ok(HttpResponse {
         status: if serves { 200 } else { 503 },
         ..answer
     })

@@ -4,7 +4,7 @@
 use std::pin::pin;
 
 use clawless_core::ledger::SessionState;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{Clock, SessionId, TenantId};
 use clawless_store::KvError;
@@ -17,7 +17,7 @@ use crate::prepare::OpenSession;
 
 /// How long the cache may take for one thing. KV itself knows no limit, and the database answers
 /// sooner than this.
-const PATIENCE: Millis = Millis::from_secs(1);
+const CACHE_TIMEOUT: Millis = Millis::from_secs(1);
 
 /// The copy of a session under the head that the ledger knows. None where it knows none, where there
 /// is no copy, where the cache does not answer, and where the session has ended meanwhile.
@@ -65,7 +65,12 @@ pub async fn remember<P: Platform>(
 }
 
 /// Takes a copy away that nobody should ask for any more; it only should not lie about.
-pub async fn remove<P: Platform>(platform: &P, tenant: &TenantId, id: &SessionId, head: Head) {
+pub async fn remove<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    id: &SessionId,
+    head: SessionHead,
+) {
     if let Err(error) = in_time(platform, hot::remove(platform.kv(), tenant, id, head)).await {
         tracing::info!(
             internal = error.internal,
@@ -79,10 +84,10 @@ async fn in_time<P: Platform, T>(
     platform: &P,
     call: impl Future<Output = Result<T, KvError>>,
 ) -> Result<T, KvError> {
-    match select(pin!(call), pin!(platform.time().sleep(PATIENCE))).await {
+    match select(pin!(call), pin!(platform.time().sleep(CACHE_TIMEOUT))).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(_) => Err(KvError {
-            internal: format!("no answer within {} ms", PATIENCE.get()),
+            internal: format!("no answer within {} ms", CACHE_TIMEOUT.get()),
         }),
     }
 }

@@ -8,22 +8,22 @@
 
 use std::rc::Rc;
 
-use clawless_core::ledger::{Answer as LedgerAnswer, EndpointClass, Input, RESERVATION_SPAN};
+use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer, RESERVATION_SPAN};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{ApiError, Clock, ErrorCode, KeyId, RequestId, SessionId, TenantId};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
-use clawless_store::idempotency::{self, Bid, Claim, Kept, Place};
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
+use clawless_store::idempotency::{self, Bid, Claim, ClaimKey, Kept};
 use clawless_store::{Backoff, SqlError, retry, turns};
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::stream::{StreamExt, once};
 
-use crate::admit::pass;
+use crate::admit::check_rate;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::resume;
-use crate::turn::{Order, Turn};
+use crate::turn::{PendingTurn, Turn};
 
 /// The header.
 const HEADER: &str = "idempotency-key";
@@ -34,31 +34,31 @@ const ROUTE: &str = "/v1/chat/completions";
 
 /// How long a request may hold its place before the ledger has heard of it. Who holds it longer
 /// and is unknown to the ledger is dead.
-const UNHEARD: Millis = Millis::from_secs(30);
+const CLAIM_GRACE: Millis = Millis::from_secs(30);
 /// Whoever took this long to be admitted gives up, before anybody can take it for dead.
-const TOO_SLOW: Millis = Millis::from_secs(20);
+const ADMISSION_TIMEOUT: Millis = Millis::from_secs(20);
 /// The longest wait for a session, and the call after it.
-const LONGEST: Millis = Millis::from_secs(30 + 10).plus(RESERVATION_SPAN);
+const MAX_CLAIM_TIME: Millis = Millis::from_secs(30 + 10).plus(RESERVATION_SPAN);
 /// The pauses between two looks at a request that has ended, or has not begun.
 const FIRST_PAUSE: Millis = Millis::new(50);
 const LAST_PAUSE: Millis = Millis::from_secs(2);
 /// When to ask again for a request that still runs.
-const SOON: Millis = Millis::from_secs(2);
+const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(2);
 
 /// A request that may come more than once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeatable {
+pub struct IdempotencyKey {
     key: String,
     digest: String,
 }
 
-impl Repeatable {
+impl IdempotencyKey {
     /// Reads the header; nothing where it is absent.
     ///
     /// # Errors
     /// 400 where its value is empty or too long.
     pub fn of(
-        head: &Head,
+        head: &RequestHead,
         session: Option<&SessionId>,
         body: &[u8],
     ) -> Result<Option<Self>, ApiError> {
@@ -88,39 +88,39 @@ impl Repeatable {
 
 /// A place that was claimed: whose it is, and where.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct IdempotencyClaim {
     request: RequestId,
     tenant: TenantId,
     key: KeyId,
-    repeatable: Repeatable,
+    idempotency_key: IdempotencyKey,
 }
 
-impl Held {
-    /// The place that an order would have, where it is repeatable.
-    pub fn by(order: &Order) -> Option<Self> {
+impl IdempotencyClaim {
+    /// The place that an pending would have, where it is idempotency_key.
+    pub fn by(pending: &PendingTurn) -> Option<Self> {
         Some(Self {
-            request: order.request_id.clone(),
-            tenant: order.caller.tenant().id.clone(),
-            key: order.caller.key().id.clone(),
-            repeatable: order.repeatable.clone()?,
+            request: pending.request_id.clone(),
+            tenant: pending.caller.tenant().id.clone(),
+            key: pending.caller.key().id.clone(),
+            idempotency_key: pending.idempotency_key.clone()?,
         })
     }
 
-    /// The place that a turn has, where it is repeatable.
+    /// The place that a turn has, where it is idempotency_key.
     pub fn of(turn: &Turn) -> Option<Self> {
         Some(Self {
             request: turn.request_id.clone(),
             tenant: turn.tenant.clone(),
             key: turn.key.clone(),
-            repeatable: turn.repeatable.clone()?,
+            idempotency_key: turn.idempotency_key.clone()?,
         })
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> ClaimKey<'_> {
+        ClaimKey {
             key: &self.key,
             route: ROUTE,
-            idempotency_key: &self.repeatable.key,
+            idempotency_key: &self.idempotency_key.key,
         }
     }
 
@@ -151,10 +151,10 @@ impl Held {
     ) -> Result<Claim, SqlError> {
         let now = platform.time().now();
         let bid = Bid {
-            body_digest: &self.repeatable.digest,
+            body_digest: &self.idempotency_key.digest,
             request: &self.request,
             now,
-            deadline: now.plus(LONGEST),
+            deadline: now.plus(MAX_CLAIM_TIME),
             dead,
         };
         let claimed = retry(
@@ -167,7 +167,7 @@ impl Held {
     }
 }
 
-/// Claims the place of a repeatable order. Nothing: it is ours, or needs none, and the order is
+/// Claims the place of a idempotency_key pending. Nothing: it is ours, or needs none, and the pending is
 /// carried out. Else the answer of the request that came first, once it is there.
 ///
 /// # Errors
@@ -176,12 +176,12 @@ impl Held {
 /// request; 503 where storage does not answer.
 pub async fn claim<P: Platform>(
     platform: &Rc<P>,
-    order: &mut Order,
-) -> Result<Option<Answer>, ApiError> {
-    let Some(held) = Held::by(order) else {
+    pending: &mut PendingTurn,
+) -> Result<Option<HttpResponse>, ApiError> {
+    let Some(held) = IdempotencyClaim::by(pending) else {
         return Ok(None);
     };
-    let give_up = order.started.plus(platform.config().total_timeout);
+    let give_up = pending.started.plus(platform.config().total_timeout);
     let mut passed = false;
     // The request that the ledger did not know when it was last asked.
     let mut ended: Option<RequestId> = None;
@@ -191,18 +191,18 @@ pub async fn claim<P: Platform>(
         let asked_at = platform.time().now();
         let claim = bid(platform, &held, dead.take()).await?;
         if claim == Claim::Granted {
-            order.claimed_at = Some(asked_at);
+            pending.claimed_at = Some(asked_at);
             return Ok(None);
         }
         // Nobody is told anything before the ledger has confirmed who asks.
         if !passed {
-            pass(&**platform, &order.caller, EndpointClass::Chat).await?;
+            check_rate(&**platform, &pending.caller, EndpointClass::Chat).await?;
             passed = true;
         }
         let (request, since) = match claim {
             Claim::Granted => return Ok(None),
             Claim::Answered { request, answer } => {
-                return Ok(Some(replayed(order, &request, answer)));
+                return Ok(Some(replayed(pending, &request, answer)));
             }
             Claim::TooLarge => return Err(too_large()),
             Claim::OtherBody => return Err(other_body()),
@@ -217,10 +217,10 @@ pub async fn claim<P: Platform>(
             let found = turns::find_by_request(platform.sql(), &held.tenant, &request).await?;
             if let Some(turn) = found {
                 let answer =
-                    resume::answer(&**platform, &held.tenant, &request, turn, order.form());
+                    resume::answer(&**platform, &held.tenant, &request, turn, pending.form());
                 return answer.await.map(|answer| Some(marked(answer, &request)));
             }
-            if now.since(since) >= UNHEARD {
+            if now.since(since) >= CLAIM_GRACE {
                 dead = Some(request);
                 continue;
             }
@@ -238,18 +238,18 @@ pub async fn claim<P: Platform>(
 
 /// Whether a place was held for so long before the ledger heard of its request that another may
 /// take it.
-pub fn is_late<P: Platform>(platform: &P, order: &Order) -> bool {
+pub fn is_late<P: Platform>(platform: &P, pending: &PendingTurn) -> bool {
     let now = platform.time().now();
-    order
+    pending
         .claimed_at
-        .is_some_and(|claimed| now.since(claimed) >= TOO_SLOW)
+        .is_some_and(|claimed| now.since(claimed) >= ADMISSION_TIMEOUT)
 }
 
 /// One bid, in a task that outlives the client: a place that was granted to somebody who has left
 /// is given back.
 async fn bid<P: Platform>(
     platform: &Rc<P>,
-    held: &Held,
+    held: &IdempotencyClaim,
     dead: Option<RequestId>,
 ) -> Result<Claim, ApiError> {
     let (reply, answer) = oneshot::channel();
@@ -268,13 +268,13 @@ async fn bid<P: Platform>(
 }
 
 /// The answer that was kept, in the form in which it went out.
-fn replayed(order: &Order, request: &RequestId, text: String) -> Answer {
-    let answer = if order.request.stream {
-        Answer::events(once(async { text.into_bytes() }).boxed_local())
+fn replayed(pending: &PendingTurn, request: &RequestId, text: String) -> HttpResponse {
+    let answer = if pending.request.stream {
+        HttpResponse::events(once(async { text.into_bytes() }).boxed_local())
     } else {
-        Answer::json(text)
+        HttpResponse::json(text)
     };
-    let answer = match &order.request.session_id {
+    let answer = match &pending.request.session_id {
         None => answer,
         Some(session) => answer.with_header("x-session-id", session.as_str()),
     };
@@ -282,7 +282,7 @@ fn replayed(order: &Order, request: &RequestId, text: String) -> Answer {
 }
 
 /// Says that an answer was given before, and to which request.
-fn marked(answer: Answer, request: &RequestId) -> Answer {
+fn marked(answer: HttpResponse, request: &RequestId) -> HttpResponse {
     answer
         .with_header("idempotent-replayed", "true")
         .with_header("x-original-request-id", request.as_str())
@@ -294,7 +294,7 @@ pub fn still_running() -> ApiError {
         ErrorCode::RequestInProgress,
         "The request is still running. Ask again in a moment.",
     )
-    .retry_after(SOON)
+    .retry_after(RETRY_AFTER_RUNNING)
 }
 
 fn too_large() -> ApiError {

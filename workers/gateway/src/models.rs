@@ -3,10 +3,10 @@
 use clawless_core::ledger::EndpointClass;
 use clawless_core::model::AUTO;
 use clawless_core::{ApiError, Scope};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use serde::Serialize;
 
-use crate::admit::pass_with;
+use crate::admit::check_rate_and_scope;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::platform::Platform;
@@ -31,9 +31,9 @@ struct Entry<'a> {
 ///
 /// # Errors
 /// 403 without the scope `chat`.
-pub async fn list<P: Platform>(platform: &P, caller: &Caller) -> Result<Answer, ApiError> {
-    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
-    let answer = Answer::of(&List {
+pub async fn list<P: Platform>(platform: &P, caller: &Caller) -> Result<HttpResponse, ApiError> {
+    let rates = check_rate_and_scope(platform, caller, EndpointClass::Read, Scope::Chat).await?;
+    let answer = HttpResponse::of(&List {
         object: "list",
         data: entries(platform.config(), caller).collect(),
     })?;
@@ -48,11 +48,11 @@ pub async fn retrieve<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-) -> Result<Answer, ApiError> {
-    let rates = pass_with(platform, caller, EndpointClass::Read, Scope::Chat).await?;
+) -> Result<HttpResponse, ApiError> {
+    let rates = check_rate_and_scope(platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let found = entries(platform.config(), caller).find(|entry| entry.id == id);
     let found = found.ok_or_else(|| not_found(id).headers(rates.pairs()))?;
-    Ok(Answer::of(&found)?.with_headers(rates.pairs()))
+    Ok(HttpResponse::of(&found)?.with_headers(rates.pairs()))
 }
 
 /// Checks that a name is one of those that the caller may ask for.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use clawless_core::cursor::{self, CursorScope};
 use clawless_core::signing::SigningKey;
 use clawless_core::{ApiError, ErrorCode, Timestamp};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use serde::Serialize;
 
 /// How many things are on a page where the request does not say.
@@ -19,7 +19,7 @@ pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     /// The query of a request.
-    pub fn of(head: &'a Head) -> Self {
+    pub fn of(head: &'a RequestHead) -> Self {
         Self(head.query().collect())
     }
 
@@ -137,7 +137,7 @@ impl Listing<'_> {
         limit: u32,
         place: impl FnOnce(&T) -> String,
         write: impl Fn(T) -> W,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let has_more = found.len() > limit as usize;
         found.truncate(limit as usize);
         self.page(found, has_more, place, write)
@@ -153,7 +153,7 @@ impl Listing<'_> {
         has_more: bool,
         place: impl FnOnce(&T) -> String,
         write: impl Fn(T) -> W,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         #[derive(Serialize)]
         struct Page<W> {
             object: &'static str,
@@ -162,7 +162,7 @@ impl Listing<'_> {
             next_cursor: Option<String>,
         }
         let last = found.last().filter(|_| has_more).map(place);
-        Answer::of(&Page {
+        HttpResponse::of(&Page {
             object: "list",
             next_cursor: last.map(|place| cursor::seal(self.key, self.scope, &place, self.now)),
             data: found.into_iter().map(write).collect(),
@@ -175,8 +175,8 @@ impl Listing<'_> {
 mod tests {
     use super::*;
 
-    fn head(query: &str) -> Head {
-        Head::new("GET", &format!("/v1/sessions?{query}"), [])
+    fn head(query: &str) -> RequestHead {
+        RequestHead::new("GET", &format!("/v1/sessions?{query}"), [])
     }
 
     #[test]

@@ -9,15 +9,15 @@ use clawless_llm::vocabulary::Vocabulary;
 use clawless_llm::{tokens, window};
 use clawless_store::hot::{HotSession, MAX_BYTES};
 use clawless_store::messages::{self, History, HistoryBudget};
-use clawless_store::sessions::{self, Place};
+use clawless_store::sessions::{self, SessionLookup};
 
 use crate::admit::{Admission, extend, reprice};
 use crate::hot;
 use crate::platform::Platform;
-use crate::route::{Background, Link, route, too_long};
+use crate::route::{Link, SessionContext, route, too_long};
 use crate::sessions::no_such_session;
 use crate::tools::Toolbox;
-use crate::turn::Order;
+use crate::turn::PendingTurn;
 
 /// How much of a history can matter to a model: four bytes a token is generous for English text,
 /// and the provider refuses what is too much.
@@ -76,20 +76,20 @@ impl Dropped {
 /// not fit the window; 429 where the quota does not cover the history; 503 where storage does not answer.
 pub async fn prepare<P: Platform>(
     platform: &P,
-    order: &mut Order,
+    pending: &mut PendingTurn,
     admission: &mut Admission,
 ) -> Result<Conversation, ApiError> {
     let tenant = admission.caller.tenant().clone();
-    if tenant.version != order.caller.tenant().version {
+    if tenant.version != pending.caller.tenant().version {
         // The ledger knew a newer record than the one that the request was routed by.
-        route_again(platform, order, admission, Background::default()).await?;
+        route_again(platform, pending, admission, SessionContext::default()).await?;
     }
-    let mut messages = Vec::with_capacity(order.request.messages.len() + 2);
+    let mut messages = Vec::with_capacity(pending.request.messages.len() + 2);
     let mut dropped = Dropped::default();
     messages.extend(system(tenant.settings.system_prompt.as_deref())?);
-    require_room(order, admission, &messages)?;
+    require_room(pending, admission, &messages)?;
     let mut toolbox = Toolbox::of(&admission.caller);
-    let session = match order.request.session_id.clone() {
+    let session = match pending.request.session_id.clone() {
         None => None,
         Some(id) => {
             let known = admission.grant.session;
@@ -102,33 +102,33 @@ pub async fn prepare<P: Platform>(
                 extend(platform, admission, state).await?;
             }
             let hot = if let Some(found) = found {
-                let background = Background::of(&found, &[]);
-                route_again(platform, order, admission, background).await?;
+                let session_context = SessionContext::of(&found, &[]);
+                route_again(platform, pending, admission, session_context).await?;
                 toolbox.narrow(found.tools.as_deref());
                 messages.extend(system(found.system_prompt.as_deref())?);
-                require_room(order, admission, &messages)?;
+                require_room(pending, admission, &messages)?;
                 let (history, budget) =
-                    read(platform, &tenant.id, &found, copy, budget(order)).await?;
+                    read(platform, &tenant.id, &found, copy, budget(pending)).await?;
                 dropped.and_more = history.truncated;
                 let kept = (history.bytes() <= MAX_BYTES).then(|| history.clone());
-                let primary = order.route.primary();
-                let room = Load::of(&order.request, admission, &messages).room(primary);
+                let primary = pending.route.primary();
+                let room = TokenLoad::of(&pending.request, admission, &messages).room(primary);
                 let shown = window::choose(
                     history.into_turns(),
-                    &order.request.messages,
+                    &pending.request.messages,
                     room.unwrap_or_default(),
                     Vocabulary::of(&primary.provider),
                 );
                 dropped.messages = shown.dropped;
-                let seen = Background::of(&found, &shown.messages);
-                if seen != background {
-                    route_again(platform, order, admission, seen).await?;
+                let seen = SessionContext::of(&found, &shown.messages);
+                if seen != session_context {
+                    route_again(platform, pending, admission, seen).await?;
                 }
                 let is_shown = !shown.messages.is_empty();
                 messages.extend(shown.messages);
                 if is_shown {
-                    let load = Load::of(&order.request, admission, &messages);
-                    order.route.keep(|link| load.room(link).is_some());
+                    let load = TokenLoad::of(&pending.request, admission, &messages);
+                    pending.route.keep(|link| load.room(link).is_some());
                 }
                 kept.map(|history| HotSession {
                     session: found,
@@ -141,14 +141,14 @@ pub async fn prepare<P: Platform>(
                     &tenant.id,
                     &id,
                     state,
-                    budget(order),
+                    budget(pending),
                     now,
                 ))
             };
             Some(OpenSession { id, state, hot })
         }
     };
-    messages.extend_from_slice(&order.request.messages);
+    messages.extend_from_slice(&pending.request.messages);
     Ok(Conversation {
         session,
         messages,
@@ -158,7 +158,7 @@ pub async fn prepare<P: Platform>(
 }
 
 /// What a conversation takes of a model's window, by estimate.
-struct Load<'a> {
+struct TokenLoad<'a> {
     /// The system prompts and the history that is shown.
     before: &'a [Message],
     /// What the client says.
@@ -170,7 +170,7 @@ struct Load<'a> {
     granted: u64,
 }
 
-impl<'a> Load<'a> {
+impl<'a> TokenLoad<'a> {
     fn of(
         request: &'a ChatCompletionRequest,
         admission: &Admission,
@@ -204,8 +204,12 @@ impl<'a> Load<'a> {
 
 /// Refuses what exceeds the window of the model that is asked first even without any history. An
 /// estimate may be twice too high, and of a window that nobody told the provider knows best.
-fn require_room(order: &Order, admission: &Admission, prompts: &[Message]) -> Result<(), ApiError> {
-    let Some(window) = order.route.primary().model.known_context() else {
+fn require_room(
+    pending: &PendingTurn,
+    admission: &Admission,
+    prompts: &[Message],
+) -> Result<(), ApiError> {
+    let Some(window) = pending.route.primary().model.known_context() else {
         return Ok(());
     };
     let prompts = tokens::of_messages(prompts, &ChatOptions::default());
@@ -220,28 +224,28 @@ fn require_room(order: &Order, admission: &Admission, prompts: &[Message]) -> Re
 /// were reserved for, the reservation is extended.
 async fn route_again<P: Platform>(
     platform: &P,
-    order: &mut Order,
+    pending: &mut PendingTurn,
     admission: &mut Admission,
-    background: Background<'_>,
+    session_context: SessionContext<'_>,
 ) -> Result<(), ApiError> {
     let tenant = admission.caller.tenant();
-    let is_known =
-        background == Background::default() && tenant.version == order.caller.tenant().version;
+    let is_known = session_context == SessionContext::default()
+        && tenant.version == pending.caller.tenant().version;
     if is_known {
         return Ok(());
     }
     let route = route(
         platform.config(),
         tenant,
-        &order.request,
-        order.reading,
-        background,
+        &pending.request,
+        pending.features,
+        session_context,
     )?;
-    let (reserved, needed) = (order.route.dearest(), route.dearest());
+    let (reserved, needed) = (pending.route.dearest(), route.dearest());
     if reserved.dearer(needed) != reserved {
         reprice(platform, admission, needed).await?;
     }
-    order.route = route;
+    pending.route = route;
     Ok(())
 }
 
@@ -253,15 +257,17 @@ async fn look_up<P: Platform>(
 ) -> Result<(SessionState, Option<Session>), ApiError> {
     let at = |head, token_total| SessionState { head, token_total };
     match sessions::look_up(platform.sql(), tenant, id, platform.time().now()).await? {
-        Place::Taken(session) => Ok((at(session.head, session.token_total), Some(*session))),
-        Place::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
-        Place::Free { .. } => Err(no_such_session().param("session_id")),
+        SessionLookup::Found(session) => {
+            Ok((at(session.head, session.token_total), Some(*session)))
+        }
+        SessionLookup::Free { head } if !id.is_generated() => Ok((at(head, Tokens::ZERO), None)),
+        SessionLookup::Free { .. } => Err(no_such_session().param("session_id")),
     }
 }
 
 /// How much of a history can matter to the model that is asked first.
-fn budget(order: &Order) -> HistoryBudget {
-    let context = order.route.primary().model.context;
+fn budget(pending: &PendingTurn) -> HistoryBudget {
+    let context = pending.route.primary().model.context;
     HistoryBudget {
         turns: MAX_TURNS,
         bytes: context.get().saturating_mul(BYTES_PER_TOKEN),

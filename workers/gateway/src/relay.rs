@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 
 use clawless_core::chat::ChunkWriter;
-use clawless_core::rounds::Veil;
+use clawless_core::rounds::ClientView;
 use clawless_core::time::Timer;
 use clawless_core::{ApiError, Provenance};
 use clawless_llm::{Accumulator, tokens};
@@ -24,14 +24,14 @@ pub const BUFFERED_READS: usize = 64;
 pub(crate) const KEEP_ALIVE_EVENT: &[u8] = b": keep-alive\n\n";
 
 /// Passes an answer on until it ends or has said all that was reserved for it, and keeps what it
-/// said. Of a round with server tools the client sees what the veil lets through. A stateless
+/// said. Of a round with server tools the client sees what the view lets through. A stateless
 /// answer stops when its client has left, as `departure` or a failing send tells; one that can be
 /// asked for again goes on.
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
     begun: &mut Begun<P>,
-    mut veil: Option<Veil<'_>>,
+    mut view: Option<ClientView<'_>>,
     writer: &mut ChunkWriter,
     client: &mut Client,
     departure: &mut Departure,
@@ -70,10 +70,10 @@ pub async fn relay<P: Platform>(
                 let is_cut = allowance.cut(&mut events);
                 let mut chunks = String::with_capacity(events.len() * 256);
                 for event in &events {
-                    match &mut veil {
+                    match &mut view {
                         None => writer.event(event, &mut chunks),
-                        Some(veil) => {
-                            if let Some(shown) = veil.let_through(event) {
+                        Some(view) => {
+                            if let Some(shown) = view.let_through(event) {
                                 writer.event(&shown, &mut chunks);
                             }
                         }

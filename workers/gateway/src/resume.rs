@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Message};
-use clawless_core::ledger::{Answer as LedgerAnswer, EndpointClass, Input};
+use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer};
 use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::rounds::stored_answer;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope, SessionId, TenantId};
-use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::{Body, HttpResponse};
 use clawless_llm::replay;
 use clawless_store::messages;
 use clawless_store::turns::{self, StoredTurn, TurnStatus};
@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{LocalBoxStream, StreamExt, once, unfold};
 
-use crate::admit::pass_with;
+use crate::admit::check_rate_and_scope;
 use crate::caller::Caller;
 use crate::idempotency::still_running;
 use crate::ledger::Ledger;
@@ -51,7 +51,7 @@ pub async fn answer<P: Platform>(
     request: &RequestId,
     turn: StoredTurn,
     form: Form,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let said = messages::of_turn(platform.sql(), tenant, &turn.session, turn.head).await?;
     let said: Vec<Message> = said.into_iter().map(|stored| stored.message).collect();
     let choice = stored_answer(&said, turn.finish_reason).map_err(ApiError::internal)?;
@@ -75,16 +75,16 @@ pub async fn answer<P: Platform>(
         Form::Whole { with_status } => {
             let body = ChatCompletionResponse::new(id, turn.created_at, turn.model, response);
             if with_status {
-                Answer::of(&body.with_status(broke))?
+                HttpResponse::of(&body.with_status(broke))?
             } else {
-                Answer::of(&body)?
+                HttpResponse::of(&body)?
             }
         }
         Form::Stream { include_usage } => {
             let writer = ChunkWriter::new(id, turn.created_at, turn.model, include_usage);
             let error = broke.map(|code| ApiError::new(code, code.why()));
             let text = writer.whole(&replay(response), turn.usage, error.as_ref());
-            Answer::events(once(async { text.into_bytes() }).boxed_local())
+            HttpResponse::events(once(async { text.into_bytes() }).boxed_local())
         }
     };
     Ok(answer.with_header("x-session-id", turn.session.as_str()))
@@ -101,11 +101,11 @@ pub async fn answer<P: Platform>(
 pub async fn resume<P: Platform>(
     platform: &Rc<P>,
     caller: &Caller,
-    head: &Head,
+    head: &RequestHead,
     session: &str,
     request: &str,
-) -> Result<Answer, ApiError> {
-    let rates = pass_with(&**platform, caller, EndpointClass::Read, Scope::Chat).await?;
+) -> Result<HttpResponse, ApiError> {
+    let rates = check_rate_and_scope(&**platform, caller, EndpointClass::Read, Scope::Chat).await?;
     let answer = match (session.parse(), request.parse()) {
         (Ok(session), Ok(request)) => {
             let (platform, tenant) = (platform.clone(), caller.tenant().id.clone());
@@ -130,7 +130,7 @@ pub async fn resume<P: Platform>(
 }
 
 /// An answer that is waited for.
-type Waiting = LocalBoxFuture<'static, Result<Answer, ApiError>>;
+type Waiting = LocalBoxFuture<'static, Result<HttpResponse, ApiError>>;
 
 /// Waits for an answer in events, as long as a client may go without a sign of life; begins to answer
 /// then, and waits on.
@@ -138,7 +138,7 @@ async fn stream<P: Platform>(
     platform: Rc<P>,
     waiting: Waiting,
     session: &SessionId,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let waiting = match select(waiting, keep_alive_alarm(&*platform)).await {
         Either::Left((answer, _)) => return answer,
         Either::Right(((), waiting)) => waiting,
@@ -154,11 +154,11 @@ async fn stream<P: Platform>(
         }
     });
     let events = sign().chain(rest.flatten()).boxed_local();
-    Ok(Answer::events(events).with_header("x-session-id", session.as_str()))
+    Ok(HttpResponse::events(events).with_header("x-session-id", session.as_str()))
 }
 
 /// What is left to say of an answer whose status has gone out.
-fn events(answer: Result<Answer, ApiError>) -> LocalBoxStream<'static, Vec<u8>> {
+fn events(answer: Result<HttpResponse, ApiError>) -> LocalBoxStream<'static, Vec<u8>> {
     let error = match answer.map(|answer| answer.body) {
         Ok(Body::Events(events)) => return events,
         Ok(_) => ApiError::internal("a stream was asked for"),
@@ -174,7 +174,7 @@ fn events(answer: Result<Answer, ApiError>) -> LocalBoxStream<'static, Vec<u8>> 
 }
 
 /// The form that the client takes: events where it names them, else JSON.
-fn form(head: &Head) -> Form {
+fn form(head: &RequestHead) -> Form {
     let accepted = head.header("accept").unwrap_or_default();
     if accepted.contains("text/event-stream") {
         Form::Stream {
@@ -191,7 +191,7 @@ async fn wait<P: Platform>(
     session: &SessionId,
     request: &RequestId,
     form: Form,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let give_up = platform.time().now().plus(platform.config().total_timeout);
     // Looked at once more after the ledger said that it is over: the turn may have been stored in
     // between.

@@ -7,25 +7,25 @@ use std::pin::pin;
 
 use clawless_core::chat::{ChunkWriter, Message, ToolActivity};
 use clawless_core::llm::{LlmChoice, LlmEvent};
-use clawless_core::rounds::{Rounds, Step, Veil, join};
+use clawless_core::rounds::{ClientView, Rounds, Step, join};
 use clawless_core::{ApiError, FinishReason, Provenance, Role, ToolCall, ToolExecution};
 use futures_util::future::{Either, select};
 
 use crate::admit::cover;
-use crate::call::{self, Begun, Way};
+use crate::call::{self, Begun, CallTrace};
 use crate::client::{Client, Departure};
 use crate::platform::Platform;
 use crate::relay::{KEEP_ALIVE_EVENT, keep_alive_alarm, relay};
-use crate::tools::{Visit, execute};
+use crate::tools::{ToolContext, execute};
 use crate::turn::{Outcome, Turn};
 
 /// What a model is told that calls tools for the ninth time.
 const ENOUGH: &str = "Tools have run as often as they may in one turn; this call was not run. \
-    Answer with what you have.";
+    HttpResponse with what you have.";
 
 /// What was done before the last answer of a turn.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Acted {
+pub struct ToolRounds {
     /// What the model said when it called tools, and what they answered.
     pub messages: Vec<Message>,
     /// What the tools did.
@@ -39,7 +39,7 @@ struct Loop<'a, P> {
     platform: &'a P,
     turn: &'a mut Turn,
     rounds: Rounds,
-    acted: Acted,
+    acted: ToolRounds,
     /// The text of the rounds so far, as the client sees it.
     text: Option<String>,
 }
@@ -59,7 +59,7 @@ enum Next {
 pub async fn complete<P: Platform>(
     platform: &P,
     turn: &mut Turn,
-) -> Result<(Outcome, Way), ApiError> {
+) -> Result<(Outcome, CallTrace), ApiError> {
     let Some(mut rounds) = Loop::begin(platform, turn) else {
         return call::complete(platform, turn).await;
     };
@@ -91,12 +91,12 @@ pub async fn stream<P: Platform>(
     let mut before: Option<Box<Outcome>> = None;
     let outcome = loop {
         let has_text = rounds.text.as_ref().is_some_and(|text| !text.is_empty());
-        let veil = Veil::new(&rounds.rounds, has_text);
+        let view = ClientView::new(&rounds.rounds, has_text);
         let round = relay(
             platform,
             rounds.turn,
             &mut begun,
-            Some(veil),
+            Some(view),
             writer,
             client,
             departure,
@@ -137,7 +137,7 @@ impl<'a, P: Platform> Loop<'a, P> {
             platform,
             turn,
             rounds,
-            acted: Acted::default(),
+            acted: ToolRounds::default(),
             text: None,
         })
     }
@@ -189,16 +189,16 @@ impl<'a, P: Platform> Loop<'a, P> {
         audience: &mut Audience<'_, P>,
     ) -> Result<(), ApiError> {
         audience.hear(calls.iter().map(ToolActivity::running)).await;
-        let visit = Visit {
+        let context = ToolContext {
             platform: self.platform,
             tenant: &self.turn.tenant,
             key: &self.turn.key,
             session: self.turn.session.as_ref().map(|session| &session.id),
             request: &self.turn.request_id,
-            lineage: &self.turn.lineage,
+            origin: &self.turn.origin,
         };
         let enough = (!run).then_some(ENOUGH);
-        let executing = execute(&visit, &self.turn.toolbox, calls, enough);
+        let executing = execute(&context, &self.turn.toolbox, calls, enough);
         let executions = audience.wait_for(executing).await;
         audience
             .hear(executions.iter().map(ToolActivity::ended))
@@ -221,7 +221,7 @@ impl<'a, P: Platform> Loop<'a, P> {
             *choice = self.rounds.shown(std::mem::take(choice));
             choice.content = self.text.take().or(choice.content.take());
         }
-        outcome.acted = Some(Acted {
+        outcome.acted = Some(ToolRounds {
             last,
             ..std::mem::take(&mut self.acted)
         });

@@ -64,7 +64,7 @@ impl Route {
 
 /// What a request is, as far as routing and reserving need it: found out once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub struct RequestFeatures {
     /// What it asks for.
     pub class: QueryClass,
     /// Its messages, tools and formats, estimated.
@@ -73,7 +73,7 @@ pub struct Reading {
     has_images: bool,
 }
 
-impl Reading {
+impl RequestFeatures {
     /// Of this request.
     pub fn of(request: &ChatCompletionRequest) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Reading {
 /// What the conversation brings beside the request: what the session prefers, and what stands in
 /// its history. A request is routed before its session is read, and once more where that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Background<'a> {
+pub struct SessionContext<'a> {
     /// The session's model or alias, for requests that leave the choice to us.
     pub model: Option<&'a str>,
     /// How much models think in this session, for requests that do not say.
@@ -96,7 +96,7 @@ pub struct Background<'a> {
     pub has_images: bool,
 }
 
-impl<'a> Background<'a> {
+impl<'a> SessionContext<'a> {
     /// Of a session with this history.
     pub fn of(session: &'a Session, history: &[Message]) -> Self {
         Self {
@@ -116,24 +116,24 @@ pub fn route(
     config: &Config,
     tenant: &Tenant,
     request: &ChatCompletionRequest,
-    reading: Reading,
-    background: Background<'_>,
+    features: RequestFeatures,
+    session_context: SessionContext<'_>,
 ) -> Result<Route, ApiError> {
     let wanted = request.model.as_str();
     let settings = &tenant.settings;
-    let class = reading.class;
+    let class = features.class;
     let policy = Policy {
         tier: tenant.tier,
         allowed: settings.allowed_models.as_deref(),
-        session: background.model,
+        session: session_context.model,
         default: settings.default_model.as_deref(),
         fallback: settings.fallback.of(class),
     };
-    let needs = needs(request, reading, background);
+    let needs = needs(request, features, session_context);
     let selected = select_model(&config.models, wanted, class, needs, policy);
     let Selection { chain, reason } =
         selected.map_err(|why| refusal(why, config, request, needs))?;
-    let thinking = background.thinking.or(settings.thinking);
+    let thinking = session_context.thinking.or(settings.thinking);
     let mut links = chain.into_iter().filter_map(|model| {
         let mut model = model.clone();
         model.effort = thinking.or(model.effort);
@@ -149,7 +149,11 @@ pub fn route(
     })
 }
 
-fn needs(request: &ChatCompletionRequest, reading: Reading, background: Background<'_>) -> Needs {
+fn needs(
+    request: &ChatCompletionRequest,
+    features: RequestFeatures,
+    session_context: SessionContext<'_>,
+) -> Needs {
     let options = &request.options;
     let answer = match request.model.as_str() {
         AUTO => options.max_output().unwrap_or(0),
@@ -161,9 +165,9 @@ fn needs(request: &ChatCompletionRequest, reading: Reading, background: Backgrou
             .as_ref()
             .is_some_and(|tools| !tools.is_empty())
             || options.functions.is_some(),
-        vision: background.has_images || reading.has_images,
+        vision: session_context.has_images || features.has_images,
         json_schema: options.response_format.as_ref().is_some_and(is_schema),
-        context: reading.size.plus(Tokens::new(answer.into())),
+        context: features.size.plus(Tokens::new(answer.into())),
     }
 }
 

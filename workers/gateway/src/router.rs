@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
-use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::{Head, departure, read_body};
+use clawless_edge::request::{RequestHead, departure, read_body};
+use clawless_edge::response::{Body, HttpResponse};
 use clawless_edge::routes::{ANY, Routes, shown};
 use clawless_edge::time::EdgeTime;
 use clawless_edge::worker_entry;
@@ -94,10 +94,10 @@ enum Route {
 /// Only where the runtime itself refuses to make a response.
 pub async fn serve(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     worker_entry::start_logging(&env);
-    let request_id = worker_entry::name(&request);
+    let request_id = worker_entry::assign_request_id(&request);
     let span = tracing::info_span!("request", request_id = request_id.as_str());
     async {
-        let head = Head::of(&request);
+        let head = RequestHead::of(&request);
         let started = EdgeTime.now();
         let (outcome, origins) = match Bindings::open(env, context).map(Rc::new) {
             Ok(bindings) => {
@@ -135,10 +135,10 @@ pub async fn serve(request: Request, env: Env, context: Context) -> worker::Resu
 /// The answer to a request.
 async fn answer(
     mut request: Request,
-    head: &Head,
+    head: &RequestHead,
     bindings: &Rc<Bindings>,
     request_id: &RequestId,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     if head.method == "OPTIONS" && cors::applies(&head.path) {
         return Ok(cors::preflight(
             head,
@@ -148,7 +148,7 @@ async fn answer(
     if head.method == "OPTIONS"
         && let Some(allow) = ROUTES.allowed(&head.path)
     {
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 204,
             headers: Vec::new(),
             body: Body::Empty,

@@ -2,11 +2,11 @@
 //! ledger after the answer.
 
 use clawless_core::json::Json;
-use clawless_core::ledger::{Answer, Closing, Input, Park, SessionState, Settle, Spent};
+use clawless_core::ledger::{Closing, Input, LedgerAnswer, Park, SessionState, Settle, Spent};
 use clawless_core::{ApiError, Tokens};
 
 use crate::commit::{Stored, Unstored, commit, state_after};
-use crate::idempotency::Held;
+use crate::idempotency::IdempotencyClaim;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::turn::{Outcome, Turn};
@@ -16,7 +16,7 @@ use crate::turn::{Outcome, Turn};
 ///
 /// # Errors
 /// Why the turn is not stored and will not be. It is settled all the same.
-pub async fn conclude<P: Platform>(
+pub async fn commit_and_settle<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
@@ -44,7 +44,7 @@ pub async fn conclude<P: Platform>(
             turn: Json::of(&new).map_err(ApiError::internal)?,
         };
         let answer = tell(platform, turn, Input::Park(Box::new(park))).await;
-        if answer == Some(Answer::Parked) {
+        if answer == Some(LedgerAnswer::Parked) {
             tracing::warn!(
                 internal = error.internal,
                 "the database refused a turn; it waits in the ledger"
@@ -61,7 +61,7 @@ pub async fn conclude<P: Platform>(
     )
     .await;
     // What is not stored is not remembered either.
-    if let Some(held) = Held::of(turn).filter(|_| !may_be_parked) {
+    if let Some(held) = IdempotencyClaim::of(turn).filter(|_| !may_be_parked) {
         held.release(platform).await;
     }
     Err(error)
@@ -86,10 +86,10 @@ fn settlement(turn: &Turn, outcome: &Outcome, session: Option<SessionState>) -> 
 }
 
 /// Tells the ledger; where that fails, its sweep finds the stored turn and settles by it.
-async fn tell<P: Platform>(platform: &P, turn: &Turn, input: Input) -> Option<Answer> {
+async fn tell<P: Platform>(platform: &P, turn: &Turn, input: Input) -> Option<LedgerAnswer> {
     match platform.ledger().ask(&turn.tenant, input).await {
         Ok(output) => {
-            if output.answer == Answer::Closed(Closing::NotOpen) {
+            if output.answer == LedgerAnswer::Closed(Closing::NotOpen) {
                 tracing::warn!("the call had been settled before");
             }
             Some(output.answer)

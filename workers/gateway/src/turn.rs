@@ -15,32 +15,32 @@ use clawless_core::ledger::{RateHeaders, Ticket};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::rounds::Rounds;
-use clawless_core::sending::Lineage;
+use clawless_core::sending::SendOrigin;
 use clawless_core::{
     ApiError, KeyId, MicroDollars, Millis, Provenance, RequestId, TenantId, Timestamp, Tokens,
     ToolExecution,
 };
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_llm::{replay, tokens};
 use clawless_store::idempotency::Kept;
 use futures_channel::{mpsc, oneshot};
-use futures_util::future::{Either, pending, select};
+use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
 
-use crate::admit::{Admission, Unadmitted, admit, release, release_unheard};
-use crate::call::{self, Way};
+use crate::admit::{Admission, Unadmitted, admit, release, release_lost};
+use crate::call::{self, CallTrace};
 use crate::caller::Caller;
 use crate::client::{Client, Departure};
 use crate::commit::Stored;
 use crate::hot;
-use crate::idempotency::{self, Held, Repeatable};
+use crate::idempotency::{self, IdempotencyClaim, IdempotencyKey};
 use crate::platform::Platform;
 use crate::prepare::{Conversation, Dropped, OpenSession, prepare};
 use crate::relay::BUFFERED_READS;
 use crate::resume::Form;
-use crate::rounds::{self, Acted};
-use crate::route::{Link, Reading, Route};
-use crate::settle::conclude;
+use crate::rounds::{self, ToolRounds};
+use crate::route::{Link, RequestFeatures, Route};
+use crate::settle::commit_and_settle;
 use crate::tools::Toolbox;
 
 /// What is kept of a reservation's time for storing and settling. A reservation lasts the longest
@@ -49,7 +49,7 @@ const TIME_TO_STORE: Millis = Millis::from_secs(60);
 
 /// A request that has been understood and not yet admitted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Order {
+pub struct PendingTurn {
     /// Its id.
     pub request_id: RequestId,
     /// Who asks.
@@ -59,18 +59,18 @@ pub struct Order {
     /// What is asked.
     pub request: ChatCompletionRequest,
     /// What of that the stages need to know, found out once.
-    pub reading: Reading,
+    pub features: RequestFeatures,
     /// When it came in.
     pub started: Timestamp,
     /// What tells it from others, where it may come more than once.
-    pub repeatable: Option<Repeatable>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Since when it is the one that is carried out, of all that are the same.
     pub claimed_at: Option<Timestamp>,
     /// How it came about.
-    pub lineage: Lineage,
+    pub origin: SendOrigin,
 }
 
-impl Order {
+impl PendingTurn {
     /// The form of its answer.
     pub const fn form(&self) -> Form {
         if self.request.stream {
@@ -113,9 +113,9 @@ pub struct Turn {
     /// Whether its client wants a padding that its stream does not have.
     wants_obfuscation: bool,
     /// How it came about.
-    pub lineage: Lineage,
+    pub origin: SendOrigin,
     /// What its answer is kept under, where it may be asked for again.
-    pub repeatable: Option<Repeatable>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// The longest answer that is reserved for, each.
     pub max_tokens_out: Tokens,
     /// The reservation, as the ledger numbered it.
@@ -154,7 +154,7 @@ pub struct Outcome {
     /// Why it broke, if it did.
     pub failure: Option<ApiError>,
     /// What server tools did before the answer, where the turn offered any.
-    pub acted: Option<Acted>,
+    pub acted: Option<ToolRounds>,
 }
 
 impl Outcome {
@@ -195,36 +195,36 @@ impl Outcome {
 }
 
 impl Turn {
-    /// The turn of an order, once it has been admitted and its conversation is known. The model is
+    /// The turn of an pending, once it has been admitted and its conversation is known. The model is
     /// told how long its answer may be: what was reserved for it, and no more.
-    fn new(order: Order, admission: &Admission, conversation: Conversation) -> Self {
-        let form = order.form();
-        let mut options = order.request.options;
+    fn new(pending: PendingTurn, admission: &Admission, conversation: Conversation) -> Self {
+        let form = pending.form();
+        let mut options = pending.request.options;
         options.limit_output(admission.grant.max_tokens_out);
         let toolbox = conversation.toolbox;
-        let can_call = order.route.chain().all(|link| link.model.features.tools);
+        let can_call = pending.route.chain().all(|link| link.model.features.tools);
         let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers()));
         Self {
-            request_id: order.request_id,
+            request_id: pending.request_id,
             tenant: admission.caller.tenant().id.clone(),
             key: admission.caller.key().id.clone(),
             llm: LlmRequest {
-                model: order.route.primary().model.id.clone(),
+                model: pending.route.primary().model.id.clone(),
                 messages: conversation.messages,
                 options,
             },
-            route: order.route,
+            route: pending.route,
             rates: admission.rates,
-            said: order.request.messages,
+            said: pending.request.messages,
             session: conversation.session,
             dropped: conversation.dropped,
             rounds: rounds.flatten(),
             toolbox,
             form,
-            wants_obfuscation: order.request.include_obfuscation,
-            lineage: order.lineage,
-            repeatable: order.repeatable,
-            started: order.started,
+            wants_obfuscation: pending.request.include_obfuscation,
+            origin: pending.origin,
+            idempotency_key: pending.idempotency_key,
+            started: pending.started,
             max_tokens_out: admission.grant.max_tokens_out,
             ticket: admission.grant.ticket,
             deadline: admission.grant.deadline.minus(TIME_TO_STORE),
@@ -235,7 +235,7 @@ impl Turn {
     /// Whether it goes on when the client has left: the session will be asked for its answer, the
     /// request will come again, or tools may be half done.
     pub const fn outlives_its_client(&self) -> bool {
-        self.session.is_some() || self.repeatable.is_some() || self.rounds.is_some()
+        self.session.is_some() || self.idempotency_key.is_some() || self.rounds.is_some()
     }
 
     /// What is kept for whoever asks the same again. Of an answer in one piece that broke nothing is:
@@ -245,9 +245,9 @@ impl Turn {
     /// An internal error where it cannot be written as JSON.
     pub fn kept(&self, outcome: &Outcome) -> Result<Option<Kept>, ApiError> {
         let is_error = matches!(self.form, Form::Whole { .. }) && outcome.failure.is_some();
-        match &self.repeatable {
-            Some(repeatable) if !is_error => {
-                Ok(Some(repeatable.kept(&self.key, self.text(outcome)?)))
+        match &self.idempotency_key {
+            Some(idempotency_key) if !is_error => {
+                Ok(Some(idempotency_key.kept(&self.key, self.text(outcome)?)))
             }
             _ => Ok(None),
         }
@@ -296,7 +296,7 @@ impl Turn {
     }
 
     /// An answer with the headers that say what happened.
-    fn describe(&self, answer: Answer, model: &Model, way: &Way) -> Answer {
+    fn describe(&self, answer: HttpResponse, model: &Model, way: &CallTrace) -> HttpResponse {
         let mut answer = answer
             .with_headers(self.rates.pairs())
             .with_header("x-clawless-model", model.id.clone())
@@ -321,7 +321,7 @@ impl Turn {
 }
 
 /// The way back to the request that waits; sending fails where its client has left.
-type Reply = oneshot::Sender<Result<Answer, ApiError>>;
+type Reply = oneshot::Sender<Result<HttpResponse, ApiError>>;
 
 /// Starts a turn and waits for its answer: the whole of it, or the beginning of a stream.
 ///
@@ -338,32 +338,32 @@ type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 /// broken and charged, and the error asks for no retry.
 pub async fn start<P: Platform>(
     platform: &Rc<P>,
-    mut order: Order,
+    mut pending: PendingTurn,
     departure: Departure,
-) -> Result<Answer, ApiError> {
-    if let Some(answer) = idempotency::claim(platform, &mut order).await? {
+) -> Result<HttpResponse, ApiError> {
+    if let Some(answer) = idempotency::claim(platform, &mut pending).await? {
         return Ok(answer);
     }
     let (reply, answer) = oneshot::channel();
     let task_platform = platform.clone();
     platform
-        .spawn(async move { run(&*task_platform, order, departure, reply).await }.boxed_local());
+        .spawn(async move { run(&*task_platform, pending, departure, reply).await }.boxed_local());
     answer
         .await
         .unwrap_or_else(|_| Err(ApiError::internal("the turn ended without an answer")))
 }
 
-async fn run<P: Platform>(platform: &P, order: Order, departure: Departure, reply: Reply) {
-    let held = Held::by(&order);
+async fn run<P: Platform>(platform: &P, pending: PendingTurn, departure: Departure, reply: Reply) {
+    let held = IdempotencyClaim::by(&pending);
     let mut unheard = None;
-    let failed = match admit(platform, &order).await {
-        Ok(admission) => match carry_out(platform, order, admission, departure, reply).await {
+    let failed = match admit(platform, &pending).await {
+        Ok(admission) => match carry_out(platform, pending, admission, departure, reply).await {
             Ok(()) => return,
             Err(failed) => failed,
         },
         Err(Unadmitted::Refused(error)) => (error, reply),
-        Err(Unadmitted::Unheard(error)) => {
-            unheard = Some(order);
+        Err(Unadmitted::AnswerLost(error)) => {
+            unheard = Some(pending);
             (error, reply)
         }
     };
@@ -374,30 +374,30 @@ async fn run<P: Platform>(platform: &P, order: Order, departure: Departure, repl
     // Nobody may be there any more to be told.
     drop(reply.send(Err(error)));
     // The client has been told already: the ledger may take its time.
-    if let Some(order) = unheard {
-        release_unheard(platform, &order).await;
+    if let Some(pending) = unheard {
+        release_lost(platform, &pending).await;
     }
 }
 
-/// An order that was admitted. Gives the reply back where no model answered.
+/// An pending that was admitted. Gives the reply back where no model answered.
 async fn carry_out<P: Platform>(
     platform: &P,
-    mut order: Order,
+    mut pending: PendingTurn,
     mut admission: Admission,
     departure: Departure,
     reply: Reply,
 ) -> Result<(), (ApiError, Reply)> {
-    let prepared = if idempotency::is_late(platform, &order) {
+    let prepared = if idempotency::is_late(platform, &pending) {
         Err(idempotency::still_running())
     } else {
-        prepare(platform, &mut order, &mut admission).await
+        prepare(platform, &mut pending, &mut admission).await
     };
     let failed = match prepared {
         Ok(conversation) => {
-            let is_stream = order.request.stream;
-            let turn = Turn::new(order, &admission, conversation);
+            let is_stream = pending.request.stream;
+            let turn = Turn::new(pending, &admission, conversation);
             let departure = if turn.outlives_its_client() {
-                pending().boxed_local()
+                std::future::pending().boxed_local()
             } else {
                 departure
             };
@@ -430,7 +430,7 @@ async fn whole<P: Platform>(
         Some(Err(error)) => return Err((error, reply)),
         None => return abandon(platform, &turn, reply).await,
     };
-    let (stored, ended) = parted(conclude(platform, &turn, &outcome).await);
+    let (stored, ended) = parted(commit_and_settle(platform, &turn, &outcome).await);
     // What broke after its first words is charged, and of a session stored: a retry would do all of
     // it once more.
     let broke = outcome.failure.take().map(ApiError::without_retry);
@@ -438,7 +438,7 @@ async fn whole<P: Platform>(
     let answer = ended.and_then(|()| {
         let answer = std::mem::take(&mut outcome.answer);
         let body = turn.body(&outcome, answer);
-        Ok(turn.describe(Answer::of(&body)?, &outcome.model, &way))
+        Ok(turn.describe(HttpResponse::of(&body)?, &outcome.model, &way))
     });
     let rates = turn.rates.pairs();
     drop(reply.send(answer.map_err(|error| error.headers(rates))));
@@ -467,7 +467,7 @@ async fn stream<P: Platform>(
         None => return abandon(platform, &turn, reply).await,
     };
     let (sender, events) = mpsc::channel(BUFFERED_READS);
-    let answer = Answer::events(events.boxed_local());
+    let answer = HttpResponse::events(events.boxed_local());
     drop(reply.send(Ok(turn.describe(answer, &begun.link.model, &begun.way))));
     let mut client = Client::new(sender);
     let mut writer = turn.writer(&begun.link.model);
@@ -480,7 +480,7 @@ async fn stream<P: Platform>(
         &mut departure,
     )
     .await;
-    let (stored, ended) = parted(conclude(platform, &turn, &outcome).await);
+    let (stored, ended) = parted(commit_and_settle(platform, &turn, &outcome).await);
     let mut end = String::new();
     match outcome.failure.map_or(ended, Err) {
         Ok(()) => writer.finish(outcome.usage, &mut end),
@@ -530,6 +530,6 @@ async fn abandon<P: Platform>(
     let usage = tokens::estimate_usage(&turn.llm, &answer);
     let outcome = Outcome::of(primary, answer, usage, Provenance::Estimated, None);
     // Nothing is stored of a stateless call, so nothing can fail but the settling, which is logged.
-    drop(conclude(platform, turn, &outcome).await);
+    drop(commit_and_settle(platform, turn, &outcome).await);
     Ok(())
 }

@@ -11,7 +11,7 @@ mod support;
 use std::rc::Rc;
 
 use clawless_core::time::{Clock, Millis, Timer};
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::sessions;
 use clawless_testkit::provider::{Reply, Step};
@@ -64,7 +64,7 @@ async fn change(
 ) -> Response {
     let bearer = format!("Bearer {}", customer.key);
     let json = ("content-type", "application/json");
-    let head = Head::new(
+    let head = RequestHead::new(
         "POST",
         "/v1/sessions",
         [json, ("authorization", bearer.as_str())],

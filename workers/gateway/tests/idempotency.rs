@@ -64,8 +64,8 @@ fn is_replay(response: &Response) -> bool {
 }
 
 fn booked(deployment: &Deployment, customer: &Customer) -> u64 {
-    let shell = deployment.shell(&customer.tenant);
-    let statement = shell.read(|machine| machine.statement(Period::of(deployment.time.now())));
+    let runtime = deployment.runtime(&customer.tenant);
+    let statement = runtime.read(|machine| machine.statement(Period::of(deployment.time.now())));
     assert_eq!(statement.open.messages, 0, "nothing is open");
     statement.closed.used().messages
 }

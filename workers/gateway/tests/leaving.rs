@@ -13,8 +13,8 @@ use std::rc::Rc;
 use clawless_core::Millis;
 use clawless_core::ledger::Period;
 use clawless_core::time::{Clock, Timer};
-use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::{Body, HttpResponse};
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::sessions;
 use clawless_testkit::Fault;
@@ -32,8 +32,8 @@ fn after(deployment: &Deployment, seconds: u64) -> impl Future<Output = ()> + 's
 
 /// What has been booked; nothing may be open.
 fn booked(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
-    let shell = deployment.shell(&customer.tenant);
-    let statement = shell.read(|machine| machine.statement(Period::of(deployment.time.now())));
+    let runtime = deployment.runtime(&customer.tenant);
+    let statement = runtime.read(|machine| machine.statement(Period::of(deployment.time.now())));
     assert_eq!(statement.open.messages, 0, "nothing is open");
     let used = statement.closed.used();
     (used.messages, used.tokens.get())
@@ -58,7 +58,7 @@ fn leave(deployment: &Rc<Deployment>, customer: &Customer, session: Option<&str>
         let body = ask_streamed("Hi").to_string();
         let departure = after(deployment, seconds);
         let begun = deployment.begin(&request, &headers, body, departure);
-        let Ok(Answer {
+        let Ok(HttpResponse {
             body: Body::Events(mut events),
             ..
         }) = begun.await
@@ -284,7 +284,7 @@ fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
         },
         async {
             deployment.time.sleep(Millis::from_secs(15)).await;
-            let head = Head::new("DELETE", "/v1/sessions/s", headers);
+            let head = RequestHead::new("DELETE", "/v1/sessions/s", headers);
             let caller = authenticate(&*deployment, &head).await.expect("a caller");
             let deleted = sessions::delete(&*deployment, &caller, "s").await;
             assert_eq!(deleted.expect("deleted").status, 200);

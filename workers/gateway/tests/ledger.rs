@@ -28,8 +28,8 @@ fn with_tokens(tokens: u64) -> TenantSettings {
 
 /// What the ledger has booked and what is still open, in tokens of this month.
 fn books(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
-    let shell = deployment.shell(&customer.tenant);
-    let statement = shell.read(|m| m.statement(Period::of(deployment.time.now())));
+    let runtime = deployment.runtime(&customer.tenant);
+    let statement = runtime.read(|m| m.statement(Period::of(deployment.time.now())));
     (
         statement.closed.used().tokens.get(),
         statement.open.tokens.get(),
@@ -143,7 +143,7 @@ fn a_revoked_key_is_refused_before_the_provider_is_called() {
     let key_id = key_id.as_str().expect("text").parse().expect("an id");
     let now = deployment.time.now();
     deployment
-        .shell(&customer.tenant)
+        .runtime(&customer.tenant)
         .apply(now, Input::Revoke { key_id })
         .expect("applied");
     let unknown = deployment.chat_with(

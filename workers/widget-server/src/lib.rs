@@ -3,8 +3,8 @@
 //! The gateway passes `/widget/*` on over a service binding.
 
 use clawless_core::{ApiError, ErrorCode};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use clawless_edge::worker_entry;
 use worker::{Context, Env, Request, Response, event};
 
@@ -15,9 +15,9 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 }
 
 /// The table of contents.
-fn answer(head: &Head) -> Result<Answer, ApiError> {
+fn answer(head: &RequestHead) -> Result<HttpResponse, ApiError> {
     match (head.method.as_str(), head.path.as_str()) {
-        ("GET", "/health") => Ok(Answer::json(r#"{"status":"ok"}"#.to_owned())),
+        ("GET", "/health") => Ok(HttpResponse::json(r#"{"status":"ok"}"#.to_owned())),
         (method, path) => Err(ApiError::new(
             ErrorCode::RouteNotFound,
             format!("Unknown route: {method} {path}."),

@@ -9,7 +9,7 @@ use crate::operator::{Client, Method, Reach};
 
 /// What to do with which tenant.
 #[derive(Debug, Subcommand)]
-pub(super) enum Order {
+pub(super) enum Action {
     /// Show all tenants
     List,
     /// Create a tenant
@@ -56,9 +56,9 @@ pub(super) enum Order {
 }
 
 /// How often a deletion is gone on with: far more often than any tenant needs.
-const MOST_PIECES: usize = 100_000;
+const MAX_PIECES: usize = 100_000;
 
-pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
+pub(super) fn run(order: &Action, reach: &Reach, client: &Client) -> Result<()> {
     let change = |tenant: &str, patch: Value| -> Result<()> {
         let path = format!("/tenants/{tenant}");
         let changed = client.ask(Method::Patch, &path, Some(&patch))?;
@@ -66,11 +66,11 @@ pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
         Ok(())
     };
     match order {
-        Order::List => {
+        Action::List => {
             let list = client.list("/tenants")?;
             reach.print(&list, show::tenants);
         }
-        Order::Create {
+        Action::Create {
             name,
             tier,
             settings,
@@ -81,14 +81,14 @@ pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
             let created = client.ask(Method::Post, "/tenants", Some(&Value::Object(body)))?;
             reach.print(&created, show::members);
         }
-        Order::Show { tenant } => {
+        Action::Show { tenant } => {
             let found = client.ask(Method::Get, &format!("/tenants/{tenant}"), None)?;
             reach.print(&found, show::members);
         }
-        Order::Set { tenant, settings } => change(tenant, Value::Object(patch(settings)?))?,
-        Order::Suspend { tenant } => change(tenant, json!({"status": "suspended"}))?,
-        Order::Resume { tenant } => change(tenant, json!({"status": "active"}))?,
-        Order::Delete { tenant, yes } => {
+        Action::Set { tenant, settings } => change(tenant, Value::Object(patch(settings)?))?,
+        Action::Suspend { tenant } => change(tenant, json!({"status": "suspended"}))?,
+        Action::Resume { tenant } => change(tenant, json!({"status": "active"}))?,
+        Action::Delete { tenant, yes } => {
             ensure!(*yes, "this deletes all of {tenant} for ever: say --yes");
             delete(client, tenant)?;
             let deleted = json!({"object": "tenant", "id": tenant, "deleted": true});
@@ -99,13 +99,13 @@ pub(super) fn run(order: &Order, reach: &Reach, client: &Client) -> Result<()> {
 }
 
 fn delete(client: &Client, tenant: &str) -> Result<()> {
-    for _ in 0..MOST_PIECES {
+    for _ in 0..MAX_PIECES {
         let answer = client.ask(Method::Delete, &format!("/tenants/{tenant}"), None)?;
         if answer.get("deleted") == Some(&json!(true)) {
             return Ok(());
         }
     }
-    bail!("{tenant} is not deleted after {MOST_PIECES} requests; ask again")
+    bail!("{tenant} is not deleted after {MAX_PIECES} requests; ask again")
 }
 
 /// Settings as they are typed, as one object. A value that is no JSON is a text.

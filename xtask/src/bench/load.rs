@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::http::{Message, read_message};
 
 /// How long a single answer may take before the run is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one run of load gave.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).context("the Worker's port doesn't answer")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self {
             writer: stream.try_clone()?,
             reader: BufReader::new(stream),

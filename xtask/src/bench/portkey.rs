@@ -17,7 +17,7 @@ use crate::{layout::Layout, process::run_logged, progress::Progress, stamp::Stam
 const PACKAGE: &str = "@portkey-ai/gateway@1.15.2";
 
 /// How long it may take to listen.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running gateway of Portkey's, killed when it is dropped.
 pub(super) struct Portkey {
@@ -42,7 +42,7 @@ impl Portkey {
         let gateway = Self { process, address };
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > TIMEOUT {
                 bail!("Portkey's gateway does not listen");
             }
             thread::sleep(Duration::from_millis(50));

@@ -23,7 +23,7 @@ const CLIENTS: usize = 8;
 const BEFORE: Duration = Duration::from_millis(30);
 
 /// How long a key may go on working before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -95,7 +95,7 @@ fn use_until_refused(
 ) -> Result<Seen> {
     let mut client = load::Client::connect(stage.gateway.address)?;
     let (began, mut served) = (Instant::now(), Vec::new());
-    while !is_broken.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
+    while !is_broken.load(Ordering::Relaxed) && began.elapsed() < TIMEOUT {
         let sent = Instant::now();
         match client.answer(request)?.status() {
             Some(200) => served.push(sent),

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 
 /// How long the hub may take to accept a connection, and to begin its answer. Where there is no way
 /// to it, the other source must not wait long.
-const PATIENCE: Duration = Duration::from_secs(6);
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Downloads `address` into the file `to`.
 pub(super) fn fetch(
@@ -24,9 +24,9 @@ pub(super) fn fetch(
     progress: &Progress,
 ) -> Result<()> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_resolve(Some(PATIENCE))
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
+        .timeout_resolve(Some(TIMEOUT))
+        .timeout_connect(Some(TIMEOUT))
+        .timeout_recv_response(Some(TIMEOUT))
         .build()
         .into();
     let mut answer = agent.get(address).call()?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The largest answer that is read, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -42,7 +42,7 @@ impl Client {
     /// The API at `url`, which ends in `/admin`.
     pub(crate) fn new(url: &str, token: String) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .build();
         Self {

@@ -3,10 +3,10 @@
 use super::SourceFile;
 
 /// The most lines that a file of code has.
-const LONGEST: usize = 600;
+const MAX_LINES: usize = 600;
 
 /// The most lines of ARCHITECTURE.md.
-const LONGEST_ARCHITECTURE: usize = 150;
+const MAX_ARCHITECTURE_LINES: usize = 150;
 
 /// Endings of files that people write and read as code.
 const CODE: [&str; 8] = ["rs", "ts", "js", "mjs", "py", "sql", "css", "html"];
@@ -45,10 +45,10 @@ fn is_code(file: &SourceFile) -> bool {
 
 /// Files of code that have grown too long.
 pub(super) fn long_files(files: &[SourceFile]) -> Vec<String> {
-    let long = |file: &&SourceFile| is_code(file) && file.text.lines().count() > LONGEST;
+    let long = |file: &&SourceFile| is_code(file) && file.text.lines().count() > MAX_LINES;
     let describe = |file: &SourceFile| {
         format!(
-            "{} has {} lines: {LONGEST} is the most, split it by what it does",
+            "{} has {} lines: {MAX_LINES} is the most, split it by what it does",
             file.path,
             file.text.lines().count()
         )
@@ -62,9 +62,9 @@ pub(super) fn long_architecture(files: &[SourceFile]) -> Vec<String> {
         return vec!["ARCHITECTURE.md is missing".to_owned()];
     };
     let lines = file.text.lines().count();
-    if lines > LONGEST_ARCHITECTURE {
+    if lines > MAX_ARCHITECTURE_LINES {
         return vec![format!(
-            "ARCHITECTURE.md has {lines} lines: {LONGEST_ARCHITECTURE} is the most"
+            "ARCHITECTURE.md has {lines} lines: {MAX_ARCHITECTURE_LINES} is the most"
         )];
     }
     Vec::new()
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn long_file_of_code_is_a_breach_and_long_data_is_none() {
-        let text = "line\n".repeat(LONGEST + 1);
+        let text = "line\n".repeat(MAX_LINES + 1);
         assert_eq!(long_files(&[file("crates/a/src/lib.rs", &text)]).len(), 1);
         assert!(long_files(&[file("package-lock.json", &text)]).is_empty());
     }

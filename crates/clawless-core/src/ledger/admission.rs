@@ -3,24 +3,26 @@
 use super::buckets::EndpointClass;
 use super::lanes::Waiter;
 use super::machine::{Effects, Machine};
-use super::output::{Answer, Denial, DenialReason, Grant, QuotaUse, Stale};
+use super::output::{Denial, DenialReason, Grant, LedgerAnswer, QuotaUse, Stale};
 use super::quotas::{Amounts, Ask, QuotaKind};
 use super::reservations::Reservation;
 use super::rows::RowKey;
-use super::{Admit, Caller, Event, Extend, LANE_WAIT, LedgerConfig, PARKED_GRACE, Pass, Period};
+use super::{
+    Admit, CallerVersions, Event, Extend, LANE_WAIT, LedgerConfig, PARKED_GRACE, Pass, Period,
+};
 use crate::ids::{KeyId, RequestId};
 use crate::money::Tokens;
 use crate::time::{Millis, Timestamp};
 
 /// When to ask again where the time depends on when a running call ends: small, so that SDKs wait
 /// and do not give up.
-const SOON: Millis = Millis::from_secs(1);
+const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(1);
 /// When to ask again for a session that waits for D1.
-const LATER: Millis = Millis::from_secs(5);
+const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);
 
 /// A refusal without further detail.
-pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> Answer {
-    Answer::Denied(Denial {
+pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> LedgerAnswer {
+    LedgerAnswer::Denied(Denial {
         reason,
         retry_after,
         quota: None,
@@ -28,13 +30,18 @@ pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> Answe
 }
 
 /// A refusal because the session is still in use.
-pub(super) fn session_busy() -> Answer {
-    denied(DenialReason::SessionBusy, Some(SOON))
+pub(super) fn session_busy() -> LedgerAnswer {
+    denied(DenialReason::SessionBusy, Some(RETRY_AFTER_RUNNING))
 }
 
 impl Machine {
     /// A request that costs nothing: rate limits only, nothing is written.
-    pub(super) fn pass(&mut self, now: Timestamp, pass: Pass, effects: &mut Effects) -> Answer {
+    pub(super) fn pass(
+        &mut self,
+        now: Timestamp,
+        pass: Pass,
+        effects: &mut Effects,
+    ) -> LedgerAnswer {
         let Pass { mut caller, class } = pass;
         let answer = match self
             .gate(&mut caller)
@@ -43,7 +50,7 @@ impl Machine {
             Ok(()) => {
                 self.limiter.take(&caller.key_id, class);
                 self.uses.note(&caller.key_id, now);
-                Answer::Passed
+                LedgerAnswer::Passed
             }
             Err(refusal) => refusal,
         };
@@ -58,14 +65,17 @@ impl Machine {
         now: Timestamp,
         mut admit: Box<Admit>,
         effects: &mut Effects,
-    ) -> Answer {
+    ) -> LedgerAnswer {
         let (key, class) = (admit.caller.key_id.clone(), admit.class);
         let answer = self.repeated(&admit.request_id).unwrap_or_else(|| {
             let open = self.gate(&mut admit.caller);
             match open.and_then(|()| self.rate(now, &admit.caller, class)) {
                 Ok(()) => {
                     let answer = self.place(now, admit);
-                    if matches!(answer, Answer::Granted(_) | Answer::Queued { .. }) {
+                    if matches!(
+                        answer,
+                        LedgerAnswer::Granted(_) | LedgerAnswer::Queued { .. }
+                    ) {
                         self.limiter.take(&key, class);
                         self.uses.note(&key, now);
                     }
@@ -79,20 +89,20 @@ impl Machine {
     }
 
     /// The answer to a request that was admitted, queued or closed before.
-    fn repeated(&self, id: &RequestId) -> Option<Answer> {
+    fn repeated(&self, id: &RequestId) -> Option<LedgerAnswer> {
         if let Some(open) = self.reservations.get(id) {
-            return Some(Answer::Granted(self.grant_of(open)));
+            return Some(LedgerAnswer::Granted(self.grant_of(open)));
         }
         if let Some(until) = self.lanes.waits_until(id) {
             let until = self.clock.outside(until);
-            return Some(Answer::Queued { until });
+            return Some(LedgerAnswer::Queued { until });
         }
         let ended = self.outbox.has_ended(id);
         ended.then(|| denied(DenialReason::NotOpen, None))
     }
 
     /// Whether the tenant is served and the caller goes by the present records.
-    pub(super) fn gate(&mut self, caller: &mut Caller) -> Result<(), Answer> {
+    pub(super) fn gate(&mut self, caller: &mut CallerVersions) -> Result<(), LedgerAnswer> {
         if let Some(config) = caller.config.take()
             && self.config.configure(*config)
         {
@@ -100,13 +110,13 @@ impl Machine {
         }
         let known = self.config.version();
         if known.is_none_or(|known| known < caller.config_version) {
-            return Err(Answer::Stale(Stale::Config { known }));
+            return Err(LedgerAnswer::Stale(Stale::Config { known }));
         }
         if self.config.is_closed() {
             return Err(denied(DenialReason::Suspended, None));
         }
         if known != Some(caller.config_version) {
-            return Err(Answer::Stale(Stale::Config { known }));
+            return Err(LedgerAnswer::Stale(Stale::Config { known }));
         }
         let key = self.keys.state(&caller.key_id);
         if key.revoked {
@@ -114,7 +124,7 @@ impl Machine {
         }
         if caller.key_version < key.version {
             let known = key.version;
-            return Err(Answer::Stale(Stale::Key { known }));
+            return Err(LedgerAnswer::Stale(Stale::Key { known }));
         }
         Ok(())
     }
@@ -122,16 +132,16 @@ impl Machine {
     fn rate(
         &mut self,
         now: Timestamp,
-        caller: &Caller,
+        caller: &CallerVersions,
         class: EndpointClass,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), LedgerAnswer> {
         let limits = self.config.limits();
         let checked = self.limiter.check(now, &limits, &caller.key_id, class);
         checked.map_err(|wait| denied(DenialReason::RateLimited, Some(wait)))
     }
 
     /// Quota, lane and concurrency: grants, queues or refuses.
-    pub(super) fn place(&mut self, now: Timestamp, admit: Box<Admit>) -> Answer {
+    pub(super) fn place(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
         let lane = admit.session_id.as_ref().and_then(|id| self.lanes.get(id));
         let state = lane.and_then(|lane| lane.state);
         let history = state.map_or(Tokens::ZERO, |state| state.token_total);
@@ -155,7 +165,10 @@ impl Machine {
             Err(kind) => return self.used_up(period, kind),
         };
         if stuck.is_some_and(|since| now.since(since) >= PARKED_GRACE) {
-            return denied(DenialReason::SessionUnavailable, Some(LATER));
+            return denied(
+                DenialReason::SessionUnavailable,
+                Some(RETRY_AFTER_UNAVAILABLE),
+            );
         }
         if busy {
             return self.queue(now, admit);
@@ -167,7 +180,7 @@ impl Machine {
             .concurrent
             .is_some_and(|most| running >= most)
         {
-            return denied(DenialReason::TooManyRunning, Some(SOON));
+            return denied(DenialReason::TooManyRunning, Some(RETRY_AFTER_RUNNING));
         }
         let admit = *admit;
         self.last_ticket = self.last_ticket.next(now);
@@ -190,7 +203,7 @@ impl Machine {
         self.open(reservation)
     }
 
-    fn open(&mut self, reservation: Reservation) -> Answer {
+    fn open(&mut self, reservation: Reservation) -> LedgerAnswer {
         let books = self.quotas.books(reservation.period);
         books.granted = books.granted.plus(&reservation.reserved);
         books.open = books.open.plus(&reservation.reserved);
@@ -201,17 +214,17 @@ impl Machine {
             .push(RowKey::Request(reservation.request_id.clone()));
         let grant = self.grant_of(&reservation);
         self.reservations.insert(reservation);
-        Answer::Granted(grant)
+        LedgerAnswer::Granted(grant)
     }
 
-    fn queue(&mut self, now: Timestamp, admit: Box<Admit>) -> Answer {
+    fn queue(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
         let Some(session) = admit.session_id.clone() else {
             return session_busy();
         };
         let until = now.plus(LANE_WAIT);
         if self.lanes.wait(&session, Waiter { admit, until }) {
             let until = self.clock.outside(until);
-            return Answer::Queued { until };
+            return LedgerAnswer::Queued { until };
         }
         session_busy()
     }
@@ -228,10 +241,10 @@ impl Machine {
         }
     }
 
-    fn used_up(&self, period: Period, kind: QuotaKind) -> Answer {
+    fn used_up(&self, period: Period, kind: QuotaKind) -> LedgerAnswer {
         let limit = kind.limit(&self.config.quotas()).unwrap_or(u64::MAX);
         let books = self.quotas.get(period);
-        Answer::Denied(Denial {
+        LedgerAnswer::Denied(Denial {
             reason: DenialReason::QuotaUsedUp,
             retry_after: None,
             quota: Some(QuotaUse {
@@ -250,7 +263,7 @@ impl Machine {
         now: Timestamp,
         extend: &Extend,
         effects: &mut Effects,
-    ) -> Answer {
+    ) -> LedgerAnswer {
         let quotas = self.config.quotas();
         let open = self.reservations.get_mut(&extend.request_id);
         let Some(open) = open.filter(|open| open.ticket == extend.ticket) else {
@@ -282,7 +295,7 @@ impl Machine {
                 open.price = ask.price;
                 self.changed
                     .push(RowKey::Request(extend.request_id.clone()));
-                Answer::Extended {
+                LedgerAnswer::Extended {
                     reserved,
                     max_tokens_out: allotment.tokens_out,
                 }
@@ -299,13 +312,13 @@ impl Machine {
         now: Timestamp,
         config: LedgerConfig,
         effects: &mut Effects,
-    ) -> Answer {
+    ) -> LedgerAnswer {
         if self.config.configure(config) {
             self.changed.push(RowKey::Config);
             let period = self.quotas.current(now);
             self.warn(period, effects);
         }
-        Answer::Done
+        LedgerAnswer::Done
     }
 
     /// Gives the warnings that are due for a month.

@@ -8,7 +8,7 @@ use super::admission::denied;
 use super::lanes::TurnEnd;
 use super::machine::{Effects, Machine};
 use super::outbox::{ParkedTurn, Receipt};
-use super::output::{Answer, Closing, DenialReason, Event, Overdue};
+use super::output::{Closing, DenialReason, Event, LedgerAnswer, Overdue};
 use super::quotas::Amounts;
 use super::reservations::Reservation;
 use super::rows::RowKey;
@@ -98,14 +98,19 @@ impl Machine {
     }
 
     /// Settles a turn and keeps it until D1 takes it; its session stays closed so long.
-    pub(super) fn park(&mut self, now: Timestamp, park: Park, effects: &mut Effects) -> Answer {
+    pub(super) fn park(
+        &mut self,
+        now: Timestamp,
+        park: Park,
+        effects: &mut Effects,
+    ) -> LedgerAnswer {
         let Park { mut settle, turn } = park;
         let open = self.reservations.get(&settle.request_id);
         let open = open.filter(|open| open.ticket == settle.ticket);
         let session_id = open.and_then(|open| open.session_id.clone());
         let Some(session_id) = session_id.filter(|_| self.outbox.has_room_for(&turn)) else {
             settle.session = None;
-            return Answer::Closed(self.settle(now, settle, effects));
+            return LedgerAnswer::Closed(self.settle(now, settle, effects));
         };
         let request_id = settle.request_id.clone();
         self.lanes.lane(&session_id).parked_at = Some(now);
@@ -117,11 +122,11 @@ impl Machine {
             parked_at: now,
             turn,
         });
-        Answer::Parked
+        LedgerAnswer::Parked
     }
 
     /// Lists the calls past their deadline, and ends what has waited too long.
-    pub(super) fn sweep(&mut self, now: Timestamp, effects: &mut Effects) -> Answer {
+    pub(super) fn sweep(&mut self, now: Timestamp, effects: &mut Effects) -> LedgerAnswer {
         self.expire(now, effects);
         let overdue = self.reservations.overdue(now).into_iter();
         let overdue = overdue.map(|open| Overdue {
@@ -136,7 +141,7 @@ impl Machine {
             granted_at: swept.granted_at,
             again: true,
         });
-        Answer::Overdue(overdue.chain(again).collect())
+        LedgerAnswer::Overdue(overdue.chain(again).collect())
     }
 
     /// Closes an overdue call by what D1 knows of it.
@@ -324,7 +329,7 @@ impl Machine {
     }
 
     /// Forgets receipts that D1 has; their sums go into the month's row.
-    pub(super) fn ack_receipts(&mut self, keys: &[ReceiptKey]) -> Answer {
+    pub(super) fn ack_receipts(&mut self, keys: &[ReceiptKey]) -> LedgerAnswer {
         for key in keys {
             if let Some(receipt) = self.outbox.ack(key) {
                 let books = self.quotas.books(receipt.period);
@@ -333,7 +338,7 @@ impl Machine {
                 self.changed.push(RowKey::Request(receipt.request_id));
             }
         }
-        Answer::Done
+        LedgerAnswer::Done
     }
 
     /// Opens a session whose parked turn D1 has, or will never have.
@@ -343,7 +348,7 @@ impl Machine {
         id: &RequestId,
         stored: bool,
         effects: &mut Effects,
-    ) -> Answer {
+    ) -> LedgerAnswer {
         let Some(turn) = self.outbox.unpark(id) else {
             return denied(DenialReason::NotOpen, None);
         };
@@ -357,6 +362,6 @@ impl Machine {
             });
         }
         self.wake(now, &turn.session_id, effects);
-        Answer::Done
+        LedgerAnswer::Done
     }
 }

@@ -9,7 +9,7 @@ use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::Provenance;
 use crate::money::{MicroDollars, Tokens};
-use crate::session::Head;
+use crate::session::SessionHead;
 use crate::time::Timestamp;
 
 /// One thing that the ledger is asked or told.
@@ -86,7 +86,7 @@ pub enum Input {
 
 /// Who asks, and by which versions of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
+pub struct CallerVersions {
     /// The key.
     pub key_id: KeyId,
     /// The version of the key's record that the caller went by.
@@ -103,7 +103,7 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: CallerVersions,
     /// What kind of route it is.
     pub class: EndpointClass,
 }
@@ -114,7 +114,7 @@ pub struct Admit {
     /// The request. Asking twice gives the same grant.
     pub request_id: RequestId,
     /// Who asks.
-    pub caller: Caller,
+    pub caller: CallerVersions,
     /// What kind of route it is.
     pub class: EndpointClass,
     /// The session that gets the turn; none for a stateless call.
@@ -177,7 +177,7 @@ pub struct Extend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
     /// Its last turn.
-    pub head: Head,
+    pub head: SessionHead,
     /// Tokens of its history.
     pub token_total: Tokens,
 }

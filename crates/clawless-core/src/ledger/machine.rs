@@ -12,7 +12,7 @@ use super::reservations::Reservations;
 use super::revocations::Revocations;
 use super::rows::RowKey;
 use super::uses::Uses;
-use super::{Answer, Event, Input, Output, Period, Woken};
+use super::{Event, Input, LedgerAnswer, Output, Period, Woken};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::time::Timestamp;
 
@@ -64,45 +64,47 @@ impl Machine {
             Input::Admit(admit) => self.admit(now, admit, &mut effects),
             Input::Extend(extend) => self.extend(now, &extend, &mut effects),
             Input::Cancel { request_id } => self.cancel(&request_id),
-            Input::Settle(settle) => Answer::Closed(self.settle(now, *settle, &mut effects)),
+            Input::Settle(settle) => LedgerAnswer::Closed(self.settle(now, *settle, &mut effects)),
             Input::Park(park) => self.park(now, *park, &mut effects),
             Input::Release { request_id } => {
-                Answer::Closed(self.release(now, &request_id, &mut effects))
+                LedgerAnswer::Closed(self.release(now, &request_id, &mut effects))
             }
             Input::Await {
                 request_id,
                 session_id,
             } => {
                 if self.is_under_way(&request_id, session_id.as_ref()) {
-                    Answer::UnderWay
+                    LedgerAnswer::UnderWay
                 } else {
-                    Answer::Done
+                    LedgerAnswer::Done
                 }
             }
             Input::Sweep => self.sweep(now, &mut effects),
-            Input::Resolve(resolve) => Answer::Closed(self.resolve(now, *resolve, &mut effects)),
+            Input::Resolve(resolve) => {
+                LedgerAnswer::Closed(self.resolve(now, *resolve, &mut effects))
+            }
             Input::Configure(config) => self.configure(now, config, &mut effects),
             Input::Suspend => {
                 if !std::mem::replace(&mut self.config.suspended, true) {
                     self.changed.push(RowKey::Config);
                 }
-                Answer::Done
+                LedgerAnswer::Done
             }
             Input::Revoke { key_id } => {
                 if self.keys.revoke(key_id.clone()) {
                     self.changed.push(RowKey::Key(key_id));
                 }
-                Answer::Done
+                LedgerAnswer::Done
             }
             Input::ReviseKey { key_id, version } => {
                 if self.keys.revise(key_id.clone(), version) {
                     self.changed.push(RowKey::Key(key_id));
                 }
-                Answer::Done
+                LedgerAnswer::Done
             }
             Input::Forget { session_id } => {
                 self.forget(session_id);
-                Answer::Done
+                LedgerAnswer::Done
             }
             Input::AckReceipts(keys) => self.ack_receipts(&keys),
             Input::AckTurn { request_id, stored } => {

@@ -38,20 +38,21 @@ mod reservations;
 mod revocations;
 mod rows;
 mod uses;
-mod waking;
+mod wait_queue;
 
 pub use crate::money::Provenance;
 pub use buckets::EndpointClass;
 pub use config::LedgerConfig;
 pub use headers::{RateHeaders, Window};
 pub use input::{
-    Admit, Caller, Extend, Input, Park, Pass, ReceiptKey, Resolution, Resolve, SessionState,
-    Settle, Spent, Ticket,
+    Admit, CallerVersions, Extend, Input, Park, Pass, ReceiptKey, Resolution, Resolve,
+    SessionState, Settle, Spent, Ticket,
 };
 pub use machine::{Machine, Statement};
 pub use outbox::{ParkedTurn, Receipt};
 pub use output::{
-    Answer, Closing, Denial, DenialReason, Event, Grant, Output, Overdue, QuotaUse, Stale, Woken,
+    Closing, Denial, DenialReason, Event, Grant, LedgerAnswer, Output, Overdue, QuotaUse, Stale,
+    Woken,
 };
 pub use period::Period;
 pub use price::Price;

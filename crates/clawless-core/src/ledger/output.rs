@@ -15,7 +15,7 @@ use crate::time::{Millis, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// The answer to whoever asked.
-    pub answer: Answer,
+    pub answer: LedgerAnswer,
     /// What the `x-ratelimit-*` headers of its response say.
     pub headers: RateHeaders,
     /// What an operator wants to know.
@@ -29,7 +29,7 @@ pub struct Output {
 /// The answer to an input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum LedgerAnswer {
     /// To pass: yes.
     Passed,
     /// To admit: yes.
@@ -235,7 +235,7 @@ pub struct Woken {
     /// The request that waited.
     pub request_id: RequestId,
     /// `Granted`, `Denied` or `Stale`.
-    pub answer: Answer,
+    pub answer: LedgerAnswer,
     /// What the headers of its response say.
     pub headers: RateHeaders,
 }

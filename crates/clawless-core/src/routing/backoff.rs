@@ -10,7 +10,7 @@ const CEILING: Millis = Millis::from_secs(4);
 
 /// The longest wait that a provider may ask for and get. Whoever asks for more is better answered
 /// by telling the client how long to wait.
-pub const LONGEST_RETRY_AFTER: Millis = Millis::from_secs(3);
+pub const MAX_RETRY_AFTER: Millis = Millis::from_secs(3);
 
 /// The wait before retry number `retry` (from 0), with full jitter: any span from zero to the
 /// bound is as likely as any other, so that clients that failed together do not return together.
@@ -28,7 +28,7 @@ pub fn before_retry(
     let jitter = (bound * u64::from(random)) >> 32;
     let asked = retry_after.unwrap_or_default();
     let wait = Millis::new(jitter.max(asked.get()));
-    (asked <= LONGEST_RETRY_AFTER && wait < left).then_some(wait)
+    (asked <= MAX_RETRY_AFTER && wait < left).then_some(wait)
 }
 
 #[cfg(test)]

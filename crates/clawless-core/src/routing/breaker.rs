@@ -15,13 +15,13 @@ const WINDOW: Millis = Millis::from_secs(60);
 const FIRST_REST: Millis = Millis::from_secs(5);
 
 /// The longest that a breaker stays open.
-const LONGEST_REST: Millis = Millis::from_secs(120);
+const MAX_REST: Millis = Millis::from_secs(120);
 
 /// How long a probe may take before another one is let through: whoever sent it may be gone.
 const PROBE_PATIENCE: Millis = Millis::from_secs(60);
 
 /// How many breakers are kept. Beyond that the one that rested longest is forgotten.
-const MOST: usize = 256;
+const MAX_BREAKERS: usize = 256;
 
 /// One breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Breaker {
                     }
                 }
             }
-            Self::HalfOpen { rest, .. } => open(now, rest.plus(rest).min(LONGEST_REST)),
+            Self::HalfOpen { rest, .. } => open(now, rest.plus(rest).min(MAX_REST)),
             // A call that left before the breaker opened tells nothing new.
             still @ Self::Open { .. } => still,
         };
@@ -144,7 +144,7 @@ impl Breakers {
     /// A call of this model failed by the provider's fault.
     pub fn fail(&mut self, provider: &str, model: &str, now: Timestamp) {
         let key = key(provider, model);
-        if self.0.len() >= MOST && !self.0.contains_key(&key) {
+        if self.0.len() >= MAX_BREAKERS && !self.0.contains_key(&key) {
             let oldest = self.0.iter().min_by_key(|(_, breaker)| breaker.age_key());
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 self.0.remove(&oldest);
@@ -244,10 +244,10 @@ mod tests {
                     }
                 }
                 if let Breaker::Open { until, rest } = breaker {
-                    assert!(rest <= LONGEST_REST && until.since(now) <= LONGEST_REST);
+                    assert!(rest <= MAX_REST && until.since(now) <= MAX_REST);
                 }
                 let mut later = breaker;
-                assert!(later.admit(now.plus(LONGEST_REST)), "never stuck");
+                assert!(later.admit(now.plus(MAX_REST)), "never stuck");
             }
         }
     }
@@ -258,7 +258,7 @@ mod tests {
         for number in 0..1000_u64 {
             breakers.fail("p", &number.to_string(), at(number));
         }
-        assert_eq!(breakers.0.len(), MOST);
+        assert_eq!(breakers.0.len(), MAX_BREAKERS);
         for _ in 0..THRESHOLD {
             breakers.fail("p", "m", at(1000));
         }

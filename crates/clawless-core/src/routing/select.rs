@@ -6,7 +6,7 @@ use crate::money::Tokens;
 use crate::tenant::Tier;
 
 /// The most models that one request is tried on.
-const LONGEST_CHAIN: usize = 3;
+const MAX_CHAIN: usize = 3;
 
 /// An estimate of tokens is at most so many times too high, whatever the language.
 pub const ESTIMATE_WITHIN: u64 = 2;
@@ -146,7 +146,7 @@ pub fn select_model<'a>(
         seen.push(name);
         is_new
     });
-    chain.truncate(LONGEST_CHAIN);
+    chain.truncate(MAX_CHAIN);
     Ok(Selection { chain, reason })
 }
 

@@ -23,9 +23,9 @@ use crate::time::Timestamp;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct Head(u64);
+pub struct SessionHead(u64);
 
-impl Head {
+impl SessionHead {
     /// How many heads an era has. The store's statements that empty a session hold it as a number.
     pub const ERA: u64 = 1 << 20;
 
@@ -80,7 +80,7 @@ pub struct Session {
     /// The server tools that are on, by name; the tenant's where it is absent.
     pub tools: Option<Vec<String>>,
     /// Its state.
-    pub head: Head,
+    pub head: SessionHead,
     /// Tokens of the stored history, as far as providers told them.
     pub token_total: Tokens,
     /// When it ends by itself.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clawless_core::ledger::{
     Amounts, Period, Provenance, Receipt, Resolution, SessionState, Spent,
 };
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{RequestId, SessionId, Tokens};
 
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Database {
     /// Where a session stands; every session exists.
     pub fn session(&self, id: &SessionId) -> SessionState {
         self.sessions.get(id).copied().unwrap_or(SessionState {
-            head: Head::EMPTY,
+            head: SessionHead::EMPTY,
             token_total: Tokens::ZERO,
         })
     }
@@ -30,7 +30,7 @@ impl Database {
         &mut self,
         request: &RequestId,
         session: &SessionId,
-        head: Head,
+        head: SessionHead,
         spent: Spent,
     ) -> Option<SessionState> {
         let place = (session.clone(), head.next().seq());

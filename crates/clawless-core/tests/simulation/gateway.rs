@@ -2,10 +2,10 @@
 
 use clawless_core::json::Json;
 use clawless_core::ledger::{
-    Admit, Caller, EndpointClass, Extend, Grant, Input, Park, Price, Provenance, SessionState,
-    Settle, Spent,
+    Admit, CallerVersions, EndpointClass, Extend, Grant, Input, Park, Price, Provenance,
+    SessionState, Settle, Spent,
 };
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, RequestId, Tokens};
 
 use super::database::Database;
@@ -46,7 +46,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn new(request_id: RequestId, caller: Caller, prng: &mut Prng) -> Self {
+    pub fn new(request_id: RequestId, caller: CallerVersions, prng: &mut Prng) -> Self {
         let session = prng.below(12);
         let admit = Admit {
             request_id,
@@ -140,7 +140,7 @@ impl Call {
         let Some(session) = self.admit.session_id.clone() else {
             return Some(self.end(Input::Settle(Box::new(settle))));
         };
-        let head = self.state.map_or(Head::EMPTY, |state| state.head);
+        let head = self.state.map_or(SessionHead::EMPTY, |state| state.head);
         if prng.once_in(15) {
             let state = SessionState {
                 head: head.next(),

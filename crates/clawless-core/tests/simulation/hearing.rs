@@ -1,7 +1,7 @@
 //! The answers that leave the object: told to the book-keeper and to whoever asked.
 
 use clawless_core::RequestId;
-use clawless_core::ledger::{Answer, Closing, Input, Period, Resolve, Settle, Stale};
+use clawless_core::ledger::{Closing, Input, LedgerAnswer, Period, Resolve, Settle, Stale};
 
 use super::disk::Step;
 use super::gateway::Stage;
@@ -22,16 +22,16 @@ impl World {
                 let waits = self.oracle.waiting.contains(&admit.request_id);
                 let new = self.admitted(&admit.request_id, &output.answer, period);
                 self.rate.passed += u64::from(new && !waits);
-                if let Answer::Stale(Stale::Config { .. }) = output.answer {
+                if let LedgerAnswer::Stale(Stale::Config { .. }) = output.answer {
                     let config = self.config;
                     let call = self.call(&admit.request_id);
                     call.admit.caller.config_version = config.version;
                     call.admit.caller.config = Some(Box::new(config));
                 }
             }
-            Input::Pass(_) => self.rate.passed += u64::from(output.answer == Answer::Passed),
+            Input::Pass(_) => self.rate.passed += u64::from(output.answer == LedgerAnswer::Passed),
             Input::Extend(extend) => {
-                if let Answer::Extended { reserved, .. } = output.answer {
+                if let LedgerAnswer::Extended { reserved, .. } = output.answer {
                     self.oracle.extended(&extend.request_id, reserved);
                 }
             }
@@ -45,7 +45,7 @@ impl World {
                 };
             }
             Input::Settle(settle) => {
-                let Answer::Closed(closing) = output.answer else {
+                let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
                 self.oracle.settled(settle, closing);
@@ -57,24 +57,24 @@ impl World {
             Input::Park(park) => {
                 let id = &park.settle.request_id;
                 self.call(id).stage = Stage::Over;
-                if output.answer == Answer::Parked {
+                if output.answer == LedgerAnswer::Parked {
                     let session = self.oracle.open[id].session.clone().expect("a turn");
                     self.oracle.settled(&park.settle, Closing::Booked);
                     self.oracle.parked.insert(id.clone(), session);
                     self.call(id).seen = true;
-                } else if let Answer::Closed(closing) = output.answer {
+                } else if let LedgerAnswer::Closed(closing) = output.answer {
                     self.oracle.settled(&park.settle, closing);
                 }
             }
             Input::Release { request_id } => {
-                let Answer::Closed(closing) = output.answer else {
+                let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
                 self.oracle.released(request_id, closing);
                 self.call(request_id).stage = Stage::Over;
             }
             Input::Sweep => {
-                let Answer::Overdue(overdue) = output.answer else {
+                let LedgerAnswer::Overdue(overdue) = output.answer else {
                     panic!("{:?}", output.answer)
                 };
                 for call in overdue {
@@ -87,7 +87,7 @@ impl World {
                 }
             }
             Input::Resolve(resolve) => {
-                let Answer::Closed(closing) = output.answer else {
+                let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
                 self.oracle.resolved(resolve, closing);
@@ -137,9 +137,9 @@ impl World {
     }
 
     /// An answer to an admission arrived. Gives whether it took a request from the buckets.
-    fn admitted(&mut self, id: &RequestId, answer: &Answer, period: Period) -> bool {
+    fn admitted(&mut self, id: &RequestId, answer: &LedgerAnswer, period: Period) -> bool {
         match answer {
-            Answer::Granted(grant) => {
+            LedgerAnswer::Granted(grant) => {
                 let call = self.calls.get_mut(id).expect("a call that was made");
                 let new = self.oracle.granted(grant, &call.admit, period);
                 if matches!(call.stage, Stage::Asking | Stage::Waiting) {
@@ -159,14 +159,14 @@ impl World {
                 }
                 new
             }
-            Answer::Queued { .. } => {
+            LedgerAnswer::Queued { .. } => {
                 let call = self.call(id);
                 if call.stage == Stage::Asking {
                     call.stage = Stage::Waiting;
                 }
                 self.oracle.waiting.insert(id.clone())
             }
-            Answer::Denied(_) => {
+            LedgerAnswer::Denied(_) => {
                 self.oracle.waiting.remove(id);
                 let call = self.call(id);
                 if matches!(call.stage, Stage::Asking | Stage::Waiting) {

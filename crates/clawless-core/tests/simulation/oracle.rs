@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clawless_core::ledger::{
-    Admit, Amounts, Answer, Closing, DenialReason, Grant, Input, LedgerConfig, Machine, Period,
-    Resolution, Resolve, Settle, Spent,
+    Admit, Amounts, Closing, DenialReason, Grant, Input, LedgerAnswer, LedgerConfig, Machine,
+    Period, Resolution, Resolve, Settle, Spent,
 };
 use clawless_core::{KeyId, RequestId, SessionId, Tokens};
 
@@ -235,8 +235,8 @@ impl Oracle {
     }
 
     /// What an answer to somebody says of the tenant as a whole.
-    pub fn denied(&mut self, input: &Input, answer: &Answer) {
-        if let Answer::Denied(denial) = answer {
+    pub fn denied(&mut self, input: &Input, answer: &LedgerAnswer) {
+        if let LedgerAnswer::Denied(denial) = answer {
             *self.denials.entry(denial.reason).or_default() += 1;
             match denial.reason {
                 DenialReason::Suspended => assert!(self.suspended),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clawless_core::ledger::{Caller, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey};
+use clawless_core::ledger::{CallerVersions, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey};
 use clawless_core::limits::{Limits, Quotas};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{KeyId, MicroDollars, RequestId, SessionId, Timestamp, Tokens};
@@ -189,10 +189,10 @@ impl World {
         Ulid::from_parts(self.time, u128::from(self.made))
     }
 
-    fn caller(&mut self) -> Caller {
+    fn caller(&mut self) -> CallerVersions {
         let key = self.prng.index(self.keys.len());
         let stale = u64::from(self.prng.once_in(50));
-        Caller {
+        CallerVersions {
             key_id: self.keys[key].clone(),
             key_version: 1,
             config_version: self.config.version - stale.min(self.config.version),

@@ -40,14 +40,20 @@ fn an_old_copy_of_a_key_or_a_tenant_is_stale() {
     });
     let mut request = ledger.request();
     let answer = ledger.admit(request.clone()).answer;
-    assert_eq!(answer, Answer::Stale(Stale::Key { known: 3 }));
+    assert_eq!(answer, LedgerAnswer::Stale(Stale::Key { known: 3 }));
     request.caller.key_version = 3;
     request.caller.config_version = 0;
     let answer = ledger.admit(request.clone()).answer;
-    assert_eq!(answer, Answer::Stale(Stale::Config { known: Some(1) }));
+    assert_eq!(
+        answer,
+        LedgerAnswer::Stale(Stale::Config { known: Some(1) })
+    );
     request.caller.config_version = 2;
     let answer = ledger.admit(request.clone()).answer;
-    assert_eq!(answer, Answer::Stale(Stale::Config { known: Some(1) }));
+    assert_eq!(
+        answer,
+        LedgerAnswer::Stale(Stale::Config { known: Some(1) })
+    );
     request.caller.config = Some(Box::new(config(2, tokens(100))));
     ledger.granted(request);
 }
@@ -61,7 +67,7 @@ fn a_ledger_that_was_never_configured_lets_nothing_pass_but_learns_from_the_call
     };
     let mut request = ledger.request();
     let answer = ledger.admit(request.clone()).answer;
-    assert_eq!(answer, Answer::Stale(Stale::Config { known: None }));
+    assert_eq!(answer, LedgerAnswer::Stale(Stale::Config { known: None }));
     request.caller.config = Some(Box::new(config(1, tokens(100))));
     ledger.granted(request);
 }
@@ -111,8 +117,8 @@ fn a_request_that_costs_nothing_writes_nothing() {
         caller: caller(),
         class: EndpointClass::Read,
     });
-    assert_eq!(ledger.tell(pass.clone()).answer, Answer::Passed);
-    assert_eq!(ledger.tell(pass.clone()).answer, Answer::Passed);
+    assert_eq!(ledger.tell(pass.clone()).answer, LedgerAnswer::Passed);
+    assert_eq!(ledger.tell(pass.clone()).answer, LedgerAnswer::Passed);
     let output = ledger.tell(pass);
     let denial = denial(output.answer);
     assert_eq!(denial.reason, DenialReason::RateLimited);

@@ -10,10 +10,10 @@ fn fault_24_a_second_turn_waits_for_the_first_and_begins_where_it_ended() {
     let first = ledger.granted(first);
     let queued = ledger.admit(second.clone());
     let until = Timestamp::from_millis(NOW + 10_000);
-    assert_eq!(queued.answer, Answer::Queued { until });
+    assert_eq!(queued.answer, LedgerAnswer::Queued { until });
     assert_eq!(
         ledger.admit(second.clone()).answer,
-        Answer::Queued { until }
+        LedgerAnswer::Queued { until }
     );
     let output = ledger.settle_turn(&first, spent(10, 20), Some(state(1, 30)));
     let [woken] = &output.woken[..] else {
@@ -119,7 +119,7 @@ fn park(ledger: &mut Ledger) -> RequestId {
     let settle = settlement(&grant, spent(10, 20), Some(state(1, 30)));
     let turn = Json::parse(r#"{"messages":[]}"#.to_owned()).expect("valid");
     let parked = ledger.tell(Input::Park(Box::new(Park { settle, turn })));
-    assert_eq!(parked.answer, Answer::Parked);
+    assert_eq!(parked.answer, LedgerAnswer::Parked);
     grant.request_id
 }
 
@@ -134,7 +134,10 @@ fn fault_15_a_session_waits_until_its_parked_turn_is_stored() {
         assert_eq!(ledger.machine.parked_turns().count(), 1);
         assert_eq!(ledger.used(), 30);
         let next = ledger.turn();
-        assert!(matches!(ledger.admit(next).answer, Answer::Queued { .. }));
+        assert!(matches!(
+            ledger.admit(next).answer,
+            LedgerAnswer::Queued { .. }
+        ));
         let output = ledger.tell(Input::AckTurn {
             request_id,
             stored: true,
@@ -199,7 +202,7 @@ fn what_a_turn_read_before_a_change_and_tells_after_it_is_not_believed() {
         price: None,
         session: Some(state(1, 30)),
     }));
-    assert!(matches!(learnt.answer, Answer::Extended { .. }));
+    assert!(matches!(learnt.answer, LedgerAnswer::Extended { .. }));
     ledger.tell(Input::Release {
         request_id: grant.request_id,
     });

@@ -1,11 +1,12 @@
 //! One tenant, its ledger and short ways to ask it.
 
 use clawless_core::ledger::{
-    Admit, Answer, Caller, Closing, Denial, DenialReason, EndpointClass, Grant, Input,
-    LedgerConfig, Machine, Output, Price, Provenance, SessionState, Settle, Spent, Write,
+    Admit, CallerVersions, Closing, Denial, DenialReason, EndpointClass, Grant, Input,
+    LedgerAnswer, LedgerConfig, Machine, Output, Price, Provenance, SessionState, Settle, Spent,
+    Write,
 };
 use clawless_core::limits::{Limits, Quotas};
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{MicroDollars, RequestId, SessionId, Timestamp, Tokens};
 
@@ -41,8 +42,8 @@ fn tokens(limit: u64) -> Quotas {
     }
 }
 
-fn caller() -> Caller {
-    Caller {
+fn caller() -> CallerVersions {
+    CallerVersions {
         key_id: "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"),
         key_version: 1,
         config_version: 1,
@@ -56,7 +57,7 @@ fn session() -> SessionId {
 
 fn state(head: u64, token_total: u64) -> SessionState {
     SessionState {
-        head: Head::new(head),
+        head: SessionHead::new(head),
         token_total: Tokens::new(token_total),
     }
 }
@@ -159,29 +160,29 @@ fn settlement(grant: &Grant, spent: Spent, session: Option<SessionState>) -> Set
     }
 }
 
-fn grant(answer: Answer) -> Grant {
+fn grant(answer: LedgerAnswer) -> Grant {
     match answer {
-        Answer::Granted(grant) => grant,
+        LedgerAnswer::Granted(grant) => grant,
         other => panic!("not granted: {other:?}"),
     }
 }
 
-fn denial(answer: Answer) -> Denial {
+fn denial(answer: LedgerAnswer) -> Denial {
     match answer {
-        Answer::Denied(denial) => denial,
+        LedgerAnswer::Denied(denial) => denial,
         other => panic!("not denied: {other:?}"),
     }
 }
 
 fn overdue(output: &Output) -> Vec<RequestId> {
     match &output.answer {
-        Answer::Overdue(calls) => calls.iter().map(|call| call.request_id.clone()).collect(),
+        LedgerAnswer::Overdue(calls) => calls.iter().map(|call| call.request_id.clone()).collect(),
         other => panic!("not a sweep's answer: {other:?}"),
     }
 }
 
-const BOOKED: Answer = Answer::Closed(Closing::Booked);
-const NOT_OPEN: Answer = Answer::Closed(Closing::NotOpen);
+const BOOKED: LedgerAnswer = LedgerAnswer::Closed(Closing::Booked);
+const NOT_OPEN: LedgerAnswer = LedgerAnswer::Closed(Closing::NotOpen);
 
 #[test]
 fn every_reason_of_a_denial_has_its_error() {

@@ -56,7 +56,7 @@ fn attack_44_of_a_thousand_at_once_on_the_last_unit_exactly_one_passes() {
                 ..ledger.request()
             };
             match ledger.admit(request).answer {
-                Answer::Granted(_) => passed += 1,
+                LedgerAnswer::Granted(_) => passed += 1,
                 other => assert_eq!(denial(other).reason, DenialReason::QuotaUsedUp),
             }
         }
@@ -188,7 +188,7 @@ fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
     };
     for _ in 0..2 {
         let answer = ledger.tell(extend(150)).answer;
-        let Answer::Extended {
+        let LedgerAnswer::Extended {
             reserved,
             max_tokens_out,
         } = answer
@@ -226,7 +226,7 @@ fn a_call_that_turns_out_dearer_is_reserved_anew() {
         })
     };
     let mut extended = |price| match ledger.tell(at(price)).answer {
-        Answer::Extended {
+        LedgerAnswer::Extended {
             reserved,
             max_tokens_out,
         } => (reserved.micro_dollars.get(), max_tokens_out.get()),

@@ -149,7 +149,7 @@ fn an_end_that_comes_after_the_sweep_puts_the_receipt_right_once() {
         }
         ledger.restart();
         let late = ledger.settle(&grant, spent(10, 55)).answer;
-        assert_eq!(late, Answer::Closed(Closing::Corrected));
+        assert_eq!(late, LedgerAnswer::Closed(Closing::Corrected));
         assert_eq!(ledger.settle(&grant, spent(10, 55)).answer, NOT_OPEN);
         assert_eq!(ledger.used(), 65);
         ledger.restart();

@@ -10,7 +10,7 @@ use super::messages::{self, Block, CacheControl, Conversation, WireMessage, unsu
 use super::thinking::{self, Thinking};
 use super::tools::{self, WireChoice, WireTool};
 use crate::error::LlmError;
-use crate::older;
+use crate::legacy_functions;
 use crate::protocol::Mode;
 
 /// The longest answer where neither the client nor the table of models says one.
@@ -80,7 +80,7 @@ pub(super) fn body(
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
     refuse(request)?;
-    let request = &*older::in_tools(request)?;
+    let request = &*legacy_functions::in_tools(request)?;
     let options = &request.options;
     let (mut tools, tool_choice) = tools::convert(options, may_be_strict(model))?;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
+use crate::legacy_functions;
 use crate::members::Members;
-use crate::older;
 use crate::openai;
 use crate::protocol::Mode;
 
@@ -63,7 +63,7 @@ pub(super) fn inputs(
     if takes_openai(model) {
         return openai_form(request, model, mode);
     }
-    let request = &*older::in_tools(request)?;
+    let request = &*legacy_functions::in_tools(request)?;
     let options = &request.options;
     refuse(options)?;
     let (tools, tool_choice) = tools(options)?;

@@ -16,7 +16,7 @@ const DEFAULT_TEMPERATURE: f32 = 0.25;
 const DEFAULT_TOP_P: f32 = 0.9;
 const DEFAULT_REPEAT_PENALTY: f32 = 1.1;
 /// `OpenAI`'s own limit on `stop`.
-const MOST_STOPS: usize = 4;
+const MAX_STOPS: usize = 4;
 
 /// A checked request.
 #[derive(Debug)]
@@ -126,10 +126,10 @@ fn stop(fields: &Fields<'_>) -> Result<Vec<String>, ApiError> {
             .collect::<Result<_, _>>()?,
         Some(other) => return Err(wrong_type("stop", "a string or an array", other)),
     };
-    if stops.len() > MOST_STOPS {
+    if stops.len() > MAX_STOPS {
         return Err(ApiError::invalid(
             "stop",
-            format!("Invalid 'stop': expected at most {MOST_STOPS} strings."),
+            format!("Invalid 'stop': expected at most {MAX_STOPS} strings."),
         ));
     }
     Ok(stops)

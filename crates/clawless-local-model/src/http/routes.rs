@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most bytes of a body: many times the longest prompt that fits.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the handlers share.
@@ -158,9 +158,9 @@ async fn name_the_request(request: Request, next: Next) -> Response {
 }
 
 async fn read_json(body: Body) -> Result<Value, ApiError> {
-    let bytes = axum::body::to_bytes(body, MOST_BYTES)
+    let bytes = axum::body::to_bytes(body, MAX_BYTES)
         .await
-        .map_err(|_| ApiError::too_large(MOST_BYTES))?;
+        .map_err(|_| ApiError::too_large(MAX_BYTES))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::unreadable(format!(
             "We could not parse the JSON body of your request: {error}."

@@ -3,12 +3,12 @@
 mod page;
 mod removal;
 
-pub use page::{ListedMessage, Order, Page, Place, Range, page, place};
+pub use page::{ListedMessage, SortOrder, Page, MessagePosition, Range, page, place};
 pub use removal::remove;
 
 use clawless_core::chat::{Message, Role};
 use clawless_core::json::Json;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{MessageId, SessionId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -215,7 +215,7 @@ pub async fn history(
     sql: &impl Sql,
     tenant: &TenantId,
     session: &SessionId,
-    head: Head,
+    head: SessionHead,
     budget: HistoryBudget,
 ) -> Result<History, SqlError> {
     let query = HISTORY.with([
@@ -248,7 +248,7 @@ pub async fn of_turn(
     sql: &impl Sql,
     tenant: &TenantId,
     session: &SessionId,
-    turn: Head,
+    turn: SessionHead,
 ) -> Result<Vec<StoredMessage>, SqlError> {
     #[derive(Deserialize)]
     struct Row {

@@ -12,7 +12,7 @@ const PAGE_BYTES: u64 = 4 << 20;
 
 /// Where a message stands in its session. Places sort as what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct Place {
+pub struct MessagePosition {
     /// The number of its turn.
     pub seq: u64,
     /// Its position in the turn.
@@ -23,14 +23,14 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
     /// What was said later than this.
-    pub after: Option<Place>,
+    pub after: Option<MessagePosition>,
     /// What was said earlier than this.
-    pub before: Option<Place>,
+    pub before: Option<MessagePosition>,
 }
 
 /// The order of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum SortOrder {
     /// Earliest first.
     Forward,
     /// Latest first.
@@ -43,7 +43,7 @@ pub struct ListedMessage {
     /// Its id.
     pub id: MessageId,
     /// Where it stands.
-    pub place: Place,
+    pub place: MessagePosition,
     /// The message.
     pub message: Message,
     /// The request that its turn answered.
@@ -85,7 +85,7 @@ impl TryFrom<Row> for ListedMessage {
     fn try_from(row: Row) -> Result<Self, SqlError> {
         Ok(Self {
             id: row.id,
-            place: Place {
+            place: MessagePosition {
                 seq: row.seq,
                 position: row.position,
             },
@@ -105,16 +105,16 @@ pub async fn page(
     tenant: &TenantId,
     session: &SessionId,
     range: Range,
-    order: Order,
+    order: SortOrder,
     limit: u32,
 ) -> Result<Page, SqlError> {
     let statement = match order {
-        Order::Forward => PAGE_FORWARD,
-        Order::Backward => PAGE_BACKWARD,
+        SortOrder::Forward => PAGE_FORWARD,
+        SortOrder::Backward => PAGE_BACKWARD,
     };
-    let (first, last) = (Place::FIRST, SafeInteger::MAX.get().unsigned_abs());
+    let (first, last) = (MessagePosition::FIRST, SafeInteger::MAX.get().unsigned_abs());
     let after = range.after.unwrap_or(first);
-    let before = range.before.unwrap_or(Place { seq: last, ..first });
+    let before = range.before.unwrap_or(MessagePosition { seq: last, ..first });
     let query = statement.with([
         tenant.into(),
         session.into(),
@@ -130,7 +130,7 @@ pub async fn page(
     let found = rows.first().map_or(0, |row| row.found);
     // They are few, and the database would sort them in a table of its own.
     rows.sort_by_key(|row| (row.seq, row.position));
-    if order == Order::Backward {
+    if order == SortOrder::Backward {
         rows.reverse();
     }
     rows.truncate(limit as usize);
@@ -143,7 +143,7 @@ pub async fn page(
     })
 }
 
-impl Place {
+impl MessagePosition {
     /// Before everything: turns are numbered from 1.
     const FIRST: Self = Self { seq: 0, position: 0 };
 }
@@ -154,7 +154,7 @@ pub async fn place(
     tenant: &TenantId,
     session: &SessionId,
     id: &MessageId,
-) -> Result<Option<Place>, SqlError> {
+) -> Result<Option<MessagePosition>, SqlError> {
     let query = PLACE.with([tenant.into(), session.into(), id.into()]);
-    Ok(sql.query::<Place>(query).await?.into_iter().next())
+    Ok(sql.query::<MessagePosition>(query).await?.into_iter().next())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clawless_core::keys::KeyDigest;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{SessionId, TenantId};
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ impl KvKey {
 
     /// The history of a session up to a turn. What stands under it never changes: whatever changes
     /// a session's history also moves its head.
-    pub fn history(tenant: &TenantId, session: &SessionId, head: Head) -> Self {
+    pub fn history(tenant: &TenantId, session: &SessionId, head: SessionHead) -> Self {
         Self::of_tenant(
             tenant,
             "history",
@@ -45,11 +45,11 @@ impl KvKey {
     /// The parts behind one another, each as `length:text`. A part that is too long is replaced by
     /// its digest, marked so that it differs from a part that reads like a digest.
     fn join(space: &str, parts: &[&str]) -> Self {
-        const LONGEST_PART: usize = 128;
+        const MAX_PART: usize = 128;
         let mut key = space.to_owned();
         for part in parts {
             // Writing to a string cannot fail.
-            let _ = if part.len() <= LONGEST_PART {
+            let _ = if part.len() <= MAX_PART {
                 write!(key, "/{}:{part}", part.len())
             } else {
                 write!(key, "/#{:x}", Sha256::digest(part.as_bytes()))
@@ -94,7 +94,11 @@ mod tests {
     fn attack_20_sessions_whose_names_end_in_a_number_do_not_meet() {
         let tenant: TenantId = TENANT.parse().expect("id");
         let key = |session: &str, head| {
-            KvKey::history(&tenant, &session.parse().expect("name"), Head::new(head))
+            KvKey::history(
+                &tenant,
+                &session.parse().expect("name"),
+                SessionHead::new(head),
+            )
         };
         assert_ne!(key("a", 11), key("a1", 1));
         assert_ne!(key("a:1", 1), key("a", 1));
@@ -107,8 +111,8 @@ mod tests {
         let other: TenantId = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAW".parse().expect("id");
         let session: SessionId = "the-same".parse().expect("name");
         assert_ne!(
-            KvKey::history(&one, &session, Head::EMPTY),
-            KvKey::history(&other, &session, Head::EMPTY)
+            KvKey::history(&one, &session, SessionHead::EMPTY),
+            KvKey::history(&other, &session, SessionHead::EMPTY)
         );
         assert!(KvKey::tenant(&one).as_str().contains(TENANT));
     }
@@ -117,7 +121,7 @@ mod tests {
     fn the_longest_key_fits() {
         let tenant: TenantId = TENANT.parse().expect("id");
         let session: SessionId = "s".repeat(SessionId::MAX_BYTES).parse().expect("name");
-        let key = KvKey::history(&tenant, &session, Head::new(u64::MAX));
+        let key = KvKey::history(&tenant, &session, SessionHead::new(u64::MAX));
         assert!(key.as_str().len() <= KvKey::MAX_BYTES);
     }
 }

@@ -5,7 +5,7 @@ use clawless_core::ids::{
     ToolExecutionId,
 };
 use clawless_core::keys::KeyDigest;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Millis, Timestamp, Tokens};
 
 /// A parameter of a statement.
@@ -84,8 +84,8 @@ impl From<Timestamp> for Value {
     }
 }
 
-impl From<Head> for Value {
-    fn from(head: Head) -> Self {
+impl From<SessionHead> for Value {
+    fn from(head: SessionHead) -> Self {
         head.seq().into()
     }
 }

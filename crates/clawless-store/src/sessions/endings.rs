@@ -4,7 +4,7 @@ use clawless_core::{SessionId, TenantId, Timestamp};
 
 use super::found::find;
 use super::{
-    BURY, BURY_EXPIRED, DELETE_EXPIRED_TOOL_EXECUTIONS, DELETE_EXPIRED_TURNS,
+    SOFT_DELETE, SOFT_DELETE_EXPIRED, DELETE_EXPIRED_TOOL_EXECUTIONS, DELETE_EXPIRED_TURNS,
     DELETE_TOOL_EXECUTIONS, DELETE_TURNS, EMPTY, PURGE_ACROSS_TENANTS,
 };
 use crate::ports::{Sql, SqlError};
@@ -29,7 +29,7 @@ pub async fn delete(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<bool, SqlError> {
-    empty(sql, tenant, id, now, BURY).await
+    empty(sql, tenant, id, now, SOFT_DELETE).await
 }
 
 /// Takes away all that a session holds, and does to its row what `last` says; `false` where there
@@ -60,7 +60,7 @@ pub(super) async fn bury_expired(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<(), SqlError> {
-    let of = [DELETE_EXPIRED_TURNS, DELETE_EXPIRED_TOOL_EXECUTIONS, BURY_EXPIRED];
+    let of = [DELETE_EXPIRED_TURNS, DELETE_EXPIRED_TOOL_EXECUTIONS, SOFT_DELETE_EXPIRED];
     let batch = of.map(|statement| statement.with([tenant.into(), id.into(), now.into()]));
     sql.batch(batch.into()).await
 }

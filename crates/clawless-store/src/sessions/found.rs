@@ -1,7 +1,7 @@
 //! Sessions as they stand in the database.
 
 use clawless_core::chat::ReasoningEffort;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Session, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
@@ -12,13 +12,13 @@ use crate::row;
 
 /// What is under a session's name.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Place {
+pub enum SessionLookup {
     /// A session.
-    Taken(Box<Session>),
+    Found(Box<Session>),
     /// None: never made, deleted or expired. The first turn of a new one expects this head.
     Free {
-        /// The head that the name has: [`Head::EMPTY`], or that of a session that was.
-        head: Head,
+        /// The head that the name has: [`SessionHead::EMPTY`], or that of a session that was.
+        head: SessionHead,
     },
 }
 
@@ -33,7 +33,7 @@ pub(super) struct SessionRow {
     model: Option<String>,
     thinking_level: Option<ReasoningEffort>,
     tools: Option<String>,
-    head: Head,
+    head: SessionHead,
     token_total: Tokens,
     expires_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
@@ -71,9 +71,9 @@ pub async fn look_up(
     tenant: &TenantId,
     id: &SessionId,
     now: Timestamp,
-) -> Result<Place, SqlError> {
+) -> Result<SessionLookup, SqlError> {
     match read(sql, tenant, id).await? {
-        Place::Taken(session) if session.is_expired(now) => {
+        SessionLookup::Found(session) if session.is_expired(now) => {
             bury_expired(sql, tenant, id, now).await?;
             // Whatever is there now: another request may have been quicker, and gone on.
             read(sql, tenant, id).await
@@ -90,8 +90,8 @@ pub async fn find(
     now: Timestamp,
 ) -> Result<Option<Session>, SqlError> {
     Ok(match look_up(sql, tenant, id, now).await? {
-        Place::Taken(session) => Some(*session),
-        Place::Free { .. } => None,
+        SessionLookup::Found(session) => Some(*session),
+        SessionLookup::Free { .. } => None,
     })
 }
 
@@ -102,19 +102,19 @@ pub(crate) async fn find_even_expired(
     id: &SessionId,
 ) -> Result<Option<Session>, SqlError> {
     Ok(match read(sql, tenant, id).await? {
-        Place::Taken(session) => Some(*session),
-        Place::Free { .. } => None,
+        SessionLookup::Found(session) => Some(*session),
+        SessionLookup::Free { .. } => None,
     })
 }
 
-async fn read(sql: &impl Sql, tenant: &TenantId, id: &SessionId) -> Result<Place, SqlError> {
+async fn read(sql: &impl Sql, tenant: &TenantId, id: &SessionId) -> Result<SessionLookup, SqlError> {
     let rows: Vec<SessionRow> = sql.query(FIND.with([tenant.into(), id.into()])).await?;
     match rows.into_iter().next() {
         Some(row) if row.deleted_at.is_none() => {
             let session = Session::try_from(row)?;
-            Ok(Place::Taken(Box::new(session)))
+            Ok(SessionLookup::Found(Box::new(session)))
         },
-        Some(row) => Ok(Place::Free { head: row.head }),
-        None => Ok(Place::Free { head: Head::EMPTY }),
+        Some(row) => Ok(SessionLookup::Free { head: row.head }),
+        None => Ok(SessionLookup::Free { head: SessionHead::EMPTY }),
     }
 }

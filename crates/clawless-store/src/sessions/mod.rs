@@ -8,7 +8,7 @@ mod list;
 pub use changes::{create, update};
 pub use clawless_core::session::{Change, NewSession};
 pub use endings::{delete, purge_across_tenants, reset};
-pub use found::{Place, find, look_up};
+pub use found::{SessionLookup, find, look_up};
 pub use list::{Filter, ListStart, page};
 
 pub(crate) use found::find_even_expired;
@@ -76,7 +76,7 @@ statements! {
           head = (head / 1048576 + 1) * 1048576, token_total = 0, updated_at = max(updated_at, ?3)
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
     /// What remains is the name and its head.
-    BURY = "
+    SOFT_DELETE = "
         UPDATE sessions SET
           head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
           system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
@@ -89,7 +89,7 @@ statements! {
     DELETE_EXPIRED_TOOL_EXECUTIONS = "
         DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2 AND EXISTS (
           SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3)";
-    BURY_EXPIRED = "
+    SOFT_DELETE_EXPIRED = "
         UPDATE sessions SET
           head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
           system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,

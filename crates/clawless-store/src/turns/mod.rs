@@ -7,7 +7,7 @@ mod transaction;
 pub use new_turn::{MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus};
 pub use stored::{StoredTurn, find_by_request};
 
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::TenantId;
 
 use crate::ports::{Sql, SqlError, SqlErrorKind};
@@ -63,7 +63,7 @@ statements! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     /// The session's head under this turn.
-    pub head: Head,
+    pub head: SessionHead,
     /// Whether an earlier try had stored it already.
     pub repeated: bool,
 }

@@ -2,7 +2,7 @@
 
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::json::Json;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{
     ErrorCode, KeyId, MessageId, MicroDollars, Provenance, RequestId, SendId, SessionId, Timestamp,
     Tokens, ToolExecution,
@@ -41,7 +41,7 @@ pub struct NewTurn {
     /// turn; one with a generated id must be there.
     pub session: SessionId,
     /// The head under which the history was read.
-    pub expected: Head,
+    pub expected: SessionHead,
     /// The request that made it.
     pub request: RequestId,
     /// The key that asked for it.

@@ -1,7 +1,7 @@
 //! A turn as it stands in the database.
 
 use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ pub struct StoredTurn {
     /// The session that it belongs to.
     pub session: SessionId,
     /// The session's head under this turn: its number.
-    pub head: Head,
+    pub head: SessionHead,
     /// Why it broke off, if it did: a code of the catalogue of errors.
     pub incomplete_reason: Option<String>,
     /// Why the model stopped, where it did.
@@ -36,7 +36,7 @@ pub struct StoredTurn {
 #[derive(Deserialize)]
 struct TurnRow {
     session_id: SessionId,
-    seq: Head,
+    seq: SessionHead,
     incomplete_reason: Option<String>,
     finish_reason: Option<FinishReason>,
     model: String,

@@ -2,7 +2,7 @@
 
 use clawless_core::TenantId;
 use clawless_core::chat::FinishReason;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 
 use super::{
     CREATE_SESSION, CommitError, INSERT_MESSAGE, INSERT_MESSAGES, INSERT_TURN, MAX_MESSAGE_BYTES,
@@ -71,7 +71,7 @@ fn stored_bytes(turn: &NewTurn) -> Result<u64, CommitError> {
 fn message_rows(
     tenant: &TenantId,
     turn: &NewTurn,
-    head: Head,
+    head: SessionHead,
     messages: &[(u32, &NewMessage)],
 ) -> Vec<Value> {
     let mut params = vec![tenant.into(), (&turn.session).into(), head.into()];
@@ -86,7 +86,7 @@ fn message_rows(
     params
 }
 
-fn turn_row(tenant: &TenantId, turn: &NewTurn, head: Head, stored_bytes: u64) -> Statement {
+fn turn_row(tenant: &TenantId, turn: &NewTurn, head: SessionHead, stored_bytes: u64) -> Statement {
     let (status, reason) = match turn.status {
         TurnStatus::Complete => ("complete", None),
         TurnStatus::Incomplete(code) => ("incomplete", Some(code.as_str())),

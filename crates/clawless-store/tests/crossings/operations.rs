@@ -3,7 +3,7 @@
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::{Amounts, Period, Receipt};
-use clawless_core::session::{Change, Head, NewSession};
+use clawless_core::session::{Change, NewSession, SessionHead};
 use clawless_core::tool::{CallForm, ToolCall, ToolExecution, ToolOutcome};
 use clawless_core::{
     ApiKey, AuditId, KeyKind, MicroDollars, Millis, Provenance, RequestId, Scopes, SessionId,
@@ -11,9 +11,9 @@ use clawless_core::{
 };
 use clawless_store::audit::{self, AuditEntry};
 use clawless_store::idempotency::{self, Bid, Kept};
-use clawless_store::messages::{self, HistoryBudget, Order, Range};
+use clawless_store::messages::{self, HistoryBudget, Range, SortOrder};
 use clawless_store::sends::{self, NewSend};
-use clawless_store::sessions::{self, Filter, Place};
+use clawless_store::sessions::{self, Filter, SessionLookup};
 use clawless_store::turns::{self, NewMessage, NewTurn, TurnStatus};
 use clawless_store::{
     api_keys, erasure, health, receipts, records, tenants, tool_executions, usage,
@@ -73,12 +73,12 @@ impl Caller<'_> {
         let place = block_on(sessions::look_up(sql, self.id, session, self.dice.now));
         said.note(&place);
         let head = match place.expect("runs") {
-            Place::Taken(session) => session.head,
-            Place::Free { head } => head,
+            SessionLookup::Found(session) => session.head,
+            SessionLookup::Free { head } => head,
         };
         // Now and then one that comes too late.
         let expected = if self.dice.below(8) == 0 {
-            Head::EMPTY
+            SessionHead::EMPTY
         } else {
             head
         };
@@ -86,7 +86,7 @@ impl Caller<'_> {
         said.note(&block_on(turns::commit(sql, self.id, &turn)));
     }
 
-    fn turn(&self, session: &SessionId, expected: Head) -> NewTurn {
+    fn turn(&self, session: &SessionId, expected: SessionHead) -> NewTurn {
         let dice = self.dice;
         let count = if dice.below(10) == 0 { 9 } else { 2 };
         let message = |at: u64| NewMessage {
@@ -165,7 +165,7 @@ impl Caller<'_> {
                     turns: 5,
                     bytes: 600,
                 };
-                let head = Head::new(1 << 40);
+                let head = SessionHead::new(1 << 40);
                 said.note(&block_on(messages::history(
                     sql, tenant, session, head, budget,
                 )));
@@ -173,16 +173,16 @@ impl Caller<'_> {
             1 => {
                 let range = Range::default();
                 let order = if self.dice.is_heads() {
-                    Order::Forward
+                    SortOrder::Forward
                 } else {
-                    Order::Backward
+                    SortOrder::Backward
                 };
                 said.note(&block_on(messages::page(
                     sql, tenant, session, range, order, 5,
                 )));
             }
             2 => {
-                let turn = Head::new(1 + self.dice.below(6));
+                let turn = SessionHead::new(1 + self.dice.below(6));
                 said.note(&block_on(messages::of_turn(sql, tenant, session, turn)));
             }
             3 => said.note(&block_on(messages::place(sql, tenant, session, id))),
@@ -309,7 +309,7 @@ impl Caller<'_> {
     fn idempotency(&self, said: &mut Digest) {
         let (sql, tenant, now) = (&self.world.database, self.id, self.dice.now);
         let (kept, request) = (self.kept(), self.request());
-        let place = idempotency::Place {
+        let place = idempotency::ClaimKey {
             key: &kept.key,
             route: &kept.route,
             idempotency_key: &kept.idempotency_key,

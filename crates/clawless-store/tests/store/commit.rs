@@ -2,7 +2,7 @@
 
 use clawless_core::chat::{Message, PromptDetails, Role};
 use clawless_core::json::Json;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Clock, ErrorCode, SessionId, Tokens};
 use clawless_store::messages::{history, of_turn};
 use clawless_store::sessions::{self, NewSession};
@@ -18,7 +18,10 @@ fn the_first_turn_of_a_name_makes_its_session() {
     let world = World::new();
     let turn = world.turn("chat", 0, "hello");
     let committed = world.commit(&world.ours, &turn).expect("stored");
-    assert_eq!((committed.head, committed.repeated), (Head::new(1), false));
+    assert_eq!(
+        (committed.head, committed.repeated),
+        (SessionHead::new(1), false)
+    );
     let session = block_on(sessions::find(
         &world.database,
         &world.ours,
@@ -27,7 +30,7 @@ fn the_first_turn_of_a_name_makes_its_session() {
     ))
     .expect("runs")
     .expect("there");
-    assert_eq!(session.head, Head::new(1));
+    assert_eq!(session.head, SessionHead::new(1));
     assert_eq!(session.token_total, Tokens::new(10));
     assert_eq!(world.said(&world.ours, "chat"), ["hello"]);
 }
@@ -81,7 +84,7 @@ fn of_two_turns_on_one_head_the_first_is_stored_and_the_second_is_told() {
     assert!(world.commit(&world.ours, &first).is_ok());
     assert_eq!(world.commit(&world.ours, &second), Err(CommitError::Fenced));
     let again = NewTurn {
-        expected: Head::new(1),
+        expected: SessionHead::new(1),
         ..second
     };
     assert!(world.commit(&world.ours, &again).is_ok());
@@ -98,7 +101,7 @@ fn one_request_is_one_row_however_often_it_is_stored() {
         .expect("stored");
     let before = world.rows();
     let again = world.commit(&world.ours, &turn).expect("stored already");
-    assert_eq!((again.head, again.repeated), (Head::new(1), true));
+    assert_eq!((again.head, again.repeated), (SessionHead::new(1), true));
     assert_eq!(world.rows(), before);
     let session = block_on(sessions::find(
         &world.database,
@@ -128,7 +131,7 @@ fn one_request_cannot_leave_turns_in_two_sessions() {
     assert!(world.said(&world.ours, "other").is_empty());
     let at = find_by_request(&world.database, &world.ours, &turn.request);
     let at = block_on(at).expect("runs").expect("there");
-    assert_eq!((at.session, at.head), (name("chat"), Head::new(1)));
+    assert_eq!((at.session, at.head), (name("chat"), SessionHead::new(1)));
 }
 
 #[test]
@@ -178,7 +181,12 @@ fn a_stored_turn_says_what_it_was_and_shows_its_messages() {
         .map(|new| (&new.id, &new.message))
         .collect();
     assert_eq!(stored, meant);
-    let theirs = of_turn(&world.database, &world.theirs, &turn.session, Head::new(1));
+    let theirs = of_turn(
+        &world.database,
+        &world.theirs,
+        &turn.session,
+        SessionHead::new(1),
+    );
     assert_eq!(block_on(theirs), Ok(Vec::new()));
 }
 
@@ -214,7 +222,13 @@ fn content_comes_back_byte_for_byte() {
         .collect();
     world.commit(&world.ours, &turn).expect("stored");
     let chat = name("chat");
-    let read = history(&world.database, &world.ours, &chat, Head::new(1), ALL);
+    let read = history(
+        &world.database,
+        &world.ours,
+        &chat,
+        SessionHead::new(1),
+        ALL,
+    );
     let messages: Vec<_> = block_on(read).expect("runs").into_messages().collect();
     let back: Vec<_> = messages
         .iter()

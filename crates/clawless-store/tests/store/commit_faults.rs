@@ -1,6 +1,6 @@
 //! Faults 15 to 17: the database breaks before, after or instead of a commit.
 
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_store::turns::{self, CommitError};
 use clawless_store::{Backoff, SqlErrorKind, retry};
 use clawless_testkit::{Fault, InstantTimer, block_on};
@@ -49,7 +49,10 @@ fn fault_16_an_answer_lost_after_the_commit_leaves_exactly_one_row() {
     world.database.plan([Some(Fault::After(Fault::LOST))]);
     let turn = world.turn("chat", 0, "hello");
     let committed = commit_with_retry(&world, &turn, &timer).expect("stored");
-    assert_eq!((committed.head, committed.repeated), (Head::new(1), true));
+    assert_eq!(
+        (committed.head, committed.repeated),
+        (SessionHead::new(1), true)
+    );
     assert_eq!(world.database.count("SELECT count(*) FROM turns"), 1);
     assert_eq!(world.said(&world.ours, "chat"), ["hello"]);
 }

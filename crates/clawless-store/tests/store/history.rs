@@ -1,6 +1,6 @@
 //! A history is what was said, in order, as much of its end as fits.
 
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_store::messages::{History, HistoryBudget, history};
 use clawless_testkit::block_on;
 
@@ -11,7 +11,7 @@ fn read(world: &World, head: u64, budget: HistoryBudget) -> History {
         &world.database,
         &world.ours,
         &name("chat"),
-        Head::new(head),
+        SessionHead::new(head),
         budget,
     ))
     .expect("runs")
@@ -35,7 +35,7 @@ fn it_is_in_the_order_it_was_said() {
 fn under_an_earlier_head_it_is_what_it_was_then() {
     let world = World::new();
     world.converse(&world.ours, "chat", &["one", "two", "three"]);
-    let then = world.texts(&world.ours, "chat", Head::new(2), ALL);
+    let then = world.texts(&world.ours, "chat", SessionHead::new(2), ALL);
     assert_eq!(then.expect("runs"), ["one", "two"]);
     assert_eq!(read(&world, 0, ALL), History::default());
 }

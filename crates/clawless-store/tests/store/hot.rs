@@ -1,7 +1,7 @@
 //! A copy of a session is what the database says of it, under one head, for five minutes.
 
 use clawless_core::ledger::SessionState;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Millis, Tokens};
 use clawless_store::hot::{self, HotSession, MAX_BYTES};
 use clawless_store::messages::{HistoryBudget, history};
@@ -11,7 +11,7 @@ use clawless_testkit::{MemoryKv, block_on};
 use crate::world::{ALL, World, name};
 
 const NOTHING: SessionState = SessionState {
-    head: Head::EMPTY,
+    head: SessionHead::EMPTY,
     token_total: Tokens::ZERO,
 };
 
@@ -29,7 +29,7 @@ fn read(world: &World, budget: HistoryBudget) -> HotSession {
 }
 
 /// The copy under a state, if there is one.
-fn find(world: &World, kv: &impl Kv, head: Head) -> Option<HotSession> {
+fn find(world: &World, kv: &impl Kv, head: SessionHead) -> Option<HotSession> {
     let id = name("chat");
     block_on(hot::find(kv, &world.ours, &id, head)).expect("readable")
 }
@@ -103,7 +103,7 @@ fn what_is_no_copy_of_this_session_under_this_head_is_not_taken_for_one() {
     world.converse(&world.ours, "chat", &["one"]);
     world.converse(&world.ours, "other", &["secret"]);
     let kv = MemoryKv::new(&world.clock);
-    let head = Head::new(1);
+    let head = SessionHead::new(1);
     let good = serde_json::to_string(&read(&world, ALL)).expect("JSON");
     let put = |text: &str| {
         let key = KvKey::history(&world.ours, &name("chat"), head);

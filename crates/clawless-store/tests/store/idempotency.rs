@@ -1,7 +1,7 @@
 //! One idempotency key is one call and one answer, within a tenant, key and route.
 
 use clawless_core::{Clock, KeyId, Millis, RequestId, TenantId};
-use clawless_store::idempotency::{self, Bid, Claim, KEPT_FOR, Kept, MAX_ANSWER_BYTES, Place};
+use clawless_store::idempotency::{self, Bid, Claim, ClaimKey, KEPT_FOR, Kept, MAX_ANSWER_BYTES};
 use clawless_store::turns::{self, NewTurn};
 use clawless_testkit::block_on;
 
@@ -28,8 +28,8 @@ impl Desk {
         RequestId::generate(self.world.clock.now(), &self.world.entropy)
     }
 
-    fn place(&self) -> Place<'_> {
-        Place {
+    fn place(&self) -> ClaimKey<'_> {
+        ClaimKey {
             key: &self.key,
             route: self.route,
             idempotency_key: "order-1",

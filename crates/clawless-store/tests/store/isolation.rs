@@ -1,8 +1,8 @@
 //! Two tenants with the same session names never see, change or block one another.
 
 use clawless_core::Clock;
-use clawless_core::session::Head;
-use clawless_store::sessions::{self, NewSession, Place};
+use clawless_core::session::SessionHead;
+use clawless_store::sessions::{self, NewSession, SessionLookup};
 use clawless_store::turns::{CommitError, find_by_request};
 use clawless_testkit::block_on;
 
@@ -18,7 +18,12 @@ fn the_same_name_is_two_sessions() {
         &name("chat"),
         world.clock.now(),
     ));
-    assert_eq!(place, Ok(Place::Free { head: Head::EMPTY }));
+    assert_eq!(
+        place,
+        Ok(SessionLookup::Free {
+            head: SessionHead::EMPTY
+        })
+    );
     assert!(world.said(&world.theirs, "chat").is_empty());
     world.converse(&world.theirs, "chat", &["theirs"]);
     assert_eq!(world.said(&world.ours, "chat"), ["ours 1", "ours 2"]);

@@ -1,21 +1,21 @@
 //! Messages are paged both ways, and one can be deleted.
 
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{MessageId, Tokens};
-use clawless_store::messages::{self, ListedMessage, Order, Page, Range};
+use clawless_store::messages::{self, ListedMessage, Page, Range, SortOrder};
 use clawless_store::sessions;
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
 use crate::world::{World, name};
 
-fn whole_page(world: &World, range: Range, order: Order, limit: u32) -> Page {
+fn whole_page(world: &World, range: Range, order: SortOrder, limit: u32) -> Page {
     let session = name("chat");
     let page = messages::page(&world.database, &world.ours, &session, range, order, limit);
     block_on(page).expect("runs")
 }
 
-fn page(world: &World, range: Range, order: Order, limit: u32) -> Vec<ListedMessage> {
+fn page(world: &World, range: Range, order: SortOrder, limit: u32) -> Vec<ListedMessage> {
     whole_page(world, range, order, limit).messages
 }
 
@@ -34,13 +34,13 @@ fn pages_of_any_length_give_the_conversation_in_either_direction() {
     let world = World::new();
     world.converse(&world.ours, "chat", &["one", "two", "three"]);
     world.converse(&world.ours, "other", &["not this"]);
-    let all = page(&world, Range::default(), Order::Forward, 100);
+    let all = page(&world, Range::default(), SortOrder::Forward, 100);
     assert_eq!(all.len(), 6);
     assert!(all.is_sorted_by_key(|it| it.place));
     for limit in 1..=7 {
         let (mut forward, mut range) = (Vec::new(), Range::default());
         loop {
-            let next = page(&world, range, Order::Forward, limit);
+            let next = page(&world, range, SortOrder::Forward, limit);
             let Some(last) = next.last() else { break };
             range.after = Some(last.place);
             forward.extend(next);
@@ -48,7 +48,7 @@ fn pages_of_any_length_give_the_conversation_in_either_direction() {
         assert_eq!(forward, all);
         let (mut backward, mut range) = (Vec::new(), Range::default());
         loop {
-            let next = page(&world, range, Order::Backward, limit);
+            let next = page(&world, range, SortOrder::Backward, limit);
             let Some(last) = next.last() else { break };
             range.before = Some(last.place);
             backward.extend(next);
@@ -61,7 +61,7 @@ fn pages_of_any_length_give_the_conversation_in_either_direction() {
         before: Some(all[4].place),
     };
     assert_eq!(
-        ids(&page(&world, between, Order::Forward, 100)),
+        ids(&page(&world, between, SortOrder::Forward, 100)),
         ids(&all[2..4])
     );
 }
@@ -70,7 +70,7 @@ fn pages_of_any_length_give_the_conversation_in_either_direction() {
 fn a_page_tells_whether_there_are_more_messages() {
     let world = World::new();
     world.converse(&world.ours, "chat", &["one", "two"]);
-    for order in [Order::Forward, Order::Backward] {
+    for order in [SortOrder::Forward, SortOrder::Backward] {
         for limit in 1..=5 {
             let page = whole_page(&world, Range::default(), order, limit);
             let fitting = limit.min(4);
@@ -88,7 +88,7 @@ fn pages_of_long_messages_are_shorter_and_say_that_there_are_more() {
     let mut range = Range::default();
     let mut lengths = Vec::new();
     loop {
-        let page = whole_page(&world, range, Order::Forward, 100);
+        let page = whole_page(&world, range, SortOrder::Forward, 100);
         range.after = page.messages.last().map(|last| last.place);
         lengths.push(page.messages.len());
         if !page.has_more {
@@ -96,7 +96,7 @@ fn pages_of_long_messages_are_shorter_and_say_that_there_are_more() {
         }
     }
     assert_eq!(lengths, [2, 2, 2]);
-    let latest = whole_page(&world, Range::default(), Order::Backward, 100);
+    let latest = whole_page(&world, Range::default(), SortOrder::Backward, 100);
     assert_eq!((latest.messages.len(), latest.has_more), (2, true));
 }
 
@@ -104,7 +104,7 @@ fn pages_of_long_messages_are_shorter_and_say_that_there_are_more() {
 fn a_message_is_found_in_its_own_session_only() {
     let world = World::new();
     world.converse(&world.ours, "chat", &["one"]);
-    let message = page(&world, Range::default(), Order::Forward, 1).remove(0);
+    let message = page(&world, Range::default(), SortOrder::Forward, 1).remove(0);
     let place = |tenant, session| {
         block_on(messages::place(
             &world.database,
@@ -123,7 +123,7 @@ fn a_message_is_found_in_its_own_session_only() {
 fn a_deleted_message_is_gone_from_history_and_count_and_a_running_turn_is_fenced() {
     let world = World::new();
     world.converse(&world.ours, "chat", &["one", "two"]);
-    let all = page(&world, Range::default(), Order::Forward, 100);
+    let all = page(&world, Range::default(), SortOrder::Forward, 100);
     let running = world.turn("chat", 2, "late");
     assert!(remove(&world, &all[0].id));
     assert!(!remove(&world, &all[0].id), "there is none any more");
@@ -135,7 +135,7 @@ fn a_deleted_message_is_gone_from_history_and_count_and_a_running_turn_is_fenced
         world.now(),
     ));
     let session = session.expect("runs").expect("there");
-    assert_eq!(session.head, Head::new(3));
+    assert_eq!(session.head, SessionHead::new(3));
     assert!(session.token_total < Tokens::new(20) && session.token_total > Tokens::new(10));
     assert_eq!(
         world.commit(&world.ours, &running),

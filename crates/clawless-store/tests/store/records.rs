@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clawless_store::records::{self, Key, Place, Record};
+use clawless_store::records::{self, Key, Record, RecordPosition};
 use clawless_testkit::block_on;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn read(record: &Record) -> Value {
 
 /// All pages of an export, and how many there were.
 fn export(world: &World) -> (Vec<Value>, u32) {
-    let (mut rows, mut place, mut pages) = (Vec::new(), Place::default(), 0);
+    let (mut rows, mut place, mut pages) = (Vec::new(), RecordPosition::default(), 0);
     loop {
         let page = records::export(&world.database, &world.ours, place);
         let (found, next) = block_on(page).expect("runs");
@@ -129,7 +129,7 @@ fn a_place_that_no_export_has_is_refused() {
         "turns:[",
         "nothing:[]",
     ] {
-        assert!(text.parse::<Place>().is_err(), "{text}");
+        assert!(text.parse::<RecordPosition>().is_err(), "{text}");
     }
     for text in ["", "x", "{}", "[", "[1] "] {
         assert_eq!(text.parse::<Key>().is_err(), text != "[1] ", "{text}");
@@ -141,7 +141,7 @@ fn a_place_that_no_export_has_is_refused() {
         let key: Key = text.parse().expect("an array");
         let list = records::sessions(&world.database, &world.ours, Some(&key), 10);
         assert!(block_on(list).is_ok(), "{text}");
-        let place: Place = format!("messages:{text}").parse().expect("a place");
+        let place: RecordPosition = format!("messages:{text}").parse().expect("a place");
         assert!(block_on(records::export(&world.database, &world.ours, place)).is_ok());
     }
 }

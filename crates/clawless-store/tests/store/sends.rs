@@ -214,7 +214,7 @@ fn a_message_is_not_delivered_to_another_session_of_the_same_name() {
         Ok(true)
     );
     let head = block_on(sessions::look_up(database, ours, &name("b"), now)).expect("runs");
-    let sessions::Place::Free { head } = head else {
+    let sessions::SessionLookup::Free { head } = head else {
         panic!("it is gone");
     };
     let turn = post.turn(&id, &by, head.seq());
@@ -251,7 +251,7 @@ fn what_waits_too_long_is_found_and_what_has_ended_is_forgotten() {
     let stale = |since| block_on(sends::stale_across_tenants(database, since, 10)).expect("runs");
     assert!(stale(now).is_empty());
     let later = now.plus(Millis::new(1));
-    let found: Vec<SendId> = stale(later).into_iter().map(|errand| errand.send).collect();
+    let found: Vec<SendId> = stale(later).into_iter().map(|job| job.send).collect();
     assert_eq!(found, std::slice::from_ref(&waits));
     block_on(sends::purge_across_tenants(database, later)).expect("runs");
     assert_eq!(block_on(sends::find(database, ours, &failed)), Ok(None));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use clawless_core::chat::ReasoningEffort;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Millis, Session, Timestamp};
-use clawless_store::sessions::{self, Change, NewSession, Place};
+use clawless_store::sessions::{self, Change, NewSession, SessionLookup};
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
@@ -37,7 +37,7 @@ fn update(world: &World, session: &str, change: &Change, now: Timestamp) -> Opti
     .expect("runs")
 }
 
-fn look_up(world: &World, session: &str, now: Timestamp) -> Place {
+fn look_up(world: &World, session: &str, now: Timestamp) -> SessionLookup {
     let id = name(session);
     block_on(sessions::look_up(&world.database, &world.ours, &id, now)).expect("runs")
 }
@@ -73,7 +73,7 @@ fn a_change_sets_what_it_names_and_keeps_the_rest() {
     assert_eq!(after, expected);
     assert_eq!(
         look_up(&world, "chat", later),
-        Place::Taken(Box::new(expected))
+        SessionLookup::Found(Box::new(expected))
     );
     let emptied = Change {
         metadata: Some(BTreeMap::new()),
@@ -110,13 +110,16 @@ fn a_session_that_has_expired_is_gone_with_all_that_was_said() {
     };
     let head = update(&world, "chat", &change, now).expect("there").head;
     let before = Timestamp::from_millis(now.plus(MINUTE).as_millis() - 1);
-    assert!(matches!(look_up(&world, "chat", before), Place::Taken(_)));
+    assert!(matches!(
+        look_up(&world, "chat", before),
+        SessionLookup::Found(_)
+    ));
     let end = now.plus(MINUTE);
     assert_eq!(update(&world, "chat", &Change::default(), end), None);
     let head_after = head.emptied();
     for _ in 0..2 {
         let place = look_up(&world, "chat", end);
-        assert_eq!(place, Place::Free { head: head_after });
+        assert_eq!(place, SessionLookup::Free { head: head_after });
     }
     assert_eq!(world.database.count("SELECT count(*) FROM turns"), 0);
     assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
@@ -144,6 +147,6 @@ fn the_name_of_an_expired_session_can_be_taken() {
     let again = create(&world, "chat", &NewSession::default(), later).expect("free");
     assert_eq!(
         (again.head, again.created_at),
-        (Head::EMPTY.emptied().next(), later)
+        (SessionHead::EMPTY.emptied().next(), later)
     );
 }

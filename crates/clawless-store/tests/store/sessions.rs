@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use clawless_core::chat::ReasoningEffort;
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{Clock, Millis, Session};
-use clawless_store::sessions::{self, NewSession, Place};
+use clawless_store::sessions::{self, NewSession, SessionLookup};
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
@@ -42,7 +42,7 @@ fn a_session_is_created_as_it_was_asked_for_and_only_once() {
     assert_eq!(created.tools, new.tools);
     assert_eq!(
         created.head,
-        Head::EMPTY.next(),
+        SessionHead::EMPTY.next(),
         "who found the name free is late"
     );
     let found = block_on(sessions::find(
@@ -65,7 +65,12 @@ fn a_free_name_expects_its_first_turn() {
         &name("new"),
         world.clock.now(),
     ));
-    assert_eq!(place, Ok(Place::Free { head: Head::EMPTY }));
+    assert_eq!(
+        place,
+        Ok(SessionLookup::Free {
+            head: SessionHead::EMPTY
+        })
+    );
     assert!(
         world
             .commit(&world.ours, &world.turn("new", 0, "hello"))
@@ -83,7 +88,7 @@ fn after_a_reset_nothing_of_what_was_said_is_left_and_the_session_goes_on() {
     assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
     assert_eq!(world.commit(&world.ours, &late), Err(CommitError::Emptied));
     let head = head(&world, "chat");
-    assert_eq!(head, Head::new(2).emptied(), "no head comes twice");
+    assert_eq!(head, SessionHead::new(2).emptied(), "no head comes twice");
     let next = world.turn("chat", head.seq(), "anew");
     world.commit(&world.ours, &next).expect("stored");
     assert_eq!(world.said(&world.ours, "chat"), ["anew"]);
@@ -114,7 +119,7 @@ fn a_deleted_name_used_again_sees_nothing_old_and_repeats_no_head() {
     let zombies = [0, 1, 2].map(|head| world.turn("chat", head, "zombie"));
     assert!(delete(&world, "chat"));
     let head = head(&world, "chat");
-    assert_eq!(head, Head::new(2).emptied());
+    assert_eq!(head, SessionHead::new(2).emptied());
     let first = world.turn("chat", head.seq(), "new");
     world.commit(&world.ours, &first).expect("stored");
     for zombie in &zombies {
@@ -140,7 +145,7 @@ fn a_deleted_name_can_be_created_explicitly() {
     let created = block_on(create).expect("runs").expect("free");
     assert_eq!(
         (created.title, created.head),
-        (new.title.clone(), Head::new(1).emptied().next())
+        (new.title.clone(), SessionHead::new(1).emptied().next())
     );
     assert!(world.said(&world.ours, "chat").is_empty());
 }
@@ -153,9 +158,13 @@ fn what_deleted_sessions_left_is_purged_in_time() {
     assert!(delete(&world, "chat"));
     let purge = |at| block_on(sessions::purge_across_tenants(&world.database, at)).expect("runs");
     purge(world.clock.now());
-    assert_eq!(head(&world, "chat"), Head::new(1).emptied(), "not yet");
+    assert_eq!(
+        head(&world, "chat"),
+        SessionHead::new(1).emptied(),
+        "not yet"
+    );
     purge(world.clock.now().plus(Millis::new(1)));
-    assert_eq!(head(&world, "chat"), Head::EMPTY);
+    assert_eq!(head(&world, "chat"), SessionHead::EMPTY);
     assert_eq!(world.said(&world.ours, "other"), ["kept"]);
 }
 
@@ -181,7 +190,7 @@ fn find(world: &World, session: &str) -> Option<Session> {
 }
 
 /// The head that the next turn under the name expects.
-fn head(world: &World, session: &str) -> Head {
+fn head(world: &World, session: &str) -> SessionHead {
     let id = name(session);
     match block_on(sessions::look_up(
         &world.database,
@@ -191,7 +200,7 @@ fn head(world: &World, session: &str) -> Head {
     ))
     .expect("runs")
     {
-        Place::Taken(session) => session.head,
-        Place::Free { head } => head,
+        SessionLookup::Found(session) => session.head,
+        SessionLookup::Free { head } => head,
     }
 }

@@ -2,7 +2,7 @@
 
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::keys::{KeyDigest, KeyText};
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{
     ApiKey, Clock, KeyId, KeyKind, MessageId, MicroDollars, Provenance, RequestId, Scopes,
@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn turn(&self, session: &str, expected: u64, text: &str) -> NewTurn {
         NewTurn {
             session: name(session),
-            expected: Head::new(expected),
+            expected: SessionHead::new(expected),
             request: RequestId::generate(self.clock.now(), &self.entropy),
             key: None,
             status: TurnStatus::Complete,
@@ -130,7 +130,7 @@ impl World {
 
     /// What the user said in the session, as far as the history goes under its head.
     pub(crate) fn said(&self, tenant: &TenantId, session: &str) -> Vec<String> {
-        self.texts(tenant, session, Head::new(1 << 50), ALL)
+        self.texts(tenant, session, SessionHead::new(1 << 50), ALL)
             .expect("a history")
     }
 
@@ -138,7 +138,7 @@ impl World {
         &self,
         tenant: &TenantId,
         session: &str,
-        head: Head,
+        head: SessionHead,
         budget: HistoryBudget,
     ) -> Result<Vec<String>, SqlError> {
         let session = name(session);

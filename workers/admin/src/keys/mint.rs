@@ -3,16 +3,16 @@
 use clawless_core::api_key::is_origin;
 use clawless_core::keys::KeyText;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, KeyKind, Scope, Scopes, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::api_keys::{self, StoredKey};
 use serde::Deserialize;
 
 use super::view::{Minted, View};
-use crate::desk::Desk;
+use crate::context::AdminContext;
 use crate::input::{self, invalid};
 
 /// The most origins of a public key.
-const MOST_ORIGINS: usize = 50;
+const MAX_ORIGINS: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,15 +43,19 @@ enum Kind {
 ///
 /// # Errors
 /// The statuses above.
-pub(crate) async fn mint(desk: &Desk, tenant: &str, body: &[u8]) -> Result<Answer, ApiError> {
+pub(crate) async fn mint(
+    context: &AdminContext,
+    tenant: &str,
+    body: &[u8],
+) -> Result<HttpResponse, ApiError> {
     let wanted: Mint = input::read(body)?;
     wanted.check()?;
-    let tenant = desk.lasting_tenant(tenant).await?.id;
-    let key = wanted.record(desk, &tenant)?;
-    let text = KeyText::generate(key.kind, &desk.entropy);
+    let tenant = context.lasting_tenant(tenant).await?.id;
+    let key = wanted.record(context, &tenant)?;
+    let text = KeyText::generate(key.kind, &context.entropy);
     let view = View::from(StoredKey::new(key.clone()));
-    let entry = desk.entry("key.mint", key.id.as_str(), None, Some(&view))?;
-    api_keys::mint(&desk.sql, &tenant, &key, text.digest(), &entry).await?;
+    let entry = context.entry("key.mint", key.id.as_str(), None, Some(&view))?;
+    api_keys::mint(&context.sql, &tenant, &key, text.digest(), &entry).await?;
     Minted::new(view, &text).answer()
 }
 
@@ -77,20 +81,20 @@ impl Mint {
             ));
         }
         let are_origins = self.allowed_origins.iter().all(|origin| is_origin(origin));
-        if !are_origins || self.allowed_origins.len() > MOST_ORIGINS {
+        if !are_origins || self.allowed_origins.len() > MAX_ORIGINS {
             return Err(invalid(
                 "allowed_origins",
                 format!(
-                    "`allowed_origins` holds at most {MOST_ORIGINS} origins, each as browsers write it: `https://example.org`."
+                    "`allowed_origins` holds at most {MAX_ORIGINS} origins, each as browsers write it: `https://example.org`."
                 ),
             ));
         }
         Ok(())
     }
 
-    fn record(self, desk: &Desk, tenant: &TenantId) -> Result<ApiKey, ApiError> {
+    fn record(self, context: &AdminContext, tenant: &TenantId) -> Result<ApiKey, ApiError> {
         Ok(ApiKey {
-            id: KeyId::generate(desk.now, &desk.entropy),
+            id: KeyId::generate(context.now, &context.entropy),
             tenant_id: tenant.clone(),
             kind: match self.kind {
                 Kind::Secret => KeyKind::Secret,
@@ -99,10 +103,10 @@ impl Mint {
             name: input::name(self.name)?,
             scopes: Scopes::from_iter(self.scopes),
             allowed_origins: self.allowed_origins,
-            expires_at: input::end(self.expires_at, desk.now)?,
+            expires_at: input::end(self.expires_at, context.now)?,
             revoked_at: None,
             version: 1,
-            created_at: desk.now,
+            created_at: context.now,
         })
     }
 }

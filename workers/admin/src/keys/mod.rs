@@ -14,14 +14,14 @@ pub(crate) use rotate::rotate;
 use clawless_core::{ApiError, KeyId, TenantId};
 use clawless_store::api_keys::{self, StoredKey};
 
-use crate::desk::{Desk, no_such};
+use crate::context::{AdminContext, no_such};
 
 /// The key whose id stands in the path.
 ///
 /// # Errors
 /// 404 where the tenant has none.
-async fn find(desk: &Desk, tenant: &TenantId, id: &str) -> Result<StoredKey, ApiError> {
+async fn find(context: &AdminContext, tenant: &TenantId, id: &str) -> Result<StoredKey, ApiError> {
     let id: KeyId = id.parse().map_err(|_| no_such("key"))?;
-    let found = api_keys::find(&desk.sql, tenant, &id).await?;
+    let found = api_keys::find(&context.sql, tenant, &id).await?;
     found.ok_or_else(|| no_such("key"))
 }

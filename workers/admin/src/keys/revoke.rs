@@ -2,11 +2,11 @@
 
 use clawless_core::ledger::Input;
 use clawless_core::{ApiError, ApiKey};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::api_keys::{self, StoredKey};
 
 use super::view::View;
-use crate::desk::{Desk, half_done, overtaken};
+use crate::context::{AdminContext, half_done, overtaken};
 use crate::input;
 
 /// Ends a key for ever: the database first, then the ledger, which refuses it at the next request
@@ -18,35 +18,35 @@ use crate::input;
 /// # Errors
 /// The statuses above.
 pub(crate) async fn revoke(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     key: &str,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     input::nothing(body)?;
-    let tenant = desk.tenant(tenant).await?.id;
-    let found = super::find(desk, &tenant, key).await?;
+    let tenant = context.tenant(tenant).await?.id;
+    let found = super::find(context, &tenant, key).await?;
     let revoked = if found.key.revoked_at.is_some() {
         found
     } else {
         let revoked = StoredKey {
             key: ApiKey {
-                revoked_at: Some(desk.now),
+                revoked_at: Some(context.now),
                 ..found.key.clone()
             },
             ..found.clone()
         };
         let id = found.key.id.as_str();
         let (before, after) = (View::from(found.clone()), View::from(revoked.clone()));
-        let entry = desk.entry("key.revoke", id, Some(&before), Some(&after))?;
-        if !api_keys::revoke(&desk.sql, &tenant, &found.key, desk.now, &entry).await? {
+        let entry = context.entry("key.revoke", id, Some(&before), Some(&after))?;
+        if !api_keys::revoke(&context.sql, &tenant, &found.key, context.now, &entry).await? {
             return Err(overtaken());
         }
         revoked
     };
     let key_id = revoked.key.id.clone();
-    if !desk.tell(&tenant, Input::Revoke { key_id }).await {
+    if !context.tell(&tenant, Input::Revoke { key_id }).await {
         return Err(half_done("The key is revoked"));
     }
-    Answer::of(&View::from(revoked))
+    HttpResponse::of(&View::from(revoked))
 }

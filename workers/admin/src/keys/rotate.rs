@@ -4,18 +4,18 @@ use clawless_core::keys::KeyText;
 use clawless_core::ledger::Input;
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::api_keys::{self, StoredKey};
 use serde::Deserialize;
 
 use super::view::{Minted, View};
-use crate::desk::{Desk, overtaken};
+use crate::context::{AdminContext, overtaken};
 use crate::input::{self, invalid};
 
 /// How long both work where the request does not say: a day, in seconds.
 const GRACE: u64 = 24 * 60 * 60;
 /// The longest that both can work: 90 days, in seconds.
-const LONGEST_GRACE: u64 = 90 * 24 * 60 * 60;
+const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,30 +36,30 @@ struct Rotate {
 /// # Errors
 /// The statuses above.
 pub(crate) async fn rotate(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     key: &str,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let wanted: Rotate = input::read(body)?;
     let grace = wanted.grace_seconds.unwrap_or(GRACE);
-    if grace > LONGEST_GRACE {
-        let message = format!("`grace_seconds` is at most {LONGEST_GRACE}.");
+    if grace > MAX_GRACE {
+        let message = format!("`grace_seconds` is at most {MAX_GRACE}.");
         return Err(invalid("grace_seconds", message));
     }
-    let tenant = desk.lasting_tenant(tenant).await?.id;
-    let old = super::find(desk, &tenant, key).await?;
-    refuse_ended(desk, &tenant, &old).await?;
-    let ends = desk.now.plus(Millis::from_secs(grace));
+    let tenant = context.lasting_tenant(tenant).await?.id;
+    let old = super::find(context, &tenant, key).await?;
+    refuse_ended(context, &tenant, &old).await?;
+    let ends = context.now.plus(Millis::from_secs(grace));
     let ends = old.key.expires_at.map_or(ends, |end| end.min(ends));
     let new = ApiKey {
-        id: KeyId::generate(desk.now, &desk.entropy),
-        expires_at: match input::end(wanted.expires_at, desk.now)? {
+        id: KeyId::generate(context.now, &context.entropy),
+        expires_at: match input::end(wanted.expires_at, context.now)? {
             Some(end) => Some(end),
-            None => same_life(&old.key, desk.now),
+            None => same_life(&old.key, context.now),
         },
         version: 1,
-        created_at: desk.now,
+        created_at: context.now,
         ..old.key.clone()
     };
     let after = StoredKey {
@@ -70,22 +70,22 @@ pub(crate) async fn rotate(
         successor_id: Some(new.id.clone()),
         ..old.clone()
     };
-    let text = KeyText::generate(new.kind, &desk.entropy);
+    let text = KeyText::generate(new.kind, &context.entropy);
     let before = View::from(old.clone());
     let replaced = View::from(after);
-    let entry = desk.entry(
+    let entry = context.entry(
         "key.rotate",
         old.key.id.as_str(),
         Some(&before),
         Some(&replaced),
     )?;
     let fresh = (&new, text.digest());
-    if !api_keys::rotate(&desk.sql, &tenant, &old.key, ends, fresh, &entry).await? {
+    if !api_keys::rotate(&context.sql, &tenant, &old.key, ends, fresh, &entry).await? {
         return Err(overtaken());
     }
     let mut minted = Minted::new(View::from(StoredKey::new(new)), &text);
     minted.replaces = Some(replaced);
-    minted.in_force = Some(revise(desk, &tenant, &old.key, old.key.version + 1).await);
+    minted.in_force = Some(revise(context, &tenant, &old.key, old.key.version + 1).await);
     minted.answer()
 }
 
@@ -95,11 +95,15 @@ fn same_life(old: &ApiKey, now: Timestamp) -> Option<Timestamp> {
         .map(|end| now.plus(end.since(old.created_at)))
 }
 
-async fn refuse_ended(desk: &Desk, tenant: &TenantId, old: &StoredKey) -> Result<(), ApiError> {
+async fn refuse_ended(
+    context: &AdminContext,
+    tenant: &TenantId,
+    old: &StoredKey,
+) -> Result<(), ApiError> {
     let reason = if let Some(successor) = &old.successor_id {
-        revise(desk, tenant, &old.key, old.key.version).await;
+        revise(context, tenant, &old.key, old.key.version).await;
         format!("This key was rotated before: {successor} took its place.")
-    } else if old.key.is_usable(desk.now) {
+    } else if old.key.is_usable(context.now) {
         return Ok(());
     } else {
         "This key has ended: mint a new one.".to_owned()
@@ -108,8 +112,9 @@ async fn refuse_ended(desk: &Desk, tenant: &TenantId, old: &StoredKey) -> Result
 }
 
 /// Tells the ledger that copies of the record are stale; `false` where it cannot be told.
-async fn revise(desk: &Desk, tenant: &TenantId, key: &ApiKey, version: u64) -> bool {
+async fn revise(context: &AdminContext, tenant: &TenantId, key: &ApiKey, version: u64) -> bool {
     let key_id = key.id.clone();
-    desk.tell(tenant, Input::ReviseKey { key_id, version })
+    context
+        .tell(tenant, Input::ReviseKey { key_id, version })
         .await
 }

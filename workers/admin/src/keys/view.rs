@@ -2,7 +2,7 @@
 
 use clawless_core::keys::KeyText;
 use clawless_core::{ApiError, KeyId, KeyKind, Scopes, TenantId, Timestamp};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::api_keys::StoredKey;
 use serde::Serialize;
 
@@ -75,10 +75,10 @@ impl<'a> Minted<'a> {
     }
 
     /// The answer that shows it.
-    pub(super) fn answer(&self) -> Result<Answer, ApiError> {
-        Ok(Answer {
+    pub(super) fn answer(&self) -> Result<HttpResponse, ApiError> {
+        Ok(HttpResponse {
             status: 201,
-            ..Answer::of(self)?
+            ..HttpResponse::of(self)?
         })
     }
 }

@@ -2,13 +2,13 @@
 
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::{ApiError, ErrorCode, Tenant};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::tenants;
 use serde_json::Value;
 
 use super::input::Settable;
 use super::view::{self, View, etag};
-use crate::desk::{Desk, half_done, overtaken};
+use crate::context::{AdminContext, half_done, overtaken};
 use crate::input;
 
 /// Sets all of a tenant; what is absent takes its default.
@@ -16,14 +16,14 @@ use crate::input;
 /// # Errors
 /// As [`change`].
 pub(crate) async fn put(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     if_match: Option<&str>,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let wanted: Settable = input::read(body)?;
-    let tenant = desk.lasting_tenant(tenant).await?;
-    change(desk, tenant, if_match, wanted).await
+    let tenant = context.lasting_tenant(tenant).await?;
+    change(context, tenant, if_match, wanted).await
 }
 
 /// Sets what the body names and leaves the rest, by JSON merge patch (RFC 7396): `null` takes a
@@ -32,21 +32,21 @@ pub(crate) async fn put(
 /// # Errors
 /// As [`change`].
 pub(crate) async fn patch(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     if_match: Option<&str>,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let patch: Value = input::read(body)?;
     if !patch.is_object() {
         let message = "The body must be a JSON object.";
         return Err(ApiError::new(ErrorCode::InvalidType, message));
     }
-    let tenant = desk.lasting_tenant(tenant).await?;
+    let tenant = context.lasting_tenant(tenant).await?;
     let present = serde_json::to_value(view::Settable::from(&tenant));
     let merged = merge(present.map_err(ApiError::internal)?, patch);
     let wanted: Settable = input::read(merged.to_string().as_bytes())?;
-    change(desk, tenant, if_match, wanted).await
+    change(context, tenant, if_match, wanted).await
 }
 
 /// 1. 412 where `if-match` names another version. 2. 400 that names the parameter at fault. 3. What
@@ -54,11 +54,11 @@ pub(crate) async fn patch(
 ///    or 412 where another was quicker; then the ledger, 503 where it cannot be told. 5. 200: it
 ///    holds at the next request.
 async fn change(
-    desk: &Desk,
+    context: &AdminContext,
     before: Tenant,
     if_match: Option<&str>,
     wanted: Settable,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     if !matches(if_match, &before) {
         return Err(outdated());
     }
@@ -68,18 +68,18 @@ async fn change(
     } else {
         let after = Tenant {
             version: before.version + 1,
-            updated_at: desk.now,
+            updated_at: context.now,
             ..same
         };
         let (old, new) = (View::from(&before), View::from(&after));
-        let entry = desk.entry("tenant.update", after.id.as_str(), Some(&old), Some(&new))?;
-        if !tenants::update(&desk.sql, &after, &entry).await? {
+        let entry = context.entry("tenant.update", after.id.as_str(), Some(&old), Some(&new))?;
+        if !tenants::update(&context.sql, &after, &entry).await? {
             return Err(if_match.map_or_else(overtaken, |_| outdated()));
         }
         after
     };
     let config = LedgerConfig::from(&after);
-    if !desk.tell(&after.id, Input::Configure(config)).await {
+    if !context.tell(&after.id, Input::Configure(config)).await {
         return Err(half_done("The tenant is changed"));
     }
     view::answer(&after)

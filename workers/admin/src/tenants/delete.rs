@@ -3,13 +3,13 @@
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{ApiError, Tenant};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::{SqlErrorKind, erasure, tenants};
 use serde::Serialize;
 
 use super::change::{matches, outdated};
 use super::view::View;
-use crate::desk::{Desk, half_done, overtaken};
+use crate::context::{AdminContext, half_done, overtaken};
 use crate::input;
 
 /// How much one request deletes: queries, and rows a query. A turn's messages go with its row.
@@ -34,28 +34,28 @@ struct Progress<'a> {
 /// # Errors
 /// The statuses above.
 pub(crate) async fn delete(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     if_match: Option<&str>,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     input::nothing(body)?;
-    let tenant = close(desk, desk.tenant(tenant).await?, if_match).await?;
+    let tenant = close(context, context.tenant(tenant).await?, if_match).await?;
     let id = &tenant.id;
-    if !erasure::erase_some(&desk.sql, id, PIECES, ROWS).await? {
+    if !erasure::erase_some(&context.sql, id, PIECES, ROWS).await? {
         return progress(202, &tenant);
     }
-    if let Err(error) = desk.ledger.erase(id).await {
+    if let Err(error) = context.ledger.erase(id).await {
         tracing::error!(tenant = id.as_str(), %error, "the ledger was not erased");
         return Err(half_done("The tenant's rows are deleted"));
     }
-    let entry = desk.entry(
+    let entry = context.entry(
         "tenant.delete",
         id.as_str(),
         Some(&View::from(&tenant)),
         None,
     )?;
-    match erasure::finish(&desk.sql, id, &entry).await {
+    match erasure::finish(&context.sql, id, &entry).await {
         Ok(()) => progress(200, &tenant),
         // Something that was running has stored a row meanwhile.
         Err(error) if matches!(error.kind, SqlErrorKind::Constraint(_)) => progress(202, &tenant),
@@ -64,7 +64,11 @@ pub(crate) async fn delete(
 }
 
 /// Refuses the tenant from now on.
-async fn close(desk: &Desk, before: Tenant, if_match: Option<&str>) -> Result<Tenant, ApiError> {
+async fn close(
+    context: &AdminContext,
+    before: Tenant,
+    if_match: Option<&str>,
+) -> Result<Tenant, ApiError> {
     let closed = if before.status == TenantStatus::Deleting {
         // Closing it made a new version, which must not stop the request that goes on.
         before
@@ -74,31 +78,31 @@ async fn close(desk: &Desk, before: Tenant, if_match: Option<&str>) -> Result<Te
         let after = Tenant {
             status: TenantStatus::Deleting,
             version: before.version + 1,
-            updated_at: desk.now,
+            updated_at: context.now,
             ..before.clone()
         };
         let (old, new) = (View::from(&before), View::from(&after));
-        let entry = desk.entry("tenant.close", after.id.as_str(), Some(&old), Some(&new))?;
-        if !tenants::update(&desk.sql, &after, &entry).await? {
+        let entry = context.entry("tenant.close", after.id.as_str(), Some(&old), Some(&new))?;
+        if !tenants::update(&context.sql, &after, &entry).await? {
             return Err(if_match.map_or_else(overtaken, |_| outdated()));
         }
         after
     };
     let config = LedgerConfig::from(&closed);
-    if !desk.tell(&closed.id, Input::Configure(config)).await {
+    if !context.tell(&closed.id, Input::Configure(config)).await {
         return Err(half_done("The tenant is marked as deleted"));
     }
     Ok(closed)
 }
 
-fn progress(status: u16, tenant: &Tenant) -> Result<Answer, ApiError> {
+fn progress(status: u16, tenant: &Tenant) -> Result<HttpResponse, ApiError> {
     let body = Progress {
         object: "tenant",
         id: tenant.id.as_str(),
         deleted: status == 200,
     };
-    Ok(Answer {
+    Ok(HttpResponse {
         status,
-        ..Answer::of(&body)?
+        ..HttpResponse::of(&body)?
     })
 }

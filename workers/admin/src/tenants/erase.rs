@@ -2,11 +2,11 @@
 
 use clawless_core::ledger::Input;
 use clawless_core::{ApiError, SessionId, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::erasure;
 use serde::Serialize;
 
-use crate::desk::{Desk, half_done};
+use crate::context::{AdminContext, half_done};
 use crate::input;
 use crate::page::{self, Query};
 
@@ -35,47 +35,53 @@ struct Progress<'a> {
 /// # Errors
 /// The statuses above.
 pub(crate) async fn erase(
-    desk: &Desk,
+    context: &AdminContext,
     tenant: &str,
     query: &Query,
     body: &[u8],
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     input::nothing(body)?;
     query.only(&["cursor"])?;
     let after: Option<SessionId> = page::cursor(query)?;
-    let tenant = desk.lasting_tenant(tenant).await?.id;
-    desk.note(&tenant, "tenant.erase", Some(tenant.as_str()))
+    let tenant = context.lasting_tenant(tenant).await?.id;
+    context
+        .note(&tenant, "tenant.erase", Some(tenant.as_str()))
         .await?;
     let start = after.as_ref().map_or("", SessionId::as_str);
-    let known = erasure::session_ids(&desk.sql, &tenant, start, SESSIONS).await?;
+    let known = erasure::session_ids(&context.sql, &tenant, start, SESSIONS).await?;
     let last = known.last().cloned();
     if let Some(last) = &last {
         // Before, so that nothing old is said where this request dies in the middle; after, because a
         // turn may have read a session meanwhile, and even where the database did not answer.
-        forget(desk, &tenant, &known).await?;
-        let emptied = erasure::empty_sessions(&desk.sql, &tenant, start, last, desk.now).await;
-        forget(desk, &tenant, emptied.as_ref().unwrap_or(&known)).await?;
+        forget(context, &tenant, &known).await?;
+        let emptied =
+            erasure::empty_sessions(&context.sql, &tenant, start, last, context.now).await;
+        forget(context, &tenant, emptied.as_ref().unwrap_or(&known)).await?;
         emptied?;
     }
-    let erased =
-        last.is_none() && erasure::erase_beside_sessions(&desk.sql, &tenant, PIECES, ROWS).await?;
+    let erased = last.is_none()
+        && erasure::erase_beside_sessions(&context.sql, &tenant, PIECES, ROWS).await?;
     let progress = Progress {
         object: "tenant",
         id: tenant.as_str(),
         erased,
         next_cursor: last.or(after).filter(|_| !erased),
     };
-    Ok(Answer {
+    Ok(HttpResponse {
         status: if erased { 200 } else { 202 },
-        ..Answer::of(&progress)?
+        ..HttpResponse::of(&progress)?
     })
 }
 
 /// Makes the ledger forget where the sessions stand.
-async fn forget(desk: &Desk, tenant: &TenantId, sessions: &[SessionId]) -> Result<(), ApiError> {
+async fn forget(
+    context: &AdminContext,
+    tenant: &TenantId,
+    sessions: &[SessionId],
+) -> Result<(), ApiError> {
     for session in sessions {
         let session_id = session.clone();
-        if !desk.tell(tenant, Input::Forget { session_id }).await {
+        if !context.tell(tenant, Input::Forget { session_id }).await {
             return Err(half_done("Some sessions are erased"));
         }
     }

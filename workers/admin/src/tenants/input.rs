@@ -11,12 +11,12 @@ use serde::Deserialize;
 use crate::input::{self, invalid};
 
 /// The longest system prompt, in bytes.
-const LONGEST_PROMPT: usize = 64 * 1024;
+const MAX_PROMPT: usize = 64 * 1024;
 /// The most models or tools on a list, and the longest name of one, in bytes.
-const MOST_NAMES: usize = 100;
-const LONGEST_NAME: usize = 256;
+const MAX_NAMES: usize = 100;
+const MAX_NAME: usize = 256;
 /// The longest retention: a hundred years, in days.
-const LONGEST_RETENTION: u32 = 36_500;
+const MAX_RETENTION: u32 = 36_500;
 
 /// All that can be set. What is absent takes its default.
 #[derive(Deserialize)]
@@ -75,17 +75,17 @@ impl Settable {
             allowed(param, list, self.allowed_models.as_deref())?;
         }
         let prompt = self.system_prompt.as_deref().unwrap_or_default();
-        if prompt.len() > LONGEST_PROMPT || prompt.contains('\0') {
+        if prompt.len() > MAX_PROMPT || prompt.contains('\0') {
             return Err(invalid(
                 "system_prompt",
-                format!("`system_prompt` has at most {LONGEST_PROMPT} bytes and no NUL."),
+                format!("`system_prompt` has at most {MAX_PROMPT} bytes and no NUL."),
             ));
         }
         let days = self.retention_days.unwrap_or(1);
-        if !(1..=LONGEST_RETENTION).contains(&days) {
+        if !(1..=MAX_RETENTION).contains(&days) {
             return Err(invalid(
                 "retention_days",
-                format!("`retention_days` is from 1 to {LONGEST_RETENTION}, or null."),
+                format!("`retention_days` is from 1 to {MAX_RETENTION}, or null."),
             ));
         }
         Ok(Tenant {
@@ -126,16 +126,15 @@ fn allowed(param: &str, fallback: &[String], allowed: Option<&[String]>) -> Resu
 }
 
 fn names(param: &str, names: &[String]) -> Result<(), ApiError> {
-    let is_name = |name: &String| {
-        (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_control)
-    };
-    if names.len() <= MOST_NAMES && names.iter().all(is_name) {
+    let is_name =
+        |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
+    if names.len() <= MAX_NAMES && names.iter().all(is_name) {
         return Ok(());
     }
     Err(invalid(
         param,
         format!(
-            "`{param}` holds at most {MOST_NAMES} names of 1 to {LONGEST_NAME} bytes without control characters."
+            "`{param}` holds at most {MAX_NAMES} names of 1 to {MAX_NAME} bytes without control characters."
         ),
     ))
 }

@@ -1,21 +1,21 @@
 //! Tenants are listed and shown.
 
 use clawless_core::{ApiError, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::tenants;
 
 use super::view::{self, View};
-use crate::desk::Desk;
+use crate::context::AdminContext;
 use crate::page::{Page, Query};
 
 /// Lists the tenants, oldest first.
 ///
 /// # Errors
 /// 400 for a bad query.
-pub(crate) async fn list(desk: &Desk, query: &Query) -> Result<Answer, ApiError> {
+pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
     let page: Page<TenantId> = Page::of(query, &[])?;
     let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let found = tenants::list_across_tenants(&desk.sql, after, limit).await?;
+    let found = tenants::list_across_tenants(&context.sql, after, limit).await?;
     page.answer(found.iter().map(View::from).collect(), |view: &View| {
         view.id.as_str()
     })
@@ -25,6 +25,6 @@ pub(crate) async fn list(desk: &Desk, query: &Query) -> Result<Answer, ApiError>
 ///
 /// # Errors
 /// 404 where there is none.
-pub(crate) async fn show(desk: &Desk, tenant: &str) -> Result<Answer, ApiError> {
-    view::answer(&desk.tenant(tenant).await?)
+pub(crate) async fn show(context: &AdminContext, tenant: &str) -> Result<HttpResponse, ApiError> {
+    view::answer(&context.tenant(tenant).await?)
 }

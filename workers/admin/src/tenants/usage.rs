@@ -5,11 +5,11 @@ use std::fmt::Write;
 use clawless_core::ledger::Period;
 use clawless_core::time::Timestamp;
 use clawless_core::{ApiError, TenantId};
-use clawless_edge::answer::{Answer, Body};
+use clawless_edge::response::{Body, HttpResponse};
 use clawless_store::usage::{self, DayUsage, Sums, TenantUsage};
 use serde::Serialize;
 
-use crate::desk::Desk;
+use crate::context::AdminContext;
 use crate::input::invalid;
 use crate::page::{Page, Query};
 
@@ -59,16 +59,20 @@ struct Report {
 ///
 /// # Errors
 /// 400 for a bad query, 404 where there is no such tenant.
-pub(crate) async fn of_one(desk: &Desk, tenant: &str, query: &Query) -> Result<Answer, ApiError> {
+pub(crate) async fn of_one(
+    context: &AdminContext,
+    tenant: &str,
+    query: &Query,
+) -> Result<HttpResponse, ApiError> {
     query.only(&["from", "to", "format"])?;
-    let span = span(query, desk.now)?;
+    let span = span(query, context.now)?;
     let is_csv = match query.get("format") {
         None | Some("json") => false,
         Some("csv") => true,
         Some(_) => return Err(invalid("format", "`format` is json or csv.".to_owned())),
     };
-    let tenant = desk.tenant(tenant).await?.id;
-    let rows = usage::by_day_model_and_key(&desk.sql, &tenant, span).await?;
+    let tenant = context.tenant(tenant).await?.id;
+    let rows = usage::by_day_model_and_key(&context.sql, &tenant, span).await?;
     if is_csv {
         return Ok(csv(&rows));
     }
@@ -78,7 +82,7 @@ pub(crate) async fn of_one(desk: &Desk, tenant: &str, query: &Query) -> Result<A
         key_id: Some(row.key_id.as_str().to_owned()),
         ..Line::of(row.sums)
     });
-    Answer::of(&Report {
+    HttpResponse::of(&Report {
         object: "usage",
         from: span.0.as_secs(),
         to: span.1.as_secs(),
@@ -90,11 +94,14 @@ pub(crate) async fn of_one(desk: &Desk, tenant: &str, query: &Query) -> Result<A
 ///
 /// # Errors
 /// 400 for a bad query.
-pub(crate) async fn of_all(desk: &Desk, query: &Query) -> Result<Answer, ApiError> {
+pub(crate) async fn of_all(
+    context: &AdminContext,
+    query: &Query,
+) -> Result<HttpResponse, ApiError> {
     let page: Page<TenantId> = Page::of(query, &["from", "to"])?;
     let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let span = span(query, desk.now)?;
-    let rows = usage::by_tenant_across_tenants(&desk.sql, after, span, limit).await?;
+    let span = span(query, context.now)?;
+    let rows = usage::by_tenant_across_tenants(&context.sql, after, span, limit).await?;
     let lines = rows
         .into_iter()
         .map(|TenantUsage { tenant_id, sums }| Line {
@@ -126,7 +133,7 @@ fn span(query: &Query, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiErro
 
 /// A table for spreadsheets. Names of models come from the operator's own configuration, yet one
 /// that reads like a formula is kept from being one.
-fn csv(rows: &[DayUsage]) -> Answer {
+fn csv(rows: &[DayUsage]) -> HttpResponse {
     let mut text =
         "day,model,key_id,messages,tokens_in,tokens_out,tokens,micro_dollars\r\n".to_owned();
     for DayUsage {
@@ -150,7 +157,7 @@ fn csv(rows: &[DayUsage]) -> Answer {
         // Writing to a string cannot fail.
         let _ = write!(text, "{day},{model},{key_id},{counts}\r\n");
     }
-    Answer {
+    HttpResponse {
         status: 200,
         headers: Vec::new(),
         body: Body::Csv(text),

@@ -5,7 +5,7 @@ use clawless_core::limits::{LimitOverrides, QuotaOverrides};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use serde::Serialize;
 
 /// Times are in seconds since 1970 (UTC).
@@ -87,6 +87,6 @@ pub(super) fn etag(tenant: &Tenant) -> String {
 }
 
 /// The answer that shows one tenant.
-pub(super) fn answer(tenant: &Tenant) -> Result<Answer, ApiError> {
-    Ok(Answer::of(&View::from(tenant))?.with_header("etag", etag(tenant)))
+pub(super) fn answer(tenant: &Tenant) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::of(&View::from(tenant))?.with_header("etag", etag(tenant)))
 }

@@ -1,4 +1,4 @@
-//! The Durable Object: one per tenant, a thin shell around the machine.
+//! The Durable Object: one per tenant, a thin runtime around the machine.
 #![allow(missing_docs, reason = "what the macro generates for the runtime")]
 
 use std::cell::{Cell, OnceCell};
@@ -15,7 +15,7 @@ use worker::{DurableObject, Env, Method, Request, Response, State, durable_objec
 
 use super::Question;
 use super::rows::ObjectRows;
-use super::shell::{Shell, ShellError};
+use super::runtime::{LedgerRuntime, RuntimeError};
 use super::work;
 use crate::bindings::DB;
 
@@ -31,7 +31,7 @@ pub struct TenantLedger {
     state: State,
     env: Env,
     /// The machine, once its rows could be read.
-    shell: OnceCell<Shell<ObjectRows>>,
+    runtime: OnceCell<LedgerRuntime<ObjectRows>>,
     /// The object's tenant, once anybody has asked.
     tenant: OnceCell<TenantId>,
     /// When the alarm is set for.
@@ -44,7 +44,7 @@ impl DurableObject for TenantLedger {
         Self {
             state,
             env,
-            shell: OnceCell::new(),
+            runtime: OnceCell::new(),
             tenant: OnceCell::new(),
             alarm: Cell::new(None),
         }
@@ -73,12 +73,12 @@ impl DurableObject for TenantLedger {
     /// retries follow the error.
     async fn alarm(&self) -> worker::Result<Response> {
         self.alarm.set(None);
-        let shell = self
-            .shell()
+        let runtime = self
+            .runtime()
             .map_err(|error| worker::Error::RustError(error.to_string()))?;
         let tenant = self.owner(None)?;
         let database = D1::new(self.env.d1(DB).ok());
-        match work::work_off(shell, &EdgeTime, &database, tenant).await {
+        match work::work_off(runtime, &EdgeTime, &database, tenant).await {
             Ok(()) => self.schedule().await?,
             Err(error) => {
                 tracing::error!(tenant = tenant.as_str(), %error, "the ledger's work waits");
@@ -120,8 +120,8 @@ impl TenantLedger {
         storage.delete_alarm().await?;
         storage.delete_all().await?;
         self.alarm.set(None);
-        if let Some(shell) = self.shell.get() {
-            shell
+        if let Some(runtime) = self.runtime.get() {
+            runtime
                 .reload()
                 .map_err(|error| worker::Error::RustError(error.to_string()))?;
         }
@@ -137,13 +137,13 @@ impl TenantLedger {
         if *owner.map_err(|error| failed(&question.tenant, &error))? != question.tenant {
             return Err(misunderstood("another tenant's ledger".to_owned()));
         }
-        let answered = match self.shell() {
-            Ok(shell) => shell.ask(&EdgeTime, question.input).await,
+        let answered = match self.runtime() {
+            Ok(runtime) => runtime.ask(&EdgeTime, question.input).await,
             Err(error) => Err(error),
         };
         let output = match answered {
             Ok(output) => output,
-            Err(ShellError::Overloaded) => return Ok(None),
+            Err(RuntimeError::Overloaded) => return Ok(None),
             Err(error) => return Err(failed(&question.tenant, &error)),
         };
         // The answer is good without it: the next question sets the alarm.
@@ -157,16 +157,16 @@ impl TenantLedger {
     }
 
     /// The machine. Its rows are read at the first question, and again after they could not be.
-    fn shell(&self) -> Result<&Shell<ObjectRows>, ShellError> {
-        if let Some(shell) = self.shell.get() {
-            return Ok(shell);
+    fn runtime(&self) -> Result<&LedgerRuntime<ObjectRows>, RuntimeError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
         }
-        let mut shell = Shell::open(ObjectRows::new(self.state.storage()))?;
+        let mut runtime = LedgerRuntime::open(ObjectRows::new(self.state.storage()))?;
         let most = self.env.var(QUEUE_LIMIT).ok();
         if let Some(most) = most.and_then(|most| most.to_string().parse().ok()) {
-            shell = shell.with_most_gathered(most);
+            runtime = runtime.with_max_waiting_inputs(most);
         }
-        Ok(self.shell.get_or_init(|| shell))
+        Ok(self.runtime.get_or_init(|| runtime))
     }
 
     /// Whose ledger it is: as noted, else whose question came first.
@@ -188,10 +188,10 @@ impl TenantLedger {
 
     /// Sets the alarm for the next work, unless an earlier one is set.
     async fn schedule(&self) -> worker::Result<()> {
-        let Some(shell) = self.shell.get() else {
+        let Some(runtime) = self.runtime.get() else {
             return Ok(());
         };
-        match work::next_work(shell, EdgeTime.now()) {
+        match work::next_work(runtime, EdgeTime.now()) {
             Some(due) if self.alarm.get().is_none_or(|set| due < set) => self.set_alarm(due).await,
             _ => Ok(()),
         }

@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{SqlStorage, Storage};
 
-use super::shell::Rows;
+use super::runtime::Rows;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS ledger (
     part TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (part, key)

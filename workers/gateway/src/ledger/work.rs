@@ -1,14 +1,14 @@
 //! The ledger's background work: receipts on their way to D1, and calls past their deadline.
 
 use clawless_core::ledger::{
-    Answer, Input, Overdue, ParkedTurn, ReceiptKey, Resolution, Resolve, Spent,
+    Input, LedgerAnswer, Overdue, ParkedTurn, ReceiptKey, Resolution, Resolve, Spent,
 };
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{TenantId, Tokens};
 use clawless_store::turns::{CommitError, NewTurn};
 use clawless_store::{Sql, SqlError, SqlErrorKind, api_keys, receipts, sessions, turns};
 
-use super::shell::{Rows, Shell, ShellError};
+use super::runtime::{LedgerRuntime, Rows, RuntimeError};
 
 /// How long receipts gather before they are sent, so that a busy tenant's come in batches.
 const GATHER: Millis = Millis::from_secs(2);
@@ -20,7 +20,7 @@ const GATHER_USES: Millis = Millis::from_secs(60);
 const BATCH: usize = 50;
 
 /// How long a parked turn is kept that the database refuses for a reason that nobody knows.
-const PUZZLED: Millis = Millis::from_secs(24 * 60 * 60);
+const UNKNOWN_ERROR_RETENTION: Millis = Millis::from_secs(24 * 60 * 60);
 
 /// How long to wait before a call past its deadline is looked up again.
 const LOOK_AGAIN: Millis = Millis::from_secs(5);
@@ -30,7 +30,7 @@ const LOOK_AGAIN: Millis = Millis::from_secs(5);
 pub enum WorkError {
     /// The ledger cannot go on.
     #[error(transparent)]
-    Shell(#[from] ShellError),
+    LedgerRuntime(#[from] RuntimeError),
     /// The database failed.
     #[error("{source}: {}", source.internal())]
     Sql {
@@ -41,8 +41,8 @@ pub enum WorkError {
 }
 
 /// When there is work to do, if at all.
-pub fn next_work<R: Rows>(shell: &Shell<R>, now: Timestamp) -> Option<Timestamp> {
-    shell.read(|machine| {
+pub fn next_work<R: Rows>(runtime: &LedgerRuntime<R>, now: Timestamp) -> Option<Timestamp> {
+    runtime.read(|machine| {
         let is_waiting =
             machine.receipts().next().is_some() || machine.parked_turns().next().is_some();
         let flush = is_waiting.then(|| now.plus(GATHER));
@@ -62,63 +62,63 @@ pub fn next_work<R: Rows>(shell: &Shell<R>, now: Timestamp) -> Option<Timestamp>
 /// # Errors
 /// Where the database or the ledger's own storage fails; what was done until then stays done.
 pub async fn work_off<R: Rows>(
-    shell: &Shell<R>,
+    runtime: &LedgerRuntime<R>,
     time: &impl Clock,
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
     // A database that refuses a turn may still take receipts, and calls must end in any case.
-    let parked = store_parked_turns(shell, time, sql, tenant).await;
-    let rest = close_books(shell, time, sql, tenant).await;
+    let parked = store_parked_turns(runtime, time, sql, tenant).await;
+    let rest = close_books(runtime, time, sql, tenant).await;
     parked.and(rest)
 }
 
 /// Sends the receipts, ends the calls that are overdue, and sends their receipts too.
 async fn close_books<R: Rows>(
-    shell: &Shell<R>,
+    runtime: &LedgerRuntime<R>,
     time: &impl Clock,
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
-    flush(shell, time, sql, tenant).await?;
-    if let Answer::Overdue(calls) = shell.apply(time.now(), Input::Sweep)?.answer {
+    flush(runtime, time, sql, tenant).await?;
+    if let LedgerAnswer::Overdue(calls) = runtime.apply(time.now(), Input::Sweep)?.answer {
         for call in calls {
             let resolve = Resolve {
                 resolution: look_up(sql, tenant, &call).await?,
                 request_id: call.request_id,
                 again: call.again,
             };
-            shell.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
+            runtime.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
         }
     }
-    flush(shell, time, sql, tenant).await?;
-    note_uses(shell, sql, tenant).await
+    flush(runtime, time, sql, tenant).await?;
+    note_uses(runtime, sql, tenant).await
 }
 
 /// Tells D1 when keys were last used.
 async fn note_uses<R: Rows>(
-    shell: &Shell<R>,
+    runtime: &LedgerRuntime<R>,
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
-    let uses: Vec<_> = shell.read(|machine| {
+    let uses: Vec<_> = runtime.read(|machine| {
         let uses = machine.uses().take(BATCH);
         uses.map(|(key, at)| (key.clone(), at)).collect()
     });
     api_keys::note_uses(sql, tenant, &uses).await?;
-    shell.uses_are_written(&uses);
+    runtime.uses_are_written(&uses);
     Ok(())
 }
 
 /// Stores the turns that D1 refused at first, in their order. Whatever may pass is waited for; a
 /// turn that D1 will never take is given up, and everything behind it goes on.
 async fn store_parked_turns<R: Rows>(
-    shell: &Shell<R>,
+    runtime: &LedgerRuntime<R>,
     time: &impl Clock,
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
-    let parked: Vec<ParkedTurn> = shell.read(|machine| machine.parked_turns().cloned().collect());
+    let parked: Vec<ParkedTurn> = runtime.read(|machine| machine.parked_turns().cloned().collect());
     for ParkedTurn {
         request_id,
         turn,
@@ -147,7 +147,7 @@ async fn store_parked_turns<R: Rows>(
             request_id,
             stored: stored.is_ok(),
         };
-        shell.apply(time.now(), ack)?;
+        runtime.apply(time.now(), ack)?;
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ fn may_pass(error: &SqlError, parked_for: Millis) -> bool {
     match error.kind {
         SqlErrorKind::Overloaded | SqlErrorKind::Retryable => true,
         SqlErrorKind::Conflict(_) | SqlErrorKind::Constraint(_) => false,
-        SqlErrorKind::Other => parked_for < PUZZLED,
+        SqlErrorKind::Other => parked_for < UNKNOWN_ERROR_RETENTION,
     }
 }
 
@@ -186,13 +186,14 @@ async fn store(
 
 /// Sends all receipts, a batch at a time.
 async fn flush<R: Rows>(
-    shell: &Shell<R>,
+    runtime: &LedgerRuntime<R>,
     time: &impl Clock,
     sql: &impl Sql,
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
     loop {
-        let batch: Vec<_> = shell.read(|machine| machine.receipts().take(BATCH).cloned().collect());
+        let batch: Vec<_> =
+            runtime.read(|machine| machine.receipts().take(BATCH).cloned().collect());
         if batch.is_empty() {
             return Ok(());
         }
@@ -201,7 +202,7 @@ async fn flush<R: Rows>(
             request_id: receipt.request_id,
             revision: receipt.revision,
         });
-        shell.apply(time.now(), Input::AckReceipts(keys.collect()))?;
+        runtime.apply(time.now(), Input::AckReceipts(keys.collect()))?;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::sending::Errand;
+use clawless_core::sending::SendJob;
 use futures_util::future::join_all;
 use tracing::Instrument;
 use worker::{Context, Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage};
@@ -29,15 +29,15 @@ pub async fn receive(batch: &MessageBatch<String>, env: Env, context: Context) {
         let bindings = &bindings;
         async move {
             let body = message.body().as_string().unwrap_or_default();
-            let Ok(errand) = serde_json::from_str::<Errand>(&body) else {
+            let Ok(job) = serde_json::from_str::<SendJob>(&body) else {
                 tracing::error!(id = message.id(), "the queue brought what makes no sense");
                 return message.ack();
             };
-            let span = tracing::info_span!("send", send = errand.send.as_str());
+            let span = tracing::info_span!("send", send = job.send.as_str());
             let verdict = if is_dead {
-                give_up(&**bindings, &errand).instrument(span).await
+                give_up(&**bindings, &job).instrument(span).await
             } else {
-                deliver(bindings, &errand).instrument(span).await
+                deliver(bindings, &job).instrument(span).await
             };
             match verdict {
                 Verdict::Done => message.ack(),

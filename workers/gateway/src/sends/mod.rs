@@ -14,9 +14,9 @@ use std::rc::Rc;
 
 use clawless_core::chat::{ChatCompletionRequest, ChatOptions};
 use clawless_core::error::ErrorKind;
-use clawless_core::ledger::{Answer as LedgerAnswer, Input};
+use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::model::AUTO;
-use clawless_core::sending::{Errand, Lineage, SendState};
+use clawless_core::sending::{SendJob, SendOrigin, SendState};
 use clawless_core::time::Millis;
 use clawless_core::{
     ApiError, Clock, ErrorCode, Message, RequestId, Role, Scope, SessionId, Timestamp,
@@ -25,19 +25,18 @@ use clawless_edge::queue::{Queue, QueueError};
 use clawless_store::sends::{self, Claimed, StoredSend};
 use clawless_store::{Backoff, Sql, SqlError, retry, sessions};
 use futures_util::FutureExt;
-use futures_util::future::pending;
 
 use crate::authenticate::of_key;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::route::{Background, Reading, route};
+use crate::route::{RequestFeatures, SessionContext, route};
 use crate::sessions::no_such_session;
-use crate::turn::{self, Order};
+use crate::turn::{self, PendingTurn};
 
 /// How long a try may have a message before the ledger has heard of it.
-const UNHEARD: Millis = Millis::from_secs(30);
+const CLAIM_GRACE: Millis = Millis::from_secs(30);
 /// When to look again at a message that somebody else has.
-const LATER: Millis = Millis::from_secs(60);
+const RETRY_AFTER_HELD: Millis = Millis::from_secs(60);
 /// The pauses before a message is tried again double from the first to the last.
 const FIRST_PAUSE: Millis = Millis::from_secs(5);
 /// How often what is broken is tried. What is only busy is tried as often as the queue brings it.
@@ -48,9 +47,9 @@ const STALE: Millis = Millis::from_secs(15 * 60);
 /// The most messages that one housekeeping tells the queue of.
 const MAX_STALE: u32 = 100;
 /// How long it is known what became of a message: as long as an idempotent answer.
-const KEPT: Millis = Millis::from_secs(24 * 60 * 60);
+const RETENTION: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// What the queue is told of an errand.
+/// What the queue is told of an job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// There is nothing more to do.
@@ -61,20 +60,20 @@ pub enum Verdict {
 
 /// Delivers a message, if it is still to be delivered. May be called for one message any number of
 /// times, at once too.
-pub async fn deliver<P: Platform>(platform: &Rc<P>, errand: &Errand) -> Verdict {
-    match attempt(platform, errand).await {
+pub async fn deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Verdict {
+    match attempt(platform, job).await {
         Ok(verdict) => verdict,
         Err(error) => {
             let internal = error.internal.as_deref();
-            tracing::warn!(send = errand.send.as_str(), internal, "a message waits");
-            Verdict::Again(LATER)
+            tracing::warn!(send = job.send.as_str(), internal, "a message waits");
+            Verdict::Again(RETRY_AFTER_HELD)
         }
     }
 }
 
 /// Gives up a message that the queue has brought too often.
-pub async fn give_up<P: Platform>(platform: &P, errand: &Errand) -> Verdict {
-    let Errand { tenant, send } = errand;
+pub async fn give_up<P: Platform>(platform: &P, job: &SendJob) -> Verdict {
+    let SendJob { tenant, send } = job;
     let (sql, now) = (platform.sql(), platform.time().now());
     let reason = ErrorCode::ServiceUnavailable.as_str();
     let given_up = sends::give_up(sql, tenant, send, reason, now).await;
@@ -90,7 +89,7 @@ pub async fn give_up<P: Platform>(platform: &P, errand: &Errand) -> Verdict {
         }
         Err(error) => {
             tracing::warn!(internal = error.internal(), "a message is not given up yet");
-            Verdict::Again(LATER)
+            Verdict::Again(RETRY_AFTER_HELD)
         }
     }
 }
@@ -102,9 +101,9 @@ pub async fn give_up<P: Platform>(platform: &P, errand: &Errand) -> Verdict {
 /// Where the database fails; the next hour does it.
 pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result<(), SqlError> {
     let before = |span: Millis| Timestamp::from_millis(now.as_millis().saturating_sub(span.get()));
-    sends::purge_across_tenants(sql, before(KEPT)).await?;
-    for errand in sends::stale_across_tenants(sql, before(STALE), MAX_STALE).await? {
-        if let Err(QueueError(error)) = queue.post(&errand).await {
+    sends::purge_across_tenants(sql, before(RETENTION)).await?;
+    for job in sends::stale_across_tenants(sql, before(STALE), MAX_STALE).await? {
+        if let Err(QueueError(error)) = queue.post(&job).await {
             tracing::error!(error, "the queue takes no messages");
             break;
         }
@@ -112,13 +111,13 @@ pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result
     Ok(())
 }
 
-async fn attempt<P: Platform>(platform: &Rc<P>, errand: &Errand) -> Result<Verdict, ApiError> {
-    let Errand { tenant, send } = errand;
+async fn attempt<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Verdict, ApiError> {
+    let SendJob { tenant, send } = job;
     let found = sends::find(platform.sql(), tenant, send).await?;
     let Some(found) = found.filter(|found| !found.state.is_end()) else {
         return Ok(Verdict::Done);
     };
-    if let Some(wait) = held_for(&**platform, errand, &found).await? {
+    if let Some(wait) = held_for(&**platform, job, &found).await? {
         return Ok(Verdict::Again(wait));
     }
     let now = platform.time().now();
@@ -131,47 +130,47 @@ async fn attempt<P: Platform>(platform: &Rc<P>, errand: &Errand) -> Result<Verdi
         async || sends::claim(platform.sql(), tenant, send, &request, dead, now).await,
     );
     let Some(claimed) = claimed.await? else {
-        return Ok(Verdict::Again(LATER));
+        return Ok(Verdict::Again(RETRY_AFTER_HELD));
     };
     let tries = claimed.tries;
-    match carry_out(platform, errand, claimed, &request, now).await {
+    match carry_out(platform, job, claimed, &request, now).await {
         Ok(()) => Ok(Verdict::Done),
-        Err(error) => after(&**platform, errand, &request, tries, &error).await,
+        Err(error) => after(&**platform, job, &request, tries, &error).await,
     }
 }
 
 /// How long to leave a message to the try that has it; nothing where that is dead, or there is none.
 async fn held_for<P: Platform>(
     platform: &P,
-    errand: &Errand,
+    job: &SendJob,
     found: &StoredSend,
 ) -> Result<Option<Millis>, ApiError> {
     let (SendState::Running, Some(request_id)) = (found.state, found.request_id.clone()) else {
         return Ok(None);
     };
     let held = platform.time().now().since(found.updated_at);
-    if held < UNHEARD {
-        return Ok(Some(UNHEARD));
+    if held < CLAIM_GRACE {
+        return Ok(Some(CLAIM_GRACE));
     }
     let question = Input::Await {
         request_id,
         session_id: None,
     };
-    let output = platform.ledger().ask(&errand.tenant, question).await?;
-    Ok((output.answer == LedgerAnswer::UnderWay).then_some(LATER))
+    let output = platform.ledger().ask(&job.tenant, question).await?;
+    Ok((output.answer == LedgerAnswer::UnderWay).then_some(RETRY_AFTER_HELD))
 }
 
 /// Runs the turn of the session that gets the message.
 async fn carry_out<P: Platform>(
     platform: &Rc<P>,
-    errand: &Errand,
+    job: &SendJob,
     claimed: Claimed,
     request_id: &RequestId,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let caller = of_key(&**platform, &errand.tenant, &claimed.key).await?;
+    let caller = of_key(&**platform, &job.tenant, &claimed.key).await?;
     caller.require(Scope::Chat)?;
-    let session = sessions::find(platform.sql(), &errand.tenant, &claimed.session, now).await?;
+    let session = sessions::find(platform.sql(), &job.tenant, &claimed.session, now).await?;
     // Another session may have taken the name of one that was deleted.
     if session.is_none_or(|session| session.created_at > claimed.created_at) {
         return Err(no_such_session());
@@ -187,24 +186,24 @@ async fn carry_out<P: Platform>(
         session_id: Some(claimed.session),
         options: ChatOptions::default(),
     };
-    let (config, background) = (platform.config(), Background::default());
-    let reading = Reading::of(&request);
-    let order = Order {
+    let (config, session_context) = (platform.config(), SessionContext::default());
+    let features = RequestFeatures::of(&request);
+    let pending = PendingTurn {
         request_id: request_id.clone(),
-        route: route(config, caller.tenant(), &request, reading, background)?,
+        route: route(config, caller.tenant(), &request, features, session_context)?,
         caller,
         request,
-        reading,
+        features,
         started: now,
-        repeatable: None,
+        idempotency_key: None,
         claimed_at: Some(now),
-        lineage: Lineage {
-            send: Some(errand.send.clone()),
+        origin: SendOrigin {
+            send: Some(job.send.clone()),
             hops: claimed.hops,
             path: claimed.path,
         },
     };
-    turn::start(platform, order, pending().boxed_local()).await?;
+    turn::start(platform, pending, std::future::pending().boxed_local()).await?;
     Ok(())
 }
 
@@ -220,12 +219,12 @@ fn introduced(from: Option<&SessionId>, text: &str) -> String {
 /// same: its turn is stored, with an answer that broke.
 async fn after<P: Platform>(
     platform: &P,
-    errand: &Errand,
+    job: &SendJob,
     request: &RequestId,
     tries: u32,
     error: &ApiError,
 ) -> Result<Verdict, ApiError> {
-    let Errand { tenant, send } = errand;
+    let SendJob { tenant, send } = job;
     let (sql, now) = (platform.sql(), platform.time().now());
     let reason = error.code.as_str();
     let may_pass = may_pass(error.code, tries);
@@ -266,5 +265,5 @@ fn pause(tries: u32) -> Millis {
     let doubled = 1_u64
         .checked_shl(tries.saturating_sub(1))
         .unwrap_or(u64::MAX);
-    Millis::new(FIRST_PAUSE.get().saturating_mul(doubled)).min(LATER)
+    Millis::new(FIRST_PAUSE.get().saturating_mul(doubled)).min(RETRY_AFTER_HELD)
 }

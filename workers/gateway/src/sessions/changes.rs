@@ -2,8 +2,8 @@
 
 use clawless_core::session::{parse_change, parse_new};
 use clawless_core::{ApiError, Clock, ErrorCode, SessionId};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use clawless_store::sessions;
 
 use super::wire::{Deleted, SessionObject};
@@ -20,9 +20,9 @@ use crate::platform::Platform;
 pub async fn create<P: Platform>(
     platform: &P,
     caller: &Caller,
-    head: &Head,
+    head: &RequestHead,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     changing(platform, caller, async {
         head.require_json()?;
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
@@ -39,7 +39,7 @@ pub async fn create<P: Platform>(
         })?;
         // A turn may have used the name meanwhile, and made a session without these settings.
         forget(platform, tenant, &id).await?;
-        Answer::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::of(&session))
     })
     .await
 }
@@ -52,9 +52,9 @@ pub async fn update<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-    head: &Head,
+    head: &RequestHead,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     changing(platform, caller, async {
         head.require_json()?;
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
@@ -66,7 +66,7 @@ pub async fn update<P: Platform>(
         let update = sessions::update(platform.sql(), tenant, &id, &change, now);
         let updated = moving(platform, tenant, &id, Some(before.head), update).await?;
         let session = updated.ok_or_else(no_such_session)?;
-        Answer::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::of(&session))
     })
     .await
 }
@@ -80,7 +80,7 @@ pub async fn reset<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     changing(platform, caller, async {
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let id = session_id(id)?;
@@ -88,7 +88,7 @@ pub async fn reset<P: Platform>(
         let reset = sessions::reset(platform.sql(), tenant, &id, now);
         moving(platform, tenant, &id, Some(before.head), reset).await?;
         let session = found(platform, caller, &id).await?;
-        Answer::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::of(&session))
     })
     .await
 }
@@ -102,7 +102,7 @@ pub async fn delete<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     changing(platform, caller, async {
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let id = session_id(id)?;
@@ -113,7 +113,7 @@ pub async fn delete<P: Platform>(
         if !moving(platform, tenant, &id, head, delete).await? {
             return Err(no_such_session());
         }
-        Answer::of(&Deleted {
+        HttpResponse::of(&Deleted {
             id: id.as_str(),
             object: "session.deleted",
             deleted: true,

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, SessionId, TenantId, Timestamp};
-use clawless_edge::answer::{Answer, Body};
-use clawless_store::messages::{self, Order, Page, Range};
+use clawless_edge::response::{Body, HttpResponse};
+use clawless_store::messages::{self, Page, Range, SortOrder};
 use futures_util::StreamExt;
 use futures_util::stream::{self, once};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub async fn export<P: Platform>(
     platform: &Rc<P>,
     caller: &Caller,
     id: &str,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     reading(&**platform, caller, async {
         let id = session_id(id)?;
         let session = found(&**platform, caller, &id).await?;
@@ -51,7 +51,7 @@ pub async fn export<P: Platform>(
             }
         });
         let head = once(async move { (start + &first).into_bytes() });
-        Ok(Answer {
+        Ok(HttpResponse {
             status: 200,
             headers: Vec::new(),
             body: Body::JsonPieces(head.chain(rest).boxed_local()),
@@ -85,7 +85,7 @@ struct Source<P> {
 impl<P: Platform> Source<P> {
     /// The next page as text, and what comes after it; after the last page comes the document's end.
     async fn next(mut self) -> Result<(String, Option<Self>), ApiError> {
-        let (sql, order) = (self.platform.sql(), Order::Forward);
+        let (sql, order) = (self.platform.sql(), SortOrder::Forward);
         let page = messages::page(sql, &self.tenant, &self.session, self.range, order, PAGE);
         let Page { messages, has_more } = page.await?;
         self.range.after = messages.last().map(|last| last.place).or(self.range.after);

@@ -2,8 +2,8 @@
 
 use clawless_core::cursor::CursorScope;
 use clawless_core::{ApiError, Clock, Timestamp};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use clawless_store::sessions::{self, Filter, ListStart};
 
 use super::reading;
@@ -25,8 +25,8 @@ const MAX_LABELS: usize = 16;
 pub async fn list<P: Platform>(
     platform: &P,
     caller: &Caller,
-    head: &Head,
-) -> Result<Answer, ApiError> {
+    head: &RequestHead,
+) -> Result<HttpResponse, ApiError> {
     reading(platform, caller, async {
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let mut query = Query::of(head);

@@ -2,9 +2,9 @@
 
 use clawless_core::cursor::CursorScope;
 use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, TenantId};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
-use clawless_store::messages::{self, ListedMessage, Order, Place, Range};
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
+use clawless_store::messages::{self, ListedMessage, MessagePosition, Range, SortOrder};
 
 use super::wire::{Deleted, MessageObject};
 use super::{changing, found, moving, reading, session_id};
@@ -22,16 +22,16 @@ pub async fn list<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-    head: &Head,
-) -> Result<Answer, ApiError> {
+    head: &RequestHead,
+) -> Result<HttpResponse, ApiError> {
     reading(platform, caller, async {
         let tenant = &caller.tenant().id;
         let id = session_id(id)?;
         let mut query = Query::of(head);
         let (limit, cursor) = (query.limit()?, query.take("cursor")?);
         let order = match query.take("order")?.as_deref() {
-            None | Some("asc") => Order::Forward,
-            Some("desc") => Order::Backward,
+            None | Some("asc") => SortOrder::Forward,
+            Some("desc") => SortOrder::Backward,
             Some(_) => {
                 return Err(invalid(
                     "order",
@@ -61,8 +61,8 @@ pub async fn list<P: Platform>(
         };
         // What came on the pages before lies within the range, so the cursor is its nearer end.
         match order {
-            Order::Forward => range.after = start.or(range.after),
-            Order::Backward => range.before = start.or(range.before),
+            SortOrder::Forward => range.after = start.or(range.after),
+            SortOrder::Backward => range.before = start.or(range.before),
         }
         let found = messages::page(platform.sql(), tenant, &id, range, order, limit).await?;
         let (messages, has_more) = (found.messages, found.has_more);
@@ -80,7 +80,7 @@ pub async fn remove<P: Platform>(
     caller: &Caller,
     session: &str,
     message: &str,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     changing(platform, caller, async {
         let (tenant, now) = (&caller.tenant().id, platform.time().now());
         let id = session_id(session)?;
@@ -94,7 +94,7 @@ pub async fn remove<P: Platform>(
             let message = "There is no such message in this session.";
             return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
         }
-        Answer::of(&Deleted {
+        HttpResponse::of(&Deleted {
             id: message.as_str(),
             object: "session.message.deleted",
             deleted: true,
@@ -110,7 +110,7 @@ async fn known<P: Platform>(
     session: &SessionId,
     param: &str,
     id: Option<MessageId>,
-) -> Result<Option<Place>, ApiError> {
+) -> Result<Option<MessagePosition>, ApiError> {
     let Some(id) = id else { return Ok(None) };
     let place = messages::place(platform.sql(), tenant, session, &id).await?;
     let missing = || {
@@ -126,9 +126,9 @@ fn place_of(listed: &ListedMessage) -> String {
     format!("{}:{}", listed.place.seq, listed.place.position)
 }
 
-fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<MessagePosition> {
     let (seq, position) = text.split_once(':')?;
-    Some(Place {
+    Some(MessagePosition {
         seq: seq.parse().ok()?,
         position: position.parse().ok()?,
     })

@@ -18,12 +18,12 @@ pub use messages::{list as list_messages, remove as remove_message};
 pub use tool_executions::list as list_tool_executions;
 
 use clawless_core::ledger::{EndpointClass, Input};
-use clawless_core::session::Head;
+use clawless_core::session::SessionHead;
 use clawless_core::{ApiError, Clock, ErrorCode, Scope, Session, SessionId, TenantId};
-use clawless_edge::answer::Answer;
+use clawless_edge::response::HttpResponse;
 use clawless_store::{SqlError, sessions};
 
-use crate::admit::pass_with;
+use crate::admit::check_rate_and_scope;
 use crate::caller::Caller;
 use crate::hot;
 use crate::ledger::Ledger;
@@ -41,10 +41,10 @@ pub async fn show<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-) -> Result<Answer, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     reading(platform, caller, async {
         let session = found(platform, caller, &session_id(id)?).await?;
-        Answer::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::of(&session))
     })
     .await
 }
@@ -53,8 +53,8 @@ pub async fn show<P: Platform>(
 async fn reading<P: Platform>(
     platform: &P,
     caller: &Caller,
-    work: impl Future<Output = Result<Answer, ApiError>>,
-) -> Result<Answer, ApiError> {
+    work: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> Result<HttpResponse, ApiError> {
     admitted(
         platform,
         caller,
@@ -69,8 +69,8 @@ async fn reading<P: Platform>(
 async fn changing<P: Platform>(
     platform: &P,
     caller: &Caller,
-    work: impl Future<Output = Result<Answer, ApiError>>,
-) -> Result<Answer, ApiError> {
+    work: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> Result<HttpResponse, ApiError> {
     admitted(
         platform,
         caller,
@@ -88,9 +88,9 @@ async fn admitted<P: Platform>(
     caller: &Caller,
     scope: Scope,
     class: EndpointClass,
-    work: impl Future<Output = Result<Answer, ApiError>>,
-) -> Result<Answer, ApiError> {
-    let rates = pass_with(platform, caller, class, scope).await?;
+    work: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> Result<HttpResponse, ApiError> {
+    let rates = check_rate_and_scope(platform, caller, class, scope).await?;
     match work.await {
         Ok(answer) => Ok(answer.with_headers(rates.pairs())),
         Err(error) => Err(error.headers(rates.pairs())),
@@ -127,7 +127,7 @@ async fn moving<P: Platform, T>(
     platform: &P,
     tenant: &TenantId,
     id: &SessionId,
-    copied: Option<Head>,
+    copied: Option<SessionHead>,
     change: impl Future<Output = Result<T, SqlError>>,
 ) -> Result<T, ApiError> {
     forget(platform, tenant, id).await?;

@@ -3,8 +3,8 @@
 use clawless_core::cursor::CursorScope;
 use clawless_core::tool::{ToolExecution, ToolOutcome};
 use clawless_core::{ApiError, Clock, Millis};
-use clawless_edge::answer::Answer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::HttpResponse;
 use clawless_store::tool_executions;
 use serde::Serialize;
 
@@ -39,8 +39,8 @@ pub async fn list<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &str,
-    head: &Head,
-) -> Result<Answer, ApiError> {
+    head: &RequestHead,
+) -> Result<HttpResponse, ApiError> {
     reading(platform, caller, async {
         let tenant = &caller.tenant().id;
         let id = session_id(id)?;

@@ -11,7 +11,7 @@ use futures_util::future::{Either, join_all, select};
 use garde::Validate;
 
 use super::registry::{Entry, Toolbox};
-use super::tool::{Failure, Tool, Visit};
+use super::tool::{Failure, Tool, ToolContext};
 use crate::platform::Platform;
 
 /// The longest arguments that are read, and the longest result that a model is told, in bytes.
@@ -26,23 +26,23 @@ const MAX_NAME: usize = 256;
 /// Runs the calls of one round at once and says how each went, in their order. Calls that may not
 /// run are refused; all of them are where `enough` says why.
 pub async fn execute<P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     tools: &Toolbox,
     calls: &[ToolCall],
     enough: Option<&str>,
 ) -> Vec<ToolExecution> {
     let one = |(at, call)| async move {
-        let started_at = visit.platform.time().now();
+        let started_at = context.platform.time().now();
         let (outcome, result) = match admit(tools, call, at, enough) {
             Ok(entry) => {
                 // Boxed: the future is as large as that of the largest tool.
-                let running = super::run(visit, entry.name, &call.arguments).boxed_local();
-                within(visit.platform.time(), entry.timeout, running).await
+                let running = super::run(context, entry.name, &call.arguments).boxed_local();
+                within(context.platform.time(), entry.timeout, running).await
             }
             Err(why) => (ToolOutcome::Refused, why),
         };
-        let duration = visit.platform.time().now().since(started_at);
-        let id = ToolExecutionId::generate(started_at, visit.platform.entropy());
+        let duration = context.platform.time().now().since(started_at);
+        let id = ToolExecutionId::generate(started_at, context.platform.entropy());
         let tool = bounded(&call.name, MAX_NAME).to_owned();
         tracing::info!(
             id = id.as_str(),
@@ -53,9 +53,9 @@ pub async fn execute<P: Platform>(
         );
         ToolExecution {
             id,
-            tenant_id: visit.tenant.clone(),
-            session_id: visit.session.cloned(),
-            request_id: visit.request.clone(),
+            tenant_id: context.tenant.clone(),
+            session_id: context.session.cloned(),
+            request_id: context.request.clone(),
             call: ToolCall {
                 id: bounded(&call.id, MAX_NAME).to_owned(),
                 name: tool,
@@ -102,7 +102,7 @@ fn admit(
 
 /// Reads and checks the arguments, and runs the tool.
 pub(super) async fn call<T: Tool, P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     arguments: &str,
 ) -> Result<String, Failure> {
     let invalid = |why: String| {
@@ -123,7 +123,7 @@ pub(super) async fn call<T: Tool, P: Platform>(
         let why = broken.map(|(path, error)| format!("`{path}`: {error}"));
         return Err(invalid(why.unwrap_or_default()));
     }
-    T::run(visit, arguments).await
+    T::run(context, arguments).await
 }
 
 /// Waits for a tool, but not for ever, and bounds what it says.

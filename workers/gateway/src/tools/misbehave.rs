@@ -7,7 +7,7 @@ use clawless_core::time::Millis;
 use garde::Validate;
 use serde::Deserialize;
 
-use super::tool::{Failure, Tool, Visit};
+use super::tool::{Failure, Tool, ToolContext};
 use crate::platform::Platform;
 
 /// Misbehaves.
@@ -40,7 +40,7 @@ impl Tool for Misbehave {
     const TIMEOUT: Millis = Millis::from_secs(1);
     type Arguments = Arguments;
 
-    async fn run<P: Platform>(_: &Visit<'_, P>, arguments: Arguments) -> Result<String, Failure> {
+    async fn run<P: Platform>(_: &ToolContext<'_, P>, arguments: Arguments) -> Result<String, Failure> {
         match arguments.how {
             How::Fail => Err(Failure::Failed("It failed, as it was told.".to_owned())),
             How::Hang => pending().await,

@@ -27,4 +27,4 @@ registry! {
 
 pub use execute::execute;
 pub use registry::Toolbox;
-pub use tool::{Failure, Tool, Visit};
+pub use tool::{Failure, Tool, ToolContext};

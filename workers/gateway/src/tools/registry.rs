@@ -39,14 +39,14 @@ macro_rules! registry {
 
         /// Runs the tool of this name.
         async fn run<P: crate::platform::Platform>(
-            visit: &Visit<'_, P>,
+            context: &ToolContext<'_, P>,
             name: &str,
             arguments: &str,
         ) -> Result<String, Failure> {
             $(
                 $(#[cfg($($cfg)*)])?
                 if name == <$module::$tool as Tool>::NAME {
-                    return execute::call::<$module::$tool, P>(visit, arguments).await;
+                    return execute::call::<$module::$tool, P>(context, arguments).await;
                 }
             )*
             Err(Failure::Refused(format!("There is no tool `{name}`.")))

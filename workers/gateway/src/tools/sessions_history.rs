@@ -3,13 +3,13 @@
 use clawless_core::chat::{Content, Role};
 use clawless_core::civil::Civil;
 use clawless_core::{Clock, Message, Scope};
-use clawless_store::messages::{self, Order, Page, Range};
+use clawless_store::messages::{self, SortOrder, Page, Range};
 use clawless_store::sessions;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::execute::bounded;
-use super::tool::{Failure, Tool, Visit, json, no_session};
+use super::tool::{Failure, Tool, ToolContext, json, no_session};
 use crate::platform::Platform;
 
 /// How many messages are told where nobody says.
@@ -66,18 +66,18 @@ impl Tool for SessionsHistory {
     type Arguments = Arguments;
 
     async fn run<P: Platform>(
-        visit: &Visit<'_, P>,
+        context: &ToolContext<'_, P>,
         arguments: Arguments,
     ) -> Result<String, Failure> {
-        let (sql, tenant) = (visit.platform.sql(), visit.tenant);
+        let (sql, tenant) = (context.platform.sql(), context.tenant);
         let unknown = || no_session(&arguments.session_id);
         let id = arguments.session_id.parse().map_err(|_| unknown())?;
-        if sessions::find(sql, tenant, &id, visit.platform.time().now()).await?.is_none() {
+        if sessions::find(sql, tenant, &id, context.platform.time().now()).await?.is_none() {
             return Err(unknown());
         }
         let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
         let everything = Range::default();
-        let order = Order::Backward;
+        let order = SortOrder::Backward;
         let found = messages::page(sql, tenant, &id, everything, order, limit).await?;
         history(found)
     }

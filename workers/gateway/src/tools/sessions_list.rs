@@ -8,7 +8,7 @@ use clawless_store::sessions::{self, Filter, ListStart};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use super::tool::{Failure, Tool, Visit, json};
+use super::tool::{Failure, Tool, ToolContext, json};
 use crate::platform::Platform;
 
 /// How many are listed where nobody says.
@@ -70,13 +70,13 @@ impl Tool for SessionsList {
     type Arguments = Arguments;
 
     async fn run<P: Platform>(
-        visit: &Visit<'_, P>,
+        context: &ToolContext<'_, P>,
         arguments: Arguments,
     ) -> Result<String, Failure> {
-        let platform = visit.platform;
+        let platform = context.platform;
         let start = match &arguments.after {
             None => None,
-            Some(id) => Some(start(visit, id).await?),
+            Some(id) => Some(start(context, id).await?),
         };
         let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
         let filter = Filter {
@@ -85,14 +85,14 @@ impl Tool for SessionsList {
         };
         let found = sessions::page(
             platform.sql(),
-            visit.tenant,
+            context.tenant,
             &filter,
             start.as_ref(),
             limit + 1,
             platform.time().now(),
         )
         .await?;
-        list(&found, limit, visit.session)
+        list(&found, limit, context.session)
     }
 }
 
@@ -125,10 +125,10 @@ fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<Strin
 }
 
 /// The place after a session of the tenant's own.
-async fn start<P: Platform>(visit: &Visit<'_, P>, id: &str) -> Result<ListStart, Failure> {
-    let (sql, now) = (visit.platform.sql(), visit.platform.time().now());
+async fn start<P: Platform>(context: &ToolContext<'_, P>, id: &str) -> Result<ListStart, Failure> {
+    let (sql, now) = (context.platform.sql(), context.platform.time().now());
     let found = match id.parse() {
-        Ok(id) => sessions::find(sql, visit.tenant, &id, now).await?,
+        Ok(id) => sessions::find(sql, context.tenant, &id, now).await?,
         Err(_) => None,
     };
     let found = found.ok_or_else(|| super::tool::no_session(id))?;

@@ -1,7 +1,7 @@
 //! `sessions_send`: says something in another session.
 
 use clawless_core::rounds::stored_answer;
-use clawless_core::sending::{Errand, MAX_HOPS, SendState};
+use clawless_core::sending::{SendJob, MAX_HOPS, SendState};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{Clock, Message, Scope, SendId, SessionId};
 use clawless_edge::queue::Queue;
@@ -11,7 +11,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::execute::bounded;
-use super::tool::{Failure, Tool, Visit, json, no_session};
+use super::tool::{Failure, Tool, ToolContext, json, no_session};
 use crate::platform::Platform;
 
 /// How long an answer is waited for where nobody says, in seconds.
@@ -83,58 +83,58 @@ impl Tool for SessionsSend {
     /// 3. The queue is told. Where it does not listen, the hourly housekeeping tells it.
     /// 4. The answer is waited for, unless its session may be waiting for this very turn.
     async fn run<P: Platform>(
-        visit: &Visit<'_, P>,
+        context: &ToolContext<'_, P>,
         arguments: Arguments,
     ) -> Result<String, Failure> {
-        let (sql, tenant, lineage) = (visit.platform.sql(), visit.tenant, visit.lineage);
+        let (sql, tenant, origin) = (context.platform.sql(), context.tenant, context.origin);
         let unknown = || no_session(&arguments.session_id);
         let session: SessionId = arguments.session_id.parse().map_err(|_| unknown())?;
-        let (hops, text) = (lineage.hops + 1, clean(&arguments.message));
-        if visit.session == Some(&session) {
+        let (hops, text) = (origin.hops + 1, clean(&arguments.message));
+        if context.session == Some(&session) {
             return Err(refused("A session cannot send to itself."));
         }
         if hops > MAX_HOPS {
             let why = format!(
                 "It was not sent: a message may lead to others over {MAX_HOPS} hops, and this turn \
-                 is the last. Answer instead."
+                 is the last. HttpResponse instead."
             );
             return Err(Failure::Refused(why));
         }
         if text.is_empty() {
             return Err(refused("There is nothing in the message to be sent."));
         }
-        let now = visit.platform.time().now();
+        let now = context.platform.time().now();
         if sessions::find(sql, tenant, &session, now).await?.is_none() {
             return Err(unknown());
         }
-        let mut path = lineage.path.clone();
-        path.extend(visit.session.cloned());
-        let id = SendId::generate(now, visit.platform.entropy());
+        let mut path = origin.path.clone();
+        path.extend(context.session.cloned());
+        let id = SendId::generate(now, context.platform.entropy());
         let new = NewSend {
             id: &id,
             session: &session,
-            key: visit.key,
-            origin: match &lineage.send {
+            key: context.key,
+            origin: match &origin.send {
                 Some(send) => send.as_str(),
-                None => visit.request.as_str(),
+                None => context.request.as_str(),
             },
             path: &path,
             hops,
             message: &text,
         };
-        let Some(send) = accept(visit, new).await? else {
+        let Some(send) = accept(context, new).await? else {
             let why = format!(
                 "It was not sent: a turn sends at most {MAX_A_TURN} messages, and {MAX_UNDER_WAY} of \
                  the account may be under way."
             );
             return Err(Failure::Refused(why));
         };
-        post(visit, &send).await;
+        post(context, &send).await;
         let is_waiting_for_us = path.contains(&session);
         let timeout = arguments.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT);
         let timeout = if is_waiting_for_us { 0 } else { timeout };
-        let found = wait(visit, &send, Millis::from_secs(timeout.into())).await?;
-        let mut receipt = receipt(visit, &send, &found).await?;
+        let found = wait(context, &send, Millis::from_secs(timeout.into())).await?;
+        let mut receipt = receipt(context, &send, &found).await?;
         if is_waiting_for_us && !found.state.is_end() {
             receipt.note = Some(
                 "That session may be waiting for this one, so its answer is not waited for: it gets \
@@ -158,32 +158,32 @@ fn clean(text: &str) -> String {
 
 /// Stores a message.
 async fn accept<P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     new: NewSend<'_>,
 ) -> Result<Option<SendId>, Failure> {
-    let platform = visit.platform;
+    let platform = context.platform;
     let now = platform.time().now();
     let accepted = retry(
         Backoff::DATABASE,
         platform.time(),
         platform.entropy(),
-        async || sends::accept(platform.sql(), visit.tenant, new, now).await,
+        async || sends::accept(platform.sql(), context.tenant, new, now).await,
     );
     Ok(accepted.await?)
 }
 
 /// Tells the queue of a message.
-async fn post<P: Platform>(visit: &Visit<'_, P>, send: &SendId) {
-    let platform = visit.platform;
-    let errand = Errand {
-        tenant: visit.tenant.clone(),
+async fn post<P: Platform>(context: &ToolContext<'_, P>, send: &SendId) {
+    let platform = context.platform;
+    let job = SendJob {
+        tenant: context.tenant.clone(),
         send: send.clone(),
     };
     let posted = retry(
         Backoff::DATABASE,
         platform.time(),
         platform.entropy(),
-        async || platform.queue().post(&errand).await,
+        async || platform.queue().post(&job).await,
     );
     if let Err(error) = posted.await {
         tracing::error!(send = send.as_str(), %error, "a message waits for the housekeeping");
@@ -192,15 +192,15 @@ async fn post<P: Platform>(visit: &Visit<'_, P>, send: &SendId) {
 
 /// Waits for the end of a message, but not for ever.
 async fn wait<P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     send: &SendId,
     timeout: Millis,
 ) -> Result<StoredSend, Failure> {
-    let time = visit.platform.time();
+    let time = context.platform.time();
     let give_up = time.now().plus(timeout);
     let mut pause = FIRST_PAUSE;
     loop {
-        let found = sends::find(visit.platform.sql(), visit.tenant, send).await?;
+        let found = sends::find(context.platform.sql(), context.tenant, send).await?;
         let found = found.ok_or_else(|| Failure::Failed("The message is gone.".to_owned()))?;
         let now = time.now();
         if found.state.is_end() || now >= give_up {
@@ -213,7 +213,7 @@ async fn wait<P: Platform>(
 
 /// What the sender is told.
 async fn receipt<'a, P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     send_id: &'a SendId,
     found: &'a StoredSend,
 ) -> Result<Receipt<'a>, Failure> {
@@ -227,7 +227,7 @@ async fn receipt<'a, P: Platform>(
         note: None,
     };
     if matches!(found.state, SendState::Replied | SendState::Delivered) {
-        match reply(visit, found).await? {
+        match reply(context, found).await? {
             Some(text) => {
                 let kept = bounded(&text, MAX_REPLY);
                 receipt.cut = kept.len() < text.len();
@@ -241,10 +241,10 @@ async fn receipt<'a, P: Platform>(
 
 /// What the session said to a message.
 async fn reply<P: Platform>(
-    visit: &Visit<'_, P>,
+    context: &ToolContext<'_, P>,
     found: &StoredSend,
 ) -> Result<Option<String>, Failure> {
-    let (sql, tenant) = (visit.platform.sql(), visit.tenant);
+    let (sql, tenant) = (context.platform.sql(), context.tenant);
     let Some(request) = &found.request_id else {
         return Ok(None);
     };

@@ -6,7 +6,7 @@ use clawless_core::{Clock, Scope};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use super::tool::{Failure, Tool, Visit, json};
+use super::tool::{Failure, Tool, ToolContext, json};
 use crate::platform::Platform;
 
 /// Tells the time.
@@ -41,10 +41,10 @@ impl Tool for TimeNow {
     type Arguments = Arguments;
 
     async fn run<P: Platform>(
-        visit: &Visit<'_, P>,
+        context: &ToolContext<'_, P>,
         arguments: Arguments,
     ) -> Result<String, Failure> {
-        let now = visit.platform.time().now();
+        let now = context.platform.time().now();
         let local = arguments.utc_offset_minutes.map(|minutes| {
             let span = Millis::from_secs(u64::from(minutes.unsigned_abs()) * 60);
             let shifted = if minutes < 0 {

@@ -1,6 +1,6 @@
 //! What a tool is.
 
-use clawless_core::sending::Lineage;
+use clawless_core::sending::SendOrigin;
 use clawless_core::time::Millis;
 use clawless_core::{KeyId, RequestId, Scope, SessionId, TenantId};
 use clawless_store::SqlError;
@@ -29,14 +29,14 @@ pub trait Tool {
 
     /// Does it. The result is what the model is told.
     async fn run<P: Platform>(
-        visit: &Visit<'_, P>,
+        context: &ToolContext<'_, P>,
         arguments: Self::Arguments,
     ) -> Result<String, Failure>;
 }
 
 /// For whom and where tools run.
 #[derive(Debug)]
-pub struct Visit<'a, P> {
+pub struct ToolContext<'a, P> {
     /// The ports.
     pub platform: &'a P,
     /// Whose turn it is; a tool sees nothing of anybody else.
@@ -48,7 +48,7 @@ pub struct Visit<'a, P> {
     /// The request that the turn answers.
     pub request: &'a RequestId,
     /// How the turn came about.
-    pub lineage: &'a Lineage,
+    pub origin: &'a SendOrigin,
 }
 
 /// A tool gave no result. The text is told to the model.

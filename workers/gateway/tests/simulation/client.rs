@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use clawless_core::RequestId;
 use clawless_core::time::Timer;
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
 use clawless_gateway::chat;
 use futures_util::future::{Either, join, select};
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ impl Client {
         ];
         headers.extend(question.session.map(|session| ("x-session-id", session)));
         headers.extend(question.key.as_deref().map(|key| ("idempotency-key", key)));
-        let head = Head::new("POST", "/v1/chat/completions", headers);
+        let head = RequestHead::new("POST", "/v1/chat/completions", headers);
         let body = json!({
             "model": "small", "stream": question.stream,
             "messages": [{"role": "user", "content": question.name}],

@@ -165,9 +165,9 @@ fn every_token_is_charged_once(world: &World, turns: &[Turn]) {
     let deployment = &world.deployment;
     let receipts = deployment.sql.rows("SELECT * FROM receipts");
     for customer in &world.customers {
-        let shell = deployment.shell(&customer.tenant);
+        let runtime = deployment.runtime(&customer.tenant);
         let now = deployment.time.now();
-        let (statement, receipts_left, parked) = shell.read(|machine| {
+        let (statement, receipts_left, parked) = runtime.read(|machine| {
             let statement = machine.statement(Period::of(now));
             (
                 statement,

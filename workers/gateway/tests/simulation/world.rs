@@ -107,8 +107,13 @@ async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
             if shared.dice.percent(10) {
                 deployment.sql.plan([Some(Fault::After(Fault::LOST))]);
             }
-            let shell = deployment.shell(&customer.tenant);
-            let work = work_off(&*shell, &deployment.time, &deployment.sql, &customer.tenant);
+            let runtime = deployment.runtime(&customer.tenant);
+            let work = work_off(
+                &*runtime,
+                &deployment.time,
+                &deployment.sql,
+                &customer.tenant,
+            );
             let done = work.await;
             deployment.sql.unplan();
             drop(done);

@@ -17,18 +17,18 @@ use std::task::Poll;
 
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::{Input, Output, Write};
-use clawless_core::sending::Errand;
+use clawless_core::sending::SendJob;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{
     ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, SessionId, TenantId, Timestamp,
 };
-use clawless_edge::answer::{Answer, Body};
-use clawless_edge::incoming::Head;
+use clawless_edge::request::RequestHead;
+use clawless_edge::response::{Body, HttpResponse};
 use clawless_gateway::authenticate::authenticate;
 use clawless_gateway::config::{Config, Variables};
-use clawless_gateway::ledger::shell::{Rows, Shell};
+use clawless_gateway::ledger::runtime::{LedgerRuntime, Rows};
 use clawless_gateway::ledger::work::{WorkError, work_off};
 use clawless_gateway::ledger::{Ledger, LedgerError};
 use clawless_gateway::memory::Memory;
@@ -60,7 +60,7 @@ pub struct Deployment {
     entropy: SeededEntropy,
     config: Rc<Config>,
     memory: Memory,
-    ledgers: RefCell<HashMap<TenantId, Rc<Shell<MapRows>>>>,
+    ledgers: RefCell<HashMap<TenantId, Rc<LedgerRuntime<MapRows>>>>,
     guesses: Cell<u32>,
     questions: Cell<u32>,
     /// How many more questions the ledgers answer.
@@ -69,7 +69,7 @@ pub struct Deployment {
     pub lost_answers: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
     /// What the queue holds.
-    pub posted: RefCell<Vec<Errand>>,
+    pub posted: RefCell<Vec<SendJob>>,
     /// Whether it takes nothing.
     pub is_queue_down: Cell<bool>,
 }
@@ -274,10 +274,10 @@ impl Deployment {
         headers: &[(&str, &str)],
         body: String,
         departure: impl Future<Output = ()> + 'static,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let json = [("content-type", "application/json")];
         let headers = json.into_iter().chain(headers.iter().copied());
-        let head = Head::new("POST", "/v1/chat/completions", headers);
+        let head = RequestHead::new("POST", "/v1/chat/completions", headers);
         let body = async { Ok(body.into_bytes()) };
         chat::create(self, request, &head, body, departure).await
     }
@@ -292,7 +292,7 @@ impl Deployment {
     ) -> Response {
         let bearer = format!("Bearer {}", customer.key);
         let headers = [("authorization", bearer.as_str()), ("accept", accept)];
-        let head = Head::new("GET", "/v1/sessions", headers);
+        let head = RequestHead::new("GET", "/v1/sessions", headers);
         let answer = async {
             let caller = authenticate(&**self, &head).await?;
             resume::resume(self, &caller, &head, session, request).await
@@ -308,7 +308,7 @@ impl Deployment {
         let changed = self.time.run(changed).expect("the database works");
         changed.expect("there is such a session");
         let forget = Input::Forget { session_id };
-        let forgotten = self.shell(tenant).apply(now, forget);
+        let forgotten = self.runtime(tenant).apply(now, forget);
         forgotten.expect("the ledger works");
     }
 
@@ -323,9 +323,9 @@ impl Deployment {
     }
 
     /// A tenant's ledger.
-    pub fn shell(&self, tenant: &TenantId) -> Rc<Shell<MapRows>> {
+    pub fn runtime(&self, tenant: &TenantId) -> Rc<LedgerRuntime<MapRows>> {
         let mut ledgers = self.ledgers.borrow_mut();
-        let open = || Rc::new(Shell::open(MapRows::default()).expect("empty rows"));
+        let open = || Rc::new(LedgerRuntime::open(MapRows::default()).expect("empty rows"));
         ledgers.entry(tenant.clone()).or_insert_with(open).clone()
     }
 
@@ -336,15 +336,15 @@ impl Deployment {
 
     /// As [`Self::ring`], where the work may have to wait.
     pub fn try_ring(&self, tenant: &TenantId) -> Result<(), WorkError> {
-        let shell = self.shell(tenant);
-        let work = work_off(&*shell, &self.time, &self.sql, tenant);
+        let runtime = self.runtime(tenant);
+        let work = work_off(&*runtime, &self.time, &self.sql, tenant);
         self.time.run(work)
     }
 
     /// What the ledger's alarm does, while other things happen.
     pub async fn alarm(&self, tenant: &TenantId) {
-        let shell = self.shell(tenant);
-        let work = work_off(&*shell, &self.time, &self.sql, tenant);
+        let runtime = self.runtime(tenant);
+        let work = work_off(&*runtime, &self.time, &self.sql, tenant);
         work.await.expect("the work is done");
     }
 
@@ -437,8 +437,8 @@ impl Ledger for Deployment {
             return Err(LedgerError::Silent);
         };
         self.patience.set(left);
-        let shell = self.shell(tenant);
-        let answer = shell.ask(&self.time, input).await;
+        let runtime = self.runtime(tenant);
+        let answer = runtime.ask(&self.time, input).await;
         if let Some(left) = self.lost_answers.get().checked_sub(1) {
             self.lost_answers.set(left);
             return Err(LedgerError::Silent);
@@ -477,8 +477,8 @@ impl Rows for MapRows {
 }
 
 /// Reads an answer to its end.
-pub async fn read(answer: Result<Answer, ApiError>) -> Response {
-    let answer = answer.unwrap_or_else(Answer::from);
+pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
+    let answer = answer.unwrap_or_else(HttpResponse::from);
     let body = match answer.body {
         Body::Json(text) => text,
         Body::Events(events) | Body::JsonPieces(events) => {

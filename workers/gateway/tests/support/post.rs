@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::rc::Rc;
 
-use clawless_core::sending::Errand;
+use clawless_core::sending::SendJob;
 use clawless_core::time::{Millis, Timer};
 use clawless_edge::queue::{Queue, QueueError};
 use clawless_gateway::sends::{Verdict, deliver};
@@ -13,11 +13,11 @@ use super::{Customer, Deployment, Response, ask};
 
 /// The queue, in memory; it loses what it is told to lose.
 impl Queue for Deployment {
-    async fn post(&self, errand: &Errand) -> Result<(), QueueError> {
+    async fn post(&self, job: &SendJob) -> Result<(), QueueError> {
         if self.is_queue_down.get() {
             return Err(QueueError("down".to_owned()));
         }
-        self.posted.borrow_mut().push(errand.clone());
+        self.posted.borrow_mut().push(job.clone());
         Ok(())
     }
 }
@@ -40,7 +40,7 @@ impl Deployment {
             loop {
                 self.time.sleep(Millis::new(200)).await;
                 let posted = self.posted.take();
-                join_all(posted.iter().map(|errand| deliver(self, errand))).await;
+                join_all(posted.iter().map(|job| deliver(self, job))).await;
             }
         });
         self.run(async {
@@ -58,7 +58,7 @@ impl Deployment {
     }
 
     /// Brings these errands at once, and says what the queue is told.
-    pub fn bring_all(self: &Rc<Self>, errands: &[Errand]) -> Vec<Verdict> {
-        self.run(join_all(errands.iter().map(|errand| deliver(self, errand))))
+    pub fn bring_all(self: &Rc<Self>, errands: &[SendJob]) -> Vec<Verdict> {
+        self.run(join_all(errands.iter().map(|job| deliver(self, job))))
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use clawless_core::ledger::{Input, Period, RESERVATION_SPAN};
-use clawless_core::sending::Errand;
+use clawless_core::sending::SendJob;
 use clawless_core::time::Timer;
 use clawless_core::{Clock, Millis, Scope};
 use clawless_gateway::sends::{Verdict, clean, deliver, give_up};
@@ -84,8 +84,8 @@ fn said(deployment: &Deployment, session: &str) -> Vec<String> {
 
 /// How many calls have been booked; nothing may be open.
 fn booked(deployment: &Deployment, customer: &Customer) -> u64 {
-    let shell = deployment.shell(&customer.tenant);
-    let statement = shell.read(|machine| machine.statement(Period::of(deployment.time.now())));
+    let runtime = deployment.runtime(&customer.tenant);
+    let statement = runtime.read(|machine| machine.statement(Period::of(deployment.time.now())));
     assert_eq!(statement.open.messages, 0, "nothing is open");
     statement.closed.used().messages
 }
@@ -104,8 +104,8 @@ fn the_answer_comes_from_the_other_sessions_own_turn() {
     let forget = Input::Forget {
         session_id: "b".parse().expect("a name"),
     };
-    let shell = deployment.shell(&customer.tenant);
-    shell.apply(deployment.time.now(), forget).expect("told");
+    let runtime = deployment.runtime(&customer.tenant);
+    runtime.apply(deployment.time.now(), forget).expect("told");
     will_send(
         &deployment,
         &json!({"session_id": "b", "message": "What\u{7} is\u{0} the plan?"}),
@@ -172,7 +172,7 @@ fn brought_twice_at_once_and_in_any_order_each_is_said_once() {
     let posted = deployment.posted.take();
     let before = asked(&deployment).len();
     deployment.http.always(answers("Fine."));
-    let mut errands: Vec<Errand> = posted.iter().rev().chain(&posted).cloned().collect();
+    let mut errands: Vec<SendJob> = posted.iter().rev().chain(&posted).cloned().collect();
     errands.extend(posted.iter().cloned());
     for _ in 0..3 {
         deployment.bring_all(&errands);
@@ -269,16 +269,16 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
     let deployment = Deployment::new();
     let customer = pair(&deployment);
     send(&deployment, &customer, "a", "b", "Remember me.");
-    let errand = deployment.posted.take().remove(0);
+    let job = deployment.posted.take().remove(0);
     let slow = answers("Never heard.").after(Step::Wait(Millis::from_secs(20)));
     deployment.http.next(slow);
-    deployment.kill_in(1, deliver(&deployment, &errand));
+    deployment.kill_in(1, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1"]);
     // Whoever brings it now leaves it to the one that may live.
-    let waits = deployment.bring_all(std::slice::from_ref(&errand));
+    let waits = deployment.bring_all(std::slice::from_ref(&job));
     assert!(matches!(waits[..], [Verdict::Again(_)]));
     pass(&deployment, 60);
-    let waits = deployment.bring_all(std::slice::from_ref(&errand));
+    let waits = deployment.bring_all(std::slice::from_ref(&job));
     assert!(
         matches!(waits[..], [Verdict::Again(_)]),
         "the ledger holds its place"
@@ -287,10 +287,10 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
     deployment.ring(&customer.tenant);
     deployment.http.next(answers("Heard."));
     assert_eq!(
-        deployment.bring_all(&[errand.clone(), errand.clone()])[0],
+        deployment.bring_all(&[job.clone(), job.clone()])[0],
         Verdict::Done
     );
-    assert_eq!(deployment.bring_all(&[errand]), [Verdict::Done]);
+    assert_eq!(deployment.bring_all(&[job]), [Verdict::Done]);
     assert_eq!(states(&deployment), ["replied 2"]);
     assert_eq!(said(&deployment, "b").len(), 2, "said once");
 }
@@ -302,18 +302,18 @@ fn a_turn_that_is_run_again_does_not_send_again() {
     deployment.http.next(answers("Hello."));
     deployment.say(&customer, "c", "Hello.");
     send(&deployment, &customer, "a", "b", "Tell C.");
-    let errand = deployment.posted.take().remove(0);
+    let job = deployment.posted.take().remove(0);
     let onward = json!({"session_id": "c", "message": "From A.", "timeout_seconds": 0});
     will_send(&deployment, &onward);
     let slow = answers("Never stored.").after(Step::Wait(Millis::from_secs(20)));
     deployment.http.next(slow);
-    deployment.kill_in(5, deliver(&deployment, &errand));
+    deployment.kill_in(5, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1", "queued 0"]);
     deployment.run(deployment.time.sleep(RESERVATION_SPAN));
     deployment.ring(&customer.tenant);
     will_send(&deployment, &onward);
     deployment.http.next(answers("Told."));
-    assert_eq!(deployment.bring_all(&[errand]), [Verdict::Done]);
+    assert_eq!(deployment.bring_all(&[job]), [Verdict::Done]);
     deployment.http.always(answers("Understood."));
     for _ in 0..2 {
         deployment.bring();
@@ -327,7 +327,7 @@ fn a_session_that_is_busy_gets_its_message_later() {
     let deployment = Deployment::new();
     let customer = pair(&deployment);
     send(&deployment, &customer, "a", "b", "When you can.");
-    let errand = deployment.posted.take().remove(0);
+    let job = deployment.posted.take().remove(0);
     let slow = answers("Done thinking.").after(Step::Wait(Millis::from_secs(25)));
     deployment.http.next(slow);
     deployment.http.always(answers("Now."));
@@ -336,12 +336,12 @@ fn a_session_that_is_busy_gets_its_message_later() {
     let long = deployment.send(&headers, crate::support::ask("Think.").to_string());
     let brought = async {
         deployment.time.sleep(Millis::from_secs(1)).await;
-        deliver(&deployment, &errand).await
+        deliver(&deployment, &job).await
     };
     let (_, verdict) = deployment.run(futures_util::future::join(long, brought));
     assert_eq!(verdict, Verdict::Again(Millis::from_secs(5)));
     assert_eq!(states(&deployment), ["queued session_busy 1"]);
-    assert_eq!(deployment.bring_all(&[errand]), [Verdict::Done]);
+    assert_eq!(deployment.bring_all(&[job]), [Verdict::Done]);
     assert_eq!(states(&deployment), ["replied 2"]);
 }
 
@@ -351,11 +351,11 @@ fn what_cannot_be_delivered_says_why() {
     // A provider that stays down.
     let customer = pair(&deployment);
     send(&deployment, &customer, "a", "b", "Hello?");
-    let errand = deployment.posted.take().remove(0);
+    let job = deployment.posted.take().remove(0);
     deployment.http.always(Reply::json(500, "{}"));
     let mut verdicts = Vec::new();
     while verdicts.last() != Some(&Verdict::Done) {
-        verdicts.extend(deployment.bring_all(std::slice::from_ref(&errand)));
+        verdicts.extend(deployment.bring_all(std::slice::from_ref(&job)));
         pass(&deployment, 60);
     }
     assert_eq!(verdicts.len(), 6);
@@ -365,8 +365,8 @@ fn what_cannot_be_delivered_says_why() {
     send(&deployment, &customer, "a", "b", "One more.");
     let key = deployment.sql.rows("SELECT id FROM api_keys")[0]["id"].clone();
     let key_id = serde_json::from_value(key).expect("an id");
-    let shell = deployment.shell(&customer.tenant);
-    shell
+    let runtime = deployment.runtime(&customer.tenant);
+    runtime
         .apply(deployment.time.now(), Input::Revoke { key_id })
         .expect("told");
     assert_eq!(deployment.bring(), [Verdict::Done]);
@@ -391,8 +391,8 @@ fn a_session_that_was_deleted_meanwhile_gets_nothing_nor_does_its_successor() {
     pass(&deployment, 1);
     deployment.http.always(answers("I am new."));
     let forget = Input::Forget { session_id: id };
-    let shell = deployment.shell(&customer.tenant);
-    shell.apply(deployment.time.now(), forget).expect("told");
+    let runtime = deployment.runtime(&customer.tenant);
+    runtime.apply(deployment.time.now(), forget).expect("told");
     deployment.say(&customer, "b", "Who are you?");
     assert_eq!(deployment.bring_all(&posted[1..]), [Verdict::Done]);
     assert_eq!(states(&deployment), ["failed resource_not_found 1"; 2]);
@@ -430,10 +430,10 @@ fn what_the_queue_has_brought_too_often_fails_for_its_last_reason() {
     let deployment = Deployment::new();
     let customer = pair(&deployment);
     send(&deployment, &customer, "a", "b", "Hello?");
-    let errand = deployment.posted.take().remove(0);
+    let job = deployment.posted.take().remove(0);
     deployment.http.next(Reply::json(529, "{}"));
-    deployment.bring_all(std::slice::from_ref(&errand));
-    let given_up = deployment.run(give_up(&*deployment, &errand));
+    deployment.bring_all(std::slice::from_ref(&job));
+    let given_up = deployment.run(give_up(&*deployment, &job));
     assert_eq!(given_up, Verdict::Done);
     assert!(
         states(&deployment)[0].starts_with("failed upstream_"),
@@ -441,7 +441,7 @@ fn what_the_queue_has_brought_too_often_fails_for_its_last_reason() {
         states(&deployment)
     );
     // And it stays failed, however late the queue brings it once more.
-    assert_eq!(deployment.bring_all(&[errand]), [Verdict::Done]);
+    assert_eq!(deployment.bring_all(&[job]), [Verdict::Done]);
     assert_eq!(said(&deployment, "b"), ["Hello."]);
 }
 

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use clawless_core::Timestamp;
-use clawless_core::ledger::{Answer, Input, Output, Write};
-use clawless_gateway::ledger::shell::{Rows, Shell, ShellError};
+use clawless_core::ledger::{Input, LedgerAnswer, Output, Write};
+use clawless_gateway::ledger::runtime::{LedgerRuntime, Rows, RuntimeError};
 use clawless_testkit::provider::VirtualTime;
 use futures_channel::oneshot;
 use futures_util::task::noop_waker;
@@ -56,9 +56,9 @@ impl Rows for &SlowRows {
     }
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<Output, ShellError>> + 'a>>;
+type Asking<'a> = Pin<Box<dyn Future<Output = Result<Output, RuntimeError>> + 'a>>;
 
-fn poll(asking: &mut Asking<'_>) -> Poll<Result<Output, ShellError>> {
+fn poll(asking: &mut Asking<'_>) -> Poll<Result<Output, RuntimeError>> {
     asking
         .as_mut()
         .poll(&mut Context::from_waker(&noop_waker()))
@@ -66,7 +66,7 @@ fn poll(asking: &mut Asking<'_>) -> Poll<Result<Output, ShellError>> {
 
 fn is_done(asking: &mut Asking<'_>) -> bool {
     match poll(asking) {
-        Poll::Ready(answered) => answered.expect("taken").answer == Answer::Done,
+        Poll::Ready(answered) => answered.expect("taken").answer == LedgerAnswer::Done,
         Poll::Pending => false,
     }
 }
@@ -98,9 +98,9 @@ fn what_comes_during_a_commit_is_committed_together() {
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
-    let shell = Shell::open(&rows).expect("opens");
+    let runtime = LedgerRuntime::open(&rows).expect("opens");
     let mut asking: Vec<Asking<'_>> = (0..4)
-        .map(|key| Box::pin(shell.ask(&clock, revoke(key))) as Asking<'_>)
+        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as Asking<'_>)
         .collect();
     assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
     assert_eq!(*rows.commits.borrow(), [1], "the first goes at once");
@@ -113,7 +113,7 @@ fn what_comes_during_a_commit_is_committed_together() {
 
     rows.become_durable();
     assert!(is_done(&mut asking[1]));
-    let mut last: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1], "nobody leads any more");
 }
@@ -124,9 +124,9 @@ fn a_leader_that_leaves_hands_on() {
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
-    let shell = Shell::open(&rows).expect("opens");
+    let runtime = LedgerRuntime::open(&rows).expect("opens");
     let ask = |key| {
-        let mut asking: Asking<'_> = Box::pin(shell.ask(&clock, revoke(key)));
+        let mut asking: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(key)));
         assert!(poll(&mut asking).is_pending());
         asking
     };
@@ -137,7 +137,7 @@ fn a_leader_that_leaves_hands_on() {
     // The third leads now and never comes to know it.
     drop(third);
     assert!(is_done(&mut fourth));
-    let mut last: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1]);
 }
@@ -148,9 +148,9 @@ fn inputs_that_cannot_be_written_fail_together_and_the_next_goes_on() {
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
-    let shell = Shell::open(&rows).expect("opens");
+    let runtime = LedgerRuntime::open(&rows).expect("opens");
     let mut asking: Vec<Asking<'_>> = (0..3)
-        .map(|key| Box::pin(shell.ask(&clock, revoke(key))) as Asking<'_>)
+        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as Asking<'_>)
         .collect();
     assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
     rows.is_broken.set(true);
@@ -159,11 +159,11 @@ fn inputs_that_cannot_be_written_fail_together_and_the_next_goes_on() {
     for failed in &mut asking[1..] {
         assert!(matches!(
             poll(failed),
-            Poll::Ready(Err(ShellError::Storage(_)))
+            Poll::Ready(Err(RuntimeError::Storage(_)))
         ));
     }
     rows.is_broken.set(false);
-    let mut next: Asking<'_> = Box::pin(shell.ask(&clock, revoke(9)));
+    let mut next: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut next).is_pending());
     rows.become_durable();
     assert!(is_done(&mut next));
@@ -175,16 +175,18 @@ fn where_too_many_wait_no_call_is_admitted_but_every_end_is_taken() {
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
-    let shell = Shell::open(&rows).expect("opens").with_most_gathered(1);
-    let mut first: Asking<'_> = Box::pin(shell.ask(&clock, revoke(1)));
-    let mut second: Asking<'_> = Box::pin(shell.ask(&clock, revoke(2)));
+    let runtime = LedgerRuntime::open(&rows)
+        .expect("opens")
+        .with_max_waiting_inputs(1);
+    let mut first: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(1)));
+    let mut second: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(2)));
     assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
-    let mut shed: Asking<'_> = Box::pin(shell.ask(&clock, admit()));
+    let mut shed: Asking<'_> = Box::pin(runtime.ask(&clock, admit()));
     assert!(matches!(
         poll(&mut shed),
-        Poll::Ready(Err(ShellError::Overloaded))
+        Poll::Ready(Err(RuntimeError::Overloaded))
     ));
-    let mut end: Asking<'_> = Box::pin(shell.ask(&clock, revoke(3)));
+    let mut end: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(3)));
     assert!(poll(&mut end).is_pending());
     rows.become_durable();
     assert!(is_done(&mut first) && is_done(&mut end));

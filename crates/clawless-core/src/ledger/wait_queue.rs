@@ -2,7 +2,7 @@
 
 use super::admission::{denied, session_busy};
 use super::machine::{Effects, Machine};
-use super::output::{Answer, DenialReason, Woken};
+use super::output::{DenialReason, LedgerAnswer, Woken};
 use super::rows::RowKey;
 use crate::ids::{RequestId, SessionId};
 use crate::time::Timestamp;
@@ -51,7 +51,7 @@ impl Machine {
 
     /// Ends a wait: the answer is what the request gets, if anybody is left to hear it. If the
     /// request is not waiting (any more), nothing happens.
-    pub(super) fn cancel(&mut self, request_id: &RequestId) -> Answer {
+    pub(super) fn cancel(&mut self, request_id: &RequestId) -> LedgerAnswer {
         match self.lanes.give_up(request_id) {
             Some(_) => session_busy(),
             None => denied(DenialReason::NotOpen, None),

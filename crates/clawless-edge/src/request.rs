@@ -12,7 +12,7 @@ use crate::crossing;
 
 /// What a request says before its body: method, path and headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct RequestHead {
     /// The method as it was sent; unknown ones are kept as they are.
     pub method: String,
     /// The path as it was sent, without the query; nothing is decoded or collapsed.
@@ -34,7 +34,7 @@ pub enum Authorization<'a> {
     Other,
 }
 
-impl Head {
+impl RequestHead {
     /// A head; names are taken in lower case. The path may bring a query.
     pub fn new<'a>(
         method: &str,
@@ -226,8 +226,8 @@ mod tests {
         }
     }
 
-    fn with(headers: &[(&str, &str)]) -> Head {
-        Head::new("POST", "/", headers.iter().copied())
+    fn with(headers: &[(&str, &str)]) -> RequestHead {
+        RequestHead::new("POST", "/", headers.iter().copied())
     }
 
     #[test]

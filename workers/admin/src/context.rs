@@ -1,7 +1,7 @@
-//! An operator's desk: what a handler works with, for one request.
+//! An operator's context: what a handler works with, for one request.
 
 use clawless_core::json::Json;
-use clawless_core::ledger::{Answer, Input};
+use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, AuditId, Clock, ErrorCode, RequestId, Tenant, TenantId};
@@ -16,10 +16,10 @@ use serde::Serialize;
 use crate::authenticate::Operator;
 
 /// How long to wait before a change is repeated that the ledger was not told of.
-const AGAIN: Millis = Millis::from_secs(1);
+const RETRY_AFTER_LEDGER: Millis = Millis::from_secs(1);
 
 /// A handler's world. There is none without an operator.
-pub(crate) struct Desk {
+pub(crate) struct AdminContext {
     pub(crate) sql: D1,
     pub(crate) ledger: RemoteLedger,
     pub(crate) entropy: EdgeEntropy,
@@ -28,7 +28,7 @@ pub(crate) struct Desk {
     pub(crate) now: Timestamp,
 }
 
-impl Desk {
+impl AdminContext {
     /// The tenant whose id stands in the path.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl Desk {
     /// be told now.
     pub(crate) async fn tell(&self, tenant: &TenantId, input: Input) -> bool {
         match self.ledger.ask(tenant, input).await {
-            Ok(output) if output.answer == Answer::Done => true,
+            Ok(output) if output.answer == LedgerAnswer::Done => true,
             Ok(output) => {
                 tracing::error!(tenant = tenant.as_str(), answer = ?output.answer, "the ledger answered something else");
                 false
@@ -138,7 +138,7 @@ pub(crate) fn half_done(what: &str) -> ApiError {
              once. Repeat the request until it succeeds; it changes nothing twice."
         ),
     )
-    .retry_after(AGAIN)
+    .retry_after(RETRY_AFTER_LEDGER)
 }
 
 /// What an operator learns who was overtaken by another.

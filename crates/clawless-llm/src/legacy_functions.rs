@@ -188,9 +188,9 @@ fn unreadable(error: serde_json::Error) -> LlmError {
 
 /// Tells an answer in the older form, whatever the form of its provider. It has room for one call:
 /// of several the first is told, and the model, which sees no answer to the others, asks again.
-pub(crate) struct OlderDecoder(pub(crate) Box<dyn Decoder>);
+pub(crate) struct LegacyFunctionsDecoder(pub(crate) Box<dyn Decoder>);
 
-impl OlderDecoder {
+impl LegacyFunctionsDecoder {
     fn tell<T>(
         &mut self,
         out: &mut Vec<LlmEvent>,
@@ -203,7 +203,7 @@ impl OlderDecoder {
     }
 }
 
-impl Decoder for OlderDecoder {
+impl Decoder for LegacyFunctionsDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         self.tell(out, |inner, events| inner.push(bytes, events))
     }

@@ -7,11 +7,11 @@ use clawless_core::ledger::{Input, Output};
 use clawless_core::time::Clock;
 use futures_channel::oneshot;
 
-use super::shell::{Rows, Shell, ShellError};
+use super::runtime::{LedgerRuntime, Rows, RuntimeError};
 
 /// Inputs that wait for a commit.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(super) struct GroupCommit {
     inputs: RefCell<Vec<(Input, oneshot::Sender<Heard>)>>,
     /// Whether somebody leads: a commit is under way, and the leader sees to what gathers meanwhile.
     is_led: Cell<bool>,
@@ -19,22 +19,22 @@ pub(super) struct Gathered {
 
 /// What becomes of an input that waited.
 struct Heard {
-    output: Result<Output, ShellError>,
+    output: Result<Output, RuntimeError>,
     /// Whether it is now this one's to see to the next.
     leads: bool,
 }
 
-impl<R: Rows> Shell<R> {
+impl<R: Rows> LedgerRuntime<R> {
     /// Takes one input: at once, or together with others once the commit that is under way is done.
     pub(super) async fn take(
         &self,
         clock: &impl Clock,
         input: Input,
-    ) -> Result<Output, ShellError> {
+    ) -> Result<Output, RuntimeError> {
         // Nothing is written for a pass, so it need not wait; the output gate holds its answer.
-        if !self.gathered.is_led.get() || matches!(input, Input::Pass(_)) {
+        if !self.group_commit.is_led.get() || matches!(input, Input::Pass(_)) {
             let (mut outputs, is_change) = self.apply_all(clock.now(), [input])?;
-            if is_change && !self.gathered.is_led.replace(true) {
+            if is_change && !self.group_commit.is_led.replace(true) {
                 self.lead(clock).await;
             }
             let output = outputs.pop();
@@ -52,39 +52,42 @@ impl<R: Rows> Shell<R> {
         &'a self,
         clock: &'a C,
         input: Input,
-    ) -> Result<impl Future<Output = Option<Heard>> + 'a, ShellError> {
-        let mut inputs = self.gathered.inputs.borrow_mut();
-        if inputs.len() >= self.most_gathered && matches!(input, Input::Admit(_)) {
-            return Err(ShellError::Overloaded);
+    ) -> Result<impl Future<Output = Option<Heard>> + 'a, RuntimeError> {
+        let mut inputs = self.group_commit.inputs.borrow_mut();
+        if inputs.len() >= self.max_waiting_inputs && matches!(input, Input::Admit(_)) {
+            return Err(RuntimeError::Overloaded);
         }
         let (sender, receiver) = oneshot::channel();
         inputs.push((input, sender));
         let mut seat = Seat {
-            shell: self,
+            runtime: self,
             clock,
             receiver,
         };
         Ok(async move { (&mut seat.receiver).await.ok() })
     }
 
-    /// Waits until what was written is durable, then commits what has gathered.
+    /// Waits until what was written is durable, then commits what has group_commit.
     async fn lead(&self, clock: &impl Clock) {
         // Dropped on every way out: whoever leads must hand on.
-        let _lead = Lead { shell: self, clock };
+        let _lead = Lead {
+            runtime: self,
+            clock,
+        };
         if let Err(error) = self.rows.durable().await {
             tracing::error!(error, "the ledger's rows are not durable");
         }
     }
 
-    /// Commits what has gathered, and makes one of those who waited the next leader.
+    /// Commits what has group_commit, and makes one of those who waited the next leader.
     fn commit_gathered(&self, clock: &impl Clock) {
-        let Gathered { inputs, is_led } = &self.gathered;
+        let GroupCommit { inputs, is_led } = &self.group_commit;
         is_led.set(false);
-        let gathered = inputs.take();
-        if gathered.is_empty() {
+        let group_commit = inputs.take();
+        if group_commit.is_empty() {
             return;
         }
-        let (inputs, senders): (Vec<_>, Vec<_>) = gathered.into_iter().unzip();
+        let (inputs, senders): (Vec<_>, Vec<_>) = group_commit.into_iter().unzip();
         match self.apply_all(clock.now(), inputs) {
             Ok((outputs, is_change)) => {
                 for (sender, output) in senders.into_iter().zip(outputs) {
@@ -99,7 +102,7 @@ impl<R: Rows> Shell<R> {
             Err(error) => {
                 let error = error.to_string();
                 for sender in senders {
-                    let output = Err(ShellError::Storage(error.clone()));
+                    let output = Err(RuntimeError::Storage(error.clone()));
                     // Where nobody waits any more, nobody need be told.
                     let leads = false;
                     let _ = sender.send(Heard { output, leads });
@@ -111,7 +114,7 @@ impl<R: Rows> Shell<R> {
 
 /// Somebody who waits. One that was made leader and never came to know it hands on.
 struct Seat<'a, R: Rows, C: Clock> {
-    shell: &'a Shell<R>,
+    runtime: &'a LedgerRuntime<R>,
     clock: &'a C,
     receiver: oneshot::Receiver<Heard>,
 }
@@ -119,24 +122,24 @@ struct Seat<'a, R: Rows, C: Clock> {
 impl<R: Rows, C: Clock> Drop for Seat<'_, R, C> {
     fn drop(&mut self) {
         if let Ok(Some(Heard { leads: true, .. })) = self.receiver.try_recv() {
-            self.shell.commit_gathered(self.clock);
+            self.runtime.commit_gathered(self.clock);
         }
     }
 }
 
 /// Whoever leads.
 struct Lead<'a, R: Rows, C: Clock> {
-    shell: &'a Shell<R>,
+    runtime: &'a LedgerRuntime<R>,
     clock: &'a C,
 }
 
 impl<R: Rows, C: Clock> Drop for Lead<'_, R, C> {
     fn drop(&mut self) {
-        self.shell.commit_gathered(self.clock);
+        self.runtime.commit_gathered(self.clock);
     }
 }
 
 /// Every input has an output, and whoever gathers is told; so this is a defect.
-fn unheard() -> ShellError {
-    ShellError::Storage("an input without an output".to_owned())
+fn unheard() -> RuntimeError {
+    RuntimeError::Storage("an input without an output".to_owned())
 }

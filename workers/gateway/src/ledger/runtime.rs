@@ -1,24 +1,24 @@
-//! The ledger's shell: keeps the machine's rows on disk, lets those who queue wait, and does what
+//! The ledger's runtime: keeps the machine's rows on disk, lets those who queue wait, and does what
 //! has to be done in the background. Knows no runtime.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use clawless_core::ledger::{Answer, Event, Input, LoadError, Machine, Output, Write};
+use clawless_core::ledger::{Event, Input, LedgerAnswer, LoadError, Machine, Output, Write};
 use clawless_core::time::{Clock, Millis, Timer};
 use clawless_core::{KeyId, RequestId, Timestamp};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
-use super::gathering::Gathered;
+use super::group_commit::GroupCommit;
 
 /// How long a question for a request's end is held. Short enough that no connection is cut for its
 /// silence; whoever wants to wait longer asks again.
-pub const WATCH: Millis = Millis::from_secs(20);
+pub const MAX_WATCH_TIME: Millis = Millis::from_secs(20);
 
 /// How many inputs may wait for a commit before no new call is admitted: about a fifth of a second's
 /// work. What ends a call is always taken.
-pub const MOST_GATHERED: usize = 512;
+pub const MAX_WAITING_INPUTS: usize = 512;
 
 /// Where the machine's rows are kept. Writes are durable before anything that was answered after
 /// them leaves the object; the runtime's output gate sees to that.
@@ -49,7 +49,7 @@ pub trait Rows {
 
 /// The ledger cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub enum ShellError {
+pub enum RuntimeError {
     /// Its storage failed.
     #[error("ledger storage: {0}")]
     Storage(String),
@@ -65,42 +65,42 @@ pub enum ShellError {
 }
 
 /// A machine, its rows, and those who wait.
-pub struct Shell<R> {
+pub struct LedgerRuntime<R> {
     machine: RefCell<Machine>,
     pub(super) rows: R,
     waiting: RefCell<HashMap<RequestId, oneshot::Sender<Output>>>,
     /// Those who wait for the end of a request, which is another's.
     watching: RefCell<Vec<(RequestId, oneshot::Sender<()>)>>,
     /// Inputs that are committed together, as soon as what was written before is durable.
-    pub(super) gathered: Gathered,
+    pub(super) group_commit: GroupCommit,
     /// How many may gather before no new call is admitted.
-    pub(super) most_gathered: usize,
+    pub(super) max_waiting_inputs: usize,
     /// Whether the machine knows more than its rows: a write failed, and so did going back.
     is_ahead: Cell<bool>,
 }
 
-impl<R: Rows> Shell<R> {
+impl<R: Rows> LedgerRuntime<R> {
     /// Rebuilds the machine from its rows.
     ///
     /// # Errors
     /// Where a row cannot be read; going on without it would be wrong.
-    pub fn open(rows: R) -> Result<Self, ShellError> {
+    pub fn open(rows: R) -> Result<Self, RuntimeError> {
         let machine = load(&rows)?;
         Ok(Self {
             machine: RefCell::new(machine),
             rows,
             waiting: RefCell::default(),
             watching: RefCell::default(),
-            gathered: Gathered::default(),
-            most_gathered: MOST_GATHERED,
+            group_commit: GroupCommit::default(),
+            max_waiting_inputs: MAX_WAITING_INPUTS,
             is_ahead: Cell::new(false),
         })
     }
 
     /// The same with another limit on the inputs that gather.
     #[must_use]
-    pub fn with_most_gathered(mut self, most: usize) -> Self {
-        self.most_gathered = most;
+    pub fn with_max_waiting_inputs(mut self, most: usize) -> Self {
+        self.max_waiting_inputs = most;
         self
     }
 
@@ -113,7 +113,7 @@ impl<R: Rows> Shell<R> {
     ///
     /// # Errors
     /// Where a row cannot be read.
-    pub fn reload(&self) -> Result<(), ShellError> {
+    pub fn reload(&self) -> Result<(), RuntimeError> {
         let machine = load(&self.rows)?;
         *self.machine.borrow_mut() = machine;
         self.is_ahead.set(false);
@@ -130,12 +130,12 @@ impl<R: Rows> Shell<R> {
     ///
     /// # Errors
     /// Where the change could not be written.
-    pub fn apply(&self, now: Timestamp, input: Input) -> Result<Output, ShellError> {
+    pub fn apply(&self, now: Timestamp, input: Input) -> Result<Output, RuntimeError> {
         let (mut outputs, _) = self.apply_all(now, [input])?;
         // One input has one output.
         outputs
             .pop()
-            .ok_or_else(|| ShellError::Storage("no output".to_owned()))
+            .ok_or_else(|| RuntimeError::Storage("no output".to_owned()))
     }
 
     /// Takes inputs that came together, in their order, and writes all that they changed at once;
@@ -144,7 +144,7 @@ impl<R: Rows> Shell<R> {
         &self,
         now: Timestamp,
         inputs: impl IntoIterator<Item = Input>,
-    ) -> Result<(Vec<Output>, bool), ShellError> {
+    ) -> Result<(Vec<Output>, bool), RuntimeError> {
         let mut machine = self.machine.borrow_mut();
         if self.is_ahead.get() {
             *machine = load(&self.rows)?;
@@ -154,11 +154,11 @@ impl<R: Rows> Shell<R> {
         let mut outputs: Vec<_> = inputs.map(|input| machine.apply(now, input)).collect();
         let written = machine
             .take_writes()
-            .map_err(ShellError::from)
+            .map_err(RuntimeError::from)
             .and_then(|writes| {
                 let is_change = !writes.is_empty();
                 if is_change {
-                    self.rows.write(writes).map_err(ShellError::Storage)?;
+                    self.rows.write(writes).map_err(RuntimeError::Storage)?;
                 }
                 Ok(is_change)
             });
@@ -211,7 +211,7 @@ impl<R: Rows> Shell<R> {
         &self,
         time: &(impl Clock + Timer),
         input: Input,
-    ) -> Result<Output, ShellError> {
+    ) -> Result<Output, RuntimeError> {
         let request_id = match &input {
             // Only a session's turn can be queued.
             Input::Admit(admit) if admit.session_id.is_some() => admit.request_id.clone(),
@@ -224,15 +224,15 @@ impl<R: Rows> Shell<R> {
         // Others may end the wait before we hear that it began.
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().insert(request_id.clone(), sender);
-        let mut place = Place {
-            shell: self,
+        let mut place = QueuedTurn {
+            runtime: self,
             time,
             request_id: Some(request_id.clone()),
         };
         let output = self.take(time, input).await;
         let woken = match &output {
             Ok(Output {
-                answer: Answer::Queued { until },
+                answer: LedgerAnswer::Queued { until },
                 ..
             }) => {
                 let span = until.since(time.now());
@@ -252,39 +252,39 @@ impl<R: Rows> Shell<R> {
     }
 }
 
-impl<R: Rows> Shell<R> {
-    /// Answers once a request is no longer under way, or after [`WATCH`].
+impl<R: Rows> LedgerRuntime<R> {
+    /// Answers once a request is no longer under way, or after [`MAX_WATCH_TIME`].
     async fn watch(
         &self,
         time: &(impl Clock + Timer),
         request_id: RequestId,
         input: Input,
-    ) -> Result<Output, ShellError> {
+    ) -> Result<Output, RuntimeError> {
         let output = self.apply(time.now(), input.clone())?;
-        if output.answer != Answer::UnderWay {
+        if output.answer != LedgerAnswer::UnderWay {
             return Ok(output);
         }
         let (watcher, ended) = oneshot::channel();
         self.watching.borrow_mut().push((request_id, watcher));
-        select(ended, std::pin::pin!(time.sleep(WATCH))).await;
+        select(ended, std::pin::pin!(time.sleep(MAX_WATCH_TIME))).await;
         self.apply(time.now(), input)
     }
 }
 
 /// A place in a queue. Whoever drops it without having been answered has left: the place is given
 /// up, and if the turn had been granted meanwhile it is given back.
-struct Place<'a, R: Rows, T: Clock> {
-    shell: &'a Shell<R>,
+struct QueuedTurn<'a, R: Rows, T: Clock> {
+    runtime: &'a LedgerRuntime<R>,
     time: &'a T,
     request_id: Option<RequestId>,
 }
 
-impl<R: Rows, T: Clock> Drop for Place<'_, R, T> {
+impl<R: Rows, T: Clock> Drop for QueuedTurn<'_, R, T> {
     fn drop(&mut self) {
         let Some(request_id) = self.request_id.take() else {
             return;
         };
-        self.shell.waiting.borrow_mut().remove(&request_id);
+        self.runtime.waiting.borrow_mut().remove(&request_id);
         let now = self.time.now();
         for input in [
             Input::Cancel {
@@ -294,15 +294,15 @@ impl<R: Rows, T: Clock> Drop for Place<'_, R, T> {
                 request_id: request_id.clone(),
             },
         ] {
-            if let Err(error) = self.shell.apply(now, input) {
+            if let Err(error) = self.runtime.apply(now, input) {
                 tracing::error!(%error, "a place in a session's queue could not be given up");
             }
         }
     }
 }
 
-fn load(rows: &impl Rows) -> Result<Machine, ShellError> {
-    let rows = rows.load().map_err(ShellError::Storage)?;
+fn load(rows: &impl Rows) -> Result<Machine, RuntimeError> {
+    let rows = rows.load().map_err(RuntimeError::Storage)?;
     let rows = rows
         .iter()
         .map(|(table, key, value)| (table.as_str(), key.as_str(), value.as_str()));

@@ -9,7 +9,7 @@ use worker::{Headers, Response, ResponseBuilder};
 use crate::crossing;
 
 /// An answer to a client.
-pub struct Answer {
+pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
     /// Headers beside those that every answer carries.
@@ -34,7 +34,7 @@ pub enum Body {
     Foreign(Response),
 }
 
-impl Answer {
+impl HttpResponse {
     /// A JSON answer with status 200.
     pub fn json(text: String) -> Self {
         Self {
@@ -142,7 +142,7 @@ fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {
     headers.set(name, value).map_err(ApiError::internal)
 }
 
-impl From<ApiError> for Answer {
+impl From<ApiError> for HttpResponse {
     fn from(error: ApiError) -> Self {
         let mut answer = Self {
             status: error.status(),
