@@ -1,55 +1,104 @@
 //! The tables of faults, attacks and promises, and the tests that they name.
 
+use std::collections::BTreeMap;
+
 use super::SourceFile;
 
-/// The tables, and how many rows each has.
-const TABLES: [(&str, usize); 2] = [("docs/faults.md", 31), ("docs/attacks.md", 57)];
+/// Each document with a table, and its number of rows.
+const TABLES: [(&str, usize); 3] = [
+    ("docs/faults.md", 31),
+    ("docs/attacks.md", 57),
+    ("docs/security.md", 15),
+];
 
-/// What a row says that names no test.
+/// The mark of a row without a test.
 const OPEN: &str = "not yet tested";
 
-/// Rows that are missing, that name a test which is not there, or that name none without saying so.
+/// Rows that are missing, that name a test which does not exist, or that have neither a test nor the
+/// mark.
 pub(super) fn broken(files: &[SourceFile]) -> Vec<String> {
     TABLES
         .into_iter()
         .flat_map(|(path, rows)| match find(files, path) {
-            Some(table) => breaches(path, table, rows, files),
+            Some(document) => breaches(path, document, rows, files),
             None => vec![format!("{path} is missing")],
         })
         .collect()
 }
 
-fn breaches(path: &str, table: &str, rows: usize, files: &[SourceFile]) -> Vec<String> {
-    let found: Vec<(usize, &str)> = table.lines().filter_map(row).collect();
+fn breaches(path: &str, document: &str, rows: usize, files: &[SourceFile]) -> Vec<String> {
     let mut breaches = Vec::new();
-    if !found.iter().map(|(number, _)| *number).eq(1..=rows) {
+    let table = document.split("\n## Tests\n").next().unwrap_or_default();
+    if !table.lines().filter_map(row_number).eq(1..=rows) {
         breaches.push(format!("{path}: its rows are not numbered 1 to {rows}"));
     }
-    for (number, shown_by) in found {
-        let tests: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
-        if tests.is_empty() != shown_by.contains(OPEN) {
+    let entries = entries(document);
+    for number in 1..=rows {
+        let Some(entry) = entries.get(&number) else {
+            breaches.push(format!("{path}: row {number} is not listed under Tests"));
+            continue;
+        };
+        if entry.tests.is_empty() != entry.is_open {
             breaches.push(format!(
                 "{path}: row {number} names tests, or says \"{OPEN}\""
             ));
         }
-        let absent = tests.iter().filter(|test| !is_there(test, files));
-        breaches.extend(absent.map(|test| format!("{path}: row {number}: {test} is not there")));
+        let absent = entry.tests.iter().filter(|test| !exists(test, files));
+        breaches.extend(absent.map(|test| format!("{path}: row {number}: {test} does not exist")));
     }
     breaches
 }
 
-/// The number and the last cell of a row.
-fn row(line: &str) -> Option<(usize, &str)> {
-    let cells = line.strip_prefix("| ")?.strip_suffix(" |")?;
-    let (number, _) = cells.split_once(" | ")?;
-    let (_, last) = cells.rsplit_once(" | ")?;
-    Some((number.parse().ok()?, last))
+/// The number in the first cell of a table row.
+fn row_number(line: &str) -> Option<usize> {
+    let (number, _) = line.strip_prefix("| ")?.split_once(" | ")?;
+    number.parse().ok()
 }
 
-/// Whether a file has the words that a test is known by.
-fn is_there(test: &str, files: &[SourceFile]) -> bool {
+/// The tests of one row.
+#[derive(Default)]
+struct Entry<'a> {
+    tests: Vec<&'a str>,
+    is_open: bool,
+}
+
+/// The list under the heading Tests: `- **N**`, and an indented line for each test.
+fn entries(document: &str) -> BTreeMap<usize, Entry<'_>> {
+    let list = document.split("\n## Tests\n").nth(1).unwrap_or_default();
+    let list = list.split("\n## ").next().unwrap_or_default();
+    let mut entries = BTreeMap::new();
+    let mut current = None;
+    for line in list.lines() {
+        if let Some((number, rest)) = entry_head(line) {
+            let is_open = rest.contains(OPEN);
+            entries.insert(
+                number,
+                Entry {
+                    tests: Vec::new(),
+                    is_open,
+                },
+            );
+            current = Some(number);
+        } else if let Some(test) = line
+            .strip_prefix("  - `")
+            .and_then(|rest| rest.strip_suffix('`'))
+            && let Some(entry) = current.and_then(|number| entries.get_mut(&number))
+        {
+            entry.tests.push(test);
+        }
+    }
+    entries
+}
+
+fn entry_head(line: &str) -> Option<(usize, &str)> {
+    let (number, rest) = line.strip_prefix("- **")?.split_once("**")?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// Whether the file contains the text by which a test is known.
+fn exists(test: &str, files: &[SourceFile]) -> bool {
     test.split_once("::")
-        .is_some_and(|(path, words)| find(files, path).is_some_and(|text| text.contains(words)))
+        .is_some_and(|(path, text)| find(files, path).is_some_and(|file| file.contains(text)))
 }
 
 fn find<'a>(files: &'a [SourceFile], path: &str) -> Option<&'a str> {
@@ -61,22 +110,24 @@ fn find<'a>(files: &'a [SourceFile], path: &str) -> Option<&'a str> {
 mod tests {
     use super::{super::file, *};
 
-    fn of(table: &str) -> Vec<String> {
-        breaches("t.md", table, 2, &[file("a.rs", "fn it_holds() {}")])
+    fn breaches_of(document: &str) -> Vec<String> {
+        breaches("t.md", document, 2, &[file("a.rs", "fn it_holds() {}")])
     }
 
     #[test]
-    fn a_table_is_whole_and_names_tests_that_are_there() {
-        let good = "| # | fault |\n|---|\n| 1 | a | `a.rs::it_holds` |\n| 2 | b | not yet tested |";
-        assert_eq!(of(good), Vec::<String>::new());
+    fn a_document_is_complete_and_names_tests_that_exist() {
+        let good = "| # | fault |\n|---|\n| 1 | a |\n| 2 | b |\n\n## Tests\n\n\
+                    - **1**\n  - `a.rs::it_holds`\n- **2** not yet tested\n";
+        assert_eq!(breaches_of(good), Vec::<String>::new());
         for (was, is) in [
             ("| 2 |", "| 3 |"),
+            ("- **2**", "- **3**"),
             ("a.rs::", "b.rs::"),
             ("it_holds", "it_held"),
             ("not yet tested", "surely"),
-            ("not yet tested", "not yet tested `a.rs::it_holds`"),
+            ("not yet tested", "not yet tested\n  - `a.rs::it_holds`"),
         ] {
-            assert_eq!(of(&good.replace(was, is)).len(), 1, "{is}");
+            assert_eq!(breaches_of(&good.replace(was, is)).len(), 1, "{is}");
         }
     }
 }
