@@ -1,4 +1,4 @@
-//! Pure types and decisions of Clawless: no I/O, no `await`, no knowledge of the Workers runtime.
+//! Pure types and decisions of Clawless: no I/O, no knowledge of the Workers runtime.
 //!
 //! Everything that must be right without a network lives here and is tested in microseconds:
 //! typed ids, time and money, API keys, chat requests and answers, routing, the ledger and the
@@ -19,6 +19,7 @@ pub mod limits;
 pub mod llm;
 pub mod model;
 pub mod money;
+pub mod retry;
 pub mod rounds;
 pub mod routing;
 pub mod sending;

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::routing::backoff::before_retry;
+use clawless_core::retry::Backoff;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Clock, Timer};
 use clawless_core::{Entropy, Timestamp, Tokens};
@@ -16,7 +16,7 @@ use crate::ports::Http;
 use crate::stream::AnswerStream;
 
 /// How often one model is asked again by default.
-pub const DEFAULT_RETRIES: u32 = 2;
+pub const DEFAULT_RETRIES: u32 = Backoff::PROVIDER.max_retries;
 
 /// One model of a chain.
 #[derive(Debug, Clone, Copy)]
@@ -177,7 +177,9 @@ where
                     break;
                 }
                 let random = u32::from_le_bytes(self.entropy.bytes());
-                let wait = before_retry(retry, error.retry_after(), random, deadline.since(now));
+                let retry_after = error.retry_after();
+                let remaining = deadline.since(now);
+                let wait = Backoff::PROVIDER.delay_within(retry, random, retry_after, remaining);
                 let Some(wait) = wait else {
                     break;
                 };

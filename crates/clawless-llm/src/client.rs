@@ -1,7 +1,7 @@
 //! The client of a provider: one protocol, driven over the network port and the clock.
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
-use clawless_core::time::{Clock, Timer};
+use clawless_core::time::{Clock, Timer, timeout};
 use clawless_core::{Millis, Timestamp};
 use futures_util::StreamExt;
 
@@ -12,7 +12,6 @@ use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
 use crate::secret::{HushedDecoder, Secret};
 use crate::stream::{AnswerStream, StreamLimits};
-use crate::wait::within;
 
 /// The largest answer that is read in one piece: 16 MiB.
 const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
@@ -107,13 +106,13 @@ impl LlmClient {
         let response = self.head(io, request, Mode::Whole, by, deadline).await?;
         refuse_web_page(&response)?;
         let wait = deadline.since(io.time.now());
-        let body = within(
+        let body = timeout(
             &io.time,
             wait,
             read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle),
         )
         .await
-        .ok_or(LlmError::DeadlineExceeded)??;
+        .map_err(|_| LlmError::DeadlineExceeded)??;
         self.decode_whole(request, &body)
     }
 
@@ -135,9 +134,9 @@ impl LlmClient {
             // Some servers answer in one piece whatever they are asked, errors most of all.
             let wait = deadline.since(io.time.now());
             let body = read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle);
-            let body = within(&io.time, wait, body)
+            let body = timeout(&io.time, wait, body)
                 .await
-                .ok_or(LlmError::DeadlineExceeded)??;
+                .map_err(|_| LlmError::DeadlineExceeded)??;
             let answer = self.decode_whole(request, &body)?;
             return Ok(AnswerStream::from_whole(answer, decoder, io.time.clone()));
         }
@@ -192,11 +191,11 @@ impl LlmClient {
                 None => io.http.send(encoded).await,
             }
         };
-        let response = match within(&io.time, wait, sent).await {
-            Some(Ok(response)) => response,
-            Some(Err(error)) => return Err(LlmError::Unreachable(error.0)),
-            None if by >= deadline => return Err(LlmError::DeadlineExceeded),
-            None => return Err(LlmError::FirstByteTimeout),
+        let response = match timeout(&io.time, wait, sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(LlmError::Unreachable(error.0)),
+            Err(_) if by >= deadline => return Err(LlmError::DeadlineExceeded),
+            Err(_) => return Err(LlmError::FirstByteTimeout),
         };
         match response.status {
             200..=299 => Ok(response),
@@ -205,8 +204,8 @@ impl LlmClient {
             status => {
                 let wait = retry_after::parse(&response.headers, io.time.now());
                 let body = read_body(response.body, MAX_REFUSAL_BYTES, &io.time, REFUSAL_WAIT);
-                let body = within(&io.time, REFUSAL_WAIT, body).await;
-                let body = body.and_then(Result::ok).unwrap_or_default();
+                let body = timeout(&io.time, REFUSAL_WAIT, body).await;
+                let body = body.ok().and_then(Result::ok).unwrap_or_default();
                 let mut refusal = self.protocol.decode_refusal(status, &body);
                 if let Some(secret) = &self.secret {
                     refusal = secret.refusal(status, &body, refusal);
@@ -259,8 +258,8 @@ where
 {
     let mut whole = Vec::new();
     loop {
-        let read = within(timer, idle, body.next()).await;
-        match read.ok_or(LlmError::IdleTimeout)? {
+        let read = timeout(timer, idle, body.next()).await;
+        match read.map_err(|_| LlmError::IdleTimeout)? {
             None => return Ok(whole),
             Some(Err(error)) => return Err(LlmError::Truncated(error.0)),
             Some(Ok(bytes)) if whole.len().saturating_add(bytes.len()) > max_bytes => {

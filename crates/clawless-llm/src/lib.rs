@@ -23,7 +23,6 @@ pub mod sse;
 pub mod stream;
 pub mod tokens;
 pub mod vocabulary;
-mod wait;
 pub mod window;
 pub mod workers_ai;
 

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use clawless_core::llm::{LlmEvent, LlmResponse};
-use clawless_core::time::{Clock, Timer};
+use clawless_core::time::{Clock, Timer, timeout};
 use clawless_core::{Millis, Timestamp};
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt};
@@ -12,7 +12,6 @@ use crate::accumulate::Accumulator;
 use crate::error::LlmError;
 use crate::ports::HttpError;
 use crate::protocol::{Decoder, Progress};
-use crate::wait::within;
 
 /// How long the end of a body is waited for after the end of its answer.
 const REST_WAIT: Millis = Millis::new(250);
@@ -58,7 +57,7 @@ where
             }
         };
         // Late or not, there is nothing to tell.
-        within(&self.timer, REST_WAIT, reading).await;
+        let _ = timeout(&self.timer, REST_WAIT, reading).await;
     }
 }
 

@@ -7,12 +7,11 @@
 
 pub mod hot;
 pub mod ports;
-pub mod retry;
 mod row;
 mod statement;
 
+pub use clawless_core::retry::{Backoff, Transient, retry};
 pub use ports::{Kv, KvError, KvKey, SafeInteger, Sql, SqlError, SqlErrorKind, Value};
-pub use retry::{Backoff, Transient, retry};
 pub use statement::{SqlText, Statement};
 
 use statement::repositories;

@@ -1,6 +1,5 @@
 //! Which model answers, and what happens when it does not: decisions without I/O.
 
-pub mod backoff;
 pub mod breaker;
 pub mod classify;
 mod demands;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clawless_core::retry::Transient;
 use clawless_core::{ApiError, ErrorCode, Millis};
 
 /// How long a client is asked to wait when the database is overloaded.
@@ -53,6 +54,12 @@ impl SqlError {
     /// The database's own message: for the log, never for a client.
     pub fn internal(&self) -> &str {
         &self.internal
+    }
+}
+
+impl Transient for SqlError {
+    fn is_transient(&self) -> bool {
+        self.kind == SqlErrorKind::Retryable
     }
 }
 

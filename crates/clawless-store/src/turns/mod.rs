@@ -7,11 +7,11 @@ mod transaction;
 pub use new_turn::{MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus};
 pub use stored::{StoredTurn, find_by_request};
 
+use clawless_core::retry::Transient;
 use clawless_core::session::SessionHead;
 use clawless_core::TenantId;
 
 use crate::ports::{Sql, SqlError, SqlErrorKind};
-use crate::retry::Transient;
 use crate::statement::statements;
 
 statements! {
