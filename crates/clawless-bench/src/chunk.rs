@@ -1,7 +1,8 @@
 //! One chunk of a stream on its way: decoded, kept, written as our own.
 
 use anyhow::{Context, Result};
-use clawless_core::chat::{ChatOptions, ChunkWriter};
+use clawless_api::chat::ChunkWriter;
+use clawless_core::chat::ChatOptions;
 use clawless_core::llm::LlmRequest;
 use clawless_core::{Message, Role, Timestamp};
 use clawless_llm::Accumulator;

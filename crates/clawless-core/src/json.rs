@@ -128,6 +128,15 @@ pub fn repeated_member(text: &str) -> Option<String> {
     None
 }
 
+/// The reason of a parse error, without line and column.
+pub fn error_reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,6 @@
 //! catalogue of errors.
 
 pub mod api_key;
-pub mod body;
 pub mod chat;
 pub mod civil;
 pub mod cursor;
@@ -30,7 +29,7 @@ pub mod time;
 pub mod tool;
 
 pub use api_key::{ApiKey, KeyKind, Scope, Scopes};
-pub use chat::{ChatCompletionRequest, ChatCompletionResponse, FinishReason, Message, Role, Usage};
+pub use chat::{CompletionRequest, FinishReason, Message, Role, Usage};
 pub use entropy::Entropy;
 pub use error::{ApiError, ErrorCode};
 pub use ids::{

@@ -6,9 +6,10 @@
     reason = "test code: what is not as expected must stop the test"
 )]
 
+use clawless_api::chat;
+use clawless_core::FinishReason;
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::{Model, ThinkingStyle};
-use clawless_core::{ChatCompletionRequest, FinishReason};
 use clawless_llm::LlmError;
 use clawless_llm::anthropic::Anthropic;
 use clawless_llm::protocol::{Mode, Protocol};
@@ -23,7 +24,7 @@ fn server(thinking: ThinkingStyle) -> Anthropic {
 fn request(mut body: Value) -> LlmRequest {
     body["model"] = json!("m");
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = ChatCompletionRequest::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid");
     LlmRequest {
         model: "m".to_owned(),
         messages: request.messages,

@@ -7,7 +7,7 @@
     reason = "test code: what is not as expected must stop the test"
 )]
 
-use clawless_core::ChatCompletionRequest;
+use clawless_api::chat;
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::Model;
 use clawless_llm::LlmError;
@@ -56,7 +56,7 @@ fn request(feature: &Value, with: bool) -> LlmRequest {
         }
     }
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = ChatCompletionRequest::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
+    let request = chat::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
     LlmRequest {
         model: request.model,
         messages: request.messages,

@@ -8,10 +8,10 @@
 
 mod common;
 
-use clawless_core::chat::ChunkWriter;
+use clawless_api::chat::{self, ChatCompletionResponse, ChunkWriter};
+use clawless_core::Timestamp;
 use clawless_core::llm::{LlmProvider, LlmRequest, ProviderKind};
 use clawless_core::time::Clock;
-use clawless_core::{ChatCompletionRequest, ChatCompletionResponse, Timestamp};
 use clawless_llm::egress::Egress;
 use clawless_llm::{Timeouts, make_client};
 use clawless_testkit::provider::Reply;
@@ -36,7 +36,7 @@ fn request() -> LlmRequest {
         "functions": [{"name": "f", "description": "F.", "parameters": {"type": "object"}}],
         "function_call": {"name": "f"}});
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = ChatCompletionRequest::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid");
     LlmRequest {
         model: "m".to_owned(),
         messages: request.messages,

@@ -9,8 +9,9 @@
 
 use std::path::{Path, PathBuf};
 
+use clawless_api::chat::ChatCompletionResponse;
+use clawless_core::Timestamp;
 use clawless_core::llm::LlmEvent;
-use clawless_core::{ChatCompletionResponse, Timestamp};
 use clawless_llm::anthropic::AnthropicDecoder;
 use clawless_llm::openai::OpenAiDecoder;
 use clawless_llm::protocol::{Decoder, Progress};

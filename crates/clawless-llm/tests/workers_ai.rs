@@ -8,8 +8,9 @@
 
 mod common;
 
+use clawless_api::chat;
+use clawless_core::FinishReason;
 use clawless_core::llm::{LlmProvider, LlmRequest, ProviderKind};
-use clawless_core::{ChatCompletionRequest, FinishReason};
 use clawless_llm::egress::Egress;
 use clawless_llm::protocol::{Mode, Protocol};
 use clawless_llm::workers_ai::WorkersAi;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 fn request(mut body: Value) -> LlmRequest {
     body["model"] = json!("@cf/x/y");
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = ChatCompletionRequest::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid");
     LlmRequest {
         model: "@cf/x/y".to_owned(),
         messages: request.messages,

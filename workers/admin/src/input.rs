@@ -1,26 +1,15 @@
 //! What operators send, checked: an error names the parameter at fault.
 
+pub(crate) use clawless_api::body::read_settings as read;
 use clawless_core::time::Timestamp;
-use clawless_core::{ApiError, ErrorCode, body};
+use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 /// The longest body of a request, in bytes: a tenant's system prompt is the longest part of any.
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
 /// The longest name of a tenant, a key or a token, in characters; the database's own limit.
 const MAX_NAME: usize = 200;
-
-/// Reads a body; one without any content stands for an empty object.
-///
-/// # Errors
-/// 400 that says where it went wrong; a member that stands twice is wrong at any depth.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let text = body::text(bytes)?;
-    let text = if text.is_empty() { "{}" } else { text };
-    body::refuse_repeated_members(text)?;
-    body::read(text)
-}
 
 /// Checks that a body says nothing.
 ///

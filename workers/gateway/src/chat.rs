@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use clawless_core::chat::{ChatCompletionRequest, check_session_id};
+use clawless_api::chat as surface;
+use clawless_api::fields::check_session_id;
+use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::sending::SendOrigin;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope};
@@ -78,13 +80,13 @@ pub async fn create<P: Platform>(
 async fn parse(
     head: &RequestHead,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
-) -> Result<(ChatCompletionRequest, Option<IdempotencyKey>), ApiError> {
+) -> Result<(CompletionRequest, Option<IdempotencyKey>), ApiError> {
     head.require_json()?;
     let named = head
         .header(SESSION_HEADER)
         .map(|id| check_session_id(id, SESSION_HEADER));
     let body = body.await?;
-    let mut request = ChatCompletionRequest::parse(&body)?;
+    let mut request = surface::parse(&body)?;
     match (named.transpose()?, &request.session_id) {
         (Some(named), Some(other)) if named != *other => {
             return Err(ApiError::new(

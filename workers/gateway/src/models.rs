@@ -1,10 +1,10 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
+use clawless_api::models::{ModelList, ModelObject};
 use clawless_core::ledger::EndpointClass;
 use clawless_core::model::AUTO;
 use clawless_core::{ApiError, Scope};
 use clawless_edge::response::HttpResponse;
-use serde::Serialize;
 
 use crate::admit::check_rate_and_scope;
 use crate::caller::Caller;
@@ -12,31 +12,14 @@ use crate::config::Config;
 use crate::platform::Platform;
 use crate::route::{aliases, may_use, not_found};
 
-#[derive(Serialize)]
-struct List<'a> {
-    object: &'static str,
-    data: Vec<Entry<'a>>,
-}
-
-#[derive(Serialize)]
-struct Entry<'a> {
-    id: &'a str,
-    object: &'static str,
-    /// Providers do not tell when a model was made, so we tell none.
-    created: u64,
-    owned_by: &'a str,
-}
-
 /// Lists the models that the caller may use, after `auto` and the aliases.
 ///
 /// # Errors
 /// 403 without the scope `chat`.
 pub async fn list<P: Platform>(platform: &P, caller: &Caller) -> Result<HttpResponse, ApiError> {
     let rates = check_rate_and_scope(platform, caller, EndpointClass::Read, Scope::Chat).await?;
-    let answer = HttpResponse::of(&List {
-        object: "list",
-        data: entries(platform.config(), caller).collect(),
-    })?;
+    let list: ModelList<'_> = entries(platform.config(), caller).collect();
+    let answer = HttpResponse::of(&list)?;
     Ok(answer.with_headers(rates.pairs()))
 }
 
@@ -50,7 +33,7 @@ pub async fn retrieve<P: Platform>(
     id: &str,
 ) -> Result<HttpResponse, ApiError> {
     let rates = check_rate_and_scope(platform, caller, EndpointClass::Read, Scope::Chat).await?;
-    let found = entries(platform.config(), caller).find(|entry| entry.id == id);
+    let found = entries(platform.config(), caller).find(|entry| entry.id() == id);
     let found = found.ok_or_else(|| not_found(id).headers(rates.pairs()))?;
     Ok(HttpResponse::of(&found)?.with_headers(rates.pairs()))
 }
@@ -61,7 +44,7 @@ pub async fn retrieve<P: Platform>(
 /// 404 in `OpenAI`'s words.
 pub fn require_known(config: &Config, caller: &Caller, name: Option<&str>) -> Result<(), ApiError> {
     match name {
-        Some(name) if !entries(config, caller).any(|entry| entry.id == name) => {
+        Some(name) if !entries(config, caller).any(|entry| entry.id() == name) => {
             Err(not_found(name))
         }
         _ => Ok(()),
@@ -69,7 +52,7 @@ pub fn require_known(config: &Config, caller: &Caller, name: Option<&str>) -> Re
 }
 
 /// `auto`, the aliases that lead somewhere, and the models, each name once.
-fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = Entry<'a>> {
+fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = ModelObject<'a>> {
     let ours = std::iter::once(AUTO).chain(aliases(config, caller.tenant()));
     let ours = ours.map(|name| (name, "clawless"));
     let models = config.models.iter().enumerate().filter(|(at, model)| {
@@ -77,10 +60,6 @@ fn entries<'a>(config: &'a Config, caller: &'a Caller) -> impl Iterator<Item = E
         may_use(caller.tenant(), &model.id) && before.all(|other| other.id != model.id)
     });
     let models = models.map(|(_, model)| (model.id.as_str(), model.provider.as_str()));
-    ours.chain(models).map(|(id, owned_by)| Entry {
-        id,
-        object: "model",
-        created: 0,
-        owned_by,
-    })
+    ours.chain(models)
+        .map(|(id, owned_by)| ModelObject::new(id, owned_by))
 }

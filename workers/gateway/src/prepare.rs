@@ -1,6 +1,6 @@
 //! Stage 5: the conversation that the model is shown.
 
-use clawless_core::chat::{ChatCompletionRequest, ChatOptions};
+use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::ledger::SessionState;
 use clawless_core::routing::ESTIMATE_WITHIN;
 use clawless_core::session::Session;
@@ -171,11 +171,7 @@ struct TokenLoad<'a> {
 }
 
 impl<'a> TokenLoad<'a> {
-    fn of(
-        request: &'a ChatCompletionRequest,
-        admission: &Admission,
-        before: &'a [Message],
-    ) -> Self {
+    fn of(request: &'a CompletionRequest, admission: &Admission, before: &'a [Message]) -> Self {
         let options = &request.options;
         let tools = Toolbox::of(&admission.caller).tokens();
         Self {

@@ -2,7 +2,7 @@
 
 use std::pin::{Pin, pin};
 
-use clawless_core::chat::ChunkWriter;
+use clawless_api::chat::ChunkWriter;
 use clawless_core::rounds::ClientView;
 use clawless_core::time::Timer;
 use clawless_core::{ApiError, Provenance};

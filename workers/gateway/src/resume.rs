@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use clawless_core::chat::{ChatCompletionResponse, ChunkWriter, Message};
+use clawless_api::chat::{ChatCompletionResponse, ChunkWriter};
+use clawless_core::chat::Message;
 use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer};
 use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::rounds::stored_answer;

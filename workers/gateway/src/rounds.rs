@@ -5,7 +5,8 @@
 
 use std::pin::pin;
 
-use clawless_core::chat::{ChunkWriter, Message, ToolActivity};
+use clawless_api::chat::{ChunkWriter, ToolActivity};
+use clawless_core::chat::Message;
 use clawless_core::llm::{LlmChoice, LlmEvent};
 use clawless_core::rounds::{ClientView, Rounds, Step, join};
 use clawless_core::{ApiError, FinishReason, Provenance, Role, ToolCall, ToolExecution};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::chat::{ChatCompletionRequest, Content, Part, ReasoningEffort};
+use clawless_core::chat::{CompletionRequest, Content, Part, ReasoningEffort};
 use clawless_core::json::Json;
 use clawless_core::ledger::Price;
 use clawless_core::llm::LlmProvider;
@@ -75,7 +75,7 @@ pub struct RequestFeatures {
 
 impl RequestFeatures {
     /// Of this request.
-    pub fn of(request: &ChatCompletionRequest) -> Self {
+    pub fn of(request: &CompletionRequest) -> Self {
         Self {
             class: classify(&request.messages),
             size: tokens::of_messages(&request.messages, &request.options),
@@ -115,7 +115,7 @@ impl<'a> SessionContext<'a> {
 pub fn route(
     config: &Config,
     tenant: &Tenant,
-    request: &ChatCompletionRequest,
+    request: &CompletionRequest,
     features: RequestFeatures,
     session_context: SessionContext<'_>,
 ) -> Result<Route, ApiError> {
@@ -150,7 +150,7 @@ pub fn route(
 }
 
 fn needs(
-    request: &ChatCompletionRequest,
+    request: &CompletionRequest,
     features: RequestFeatures,
     session_context: SessionContext<'_>,
 ) -> Needs {
@@ -220,7 +220,7 @@ pub fn not_found(model: &str) -> ApiError {
 fn refusal(
     why: Unroutable,
     config: &Config,
-    request: &ChatCompletionRequest,
+    request: &CompletionRequest,
     needs: Needs,
 ) -> ApiError {
     let wanted = &request.model;

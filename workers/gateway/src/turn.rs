@@ -8,9 +8,8 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use clawless_core::chat::{
-    ChatCompletionRequest, ChatCompletionResponse, ChunkWriter, Message, ToolActivity, Usage,
-};
+use clawless_api::chat::{ChatCompletionResponse, ChunkWriter, ToolActivity};
+use clawless_core::chat::{CompletionRequest, Message, Usage};
 use clawless_core::ledger::{RateHeaders, Ticket};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -57,7 +56,7 @@ pub struct PendingTurn {
     /// The models that may answer.
     pub route: Route,
     /// What is asked.
-    pub request: ChatCompletionRequest,
+    pub request: CompletionRequest,
     /// What of that the stages need to know, found out once.
     pub features: RequestFeatures,
     /// When it came in.

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::content::Content;
-use crate::body;
-use crate::json::Json;
+use crate::json::{self, Json};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,7 +131,7 @@ impl Message {
                     path if path == "." => String::new(),
                     path => format!(".{path}"),
                 };
-                InvalidMessage::wrong(path, body::reason(error.inner()))
+                InvalidMessage::wrong(path, json::error_reason(error.inner()))
             })?
         };
         view.check()?;

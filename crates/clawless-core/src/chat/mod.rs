@@ -1,25 +1,23 @@
-//! The chat-completions wire: what comes in, checked once, and what goes out.
+//! The conversation: messages, their content, completion requests and their options, usage.
 
-mod activity;
-mod carried;
-mod chunk;
 mod content;
+mod finish_reason;
 mod message;
 mod options;
 mod request;
-mod response;
 mod rules;
+mod stop;
+mod tool_calls;
 mod usage;
 
-pub use activity::ToolActivity;
-pub use chunk::ChunkWriter;
 pub use content::{Content, ImageUrl, Part};
+pub use finish_reason::FinishReason;
 pub use message::{
     CustomView, FunctionView, InvalidMessage, Message, MessageView, Role, ToolCallView,
 };
-pub use options::{ChatOptions, ReasoningEffort, Stop, Verbosity};
-pub(crate) use request::check_model;
-pub use request::{ChatCompletionRequest, check_session_id};
-pub use response::{ChatCompletionResponse, FinishReason};
-pub(crate) use rules::check_metadata;
+pub use options::{ChatOptions, ReasoningEffort, Verbosity};
+pub use request::CompletionRequest;
+pub use rules::check_metadata;
+pub use stop::Stop;
+pub use tool_calls::{MessageCustom, MessageFunction, MessageToolCall, message_calls};
 pub use usage::{CompletionDetails, PromptDetails, Usage};

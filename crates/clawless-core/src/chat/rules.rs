@@ -1,4 +1,4 @@
-//! The rules of [`super::options`] that say more than a range or a length.
+//! Validation rules of [`super::ChatOptions`] beyond ranges and lengths.
 
 #![allow(
     clippy::ref_option,
@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::options::Stop;
+use super::stop::Stop;
 use crate::tool::{FunctionTool, Tool, ToolKind};
 
 pub(super) fn check_logit_bias(bias: &Option<BTreeMap<String, f64>>, (): &()) -> garde::Result {
@@ -69,10 +69,8 @@ fn check_name(name: &str) -> garde::Result {
     ))
 }
 
-pub(crate) fn check_metadata(
-    metadata: &Option<BTreeMap<String, String>>,
-    (): &(),
-) -> garde::Result {
+/// Checks the limits of `metadata`: 16 pairs, keys of 64 and values of 512 characters, no NUL.
+pub fn check_metadata(metadata: &Option<BTreeMap<String, String>>, (): &()) -> garde::Result {
     let Some(metadata) = metadata else {
         return Ok(());
     };

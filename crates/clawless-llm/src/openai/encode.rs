@@ -77,12 +77,12 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
 
 #[cfg(test)]
 mod tests {
-    use clawless_core::ChatCompletionRequest;
+    use clawless_api::chat;
 
     use super::*;
 
     fn request(body: &str) -> LlmRequest {
-        let request = ChatCompletionRequest::parse(body.as_bytes()).expect("valid");
+        let request = chat::parse(body.as_bytes()).expect("valid");
         LlmRequest {
             model: "provider-model".to_owned(),
             messages: request.messages,

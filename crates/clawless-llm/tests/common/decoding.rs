@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
-use clawless_core::chat::{ChatOptions, ChunkWriter};
+use clawless_api::chat::{ChatCompletionResponse, ChunkWriter};
+use clawless_core::chat::ChatOptions;
 use clawless_core::llm::{Delta, LlmEvent, LlmRequest, LlmResponse};
 use clawless_core::tool::CallForm;
-use clawless_core::{ChatCompletionResponse, Message, Role, Timestamp, Usage};
+use clawless_core::{Message, Role, Timestamp, Usage};
 use clawless_llm::anthropic::{Anthropic, AnthropicDecoder};
 use clawless_llm::openai::{OpenAi, OpenAiDecoder};
 use clawless_llm::protocol::{Decoder, Progress, Protocol};

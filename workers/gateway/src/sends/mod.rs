@@ -12,7 +12,7 @@ pub use inbox::receive;
 
 use std::rc::Rc;
 
-use clawless_core::chat::{ChatCompletionRequest, ChatOptions};
+use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::error::ErrorKind;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::model::AUTO;
@@ -177,7 +177,7 @@ async fn carry_out<P: Platform>(
     }
     let text = introduced(claimed.path.last(), &claimed.message);
     let message = Message::text(Role::User, &text).map_err(ApiError::internal)?;
-    let request = ChatCompletionRequest {
+    let request = CompletionRequest {
         model: AUTO.to_owned(),
         messages: vec![message],
         stream: false,

@@ -1,12 +1,11 @@
 //! Making, changing, emptying and deleting sessions.
 
-use clawless_core::session::{parse_change, parse_new};
+use clawless_api::sessions::{Deleted, SessionObject, parse_change, parse_new};
 use clawless_core::{ApiError, Clock, ErrorCode, SessionId};
 use clawless_edge::request::RequestHead;
 use clawless_edge::response::HttpResponse;
 use clawless_store::sessions;
 
-use super::wire::{Deleted, SessionObject};
 use super::{changing, forget, found, moving, no_such_session, session_id};
 use crate::caller::Caller;
 use crate::models::require_known;
@@ -39,7 +38,7 @@ pub async fn create<P: Platform>(
         })?;
         // A turn may have used the name meanwhile, and made a session without these settings.
         forget(platform, tenant, &id).await?;
-        HttpResponse::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::from(&session))
     })
     .await
 }
@@ -66,7 +65,7 @@ pub async fn update<P: Platform>(
         let update = sessions::update(platform.sql(), tenant, &id, &change, now);
         let updated = moving(platform, tenant, &id, Some(before.head), update).await?;
         let session = updated.ok_or_else(no_such_session)?;
-        HttpResponse::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::from(&session))
     })
     .await
 }
@@ -88,7 +87,7 @@ pub async fn reset<P: Platform>(
         let reset = sessions::reset(platform.sql(), tenant, &id, now);
         moving(platform, tenant, &id, Some(before.head), reset).await?;
         let session = found(platform, caller, &id).await?;
-        HttpResponse::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::from(&session))
     })
     .await
 }
@@ -113,11 +112,7 @@ pub async fn delete<P: Platform>(
         if !moving(platform, tenant, &id, head, delete).await? {
             return Err(no_such_session());
         }
-        HttpResponse::of(&Deleted {
-            id: id.as_str(),
-            object: "session.deleted",
-            deleted: true,
-        })
+        HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
     })
     .await
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use clawless_api::sessions::SessionObject;
 use clawless_core::{ApiError, Clock, SessionId, TenantId, Timestamp};
 use clawless_edge::response::{Body, HttpResponse};
 use clawless_store::messages::{self, Page, Range, SortOrder};
@@ -9,7 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, once};
 use serde::Serialize;
 
-use super::wire::{MessageObject, SessionObject};
+use super::messages::message_object;
 use super::{found, reading, session_id};
 use crate::caller::Caller;
 use crate::platform::Platform;
@@ -31,7 +32,7 @@ pub async fn export<P: Platform>(
         let id = session_id(id)?;
         let session = found(&**platform, caller, &id).await?;
         let now = platform.time().now();
-        let start = opening(&SessionObject::of(&session), now)?;
+        let start = opening(&SessionObject::from(&session), now)?;
         let source = Source {
             platform: platform.clone(),
             tenant: caller.tenant().id.clone(),
@@ -94,7 +95,7 @@ impl<P: Platform> Source<P> {
             if !std::mem::take(&mut self.is_first) {
                 text.push(',');
             }
-            text += &json(&MessageObject::from(message))?;
+            text += &json(&message_object(message))?;
         }
         if has_more {
             return Ok((text, Some(self)));

@@ -1,5 +1,6 @@
 //! `GET /v1/sessions`.
 
+use clawless_api::sessions::SessionObject;
 use clawless_core::cursor::CursorScope;
 use clawless_core::{ApiError, Clock, Timestamp};
 use clawless_edge::request::RequestHead;
@@ -7,7 +8,6 @@ use clawless_edge::response::HttpResponse;
 use clawless_store::sessions::{self, Filter, ListStart};
 
 use super::reading;
-use super::wire::SessionObject;
 use crate::caller::Caller;
 use crate::page::{Listing, Query, invalid};
 use crate::platform::Platform;
@@ -55,7 +55,7 @@ pub async fn list<P: Platform>(
         let place_of = |session: &&clawless_core::Session| {
             format!("{}:{}", session.created_at.as_millis(), session.id)
         };
-        listing.answer(found.iter().collect(), limit, place_of, SessionObject::of)
+        listing.answer(found.iter().collect(), limit, place_of, SessionObject::from)
     })
     .await
 }

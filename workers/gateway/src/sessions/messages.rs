@@ -1,12 +1,12 @@
 //! `GET /v1/sessions/{id}/messages` and `DELETE /v1/sessions/{id}/messages/{id}`.
 
+use clawless_api::sessions::{Deleted, MessageObject};
 use clawless_core::cursor::CursorScope;
 use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, TenantId};
 use clawless_edge::request::RequestHead;
 use clawless_edge::response::HttpResponse;
 use clawless_store::messages::{self, ListedMessage, MessagePosition, Range, SortOrder};
 
-use super::wire::{Deleted, MessageObject};
 use super::{changing, found, moving, reading, session_id};
 use crate::caller::Caller;
 use crate::page::{Listing, Query, invalid};
@@ -66,7 +66,7 @@ pub async fn list<P: Platform>(
         }
         let found = messages::page(platform.sql(), tenant, &id, range, order, limit).await?;
         let (messages, has_more) = (found.messages, found.has_more);
-        listing.page(messages, has_more, place_of, MessageObject::from)
+        listing.page(messages, has_more, place_of, message_object)
     })
     .await
 }
@@ -94,11 +94,7 @@ pub async fn remove<P: Platform>(
             let message = "There is no such message in this session.";
             return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
         }
-        HttpResponse::of(&Deleted {
-            id: message.as_str(),
-            object: "session.message.deleted",
-            deleted: true,
-        })
+        HttpResponse::of(&Deleted::new(message.as_str(), "session.message.deleted"))
     })
     .await
 }
@@ -120,6 +116,18 @@ async fn known<P: Platform>(
         )
     };
     place.map(Some).ok_or_else(missing)
+}
+
+/// A stored message as the API shows it.
+pub(super) fn message_object(listed: ListedMessage) -> MessageObject {
+    MessageObject::new(
+        listed.id,
+        listed.message,
+        listed.request,
+        listed.model,
+        listed.incomplete_reason,
+        listed.created_at,
+    )
 }
 
 fn place_of(listed: &ListedMessage) -> String {

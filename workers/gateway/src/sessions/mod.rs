@@ -9,7 +9,6 @@ mod export;
 mod list;
 mod messages;
 mod tool_executions;
-mod wire;
 
 pub use changes::{create, delete, reset, update};
 pub use export::export;
@@ -17,6 +16,7 @@ pub use list::list;
 pub use messages::{list as list_messages, remove as remove_message};
 pub use tool_executions::list as list_tool_executions;
 
+use clawless_api::sessions::SessionObject;
 use clawless_core::ledger::{EndpointClass, Input};
 use clawless_core::session::SessionHead;
 use clawless_core::{ApiError, Clock, ErrorCode, Scope, Session, SessionId, TenantId};
@@ -28,7 +28,6 @@ use crate::caller::Caller;
 use crate::hot;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
-use wire::SessionObject;
 
 /// The largest body that these routes read, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -44,7 +43,7 @@ pub async fn show<P: Platform>(
 ) -> Result<HttpResponse, ApiError> {
     reading(platform, caller, async {
         let session = found(platform, caller, &session_id(id)?).await?;
-        HttpResponse::of(&SessionObject::of(&session))
+        HttpResponse::of(&SessionObject::from(&session))
     })
     .await
 }
@@ -99,7 +98,7 @@ async fn admitted<P: Platform>(
 
 /// Reads an id from the path.
 fn session_id(text: &str) -> Result<SessionId, ApiError> {
-    clawless_core::chat::check_session_id(text, "session_id")
+    clawless_api::fields::check_session_id(text, "session_id")
 }
 
 /// The session, if the caller's tenant has it.

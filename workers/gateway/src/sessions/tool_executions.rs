@@ -1,34 +1,17 @@
 //! `GET /v1/sessions/{id}/tool_executions`.
 
+use clawless_api::sessions::ToolExecutionObject;
 use clawless_core::cursor::CursorScope;
-use clawless_core::tool::{ToolExecution, ToolOutcome};
-use clawless_core::{ApiError, Clock, Millis};
+use clawless_core::tool::ToolExecution;
+use clawless_core::{ApiError, Clock};
 use clawless_edge::request::RequestHead;
 use clawless_edge::response::HttpResponse;
 use clawless_store::tool_executions;
-use serde::Serialize;
 
 use super::{found, reading, session_id};
 use crate::caller::Caller;
 use crate::page::{Listing, Query};
 use crate::platform::Platform;
-
-/// An execution as clients see it.
-#[derive(Serialize)]
-struct ExecutionObject {
-    id: String,
-    object: &'static str,
-    request_id: String,
-    call_id: String,
-    tool: String,
-    /// As the model wrote them; JSON where they are valid.
-    arguments: String,
-    status: ToolOutcome,
-    /// What the model was told.
-    result: String,
-    created_at: u64,
-    duration_ms: Millis,
-}
 
 /// Lists what server tools did in a session, newest first, page by page.
 ///
@@ -61,24 +44,7 @@ pub async fn list<P: Platform>(
         let sql = platform.sql();
         let found = tool_executions::list(sql, tenant, &id, start.as_ref(), limit + 1).await?;
         let place = |execution: &ToolExecution| execution.id.as_str().to_owned();
-        listing.answer(found, limit, place, ExecutionObject::from)
+        listing.answer(found, limit, place, ToolExecutionObject::from)
     })
     .await
-}
-
-impl From<ToolExecution> for ExecutionObject {
-    fn from(execution: ToolExecution) -> Self {
-        Self {
-            id: execution.id.as_str().to_owned(),
-            object: "tool_execution",
-            request_id: execution.request_id.as_str().to_owned(),
-            call_id: execution.call.id,
-            tool: execution.call.name,
-            arguments: execution.call.arguments,
-            status: execution.outcome,
-            result: execution.result,
-            created_at: execution.started_at.as_secs(),
-            duration_ms: execution.duration,
-        }
-    }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::pin::pin;
 
+use clawless_core::json::error_reason;
 use clawless_core::time::{Millis, Timer};
 use clawless_core::tool::{ToolExecution, ToolOutcome};
-use clawless_core::{Clock, ToolCall, ToolExecutionId, body};
+use clawless_core::{Clock, ToolCall, ToolExecutionId};
 use futures_util::FutureExt;
 use futures_util::future::{Either, join_all, select};
 use garde::Validate;
@@ -117,7 +118,7 @@ pub(super) async fn call<T: Tool, P: Platform>(
         arguments
     };
     let arguments: T::Arguments =
-        serde_json::from_str(text).map_err(|error| invalid(body::reason(&error)))?;
+        serde_json::from_str(text).map_err(|error| invalid(error_reason(&error)))?;
     if let Err(report) = arguments.validate() {
         let broken = report.iter().next();
         let why = broken.map(|(path, error)| format!("`{path}`: {error}"));

@@ -1,9 +1,5 @@
 //! Sessions: conversations that the server remembers.
 
-mod request;
-
-pub use request::{Change, NewSession, parse_change, parse_new};
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -96,4 +92,46 @@ impl Session {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
+}
+
+/// What an explicitly created session is given.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewSession {
+    /// A title for people.
+    pub title: Option<String>,
+    /// The client's own labels.
+    pub metadata: BTreeMap<String, String>,
+    /// Placed before the session's history, after the tenant's own.
+    pub system_prompt: Option<String>,
+    /// The model for turns that name none.
+    pub model: Option<String>,
+    /// How much models think in turns that do not say.
+    pub thinking_level: Option<ReasoningEffort>,
+    /// The server tools that are on, by name.
+    pub tools: Option<Vec<String>>,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What is changed of a session's settings: what is absent stays, `Some(None)` is taken away.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[allow(
+    clippy::option_option,
+    reason = "an absent member, `null` and a value differ in meaning"
+)]
+pub struct Change {
+    /// The title.
+    pub title: Option<Option<String>>,
+    /// The labels, all of them.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// The system prompt.
+    pub system_prompt: Option<Option<String>>,
+    /// The model.
+    pub model: Option<Option<String>>,
+    /// How much models think.
+    pub thinking_level: Option<Option<ReasoningEffort>>,
+    /// The server tools.
+    pub tools: Option<Option<Vec<String>>>,
+    /// When it ends by itself.
+    pub expires_at: Option<Option<Timestamp>>,
 }

@@ -3,11 +3,9 @@
 
 use std::fmt;
 
+use clawless_core::chat::ChatOptions;
+use clawless_core::{ApiError, ErrorCode, json};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-
-use super::options::ChatOptions;
-use crate::body;
-use crate::error::{ApiError, ErrorCode};
 
 /// How much of it one request may hold, in bytes. `OpenAI` takes 120,000 characters of names and
 /// values in a schema; this leaves room for several, and for the punctuation between.
@@ -40,9 +38,9 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
     let older = options.functions.iter().flatten();
     let older = older.map(|function| ("functions", function.parameters.as_ref()));
     let mut left = Left::default();
-    for (name, json) in plain.into_iter().chain(tools).chain(older) {
-        if let Some(json) = json {
-            left.take(json.as_str()).map_err(|reason| {
+    for (name, value) in plain.into_iter().chain(tools).chain(older) {
+        if let Some(value) = value {
+            left.take(value.as_str()).map_err(|reason| {
                 let message = format!("Invalid `{name}`: {reason}.");
                 ApiError::new(ErrorCode::InvalidValue, message).param(name)
             })?;
@@ -77,7 +75,7 @@ impl Left {
             levels: MAX_LEVELS,
         };
         part.deserialize(&mut serde_json::Deserializer::from_str(text))
-            .map_err(|error| body::reason(&error))
+            .map_err(|error| json::error_reason(&error))
     }
 }
 
@@ -160,7 +158,7 @@ impl<'de> Visitor<'de> for Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ChatCompletionRequest;
+    use crate::chat::parse;
 
     /// A schema of an object with many properties.
     fn wide(properties: usize) -> String {
@@ -222,7 +220,7 @@ mod tests {
                 r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"tools":[{}]}}"#,
                 tools.join(",")
             );
-            ChatCompletionRequest::parse(body.as_bytes())
+            parse(body.as_bytes())
         };
         request(60).expect("60 tools of 200 properties");
         let error = request(128).expect_err("128 tools of 200 properties");
@@ -234,6 +232,6 @@ mod tests {
         let body = format!(
             r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"tools":[{custom}]}}"#
         );
-        ChatCompletionRequest::parse(body.as_bytes()).expect_err("custom tools are looked at too");
+        parse(body.as_bytes()).expect_err("custom tools are looked at too");
     }
 }

@@ -1,9 +1,9 @@
 //! A request's body: from bytes to a type, or an error that names the parameter at fault.
 
+use clawless_core::json::{self, MAX_DEPTH};
+use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
-
-use crate::error::{ApiError, ErrorCode};
-use crate::json::{self, MAX_DEPTH};
+use serde::de::DeserializeOwned;
 
 /// Checks that a body is a text that every parser behind us can take.
 ///
@@ -49,6 +49,18 @@ pub fn refuse_repeated_members(text: &str) -> Result<(), ApiError> {
     }
 }
 
+/// Reads a body of settings as a type: rejects duplicate members at any depth; an empty body is an
+/// empty object.
+///
+/// # Errors
+/// 400 that names the invalid parameter.
+pub fn read_settings<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let text = text(body)?;
+    let text = if text.is_empty() { "{}" } else { text };
+    refuse_repeated_members(text)?;
+    read(text)
+}
+
 fn malformed(error: &serde_json::Error) -> ApiError {
     ApiError::new(
         ErrorCode::InvalidJson,
@@ -60,7 +72,7 @@ fn explain(error: &serde_json::Error, path: String) -> ApiError {
     if !error.is_data() {
         return malformed(error);
     }
-    let reason = reason(error);
+    let reason = json::error_reason(error);
     if let Some(name) = reason.strip_prefix("missing field ") {
         let name = name.trim_matches('`');
         return ApiError::new(
@@ -81,15 +93,6 @@ fn explain(error: &serde_json::Error, path: String) -> ApiError {
         error
     } else {
         error.param(path)
-    }
-}
-
-/// What is wrong with a JSON text, without the place: lines and columns of a body help nobody.
-pub fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
-        None => text,
     }
 }
 

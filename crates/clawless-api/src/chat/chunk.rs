@@ -1,15 +1,13 @@
 //! The answer, streamed: `chat.completion.chunk` events.
 
+use clawless_core::chat::{FinishReason, Usage};
+use clawless_core::json::Json;
+use clawless_core::llm::{Delta, LlmEvent};
+use clawless_core::tool::CallForm;
+use clawless_core::{ApiError, Timestamp};
 use serde::Serialize;
 
 use super::activity::{Extension, ToolActivity};
-use super::response::FinishReason;
-use super::usage::Usage;
-use crate::error::ApiError;
-use crate::json::Json;
-use crate::llm::{Delta, LlmEvent};
-use crate::time::Timestamp;
-use crate::tool::CallForm;
 
 /// Writes the events of one streamed answer: same id and time on each, the role first, usage once
 /// and only where it was asked for, `[DONE]` last. Model output goes through JSON, so whatever it

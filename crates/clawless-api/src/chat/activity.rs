@@ -1,10 +1,9 @@
 //! What a client hears of the server's tools: an extension of `OpenAI`'s wire, under one member
 //! that no SDK knows.
 
+use clawless_core::Millis;
+use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
 use serde::Serialize;
-
-use crate::time::Millis;
-use crate::tool::{ToolCall, ToolExecution, ToolOutcome};
 
 /// What a server tool does, as it stands in `clawless.tool_executions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use clawless_core::chat::{ReasoningEffort, check_metadata};
+use clawless_core::session::{Change, NewSession};
+use clawless_core::tool;
+use clawless_core::{ApiError, ErrorCode, Millis, SessionId, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use crate::body;
-use crate::chat::{ReasoningEffort, check_metadata, check_model, check_session_id};
-use crate::error::{ApiError, ErrorCode};
-use crate::ids::SessionId;
-use crate::time::{Millis, Timestamp};
-use crate::tool;
+use crate::fields::{check_model, check_session_id};
 
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
@@ -24,44 +24,6 @@ const MAX_PROMPT_BYTES: usize = 64 * 1024;
 const MAX_TOOLS: usize = 64;
 /// The longest life of a session that ends by itself: 10 years.
 const MAX_LIFE: Millis = Millis::from_secs(10 * 366 * 24 * 60 * 60);
-
-/// What an explicitly created session is given.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct NewSession {
-    /// A title for people.
-    pub title: Option<String>,
-    /// The client's own labels.
-    pub metadata: BTreeMap<String, String>,
-    /// Placed before the session's history, after the tenant's own.
-    pub system_prompt: Option<String>,
-    /// The model for turns that name none.
-    pub model: Option<String>,
-    /// How much models think in turns that do not say.
-    pub thinking_level: Option<ReasoningEffort>,
-    /// The server tools that are on, by name.
-    pub tools: Option<Vec<String>>,
-    /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// What is changed of a session's settings: what is absent stays, `Some(None)` is taken away.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Change {
-    /// The title.
-    pub title: Option<Option<String>>,
-    /// The labels, all of them.
-    pub metadata: Option<BTreeMap<String, String>>,
-    /// The system prompt.
-    pub system_prompt: Option<Option<String>>,
-    /// The model.
-    pub model: Option<Option<String>>,
-    /// How much models think.
-    pub thinking_level: Option<Option<ReasoningEffort>>,
-    /// The server tools.
-    pub tools: Option<Option<Vec<String>>>,
-    /// When it ends by itself.
-    pub expires_at: Option<Option<Timestamp>>,
-}
 
 /// The body of either route. Of each member: absent, `null`, or a value.
 #[derive(Deserialize)]
@@ -95,7 +57,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Opti
 /// # Errors
 /// 400 that names the parameter at fault.
 pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewSession), ApiError> {
-    let incoming = read(body)?;
+    let incoming: Incoming = body::read_settings(body)?;
     let id = incoming.id.as_deref().map(chosen_id).transpose()?;
     let change = incoming.check(now)?;
     let new = NewSession {
@@ -115,19 +77,12 @@ pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewS
 /// # Errors
 /// 400 that names the parameter at fault.
 pub fn parse_change(body: &[u8], now: Timestamp) -> Result<Change, ApiError> {
-    let incoming = read(body)?;
+    let incoming: Incoming = body::read_settings(body)?;
     if incoming.id.is_some() {
         let message = "`id` is not a parameter of this route: a session keeps its name.";
         return Err(ApiError::new(ErrorCode::UnknownParameter, message).param("id"));
     }
     incoming.check(now)
-}
-
-fn read(bytes: &[u8]) -> Result<Incoming, ApiError> {
-    let text = body::text(bytes)?;
-    let text = if text.is_empty() { "{}" } else { text };
-    body::refuse_repeated_members(text)?;
-    body::read(text)
 }
 
 /// A name of the client's own. One of the generated form would look like one that we made.

@@ -1,0 +1,272 @@
+//! `POST /v1/chat/completions`: from bytes to a checked request.
+
+use clawless_core::chat::{ChatOptions, CompletionRequest, InvalidMessage, Message};
+use clawless_core::json::Json;
+use clawless_core::{ApiError, ErrorCode};
+use garde::Validate;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::carried;
+use crate::body;
+use crate::fields::{check_model, check_session_id};
+
+/// The body as it stands on the wire. Members that nobody knows are ignored, as `OpenAI`'s own
+/// server does for forward compatibility, except those that name identity or limits.
+#[derive(Debug, Deserialize)]
+struct IncomingRequest {
+    model: String,
+    messages: Vec<Json>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    session_id: Option<String>,
+    tenant_id: Option<IgnoredAny>,
+    role: Option<IgnoredAny>,
+    quota: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+    include_obfuscation: Option<bool>,
+}
+
+/// Parses and validates a request body.
+///
+/// # Errors
+/// 400 that names the invalid parameter.
+pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
+    let text = body::text(body)?;
+    let incoming: IncomingRequest = body::read(text)?;
+    let options: ChatOptions = body::read(text)?;
+    incoming.refuse_identity()?;
+    options
+        .validate()
+        .map_err(|report| body::invalid_value(&report))?;
+    carried::check(&options)?;
+    refuse_mixture(&options)?;
+    let model = check_model(incoming.model)?;
+    let stream = incoming.stream.unwrap_or(false);
+    if incoming.stream_options.is_some() && !stream {
+        return Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            "`stream_options` goes with `stream: true` only.",
+        )
+        .param("stream_options"));
+    }
+    let asked = incoming.stream_options.unwrap_or_default();
+    Ok(CompletionRequest {
+        model,
+        messages: check_messages(incoming.messages)?,
+        stream,
+        include_usage: asked.include_usage.unwrap_or(false),
+        include_obfuscation: asked.include_obfuscation.unwrap_or(false),
+        session_id: incoming
+            .session_id
+            .map(|id| check_session_id(&id, "session_id"))
+            .transpose()?,
+        options,
+    })
+}
+
+impl IncomingRequest {
+    /// Identity and limits come from the key. A client that sends them means something by it, and
+    /// ignoring it would mislead.
+    fn refuse_identity(&self) -> Result<(), ApiError> {
+        let named = [
+            ("tenant_id", &self.tenant_id),
+            ("role", &self.role),
+            ("quota", &self.quota),
+        ];
+        match named.into_iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) => Err(ApiError::new(
+                ErrorCode::UnknownParameter,
+                format!("`{name}` is not a parameter: identity and limits come from the API key."),
+            )
+            .param(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The older form of tools is a form of its own: it stands alone, and a choice needs what it
+/// chooses from.
+fn refuse_mixture(options: &ChatOptions) -> Result<(), ApiError> {
+    let of_tools = options.tools.is_some() || options.tool_choice.is_some();
+    let (param, message) = if options.functions.is_some() && of_tools {
+        (
+            "functions",
+            "`functions` is the older form of `tools`: send the one or the other.",
+        )
+    } else if options.function_call.is_some() && options.functions.is_none() {
+        (
+            "function_call",
+            "`function_call` goes with `functions` only.",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(ErrorCode::InvalidValue, message).param(param))
+}
+
+fn check_messages(messages: Vec<Json>) -> Result<Vec<Message>, ApiError> {
+    if messages.is_empty() {
+        return Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            "`messages` must hold at least one message.",
+        )
+        .param("messages"));
+    }
+    let checked = messages.into_iter().enumerate().map(|(at, raw)| {
+        Message::parse(raw).map_err(
+            |InvalidMessage {
+                 path,
+                 reason,
+                 missing,
+             }| {
+                let code = if missing {
+                    ErrorCode::MissingParameter
+                } else {
+                    ErrorCode::InvalidValue
+                };
+                let param = format!("messages[{at}]{path}");
+                ApiError::new(code, format!("Invalid `{param}`: {reason}.")).param(param)
+            },
+        )
+    });
+    checked.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<CompletionRequest, ApiError> {
+        super::parse(body.as_bytes())
+    }
+
+    /// A request with one message and `more` beside it.
+    fn with(more: &str) -> String {
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{more}}}"#)
+    }
+
+    fn refusal(body: &str) -> (ErrorCode, Option<String>) {
+        let error = parse(body).expect_err(body);
+        (error.code, error.param)
+    }
+
+    #[test]
+    fn a_plain_request_parses() {
+        let request = parse(&with(r#","stream":true,"stream_options":{"include_usage":true},"stop":"x","user":null,"unknown_member":1"#))
+            .expect("valid");
+        assert!(request.stream && request.include_usage);
+        assert_eq!(request.options.stop.expect("stop").texts(), ["x"]);
+    }
+
+    #[test]
+    fn broken_json_is_told_from_wrong_types() {
+        assert_eq!(refusal("{"), (ErrorCode::InvalidJson, None));
+        assert_eq!(
+            refusal(&format!("{} x", with(""))),
+            (ErrorCode::InvalidJson, None)
+        );
+        assert_eq!(
+            refusal(&with(r#","temperature":NaN"#)).0,
+            ErrorCode::InvalidJson
+        );
+        assert_eq!(
+            refusal(&"[".repeat(100_000)),
+            (ErrorCode::InvalidJson, None)
+        );
+        assert_eq!(refusal("[]"), (ErrorCode::InvalidType, None));
+        assert_eq!(
+            refusal(r#"{"model":"m"}"#),
+            (ErrorCode::MissingParameter, Some("messages".into()))
+        );
+        assert_eq!(
+            refusal(r#"{"messages":[]}"#),
+            (ErrorCode::MissingParameter, Some("model".into()))
+        );
+    }
+
+    #[test]
+    fn a_count_is_a_whole_number_in_range() {
+        for bad in [
+            "-1",
+            "0",
+            "4294967296",
+            "2147483648",
+            "9007199254740993",
+            "9223372036854775808",
+            "1.5",
+            "\"5\"",
+            "1e400",
+        ] {
+            let (_, param) = refusal(&with(&format!(r#","max_tokens":{bad}"#)));
+            // A number beyond every float is broken JSON to the parser, without a place.
+            assert!(
+                param.as_deref() == Some("max_tokens") || bad == "1e400",
+                "{bad}: {param:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ranges_are_those_of_the_contract() {
+        for (more, param) in [
+            (r#","temperature":2.1"#, "temperature"),
+            (r#","top_p":-0.1"#, "top_p"),
+            (r#","n":129"#, "n"),
+            (r#","stop":["a","b","c","d","e"]"#, "stop"),
+            (r#","presence_penalty":3"#, "presence_penalty"),
+            (r#","top_logprobs":21"#, "top_logprobs"),
+            (r#","logit_bias":{"x":1}"#, "logit_bias"),
+            (r#","metadata":{"a":"b\u0000"}"#, "metadata"),
+            (
+                r#","tools":[{"type":"function","function":{"name":"a b"}}]"#,
+                "tools",
+            ),
+            (r#","tools":[{"type":"function"}]"#, "tools"),
+            (
+                r#","tools":[{"type":"function","custom":{"name":"a"}}]"#,
+                "tools",
+            ),
+            (r#","tools":[{"type":"custom","custom":{}}]"#, "tools"),
+            (
+                r#","tools":[{"type":"custom","custom":{"name":"a b"}}]"#,
+                "tools",
+            ),
+            (r#","functions":[{"name":"a b"}]"#, "functions"),
+            (
+                r#","functions":[{"name":"a","parameters":{"x":1e400}}]"#,
+                "functions",
+            ),
+            (r#","functions":[{"name":"a"}],"tools":[]"#, "functions"),
+            (r#","function_call":"auto""#, "function_call"),
+            (
+                r#","tools":[{"type":"function","function":{"name":"a","parameters":{"x":1e400}}}]"#,
+                "tools",
+            ),
+            (r#","reasoning_effort":"huge""#, "reasoning_effort"),
+            (r#","stream_options":{}"#, "stream_options"),
+            (r#","session_id":"a b""#, "session_id"),
+            (r#","tenant_id":"ten_x""#, "tenant_id"),
+            (r#","quota":1"#, "quota"),
+        ] {
+            assert_eq!(refusal(&with(more)).1.as_deref(), Some(param), "{more}");
+        }
+    }
+
+    #[test]
+    fn duplicate_members_are_refused() {
+        assert!(parse(&with(r#","stream":true,"stream":false"#)).is_err());
+        assert!(parse(&with(r#","temperature":1,"temperature":0"#)).is_err());
+        assert!(parse(&with(r#","model":"other""#)).is_err());
+    }
+
+    #[test]
+    fn a_message_at_fault_is_named_by_its_place() {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"wizard","content":"b"}]}"#;
+        assert_eq!(refusal(body).1.as_deref(), Some("messages[1].role"));
+    }
+}

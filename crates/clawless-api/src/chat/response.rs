@@ -1,0 +1,107 @@
+//! The answer, whole: `chat.completion`.
+
+use clawless_core::chat::{FinishReason, MessageFunction, MessageToolCall, Usage, message_calls};
+use clawless_core::json::Json;
+use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::{ErrorCode, Timestamp};
+use serde::Serialize;
+
+use super::activity::{Extension, ToolActivity};
+
+/// The body of a whole answer.
+#[derive(Debug, Serialize)]
+pub struct ChatCompletionResponse {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    choices: Vec<Choice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    /// Only where a stored turn is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incomplete_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clawless: Option<Extension<Vec<ToolActivity>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    index: u32,
+    message: AssistantMessage,
+    logprobs: Option<Json>,
+    finish_reason: Option<FinishReason>,
+}
+
+/// An assistant's message as it goes out, and as it is stored in a session.
+#[derive(Debug, Serialize)]
+struct AssistantMessage {
+    role: &'static str,
+    content: Option<String>,
+    refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking_blocks: Option<Json>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<MessageToolCall>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<MessageFunction>,
+}
+
+impl From<LlmChoice> for AssistantMessage {
+    fn from(choice: LlmChoice) -> Self {
+        let (tool_calls, function_call) = message_calls(choice.tool_calls);
+        Self {
+            role: "assistant",
+            content: choice.content,
+            refusal: choice.refusal,
+            reasoning_content: choice.reasoning,
+            thinking_blocks: choice.thinking_blocks,
+            tool_calls,
+            function_call,
+        }
+    }
+}
+
+impl ChatCompletionResponse {
+    /// The body for an answer. `id` is the completion's id, `model` the model that answered.
+    pub fn new(id: String, created: Timestamp, model: String, answer: LlmResponse) -> Self {
+        let usage = answer.usage;
+        let choices = answer.choices.into_iter().map(|mut choice| Choice {
+            index: choice.index,
+            logprobs: choice.logprobs.take(),
+            finish_reason: choice.finish_reason,
+            message: choice.into(),
+        });
+        Self {
+            id,
+            object: "chat.completion",
+            created: created.as_secs(),
+            model,
+            choices: choices.collect(),
+            usage,
+            status: None,
+            incomplete_reason: None,
+            clawless: None,
+        }
+    }
+
+    /// Says what server tools did for the answer.
+    #[must_use]
+    pub fn with_activity(mut self, tool_executions: Vec<ToolActivity>) -> Self {
+        self.clawless = Some(Extension { tool_executions });
+        self
+    }
+
+    /// Says of a stored answer whether it came to its end, and why not.
+    #[must_use]
+    pub fn with_status(mut self, incomplete: Option<ErrorCode>) -> Self {
+        let complete = incomplete.is_none();
+        self.status = Some(if complete { "complete" } else { "incomplete" });
+        self.incomplete_reason = incomplete.map(ErrorCode::as_str);
+        self
+    }
+}

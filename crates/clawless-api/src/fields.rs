@@ -1,0 +1,29 @@
+//! Validation of single parameters that several surfaces share.
+
+use clawless_core::{ApiError, ErrorCode, SessionId};
+
+/// The longest name of a model.
+const MAX_MODEL_BYTES: usize = 256;
+
+/// Checks a session id from the body or a header; `param` names where it stood.
+pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
+    text.parse().map_err(|error| {
+        ApiError::new(
+            ErrorCode::InvalidValue,
+            format!("Invalid session id: {error}."),
+        )
+        .param(param)
+    })
+}
+
+pub(crate) fn check_model(model: String) -> Result<String, ApiError> {
+    let printable = model.chars().all(|c| !c.is_control());
+    if model.is_empty() || model.len() > MAX_MODEL_BYTES || !printable {
+        return Err(ApiError::new(
+            ErrorCode::InvalidValue,
+            format!("`model` is the name of a model, of 1 to {MAX_MODEL_BYTES} bytes."),
+        )
+        .param("model"));
+    }
+    Ok(model)
+}

@@ -1,0 +1,43 @@
+//! Stop sequences.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Texts at which an answer ends: one, or up to four.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Stop(Vec<String>);
+
+impl Stop {
+    /// The texts.
+    pub fn texts(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Stop {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StopVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for StopVisitor {
+            type Value = Stop;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or an array of up to 4 strings")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Stop, E> {
+                Ok(Stop(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Stop, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = seq.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Stop(texts))
+            }
+        }
+
+        deserializer.deserialize_any(StopVisitor)
+    }
+}

@@ -1,0 +1,62 @@
+//! Tool calls as members of an assistant's message.
+
+use serde::Serialize;
+
+use crate::tool::{CallForm, ToolCall};
+
+/// A tool call on `OpenAI`'s wire.
+#[derive(Debug, Serialize)]
+pub struct MessageToolCall {
+    id: String,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<MessageFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<MessageCustom>,
+}
+
+/// A function call, with its arguments as JSON text.
+#[derive(Debug, Serialize)]
+pub struct MessageFunction {
+    name: String,
+    arguments: String,
+}
+
+/// A call of a custom tool, with its input as free text.
+#[derive(Debug, Serialize)]
+pub struct MessageCustom {
+    name: String,
+    input: String,
+}
+
+/// The calls of a message: those of tools, and the one of the older form.
+pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<MessageFunction>) {
+    let (mut tool_calls, mut function_call) = (Vec::new(), None);
+    for ToolCall {
+        id,
+        name,
+        arguments,
+        form,
+    } in calls
+    {
+        match form {
+            CallForm::Function => tool_calls.push(MessageToolCall {
+                id,
+                r#type: "function",
+                function: Some(MessageFunction { name, arguments }),
+                custom: None,
+            }),
+            CallForm::Custom => tool_calls.push(MessageToolCall {
+                id,
+                r#type: "custom",
+                function: None,
+                custom: Some(MessageCustom {
+                    name,
+                    input: arguments,
+                }),
+            }),
+            CallForm::Older => function_call = Some(MessageFunction { name, arguments }),
+        }
+    }
+    (tool_calls, function_call)
+}
