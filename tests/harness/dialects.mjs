@@ -53,8 +53,11 @@ const openai = {
     ...(last ? ["[DONE]"] : []),
   ],
 
-  /** The end of a stream that never said why it ended. */
-  closingWithoutReason: () => ["[DONE]"],
+  // `[DONE]`, or the end of a whole answer, ends an answer without a reason.
+  needsReason: false,
+
+  /** The end of a stream that gives no reason for its end. */
+  closingWithoutReason: () => [],
 
   /** Events without anything of an answer in them. */
   idling: (request) => [{ raw: ": waiting\n\n" }, { ...chunk(request, {}), choices: [] }, { ...chunk(request, {}), choices: null }],
@@ -155,6 +158,7 @@ const workersAi = {
   // It has no address, names no reason for an answer's end, and sends each call in one piece.
   hasAddress: false,
   tellsReason: false,
+  needsReason: false,
   splitsCalls: false,
 
   body: (_request, { text = "Hello there.", usage = true } = {}) => ({ response: text, ...(usage ? { usage: USAGE } : {}) }),

@@ -51,7 +51,7 @@ export async function startScripted() {
     }
     for (const name of BEFORE) add("early", name, BEFORE_THE_FIRST_BYTE[name](dialect));
     for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
-      if (name !== "no_finish_reason" || dialect.tellsReason !== false) add("whole", name, make(dialect));
+      if (name !== "no_finish_reason" || dialect.needsReason !== false) add("whole", name, make(dialect));
     }
     add("good", "answer", good(dialect));
   }

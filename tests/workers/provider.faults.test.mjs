@@ -48,7 +48,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
     } else {
       const cut = ["a_reset_in_the_middle", "a_cut_in_the_middle", "no_finish_reason"];
       for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
-        if (name === "no_finish_reason" && dialect.tellsReason === false) continue;
+        if (name === "no_finish_reason" && dialect.needsReason === false) continue;
         declare(name, { behaviour: make(dialect), status: 502, calls: cut.includes(name) ? RETRIED : ONCE });
       }
       for (const at of [0, 1, 2, 3]) {

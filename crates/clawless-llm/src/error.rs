@@ -45,9 +45,12 @@ pub enum LlmError {
     /// The answer ended before it was whole.
     #[error("the answer was cut: {0}")]
     Truncated(String),
-    /// The answer makes no sense.
-    #[error("the answer makes no sense: {0}")]
+    /// The answer is not readable.
+    #[error("the answer is unreadable: {0}")]
     Malformed(String),
+    /// The answer holds nothing, although nothing limited it.
+    #[error("the answer is empty")]
+    EmptyAnswer,
     /// The provider reported an error of no known kind in its answer.
     #[error("the provider reported an error: {0}")]
     Reported(String),
@@ -90,6 +93,7 @@ impl LlmError {
                 | Self::ServerError { .. }
                 | Self::Unreachable(_)
                 | Self::Truncated(_)
+                | Self::EmptyAnswer
                 | Self::Reported(_)
         )
     }
@@ -107,6 +111,7 @@ impl LlmError {
             Self::InvalidRequest { .. }
                 | Self::Unsupported { .. }
                 | Self::ContextLength
+                | Self::EmptyAnswer
                 | Self::RateLimited { .. }
         )
     }
@@ -170,6 +175,9 @@ impl From<LlmError> for ApiError {
                 ErrorCode::UpstreamError,
                 "The model's answer broke off before it was complete.",
             ),
+            LlmError::EmptyAnswer => {
+                Self::new(ErrorCode::UpstreamError, "The model gave an empty answer.")
+            }
             LlmError::ServerError { .. }
             | LlmError::Unreachable(_)
             | LlmError::Malformed(_)
@@ -207,6 +215,7 @@ mod tests {
             (LlmError::DeadlineExceeded, 504),
             (LlmError::Truncated(secret()), 502),
             (LlmError::Malformed(secret()), 502),
+            (LlmError::EmptyAnswer, 502),
             (LlmError::Reported(secret()), 502),
             (LlmError::Misconfigured { status: 401 }, 502),
             (LlmError::ContextLength, 400),

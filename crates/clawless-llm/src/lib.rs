@@ -5,6 +5,7 @@
 pub mod accumulate;
 pub mod anthropic;
 pub mod call;
+mod call_id;
 mod choice;
 pub mod client;
 pub mod egress;
@@ -22,6 +23,7 @@ mod secret;
 pub mod sse;
 pub mod stream;
 pub mod tokens;
+mod tolerant;
 pub mod vocabulary;
 pub mod window;
 pub mod workers_ai;

@@ -1,11 +1,25 @@
-//! How long a provider wants us to wait.
+//! The waiting time that a provider names, in its headers or in the body of its error.
 
 use clawless_core::{Millis, Timestamp};
+use serde_json::Value;
 
 use crate::ports::Headers;
 
-/// The longest wait that is believed: a day. What is longer is a mistake or an attack.
+/// The longest believable wait: a day. Anything longer is a mistake or an attack.
 const MAX_RETRY_AFTER: Millis = Millis::from_secs(86_400);
+
+/// How deep a body is searched.
+const MAX_LEVELS: usize = 8;
+
+/// Words in front of a waiting time in a sentence, in lower case.
+const PHRASES: [&str; 6] = [
+    "try again in ",
+    "try again after ",
+    "retry in ",
+    "retry after ",
+    "available in ",
+    "wait ",
+];
 
 /// Reads `retry-after-ms` (milliseconds) or, where there is none, `retry-after` (seconds, with or
 /// without a fraction, or an HTTP date).
@@ -33,6 +47,82 @@ fn parse_number(text: &str, millis: f64) -> Option<Millis> {
     Some(Millis::new((number * millis).ceil() as u64))
 }
 
+/// Finds the waiting time in the body of an error: a member such as `retryDelay` or `retry_after`,
+/// or a sentence such as "Please try again in 1m20.5s.".
+pub(crate) fn in_body(body: &Value) -> Option<Millis> {
+    let wait = find(body, MAX_LEVELS, &member).or_else(|| find(body, MAX_LEVELS, &sentence))?;
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// The first result of `read` for a member of `value` or of its parts.
+fn find(
+    value: &Value,
+    levels: usize,
+    read: &impl Fn(&str, &Value) -> Option<Millis>,
+) -> Option<Millis> {
+    let levels = levels.checked_sub(1)?;
+    match value {
+        Value::Object(members) => {
+            let mut own = members.iter();
+            own.find_map(|(name, value)| read(name, value))
+                .or_else(|| members.values().find_map(|it| find(it, levels, read)))
+        }
+        Value::Array(items) => items.iter().find_map(|it| find(it, levels, read)),
+        _ => None,
+    }
+}
+
+fn member(name: &str, value: &Value) -> Option<Millis> {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let millis_per_unit = match name.to_ascii_lowercase().as_str() {
+        "retrydelay" | "retryafter" | "retryafterseconds" | "retryafterinseconds" => 1000.0,
+        "retryafterms" | "retryaftermillis" => 1.0,
+        _ => return None,
+    };
+    match value {
+        Value::Number(number) => parse_number(&number.to_string(), millis_per_unit),
+        Value::String(text) => parse_number(text, millis_per_unit).or_else(|| parse_span(text)),
+        // A protobuf duration.
+        Value::Object(parts) => parse_number(&parts.get("seconds")?.to_string(), 1000.0),
+        _ => None,
+    }
+}
+
+fn sentence(_: &str, value: &Value) -> Option<Millis> {
+    let text = value.as_str()?.to_ascii_lowercase();
+    let found = PHRASES.iter().find_map(|phrase| {
+        let (_, rest) = text.split_once(phrase)?;
+        parse_span(rest)
+    });
+    found
+}
+
+/// Reads a span such as `20s`, `1m20.5s`, `250ms`, `2 minutes` or `7.66 seconds` at the beginning
+/// of a text.
+fn parse_span(text: &str) -> Option<Millis> {
+    let (mut rest, mut sum) = (text.trim_start(), None);
+    while rest.starts_with(|c: char| c.is_ascii_digit()) {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_ascii_alphabetic());
+        let (unit, after) = after.split_at(end.unwrap_or(after.len()));
+        let millis = match unit {
+            "ms" | "millisecond" | "milliseconds" => 1.0,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1000.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+            "h" | "hr" | "hour" | "hours" => 3_600_000.0,
+            _ => break,
+        };
+        let part = parse_number(number.trim_end_matches('.'), millis)?;
+        sum = Some(sum.map_or(part, |sum: Millis| {
+            Millis::new(sum.get().saturating_add(part.get()))
+        }));
+        rest = after.trim_start();
+    }
+    sum
+}
+
 fn parse_date(text: &str) -> Option<Timestamp> {
     let date = httpdate::parse_http_date(text).ok()?;
     let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -44,6 +134,61 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_in_a_body_is_read_from_members_and_sentences() {
+        for (body, expected) in [
+            (
+                r#"{"error":{"details":[{"retryDelay":"34s"}]}}"#,
+                Some(34_000),
+            ),
+            (
+                r#"{"error":{"details":[{"retryDelay":"34.074824224s"}]}}"#,
+                Some(34_075),
+            ),
+            (
+                r#"{"error":{"details":[{"retryDelay":{"seconds":7}}]}}"#,
+                Some(7000),
+            ),
+            (r#"{"retry_after":3}"#, Some(3000)),
+            (
+                r#"{"error":{"metadata":{"retry_after_ms":250}}}"#,
+                Some(250),
+            ),
+            (
+                r#"{"error":{"message":"Please try again in 20s."}}"#,
+                Some(20_000),
+            ),
+            (
+                r#"{"error":{"message":"Rate limit reached. Please try again in 1m20.5s. Visit x."}}"#,
+                Some(80_500),
+            ),
+            (
+                r#"{"error":{"message":"Please try again in 250ms."}}"#,
+                Some(250),
+            ),
+            (
+                r#"{"error":{"message":"Please retry after 26 seconds."}}"#,
+                Some(26_000),
+            ),
+            (
+                r#"{"error":{"message":"Try again in 7.66 seconds"}}"#,
+                Some(7660),
+            ),
+            (r#"{"message":"Please wait 2 minutes"}"#, Some(120_000)),
+            (r#""try again in 9s""#, None),
+            (r#"{"message":"Please try again in a moment"}"#, None),
+            (
+                r#"{"message":"Please try again in 999999999999h"}"#,
+                Some(86_400_000),
+            ),
+            (r#"{"retry_after":-1}"#, None),
+            (r#"{"retry_after":null}"#, None),
+        ] {
+            let value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(in_body(&value), expected.map(Millis::new), "{body}");
+        }
+    }
 
     #[test]
     fn every_form_is_read_and_nonsense_is_not() {

@@ -1,4 +1,4 @@
-//! An answer on its way: the provider's body, decoded as it comes.
+//! A streamed answer in progress: reads the provider's body and decodes it as it comes.
 
 use std::pin::Pin;
 
@@ -13,28 +13,28 @@ use crate::error::LlmError;
 use crate::ports::HttpError;
 use crate::protocol::{Decoder, Progress};
 
-/// How long the end of a body is waited for after the end of its answer.
-const REST_WAIT: Millis = Millis::new(250);
+/// How long to wait for the end of a body after the end of its answer.
+const REST_TIMEOUT: Millis = Millis::new(250);
 
-/// How much may come until then: 16 KiB.
+/// The most bytes that are read until then: 16 KiB.
 const MAX_REST_BYTES: usize = 16 * 1024;
 
 /// A streamed answer that has begun. Dropping it aborts the request.
 pub struct AnswerStream<B, T> {
-    /// Gone once the answer has ended, whichever way.
+    /// `None` once the answer has ended or failed.
     body: Option<B>,
     decoder: Box<dyn Decoder>,
     watch: Watch<T>,
-    /// What was decoded and not handed out.
+    /// Decoded events that were not returned yet.
     ready: Vec<LlmEvent>,
-    /// What went wrong after that.
+    /// The failure that follows them.
     failure: Option<LlmError>,
-    /// What is left of the body after the answer's end.
+    /// The rest of the body after the answer's end.
     rest: Option<B>,
 }
 
-/// What is left of a body after the end of its answer. Nothing in it is of interest, but a
-/// connection whose body was read to its end can be used again; dropping it closes it.
+/// The rest of a body after the end of its answer. Its bytes do not matter, but a connection whose
+/// body was read to its end can be reused; dropping the rest closes the connection.
 pub struct Rest<B, T> {
     body: B,
     timer: T,
@@ -45,7 +45,7 @@ where
     B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
     T: Timer,
 {
-    /// Reads to the end, where that is near.
+    /// Reads to the end, if that comes within a short time and a few bytes.
     pub async fn read(mut self) {
         let reading = async {
             let mut left = MAX_REST_BYTES;
@@ -56,8 +56,7 @@ where
                 left = less;
             }
         };
-        // Late or not, there is nothing to tell.
-        let _ = timeout(&self.timer, REST_WAIT, reading).await;
+        let _ = timeout(&self.timer, REST_TIMEOUT, reading).await;
     }
 }
 
@@ -66,8 +65,9 @@ where
     B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
     T: Clock + Timer + Clone + 'static,
 {
-    /// Reads until the answer has begun: the first piece of it is understood, or it has failed.
-    /// So what is no answer at all becomes an error while another model can still be asked.
+    /// Reads until the answer has begun: its first output is decoded, or it has failed. A body
+    /// without an answer so becomes an error while another model can still be called. Any byte,
+    /// comments included, is a sign of life: after the first one only silence times out.
     pub(crate) async fn begin(
         body: B,
         decoder: Box<dyn Decoder>,
@@ -87,12 +87,17 @@ where
                 break;
             };
             let read = stream.watch.read(body).await;
+            let is_alive = read.is_ok();
             stream.absorb(match read {
-                Err(LlmError::DeadlineExceeded) if limits.first_byte < limits.deadline => {
+                Err(LlmError::DeadlineExceeded) if stream.watch.deadline < limits.deadline => {
                     Err(LlmError::FirstByteTimeout)
                 }
                 read => read,
             });
+            if is_alive && stream.watch.deadline != limits.deadline {
+                stream.watch.deadline = limits.deadline;
+                stream.watch.alarm = None;
+            }
         }
         stream.watch.deadline = limits.deadline;
         stream.watch.alarm = None;
@@ -103,7 +108,7 @@ where
         Ok(stream)
     }
 
-    /// An answer that came whole although a stream was asked for.
+    /// An answer that came whole although a stream was requested.
     pub(crate) fn from_whole(answer: LlmResponse, decoder: Box<dyn Decoder>, timer: T) -> Self {
         Self {
             body: None,
@@ -115,10 +120,10 @@ where
         }
     }
 
-    /// What the next read of the body brings, all of it at once and never empty; `None` after the
-    /// end of a whole answer, or after an error. An error comes after everything that was good.
+    /// The events of the next read of the body, never empty; `None` after the end of a whole answer
+    /// and after an error. An error comes after all good events.
     ///
-    /// Dropping the future loses nothing: the next call goes on where it was.
+    /// Dropping the future loses nothing: the next call continues.
     pub async fn next(&mut self) -> Option<Result<Vec<LlmEvent>, LlmError>> {
         loop {
             if !self.ready.is_empty() {
@@ -133,7 +138,7 @@ where
         }
     }
 
-    /// Reads all that is left into one answer.
+    /// Reads the remaining events into one answer.
     pub async fn collect(mut self) -> Result<LlmResponse, LlmError> {
         let mut answer = Accumulator::default();
         while let Some(events) = self.next().await {
@@ -142,32 +147,32 @@ where
         Ok(answer.finish())
     }
 
-    /// What is left of the body, once its answer has ended well before it.
+    /// The rest of the body, once its answer has ended before it.
     pub fn rest(&mut self) -> Option<Rest<B, T>> {
         let body = self.rest.take()?;
         let timer = self.watch.timer.clone();
         Some(Rest { body, timer })
     }
 
-    /// Takes the outcome of one read. Does not wait, so a read is taken whole or not at all.
+    /// Takes the outcome of one read. Does not wait, so no read is taken in part.
     fn absorb(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
-        let mut may_go_on = false;
+        let mut has_rest = false;
         let outcome = match read {
             Ok(Some(bytes)) => {
-                may_go_on = true;
+                has_rest = true;
                 self.decoder.push(&bytes, &mut self.ready)
             }
             Ok(None) => {
                 let ended = self.decoder.end(&mut self.ready);
                 ended.map(|()| Progress::Done)
             }
-            // What breaks after the last finish reason can only cost the usage.
+            // A failure after the last finish reason can only cost the usage.
             Err(_) if self.decoder.is_whole() => Ok(Progress::Done),
-            Err(error) => Err(error.told_of(self.decoder.has_begun())),
+            Err(error) => Err(error.given(self.decoder.has_begun())),
         };
         match outcome {
             Ok(Progress::More) => return,
-            Ok(Progress::Done) => self.rest = self.body.take().filter(|_| may_go_on),
+            Ok(Progress::Done) => self.rest = self.body.take().filter(|_| has_rest),
             Err(error) => self.failure = Some(error),
         }
         self.body = None;
@@ -175,8 +180,8 @@ where
 }
 
 impl LlmError {
-    /// The error in the light of whether the answer had begun.
-    fn told_of(self, begun: bool) -> Self {
+    /// The error, given whether the answer had begun.
+    fn given(self, begun: bool) -> Self {
         match self {
             Self::Unreachable(why) if begun => Self::Truncated(why),
             Self::IdleTimeout if !begun => Self::FirstByteTimeout,
@@ -185,19 +190,19 @@ impl LlmError {
     }
 }
 
-/// How long the parts of a streamed answer may take.
+/// The time limits of a streamed answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamLimits {
-    /// When it must have begun; comments are no beginning.
+    /// When the first byte must have come.
     pub(crate) first_byte: Timestamp,
-    /// Between two reads.
+    /// The longest time between two reads.
     pub(crate) idle: Millis,
-    /// When it must have ended.
+    /// When the answer must have ended.
     pub(crate) deadline: Timestamp,
 }
 
-/// Watches over silence. One timer serves many reads: it is set anew only after it rang, because a
-/// timer for each chunk would cost more than the chunk.
+/// Times out silence. One timer serves many reads: it is reset only after it fired, because a timer
+/// for each chunk would cost more than the chunk.
 struct Watch<T> {
     timer: T,
     idle: Millis,
@@ -217,7 +222,7 @@ impl<T: Clock + Timer + Clone + 'static> Watch<T> {
         }
     }
 
-    /// One read; an error where it fails or does not come in time.
+    /// Reads once. An error where the read fails or does not come in time.
     async fn read<B>(&mut self, body: &mut B) -> Result<Option<Vec<u8>>, LlmError>
     where
         B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,

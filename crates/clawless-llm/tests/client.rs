@@ -178,8 +178,15 @@ fn what_breaks_in_the_middle_comes_after_the_text_and_as_an_error() {
             matches!(it, LlmError::Truncated(_))
         }),
         (
-            "DONE without a finish reason",
-            vec![Step::Bytes(DONE.as_bytes().to_vec())],
+            "DONE in the middle of a tool call",
+            vec![Step::Bytes(
+                [
+                    chunk(r#""delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x"}}]}"#),
+                    DONE.to_owned(),
+                ]
+                .concat()
+                .into_bytes(),
+            )],
             |it| matches!(it, LlmError::Truncated(_)),
         ),
         (

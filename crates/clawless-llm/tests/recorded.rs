@@ -9,9 +9,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clawless_api::chat::ChatCompletionResponse;
-use clawless_core::Timestamp;
-use clawless_core::llm::LlmEvent;
+use clawless_api::ChatCompletionResponse;
+use clawless_core::chat::ChatOptions;
+use clawless_core::llm::{LlmEvent, LlmRequest};
+use clawless_core::{Message, Role, Timestamp};
 use clawless_llm::anthropic::AnthropicDecoder;
 use clawless_llm::openai::OpenAiDecoder;
 use clawless_llm::protocol::{Decoder, Progress};
@@ -37,9 +38,17 @@ fn decoder(path: &Path) -> Box<dyn Decoder> {
     if name.starts_with("anthropic") {
         Box::new(AnthropicDecoder::default())
     } else if name.starts_with("workers-ai") {
-        Box::new(WorkersAiDecoder::new(100, "seed".to_owned()))
+        Box::new(WorkersAiDecoder::new(&request(), 100))
     } else {
         Box::new(OpenAiDecoder::default())
+    }
+}
+
+fn request() -> LlmRequest {
+    LlmRequest {
+        model: "m".to_owned(),
+        messages: vec![Message::text(Role::User, "Hi").expect("a message")],
+        options: ChatOptions::default(),
     }
 }
 

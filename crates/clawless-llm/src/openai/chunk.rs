@@ -1,15 +1,18 @@
-//! Streamed answers, decoded.
+//! The decoder of streamed answers, and the state that streamed and whole answers share.
 
-use clawless_core::llm::{Delta, LlmEvent};
+use clawless_core::FinishReason;
+use clawless_core::llm::{Delta, LlmEvent, LlmRequest};
 
 use super::MAX_PARALLEL;
 use super::tool_calls::ToolCalls;
-use super::wire::{Choice, Envelope};
-use super::{finish, usage, wire};
+use super::wire::{Choice, Envelope, Piece};
+use super::{finish, report, usage, wire};
+use crate::call_id::CallIds;
 use crate::error::LlmError;
 use crate::failure;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
+use crate::tolerant::OneOrMany;
 
 /// The decoder of one streamed answer.
 #[derive(Debug, Default)]
@@ -17,6 +20,16 @@ pub struct OpenAiDecoder {
     sse: SseDecoder,
     answer: Answer,
     done: bool,
+}
+
+impl OpenAiDecoder {
+    /// A decoder for the answer to a request.
+    pub fn new(request: &LlmRequest) -> Self {
+        Self {
+            answer: Answer::new(request),
+            ..Self::default()
+        }
+    }
 }
 
 impl Decoder for OpenAiDecoder {
@@ -28,7 +41,7 @@ impl Decoder for OpenAiDecoder {
             }
             Ok::<_, LlmError>(())
         });
-        // Whatever comes after the end is of no interest, however broken it is.
+        // Bytes after the end are ignored, however broken they are.
         if self.done {
             return Ok(Progress::Done);
         }
@@ -38,18 +51,21 @@ impl Decoder for OpenAiDecoder {
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if !self.done {
             let answer = &mut self.answer;
-            // A last event whose blank line never came counts where it can be read; else it is
-            // what a cut left over.
+            // A last event without its blank line counts where it can be read; otherwise it is the
+            // rest of a cut event.
             match self.sse.end(|event| answer.event(event, out).map(drop)) {
                 Ok(()) | Err(LlmError::Malformed(_)) => {}
                 Err(error) => return Err(error),
             }
+            self.answer.check_not_empty()?;
         }
-        self.answer.check_whole()
+        self.answer.check_whole()?;
+        self.done = true;
+        Ok(())
     }
 
     fn has_begun(&self) -> bool {
-        self.answer.has_begun()
+        self.done || self.answer.has_output()
     }
 
     fn is_whole(&self) -> bool {
@@ -57,23 +73,46 @@ impl Decoder for OpenAiDecoder {
     }
 }
 
-/// What is known of an answer so far.
+/// The state of an answer so far.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// The server's id of the answer, from which ids of calls are made where it gives none.
-    id: String,
-    choices: Vec<Progressing>,
+    /// The server's id of the answer is known.
+    has_id: bool,
+    /// Ids of calls where the server gives none.
+    call_ids: CallIds,
+    choices: Vec<ChoiceState>,
+    /// The longest answer that the request allows. One of that length without a finish reason was
+    /// cut by the limit.
+    max_tokens: Option<u64>,
+    /// The tokens of the answer by the last usage that was believed.
+    completion_tokens: Option<u64>,
+    /// A usage was sent that cannot be true; logged once.
+    refused_usage: bool,
+    /// A chunk without choices had the shape of an answer: its prompt may have been blocked.
+    may_be_blocked: bool,
 }
 
-/// One of the `n` answers, under way.
+/// One of the `n` answers, in progress.
 #[derive(Debug)]
-struct Progressing {
+struct ChoiceState {
     index: u32,
     calls: ToolCalls,
     finished: bool,
+    /// It finished because the model stopped, not by a limit or a filter.
+    stopped: bool,
+    /// Something for the client has come.
+    has_output: bool,
 }
 
 impl Answer {
+    pub(crate) fn new(request: &LlmRequest) -> Self {
+        Self {
+            call_ids: CallIds::for_request(request),
+            max_tokens: request.options.max_output().map(u64::from),
+            ..Self::default()
+        }
+    }
+
     fn event(
         &mut self,
         event: SseEvent<'_>,
@@ -81,15 +120,15 @@ impl Answer {
     ) -> Result<Progress, LlmError> {
         let data = event.data.trim();
         if data == "[DONE]" {
-            self.check_whole()?;
+            self.close(out)?;
             return Ok(Progress::Done);
         }
         if data.is_empty() {
             return Ok(Progress::More);
         }
         if event.name == "error" {
-            let error = serde_json::from_str(data).unwrap_or_default();
-            return Err(failure::reported(&error));
+            let error = serde_json::from_str(data);
+            return Err(failure::reported(&error.unwrap_or_else(|_| data.into())));
         }
         self.take(data.as_bytes(), out)?;
         Ok(Progress::More)
@@ -97,41 +136,133 @@ impl Answer {
 
     /// Takes a chunk of a stream, or a whole answer.
     pub(crate) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let envelope: Envelope = serde_json::from_slice(json)
+        let OneOrMany(envelopes): OneOrMany<Envelope> = serde_json::from_slice(json)
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
-        if let Some(error) = envelope.error {
-            return Err(failure::reported(&error.read().unwrap_or_default()));
+        if envelopes.is_empty() {
+            return Err(LlmError::Malformed("not an object".to_owned()));
         }
-        if envelope.object.0.as_deref() == Some("error") {
-            let error = serde_json::from_slice(json).unwrap_or_default();
-            return Err(failure::reported(&error));
-        }
-        if self.id.is_empty() {
-            self.id = envelope.id.0.unwrap_or_default();
-        }
-        for (position, choice) in (0..).zip(envelope.choices.unwrap_or_default()) {
-            self.choice(position, choice, out)?;
-        }
-        if let Some(usage) = envelope.usage.as_ref().and_then(usage::read) {
-            out.push(LlmEvent::Usage(usage));
+        for envelope in envelopes {
+            self.take_envelope(envelope, out)?;
         }
         Ok(())
     }
 
-    /// Whether a piece of an answer was understood.
-    pub(crate) const fn has_begun(&self) -> bool {
-        !self.choices.is_empty()
+    fn take_envelope(
+        &mut self,
+        mut envelope: Envelope,
+        out: &mut Vec<LlmEvent>,
+    ) -> Result<(), LlmError> {
+        if let Some(error) = report::of_envelope(&envelope) {
+            return Err(error);
+        }
+        if let Some(id) = envelope.id.0.as_ref().filter(|_| !self.has_id) {
+            self.call_ids = self.call_ids.with(id.as_bytes());
+            self.has_id = true;
+        }
+        let mut usages = vec![envelope.usage.take()];
+        let choices = envelope.choices.0;
+        let is_empty = choices.is_empty();
+        for (position, mut choice) in (0..).zip(choices) {
+            usages.push(choice.usage.take());
+            self.choice(position, choice, out)?;
+        }
+        let mut usages = usages.into_iter().flatten().peekable();
+        let has_usage = usages.peek().is_some();
+        let usage = usages.find_map(|json| usage::read(&json));
+        // No model writes an answer without tokens.
+        let usage = usage.filter(|usage| usage.completion_tokens > 0 || !self.has_output());
+        if is_empty {
+            let object = envelope.object.0.as_deref();
+            let is_answer = object == Some("chat.completion");
+            let is_silent = usage.is_some_and(|usage| usage.completion_tokens == 0);
+            self.may_be_blocked |= is_silent || (is_answer && usage.is_none());
+        }
+        self.completion_tokens = usage
+            .map(|usage| usage.completion_tokens)
+            .or(self.completion_tokens);
+        self.refused_usage |= has_usage && usage.is_none();
+        out.extend(usage.map(LlmEvent::Usage));
+        Ok(())
     }
 
-    /// Whether every answer has ended as it should.
+    /// The provider says that the answer is done: choices without a finish reason end here, unless
+    /// they were cut.
+    pub(crate) fn close(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        if self.choices.is_empty() && self.may_be_blocked {
+            // Gemini answers a blocked prompt with usage and no choices.
+            self.state(0)?.finished = true;
+            out.push(LlmEvent::Finish {
+                index: 0,
+                reason: FinishReason::ContentFilter,
+            });
+        }
+        self.check_not_empty()?;
+        let is_full = self.max_tokens.is_some() && self.completion_tokens >= self.max_tokens;
+        for choice in self.choices.iter_mut().filter(|choice| !choice.finished) {
+            let index = choice.index;
+            let mut deltas = Vec::new();
+            choice.calls.finish(&mut deltas)?;
+            if !choice.calls.are_whole() {
+                return Err(LlmError::Truncated("a tool call was cut".to_owned()));
+            }
+            choice.finished = true;
+            let deltas = deltas.into_iter();
+            out.extend(deltas.map(|delta| LlmEvent::Delta { index, delta }));
+            let reason = match choice.calls.is_empty() {
+                false => FinishReason::ToolCalls,
+                true if is_full => FinishReason::Length,
+                true => FinishReason::Stop,
+            };
+            out.push(LlmEvent::Finish { index, reason });
+        }
+        if self.refused_usage && self.completion_tokens.is_none() {
+            tracing::warn!("impossible usage of the provider replaced by an estimate");
+        }
+        self.check_whole()
+    }
+
+    /// Whether anything for a client has come. The role alone is nothing.
+    pub(crate) fn has_output(&self) -> bool {
+        self.choices.iter().any(|choice| choice.has_output)
+    }
+
+    /// Whether every answer has its finish reason.
     pub(crate) fn check_whole(&self) -> Result<(), LlmError> {
         if self.choices.is_empty() {
-            return Err(LlmError::Malformed("there is no answer in it".to_owned()));
+            return Err(LlmError::Malformed("no answer in the body".to_owned()));
         }
         if self.choices.iter().all(|choice| choice.finished) {
             return Ok(());
         }
         Err(LlmError::Truncated("no finish reason came".to_owned()))
+    }
+
+    /// An answer of nothing for which the provider counts no token, or gives no reason, is a
+    /// failure that may pass.
+    fn check_not_empty(&self) -> Result<(), LlmError> {
+        if self.has_output() || self.choices.is_empty() {
+            return Ok(());
+        }
+        let is_open = self.choices.iter().any(|choice| !choice.finished);
+        let is_stopped = self.choices.iter().all(|choice| choice.stopped);
+        if is_open || (is_stopped && self.completion_tokens == Some(0)) {
+            return Err(LlmError::EmptyAnswer);
+        }
+        Ok(())
+    }
+
+    /// The state of the choice at `index`.
+    fn state(&mut self, index: u32) -> Result<&mut ChoiceState, LlmError> {
+        if index >= MAX_PARALLEL {
+            return Err(LlmError::Malformed(format!("an answer at index {index}")));
+        }
+        let known = self.choices.iter().position(|it| it.index == index);
+        let at = known.unwrap_or_else(|| {
+            self.choices.push(ChoiceState::new(index));
+            self.choices.len() - 1
+        });
+        let state = self.choices.get_mut(at);
+        state.ok_or_else(|| LlmError::Malformed("no such choice".to_owned()))
     }
 
     fn choice(
@@ -140,38 +271,13 @@ impl Answer {
         choice: Choice,
         out: &mut Vec<LlmEvent>,
     ) -> Result<(), LlmError> {
-        let index = choice.index.unwrap_or(position);
-        if index >= MAX_PARALLEL {
-            return Err(LlmError::Malformed(format!("an answer at index {index}")));
+        if let Some(error) = choice.error.as_ref().and_then(report::of_json) {
+            return Err(error);
         }
-        let known = self.choices.iter().position(|it| it.index == index);
-        let at = known.unwrap_or_else(|| {
-            self.choices.push(Progressing {
-                index,
-                calls: ToolCalls::default(),
-                finished: false,
-            });
-            self.choices.len() - 1
-        });
-        let (id, Some(state)) = (&self.id, self.choices.get_mut(at)) else {
-            return Ok(());
-        };
-        let mut deltas = Vec::new();
-        if let Some(delta) = choice.delta.or(choice.message) {
-            read_delta(delta, &mut state.calls, id, index, &mut deltas)?;
-        }
-        if state.finished {
-            // Some servers name a reason with each call; nothing else will close this one.
-            state.calls.finish(&mut deltas)?;
-        }
-        deltas.extend(choice.logprobs.map(Delta::Logprobs));
-        let mut reason = None;
-        let told = choice.finish_reason.filter(|text| !text.is_empty());
-        if let Some(text) = told.filter(|_| !state.finished) {
-            reason = Some(finish::read(&text, !state.calls.is_empty())?);
-            state.calls.finish(&mut deltas)?;
-            state.finished = true;
-        }
+        let index = choice.index.0.map_or(Ok(position), u32::try_from);
+        let index = index.map_err(|_| LlmError::Malformed("a negative index".to_owned()))?;
+        let call_ids = self.call_ids;
+        let (deltas, reason) = self.state(index)?.take(choice, call_ids)?;
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index, delta }));
         out.extend(reason.map(|reason| LlmEvent::Finish { index, reason }));
@@ -179,30 +285,71 @@ impl Answer {
     }
 }
 
-/// Reads what a delta adds: thoughts, text, a refusal, calls. The role says nothing new.
-fn read_delta(
-    delta: wire::Delta,
-    calls: &mut ToolCalls,
-    answer_id: &str,
-    choice: u32,
-    out: &mut Vec<Delta>,
-) -> Result<(), LlmError> {
-    let reasoning = delta.reasoning_content.0.or(delta.reasoning.0);
-    out.extend(reasoning.map(Delta::Reasoning));
-    let content = delta.content.filter(|text| !text.is_empty());
-    out.extend(content.map(Delta::Content));
-    out.extend(delta.refusal.0.map(Delta::Refusal));
-    let older = delta.function_call.map(wire::ToolCall::from);
-    for piece in delta.tool_calls.into_iter().flatten().chain(older) {
-        calls.push(piece, |n| make_id(answer_id, choice, n), out)?;
+impl ChoiceState {
+    fn new(index: u32) -> Self {
+        Self {
+            index,
+            calls: ToolCalls::default(),
+            finished: false,
+            stopped: false,
+            has_output: false,
+        }
     }
-    Ok(())
-}
 
-/// An id for a call whose server gives none: the same for the same answer, and another for each
-/// call of a conversation.
-fn make_id(answer_id: &str, choice: u32, number: usize) -> String {
-    let safe = answer_id.chars().filter(char::is_ascii_alphanumeric);
-    let kept: String = safe.take(40).collect();
-    format!("call_{kept}_{choice}_{number}")
+    /// Takes a choice of a chunk; returns its deltas and the finish reason that it ends with.
+    fn take(
+        &mut self,
+        choice: Choice,
+        call_ids: CallIds,
+    ) -> Result<(Vec<Delta>, Option<FinishReason>), LlmError> {
+        let mut deltas = Vec::new();
+        let delta = choice.delta.0.filter(|delta| !delta.is_void());
+        // Some servers repeat the whole message at the end of its stream.
+        let message = choice.message.0.filter(|_| !self.has_output);
+        if let Some(delta) = delta.or(message) {
+            self.take_delta(delta, call_ids, &mut deltas)?;
+        }
+        self.has_output |= !deltas.is_empty();
+        if self.finished {
+            // Some servers name a reason with each call; nothing else will close this one.
+            self.calls.finish(&mut deltas)?;
+        }
+        deltas.extend(choice.logprobs.map(Delta::Logprobs));
+        let reason = choice.finish_reason.0;
+        let reason = reason.filter(|text| !self.finished && !finish::is_absent(text));
+        let Some(reason) = reason else {
+            return Ok((deltas, None));
+        };
+        let reason = finish::read(&reason)?;
+        self.calls.finish(&mut deltas)?;
+        self.finished = true;
+        self.stopped = reason == FinishReason::Stop;
+        Ok((deltas, Some(reason)))
+    }
+
+    /// Reads what a delta adds: reasoning, text, a refusal, calls.
+    fn take_delta(
+        &mut self,
+        delta: wire::Delta,
+        call_ids: CallIds,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), LlmError> {
+        let reasoning = delta.reasoning_content.0.or(delta.reasoning.0);
+        out.extend(reasoning.map(Delta::Reasoning));
+        for piece in delta.content.0 {
+            out.extend(match piece {
+                Piece::Text(text) => Some(Delta::Content(text)),
+                Piece::Reasoning(text) => Some(Delta::Reasoning(text)),
+                Piece::Refusal(text) => Some(Delta::Refusal(text)),
+                Piece::Image(_) => None,
+            });
+        }
+        out.extend(delta.refusal.0.map(Delta::Refusal));
+        let index = self.index;
+        let older = delta.function_call.0.map(wire::ToolCall::from);
+        for piece in delta.tool_calls.0.into_iter().chain(older) {
+            self.calls.push(piece, |n| call_ids.make(index, n), out)?;
+        }
+        Ok(())
+    }
 }

@@ -4,24 +4,115 @@ use clawless_core::FinishReason;
 
 use crate::error::LlmError;
 
-/// Reads a finish reason. Reasons that nobody knows mean that the model stopped, or, where it has
-/// called tools, that it wants them run; those that say that something broke are errors.
-pub(super) fn read(text: &str, has_calls: bool) -> Result<FinishReason, LlmError> {
-    Ok(match text.to_ascii_lowercase().as_str() {
-        "stop" | "eos" | "end_turn" | "stop_sequence" => FinishReason::Stop,
-        "length" | "max_tokens" | "model_length" | "max_output_tokens" => FinishReason::Length,
-        // The older form is told in the client's words, whatever its server's are (`older`).
-        "tool_calls" | "tool_use" | "tool_call" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content"
-        | "refusal" => FinishReason::ContentFilter,
-        "error" | "abort" | "cancelled" | "canceled" | "insufficient_system_resource" => {
-            return Err(LlmError::Truncated(
-                "the finish reason says that the provider broke off".to_owned(),
-            ));
-        }
-        _ if has_calls => FinishReason::ToolCalls,
-        _ => FinishReason::Stop,
-    })
+/// The model ended its answer itself.
+const STOP: &[&str] = &[
+    "stop",
+    "stopped",
+    "stop_sequence",
+    "stop_token",
+    "stop_string",
+    "eos",
+    "eos_token",
+    "eot",
+    "end",
+    "end_turn",
+    "end_of_text",
+    "complete",
+    "completed",
+    "finish",
+    "done",
+];
+
+/// A limit cut the answer: of the request, of the model or of its context window.
+const LENGTH: &[&str] = &[
+    "length",
+    "max_length",
+    "max_tokens",
+    "max_new_tokens",
+    "max_output_tokens",
+    "max_completion_tokens",
+    "model_length",
+    "model_context_window_exceeded",
+    "context_length_exceeded",
+    "context_window_exceeded",
+    "token_limit",
+    "length_limit",
+    "error_limit",
+    "truncated",
+];
+
+const TOOL_CALLS: &[&str] = &[
+    "tool_calls",
+    "tool_call",
+    "tool_use",
+    // The older form is reported in the client's words, whatever its server's are
+    // (`legacy_functions`).
+    "function_call",
+    "function_calls",
+];
+
+/// A filter of the provider cut the answer or withheld it.
+const FILTER: &[&str] = &[
+    "content_filter",
+    "content_filtered",
+    "content_filter_error",
+    "content_policy_violation",
+    "safety",
+    "image_safety",
+    "recitation",
+    "image_recitation",
+    "blocklist",
+    "blocked",
+    "prohibited_content",
+    "image_prohibited_content",
+    "spii",
+    "language",
+    "refusal",
+    "sensitive",
+    "moderation",
+    "moderated",
+    "flagged",
+    "error_toxic",
+    "guardrail_intervened",
+    "guardrails",
+];
+
+/// Whether a text in the place of a finish reason says that there is none yet.
+pub(crate) fn is_absent(text: &str) -> bool {
+    matches!(text.trim(), "" | "null" | "none" | "None")
+}
+
+/// Reads a finish reason.
+///
+/// # Errors
+/// Where the reason says that the provider broke off, and where it is unknown: an answer that may
+/// have been cut must not pass for a good one.
+pub(crate) fn read(text: &str) -> Result<FinishReason, LlmError> {
+    let name = normalize(text);
+    let name = name.as_str();
+    if STOP.contains(&name) {
+        return Ok(FinishReason::Stop);
+    }
+    if LENGTH.contains(&name) {
+        return Ok(FinishReason::Length);
+    }
+    if TOOL_CALLS.contains(&name) {
+        return Ok(FinishReason::ToolCalls);
+    }
+    if FILTER.contains(&name) {
+        return Ok(FinishReason::ContentFilter);
+    }
+    let reason: String = crate::failure::one_line(text).chars().take(80).collect();
+    Err(LlmError::Truncated(format!("finish reason `{reason}`")))
+}
+
+/// A reason in lower case and snake case, without a prefix (`FINISH_REASON_STOP`) and without the
+/// details that some servers add behind a colon (`content_filter: RECITATION`).
+fn normalize(text: &str) -> String {
+    let name = text.split(':').next().unwrap_or_default().trim();
+    let name = name.to_ascii_lowercase().replace(['-', ' '], "_");
+    let bare = name.strip_prefix("finish_reason_");
+    bare.map_or(name.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -29,22 +120,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_unknown_and_broken_reasons_are_told_apart() {
+    fn reasons_of_many_servers_are_one_of_openais_or_an_error() {
+        use FinishReason::{ContentFilter, Length, Stop, ToolCalls};
         let cases = [
-            ("stop", false, Some(FinishReason::Stop)),
-            ("stop", true, Some(FinishReason::Stop)),
-            ("STOP", false, Some(FinishReason::Stop)),
-            ("max_tokens", false, Some(FinishReason::Length)),
-            ("tool_use", true, Some(FinishReason::ToolCalls)),
-            ("function_call", true, Some(FinishReason::ToolCalls)),
-            ("SAFETY", false, Some(FinishReason::ContentFilter)),
-            ("vibes", false, Some(FinishReason::Stop)),
-            ("vibes", true, Some(FinishReason::ToolCalls)),
-            ("error", false, None),
-            ("abort", true, None),
+            ("stop", Some(Stop)),
+            ("STOP", Some(Stop)),
+            ("FINISH_REASON_STOP", Some(Stop)),
+            ("eos", Some(Stop)),
+            ("end_turn", Some(Stop)),
+            ("COMPLETE", Some(Stop)),
+            ("max_tokens", Some(Length)),
+            ("MAX_TOKENS", Some(Length)),
+            ("model_length", Some(Length)),
+            ("model_context_window_exceeded", Some(Length)),
+            ("tool_use", Some(ToolCalls)),
+            ("function_call", Some(ToolCalls)),
+            ("SAFETY", Some(ContentFilter)),
+            ("sensitive", Some(ContentFilter)),
+            ("content-filter", Some(ContentFilter)),
+            ("content_filter: RECITATION", Some(ContentFilter)),
+            ("content_filter: PROHIBITED_CONTENT", Some(ContentFilter)),
         ];
-        for (text, has_calls, expected) in cases {
-            assert_eq!(read(text, has_calls).ok(), expected, "{text}");
+        for (text, expected) in cases {
+            assert_eq!(read(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_unknown_reason_is_never_success() {
+        for text in [
+            "error",
+            "abort",
+            "network_error",
+            "insufficient_system_resource",
+            "malformed_function_call",
+            "vibes",
+            "1",
+            "\u{1f600}",
+        ] {
+            assert!(matches!(read(text), Err(LlmError::Truncated(_))), "{text}");
+        }
+        assert!(is_absent("") && is_absent("null") && !is_absent("stop"));
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod chunk;
 pub(crate) mod encode;
 mod finish;
 mod replay;
+mod report;
 pub(crate) mod tool_calls;
 pub(crate) mod usage;
 mod whole;
@@ -58,12 +59,12 @@ impl Protocol for OpenAi {
         })
     }
 
-    fn decoder(&self, _request: &LlmRequest) -> Box<dyn Decoder> {
-        Box::new(OpenAiDecoder::default())
+    fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
+        Box::new(OpenAiDecoder::new(request))
     }
 
-    fn decode_whole(&self, _request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
-        whole::decode(body)
+    fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
+        whole::decode(chunk::Answer::new(request), body)
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {

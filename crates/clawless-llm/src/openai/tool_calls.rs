@@ -1,6 +1,6 @@
-//! Tool calls, made regular. Servers leave out indexes and ids, repeat names, give every call the
-//! index 0 or send whole calls at once; clients need each call begun once, with its id and name,
-//! and then its arguments.
+//! Normalises tool calls. Servers leave out indexes and ids, repeat names, give every call the index
+//! 0 or send whole calls at once; clients need each call to start once, with its id and name, and
+//! then its arguments.
 
 use clawless_core::llm::Delta;
 use clawless_core::tool::CallForm;
@@ -8,13 +8,14 @@ use clawless_core::tool::CallForm;
 use super::MAX_PARALLEL;
 use super::wire::{Function, ToolCall};
 use crate::error::LlmError;
+use crate::tolerant::{LooseInt, Maybe};
 
 /// The tool calls of one answer.
 #[derive(Debug, Default)]
 pub(crate) struct ToolCalls {
     calls: Vec<Call>,
-    /// How many of them have a name: those that clients know of.
-    begun: u32,
+    /// How many of them have a name: those that were reported to the client.
+    started: u32,
 }
 
 #[derive(Debug)]
@@ -25,18 +26,24 @@ struct Call {
     id: Option<String>,
     name: Option<String>,
     form: CallForm,
-    /// Its number for clients, who hear of a call when its name comes.
+    /// Its number for clients, which get a call once its name has come.
     number: u32,
-    /// What came of the arguments before the name did.
-    held: String,
+    /// Arguments that came before the name.
+    pending: String,
     arguments: Extent,
-    /// It came without arguments and was given the empty object at the answer's end.
+    /// It came without arguments and got the empty object at the answer's end.
     filled: bool,
 }
 
 impl ToolCalls {
     pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Whether the arguments of every function are whole JSON: none was cut.
+    pub(crate) fn are_whole(&self) -> bool {
+        let mut functions = self.calls.iter().filter(|it| it.form == CallForm::Function);
+        functions.all(|call| call.arguments.is_whole())
     }
 
     /// Takes a piece of a call. `make_id` gives an id for the n-th call where the server has none.
@@ -46,23 +53,22 @@ impl ToolCalls {
         make_id: impl Fn(usize) -> String,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
-        let (form, name, arguments) = if let Some(custom) = piece.custom {
-            (CallForm::Custom, custom.name, custom.input)
+        let (form, name, arguments) = if let Some(custom) = piece.custom.0 {
+            (CallForm::Custom, custom.name.0, custom.input.0)
         } else {
-            let function = piece.function.unwrap_or_default();
+            let function = piece.function.0.unwrap_or_default();
             let arguments = function.arguments.map(|it| it.0);
-            (CallForm::Function, function.name, arguments)
+            (CallForm::Function, function.name.0, arguments)
         };
-        let id = piece.id.filter(|id| !id.is_empty());
-        let name = name.filter(|name| !name.is_empty());
+        let (index, id) = (piece.index.0, piece.id.0);
         let arguments = arguments.unwrap_or_default();
         if id.is_none() && name.is_none() && arguments.is_empty() {
             // Some servers close a call with an empty piece.
             return Ok(());
         }
-        let position = match self.find(piece.index, id.as_deref(), name.as_deref(), &arguments) {
+        let position = match self.find(index, id.as_deref(), name.as_deref(), &arguments) {
             Some(position) => position,
-            None => self.begin(piece.index)?,
+            None => self.start(index)?,
         };
         let Some(call) = self.calls.get_mut(position) else {
             return Ok(());
@@ -74,8 +80,8 @@ impl ToolCalls {
             let id = call.id.get_or_insert_with(|| make_id(position)).clone();
             call.name = Some(name.clone());
             call.form = form;
-            call.number = self.begun;
-            self.begun += 1;
+            call.number = self.started;
+            self.started += 1;
             out.push(Delta::ToolCallStart {
                 call: call.number,
                 id,
@@ -90,20 +96,23 @@ impl ToolCalls {
                 ));
             }
             call.arguments.push(&arguments);
-            call.held.push_str(&arguments);
+            call.pending.push_str(&arguments);
         }
-        if call.name.is_some() && !call.held.is_empty() {
+        if call.name.is_some() && !call.pending.is_empty() {
             out.push(Delta::ToolCallArguments {
                 call: call.number,
-                arguments: std::mem::take(&mut call.held),
+                arguments: std::mem::take(&mut call.pending),
                 form: call.form,
             });
         }
         Ok(())
     }
 
-    /// The answer is over, or goes on although it was: a function's call without arguments has the
-    /// empty object, a call without a name is an error.
+    /// Ends the answer, also one that goes on after its end: a function's call without arguments gets
+    /// the empty object.
+    ///
+    /// # Errors
+    /// Where a call has no name.
     pub(crate) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
         for call in &mut self.calls {
             if call.name.is_none() {
@@ -122,7 +131,7 @@ impl ToolCalls {
         Ok(())
     }
 
-    /// Which call a piece belongs to; `None` where it begins a new one.
+    /// The call that a piece belongs to; `None` where the piece starts a new one.
     fn find(
         &self,
         index: Option<i64>,
@@ -149,21 +158,21 @@ impl ToolCalls {
         let Some(name) = name else {
             return Some(position);
         };
-        // The piece has a name: a new call at the same place, or a name said twice?
-        let begins = match (&call.name, id) {
+        // The piece has a name: a new call at the same place, or a repeated name?
+        let is_new = match (&call.name, id) {
             (None, _) => false,
             (Some(_), Some(id)) => call.id.as_deref() != Some(id),
             (Some(known), None) => {
-                let another = known != name && !call.arguments.is_unbegun();
-                // Of a custom tool's input nobody can tell where it ends.
+                let another = known != name && call.arguments.has_started;
+                // The end of a custom tool's input cannot be recognised.
                 let is_whole = call.form == CallForm::Function && call.arguments.is_whole();
                 another || (is_whole && !arguments.is_empty())
             }
         };
-        (!begins).then_some(position)
+        (!is_new).then_some(position)
     }
 
-    fn begin(&mut self, index: Option<i64>) -> Result<usize, LlmError> {
+    fn start(&mut self, index: Option<i64>) -> Result<usize, LlmError> {
         let position = self.calls.len();
         if position >= MAX_PARALLEL as usize {
             return Err(LlmError::Malformed(format!(
@@ -176,7 +185,7 @@ impl ToolCalls {
             name: None,
             form: CallForm::Function,
             number: 0,
-            held: String::new(),
+            pending: String::new(),
             arguments: Extent::default(),
             filled: false,
         });
@@ -188,18 +197,17 @@ impl From<Function> for ToolCall {
     /// A call in the older form: there is one at most.
     fn from(function: Function) -> Self {
         Self {
-            index: Some(0),
-            id: None,
-            function: Some(function),
-            custom: None,
+            index: LooseInt(Some(0)),
+            function: Maybe(Some(function)),
+            ..Self::default()
         }
     }
 }
 
-/// How far a JSON text has come, without keeping it.
+/// The extent of a JSON text that comes in pieces, without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Extent {
-    begun: bool,
+    has_started: bool,
     depth: u32,
     in_string: bool,
     escaped: bool,
@@ -208,24 +216,20 @@ struct Extent {
 impl Extent {
     const fn whole() -> Self {
         Self {
-            begun: true,
+            has_started: true,
             depth: 0,
             in_string: false,
             escaped: false,
         }
     }
 
-    const fn is_unbegun(self) -> bool {
-        !self.begun
-    }
-
-    /// Whether the object that began has ended.
+    /// Whether the object has ended.
     const fn is_whole(self) -> bool {
-        self.begun && self.depth == 0 && !self.in_string
+        self.has_started && self.depth == 0 && !self.in_string
     }
 
     fn push(&mut self, text: &str) {
-        self.begun = true;
+        self.has_started = true;
         for byte in text.bytes() {
             match byte {
                 _ if self.escaped => self.escaped = false,
@@ -242,10 +246,11 @@ impl Extent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tolerant::OneOrMany;
 
     /// What comes of pieces of calls, written as `#call id name` and `#call arguments`.
     fn read(pieces: &str) -> Result<Vec<String>, LlmError> {
-        let pieces: Vec<ToolCall> = serde_json::from_str(pieces).expect("JSON");
+        let OneOrMany::<ToolCall>(pieces) = serde_json::from_str(pieces).expect("JSON");
         let (mut calls, mut out) = (ToolCalls::default(), Vec::new());
         for piece in pieces {
             calls.push(piece, |n| format!("made_{n}"), &mut out)?;

@@ -1,59 +1,177 @@
-//! Usage, believed only where it can be true.
+//! Usage of a call, read from every place where servers put it and believed only where it can be
+//! true.
 
 use clawless_core::Usage;
 use clawless_core::chat::{CompletionDetails, PromptDetails};
 use clawless_core::json::Json;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::de::MapAccess;
 
 use crate::plausible;
+use crate::tolerant::{FromMap, LooseInt, Maybe};
 
-#[derive(Deserialize)]
+/// A `usage` member: `OpenAI`'s names, those of its newer API, and those of other servers.
+#[derive(Default)]
 struct Wire {
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-    #[serde(default)]
-    total_tokens: Option<u64>,
-    #[serde(default)]
-    prompt_tokens_details: Option<Json>,
-    #[serde(default)]
-    completion_tokens_details: Option<Json>,
+    prompt_tokens: LooseInt,
+    completion_tokens: LooseInt,
+    total_tokens: LooseInt,
+    /// The newer name of `prompt_tokens`.
+    input_tokens: LooseInt,
+    /// The newer name of `completion_tokens`.
+    output_tokens: LooseInt,
+    prompt_details: Details,
+    completion_details: Details,
+    /// Tokens from the cache, by one of the names that stand beside the totals.
+    cached_tokens: Option<u64>,
+    /// Tokens from the cache that are not part of `input_tokens`, in Anthropic's form.
+    cache_read_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    reasoning_tokens: LooseInt,
+    /// A count of the answer is there and is none.
+    is_unreadable: bool,
 }
 
-/// Reads a `usage` member. What is negative, fractional, huge or otherwise no usage is refused,
-/// and counts as missing: the tokens are estimated then, and the log says so.
+/// Parts of either total.
+#[derive(Default, Clone)]
+struct Details {
+    is_present: bool,
+    cached_tokens: LooseInt,
+    cache_write_tokens: LooseInt,
+    audio_tokens: LooseInt,
+    reasoning_tokens: LooseInt,
+    accepted_prediction_tokens: LooseInt,
+    rejected_prediction_tokens: LooseInt,
+}
+
+impl FromMap for Wire {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let largest = |known: Option<u64>, more: LooseInt| known.max(more.count());
+        match name {
+            "prompt_tokens" => self.prompt_tokens = map.next_value()?,
+            "completion_tokens" => {
+                self.completion_tokens = map.next_value()?;
+                self.is_unreadable |= self.completion_tokens.count().is_none();
+            }
+            "total_tokens" => self.total_tokens = map.next_value()?,
+            "input_tokens" => self.input_tokens = map.next_value()?,
+            "output_tokens" => self.output_tokens = map.next_value()?,
+            "prompt_tokens_details" | "input_tokens_details" => {
+                let details: Maybe<Details> = map.next_value()?;
+                self.prompt_details.fill(details);
+            }
+            "completion_tokens_details" | "output_tokens_details" => {
+                let details: Maybe<Details> = map.next_value()?;
+                self.completion_details.fill(details);
+            }
+            "cached_tokens"
+            | "prompt_cache_hit_tokens"
+            | "num_cached_tokens"
+            | "cached_prompt_tokens" => {
+                self.cached_tokens = largest(self.cached_tokens, map.next_value()?);
+            }
+            "cache_read_input_tokens" => {
+                self.cache_read_tokens = largest(self.cache_read_tokens, map.next_value()?);
+            }
+            "cache_creation_input_tokens" => {
+                self.cache_write_tokens = largest(self.cache_write_tokens, map.next_value()?);
+            }
+            "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
+            _ => map.next_value::<IgnoredAny>().map(drop)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for Details {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        self.is_present = true;
+        match name {
+            "cached_tokens" => self.cached_tokens = map.next_value()?,
+            "cache_write_tokens" => self.cache_write_tokens = map.next_value()?,
+            "audio_tokens" => self.audio_tokens = map.next_value()?,
+            "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
+            "accepted_prediction_tokens" => self.accepted_prediction_tokens = map.next_value()?,
+            "rejected_prediction_tokens" => self.rejected_prediction_tokens = map.next_value()?,
+            _ => map.next_value::<IgnoredAny>().map(drop)?,
+        }
+        Ok(())
+    }
+}
+
+impl Details {
+    fn fill(&mut self, details: Maybe<Self>) {
+        if let Some(details) = details.0
+            && !self.is_present
+        {
+            *self = details;
+        }
+    }
+}
+
+/// Reads a `usage` member. Counts that are negative, fractional, huge or absent, and a request of no
+/// tokens, make the whole usage count as missing: the tokens are estimated then.
 pub(crate) fn read(json: &Json) -> Option<Usage> {
-    let usage = json.read::<Wire>().ok().and_then(check);
-    if usage.is_none() {
-        tracing::warn!("the provider told an impossible usage; it will be estimated");
-    }
-    usage
+    json.read::<Maybe<Wire>>().ok()?.0?.check()
 }
 
-fn check(wire: Wire) -> Option<Usage> {
-    let told = wire.total_tokens.unwrap_or(0);
-    // Some servers leave reasoning out of the answer's tokens and count it in the total alone.
-    let completion = wire
-        .completion_tokens
-        .max(told.saturating_sub(wire.prompt_tokens));
-    let mut usage = plausible::usage(wire.prompt_tokens, completion)?;
-    usage.prompt_tokens_details = wire
-        .prompt_tokens_details
-        .and_then(|json| json.read::<PromptDetails>().ok());
-    usage.completion_tokens_details = wire
-        .completion_tokens_details
-        .and_then(|json| json.read::<CompletionDetails>().ok());
-    let cached = usage.prompt_tokens_details.and_then(|it| it.cached_tokens);
-    if cached > Some(usage.prompt_tokens) {
-        usage.prompt_tokens_details = None;
+impl Wire {
+    fn check(self) -> Option<Usage> {
+        let told = self.prompt_tokens.count();
+        // In Anthropic's form the cache's tokens are beside those of the request.
+        let outside = [self.cache_read_tokens, self.cache_write_tokens];
+        let outside: u64 = outside.into_iter().flatten().fold(0, u64::saturating_add);
+        let prompt = told.or_else(|| Some(self.input_tokens.count()?.saturating_add(outside)))?;
+        if self.is_unreadable {
+            return None;
+        }
+        let completion = self.completion_tokens.count();
+        let completion = completion.or(self.output_tokens.count()).unwrap_or(0);
+        let total = self.total_tokens.count().unwrap_or(0);
+        // Some servers leave reasoning out of the answer's tokens and count it in the total alone.
+        let completion = completion.max(total.saturating_sub(prompt));
+        let mut usage = plausible::usage(prompt, completion)?;
+        usage.prompt_tokens_details = self.prompt_details(prompt);
+        usage.completion_tokens_details = self.completion_details(completion);
+        Some(usage)
     }
-    let reasoning = usage
-        .completion_tokens_details
-        .and_then(|it| it.reasoning_tokens);
-    if reasoning > Some(usage.completion_tokens) {
-        usage.completion_tokens_details = None;
+
+    fn prompt_details(&self, prompt: u64) -> Option<PromptDetails> {
+        let details = &self.prompt_details;
+        let cached = details.cached_tokens.count();
+        let cached = cached.max(self.cached_tokens).max(self.cache_read_tokens);
+        let write = details.cache_write_tokens.count();
+        let write = write.max(self.cache_write_tokens);
+        let audio = details.audio_tokens.count();
+        let is_present = details.is_present || cached.is_some() || write.is_some();
+        let sum = cached.unwrap_or(0).saturating_add(write.unwrap_or(0));
+        (is_present && sum <= prompt).then_some(PromptDetails {
+            cached_tokens: cached,
+            cache_write_tokens: write,
+            audio_tokens: audio,
+        })
     }
-    Some(usage)
+
+    fn completion_details(&self, completion: u64) -> Option<CompletionDetails> {
+        let details = &self.completion_details;
+        let reasoning = details.reasoning_tokens.count();
+        let reasoning = reasoning.max(self.reasoning_tokens.count());
+        let is_present = details.is_present || reasoning.is_some();
+        (is_present && reasoning.unwrap_or(0) <= completion).then_some(CompletionDetails {
+            reasoning_tokens: reasoning,
+            audio_tokens: details.audio_tokens.count(),
+            accepted_prediction_tokens: details.accepted_prediction_tokens.count(),
+            rejected_prediction_tokens: details.rejected_prediction_tokens.count(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +191,10 @@ mod tests {
             r#"{"prompt_tokens":1,"completion_tokens":18446744073709551616}"#,
             r#"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":4000000000}"#,
             r#"{"prompt_tokens":1.5,"completion_tokens":2}"#,
-            r#"{"prompt_tokens":"1","completion_tokens":2}"#,
+            r#"{"prompt_tokens":"one","completion_tokens":2}"#,
+            r#"{"prompt_tokens":0,"completion_tokens":400,"total_tokens":400}"#,
+            r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+            r#"{"total_tokens":0,"total_characters":0}"#,
             r#"{"prompt_tokens":null,"completion_tokens":2}"#,
             "{}",
             "[]",
@@ -103,5 +224,37 @@ mod tests {
     fn reasoning_that_only_the_total_counts_belongs_to_the_answer() {
         let text = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115}"#;
         assert_eq!(read_text(text), Some(Usage::of(10, 105)));
+    }
+
+    #[test]
+    fn counts_of_loose_types_are_counts() {
+        for text in [
+            r#"{"prompt_tokens":11.0,"completion_tokens":5.0,"total_tokens":16.0}"#,
+            r#"{"prompt_tokens":"11","completion_tokens":"5"}"#,
+            r#"{"input_tokens":11,"output_tokens":5}"#,
+        ] {
+            assert_eq!(read_text(text), Some(Usage::of(11, 5)), "{text}");
+        }
+    }
+
+    #[test]
+    fn cached_tokens_are_read_wherever_a_server_puts_them() {
+        for text in [
+            r#"{"prompt_tokens":100,"completion_tokens":1,"cached_tokens":90}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_cache_hit_tokens":90,"prompt_cache_miss_tokens":10}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":90}}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"input_tokens_details":{"cached_tokens":90}}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"cached_tokens":90,"prompt_tokens_details":{"cached_tokens":0}}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":null,"num_cached_tokens":90}"#,
+            r#"{"input_tokens":10,"output_tokens":1,"cache_read_input_tokens":90}"#,
+        ] {
+            let usage = read_text(text).expect("possible");
+            assert_eq!(usage.prompt_tokens, 100, "{text}");
+            let details = usage.prompt_tokens_details.expect("details");
+            assert_eq!(details.cached_tokens, Some(90), "{text}");
+        }
+        let impossible = r#"{"prompt_tokens":10,"completion_tokens":1,"cached_tokens":90}"#;
+        let usage = read_text(impossible).expect("possible");
+        assert_eq!(usage, Usage::of(10, 1));
     }
 }

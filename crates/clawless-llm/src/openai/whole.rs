@@ -1,4 +1,4 @@
-//! Answers in one piece, decoded with the same checks as streamed ones.
+//! The decoder of whole answers, with the same checks as for streamed ones.
 
 use clawless_core::llm::LlmResponse;
 
@@ -6,12 +6,13 @@ use super::chunk::Answer;
 use crate::accumulate::Accumulator;
 use crate::error::LlmError;
 
-/// Reads a body that came with a status of success. A web page, an error object, no choices, or a
-/// choice without a finish reason is an error.
-pub(super) fn decode(body: &[u8]) -> Result<LlmResponse, LlmError> {
-    let (mut answer, mut events) = (Answer::default(), Vec::new());
+/// Reads a body that came with a status of success. A web page, an error object or a body without an
+/// answer is an error.
+pub(super) fn decode(mut answer: Answer, body: &[u8]) -> Result<LlmResponse, LlmError> {
+    let mut events = Vec::new();
     answer.take(body, &mut events)?;
-    answer.check_whole()?;
+    // A body that ends as JSON was not cut, whether it has a finish reason or not.
+    answer.close(&mut events)?;
     let mut whole = Accumulator::default();
     whole.push_all(&events);
     Ok(whole.finish())
@@ -22,6 +23,10 @@ mod tests {
     use clawless_core::{FinishReason, Usage};
 
     use super::*;
+
+    fn decode(body: &[u8]) -> Result<LlmResponse, LlmError> {
+        super::decode(Answer::default(), body)
+    }
 
     #[test]
     fn a_whole_answer_is_read() {
@@ -63,7 +68,9 @@ mod tests {
             r#"{"error":{"message":"x"}}"#,
             r#"{"error":"x"}"#,
             r#"{"object":"error","message":"x"}"#,
-            r#"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"message":{"content":"a"},"finish_reason":"vibes"}]}"#,
+            r#"{"choices":[{"message":{"content":""},"finish_reason":null}]}"#,
+            r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":"{\"x\""}}]}}]}"#,
             r#"{"choices":[{"index":4000000,"message":{"content":"a"},"finish_reason":"stop"}]}"#,
             r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]} trailing"#,
         ] {

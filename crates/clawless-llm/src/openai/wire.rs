@@ -1,93 +1,122 @@
-//! What comes back, as it stands on the wire. Lenient where servers differ, strict where a
-//! mistake would lose a part of the answer.
+//! Answers on the wire, chunks and whole. Every member is read tolerantly (`tolerant`); members
+//! without a meaning here are kept as they came, for the client and for the next turn.
 
 use std::fmt;
 
-use clawless_core::json::Json;
+use clawless_core::json::{self, Json};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use crate::tolerant::{FromMap, LooseInt, LooseText, Maybe, OneOrMany};
+
+/// The most unknown members of one object that are kept: each costs memory.
+const MAX_UNKNOWN: usize = 64;
+
+/// Members of an answer, beside its choices, that are a part of what the model says. All others
+/// describe the provider (`system_fingerprint`, `provider`, `timings` …) and are dropped.
+const ANSWER_MEMBERS: [&str; 9] = [
+    "annotations",
+    "citations",
+    "images",
+    "references",
+    "related_questions",
+    "search_info",
+    "search_results",
+    "videos",
+    "web_search",
+];
+
+/// Members of a message that the gateway writes itself: a provider's are dropped.
+const RESERVED: [&str; 5] = [
+    "role",
+    "thinking_blocks",
+    "clawless",
+    "clawless_origin",
+    "signed_by",
+];
+
+/// Unknown members of an object, in their order.
+pub(crate) type Unknown = Vec<(String, Json)>;
 
 /// One chunk of a stream, or a whole answer: they differ in `delta` and `message` alone.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(crate) struct Envelope {
-    #[serde(default)]
-    pub(crate) id: Lenient,
-    #[serde(default)]
-    pub(crate) choices: Option<Vec<Choice>>,
+    pub(crate) id: LooseText,
+    pub(crate) choices: OneOrMany<Choice>,
     /// Read on its own: bad usage must not spoil a good answer.
-    #[serde(default)]
     pub(crate) usage: Option<Json>,
     /// Present and not null where the server reports an error.
-    #[serde(default)]
     pub(crate) error: Option<Json>,
-    /// `error` in the older form of some servers, whose message stands beside it.
-    #[serde(default)]
-    pub(crate) object: Lenient,
+    /// `error` in the older form of some servers, whose message is beside it.
+    pub(crate) object: LooseText,
+    /// The status that `MiniMax` sends with every answer.
+    pub(crate) base_resp: Maybe<BaseResponse>,
+    /// The error's code where it is beside its message (`DashScope`).
+    pub(crate) code: LooseText,
+    pub(crate) message: LooseText,
+    /// The answer's own members, of [`ANSWER_MEMBERS`].
+    pub(crate) members: Unknown,
 }
 
-#[derive(Deserialize)]
+/// `MiniMax`'s status: anything but zero is an error, whatever the HTTP status says.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct BaseResponse {
+    pub(crate) code: LooseInt,
+    pub(crate) message: LooseText,
+}
+
+#[derive(Default)]
 pub(crate) struct Choice {
-    #[serde(default)]
-    pub(crate) index: Option<u32>,
-    #[serde(default)]
-    pub(crate) delta: Option<Delta>,
-    #[serde(default)]
-    pub(crate) message: Option<Delta>,
-    #[serde(default)]
-    pub(crate) finish_reason: Option<String>,
-    #[serde(default)]
+    pub(crate) index: LooseInt,
+    pub(crate) delta: Maybe<Delta>,
+    pub(crate) message: Maybe<Delta>,
+    pub(crate) finish_reason: LooseText,
     pub(crate) logprobs: Option<Json>,
+    /// The usage of the whole call, where it is inside the choice (Moonshot).
+    pub(crate) usage: Option<Json>,
+    /// An error of the model behind a router (`OpenRouter`).
+    pub(crate) error: Option<Json>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(crate) struct Delta {
-    #[serde(default)]
-    pub(crate) content: Option<String>,
-    #[serde(default)]
-    pub(crate) refusal: Lenient,
-    #[serde(default)]
-    pub(crate) reasoning_content: Lenient,
+    pub(crate) content: Content,
+    pub(crate) refusal: LooseText,
+    pub(crate) reasoning_content: LooseText,
     /// The other name of `reasoning_content`.
-    #[serde(default)]
-    pub(crate) reasoning: Lenient,
-    #[serde(default)]
-    pub(crate) tool_calls: Option<Vec<ToolCall>>,
+    pub(crate) reasoning: LooseText,
+    pub(crate) tool_calls: OneOrMany<ToolCall>,
     /// A call in the older form.
-    #[serde(default)]
-    pub(crate) function_call: Option<Function>,
+    pub(crate) function_call: Maybe<Function>,
+    pub(crate) unknown: Unknown,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Default, Debug)]
 pub(crate) struct ToolCall {
-    #[serde(default)]
-    pub(crate) index: Option<i64>,
-    #[serde(default)]
-    pub(crate) id: Option<String>,
-    #[serde(default)]
-    pub(crate) function: Option<Function>,
+    pub(crate) index: LooseInt,
+    pub(crate) id: LooseText,
+    pub(crate) function: Maybe<Function>,
     /// A call of a custom tool.
-    #[serde(default)]
-    pub(crate) custom: Option<Custom>,
+    pub(crate) custom: Maybe<Custom>,
+    pub(crate) unknown: Unknown,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Debug, Clone)]
 pub(crate) struct Custom {
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) input: Option<String>,
+    pub(crate) name: LooseText,
+    pub(crate) input: LooseText,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Default, Debug, Clone)]
 pub(crate) struct Function {
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
+    pub(crate) name: LooseText,
     pub(crate) arguments: Option<Arguments>,
 }
 
 /// A call's arguments: JSON text, or from some servers the JSON itself.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Json")]
 pub(crate) struct Arguments(pub(crate) String);
 
@@ -97,56 +126,386 @@ impl From<Json> for Arguments {
     }
 }
 
-/// A text, or nothing where something else stands in its place.
+impl FromMap for Envelope {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "choices" => self.choices = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            "object" => self.object = map.next_value()?,
+            "base_resp" => self.base_resp = map.next_value()?,
+            "code" => self.code = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            "x_groq" => {
+                let extension: Maybe<Extension> = map.next_value()?;
+                let extension = extension.0.unwrap_or_default();
+                self.usage = self.usage.take().or(extension.usage);
+                self.error = self.error.take().or(extension.error);
+            }
+            name if ANSWER_MEMBERS.contains(&name) => keep(&mut self.members, name, map)?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// Groq's own part of a chunk, where its stream has the usage and errors.
 #[derive(Default)]
-pub(crate) struct Lenient(pub(crate) Option<String>);
+struct Extension {
+    usage: Option<Json>,
+    error: Option<Json>,
+}
 
-impl<'de> Deserialize<'de> for Lenient {
+impl FromMap for Extension {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "usage" => self.usage = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for BaseResponse {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "status_code" => self.code = map.next_value()?,
+            "status_msg" => self.message = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for Choice {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "index" => self.index = map.next_value()?,
+            "delta" => self.delta = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            "logprobs" => self.logprobs = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for Delta {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "content" => self.content = map.next_value()?,
+            "refusal" => self.refusal = map.next_value()?,
+            "reasoning_content" => self.reasoning_content = map.next_value()?,
+            "reasoning" => self.reasoning = map.next_value()?,
+            "tool_calls" => self.tool_calls = map.next_value()?,
+            "function_call" => self.function_call = map.next_value()?,
+            name => keep(&mut self.unknown, name, map)?,
+        }
+        Ok(())
+    }
+}
+
+impl Delta {
+    /// Whether the delta says nothing but, perhaps, who speaks.
+    pub(crate) fn is_void(&self) -> bool {
+        self.content.0.is_empty()
+            && self.refusal.0.is_none()
+            && self.reasoning_content.0.is_none()
+            && self.reasoning.0.is_none()
+            && self.tool_calls.0.is_empty()
+            && self.function_call.0.is_none()
+            && self.unknown.is_empty()
+    }
+}
+
+impl FromMap for ToolCall {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "index" => self.index = map.next_value()?,
+            "id" => self.id = map.next_value()?,
+            "type" => ignore(map)?,
+            "function" => self.function = map.next_value()?,
+            "custom" => self.custom = map.next_value()?,
+            // Name and arguments in the open.
+            "name" => self.function.0.get_or_insert_default().name = map.next_value()?,
+            "arguments" => self.function.0.get_or_insert_default().arguments = map.next_value()?,
+            name => keep(&mut self.unknown, name, map)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for Custom {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "name" => self.name = map.next_value()?,
+            "input" => self.input = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromMap for Function {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "name" => self.name = map.next_value()?,
+            "arguments" => self.arguments = map.next_value()?,
+            // The name that Llama's own format has for them.
+            "parameters" if self.arguments.is_none() => self.arguments = map.next_value()?,
+            _ => ignore(map)?,
+        }
+        Ok(())
+    }
+}
+
+fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(drop)
+}
+
+/// Keeps an unknown member, unless it says nothing or nests too deep for the parsers behind us.
+fn keep<'de, A: MapAccess<'de>>(
+    unknown: &mut Unknown,
+    name: &str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if RESERVED.contains(&name) || unknown.len() >= MAX_UNKNOWN {
+        return ignore(map);
+    }
+    let value: Json = map.next_value()?;
+    let is_void = matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}");
+    if !is_void && !json::is_too_deep(value.as_str().as_bytes()) {
+        unknown.retain(|(known, _)| known != name);
+        unknown.push((name.to_owned(), value));
+    }
+    Ok(())
+}
+
+/// A message's content in pieces, in their order. None of them is empty.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Content(pub(crate) Vec<Piece>);
+
+/// A piece of a content.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Piece {
+    Text(String),
+    /// What the model thought, where a list of parts has that too (Mistral).
+    Reasoning(String),
+    Refusal(String),
+    /// An image, as the part of the list that it was.
+    Image(Value),
+}
+
+/// What the texts of a list of parts are.
+#[derive(Clone, Copy)]
+enum TextKind {
+    Answer,
+    Reasoning,
+}
+
+impl Content {
+    fn text(text: String) -> Self {
+        let mut content = Self::default();
+        content.push(text, TextKind::Answer);
+        content
+    }
+
+    fn push(&mut self, text: String, kind: TextKind) {
+        if text.is_empty() {
+            return;
+        }
+        match (self.0.last_mut(), kind) {
+            (Some(Piece::Text(before)), TextKind::Answer)
+            | (Some(Piece::Reasoning(before)), TextKind::Reasoning) => before.push_str(&text),
+            (_, TextKind::Answer) => self.0.push(Piece::Text(text)),
+            (_, TextKind::Reasoning) => self.0.push(Piece::Reasoning(text)),
+        }
+    }
+
+    /// Takes a text, a part or a list of them. `serde_json` bounds the depth.
+    fn take(&mut self, value: Value, kind: TextKind) {
+        match value {
+            Value::String(text) => self.push(text, kind),
+            Value::Array(parts) => {
+                for part in parts {
+                    self.take(part, kind);
+                }
+            }
+            Value::Object(part) => self.take_part(part, kind),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn take_part(&mut self, mut part: serde_json::Map<String, Value>, kind: TextKind) {
+        let of_type = part.get("type").and_then(Value::as_str).unwrap_or_default();
+        if of_type == "image_url" || part.contains_key("image_url") {
+            self.0.push(Piece::Image(Value::Object(part)));
+            return;
+        }
+        if of_type == "refusal" {
+            if let Some(Value::String(text)) = part.remove("refusal") {
+                self.0
+                    .extend((!text.is_empty()).then_some(Piece::Refusal(text)));
+            }
+            return;
+        }
+        let is_reasoning = ["think", "reason", "thought"]
+            .iter()
+            .any(|word| of_type.contains(word));
+        let (kind, names): (_, &[&str]) = if is_reasoning {
+            let names = &["thinking", "reasoning", "text", "content", "summary"];
+            (TextKind::Reasoning, names)
+        } else {
+            (kind, &["text", "content"])
+        };
+        let text = names.iter().find_map(|name| part.remove(*name));
+        self.take(text.unwrap_or_default(), kind);
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
+        struct Contents;
 
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Lenient;
+        impl<'de> Visitor<'de> for Contents {
+            type Value = Content;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
+                f.write_str("a text or a list of parts")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Lenient, E> {
-                Ok(Lenient((!text.is_empty()).then(|| text.to_owned())))
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::text(text.to_owned()))
             }
 
-            fn visit_unit<E>(self) -> Result<Lenient, E> {
-                Ok(Lenient(None))
+            fn visit_unit<E>(self) -> Result<Content, E> {
+                Ok(Content::default())
             }
 
-            fn visit_bool<E>(self, _: bool) -> Result<Lenient, E> {
-                Ok(Lenient(None))
+            fn visit_bool<E>(self, _: bool) -> Result<Content, E> {
+                Ok(Content::default())
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Lenient, E> {
-                Ok(Lenient(None))
+            fn visit_i64<E>(self, number: i64) -> Result<Content, E> {
+                Ok(Content::text(number.to_string()))
             }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Lenient, E> {
-                Ok(Lenient(None))
+            fn visit_u64<E>(self, number: u64) -> Result<Content, E> {
+                Ok(Content::text(number.to_string()))
             }
 
-            fn visit_f64<E>(self, _: f64) -> Result<Lenient, E> {
-                Ok(Lenient(None))
+            fn visit_f64<E>(self, number: f64) -> Result<Content, E> {
+                Ok(Content::text(number.to_string()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lenient, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Lenient(None))
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+                let mut content = Content::default();
+                while let Some(part) = seq.next_element()? {
+                    content.take(part, TextKind::Answer);
+                }
+                Ok(content)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Lenient, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Lenient(None))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
+                let part = Value::deserialize(MapAccessDeserializer::new(map))?;
+                // Some servers parse the JSON that their model was asked for.
+                if !["type", "text", "content"]
+                    .iter()
+                    .any(|it| part.get(it).is_some())
+                {
+                    return Ok(Content::text(part.to_string()));
+                }
+                let mut content = Content::default();
+                content.take(part, TextKind::Answer);
+                Ok(content)
             }
         }
 
-        deserializer.deserialize_any(Texts)
+        deserializer.deserialize_any(Contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(json: &str) -> Vec<Piece> {
+        serde_json::from_str::<Content>(json).expect("JSON").0
+    }
+
+    #[test]
+    fn a_content_is_read_from_a_text_a_part_or_a_list_of_parts() {
+        let text = |text: &str| Piece::Text(text.to_owned());
+        let thought = |text: &str| Piece::Reasoning(text.to_owned());
+        let cases = [
+            (r#""a""#, vec![text("a")]),
+            (r#""""#, vec![]),
+            ("null", vec![]),
+            ("false", vec![]),
+            ("7", vec![text("7")]),
+            (r#"{"type":"text","text":"a"}"#, vec![text("a")]),
+            (r#"{"answer":1}"#, vec![text(r#"{"answer":1}"#)]),
+            (r#"["a","b"]"#, vec![text("ab")]),
+            (
+                r#"[{"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"m"}]},{"type":"text","text":"a"}]"#,
+                vec![thought("hm"), text("a")],
+            ),
+            (
+                r#"[{"type":"thinking","thinking":"hm"},{"type":"output_text","text":"a"}]"#,
+                vec![thought("hm"), text("a")],
+            ),
+            (
+                r#"[{"type":"reasoning","text":"hm"},{"text":"a"},{"type":"reference","reference_ids":[1]}]"#,
+                vec![thought("hm"), text("a")],
+            ),
+            (
+                r#"[{"type":"refusal","refusal":"no"}]"#,
+                vec![Piece::Refusal("no".to_owned())],
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(pieces(json), expected, "{json}");
+        }
+        assert!(matches!(
+            pieces(r#"[{"type":"image_url","image_url":{"url":"data:x"}}]"#).as_slice(),
+            [Piece::Image(_)]
+        ));
     }
 }

@@ -1,54 +1,59 @@
-//! Answers, decoded. The platform's older models have a form of their own, with the text in
+//! The decoder of answers. The platform's older models have a form of their own, with the text in
 //! `response` and no finish reason; newer ones answer as `OpenAI` does.
 
 use clawless_core::FinishReason;
 use clawless_core::json::Json;
-use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
-use serde::Deserialize;
+use clawless_core::llm::{Delta, LlmEvent, LlmRequest, LlmResponse};
+use serde::de::{IgnoredAny, MapAccess};
 
 use crate::accumulate::Accumulator;
+use crate::call_id::CallIds;
 use crate::error::LlmError;
 use crate::failure;
 use crate::openai::chunk::Answer;
 use crate::openai::tool_calls::ToolCalls;
 use crate::openai::usage;
-use crate::openai::wire::{Arguments, Function, ToolCall};
+use crate::openai::wire::ToolCall;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
+use crate::tolerant::{FromMap, LooseInt, Maybe, OneOrMany};
 
 /// A chunk, or a whole answer, in the platform's own form.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Native {
     /// A text; from a model that was asked for JSON, the JSON itself.
-    #[serde(default)]
     response: Option<Json>,
-    #[serde(default)]
-    tool_calls: Option<Vec<NativeCall>>,
-    #[serde(default)]
+    has_calls: bool,
+    tool_calls: OneOrMany<ToolCall>,
     usage: Option<Json>,
-    /// Present where the answer has `OpenAI`'s form.
-    #[serde(default)]
-    choices: Option<Json>,
-    #[serde(default)]
+    /// The answer has `OpenAI`'s form.
+    has_choices: bool,
     error: Option<Json>,
     /// The platform's own errors.
-    #[serde(default, rename = "internalCode")]
-    internal_code: Option<u64>,
+    internal_code: LooseInt,
 }
 
-/// A call: with its name and arguments in the open, or as `OpenAI` nests them.
-#[derive(Deserialize)]
-struct NativeCall {
-    #[serde(default)]
-    index: Option<i64>,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    arguments: Option<Arguments>,
-    #[serde(default)]
-    function: Option<Function>,
+impl FromMap for Native {
+    fn take_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "response" => self.response = map.next_value()?,
+            "tool_calls" => {
+                let calls: Option<OneOrMany<ToolCall>> = map.next_value()?;
+                self.has_calls = calls.is_some();
+                self.tool_calls = calls.unwrap_or_default();
+            }
+            "usage" => self.usage = map.next_value()?,
+            "choices" => self.has_choices = map.next_value::<Option<IgnoredAny>>()?.is_some(),
+            "error" => self.error = map.next_value()?,
+            "internalCode" => self.internal_code = map.next_value()?,
+            _ => map.next_value::<IgnoredAny>().map(drop)?,
+        }
+        Ok(())
+    }
 }
 
 /// The decoder of one streamed answer.
@@ -72,23 +77,24 @@ enum Form {
 struct Either {
     /// The part of the answer that has `OpenAI`'s form; a model uses one form or the other.
     openai: Answer,
-    /// Known once something was said in it.
+    /// Known once the first text or call has come.
     form: Option<Form>,
     calls: ToolCalls,
     begun: bool,
+    has_output: bool,
     finished: bool,
-    produced: u64,
+    /// The tokens of the answer, where the platform tells them.
+    completion_tokens: Option<u64>,
     max_tokens: u32,
-    call_seed: String,
+    call_ids: CallIds,
 }
 
 impl WorkersAiDecoder {
-    /// A decoder for an answer of at most `max_tokens`; ids of calls are made from `call_seed`
-    /// where the platform gives none.
-    pub fn new(max_tokens: u32, call_seed: String) -> Self {
+    /// A decoder for the answer to a request of at most `max_tokens`.
+    pub fn new(request: &LlmRequest, max_tokens: u32) -> Self {
         Self {
             sse: SseDecoder::default(),
-            answer: Either::new(max_tokens, call_seed),
+            answer: Either::new(request, max_tokens),
             done: false,
         }
     }
@@ -103,7 +109,7 @@ impl Decoder for WorkersAiDecoder {
             }
             Ok::<_, LlmError>(())
         });
-        // Whatever comes after the end is of no interest, however broken it is.
+        // Bytes after the end are ignored, however broken they are.
         if self.done {
             return Ok(Progress::Done);
         }
@@ -120,13 +126,15 @@ impl Decoder for WorkersAiDecoder {
             Ok(())
         });
         match ended {
-            Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole(),
-            Err(error) => Err(error),
+            Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole()?,
+            Err(error) => return Err(error),
         }
+        self.done = true;
+        Ok(())
     }
 
     fn has_begun(&self) -> bool {
-        self.answer.begun
+        self.done || self.answer.has_output()
     }
 
     fn is_whole(&self) -> bool {
@@ -135,21 +143,26 @@ impl Decoder for WorkersAiDecoder {
 }
 
 impl Either {
-    fn new(max_tokens: u32, call_seed: String) -> Self {
+    fn new(request: &LlmRequest, max_tokens: u32) -> Self {
         Self {
-            openai: Answer::default(),
+            openai: Answer::new(request),
             form: None,
             calls: ToolCalls::default(),
             begun: false,
+            has_output: false,
             finished: false,
-            produced: 0,
+            completion_tokens: None,
             max_tokens,
-            call_seed,
+            call_ids: CallIds::for_request(request),
         }
     }
 
     fn is_openai(&self) -> bool {
         self.form == Some(Form::OpenAi)
+    }
+
+    fn has_output(&self) -> bool {
+        self.has_output || self.openai.has_output()
     }
 
     /// A model uses one form or the other; of an answer in both, one half would be lost.
@@ -163,10 +176,7 @@ impl Either {
     fn event(&mut self, data: &str, out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let data = data.trim();
         if data == "[DONE]" {
-            if self.begun && !self.is_openai() {
-                self.finish(out)?;
-            }
-            self.check_whole()?;
+            self.close(out)?;
             return Ok(Progress::Done);
         }
         if !data.is_empty() {
@@ -177,18 +187,18 @@ impl Either {
 
     /// Takes a chunk or a whole answer.
     fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let native: Native = serde_json::from_slice(json)
+        let Maybe(native): Maybe<Native> = serde_json::from_slice(json)
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
-        if native.error.is_some() || native.internal_code.is_some() {
+        let native = native.ok_or_else(|| LlmError::Malformed("not an object".to_owned()))?;
+        if native.error.is_some() || native.internal_code.0.is_some() {
             let report = native.error.as_ref().and_then(|json| json.read().ok());
             let report = report.or_else(|| serde_json::from_slice(json).ok());
             return Err(failure::reported(&report.unwrap_or_default()));
         }
-        if native.choices.is_some() {
+        if native.has_choices {
             self.take_form(Form::OpenAi)?;
-            self.openai.take(json, out)?;
-            self.begun = self.openai.has_begun();
-            return Ok(());
+            self.begun = true;
+            return self.openai.take(json, out);
         }
         let mut deltas = Vec::new();
         let text = native.response.as_ref().map(|json| {
@@ -196,24 +206,41 @@ impl Either {
             text.unwrap_or_else(|_| json.as_str().to_owned())
         });
         let text = text.filter(|text| !text.is_empty());
-        let has_calls = native.tool_calls.as_ref().is_some_and(|it| !it.is_empty());
-        if text.is_some() || has_calls {
+        if text.is_some() || !native.tool_calls.0.is_empty() {
             self.take_form(Form::Native)?;
         }
-        self.begun |= native.response.is_some() || native.tool_calls.is_some();
+        self.begun |= native.response.is_some() || native.has_calls;
         deltas.extend(text.map(Delta::Content));
-        for call in native.tool_calls.into_iter().flatten() {
-            let seed = &self.call_seed;
-            let make_id = |number: usize| format!("call_{seed}_{number}");
-            self.calls.push(call.into(), make_id, &mut deltas)?;
+        let call_ids = self.call_ids;
+        for call in native.tool_calls.0 {
+            let make_id = |number| call_ids.make(0, number);
+            self.calls.push(call, make_id, &mut deltas)?;
         }
+        self.has_output |= !deltas.is_empty();
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
-        if let Some(usage) = native.usage.as_ref().and_then(usage::read) {
-            self.produced = usage.completion_tokens;
+        let usage = native.usage.as_ref().and_then(usage::read);
+        // No model writes an answer without tokens.
+        let usage = usage.filter(|usage| usage.completion_tokens > 0 || !self.has_output());
+        if let Some(usage) = usage {
+            self.completion_tokens = Some(usage.completion_tokens);
             out.push(LlmEvent::Usage(usage));
         }
         Ok(())
+    }
+
+    /// The platform says that the answer is done.
+    fn close(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        if self.is_openai() {
+            return self.openai.close(out);
+        }
+        if self.begun {
+            self.finish(out)?;
+        }
+        if self.finished && !self.has_output && self.completion_tokens == Some(0) {
+            return Err(LlmError::EmptyAnswer);
+        }
+        self.check_whole()
     }
 
     /// The end of an answer in the platform's own form, whose reason has to be inferred.
@@ -224,7 +251,7 @@ impl Either {
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         let reason = if !self.calls.is_empty() {
             FinishReason::ToolCalls
-        } else if self.produced >= u64::from(self.max_tokens) {
+        } else if self.completion_tokens >= Some(self.max_tokens.into()) {
             FinishReason::Length
         } else {
             FinishReason::Stop
@@ -241,37 +268,20 @@ impl Either {
         match (self.begun, self.finished) {
             (_, true) => Ok(()),
             (true, false) => Err(LlmError::Truncated("no [DONE] came".to_owned())),
-            (false, false) => Err(LlmError::Malformed("there is no answer in it".to_owned())),
-        }
-    }
-}
-
-impl From<NativeCall> for ToolCall {
-    fn from(call: NativeCall) -> Self {
-        Self {
-            index: call.index,
-            id: call.id,
-            function: call.function.or(Some(Function {
-                name: call.name,
-                arguments: call.arguments,
-            })),
-            custom: None,
+            (false, false) => Err(LlmError::Malformed("no answer in the body".to_owned())),
         }
     }
 }
 
 /// Reads an answer that came in one piece.
 pub(super) fn whole(
-    body: &[u8],
+    request: &LlmRequest,
     max_tokens: u32,
-    call_seed: String,
+    body: &[u8],
 ) -> Result<LlmResponse, LlmError> {
-    let (mut answer, mut events) = (Either::new(max_tokens, call_seed), Vec::new());
+    let (mut answer, mut events) = (Either::new(request, max_tokens), Vec::new());
     answer.take(body, &mut events)?;
-    if answer.begun && !answer.is_openai() {
-        answer.finish(&mut events)?;
-    }
-    answer.check_whole()?;
+    answer.close(&mut events)?;
     let mut whole = Accumulator::default();
     whole.push_all(&events);
     Ok(whole.finish())

@@ -45,12 +45,12 @@ impl Protocol for WorkersAi {
 
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
         let max_tokens = encode::max_tokens(request, self.model(request));
-        Box::new(WorkersAiDecoder::new(max_tokens, call_seed(request)))
+        Box::new(WorkersAiDecoder::new(request, max_tokens))
     }
 
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
         let max_tokens = encode::max_tokens(request, self.model(request));
-        decode::whole(body, max_tokens, call_seed(request))
+        decode::whole(request, max_tokens, body)
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {
@@ -82,7 +82,7 @@ fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
             retry_after: None,
         },
         // The account's allowance is used up (3036), the model is unknown, closed to the account
-        // or not agreed to: nothing that a client or a retry can mend.
+        // or not agreed to: neither a client nor a retry can repair that.
         3036 | 3023 | 3039 | 3041 | 3042 | 5005 | 5007 | 5016 | 5018 | 5019 => {
             LlmError::Misconfigured { status }
         }
@@ -91,16 +91,4 @@ fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
             retry_after: None,
         },
     }
-}
-
-/// What ids of calls are made from, where the platform gives none: the same for the same
-/// conversation, another one when it has gone on. FNV-1a; nobody has to trust it.
-fn call_seed(request: &LlmRequest) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for message in &request.messages {
-        for byte in message.raw().as_str().bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    format!("{hash:016x}")
 }

@@ -53,9 +53,7 @@ pub fn check_anthropic(bytes: &[u8]) {
 
 /// The platform's own models, streamed, whole and refused.
 pub fn check_workers_ai(bytes: &[u8]) {
-    check_stream(bytes, || {
-        Box::new(WorkersAiDecoder::new(100, "seed".to_owned()))
-    });
+    check_stream(bytes, || Box::new(WorkersAiDecoder::new(&request(), 100)));
     check_bodies(bytes, &WorkersAi::new(&[]));
 }
 

@@ -121,10 +121,14 @@ impl Stage {
     }
 
     pub fn complete(&self) -> Result<LlmResponse, LlmError> {
-        let (request, timeouts) = (request(), Timeouts::default());
+        self.complete_request(&request())
+    }
+
+    pub fn complete_request(&self, request: &LlmRequest) -> Result<LlmResponse, LlmError> {
+        let timeouts = Timeouts::default();
         self.time.run(
             self.client
-                .complete(&self.io(), &request, &timeouts, self.deadline()),
+                .complete(&self.io(), request, &timeouts, self.deadline()),
         )
     }
 }

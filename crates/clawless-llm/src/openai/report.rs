@@ -1,0 +1,53 @@
+//! Errors inside answers with a status of success.
+
+use clawless_core::json::Json;
+use serde_json::{Value, json};
+
+use super::wire::{BaseResponse, Envelope};
+use crate::error::LlmError;
+use crate::failure;
+
+/// The error that an envelope reports instead of an answer, or in the middle of one.
+pub(super) fn of_envelope(envelope: &Envelope) -> Option<LlmError> {
+    if let Some(error) = envelope.error.as_ref().and_then(of_json) {
+        return Some(error);
+    }
+    if let Some(status) = envelope.base_resp.0.as_ref()
+        && status.code.0.is_some_and(|code| code != 0)
+    {
+        return Some(of_base_response(status));
+    }
+    let is_error = envelope.object.0.as_deref() == Some("error");
+    let has_code = envelope.code.0.is_some() && envelope.message.0.is_some();
+    if is_error || (has_code && envelope.choices.0.is_empty()) {
+        let error = json!({"message": envelope.message.0, "code": envelope.code.0});
+        return Some(failure::reported(&error));
+    }
+    None
+}
+
+/// The error of a member `error`; none where the member says that there is none.
+pub(super) fn of_json(error: &Json) -> Option<LlmError> {
+    if matches!(error.as_str(), "false" | "0" | "\"\"" | "[]") {
+        return None;
+    }
+    Some(failure::reported(
+        &error.read::<Value>().unwrap_or_default(),
+    ))
+}
+
+/// Reads `MiniMax`'s status codes (its documentation, "Error codes").
+fn of_base_response(status: &BaseResponse) -> LlmError {
+    let message = status.message.0.as_deref().unwrap_or("without a message");
+    let message = failure::one_line(message);
+    match status.code.0 {
+        Some(1002 | 1039 | 1041 | 2045) => LlmError::RateLimited { retry_after: None },
+        Some(1004 | 1008 | 2049 | 2056) => LlmError::Misconfigured { status: 200 },
+        Some(1026 | 2013) => failure::invalid(Some(message)),
+        Some(1000 | 1001 | 1013 | 1024 | 1033) => LlmError::ServerError {
+            status: 500,
+            retry_after: None,
+        },
+        _ => LlmError::Reported(message),
+    }
+}

@@ -1,0 +1,364 @@
+//! How real servers differ from `OpenAI`'s wire: one test for each kind of difference.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: what is not as expected must stop the test"
+)]
+
+mod common;
+
+use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::{FinishReason, Millis, Usage};
+use clawless_llm::LlmError;
+use clawless_testkit::provider::{Reply, Step};
+use common::{DONE, Stage, chunk};
+
+const USAGE: &str = r#""usage":{"prompt_tokens":11,"completion_tokens":5,"total_tokens":16}"#;
+
+/// The answer of a stream of these choices, as [`chunk`] takes them, that ends with `[DONE]`.
+fn streamed(choices: &[&str]) -> Result<LlmResponse, LlmError> {
+    let chunks: String = choices.iter().map(|members| chunk(members)).collect();
+    collect(&(chunks + DONE))
+}
+
+fn collect(stream: &str) -> Result<LlmResponse, LlmError> {
+    let stage = Stage::new();
+    stage.http.always(Reply::stream(stream));
+    stage.collect()
+}
+
+fn whole(body: &str) -> Result<LlmResponse, LlmError> {
+    let stage = Stage::new();
+    stage.http.always(Reply::json(200, body));
+    stage.complete()
+}
+
+/// The only choice of an answer.
+fn only(answer: Result<LlmResponse, LlmError>) -> LlmChoice {
+    let mut choices = answer.expect("an answer").choices;
+    assert_eq!(choices.len(), 1, "{choices:?}");
+    choices.remove(0)
+}
+
+#[test]
+fn a_content_in_parts_is_text_and_reasoning() {
+    let thinking = |text: &str| {
+        format!(
+            r#""delta":{{"content":[{{"type":"thinking","thinking":[{{"type":"text","text":"{text}"}}]}}]}}"#
+        )
+    };
+    let choice = only(streamed(&[
+        r#""delta":{"role":"assistant","content":""}"#,
+        &thinking("A greeting"),
+        &thinking(", so greet."),
+        r#""delta":{"content":[{"type":"text","text":"Hello"}]}"#,
+        r#""delta":{"content":" there."},"finish_reason":"stop""#,
+    ]));
+    assert_eq!(choice.reasoning.as_deref(), Some("A greeting, so greet."));
+    assert_eq!(choice.content.as_deref(), Some("Hello there."));
+    let choice = only(whole(
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":[
+            {"type":"thinking","thinking":[{"type":"text","text":"hm"}]},
+            {"type":"text","text":"Hello"}],"tool_calls":null},"finish_reason":"stop"}]}"#,
+    ));
+    assert_eq!(choice.reasoning.as_deref(), Some("hm"));
+    assert_eq!(choice.content.as_deref(), Some("Hello"));
+}
+
+#[test]
+fn loose_types_are_read_as_what_they_mean() {
+    let answer = whole(
+        r#"{"id":7,"choices":[{"index":"0","message":{"content":null,"tool_calls":
+            {"index":"0","id":9,"function":{"name":"f","arguments":{"x":1}}}},"finish_reason":"tool_calls"}],
+            "usage":{"prompt_tokens":11.0,"completion_tokens":"5","total_tokens":16.0}}"#,
+    )
+    .expect("an answer");
+    assert_eq!(answer.usage, Some(Usage::of(11, 5)));
+    let call = &answer.choices[0].tool_calls[0];
+    assert_eq!(
+        (call.id.as_str(), call.arguments.as_str()),
+        ("9", r#"{"x":1}"#)
+    );
+    // A member of a type without a meaning counts as absent.
+    let choice = only(whole(
+        r#"{"choices":[{"index":null,"delta":[],"message":{"content":"Hi","refusal":false,"tool_calls":"","function_call":[]},
+            "finish_reason":"stop","logprobs":null}],"usage":"none"}"#,
+    ));
+    assert_eq!(choice.content.as_deref(), Some("Hi"));
+}
+
+#[test]
+fn a_foreign_finish_reason_is_a_filter_a_length_or_an_error() {
+    let finish = |reason: &str| {
+        let end = format!(r#""delta":{{"content":""}},"finish_reason":"{reason}""#);
+        streamed(&[
+            r#""delta":{"role":"assistant","content":"The first half"}"#,
+            &end,
+        ])
+    };
+    for (reason, expected) in [
+        ("eos", FinishReason::Stop),
+        ("sensitive", FinishReason::ContentFilter),
+        ("content_filter: RECITATION", FinishReason::ContentFilter),
+        ("model_context_window_exceeded", FinishReason::Length),
+        ("MAX_TOKENS", FinishReason::Length),
+    ] {
+        assert_eq!(
+            only(finish(reason)).finish_reason,
+            Some(expected),
+            "{reason}"
+        );
+    }
+    for reason in [
+        "network_error",
+        "insufficient_system_resource",
+        "abort",
+        "vibes",
+    ] {
+        let error = finish(reason).expect_err(reason);
+        assert!(
+            matches!(error, LlmError::Truncated(_)),
+            "{reason}: {error:?}"
+        );
+    }
+    let number = streamed(&[r#""delta":{"content":"half"},"finish_reason":2"#]);
+    assert!(matches!(number, Err(LlmError::Truncated(_))));
+    let absent = streamed(&[
+        r#""delta":{"content":"Wh"},"finish_reason":"""#,
+        r#""delta":{"content":"ole"},"finish_reason":"null""#,
+        r#""delta":{},"finish_reason":"stop""#,
+    ]);
+    assert_eq!(only(absent).content.as_deref(), Some("Whole"));
+}
+
+#[test]
+fn a_message_after_deltas_adds_nothing_but_reason_and_usage() {
+    let last = format!(
+        r#"data: {{"id":"06","object":"chat.completion","choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":"Hello there.","reasoning_content":"A greeting.","tool_calls":[{{"id":"a","function":{{"name":"f","arguments":"{{}}"}}}}]}}}}],{USAGE},"base_resp":{{"status_code":0,"status_msg":""}}}}
+
+"#
+    );
+    let call =
+        r#""delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#;
+    for finish in ["", r#","finish_reason":"tool_calls""#] {
+        let stream = [
+            chunk(r#""delta":{"role":"assistant","reasoning_content":"A greeting."}"#),
+            chunk(r#""delta":{"content":"Hello there."}"#),
+            chunk(&format!("{call}{finish}")),
+            last.clone(),
+        ]
+        .concat();
+        let answer = collect(&stream).expect("an answer");
+        assert_eq!(answer.usage, Some(Usage::of(11, 5)));
+        let choice = only(Ok(answer));
+        assert_eq!(choice.content.as_deref(), Some("Hello there."));
+        assert_eq!(choice.reasoning.as_deref(), Some("A greeting."));
+        assert_eq!(choice.tool_calls.len(), 1);
+    }
+    // A stream of one frame has its text there.
+    let choice = only(collect(&last));
+    assert_eq!(choice.content.as_deref(), Some("Hello there."));
+}
+
+#[test]
+fn usage_of_zero_for_an_answer_is_missing() {
+    for usage in [
+        r#""usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+        r#""usage":{"prompt_tokens":0,"completion_tokens":400,"total_tokens":400}"#,
+        r#""usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#,
+        r#""usage":{}"#,
+    ] {
+        let stream = [
+            chunk(r#""delta":{"content":"word word word"}"#),
+            chunk(r#""delta":{},"finish_reason":"stop""#),
+            format!("data: {{\"choices\":[],{usage}}}\n\n"),
+            DONE.to_owned(),
+        ];
+        let answer = collect(&stream.concat()).expect("an answer");
+        assert_eq!(answer.usage, None, "{usage}");
+    }
+}
+
+#[test]
+fn usage_is_read_from_every_place() {
+    let expected = Some(Usage::of(11, 5));
+    let in_choice = streamed(&[
+        r#""delta":{"content":"Hi"}"#,
+        &format!(r#""delta":{{}},"finish_reason":"stop",{USAGE}"#),
+    ]);
+    assert_eq!(in_choice.expect("an answer").usage, expected);
+    let groq = [
+        chunk(r#""delta":{"content":"Hi"}"#),
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}],\"x_groq\":{{\"id\":\"r\",{USAGE}}}}}\n\n"
+        ),
+        DONE.to_owned(),
+    ];
+    assert_eq!(collect(&groq.concat()).expect("an answer").usage, expected);
+}
+
+#[test]
+fn an_answer_that_the_provider_calls_done_needs_no_finish_reason() {
+    let text = only(streamed(&[
+        r#""delta":{"role":"assistant","content":"Whole"}"#,
+        r#""delta":{"content":" answer."},"finish_reason":null"#,
+    ]));
+    assert_eq!(text.content.as_deref(), Some("Whole answer."));
+    assert_eq!(text.finish_reason, Some(FinishReason::Stop));
+    let call = |arguments: &str| {
+        let members = format!(
+            r#""delta":{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":"{arguments}"}}}}]}}"#
+        );
+        streamed(&[&members])
+    };
+    let finish = only(call(r#"{\"x\":1}"#)).finish_reason;
+    assert_eq!(finish, Some(FinishReason::ToolCalls));
+    assert!(matches!(call(r#"{\"x\""#), Err(LlmError::Truncated(_))));
+    let body = r#"{"choices":[{"message":{"content":"Whole"},"finish_reason":null}]}"#;
+    assert_eq!(only(whole(body)).finish_reason, Some(FinishReason::Stop));
+    // The end of the connection alone proves nothing.
+    let cut = collect(&chunk(r#""delta":{"content":"Whole"}"#));
+    assert!(matches!(cut, Err(LlmError::Truncated(_))));
+}
+
+#[test]
+fn a_blocked_prompt_is_a_filtered_answer() {
+    let body = r#"{"created":1,"id":"x","model":"gemini","object":"chat.completion",
+        "usage":{"completion_tokens":0,"prompt_tokens":9,"total_tokens":9}}"#;
+    let answers = [
+        whole(body),
+        whole(r#"{"object":"chat.completion","choices":[]}"#),
+        whole(r#"{"object":"chat.completion","choices":null}"#),
+        collect(&format!("data: {}\n\n{DONE}", body.replace('\n', " "))),
+    ];
+    for answer in answers {
+        let choice = only(answer);
+        assert_eq!(choice.finish_reason, Some(FinishReason::ContentFilter));
+        assert_eq!(choice.content.as_deref(), Some(""));
+    }
+    assert!(matches!(
+        whole(r#"{"choices":[]}"#),
+        Err(LlmError::Malformed(_))
+    ));
+}
+
+#[test]
+fn an_empty_answer_without_tokens_may_be_tried_again() {
+    let nothing = r#""usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#;
+    let body = format!(
+        r#"{{"choices":[{{"message":{{"role":"assistant","content":""}},"finish_reason":"stop"}}],{nothing}}}"#
+    );
+    assert_eq!(whole(&body), Err(LlmError::EmptyAnswer));
+    let stream = [
+        chunk(r#""delta":{"role":"assistant","content":""}"#),
+        chunk(r#""delta":{},"finish_reason":"stop""#),
+        format!("data: {{\"choices\":[],{nothing}}}\n\n"),
+        DONE.to_owned(),
+    ]
+    .concat();
+    let stage = Stage::new();
+    stage.http.always(Reply::stream(&stream));
+    assert_eq!(
+        stage.stream(),
+        (Vec::new(), Some(LlmError::EmptyAnswer)),
+        "before the answer has begun"
+    );
+    assert!(LlmError::EmptyAnswer.is_retryable() && !LlmError::EmptyAnswer.is_providers_fault());
+    // A model that writes its end and nothing else has answered.
+    let end = body.replace(r#""completion_tokens":0"#, r#""completion_tokens":1"#);
+    assert_eq!(only(whole(&end)).content.as_deref(), Some(""));
+    // One whose limit left no room has, too.
+    let full = body.replace(r#""stop""#, r#""length""#);
+    assert_eq!(only(whole(&full)).finish_reason, Some(FinishReason::Length));
+}
+
+#[test]
+fn an_error_inside_an_answer_is_an_error() {
+    let hello = chunk(r#""delta":{"role":"assistant","content":"Hel"}"#);
+    for (what, event) in [
+        (
+            "an error object",
+            "data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\n",
+        ),
+        ("an error text", "data: {\"error\":\"x\"}\n\n"),
+        (
+            "an error event",
+            "event: error\ndata: {\"message\":\"x\"}\n\n",
+        ),
+        (
+            "an error event of plain text",
+            "event: error\ndata: Internal Server Error\n\n",
+        ),
+        (
+            "an error of the choice",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\",\"error\":{\"code\":502,\"message\":\"x\"}}]}\n\n",
+        ),
+        (
+            "a list around it",
+            "data: [{\"error\":{\"code\":500,\"message\":\"x\"}}]\n\n",
+        ),
+        (
+            "Groq's extension",
+            "data: {\"choices\":[],\"x_groq\":{\"error\":\"x\"}}\n\n",
+        ),
+        (
+            "a code beside its message",
+            "data: {\"code\":\"InternalError\",\"message\":\"x\",\"request_id\":\"r\"}\n\n",
+        ),
+    ] {
+        let error = collect(&format!("{hello}{event}")).expect_err(what);
+        assert!(matches!(error, LlmError::Reported(_)), "{what}: {error:?}");
+    }
+    for (status, expected) in [
+        (1002, LlmError::RateLimited { retry_after: None }),
+        (1008, LlmError::Misconfigured { status: 200 }),
+    ] {
+        let body = format!(
+            r#"{{"id":"x","choices":null,"base_resp":{{"status_code":{status},"status_msg":"no"}}}}"#
+        );
+        assert_eq!(whole(&body), Err(expected));
+    }
+}
+
+#[test]
+fn comments_and_bare_roles_are_signs_of_life() {
+    let comment = || Step::Bytes(b": OPENROUTER PROCESSING\n\n".to_vec());
+    let wait = || Step::Wait(Millis::from_secs(20));
+    let role = Step::Bytes(chunk(r#""delta":{"role":"assistant","content":""}"#).into_bytes());
+    let text = chunk(r#""delta":{"content":"done thinking"},"finish_reason":"stop""#);
+    let steps = vec![
+        comment(),
+        wait(),
+        comment(),
+        wait(),
+        comment(),
+        wait(),
+        role,
+        wait(),
+        comment(),
+        wait(),
+        Step::Bytes((text + DONE).into_bytes()),
+    ];
+    let stage = Stage::new();
+    stage.http.next(Reply::steps(steps));
+    let choice = only(stage.collect());
+    assert_eq!(choice.content.as_deref(), Some("done thinking"));
+}
+
+#[test]
+fn made_up_call_ids_are_short_and_differ_between_turns() {
+    let body = r#"{"id":"chatcmpl-0123456789abcdef0123456789abcdef0123456789","choices":[{"message":
+        {"content":"","tool_calls":[{"function":{"name":"f","arguments":{"city":"Oslo"}}},
+        {"function":{"name":"f","arguments":{"city":"Rome"}}}]},"finish_reason":"stop"}]}"#;
+    let choice = only(whole(body));
+    let ids: Vec<_> = choice.tool_calls.iter().map(|call| &call.id).collect();
+    assert!(ids.iter().all(|id| id.len() <= 40), "{ids:?}");
+    assert_ne!(ids[0], ids[1]);
+    let stage = Stage::new();
+    stage.http.always(Reply::json(200, body));
+    let mut longer = common::request();
+    longer.messages.extend(longer.messages.clone());
+    let answer = stage.complete_request(&longer).expect("an answer");
+    assert_ne!(answer.choices[0].tool_calls[0].id, *ids[0]);
+}
