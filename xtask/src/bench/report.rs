@@ -8,7 +8,7 @@ use super::{Report, contest::Comparison, native::Native, objects::Throughput, tu
 pub(super) fn print(report: &Report) {
     let effort = &report.effort;
     println!(
-        "The gateway against bench/forward.js (only forwards) and bench/floor.js (the least that our design asks of the\nruntime, in plain JavaScript) on plain workerd, and Portkey's gateway on Node: {} connections, {} rounds of {} requests\nin turns (a tenth of that where events come one by one), medians.",
+        "The gateway against bench/workers/forward.js (only forwards) and bench/workers/floor.js (the least that our design asks of the\nruntime, in plain JavaScript) on plain workerd, and Portkey's gateway on Node: {} connections, {} rounds of {} requests\nin turns (a tenth of that where events come one by one), medians.",
         effort.connections, effort.rounds, effort.requests
     );
     println!(

@@ -2,7 +2,7 @@
 //!
 //! wrangler's own D1 and KV are simulators that only run inside wrangler, so the bench puts small
 //! stand-ins behind the runtime's real bindings: `SQLite` in a Durable Object for D1, a map in
-//! memory for KV (`bench/*.js`). Durable Objects are workerd's own. The rate-limit binding is left
+//! memory for KV (`bench/workers/*.js`). Durable Objects are workerd's own. The rate-limit binding is left
 //! out: it counts wrong keys only, and without it the gateway counts none.
 
 use std::{
@@ -85,7 +85,7 @@ impl<'a> Surroundings<'a> {
     pub(super) fn of_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
         Self {
             worker,
-            modules: vec![layout.at("bench").join(script)],
+            modules: vec![layout.at("bench/workers").join(script)],
             exports_objects: false,
             vars: Vec::new(),
         }
@@ -114,7 +114,7 @@ impl<'a> Surroundings<'a> {
                 .with_context(|| format!("can't make {}", folder.display()))?;
         }
         let stand_ins = ["empty.js", "cache.js", "database.js", "ledger.js"]
-            .map(|file| layout.at("bench").join(file));
+            .map(|file| layout.at("bench/workers").join(file));
         for file in self.modules.iter().chain(&stand_ins) {
             let name = file.file_name().context("a module has a file name")?;
             fs::copy(file, folder.join(name))

@@ -22,9 +22,9 @@ cd "$staged"
 cargo fmt --all --check
 
 if concerns "$of_all"; then
-    folders=$(find crates workers xtask -maxdepth 2 -name Cargo.toml 2>/dev/null | sed 's#/Cargo\.toml$##')
+    folders=$(find bench crates workers xtask -maxdepth 2 -name Cargo.toml 2>/dev/null | sed 's#/Cargo\.toml$##')
 else
-    folders=$(printf '%s\n' "$changed" | sed -n -E 's#^((crates|workers)/[^/]+|xtask/wasm-bindgen|xtask)/.*#\1#p' | sort -u)
+    folders=$(printf '%s\n' "$changed" | sed -n -E 's#^((crates|workers)/[^/]+|bench|xtask/wasm-bindgen|xtask)/.*#\1#p' | sort -u)
 fi
 native='' wasm=''
 for folder in $folders; do

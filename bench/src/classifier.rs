@@ -1,4 +1,4 @@
-//! How often the classifier of requests is right, and what it takes for what.
+//! Accuracy and confusion matrix of the request classifier on labelled requests.
 
 use anyhow::{Context, Result};
 use clawless_core::json::Json;
@@ -6,11 +6,11 @@ use clawless_core::routing::classify;
 use clawless_core::{Message, Role};
 use serde_json::{Map, Value, json};
 
-const LABELLED: &str = include_str!("../../clawless-core/data/queries.tsv");
-const INDEPENDENT: &str = include_str!("../../clawless-core/data/queries-independent.tsv");
+const LABELLED: &str = include_str!("../../crates/clawless-core/data/queries.tsv");
+const INDEPENDENT: &str = include_str!("../../crates/clawless-core/data/queries-independent.tsv");
 
-/// Every set: its size, how many percent are right, and for each label what was found how often.
-pub(crate) fn all() -> Result<Value> {
+/// Size, accuracy in percent and confusion matrix of each data set.
+pub(crate) fn accuracy() -> Result<Value> {
     let labelled = rows(LABELLED);
     let half = |which| labelled.clone().skip(which).step_by(2);
     Ok(json!({
@@ -20,7 +20,7 @@ pub(crate) fn all() -> Result<Value> {
     }))
 }
 
-/// The lines of a table: label, language, text.
+/// The rows of a table: label, language, text.
 fn rows(table: &'static str) -> impl Iterator<Item = &'static str> + Clone {
     table
         .lines()
@@ -29,29 +29,29 @@ fn rows(table: &'static str) -> impl Iterator<Item = &'static str> + Clone {
 
 fn measure(rows: impl Iterator<Item = &'static str>) -> Result<Value> {
     let mut confusion = Map::new();
-    let (mut right, mut all) = (0_u32, 0_u32);
+    let (mut correct, mut count) = (0_u32, 0_u32);
     for row in rows {
         let mut fields = row.splitn(3, '\t');
         let (label, text) = fields
             .next()
             .zip(fields.nth(1))
-            .context("a label, a language and a text")?;
-        let found = classify(&[message(text)?]).as_str();
-        right += u32::from(found == label);
-        all += 1;
+            .context("expected label, language and text")?;
+        let class = classify(&[message(text)?]).as_str();
+        correct += u32::from(class == label);
+        count += 1;
         let counts = confusion.entry(label).or_insert_with(|| json!({}));
-        let counts = counts.as_object_mut().context("counts")?;
-        let before = counts.get(found).and_then(Value::as_u64).unwrap_or(0);
-        counts.insert(found.to_owned(), json!(before + 1));
+        let counts = counts.as_object_mut().context("counts are an object")?;
+        let before = counts.get(class).and_then(Value::as_u64).unwrap_or(0);
+        counts.insert(class.to_owned(), json!(before + 1));
     }
-    let percent = f64::from(right) * 100.0 / f64::from(all);
-    Ok(json!({ "count": all, "percent": percent, "confusion": confusion }))
+    let percent = f64::from(correct) * 100.0 / f64::from(count);
+    Ok(json!({ "count": count, "percent": percent, "confusion": confusion }))
 }
 
-/// The tables mark a request with an image by a word.
+/// The tables mark a request that contains an image with the prefix `[image]`.
 fn message(text: &str) -> Result<Message> {
     let Some(text) = text.strip_prefix("[image] ") else {
-        return Message::text(Role::User, text).context("a message");
+        return Message::text(Role::User, text).context("invalid text message");
     };
     let parts = json!({ "role": "user", "content": [
         { "type": "image_url", "image_url": { "url": "https://x/y.png" } },
@@ -59,5 +59,5 @@ fn message(text: &str) -> Result<Message> {
     ] });
     Message::parse(Json::of(&parts)?)
         .ok()
-        .context("a message with an image")
+        .context("invalid image message")
 }

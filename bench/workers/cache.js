@@ -1,5 +1,4 @@
-// A stand-in for KV, for the bench only: a map in memory behind the runtime's
-// own KV binding.
+// Benchmark stub of KV: an in-memory map behind the runtime's own KV binding.
 const entries = new Map();
 
 export default {

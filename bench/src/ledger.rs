@@ -1,13 +1,13 @@
-//! Admitting and settling, in the machine alone: with the rows that it would have written.
+//! Admission and settlement in the ledger state machine, including the serialised rows.
 
 use anyhow::{Context, Result, bail};
 use clawless_core::ledger::{Input, LedgerAnswer, Machine};
 use clawless_core::{Millis, Timestamp};
 use serde_json::json;
 
-use crate::nanoseconds_each;
+use crate::{RUNS, nanoseconds_per_operation};
 
-/// How many calls a run has.
+/// Number of calls in one run.
 const CALLS: u16 = 2000;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -29,7 +29,7 @@ fn admit(call: u16) -> Result<Input> {
         "answers": 1,
         "price": { "input": 150_000, "output": 600_000 },
     } });
-    serde_json::from_value(input).context("an admission")
+    serde_json::from_value(input).context("invalid admission")
 }
 
 fn settle(call: u16, ticket: &serde_json::Value) -> Result<Input> {
@@ -40,25 +40,25 @@ fn settle(call: u16, ticket: &serde_json::Value) -> Result<Input> {
         "provenance": "provider",
         "model": "bench-model",
     } });
-    serde_json::from_value(input).context("a settlement")
+    serde_json::from_value(input).context("invalid settlement")
 }
 
-/// Applies inputs one by one, each with its own writes; gives the grants' tickets.
+/// Applies the inputs one by one, each with its own writes. Returns the tickets of the grants.
 fn apply(machine: &mut Machine, inputs: &[Input]) -> Result<Vec<serde_json::Value>> {
     let mut tickets = Vec::with_capacity(inputs.len());
-    for (input, later) in inputs.iter().zip(0_u64..) {
-        let output = machine.apply(NOW.plus(Millis::new(later)), input.clone());
+    for (input, elapsed) in inputs.iter().zip(0_u64..) {
+        let output = machine.apply(NOW.plus(Millis::new(elapsed)), input.clone());
         machine.take_writes()?;
         match output.answer {
             LedgerAnswer::Granted(grant) => tickets.push(serde_json::to_value(grant.ticket)?),
             LedgerAnswer::Closed(_) => {}
-            other => bail!("the ledger said {other:?}"),
+            other => bail!("unexpected ledger answer: {other:?}"),
         }
     }
     Ok(tickets)
 }
 
-/// What admitting and what settling costs, in nanoseconds.
+/// Time of one admission and of one settlement in nanoseconds.
 pub(crate) fn nanoseconds() -> Result<(f64, f64)> {
     let admissions: Vec<_> = (0..CALLS).map(admit).collect::<Result<_>>()?;
     let mut open = Machine::default();
@@ -67,15 +67,15 @@ pub(crate) fn nanoseconds() -> Result<(f64, f64)> {
         .zip(&tickets)
         .map(|(call, ticket)| settle(call, ticket))
         .collect::<Result<_>>()?;
-    let admit = nanoseconds_each(CALLS.into(), || {
+    let admit = nanoseconds_per_operation(CALLS.into(), || {
         let mut machine = Machine::default();
         apply(&mut machine, &admissions)?;
         Ok(machine)
     })?;
-    // Cloned outside of what is timed.
-    let mut clones = vec![open; 7];
-    let settle = nanoseconds_each(CALLS.into(), || {
-        let mut machine = clones.pop().context("one for each run")?;
+    // Cloned outside the timed section.
+    let mut clones = vec![open; RUNS];
+    let settle = nanoseconds_per_operation(CALLS.into(), || {
+        let mut machine = clones.pop().context("one clone per run")?;
         apply(&mut machine, &settlements)?;
         Ok(machine)
     })?;

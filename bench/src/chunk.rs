@@ -1,4 +1,4 @@
-//! One chunk of a stream on its way: decoded, kept, written as our own.
+//! Relaying one chunk of a stream: decode, accumulate, encode.
 
 use anyhow::{Context, Result};
 use clawless_api::chat::ChunkWriter;
@@ -9,15 +9,15 @@ use clawless_llm::Accumulator;
 use clawless_llm::openai::OpenAi;
 use clawless_llm::protocol::Protocol;
 
-use crate::nanoseconds_each;
+use crate::nanoseconds_per_operation;
 
-/// How many chunks a timed stream has.
+/// Number of chunks in the timed stream.
 const CHUNKS: u16 = 2000;
 
-/// An event as most providers send it.
+/// A typical event of an OpenAI-compatible provider.
 const EVENT: &str = "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"bench-model\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
 
-/// Relays so many chunks, a read each; gives the bytes that a client would have got.
+/// Relays `count` chunks, one per read. Returns the number of bytes sent to the client.
 pub(crate) fn relay(count: usize) -> Result<usize> {
     let request = LlmRequest {
         model: "bench-model".to_owned(),
@@ -31,25 +31,25 @@ pub(crate) fn relay(count: usize) -> Result<usize> {
         "bench-model".to_owned(),
         false,
     );
-    let mut kept = Accumulator::default();
+    let mut accumulator = Accumulator::default();
     let (mut events, mut bytes) = (Vec::new(), 0);
     for _ in 0..count {
         decoder
             .push(EVENT.as_bytes(), &mut events)
             .ok()
-            .context("the bench's own event is a good one")?;
+            .context("the benchmark's event is valid")?;
         let mut out = String::with_capacity(256);
         for event in &events {
             writer.event(event, &mut out);
         }
-        kept.push_all(&events);
+        accumulator.push_all(&events);
         events.clear();
         bytes += out.len();
     }
     Ok(bytes)
 }
 
-/// What one chunk costs.
+/// Time per chunk in nanoseconds.
 pub(crate) fn nanoseconds() -> Result<f64> {
-    nanoseconds_each(CHUNKS.into(), || relay(CHUNKS.into()))
+    nanoseconds_per_operation(CHUNKS.into(), || relay(CHUNKS.into()))
 }

@@ -1,5 +1,5 @@
-// A stand-in for D1, for the bench only: SQLite in a Durable Object behind the
-// runtime's own D1 binding, which is also how wrangler simulates it.
+// Benchmark stub of D1: SQLite in a Durable Object behind the runtime's own D1 binding.
+// wrangler simulates D1 in the same way.
 import { DurableObject } from "cloudflare:workers";
 
 export class Database extends DurableObject {
