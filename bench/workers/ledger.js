@@ -1,32 +1,32 @@
-// For the bench only: asks the gateway's ledgers directly, as the gateway does, without a gateway.
+// Benchmark Worker that calls the gateway's ledger objects directly.
 //
-// `GET /bare` asks nobody, `GET /admit` one admission, `GET /calls/N` an admission and its settlement
-// for one of N tenants in turns; `POST /tell/TENANT` passes a question on.
+// `GET /bare` makes no call. `GET /admit` makes one admission. `GET /calls/N` makes an admission and its
+// settlement for one of N tenants, round robin. `POST /call/TENANT` forwards the body to the ledger.
 import { WorkerEntrypoint } from "cloudflare:workers";
 
-let asked = 0;
+let calls = 0;
 
-const MUCH = 1e12;
+const UNLIMITED = 1e12;
 const CONFIG = {
   version: 1,
   status: "active",
-  limits: { requests_per_minute: MUCH, burst: MUCH, concurrent: MUCH },
-  quotas: { messages_per_month: MUCH, tokens_per_month: MUCH, micro_dollars_per_month: MUCH },
+  limits: { requests_per_minute: UNLIMITED, burst: UNLIMITED, concurrent: UNLIMITED },
+  quotas: { messages_per_month: UNLIMITED, tokens_per_month: UNLIMITED, micro_dollars_per_month: UNLIMITED },
 };
 
 export default class extends WorkerEntrypoint {
   async fetch(request) {
-    const [, order, name] = new URL(request.url).pathname.split("/");
-    const tell = async (tenant, input) => this.env.LEDGER.getByName(tenant).ask(JSON.stringify({ tenant, input }));
-    if (order === "bare") return new Response("{}");
-    if (order === "tell") return new Response(await this.env.LEDGER.getByName(name).ask(await request.text()));
-    const number = (asked += 1);
-    const tenant = id("ten", order === "admit" ? 0 : number % Number(name));
-    const admitted = await tell(tenant, { admit: admission(number) });
-    if (order === "admit") return new Response(admitted);
+    const [, action, name] = new URL(request.url).pathname.split("/");
+    const call = async (tenant, input) => this.env.LEDGER.getByName(tenant).ask(JSON.stringify({ tenant, input }));
+    if (action === "bare") return new Response("{}");
+    if (action === "call") return new Response(await this.env.LEDGER.getByName(name).ask(await request.text()));
+    const number = (calls += 1);
+    const tenant = id("ten", action === "admit" ? 0 : number % Number(name));
+    const admitted = await call(tenant, { admit: admission(number) });
+    if (action === "admit") return new Response(admitted);
     const { ticket } = JSON.parse(admitted).answer.granted;
     const spent = { tokens_in: 12, tokens_out: 20, cost: 14 };
-    return new Response(await tell(tenant, { settle: { request_id: id("req", number), ticket, spent, provenance: "provider" } }));
+    return new Response(await call(tenant, { settle: { request_id: id("req", number), ticket, spent, provenance: "provider" } }));
   }
 }
 

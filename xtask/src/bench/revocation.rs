@@ -111,7 +111,7 @@ fn use_until_refused(
 
 /// Gives the moment at which the ledger's answer was there.
 fn tell(stage: &Stage, tenant: &str, question: &Value) -> Result<Instant> {
-    let url = format!("http://{}/tell/{tenant}", stage.gateway.ledgers);
+    let url = format!("http://{}/call/{tenant}", stage.gateway.ledgers);
     let answer = ureq::post(url)
         .send(question.to_string())?
         .body_mut()
