@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clawless_api::ChatCompletionResponse;
+use clawless_api::chat::ChatCompletionResponse;
 use clawless_core::chat::ChatOptions;
 use clawless_core::llm::{LlmEvent, LlmRequest};
 use clawless_core::{Message, Role, Timestamp};
