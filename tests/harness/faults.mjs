@@ -112,7 +112,7 @@ export function bytes(event) {
 }
 
 /** A good stream, byte by byte or otherwise odd: `write(response, bytes)` sends it. */
-export function oddly(dialect, pieces, write) {
+export function sendUnusually(dialect, pieces, write) {
   return async (request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });
     await write(response, Buffer.concat([...dialect.opening(request, pieces), ...dialect.closing(request)].map(bytes)));

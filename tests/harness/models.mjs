@@ -41,8 +41,8 @@ export class Models {
     }));
     this.stack = await startStack({ tenants: 2, ai: true, upstream: this.upstream, vars: { PROVIDERS: JSON.stringify(providers), ...vars } });
     const [alone, chained] = this.stack.tenants;
-    await this.stack.set(alone.tenant_id, LIMITS);
-    await this.stack.set(chained.tenant_id, { ...LIMITS, fallback: fallback ? [fallback] : [] });
+    await this.stack.updateSettings(alone.tenant_id, LIMITS);
+    await this.stack.updateSettings(chained.tenant_id, { ...LIMITS, fallback: fallback ? [fallback] : [] });
     this.alone = { tenant: alone.tenant_id, key: alone.secret_key };
     this.chained = { tenant: chained.tenant_id, key: chained.secret_key };
     return this.stack;
@@ -54,7 +54,7 @@ export class Models {
   }
 
   /** The requests that reached a model, oldest first. */
-  asked(id) {
+  requestsTo(id) {
     return this.upstream.requests.map(asked).filter(({ body }) => body.model === id);
   }
 

@@ -12,7 +12,7 @@ export function ask(models, model, stream, { key } = models.alone, fields = {}) 
 }
 
 /** An answer that is whole, whichever way it was asked for. */
-export async function expectAnswer(models, model, stream, caller = models.alone) {
+export async function expectCompleteAnswer(models, model, stream, caller = models.alone) {
   const fields = { model };
   if (stream) {
     const { response, text, done } = await completeStream(models.stack, fields, caller);
@@ -42,18 +42,18 @@ export function promise(models, last, dialect, stream, wire, name, { behaviour, 
     const error = await expectError(response, status);
     assert.ok(!error.message.includes(PROVIDER_SECRET), error.message);
     if (status === 429) assert.notEqual(error.code, "insufficient_quota", "it is not the tenant's quota that is used up");
-    if (reaches) assert.equal(models.asked(alone).length, calls);
+    if (reaches) assert.equal(models.requestsTo(alone).length, calls);
     await models.assertUncharged(response);
     if (!reaches) return;
     models.script(alone, good(dialect));
-    await expectAnswer(models, alone, stream);
+    await expectCompleteAnswer(models, alone, stream);
   });
 
   test(`${name}_is_answered_by_the_next_model_for_${wire}`, async () => {
-    const { response, text } = await expectAnswer(models, chained, stream, models.chained);
+    const { response, text } = await expectCompleteAnswer(models, chained, stream, models.chained);
     assert.equal(text, "Hello there.");
     assert.equal(response.headers.get("x-clawless-model"), last);
-    assert.ok(models.asked(chained).length <= 3);
+    assert.ok(models.requestsTo(chained).length <= 3);
     const receipt = await models.assertCharged(response, "provider");
     assert.equal(receipt.model, last);
   });

@@ -65,7 +65,7 @@ export async function startScripted() {
     models.add(platform, "older-call", callInTools(DIALECTS.openai)),
   );
   const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500" } });
-  await stack.set(models.chained.tenant, { tools: ["time_now"] });
+  await stack.updateSettings(models.chained.tenant, { tools: ["time_now"] });
   return {
     base_url: `${stack.url}/v1`,
     secret_key: models.alone.key,

@@ -43,7 +43,7 @@ async function firstJson(output) {
 
 async function main({ provider, settings, ...options }) {
   const stack = await startStack({ ...options, upstream: { provider: () => provider } });
-  if (settings) for (const { tenant_id } of stack.tenants) await stack.set(tenant_id, settings);
+  if (settings) for (const { tenant_id } of stack.tenants) await stack.updateSettings(tenant_id, settings);
   process.stdout.write(`${JSON.stringify({ urls: stack.urls, tenants: stack.tenants })}\n`);
 }
 

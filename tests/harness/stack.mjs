@@ -29,7 +29,7 @@ function otherLedger(script) {
  * - `persist`: a folder that keeps D1 and KV; without one they live in memory.
  * - `fresh`: whether the database is new and wants its migrations.
  * - `upstream`: an upstream that the caller owns, in place of a new one.
- * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; with it `stack.ring` works.
+ * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; with it `stack.deliverAlarm` works.
  * - `ledgerScript`: a module in place of the gateway's own ledger, for one that fails.
  * - `ai`: whether the gateway has an AI binding; ai.mjs stands behind it and asks the upstream.
  * - `build`: the folder of the gateway's bundle, if it is another than the other Workers'.
@@ -125,7 +125,7 @@ class Stack {
   }
 
   /** Tells a tenant's ledger something, or asks it, as the admin Worker would. Gives its whole answer. */
-  async tell(tenant, input) {
+  async callLedger(tenant, input) {
     const response = await (await this.#ledger(tenant)).fetch("http://ledger/", { method: "POST", body: JSON.stringify({ tenant, input }) });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`the ledger said ${response.status}: ${text}`);
@@ -133,7 +133,7 @@ class Stack {
   }
 
   /** Delivers a tenant's alarm, twice at once. Needs `clockAheadMs`. */
-  async ring(tenant) {
+  async deliverAlarm(tenant) {
     const response = await (await this.#ledger(tenant)).fetch("http://alarm/", { method: "POST" });
     if (response.status !== 200) throw new Error(`the alarm failed: ${await response.text()}`);
   }
@@ -145,13 +145,13 @@ class Stack {
   }
 
   /** Puts a text into the queue of messages between sessions. */
-  async post(body) {
+  async enqueue(body) {
     const queue = await this.#runtime.getQueueProducer("SENDS", this.#names[0]);
     await queue.send(body, { contentType: "text" });
   }
 
   /** Brings these texts to the gateway as a queue does, in one batch; gives what the queue is told: `{ acked, again }`, by position. */
-  async bring(bodies, queue = "clawless-sends") {
+  async deliverQueueBatch(bodies, queue = "clawless-sends") {
     const worker = await this.#runtime.getWorker(this.#names[0]);
     const messages = bodies.map((body, at) => ({ id: String(at), timestamp: new Date(), attempts: 1, body }));
     const { outcome, explicitAcks, retryMessages } = await worker.queue(queue, messages);
@@ -165,7 +165,7 @@ class Stack {
   }
 
   /** Fetches a path of the object that stands in for a tenant's ledger (`ledgerScript`). */
-  async askLedger(tenant, path) {
+  async fetchLedger(tenant, path) {
     return (await this.#ledger(tenant)).fetch(`http://ledger${path}`);
   }
 
@@ -175,7 +175,7 @@ class Stack {
   }
 
   /** Changes a tenant's settings (an object, or JSON as it is), in D1 only, and bumps its version. */
-  async set(tenant, settings) {
+  async updateSettings(tenant, settings) {
     const text = typeof settings === "string" ? settings : JSON.stringify(settings);
     await this.rows("UPDATE tenants SET settings = ?1, version = version + 1 WHERE id = ?2", text, tenant);
   }
@@ -210,7 +210,7 @@ class Stack {
   }
 
   /** The names of all that the cache holds. */
-  async cached() {
+  async cacheKeys() {
     const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
     return (await cache.list()).keys.map(({ name }) => name);
   }
@@ -222,7 +222,7 @@ class Stack {
   }
 
   /** How many rows each table has. Two equal censuses: nothing was stored in between. */
-  async census() {
+  async rowCounts() {
     const tables = await this.rows(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%' ORDER BY name",
     );
@@ -236,7 +236,7 @@ class Stack {
   }
 }
 
-/** Applies every migration once, in order, each as one transaction, as wrangler does. */
+/** Applies every migration once, in order, each as one transaction, as wrangler behaviours. */
 export async function migrate(db) {
   for (const { statements } of migrations()) await execute(db, statements);
 }

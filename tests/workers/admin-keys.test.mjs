@@ -87,7 +87,7 @@ describe("POST keys", () => {
       ["{", "invalid_json"],
     ];
     // The receipts of earlier calls may still be on their way.
-    const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+    const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
     const before = await rows();
     for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", keys(), body);
     assert.deepEqual(await rows(), before);

@@ -43,10 +43,10 @@ test("a_revocation_that_the_ledger_was_not_told_of_is_503_and_holds_once_it_is_r
   const [{ revoked_at: revokedAt }] = await stack.rows("SELECT revoked_at FROM api_keys WHERE id = ?1", id);
   assert.ok(revokedAt > 0);
 
-  await stack.askLedger(tenant, "/up");
+  await stack.fetchLedger(tenant, "/up");
   const second = await revoke();
   assert.equal(second.status, 200);
-  const told = await (await stack.askLedger(tenant, "/told")).json();
+  const told = await (await stack.fetchLedger(tenant, "/told")).json();
   assert.deepEqual(told, [{ revoke: { key_id: id } }]);
   assert.equal((await stack.rows("SELECT 1 FROM audit_log WHERE target = ?1 AND action = 'key.revoke'", id)).length, 1);
 });

@@ -136,7 +136,7 @@ async function unchanged(use, { but } = {}) {
   const rows = async () => {
     const [{ lines }] = await stack.rows("SELECT count(*) AS lines FROM audit_log WHERE action != 'token.mint'");
     // This test mints tokens as it goes.
-    return { ...(await stack.census()), admin_tokens: undefined, audit_log: lines, ...(but ? { [but]: undefined } : {}) };
+    return { ...(await stack.rowCounts()), admin_tokens: undefined, audit_log: lines, ...(but ? { [but]: undefined } : {}) };
   };
   const before = await rows();
   await use();

@@ -90,9 +90,9 @@ describe("POST and GET /admin/tenants", () => {
       [{ name: "\u001b[31m" }, "invalid_value", "name"],
       ["[]", "invalid_type"],
     ];
-    const before = await stack.census();
+    const before = await stack.rowCounts();
     for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", "/tenants", body);
-    assert.deepEqual(await stack.census(), before);
+    assert.deepEqual(await stack.rowCounts(), before);
   });
 
   test("200_lists_page_by_page_and_404_for_what_is_not_there", async () => {
@@ -257,7 +257,7 @@ describe("DELETE /admin/tenants/{id}", () => {
     await refused(404, { code: "resource_not_found" }, "DELETE", path);
     // The ledger is as if it had never been asked: not even a configuration is left.
     const pass = { pass: { class: "read", caller: { key_id: keyId, key_version: 1, config_version: 1 } } };
-    const { answer } = await stack.tell(tenant.id, pass);
+    const { answer } = await stack.callLedger(tenant.id, pass);
     assert.deepEqual(answer, { stale: { config: { known: null } } });
   });
 

@@ -26,12 +26,12 @@ async function publicKey() {
 }
 
 test("attack 8: a_key_cannot_mint_a_wider_one_403", async () => {
-  const before = await stack.census();
+  const before = await stack.rowCounts();
   for (const path of [`/tenants/${tenant}/keys`, "/tokens"]) {
     const answer = await stack.admin("POST", path, MINT, { token: stack.key, headers: from() });
     assert.deepEqual([answer.status, answer.body.error.code], [403, "permission_denied"]);
   }
-  assert.deepEqual(await stack.census(), before);
+  assert.deepEqual(await stack.rowCounts(), before);
 });
 
 describe("attack 10: keys and tokens where they do not belong", () => {

@@ -36,7 +36,7 @@ test("a_month_has_one_quota_whatever_the_clock_does", async () => {
     const stack = await startStack({ persist, upstream, tenants, fresh: tenants > 0, clockAheadMs });
     try {
       if (tenants > 0) {
-        await stack.set(stack.tenants[0].tenant_id, { quotas: { messages_per_month: 1 } });
+        await stack.updateSettings(stack.tenants[0].tenant_id, { quotas: { messages_per_month: 1 } });
         key = stack.key;
         await complete(stack, {}, { key });
       }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { once } from "node:events";
 import { after, before, beforeEach, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
@@ -95,8 +95,8 @@ test("attack_51_a_provider_at_a_private_address_is_never_called_without_the_sett
 });
 
 test("a_provider_that_behaves_is_answered_by_both_wires", async () => {
-  stack.upstream.next(does.answer());
+  stack.upstream.next(behaviours.answer());
   assert.equal((await complete(stack, { model: "openai" })).body.choices[0].message.content, "Hello there.");
-  stack.upstream.next(does.stream());
+  stack.upstream.next(behaviours.stream());
   assert.ok((await completeStream(stack, { model: "openai" })).done);
 });

@@ -102,7 +102,7 @@ describe("errors", () => {
 
   test("a_body_that_names_an_identity_or_a_limit_is_refused_by_that_name", async () => {
     // The receipts of earlier calls may still be on their way.
-    const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+    const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
     const before = await rows();
     for (const field of ["tenant_id", "role", "quota"]) {
       await expectError(await postChat(stack, chatBody({ [field]: "x" }), { headers: { "x-session-id": "never-made" } }), 400, { param: field });

@@ -14,7 +14,7 @@ beforeEach(() => stack.upstream.reset());
 
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
-  await stack.set(tenant, settings);
+  await stack.updateSettings(tenant, settings);
   return { tenant, key };
 }
 
@@ -70,7 +70,7 @@ test("a_revoked_key_is_refused_at_the_next_request_on_both_gateways_in_the_middl
     return seen;
   });
   await sleep(200);
-  await stack.tell(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
+  await stack.callLedger(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
   const asked = stack.upstream.requests.length;
   const statuses = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => {
@@ -101,7 +101,7 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
       return response.status;
     });
     assert.deepEqual(await Promise.all(stack.urls.map(ask)), [200, 200], "both gateways know the key");
-    await stack.tell(tenant, { revoke: { key_id: keyId } });
+    await stack.callLedger(tenant, { revoke: { key_id: keyId } });
     const statuses = await Promise.all(stack.urls.map(ask));
     if (statuses.some((status) => status !== 401)) served.push({ attempt, statuses });
   };
@@ -117,7 +117,7 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
 test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways", async () => {
   const { tenant, key } = await tenantWith({});
   for (const url of stack.urls) await complete(stack, {}, { key, url });
-  await stack.tell(tenant, "suspend");
+  await stack.callLedger(tenant, "suspend");
   for (const url of stack.urls) {
     await expectError(await postChat(stack, chatBody(), { key, url }), 403, { code: "tenant_suspended" });
     await expectError(await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }), 403);

@@ -1,7 +1,7 @@
 // Fault 18 for hot sessions, over two gateways: their copies in KV save reads, and decide nothing.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { plan, planned } from "../harness/storage-faults.mjs";
@@ -21,7 +21,7 @@ const shown = () => stack.upstream.lastBody.messages.map(({ content }) => conten
 const ANSWER = "Hello there.";
 
 /** How many copies of a session the cache holds. */
-const copies = async (session) => (await stack.cached()).filter((name) => name.includes(`:${session}/`)).length;
+const copies = async (session) => (await stack.cacheKeys()).filter((name) => name.includes(`:${session}/`)).length;
 
 function say(session, text, url = stack.url) {
   return complete(stack, { messages: [user(text)] }, { url, headers: { "x-session-id": session } });
@@ -135,7 +135,7 @@ describe("fault 18: a turn of a hot session", () => {
   test("that_broke_leaves_no_copy_and_the_next_turn_reads_what_is_stored_of_it", async () => {
     const session = await hotSession();
     await plan(stack.url, []);
-    stack.upstream.next(does.resetMidBody());
+    stack.upstream.next(behaviours.resetMidBody());
     const response = await postChat(stack, chatBody({ stream: true, messages: [user("breaks")] }), { headers: { "x-session-id": session } });
     assert.ok(!(await response.text()).includes("[DONE]"));
     assert.equal((await planned(stack.url)).calls.put, undefined);

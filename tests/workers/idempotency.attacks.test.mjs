@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat, readEvents } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
@@ -41,7 +41,7 @@ test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
 test("a_replayed_stream_has_the_same_id_text_end_and_usage", async () => {
   const key = fresh();
   const fields = { stream_options: { include_usage: true } };
-  stack.upstream.next(does.stream({ pieces: ["Hello", " there", ", you", "."] }));
+  stack.upstream.next(behaviours.stream({ pieces: ["Hello", " there", ", you", "."] }));
   const first = await completeStream(stack, fields, keyed(key));
   const second = await completeStream(stack, fields, keyed(key, { url: stack.urls[1] }));
   assert.ok(!isReplay(first.response) && isReplay(second.response));
@@ -64,7 +64,7 @@ test("attack_19_one_key_of_two_tenants_and_of_two_keys_of_one_tenant_is_another_
   const { key: another } = await stack.addKey(stack.tenants[0].tenant_id);
   const callers = [...stack.tenants.map((tenant) => tenant.secret_key), another];
   const answers = await Promise.all(callers.map((caller, index) => {
-    stack.upstream.next(does.answer({ content: `answer ${index}` }));
+    stack.upstream.next(behaviours.answer({ content: `answer ${index}` }));
     return complete(stack, { messages: [{ role: "user", content: `question ${index}` }] }, keyed(key, { key: caller }));
   }));
   assert.equal(new Set(answers.map(({ body }) => body.id)).size, callers.length);
@@ -77,7 +77,7 @@ for (const stream of [false, true]) {
     const session = `session-${key}`;
     stack.upstream.always(async (request, response) => {
       await sleep(300);
-      await does.answerOrStream()(request, response);
+      await behaviours.answerOrStream()(request, response);
     });
     const all = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
@@ -99,7 +99,7 @@ for (const stream of [false, true]) {
 test("a_request_whose_client_vanished_goes_on_and_answers_the_next", async () => {
   const key = fresh();
   const body = chatBody({ stream: true });
-  stack.upstream.next(does.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 40 }));
+  stack.upstream.next(behaviours.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 40 }));
   const leaving = new AbortController();
   const first = await postChat(stack, body, keyed(key, { signal: leaving.signal }));
   for await (const event of eventsAsTheyArrive(first)) if (event.includes("p1;")) break;
@@ -113,7 +113,7 @@ test("a_request_whose_client_vanished_goes_on_and_answers_the_next", async () =>
 
 test("an_error_before_the_first_byte_is_not_remembered", async () => {
   const key = fresh();
-  stack.upstream.next(does.failure(400));
+  stack.upstream.next(behaviours.failure(400));
   await expectError(await postChat(stack, chatBody(), keyed(key)), 400);
   const { response } = await complete(stack, {}, keyed(key, { url: stack.urls[1] }));
   assert.ok(!isReplay(response));
@@ -121,7 +121,7 @@ test("an_error_before_the_first_byte_is_not_remembered", async () => {
 
 test("an_answer_of_more_than_256_kib_cannot_be_given_again", async () => {
   const key = fresh();
-  stack.upstream.next(does.answer({ content: "x".repeat(300_000) }));
+  stack.upstream.next(behaviours.answer({ content: "x".repeat(300_000) }));
   await complete(stack, {}, keyed(key));
   const error = await expectError(await postChat(stack, chatBody(), keyed(key)), 409, { code: "conflict" });
   assert.match(error.message, /256 KiB/);
@@ -133,7 +133,7 @@ test("a_replay_is_refused_to_a_key_that_was_revoked_meanwhile", async () => {
   const { tenant_id: tenant } = stack.tenants[0];
   const { key, keyId } = await stack.addKey(tenant);
   await complete(stack, {}, keyed(idempotency, { key }));
-  await stack.tell(tenant, { revoke: { key_id: keyId } });
+  await stack.callLedger(tenant, { revoke: { key_id: keyId } });
   await expectError(await postChat(stack, chatBody(), keyed(idempotency, { key })), 401);
 });
 

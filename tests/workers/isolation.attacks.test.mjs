@@ -37,7 +37,7 @@ describe("attack 22: a ledger of one's own choosing", () => {
     await ask(`/v1/sessions/${other}/messages?tenant_id=${other}&cursor=${other}`);
     await ask("/v1/sessions", { method: "POST", body: { id: other, title: other } });
     await ask(`/v1/sessions?metadata[tenant_id]=${other}`);
-    const asked = await (await stack.askLedger(own, "/asked")).json();
+    const asked = await (await stack.fetchLedger(own, "/asked")).json();
     assert.deepEqual(asked, [own]);
   });
 });
@@ -54,7 +54,7 @@ describe("attack 24: a thousand streams at once, with canaries", () => {
 
   test("none_of_1000_interleaved_streams_holds_a_word_of_another", async () => {
     const unlimited = { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { messages_per_month: null, tokens_per_month: null, micro_dollars_per_month: null } };
-    for (const { tenant_id: id } of stack.tenants) await stack.set(id, unlimited);
+    for (const { tenant_id: id } of stack.tenants) await stack.updateSettings(id, unlimited);
 
     // Every word waits until all streams of its wave have come as far, or some seconds have passed.
     const gates = new Map();

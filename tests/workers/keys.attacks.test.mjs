@@ -66,11 +66,11 @@ describe("attack 1: no proper bearer", () => {
 });
 
 test("attack 2: SQL_in_the_bearer_is_401_and_changes_no_row", async () => {
-  const before = await stack.census();
+  const before = await stack.rowCounts();
   for (const text of ["' OR '1'='1", "cl_sk_' OR 1=1 --", "cl_sk_'; DROP TABLE api_keys; --", "cl_sk_\" UNION SELECT * FROM tenants --"]) {
     await refusal({ key: text, headers: from() });
   }
-  assert.deepEqual(await stack.census(), before);
+  assert.deepEqual(await stack.rowCounts(), before);
 });
 
 test("attack 3: a_bad_checksum_is_401_without_a_storage_read", () =>
@@ -82,7 +82,7 @@ test("attack 3: a_bad_checksum_is_401_without_a_storage_read", () =>
 
 test("attack 4: unknown_revoked_expired_and_foreign_keys_get_the_same_bytes", async () => {
   const [, revoked, expired] = stack.tenants;
-  await stack.tell(revoked.tenant_id, { revoke: { key_id: await stack.keyId(revoked.tenant_id) } });
+  await stack.callLedger(revoked.tenant_id, { revoke: { key_id: await stack.keyId(revoked.tenant_id) } });
   await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE tenant_id = ?2", Date.now() - 1, expired.tenant_id);
   const unknown = await refusal({ key: unknownKey(), headers: from() });
   assert.equal((await refusal({ key: revoked.secret_key, headers: from() })).text, unknown.text);
@@ -145,7 +145,7 @@ describe("attack 9: a key that was good a moment ago", () => {
   test("is_401_at_the_next_request_once_it_is_revoked_though_the_isolate_is_warm", async () => {
     const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     await complete(stack, {}, { key, headers: from() });
-    await stack.tell(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
+    await stack.callLedger(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
     stack.upstream.reset();
     await refusal({ key, headers: from() });
     await expectError(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }), 401);

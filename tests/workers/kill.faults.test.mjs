@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, expectError, postChat, readEvents } from "../harness/client.mjs";
 import { startStackProcess } from "../harness/serve.mjs";
 import { startStack } from "../harness/stack.mjs";
@@ -38,7 +38,7 @@ function answerAndLog() {
     const entry = { usage, ended: false };
     assert.ok(!log.has(name), "the provider sees every call once");
     log.set(name, entry);
-    const behave = request.body.stream ? does.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : does.answer({ usage });
+    const behave = request.body.stream ? behaviours.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : behaviours.answer({ usage });
     await sleep(50 + (number % 40)); // so that no rate limit is reached
     await behave(request, response);
     entry.ended = !isKilled;
@@ -68,7 +68,7 @@ async function load(stack, client, calls) {
 /** How many calls the ledger has booked and holds open, in the words of a refusal. */
 async function messages(stack, { tenant, key, version }) {
   const limits = { requests_per_minute: null, burst: null, concurrent: null };
-  const configure = (newer, quotas) => stack.tell(tenant, { configure: { version: newer, status: "active", limits, quotas } });
+  const configure = (newer, quotas) => stack.callLedger(tenant, { configure: { version: newer, status: "active", limits, quotas } });
   const none = { messages_per_month: null, tokens_per_month: null, micro_dollars_per_month: null };
   await stack.rows("UPDATE tenants SET settings = ?1, version = ?2 WHERE id = ?3", JSON.stringify({ limits, quotas: { messages_per_month: 0 } }), version, tenant);
   await configure(version, { ...none, messages_per_month: 0 });
@@ -113,9 +113,9 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
 
   const late = await startStack({ persist, fresh: false, tenants: 0, upstream, clockAheadMs: AFTER_THE_DEADLINES });
   try {
-    upstream.always(does.answerOrStream());
+    upstream.always(behaviours.answerOrStream());
     await fetch(`${late.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then((response) => response.arrayBuffer());
-    await late.ring(tenant);
+    await late.deliverAlarm(tenant);
     const receipts = await late.receipts(tenant, admitted);
     const { used, open } = await messages(late, { tenant, key, version: 4 });
     assert.equal(open, 0, "no reservation is open");

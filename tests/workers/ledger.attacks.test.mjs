@@ -1,7 +1,7 @@
 // Attacks 40, 43, 44, 48 and 50: quotas cannot be overrun, and nothing gets around a bucket.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
@@ -16,7 +16,7 @@ beforeEach(() => stack.upstream.reset());
 /** A tenant that no test has used yet, with these settings. */
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
-  await stack.set(tenant, settings);
+  await stack.updateSettings(tenant, settings);
   return { tenant, key };
 }
 
@@ -48,7 +48,7 @@ describe("attack 40: n, logit_bias and stop", () => {
 
   test("an_answer_is_reserved_n_times", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
-    stack.upstream.always(does.answer({ usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } }));
+    stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } }));
     const reserved = async (n) => {
       const { response } = await complete(stack, { n, max_tokens: 100 }, { key });
       return 10_000 - tokens(response, "remaining");
@@ -68,8 +68,8 @@ describe("attack 40: n, logit_bias and stop", () => {
   test("n_answers_without_usage_are_charged_n_times", async () => {
     const { tenant, key } = await tenantWith({});
     const choices = (count) => Array.from({ length: count }, (_, index) => ({ index, message: { role: "assistant", content: "Some words of an answer." }, finish_reason: "stop" }));
-    stack.upstream.always(does.answer({ usage: null }));
-    stack.upstream.next(does.answer({ usage: null, extra: { choices: choices(1) } }), does.answer({ usage: null, extra: { choices: choices(4) } }));
+    stack.upstream.always(behaviours.answer({ usage: null }));
+    stack.upstream.next(behaviours.answer({ usage: null, extra: { choices: choices(1) } }), behaviours.answer({ usage: null, extra: { choices: choices(4) } }));
     const one = (await complete(stack, {}, { key })).body.usage.completion_tokens;
     const four = (await complete(stack, { n: 4 }, { key })).body.usage.completion_tokens;
     assert.ok(one > 0);
@@ -83,7 +83,7 @@ describe("attack 40: n, logit_bias and stop", () => {
 describe("attack 43: no max_tokens", () => {
   test("the_answer_is_capped_by_what_the_quota_leaves", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-    const answer = does.answer({ finish_reason: "length" });
+    const answer = behaviours.answer({ finish_reason: "length" });
     stack.upstream.always(answer);
     const { body, response } = await complete(stack, {}, { key });
     const most = sentLimit(stack.upstream.lastBody);
@@ -97,7 +97,7 @@ describe("attack 43: no max_tokens", () => {
     stack.upstream.always(async (request, response) => {
       const most = sentLimit(request.body);
       const usage = { prompt_tokens: 10, completion_tokens: most, total_tokens: 10 + most };
-      await does.stream({ pieces: Array(most).fill(" word"), finish_reason: "length", usage })(request, response);
+      await behaviours.stream({ pieces: Array(most).fill(" word"), finish_reason: "length", usage })(request, response);
     });
     const { chunks, done } = await completeStream(stack, { stream_options: { include_usage: true } }, { key });
     assert.ok(done);
@@ -108,7 +108,7 @@ describe("attack 43: no max_tokens", () => {
 
   test("what_was_left_and_is_used_up_refuses_the_next", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-    stack.upstream.always(does.answer({ usage: { prompt_tokens: 11, completion_tokens: 89, total_tokens: 100 } }));
+    stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 11, completion_tokens: 89, total_tokens: 100 } }));
     await complete(stack, {}, { key });
     stack.upstream.reset();
     const { message } = await expectUsedUp(await postChat(stack, chatBody(), { key }));
@@ -122,7 +122,7 @@ test("attack 44: of_1000_requests_at_once_on_the_last_unit_over_two_gateways_exa
   const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null, concurrent: null }, quotas: { messages_per_month: 3 } });
   await complete(stack, {}, { key });
   await complete(stack, {}, { key, url: stack.urls[1] });
-  stack.upstream.always(does.answerOrStream({ delayMs: 50 }));
+  stack.upstream.always(behaviours.answerOrStream({ delayMs: 50 }));
   stack.upstream.requests = [];
   const answers = await Promise.all(
     Array.from({ length: 1000 }, async (_, index) => {
@@ -180,21 +180,21 @@ describe("attack 50: quotas at their ends", () => {
     await complete(stack, {}, { key });
     // The first gateway remembers the old settings. The second reads the new ones, and from then
     // on they hold on both.
-    await stack.set(tenant, { quotas: { tokens_per_month: 30 } });
+    await stack.updateSettings(tenant, { quotas: { tokens_per_month: 30 } });
     for (const url of [stack.urls[1], stack.urls[0]]) {
       const { message } = await expectUsedUp(await postChat(stack, chatBody(), { key, url }));
       assert.match(message, /36 used and 0 reserved of 30/);
     }
     assert.equal(stack.upstream.requests.length, 2);
-    await stack.set(tenant, { quotas: { tokens_per_month: 10_000 } });
-    await stack.tell(tenant, { configure: { version: 4, status: "active", limits: UNLIMITED.limits, quotas: { ...UNLIMITED.quotas, tokens_per_month: 10_000 } } });
+    await stack.updateSettings(tenant, { quotas: { tokens_per_month: 10_000 } });
+    await stack.callLedger(tenant, { configure: { version: 4, status: "active", limits: UNLIMITED.limits, quotas: { ...UNLIMITED.quotas, tokens_per_month: 10_000 } } });
     for (const url of stack.urls) await complete(stack, {}, { key, url });
   });
 });
 
 test("the_operator_is_warned_once_at_80_and_once_at_100_percent_and_told_of_each_refusal", async () => {
   const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-  stack.upstream.always(does.answer({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
+  stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
   const from = stack.logs.length;
   for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
   await expectUsedUp(await postChat(stack, chatBody(), { key }));

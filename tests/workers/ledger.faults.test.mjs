@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
@@ -15,7 +15,7 @@ beforeEach(() => stack.upstream.reset());
 
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
-  await stack.set(tenant, settings);
+  await stack.updateSettings(tenant, settings);
   return { tenant, key };
 }
 
@@ -38,7 +38,7 @@ describe("fault 19: the ledger is taken out of memory", () => {
     const open = new Promise((resolve) => (finish = resolve));
     stack.upstream.next(async (request, response) => {
       await open;
-      await does.stream({})(request, response);
+      await behaviours.stream({})(request, response);
     });
     const running = completeStream(stack, { max_tokens: 5000 }, { key });
     await until(() => stack.upstream.requests.length === 1, "the stream is running");
@@ -46,24 +46,24 @@ describe("fault 19: the ledger is taken out of memory", () => {
     assert.ok(before < 5000, "the stream holds more than half of the quota");
     await stack.evict(tenant);
     const after = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
-    assert.equal(after, before - does.USAGE.total_tokens);
+    assert.equal(after, before - behaviours.USAGE.total_tokens);
     await stack.evict(tenant);
     finish();
     assert.ok((await running).done);
     const receipts = await stack.receipts(tenant, 3);
-    assert.deepEqual(receipts.map(({ charged_tokens }) => charged_tokens), Array(3).fill(does.USAGE.total_tokens));
+    assert.deepEqual(receipts.map(({ charged_tokens }) => charged_tokens), Array(3).fill(behaviours.USAGE.total_tokens));
   });
 
   test("a_revoked_key_stays_revoked_and_a_suspended_tenant_suspended", async () => {
     const { tenant, key } = await tenantWith({});
     await complete(stack, {}, { key });
-    await stack.tell(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
+    await stack.callLedger(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
     await stack.evict(tenant);
     await expectError(await postChat(stack, chatBody(), { key }), 401);
 
     const other = await tenantWith({});
     await complete(stack, {}, { key: other.key });
-    await stack.tell(other.tenant, "suspend");
+    await stack.callLedger(other.tenant, "suspend");
     await stack.evict(other.tenant);
     await expectError(await postChat(stack, chatBody(), { key: other.key }), 403);
   });
@@ -110,7 +110,7 @@ describe("fault 20: no answer from the ledger", () => {
           assert.doesNotMatch(message, /ledger|overloaded|Durable|\{\}/i);
         }
         assert.equal(broken.upstream.requests.length, 0);
-        const count = async () => Number(await broken.tell(broken.tenants[0].tenant_id, "count"));
+        const count = async () => Number(await broken.callLedger(broken.tenants[0].tenant_id, "count"));
         if (asked) await until(async () => (await count()) >= asked * questions, "every question is asked");
         if (asked) assert.equal(await count(), asked * questions, "what is overloaded or silent is not asked again");
         await expectError(await postChat(broken, chatBody(), { key: "cl_sk_garbage" }), 401);
@@ -123,7 +123,7 @@ describe("fault 20: no answer from the ledger", () => {
   test("a_ledger_with_too_much_to_do_sheds_new_calls_at_once_and_ends_those_it_took", async () => {
     const busy = await startStack({ vars: { LEDGER_QUEUE_LIMIT: "0" } });
     try {
-      await busy.set(busy.tenants[0].tenant_id, { limits: { requests_per_minute: 100_000, burst: 10_000, concurrent: 10_000 } });
+      await busy.updateSettings(busy.tenants[0].tenant_id, { limits: { requests_per_minute: 100_000, burst: 10_000, concurrent: 10_000 } });
       const responses = await Promise.all(Array.from({ length: 200 }, () => postChat(busy, chatBody())));
       const shed = responses.filter(({ status }) => status === 503);
       const served = responses.filter(({ status }) => status === 200);
@@ -145,10 +145,10 @@ describe("fault 21: the alarm", () => {
     const { tenant, key } = await tenantWith({});
     for (let call = 0; call < 5; call += 1) {
       await complete(stack, {}, { key });
-      await Promise.all([stack.ring(tenant), stack.ring(tenant)]);
+      await Promise.all([stack.deliverAlarm(tenant), stack.deliverAlarm(tenant)]);
     }
     const receipts = await stack.receipts(tenant, 5);
-    await stack.ring(tenant);
+    await stack.deliverAlarm(tenant);
     assert.deepEqual(await stack.receipts(tenant, 5), receipts, "and nothing of them changes");
     assert.deepEqual(receipts.map(({ charged_tokens, provenance }) => [charged_tokens, provenance]), Array(5).fill([18, "provider"]));
   });
@@ -158,10 +158,10 @@ describe("fault 21: the alarm", () => {
     await stack.rows("ALTER TABLE receipts RENAME TO receipts_away");
     try {
       for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key, url: stack.urls[call % 2] });
-      await stack.ring(tenant);
+      await stack.deliverAlarm(tenant);
       await sleep(2500); // the ledger's own alarm fails too
       await stack.evict(tenant);
-      await stack.ring(tenant);
+      await stack.deliverAlarm(tenant);
       await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });
     } finally {
       await stack.rows("ALTER TABLE receipts_away RENAME TO receipts");

@@ -18,13 +18,13 @@ before(async () => (stack = await startStack()));
 after(() => stack.stop());
 beforeEach(async () => {
   stack.upstream.reset();
-  censusBefore = await stack.census();
+  censusBefore = await stack.rowCounts();
 });
 
 /** The attack left nothing behind, the model was not called, and the next request works. */
 async function assertHarmless() {
   // Receipts of the good requests in between come in batches, when their time has come.
-  const { receipts: _now, ...stored } = await stack.census();
+  const { receipts: _now, ...stored } = await stack.rowCounts();
   const { receipts: _before, ...storedBefore } = censusBefore;
   assert.deepEqual(stored, storedBefore, "a refused request stores nothing");
   assert.equal(stack.upstream.requests.length, 0, "a refused request never reaches the model");

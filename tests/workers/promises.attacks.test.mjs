@@ -2,7 +2,7 @@
 // overrun, headers on every answer.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { unknownKey } from "../harness/keys.mjs";
 import { startStack } from "../harness/stack.mjs";
@@ -15,7 +15,7 @@ beforeEach(() => stack.upstream.reset());
 
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
-  await stack.set(tenant, settings);
+  await stack.updateSettings(tenant, settings);
   return { tenant, key };
 }
 
@@ -23,7 +23,7 @@ async function tenantWith(settings) {
 test("attack 4: a_revoked_keys_refusal_has_the_headers_of_an_unknown_keys", async () => {
   const { tenant, key } = await tenantWith({});
   await complete(stack, {}, { key });
-  await stack.tell(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
+  await stack.callLedger(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
   const seen = async (wrong) => {
     const response = await postChat(stack, chatBody(), { key: wrong });
     await expectError(response, 401);
@@ -42,7 +42,7 @@ test("attack 50: the_largest_number_that_settings_take_is_a_quota_like_any_other
 // ledger.attacks
 test("attack 43: a_provider_that_overruns_is_cut_and_the_stream_ends_with_length", async () => {
   const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-  stack.upstream.always(does.stream({ pieces: Array(500).fill(" word"), usage: null, delayMs: 1 }));
+  stack.upstream.always(behaviours.stream({ pieces: Array(500).fill(" word"), usage: null, delayMs: 1 }));
   const { chunks, text } = await completeStream(stack, { stream_options: { include_usage: true } }, { key });
   const reasons = chunks.flatMap(({ choices }) => choices).map(({ finish_reason }) => finish_reason).filter(Boolean);
   assert.deepEqual(reasons, ["length"]);

@@ -3,12 +3,12 @@
 // and no charge, or the next model's answer. For every wire, streamed and not.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { BEFORE_THE_FIRST_BYTE, good, IN_A_WHOLE_ANSWER, refusal } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { ask, expectAnswer, idleFor, promise } from "../harness/promise.mjs";
+import { ask, expectCompleteAnswer, idleFor, promise } from "../harness/promise.mjs";
 
 const models = new Models();
 const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
@@ -40,7 +40,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
     if (stream) {
       declare("a_stream_without_an_answer_in_it", { behaviour: idleFor(dialect, 4), status: 502, calls: ONCE });
       declare("an_error_as_the_first_event", {
-        behaviour: does.events(() => [dialect.reported()]),
+        behaviour: behaviours.events(() => [dialect.reported()]),
         status: dialect.kind === "anthropic" ? 503 : 502, // Anthropic's says that it is overloaded
         calls: RETRIED,
         retryAfter: dialect.kind === "anthropic" ? /^\d+$/ : undefined,
@@ -52,7 +52,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
         declare(name, { behaviour: make(dialect), status: 502, calls: cut.includes(name) ? RETRIED : ONCE });
       }
       for (const at of [0, 1, 2, 3]) {
-        const behaviour = does.json(200, (request) => dialect.empty(request)[at]);
+        const behaviour = behaviours.json(200, (request) => dialect.empty(request)[at]);
         declare(`an_answer_without_an_answer_${at}`, { behaviour, status: 502, calls: dialect.kind === "anthropic" && at >= 2 ? RETRIED : ONCE });
       }
     }
@@ -63,7 +63,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
       a_503: refusal(dialect, 503),
       a_504: refusal(dialect, 504),
       a_529: refusal(dialect, 529),
-      a_reset: does.resetBeforeAnswer(),
+      a_reset: behaviours.resetBeforeAnswer(),
       a_429_for_a_second: refusal(dialect, 429, { "retry-after": "1" }),
     })) {
       const id = models.add(dialect, `${wire}-${name}-twice`, behaviour);
@@ -71,7 +71,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
         let calls = 0;
         models.script(id, (request, response) => ((calls += 1) <= 2 ? behaviour : good(dialect))(request, response));
         const began = performance.now();
-        const { response, text } = await expectAnswer(models, id, stream);
+        const { response, text } = await expectCompleteAnswer(models, id, stream);
         assert.equal(text, "Hello there.");
         assert.equal(response.headers.get("x-clawless-tries"), "3");
         assert.equal(calls, 3);
@@ -88,15 +88,15 @@ describe("before the first byte", { concurrency: 16 }, () => {
         const response = await ask(models, session, stream, models.alone, { session_id: `retried-${wire}` });
         assert.equal(response.status, 200, await response.text());
       }
-      assert.deepEqual(models.asked(session).map(({ body }) => body.messages.length), [1, 1, 3]);
+      assert.deepEqual(models.requestsTo(session).map(({ body }) => body.messages.length), [1, 1, 3]);
     });
 
     const wrong = { error: { message: "stop: too many texts", type: "invalid_request_error", param: "stop" } };
-    const rejected = models.add(dialect, `${wire}-invalid`, does.json(400, wrong));
+    const rejected = models.add(dialect, `${wire}-invalid`, behaviours.json(400, wrong));
     test(`a_request_that_the_provider_finds_wrong_is_a_400_and_asked_of_nobody_else_for_${wire}`, async () => {
       const response = await ask(models, rejected, stream, models.chained);
       await expectError(response, 400, { param: "stop" });
-      assert.equal(models.asked(rejected).length, 1);
+      assert.equal(models.requestsTo(rejected).length, 1);
       await models.assertUncharged(response);
     });
 

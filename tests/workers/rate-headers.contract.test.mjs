@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, expectError, MODEL, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -14,7 +14,7 @@ beforeEach(() => stack.upstream.reset());
 
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
-  await stack.set(tenant, settings);
+  await stack.updateSettings(tenant, settings);
   return { tenant, key };
 }
 
@@ -39,7 +39,7 @@ describe("x-ratelimit headers stand on", () => {
     an_answer: { ask: (key) => postChat(stack, chatBody(), { key }), status: 200 },
     a_stream: { ask: (key) => postChat(stack, chatBody({ stream: true }), { key }), status: 200 },
     a_turn_of_a_session: { ask: (key) => postChat(stack, chatBody({ session_id: "headers" }), { key }), status: 200 },
-    a_failure_of_the_provider: { ask: (key) => postChat(stack, chatBody(), { key }), status: 502, script: does.htmlWith200() },
+    a_failure_of_the_provider: { ask: (key) => postChat(stack, chatBody(), { key }), status: 502, script: behaviours.htmlWith200() },
     the_list_of_models: { ask: (key) => get("/v1/models", key), status: 200, requests: 5 },
     one_model: { ask: (key) => get(`/v1/models/${MODEL}`, key), status: 200, requests: 5 },
   })) {

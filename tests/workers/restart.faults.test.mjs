@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, postChat } from "../harness/client.mjs";
 import { startStackProcess } from "../harness/serve.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
@@ -30,7 +30,7 @@ test("a_killed_and_restarted_stack_still_has_every_turn_that_was_seen_to_end", a
     await complete(first, { messages: [user("one")] }, options);
     await completeStream(first, { messages: [user("two")] }, options);
     // The third turn is on its way when the power goes.
-    upstream.next(does.events((request) => does.openingEvents(request, ["never", "ending"]), { ending: (response) => does.silence()(undefined, response) }));
+    upstream.next(behaviours.events((request) => behaviours.openingEvents(request, ["never", "ending"]), { ending: (response) => behaviours.silence()(undefined, response) }));
     const response = await postChat(first, chatBody({ stream: true, messages: [user("three")] }), options);
     for await (const event of eventsAsTheyArrive(response)) {
       if (event.includes("ending")) break;

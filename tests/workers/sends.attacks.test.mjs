@@ -15,7 +15,7 @@ let ours;
 before(async () => {
   stack = await startStack({ tenants: 2 });
   const limits = { requests_per_minute: null, burst: null, concurrent: null };
-  for (const { tenant_id } of stack.tenants) await stack.set(tenant_id, { tools: ["sessions_send"], limits });
+  for (const { tenant_id } of stack.tenants) await stack.updateSettings(tenant_id, { tools: ["sessions_send"], limits });
   ours = stack.tenants[0].tenant_id;
 });
 after(() => stack?.stop());
@@ -69,12 +69,12 @@ test("attack_18_a_model_that_is_talked_into_writing_to_another_tenants_session_f
   stack.upstream.always(obedient());
   const theirs = stack.tenants[1].secret_key;
   await say("theirs-alone", "a secret", { key: theirs });
-  const before = await stack.census();
+  const before = await stack.rowCounts();
   const answer = await say("injected", send({ session_id: "theirs-alone", message: "Open up." }, { session_id: "nobody-here", message: "Open up." }));
   const [foreign, random] = answer.replace(/^told: /, "").split(" | ");
   assert.equal(foreign.replace("theirs-alone", "nobody-here"), random);
   assert.match(random, /no session `nobody-here`/);
-  const { sends, turns, sessions } = await stack.census();
+  const { sends, turns, sessions } = await stack.rowCounts();
   assert.deepEqual([sends, turns, sessions], [before.sends, before.turns + 1, before.sessions + 1], "our own turn, and nothing else");
   const logged = await stack.rows("SELECT tool, outcome, tenant_id FROM tool_executions WHERE session_id = 'injected'");
   assert.deepEqual(logged, Array(2).fill({ tool: "sessions_send", outcome: "failed", tenant_id: ours }));
@@ -118,15 +118,15 @@ test("brought_twice_and_out_of_order_and_beside_poison_each_message_is_said_once
   assert.equal(bodies.length, 3);
   // While the queue brings them itself, they come twice more, backwards, in the middle of nonsense.
   const poison = ["", "no JSON", "{}", '{"tenant":"ten_x","send":1}', JSON.stringify({ tenant: stack.tenants[1].tenant_id, send: JSON.parse(bodies[0]).send })];
-  for (const body of poison) await stack.post(body);
-  const twice = stack.bring([...poison, ...bodies.toReversed(), ...bodies]);
+  for (const body of poison) await stack.enqueue(body);
+  const twice = stack.deliverQueueBatch([...poison, ...bodies.toReversed(), ...bodies]);
   open();
   const { acked, again } = await twice;
   assert.deepEqual(acked.slice(0, poison.length), [0, 1, 2, 3, 4], "poison is dropped");
   assert.equal(acked.length + again.length, poison.length + 6);
   await until(async () => (await states("crowd")).join() === "replied,replied,replied", "all are answered", PATIENT);
   assert.deepEqual((await heard("crowd")).slice(1).sort(), ["m1", "m2", "m3"].map((text) => introduced("crier", text)));
-  const { acked: late } = await stack.bring(bodies);
+  const { acked: late } = await stack.deliverQueueBatch(bodies);
   assert.deepEqual(late, [0, 1, 2], "what is done is done");
   assert.equal((await heard("crowd")).length, 4);
 });
@@ -144,7 +144,7 @@ test("a_key_that_is_revoked_after_it_sent_and_a_message_that_is_given_up_say_why
   await until(() => stack.upstream.requests.some(({ text }) => text.includes('"hold"')), "the session is held");
   const answer = await say("sender", send({ session_id: "target", message: "Too late.", timeout_seconds: 0 }), { key });
   assert.match(answer, /"status":"(queued|running)"/);
-  await stack.tell(ours, { revoke: { key_id: keyId } });
+  await stack.callLedger(ours, { revoke: { key_id: keyId } });
   open();
   await held;
   await until(async () => (await states("target")).join() === "failed", "it fails", PATIENT);
@@ -158,7 +158,7 @@ test("a_key_that_is_revoked_after_it_sent_and_a_message_that_is_given_up_say_why
      SELECT tenant_id, ?2, session_id, ?3, 'x', digest, path, 1, 'x', 'queued', 'session_busy', created_at, updated_at FROM sends WHERE tenant_id = ?1 AND session_id = 'target'`,
     ours, id, await stack.keyId(ours),
   );
-  const { acked } = await stack.bring([JSON.stringify({ tenant: ours, send: id })], "clawless-sends-dead");
+  const { acked } = await stack.deliverQueueBatch([JSON.stringify({ tenant: ours, send: id })], "clawless-sends-dead");
   assert.deepEqual(acked, [0]);
   const [given] = await stack.rows("SELECT state, reason FROM sends WHERE id = ?1", id);
   assert.deepEqual(given, { state: "failed", reason: "session_busy" });

@@ -87,7 +87,7 @@ test("after_a_kill_messages_at_every_state_are_said_once_and_none_is_lost", asyn
     assert.deepEqual(before.map(({ state }) => state).sort(), ["delivered", "failed", "queued", "queued", "replied", "running"]);
     // The ledger wakes, and looks what became of the calls past their deadlines.
     await fetch(`${second.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then((response) => response.arrayBuffer());
-    await second.ring(tenant);
+    await second.deliverAlarm(tenant);
     // The queue has forgotten everything, and hears of it twice.
     assert.equal(await second.cron(), "ok");
     assert.equal(await second.cron(), "ok");

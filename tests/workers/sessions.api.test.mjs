@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { MODEL, complete, completeStream, expectError } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -20,7 +20,7 @@ const asked = () => stack.upstream.lastBody.messages.map(({ content }) => conten
 /** An answer that comes late enough for something else to happen first. */
 const slowly = (content) => async (request, response) => {
   await sleep(500);
-  await does.answer({ content })(request, response);
+  await behaviours.answer({ content })(request, response);
 };
 
 /** Waits until the upstream has been asked something. */
@@ -199,7 +199,7 @@ describe("messages", () => {
   async function conversation(turns) {
     const id = newName();
     for (let turn = 1; turn <= turns; turn += 1) {
-      stack.upstream.next(does.answer({ content: `answer ${turn}` }));
+      stack.upstream.next(behaviours.answer({ content: `answer ${turn}` }));
       await complete(stack, { messages: [user(`question ${turn}`)] }, named(id));
     }
     return id;
@@ -240,7 +240,7 @@ describe("messages", () => {
 
   test("200_a_turn_that_broke_says_so", async () => {
     const id = newName();
-    stack.upstream.next(does.resetMidBody({ pieces: ["par", "tial"] }));
+    stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
     await completeStream(stack, { messages: [user("break")] }, named(id));
     const { data } = await ok("GET", `/${id}/messages`);
     assert.deepEqual(data.map(({ status, incomplete_reason }) => [status, incomplete_reason]), [["incomplete", "upstream_error"], ["incomplete", "upstream_error"]]);

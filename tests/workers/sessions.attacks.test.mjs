@@ -57,7 +57,7 @@ const routes = (message) => [
 test("attack_14_a_foreign_session_answers_as_one_that_was_never_made_and_nothing_changes", async () => {
   const { id, message } = await victim();
   // The receipt of the chat before comes in its own time.
-  const all = async () => [await ok(theirs, "GET", `/${id}`), await ok(theirs, "GET", `/${id}/messages`), { ...(await stack.census()), receipts: undefined }];
+  const all = async () => [await ok(theirs, "GET", `/${id}`), await ok(theirs, "GET", `/${id}/messages`), { ...(await stack.rowCounts()), receipts: undefined }];
   const before = await all();
   for (const [method, path, body] of routes(message)) {
     const foreign = await shown(await call(ours, method, `/${id}${path}`, body));
@@ -147,7 +147,7 @@ test("attack_8_a_key_that_may_read_cannot_write_and_one_that_may_write_cannot_re
   const [reader, writer] = [await stack.addKey(tenant), await stack.addKey(tenant)];
   for (const [{ keyId }, scope] of [[reader, "sessions:read"], [writer, "sessions:write"]]) await stack.rows("UPDATE api_keys SET scopes = ?1 WHERE id = ?2", JSON.stringify([scope]), keyId);
   const { id } = await ok(ours, "POST", "", { title: "ours" });
-  const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+  const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
   const before = [await rows(), await ok(reader.key, "GET", `/${id}`)];
   for (const [method, path, body] of routes("msg_01ARZ3NDEKTSV4RRFFQ69G5FAV").slice(0, 8)) {
     const { key } = method === "GET" ? writer : reader;
@@ -161,7 +161,7 @@ test("attack_8_a_key_that_may_read_cannot_write_and_one_that_may_write_cannot_re
 
 test("attack_13_an_identity_or_a_limit_in_a_sessions_body_is_refused_by_name_and_nothing_changes", async () => {
   const { id } = await ok(ours, "POST", "", { title: "ours" });
-  const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+  const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
   const before = [await rows(), await ok(ours, "GET", `/${id}`)];
   for (const name of ["tenant_id", "role", "quota", "limits", "key_id", "scopes"]) {
     const body = { title: "theirs", [name]: stack.tenants[1].tenant_id };
@@ -183,7 +183,7 @@ test("attack_21_nothing_private_may_be_kept_on_the_way", async () => {
 test("attack_30_ids_titles_and_labels_are_plain_text", async () => {
   const bodies = ['{"title":"a\\u0000b"}', '{"title":"\\ud800"}', '{"metadata":{"a":"\\u0000"}}', '{"metadata":{"\\udfff":"a"}}', '{"id":"a\\u0000"}', `{"id":"${"x".repeat(129)}"}`, '{"id":"a/b"}', '{"id":"a\\r\\nx-evil: 1"}'];
   // The receipts of earlier turns may still be on their way.
-  const rows = async () => ({ ...(await stack.census()), receipts: undefined });
+  const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
   const before = await rows();
   for (const body of bodies) await expectError(await call(ours, "POST", "", body), 400);
   for (const id of ["%00", "a%00b", "a%0d%0ax-evil:%201", "%ff", "a%2fb", "x".repeat(129), "%F0%9F%98%80"]) {

@@ -1,7 +1,7 @@
 // Sessions on an unchanged client: a name is enough, and what was said is there next time.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -21,7 +21,7 @@ const sent = () => stack.upstream.lastBody.messages.map(({ role, content }) => (
 describe("history", () => {
   test("comes_before_the_new_messages_in_the_order_it_was_said", async () => {
     const session = newSession();
-    stack.upstream.next(does.answer({ content: "one" }), does.stream({ pieces: ["t", "wo"] }), does.answer({ content: "three" }));
+    stack.upstream.next(behaviours.answer({ content: "one" }), behaviours.stream({ pieces: ["t", "wo"] }), behaviours.answer({ content: "three" }));
     await complete(stack, { messages: [{ role: "system", content: "Count." }, user("1")] }, named(session));
     await completeStream(stack, { messages: [user("2")] }, named(session));
     await complete(stack, { messages: [user("3a"), user("3b")] }, named(session));
@@ -56,7 +56,7 @@ describe("history", () => {
     const session = newSession();
     const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
     const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
-    stack.upstream.next(does.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
+    stack.upstream.next(behaviours.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
     await complete(stack, { messages: [user("Look.")], tools }, named(session));
     await complete(stack, { messages: [{ role: "tool", tool_call_id: "call_9", content: "A dog." }], tools }, named(session));
     const replayed = stack.upstream.lastBody.messages;
@@ -133,7 +133,7 @@ describe("a turn", () => {
     for (let round = 0; round < 10; round += 1) {
       const session = newSession();
       const canary = `canary-stream-${round}-x`;
-      stack.upstream.next(does.stream({ pieces: [canary] }));
+      stack.upstream.next(behaviours.stream({ pieces: [canary] }));
       const response = await postChat(stack, chatBody({ stream: true }), named(session));
       let storedAtDone;
       for await (const event of eventsAsTheyArrive(response)) {
@@ -146,7 +146,7 @@ describe("a turn", () => {
   test("is_in_the_database_before_the_end_of_its_json_goes_out", async () => {
     for (let round = 0; round < 10; round += 1) {
       const canary = `canary-json-${round}-x`;
-      stack.upstream.next(does.answer({ content: canary }));
+      stack.upstream.next(behaviours.answer({ content: canary }));
       await complete(stack, {}, named(newSession()));
       assert.equal(await stored(canary), 1);
     }
@@ -154,11 +154,11 @@ describe("a turn", () => {
 
   test("that_fails_before_the_first_byte_leaves_nothing", async () => {
     const session = newSession();
-    const before = await stack.census();
-    stack.upstream.always(does.htmlWith200());
+    const before = await stack.rowCounts();
+    stack.upstream.always(behaviours.htmlWith200());
     await expectError(await postChat(stack, chatBody({ messages: [user("lost")] }), named(session)), 502);
     await expectError(await postChat(stack, chatBody({ messages: [user("lost")], stream: true }), named(session)), 502);
-    const { messages } = await stack.census();
+    const { messages } = await stack.rowCounts();
     assert.equal(messages, before.messages);
     stack.upstream.reset();
     await complete(stack, { messages: [user("kept")] }, named(session));
@@ -167,7 +167,7 @@ describe("a turn", () => {
 
   test("whose_stream_breaks_is_stored_with_its_partial_text_and_marked_incomplete", async () => {
     const session = newSession();
-    stack.upstream.next(does.resetMidBody({ pieces: ["partial-", "canary"] }));
+    stack.upstream.next(behaviours.resetMidBody({ pieces: ["partial-", "canary"] }));
     const { done, chunks } = await completeStream(stack, { messages: [user("tell me")] }, named(session));
     assert.equal(done, false);
     assert.ok("error" in chunks.at(-1));
@@ -182,7 +182,7 @@ describe("a turn", () => {
 
   test("after_a_broken_one_is_still_possible", async () => {
     const session = newSession();
-    stack.upstream.next(does.resetMidBody({ pieces: ["par", "tial"] }));
+    stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
     await completeStream(stack, { messages: [user("first")] }, named(session));
     await complete(stack, { messages: [user("second")] }, named(session));
     const history = sent();
@@ -195,7 +195,7 @@ describe("a turn", () => {
     let finished;
     const finish = new Promise((resolve) => (finished = resolve));
     stack.upstream.next(async (request, response) => {
-      await does.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 25 })(request, response);
+      await behaviours.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 25 })(request, response);
       finished();
     });
     const leaving = new AbortController();
@@ -214,7 +214,7 @@ describe("a turn", () => {
   test("at_the_same_time_as_another_is_stored_after_or_before_it_but_never_between", async () => {
     const session = newSession();
     await complete(stack, { messages: [user("start")] }, named(session));
-    stack.upstream.always(does.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
+    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
     const questions = ["a", "b", "c", "d"];
     const answers = await Promise.all(questions.map((question, index) =>
       postChat(stack, chatBody({ messages: [user(question)], stream: index % 2 === 0 }), named(session, { url: stack.urls[index % 2] })).then(async (response) => ({ status: response.status, text: await response.text() }))));

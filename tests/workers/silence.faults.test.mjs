@@ -2,12 +2,12 @@
 // saying it. For every wire, streamed and not.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { bytes, good } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { ask, expectAnswer, idleFor, promise } from "../harness/promise.mjs";
+import { ask, expectCompleteAnswer, idleFor, promise } from "../harness/promise.mjs";
 import { until } from "../harness/wait.mjs";
 
 const models = new Models();
@@ -18,18 +18,18 @@ const vars = { FIRST_BYTE_TIMEOUT_MS: `${PATIENCE_MS}`, WHOLE_TIMEOUT_MS: `${PAT
 before(async () => {
   await models.start({ fallback: LAST, vars });
   // The first request of all takes longer.
-  await expectAnswer(models, LAST, false);
+  await expectCompleteAnswer(models, LAST, false);
 });
 after(() => models.stop());
 
 describe("silence", { concurrency: 40 }, () => {
   forEachWire((dialect, stream, wire) => {
     const silent = (name, behaviour) => promise(models, LAST, dialect, stream, wire, name, { behaviour, status: 504, calls: 1 });
-    silent("silence", does.silence());
+    silent("silence", behaviours.silence());
     silent("a_head_and_then_silence", headAndSilence(stream));
     if (stream) silent("signs_of_life_for_ever", idleFor(dialect, Infinity));
 
-    const left = models.add(dialect, `${wire}-left`, does.silence());
+    const left = models.add(dialect, `${wire}-left`, behaviours.silence());
     test(`a_provider_that_is_waited_for_no_longer_is_hung_up_on_for_${wire}`, async () => {
       let closed = false;
       models.script(left, async (_request, response) => {
@@ -54,7 +54,7 @@ describe("a whole answer", { concurrency: 6 }, () => {
       response.end();
     });
     test(`an_answer_that_drips_byte_by_byte_is_exact_to_the_byte_for_${name}_answer`, async () => {
-      const { text } = await expectAnswer(models, dripping, false);
+      const { text } = await expectCompleteAnswer(models, dripping, false);
       assert.equal(text, "漢字 👩‍👩‍👧‍👦");
     });
 

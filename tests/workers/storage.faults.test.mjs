@@ -1,7 +1,7 @@
 // Faults 15 to 18: the database and the cache fail before and after what they are asked to do.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { LOST, OVERLOADED, plan, planned } from "../harness/storage-faults.mjs";
@@ -50,7 +50,7 @@ describe("fault 15: the connection to D1 is lost before the commit", () => {
     const session = newSession();
     await complete(stack, { messages: [user("first")] }, named(session));
     await plan(stack.url, [commit({ when: "before", error: LOST, times: 5 })]);
-    stack.upstream.next(does.stream({ pieces: ["parked"] }));
+    stack.upstream.next(behaviours.stream({ pieces: ["parked"] }));
     const { done } = await completeStream(stack, { messages: [user("second")] }, named(session));
     assert.equal(done, true, "the client need not know");
     assert.equal((await planned(stack.url)).calls.batch, 5, "five tries and no more");
@@ -139,7 +139,7 @@ describe("fault 18: KV", () => {
     const { key, keyId } = await stack.addKey(tenant());
     for (const url of stack.urls) await plan(url, [{ call: "get", when: "before", error: "KV GET failed: 500", times: 100 }]);
     await complete(stack, {}, { key });
-    await stack.tell(tenant(), { revoke: { key_id: keyId } });
+    await stack.callLedger(tenant(), { revoke: { key_id: keyId } });
     for (const url of stack.urls) await expectError(await postChat(stack, chatBody(), { key, url }), 401);
   });
 });

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { assertEnvelope, chatBody, completeStream, eventsAsTheyArrive, postChat, readEvents } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
-import { good, IN_A_STREAM, oddly, PARTIAL } from "../harness/faults.mjs";
+import { good, IN_A_STREAM, sendUnusually, PARTIAL } from "../harness/faults.mjs";
 import { Models } from "../harness/models.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -35,7 +35,7 @@ function assertBroken({ stream: text, chunks, data, done, text: said }, code) {
   assert.equal(failures[0].error.code, code);
   assert.deepEqual(JSON.parse(data.at(-1)), failures[0], "nothing follows the error");
   assert.ok(chunks.every((chunk) => (chunk.choices ?? []).every((choice) => choice.finish_reason === null)), "no finish_reason");
-  assert.ok(!text.includes(does.PROVIDER_SECRET), text);
+  assert.ok(!text.includes(behaviours.PROVIDER_SECRET), text);
 }
 
 /** The error that a break is told as. */
@@ -53,7 +53,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       test(`by_${fault}_ends_with_an_error_event_and_is_charged_what_it_said`, async () => {
         const broken = await stream(model, WITH_USAGE);
         assertBroken(broken, codeOf(fault, dialect));
-        assert.equal(models.asked(model).length, 1, "nothing is retried once text has gone out");
+        assert.equal(models.requestsTo(model).length, 1, "nothing is retried once text has gone out");
         const receipt = await models.assertCharged(broken.response, "estimated");
         assert.equal(receipt.model, model);
         assert.ok(receipt.tokens_out < 20, "no more than it said");
@@ -76,7 +76,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
         assert.equal(turn.provenance, "estimated");
         models.script(stored, good(dialect));
         assert.ok((await stream(stored, {}, { ...models.chained, headers })).done, "the session goes on");
-        const { messages } = models.asked(stored).at(-1).body;
+        const { messages } = models.requestsTo(stored).at(-1).body;
         assert.equal(messages.length, 3);
         assert.match(JSON.stringify(messages[1]), /"Hello"/, "with what was said");
       });
@@ -85,7 +85,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
     const silent = add("hung-up", IN_A_STREAM.silence(dialect));
     test("by_silence_is_hung_up_on", async () => {
       let closed = false;
-      models.script(silent, does.events((request) => dialect.opening(request, ["Hel", "lo"]), {
+      models.script(silent, behaviours.events((request) => dialect.opening(request, ["Hel", "lo"]), {
         ending: (response) => new Promise((resolve) => response.on("close", () => resolve((closed = true)))),
       }));
       assertBroken(await stream(silent), "upstream_timeout");
@@ -109,7 +109,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       const answer = await stream(model, WITH_USAGE);
       assert.ok(answer.done, answer.stream);
       assert.equal(answer.chunks.at(-2).choices[0].finish_reason, "stop");
-      assert.equal(answer.chunks.at(-1).usage.total_tokens, does.USAGE.total_tokens);
+      assert.equal(answer.chunks.at(-1).usage.total_tokens, behaviours.USAGE.total_tokens);
       await models.assertCharged(answer.response, "provider");
       return answer;
     };
@@ -122,31 +122,31 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       }
     };
     for (const size of [1, 2, 3, 7]) {
-      const model = add(`pieces-of-${size}`, oddly(dialect, TEXT, inPieces(size)));
+      const model = add(`pieces-of-${size}`, sendUnusually(dialect, TEXT, inPieces(size)));
       test(`in_pieces_of_${size}_bytes_is_exact_to_the_byte`, async () => assert.equal((await whole(model)).text, TEXT.join("")));
     }
 
     for (const [name, end] of Object.entries({ crlf: "\r\n", cr: "\r" })) {
-      const model = add(`ends-${name}`, oddly(dialect, TEXT, (response, all) => inPieces(5)(response, Buffer.from(all.toString().replaceAll("\n", end)))));
+      const model = add(`ends-${name}`, sendUnusually(dialect, TEXT, (response, all) => inPieces(5)(response, Buffer.from(all.toString().replaceAll("\n", end)))));
       test(`with_line_ends_of_${name}_is_read_alike`, async () => assert.equal((await whole(model)).text, TEXT.join("")));
     }
 
-    const talkative = add("talks-on", does.events((request) => [
+    const talkative = add("talks-on", behaviours.events((request) => [
       ...dialect.opening(request, ["Hello"]), ...dialect.closing(request),
-      dialect.piece(request, does.PROVIDER_SECRET), dialect.malformed(), "[DONE]",
+      dialect.piece(request, behaviours.PROVIDER_SECRET), dialect.malformed(), "[DONE]",
     ]));
     test("and_goes_on_after_its_end_is_cut_there", async () => {
       const { stream: text, text: said, data } = await whole(talkative);
       assert.equal(said, "Hello");
       assert.equal(data.at(-1), "[DONE]");
-      assert.ok(!text.includes(does.PROVIDER_SECRET));
+      assert.ok(!text.includes(behaviours.PROVIDER_SECRET));
     });
 
     if (dialect.tellsReason !== false) {
-      const abrupt = add("abrupt", does.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })]));
+      const abrupt = add("abrupt", behaviours.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })]));
       test("and_says_why_it_ended_but_not_that_it_did_is_whole", async () => assert.equal((await whole(abrupt)).text, "Hello"));
 
-      const reset = add("reset-after-its-end", does.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })], {
+      const reset = add("reset-after-its-end", behaviours.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })], {
         ending: async (response) => {
           await sleep(50);
           response.socket.resetAndDestroy();
@@ -155,7 +155,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       test("and_is_reset_after_it_said_why_it_ended_is_whole", async () => assert.equal((await whole(reset)).text, "Hello"));
     }
 
-    const idling = add("idling", does.events((request) => [
+    const idling = add("idling", behaviours.events((request) => [
       ...dialect.idling(request), ...dialect.opening(request, ["Hel"]), ...dialect.idling(request), dialect.piece(request, "lo"), ...dialect.closing(request),
     ]));
     test("with_events_that_say_nothing_in_between_passes_none_of_them_on", async () => {
@@ -173,7 +173,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       assert.equal(chunks.at(-1).usage.total_tokens, charged, "the client is told what it is charged");
     });
 
-    const slow = add("slow", oddly(dialect, ["Hello"], async (response, all) => {
+    const slow = add("slow", sendUnusually(dialect, ["Hello"], async (response, all) => {
       for (let at = 0; at < all.length; at += Math.ceil(all.length / 5)) {
         response.write(all.subarray(at, at + Math.ceil(all.length / 5)));
         await sleep(IDLE_MS / 3);
@@ -185,7 +185,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       assert.ok(lines.length >= 3 && lines.every((line) => line.startsWith(":")), `${lines}`);
     });
 
-    const inOnePiece = add("in-one-piece", (request, response) => does.json(200, dialect.body(request))(request, response));
+    const inOnePiece = add("in-one-piece", (request, response) => behaviours.json(200, dialect.body(request))(request, response));
     test("and_comes_in_one_piece_is_streamed_all_the_same", async () => assert.equal((await whole(inOnePiece)).text, "Hello there."));
   });
 }
@@ -214,14 +214,14 @@ test("a_client_that_comes_back_for_a_slow_turn_gets_comments_while_it_waits", as
 test("nothing_is_left_reserved_after_all_this", () => models.assertNothingReserved(models.chained, FALLBACK));
 
 test("no_fallback_was_asked_once_text_had_gone_out", () => {
-  assert.equal(models.asked(FALLBACK).length, 1, "only by the test before this one");
+  assert.equal(models.requestsTo(FALLBACK).length, 1, "only by the test before this one");
 });
 
 const PIECE_OF_CALL = 64 * 1024;
 
 /** A call with five megabytes of arguments. */
 function hugeCall(dialect) {
-  return does.events((request) => [
+  return behaviours.events((request) => [
     ...dialect.calls(request, [{ id: "call_1", name: "get_weather", input: {} }]).slice(0, 2),
     ...Array.from({ length: 80 }, (_, index) => dialect.argumentsPiece(request, index === 0 ? `{"a":"${"x".repeat(PIECE_OF_CALL)}` : "x".repeat(PIECE_OF_CALL))),
     dialect.argumentsPiece(request, '"}'),

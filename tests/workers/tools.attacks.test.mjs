@@ -13,7 +13,7 @@ const TOOLS = ["time_now", "sessions_list", "sessions_history", "misbehave"];
 let stack;
 before(async () => {
   stack = await startStack({ tenants: 2, build: BUILD_WITH_FAULTS });
-  for (const { tenant_id } of stack.tenants) await stack.set(tenant_id, { tools: TOOLS });
+  for (const { tenant_id } of stack.tenants) await stack.updateSettings(tenant_id, { tools: TOOLS });
 });
 after(() => stack?.stop());
 
@@ -170,13 +170,13 @@ test("a_tool_finds_nothing_of_another_tenant_and_says_no_more_than_of_a_random_n
   const theirs = stack.tenants[1].secret_key;
   await complete(stack, { messages: [{ role: "user", content: "canary-of-theirs" }] }, { key: theirs, headers: { "x-session-id": "theirs-only" } });
   stack.upstream.always(model([[["sessions_history", { session_id: "theirs-only" }], ["sessions_history", { session_id: "nobody-here" }], ["sessions_list", { limit: 200 }]]]));
-  const before = (await stack.census()).messages;
+  const before = (await stack.rowCounts()).messages;
   await complete(stack, { messages: QUESTION }, { headers: { "x-session-id": "injected" } });
   const [foreign, random, list] = told();
   assert.equal(foreign.replace("theirs-only", "nobody-here"), random);
   assert.ok(!list.includes("theirs-only"));
   assert.ok(!stack.upstream.requests.at(-1).text.includes("canary-of-theirs"));
-  assert.equal((await stack.census()).messages, before + 6, "our own turn, and nothing else");
+  assert.equal((await stack.rowCounts()).messages, before + 6, "our own turn, and nothing else");
   const logged = await executions("injected");
   // Those of one round have no order among themselves.
   assert.deepEqual(logged.map(({ tool, outcome }) => `${tool} ${outcome}`).sort(), ["sessions_history failed", "sessions_history failed", "sessions_list succeeded"]);

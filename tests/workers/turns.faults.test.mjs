@@ -4,7 +4,7 @@ import net from "node:net";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
-import * as does from "../harness/behaviours.mjs";
+import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat, readEvents } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
@@ -12,7 +12,7 @@ import { until } from "../harness/wait.mjs";
 let stack;
 before(async () => {
   stack = await startStack({ tenants: 3, gateways: 2 });
-  for (const { tenant_id } of stack.tenants) await stack.set(tenant_id, { limits: { requests_per_minute: null, burst: null, concurrent: null } });
+  for (const { tenant_id } of stack.tenants) await stack.updateSettings(tenant_id, { limits: { requests_per_minute: null, burst: null, concurrent: null } });
 });
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
@@ -31,12 +31,12 @@ function counting(options = {}) {
     response.writeHead(200, { "content-type": "text/event-stream" });
     for (const piece of pieces) {
       if (seen.closed) return;
-      response.write(`data: ${JSON.stringify(does.chunk(request, { content: piece }))}\n\n`);
+      response.write(`data: ${JSON.stringify(behaviours.chunk(request, { content: piece }))}\n\n`);
       seen.sent += 1;
       await sleep(options.delayMs ?? 25);
     }
-    const usage = { ...does.chunk(request, {}), choices: [], usage: { prompt_tokens: 11, completion_tokens: 120, total_tokens: 131 } };
-    response.write(`data: ${JSON.stringify(does.chunk(request, {}, "stop"))}\n\ndata: ${JSON.stringify(usage)}\n\ndata: [DONE]\n\n`);
+    const usage = { ...behaviours.chunk(request, {}), choices: [], usage: { prompt_tokens: 11, completion_tokens: 120, total_tokens: 131 } };
+    response.write(`data: ${JSON.stringify(behaviours.chunk(request, {}, "stop"))}\n\ndata: ${JSON.stringify(usage)}\n\ndata: [DONE]\n\n`);
     response.end();
     seen.ended = true;
   };
@@ -112,7 +112,7 @@ test("attack_45_whoever_leaves_after_the_first_token_a_hundred_times_pays_for_wh
 describe("fault 24: turns at once on one session, over two gateways", () => {
   test("are_stored_in_one_order_without_interleaving", async () => {
     const session = newSession();
-    stack.upstream.always(does.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
+    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
     const said = ["a", "b"];
     await Promise.all(said.map((text, index) => completeStream(stack, { messages: [user(text)] }, { headers: { "x-session-id": session }, url: stack.urls[index] })));
     const rows = await stack.rows("SELECT seq, position, content FROM messages WHERE session_id = ? ORDER BY seq, position", session);
@@ -126,7 +126,7 @@ describe("fault 24: turns at once on one session, over two gateways", () => {
   test("a_hundred_over_ten_sessions_keep_order_and_content", async () => {
     const { tenant_id: tenant, secret_key: key } = stack.tenants[0];
     const sessions = Array.from({ length: 10 }, newSession);
-    stack.upstream.always(does.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}` }));
+    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}` }));
     const turns = sessions.flatMap((session) => Array.from({ length: 10 }, (_, turn) => ({ session, text: `${session}/${turn}` })));
     const answers = await Promise.all(turns.map(async ({ session, text }, index) => {
       const stream = index % 3 === 0;
@@ -184,12 +184,12 @@ describe("resume", () => {
     const session = newSession();
     const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
     const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
-    stack.upstream.next(does.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
+    stack.upstream.next(behaviours.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
     const { body, response } = await complete(stack, { tools }, { headers: { "x-session-id": session } });
     const again = await (await resume(session, response.headers.get("x-request-id"))).json();
     assert.deepEqual(again, { ...body, status: "complete" });
 
-    stack.upstream.next(does.resetMidBody({ pieces: ["par", "tial"] }));
+    stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
     const broken = await completeStream(stack, { messages: [{ role: "tool", tool_call_id: "call_9", content: "A dog." }], tools }, { headers: { "x-session-id": session } });
     const request = broken.response.headers.get("x-request-id");
     const whole = await (await resume(session, request)).json();
