@@ -1,18 +1,18 @@
-//! Where Clawless meets the Workers runtime: adapters for the ports, HTTP answers, logging.
+//! Access to the Workers runtime: adapters for the ports, inbound HTTP, logging.
 //!
-//! No other library names `worker`, and no `worker::Error` leaves this one.
+//! No other library depends on `worker`, and no `worker::Error` leaves this one.
 
 pub mod ai;
 mod crossing;
 pub mod d1;
 pub mod entropy;
+pub mod fetch;
 pub mod http;
 pub mod kv;
 pub mod ledger;
 pub mod logging;
 pub mod queue;
-pub mod request;
-pub mod response;
-pub mod routes;
 pub mod time;
-pub mod worker_entry;
+
+// Old paths, until every module of the gateway imports from `http`.
+pub use http::{request, response};

@@ -16,21 +16,21 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
+use worker::Env;
 
 use crate::time::EdgeTime;
 
-/// Starts logging at a level (`error`, `warn`, `info`, `debug`, `trace`; anything else means
-/// `info`). The first call in an isolate counts.
-pub fn init(level: &str) {
-    let filter = level.parse().unwrap_or(LevelFilter::INFO);
-    let layer = ConsoleLayer.with_filter(filter);
-    // A second call finds a subscriber in place, which is what it wants.
+/// Starts logging at the level of the variable `LOG_LEVEL` (`error`, `warn`, `info`, `debug`,
+/// `trace`; anything else means `info`). Only the first call in an isolate has an effect.
+pub fn start(env: &Env) {
+    if tracing::dispatcher::has_been_set() {
+        return;
+    }
+    let level = env.var("LOG_LEVEL").map(|level| level.to_string());
+    let level = level.ok().and_then(|level| level.parse().ok());
+    let layer = ConsoleLayer.with_filter(level.unwrap_or(LevelFilter::INFO));
+    // Fails only where a subscriber is already set.
     let _ = Registry::default().with(layer).try_init();
-}
-
-/// Whether logging was started in this isolate.
-pub fn is_started() -> bool {
-    tracing::dispatcher::has_been_set()
 }
 
 /// Writes events as JSON lines.

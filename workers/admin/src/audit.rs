@@ -1,15 +1,15 @@
-//! `GET /admin/audit`: who changed what.
+//! `GET /admin/audit`: the changes that operators made.
 
 use clawless_core::json::Json;
 use clawless_core::{ApiError, AuditId, RequestId, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::audit::{self, StoredEntry};
 use serde::Serialize;
 
-use crate::context::{AdminContext, no_such};
-use crate::page::{Page, Query};
+use crate::context::{AdminCall, not_found};
+use crate::page::Page;
 
-/// A line of the log as operators see it.
+/// An entry of the log in responses.
 #[derive(Serialize)]
 struct View {
     object: &'static str,
@@ -42,20 +42,22 @@ impl From<StoredEntry> for View {
     }
 }
 
-/// Lists the log, newest first; `tenant_id` narrows it. It outlives its tenants.
+/// Lists the log, newest first, of one tenant where `tenant_id` names one. Entries remain after their
+/// tenant is deleted.
 ///
 /// # Errors
-/// 400 for a bad query, 404 for what is no tenant's id.
-pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
-    let page: Page<AuditId> = Page::of(query, &["tenant_id"])?;
-    let (before, limit) = (page.cursor.as_ref(), page.to_read());
-    let entries = match query.get("tenant_id") {
+/// 400 for the query, 404 for a text that cannot be a tenant's id.
+pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let mut query = call.query();
+    let page: Page<AuditId> = Page::take(&mut query)?;
+    let (sql, before, limit) = (&call.platform.sql, page.after.as_ref(), page.read_limit());
+    let entries = match query.take("tenant_id")? {
         Some(id) => {
-            let tenant: TenantId = id.parse().map_err(|_| no_such("tenant"))?;
-            audit::list(&context.sql, &tenant, before, limit).await?
+            let tenant: TenantId = id.parse().map_err(|_| not_found("tenant"))?;
+            audit::list(sql, &tenant, before, limit).await?
         }
-        None => audit::list_across_tenants(&context.sql, before, limit).await?,
+        None => audit::list_across_tenants(sql, before, limit).await?,
     };
     let views = entries.into_iter().map(View::from).collect();
-    page.answer(views, |view: &View| view.id.as_str())
+    page.respond(views, |view: &View| view.id.as_str())
 }

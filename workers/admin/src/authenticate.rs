@@ -1,42 +1,42 @@
-//! Who asks: from a bearer token to an [`Operator`].
+//! Authentication: from a bearer token to an [`Operator`].
 
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, ErrorCode, KeyKind};
-use clawless_edge::request::{Authorization, RequestHead};
+use clawless_edge::http::request::{Authorization, RequestHead};
 use clawless_store::{Sql, admin_tokens};
 use worker::Env;
 
 use crate::bindings::{self, BY_ADDRESS, BY_TOKEN};
 
-/// The shortest secret that is taken for the first operator's token, in bytes.
+/// The shortest secret that is accepted as the first operator's token, in bytes.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// What the audit log calls the first operator.
+/// The first operator in the audit log.
 const FIRST_OPERATOR: &str = "bootstrap";
 
-/// How long to wait after too many requests: the limits count by the minute.
+/// How long to wait after too many requests: the limits count per minute.
 const RETRY_AFTER_RATE: Millis = Millis::from_secs(60);
 
-/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes a context
-/// cannot run for a stranger.
+/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes an operator
+/// cannot run without authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operator {
-    /// The id of the token, by which the audit log names its bearer.
+    /// The id of the token, which the audit log names.
     pub(crate) actor: String,
 }
 
-/// Finds out who asks.
+/// Authenticates a request.
 ///
-/// 1. 429 where the address has asked too often, before anything is read.
-/// 2. 401 where the header is absent or no bearer's, 403 for a tenant's key, 401 where a token's
-///    shape or checksum is wrong; before storage is asked.
-/// 3. 401 where no usable token has this digest; the answer does not tell why. Tokens are read anew
-///    for each request, so that a revoked one is refused at the next.
-/// 4. 429 where the token has asked too often.
+/// 1. 429 where too many requests came from the address, before anything is read.
+/// 2. 401 where the header is absent or has another scheme, 403 for a tenant's key, 401 where a
+///    token's shape or checksum is wrong; before storage is read.
+/// 3. 401 where no usable token has this digest; the response does not say why. Tokens are read from
+///    the database for each request, so that a revoked one is refused at the next.
+/// 4. 429 where too many requests came with the token.
 ///
 /// # Errors
-/// The statuses above; 503 where storage does not answer.
+/// The statuses above; 503 where storage does not respond.
 pub(crate) async fn authenticate(
     env: &Env,
     sql: &impl Sql,
@@ -44,16 +44,16 @@ pub(crate) async fn authenticate(
     now: Timestamp,
 ) -> Result<Operator, ApiError> {
     let address = head.header("cf-connecting-ip").unwrap_or("unknown");
-    if !bindings::may_pass(env, BY_ADDRESS, address).await {
+    if !bindings::is_within_limit(env, BY_ADDRESS, address).await {
         return Err(too_many("address"));
     }
     let token = bearer(head)?;
-    let actor = if is_first(env, token) {
+    let actor = if is_first_operator(env, token) {
         FIRST_OPERATOR.to_owned()
     } else {
         find(sql, token, now).await?
     };
-    if !bindings::may_pass(env, BY_TOKEN, &actor).await {
+    if !bindings::is_within_limit(env, BY_TOKEN, &actor).await {
         return Err(too_many("token"));
     }
     Ok(Operator { actor })
@@ -70,14 +70,16 @@ fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
     }
 }
 
-/// Whether it is the secret that the deployment was given. Digests are compared, in a time that
-/// does not tell how far they agree.
-fn is_first(env: &Env, token: &str) -> bool {
+/// Whether it is the secret of the deployment. Digests are compared in constant time.
+fn is_first_operator(env: &Env, token: &str) -> bool {
     let Some(secret) = bindings::first_token(env) else {
         return false;
     };
     if secret.len() < MIN_SECRET_BYTES {
-        tracing::error!("ADMIN_TOKEN is shorter than {MIN_SECRET_BYTES} bytes and opens nothing");
+        tracing::error!(
+            internal = "ADMIN_TOKEN is too short",
+            "admin secret ignored"
+        );
         return false;
     }
     KeyDigest::of(&secret).matches(&KeyDigest::of(token))
@@ -87,11 +89,11 @@ async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<String, Api
     let token = KeyText::parse(token).map_err(|_| incorrect())?;
     match token.kind() {
         KeyKind::Admin => {}
-        // Whoever holds one is known, or could be: what it may not do is no secret.
+        // The holder of a key is known to the service, so the response may say what it lacks.
         KeyKind::Secret => {
             return Err(ApiError::new(
                 ErrorCode::PermissionDenied,
-                "API keys of tenants do not open the admin API.",
+                "API keys of tenants cannot use the admin API.",
             ));
         }
         KeyKind::Public => return Err(incorrect()),
@@ -110,10 +112,10 @@ fn incorrect() -> ApiError {
     )
 }
 
-fn too_many(whose: &str) -> ApiError {
+fn too_many(origin: &str) -> ApiError {
     ApiError::new(
         ErrorCode::RateLimitExceeded,
-        format!("Too many requests came with this {whose}. Wait as long as `retry-after` says."),
+        format!("Too many requests came with this {origin}. Wait as long as `retry-after` says."),
     )
     .retry_after(RETRY_AFTER_RATE)
 }

@@ -1,31 +1,43 @@
-//! What operators send, checked: an error names the parameter at fault.
+//! Validation of what operators send: an error names the parameter at fault.
 
-pub(crate) use clawless_api::body::read_settings as read;
+pub(crate) use clawless_api::body::read_settings as parse;
+use clawless_core::ApiError;
 use clawless_core::time::Timestamp;
-use clawless_core::{ApiError, ErrorCode};
+use clawless_edge::http::query::invalid;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-/// The longest body of a request, in bytes: a tenant's system prompt is the longest part of any.
+use crate::context::AdminCall;
+
+/// The longest body of a request, in bytes. The longest part of any is a tenant's system prompt.
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
-/// The longest name of a tenant, a key or a token, in characters; the database's own limit.
+/// The longest name of a tenant, a key or a token, in characters; the database has the same limit.
 const MAX_NAME: usize = 200;
 
-/// Checks that a body says nothing.
+/// Reads the body of a request; an empty one is an empty object.
 ///
 /// # Errors
-/// 400 for one that does.
-pub(crate) fn nothing(bytes: &[u8]) -> Result<(), ApiError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    read(bytes).map(|Nothing {}| ())
+/// 400 that names the parameter at fault; repeated members are refused at any depth.
+pub(crate) async fn read<T: DeserializeOwned>(call: &AdminCall) -> Result<T, ApiError> {
+    parse(&call.body.read(BODY_LIMIT).await?)
 }
 
-/// A name for people.
+/// Checks that the body of a request has no members.
 ///
 /// # Errors
-/// 400 where it is empty, too long or holds control characters.
+/// 400 for one that has.
+pub(crate) async fn read_empty(call: &AdminCall) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+    read(call).await.map(|Empty {}| ())
+}
+
+/// A name that people read.
+///
+/// # Errors
+/// 400 where it is empty, too long or contains control characters.
 pub(crate) fn name(text: String) -> Result<String, ApiError> {
     let fits = (1..=MAX_NAME).contains(&text.chars().count());
     if fits && !text.contains(char::is_control) {
@@ -37,25 +49,20 @@ pub(crate) fn name(text: String) -> Result<String, ApiError> {
     ))
 }
 
-/// A moment at which something ends, in seconds since 1970 as clients send it.
+/// The time of an expiry, in seconds since 1970.
 ///
 /// # Errors
-/// 400 where it has passed.
-pub(crate) fn end(secs: Option<u64>, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
-    /// The year 9999; later moments are mistakes, as milliseconds are.
+/// 400 where it is in the past.
+pub(crate) fn expiry(secs: Option<u64>, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    /// The end of the year 9999. A later time is a mistake: milliseconds, for example.
     const LATEST: u64 = 253_402_300_799;
     let Some(secs) = secs else { return Ok(None) };
-    let end = Timestamp::from_millis(secs.saturating_mul(1000));
-    if end <= now || secs > LATEST {
+    let expiry = Timestamp::from_millis(secs.saturating_mul(1000));
+    if expiry <= now || secs > LATEST {
         return Err(invalid(
             "expires_at",
-            "`expires_at` is a moment to come, in seconds since 1970 (UTC).".to_owned(),
+            "`expires_at` is a future time, in seconds since 1970 (UTC).".to_owned(),
         ));
     }
-    Ok(Some(end))
-}
-
-/// The refusal of a value.
-pub(crate) fn invalid(param: &str, message: String) -> ApiError {
-    ApiError::new(ErrorCode::InvalidValue, message).param(param)
+    Ok(Some(expiry))
 }

@@ -1,23 +1,26 @@
 //! The admin Worker: how operators manage tenants, keys and usage.
 //!
-//! It has no public route of its own. The gateway passes `/admin/*` on over a service binding, and
-//! this Worker authenticates for itself. [`router`] is the table of contents.
+//! It has no public route: the gateway forwards `/admin/*` over a service binding, and this Worker
+//! authenticates for itself. [`routes`] is the table of routes.
 
 mod audit;
 mod authenticate;
 mod bindings;
 mod context;
+mod health;
 mod input;
 mod keys;
 mod page;
-mod router;
+mod routes;
+mod service;
 mod tenants;
 mod tokens;
 
+use clawless_edge::http::serve;
 use worker::{Context, Env, Request, Response, event};
 
-/// Every request comes in here, from the gateway.
+/// Requests from the gateway.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    router::serve(request, &env).await
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    serve(&routes::ROUTES, request, env, context).await
 }

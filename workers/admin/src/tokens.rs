@@ -2,15 +2,15 @@
 
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, ApiError, KeyKind, Timestamp};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::admin_tokens::{self, AdminToken};
 use serde::{Deserialize, Serialize};
 
-use crate::context::{AdminContext, no_such};
+use crate::context::{AdminCall, audit_entry, not_found};
 use crate::input;
-use crate::page::{Page, Query};
+use crate::page::Page;
 
-/// A token as operators see it.
+/// A token in responses.
 #[derive(Serialize)]
 struct View<'a> {
     object: &'static str,
@@ -19,7 +19,7 @@ struct View<'a> {
     expires_at: Option<u64>,
     revoked_at: Option<u64>,
     created_at: u64,
-    /// The token itself, in the answer to its minting and nowhere else.
+    /// The token itself, only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
 }
@@ -49,68 +49,69 @@ struct Mint {
 /// Lists the tokens, oldest first.
 ///
 /// # Errors
-/// 400 for a bad query.
-pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
-    let page: Page<AdminTokenId> = Page::of(query, &[])?;
-    let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let tokens = admin_tokens::list_across_tenants(&context.sql, after, limit).await?;
+/// 400 for the query.
+pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let page: Page<AdminTokenId> = Page::take(&mut call.query())?;
+    let (after, limit) = (page.after.as_ref(), page.read_limit());
+    let tokens = admin_tokens::list_across_tenants(&call.platform.sql, after, limit).await?;
     let views = tokens.into_iter().map(View::from).collect();
-    page.answer(views, |view: &View<'_>| view.id.as_str())
+    page.respond(views, |view: &View<'_>| view.id.as_str())
 }
 
-/// Mints a token, which is shown this once.
+/// Creates a token, which no later response shows.
 ///
 /// # Errors
 /// 400 that names the parameter at fault.
-pub(crate) async fn mint(context: &AdminContext, body: &[u8]) -> Result<HttpResponse, ApiError> {
-    let wanted: Mint = input::read(body)?;
+pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let wanted: Mint = input::read(call).await?;
     let text = KeyText::generate(KeyKind::Admin, &context.entropy);
     let token = AdminToken {
         id: AdminTokenId::generate(context.now, &context.entropy),
         name: input::name(wanted.name)?,
-        expires_at: input::end(wanted.expires_at, context.now)?,
+        expires_at: input::expiry(wanted.expires_at, context.now)?,
         revoked_at: None,
         created_at: context.now,
     };
     let mut view = View::from(token.clone());
-    let entry = context.entry("token.mint", token.id.as_str(), None, Some(&view))?;
+    let entry = audit_entry(call, "token.mint", token.id.as_str(), None, Some(&view))?;
     admin_tokens::mint_across_tenants(&context.sql, &token, text.digest(), &entry).await?;
     view.token = Some(text.reveal());
-    Ok(HttpResponse {
-        status: 201,
-        ..HttpResponse::of(&view)?
-    })
+    Ok(HttpResponse::of(&view)?.with_status(201))
 }
 
-/// Ends a token at once and for ever. May be repeated.
+/// Revokes a token. Repeating it is safe.
 ///
 /// # Errors
 /// 404 where there is no such token.
-pub(crate) async fn revoke(
-    context: &AdminContext,
-    id: &str,
-    body: &[u8],
-) -> Result<HttpResponse, ApiError> {
-    input::nothing(body)?;
-    let id: AdminTokenId = id.parse().map_err(|_| no_such("token"))?;
-    let token = find(context, &id).await?;
+pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    input::read_empty(call).await?;
+    let (sql, now) = (&call.platform.sql, call.platform.now);
+    let id: AdminTokenId = call.param("id").parse().map_err(|_| not_found("token"))?;
+    let token = find(call, &id).await?;
     if token.revoked_at.is_some() {
         return HttpResponse::of(&View::from(token));
     }
     let before = View::from(token.clone());
     let after = View::from(AdminToken {
-        revoked_at: Some(context.now),
+        revoked_at: Some(now),
         ..token
     });
-    let entry = context.entry("token.revoke", id.as_str(), Some(&before), Some(&after))?;
-    if admin_tokens::revoke_across_tenants(&context.sql, &id, context.now, &entry).await? {
+    let entry = audit_entry(
+        call,
+        "token.revoke",
+        id.as_str(),
+        Some(&before),
+        Some(&after),
+    )?;
+    if admin_tokens::revoke_across_tenants(sql, &id, now, &entry).await? {
         return HttpResponse::of(&after);
     }
-    // Another operator was quicker, and is the one whom the log names.
-    HttpResponse::of(&View::from(find(context, &id).await?))
+    // Another operator was first, and is the one in the audit log.
+    HttpResponse::of(&View::from(find(call, &id).await?))
 }
 
-async fn find(context: &AdminContext, id: &AdminTokenId) -> Result<AdminToken, ApiError> {
-    let found = admin_tokens::find_across_tenants(&context.sql, id).await?;
-    found.ok_or_else(|| no_such("token"))
+async fn find(call: &AdminCall, id: &AdminTokenId) -> Result<AdminToken, ApiError> {
+    let found = admin_tokens::find_across_tenants(&call.platform.sql, id).await?;
+    found.ok_or_else(|| not_found("token"))
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use clawless_core::time::{Millis, Timer};
 use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
-use clawless_edge::http::EdgeHttp;
+use clawless_edge::fetch::EdgeHttp;
 use clawless_edge::kv::EdgeKv;
 use clawless_edge::queue::EdgeQueue;
 use clawless_edge::time::EdgeTime;

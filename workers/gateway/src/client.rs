@@ -11,7 +11,7 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 /// reliably that a client has closed its connection; a full buffer that nobody empties does.
 const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
 
-/// Ends when the client has left; see [`departure`](clawless_edge::request::departure).
+/// Ends when the client has left; see [`RequestBody::departure`](clawless_edge::http::RequestBody::departure).
 pub type Departure = LocalBoxFuture<'static, ()>;
 
 /// The client of a streamed answer.

@@ -9,7 +9,7 @@ use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiKey, Tenant};
 
-use crate::health::Health;
+use crate::http::dependencies::Health;
 
 /// How long a key's record is gone by before it is read again.
 const KEY_LIFE: Millis = Millis::from_secs(30);

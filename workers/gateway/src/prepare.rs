@@ -13,9 +13,9 @@ use clawless_store::sessions::{self, SessionLookup};
 
 use crate::admit::{Admission, extend, reprice};
 use crate::hot;
+use crate::http::sessions::find::no_such_session;
 use crate::platform::Platform;
 use crate::route::{Link, SessionContext, route, too_long};
-use crate::sessions::no_such_session;
 use crate::tools::Toolbox;
 use crate::turn::PendingTurn;
 

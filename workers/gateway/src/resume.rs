@@ -4,12 +4,11 @@ use std::rc::Rc;
 
 use clawless_api::chat::{ChatCompletionResponse, ChunkWriter};
 use clawless_core::chat::Message;
-use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer};
+use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::rounds::stored_answer;
-use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Scope, SessionId, TenantId};
-use clawless_edge::request::RequestHead;
-use clawless_edge::response::{Body, HttpResponse};
+use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
+use clawless_edge::http::{Body, Call, HttpResponse, RequestHead};
 use clawless_llm::replay;
 use clawless_store::messages;
 use clawless_store::turns::{self, StoredTurn, TurnStatus};
@@ -17,7 +16,6 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{LocalBoxStream, StreamExt, once, unfold};
 
-use crate::admit::check_rate_and_scope;
 use crate::caller::Caller;
 use crate::idempotency::still_running;
 use crate::ledger::Ledger;
@@ -97,36 +95,22 @@ pub async fn answer<P: Platform>(
 ///
 /// # Errors
 /// 404 where the session has no such turn, and none under way; 409 with `retry-after` where it
-/// runs on beyond our own time; 401, 403 and 429 as for every request; 503 where storage or the
+/// runs on beyond our own time; 503 where storage or the
 /// ledger does not answer.
-pub async fn resume<P: Platform>(
-    platform: &Rc<P>,
-    caller: &Caller,
-    head: &RequestHead,
-    session: &str,
-    request: &str,
-) -> Result<HttpResponse, ApiError> {
-    let rates = check_rate_and_scope(&**platform, caller, EndpointClass::Read, Scope::Chat).await?;
-    let answer = match (session.parse(), request.parse()) {
-        (Ok(session), Ok(request)) => {
-            let (platform, tenant) = (platform.clone(), caller.tenant().id.clone());
-            match form(head) {
-                form @ Form::Whole { .. } => {
-                    wait(&*platform, &tenant, &session, &request, form).await
-                }
-                form @ Form::Stream { .. } => {
-                    let (waiter, of) = (platform.clone(), session.clone());
-                    let waiting = async move { wait(&*waiter, &tenant, &of, &request, form).await };
-                    stream(platform, waiting.boxed_local(), &session).await
-                }
-            }
-        }
-        // What cannot be an id names nothing.
-        _ => Err(not_found()),
+pub async fn resume<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
+    let (session, request) = (call.param("id").parse(), call.param("request_id").parse());
+    let (Ok(session), Ok(request)) = (session, request) else {
+        // A text that cannot be an id names nothing.
+        return Err(not_found());
     };
-    match answer {
-        Ok(answer) => Ok(answer.with_headers(rates.pairs())),
-        Err(error) => Err(error.headers(rates.pairs())),
+    let (platform, tenant) = (call.platform.clone(), call.caller.tenant().id.clone());
+    match form(&call.head) {
+        form @ Form::Whole { .. } => wait(&*platform, &tenant, &session, &request, form).await,
+        form @ Form::Stream { .. } => {
+            let (waiter, of) = (platform.clone(), session.clone());
+            let waiting = async move { wait(&*waiter, &tenant, &of, &request, form).await };
+            stream(platform, waiting.boxed_local(), &session).await
+        }
     }
 }
 

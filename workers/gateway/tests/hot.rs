@@ -10,14 +10,16 @@ mod support;
 
 use std::rc::Rc;
 
+use clawless_core::Scope;
+use clawless_core::ledger::EndpointClass;
 use clawless_core::time::{Clock, Millis, Timer};
-use clawless_edge::request::RequestHead;
-use clawless_gateway::authenticate::authenticate;
-use clawless_gateway::sessions;
+use clawless_edge::http::{Params, RequestHead};
+use clawless_gateway::http::service::Access;
+use clawless_gateway::http::sessions;
 use clawless_testkit::provider::{Reply, Step};
 use clawless_testkit::{Fault, Weather};
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta, read};
+use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta};
 
 /// What the provider was shown last: each message's text.
 fn shown(deployment: &Deployment) -> Vec<String> {
@@ -69,23 +71,29 @@ async fn change(
         "/v1/sessions",
         [json, ("authorization", bearer.as_str())],
     );
-    let caller = authenticate(&**deployment, &head).await.expect("a caller");
-    let body = async { Ok(settings.to_string().into_bytes()) };
-    let platform = &**deployment;
-    let answer = match change {
-        Change::Create => sessions::create(platform, &caller, &head, body).await,
-        Change::Update => sessions::update(platform, &caller, "s", &head, body).await,
-        Change::Reset => sessions::reset(platform, &caller, "s").await,
-        Change::Delete => sessions::delete(platform, &caller, "s").await,
+    let body = settings.to_string().into_bytes();
+    let message = match change {
         Change::RemoveMessage => {
             let rows = deployment
                 .sql
                 .rows("SELECT id FROM messages ORDER BY seq, position LIMIT 1");
-            let id = rows[0]["id"].as_str().expect("an id");
-            sessions::remove_message(platform, &caller, "s", id).await
+            rows[0]["id"].as_str().expect("an id").to_owned()
         }
+        _ => String::new(),
     };
-    read(answer).await
+    let params = Params::default()
+        .with("id", "s")
+        .with("message_id", message);
+    let access = Access::Key(Scope::SessionsWrite, EndpointClass::Write);
+    deployment
+        .call(access, head, params, body, async |call| match change {
+            Change::Create => sessions::create(call).await,
+            Change::Update => sessions::update(call).await,
+            Change::Reset => sessions::reset(call).await,
+            Change::Delete => sessions::delete(call).await,
+            Change::RemoveMessage => sessions::delete_message(call).await,
+        })
+        .await
 }
 
 /// What is shown to the model of the turn after a change.

@@ -10,13 +10,12 @@ mod support;
 
 use std::rc::Rc;
 
-use clawless_core::Millis;
-use clawless_core::ledger::Period;
+use clawless_core::ledger::{EndpointClass, Period};
 use clawless_core::time::{Clock, Timer};
-use clawless_edge::request::RequestHead;
-use clawless_edge::response::{Body, HttpResponse};
-use clawless_gateway::authenticate::authenticate;
-use clawless_gateway::sessions;
+use clawless_core::{Millis, Scope};
+use clawless_edge::http::{Body, HttpResponse, Params, RequestHead};
+use clawless_gateway::http::service::Access;
+use clawless_gateway::http::sessions;
 use clawless_testkit::Fault;
 use clawless_testkit::provider::{Reply, Step};
 use futures_util::StreamExt;
@@ -285,9 +284,12 @@ fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
         async {
             deployment.time.sleep(Millis::from_secs(15)).await;
             let head = RequestHead::new("DELETE", "/v1/sessions/s", headers);
-            let caller = authenticate(&*deployment, &head).await.expect("a caller");
-            let deleted = sessions::delete(&*deployment, &caller, "s").await;
-            assert_eq!(deleted.expect("deleted").status, 200);
+            let params = Params::default().with("id", "s");
+            let access = Access::Key(Scope::SessionsWrite, EndpointClass::Write);
+            let delete = deployment.call(access, head, params, Vec::new(), async |call| {
+                sessions::delete(call).await
+            });
+            assert_eq!(delete.await.status, 200);
         },
     ));
     assert_eq!(resumed.status, 200, "the first sign of life has gone out");

@@ -1,17 +1,18 @@
-//! Keys are minted.
+//! Creating keys.
 
 use clawless_core::api_key::is_origin;
 use clawless_core::keys::KeyText;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, KeyKind, Scope, Scopes, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
+use clawless_edge::http::query::invalid;
 use clawless_store::api_keys::{self, StoredKey};
 use serde::Deserialize;
 
 use super::view::{Minted, View};
-use crate::context::AdminContext;
-use crate::input::{self, invalid};
+use crate::context::{AdminCall, AdminContext, audit_entry};
+use crate::input;
 
-/// The most origins of a public key.
+/// The largest number of origins of a public key.
 const MAX_ORIGINS: usize = 50;
 
 #[derive(Deserialize)]
@@ -28,7 +29,7 @@ struct Mint {
     allowed_origins: Vec<String>,
 }
 
-/// The kinds that tenants can have.
+/// The kinds of key that a tenant can have.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
@@ -37,30 +38,27 @@ enum Kind {
     Public,
 }
 
-/// Mints a key, which is shown this once.
+/// Creates a key, which no later response shows.
 ///
 /// 1. 400 that names the parameter at fault. 2. 404 and 409 for the tenant. 3. 201.
 ///
 /// # Errors
 /// The statuses above.
-pub(crate) async fn mint(
-    context: &AdminContext,
-    tenant: &str,
-    body: &[u8],
-) -> Result<HttpResponse, ApiError> {
-    let wanted: Mint = input::read(body)?;
+pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let wanted: Mint = input::read(call).await?;
     wanted.check()?;
-    let tenant = context.lasting_tenant(tenant).await?.id;
+    let tenant = context.mutable_tenant(call.param("id")).await?.id;
     let key = wanted.record(context, &tenant)?;
     let text = KeyText::generate(key.kind, &context.entropy);
     let view = View::from(StoredKey::new(key.clone()));
-    let entry = context.entry("key.mint", key.id.as_str(), None, Some(&view))?;
+    let entry = audit_entry(call, "key.mint", key.id.as_str(), None, Some(&view))?;
     api_keys::mint(&context.sql, &tenant, &key, text.digest(), &entry).await?;
-    Minted::new(view, &text).answer()
+    Minted::new(view, &text).respond()
 }
 
 impl Mint {
-    /// A secret key does what its scopes say, a public one what its origins may.
+    /// A secret key needs scopes, a public one origins; neither has both.
     fn check(&self) -> Result<(), ApiError> {
         let (wanted, refused) = match self.kind {
             Kind::Secret => ("scopes", "allowed_origins"),
@@ -85,7 +83,7 @@ impl Mint {
             return Err(invalid(
                 "allowed_origins",
                 format!(
-                    "`allowed_origins` holds at most {MAX_ORIGINS} origins, each as browsers write it: `https://example.org`."
+                    "`allowed_origins` has at most {MAX_ORIGINS} origins, each as browsers send it: `https://example.org`."
                 ),
             ));
         }
@@ -103,7 +101,7 @@ impl Mint {
             name: input::name(self.name)?,
             scopes: Scopes::from_iter(self.scopes),
             allowed_origins: self.allowed_origins,
-            expires_at: input::end(self.expires_at, context.now)?,
+            expires_at: input::expiry(self.expires_at, context.now)?,
             revoked_at: None,
             version: 1,
             created_at: context.now,

@@ -1,20 +1,22 @@
-//! Keys are rotated: a new one takes the place of an old one, and for a while both work.
+//! Rotating keys: a new key replaces an old one, and both work during a grace period.
 
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::Input;
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
+use clawless_edge::http::query::invalid;
 use clawless_store::api_keys::{self, StoredKey};
 use serde::Deserialize;
 
+use super::find::find;
 use super::view::{Minted, View};
-use crate::context::{AdminContext, overtaken};
-use crate::input::{self, invalid};
+use crate::context::{AdminCall, audit_entry, changed_concurrently};
+use crate::input;
 
-/// How long both work where the request does not say: a day, in seconds.
-const GRACE: u64 = 24 * 60 * 60;
-/// The longest that both can work: 90 days, in seconds.
+/// The default grace period, in seconds: a day.
+const DEFAULT_GRACE: u64 = 24 * 60 * 60;
+/// The longest grace period, in seconds: 90 days.
 const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
 
 #[derive(Deserialize)]
@@ -26,37 +28,34 @@ struct Rotate {
     expires_at: Option<u64>,
 }
 
-/// Mints a key with the name, scopes and origins of another, which ends when its grace is over.
+/// Creates a key with the name, scopes and origins of another, which expires after its grace period.
 ///
 /// 1. 400 that names the parameter at fault. 2. 404 and 409 for the tenant, 404 for the key.
-/// 3. 409 where the key is revoked, expired or rotated already; in the last case its ledger is told
-///    again. 4. The database, then the ledger. 5. 201, in which `in_force` says whether the ledger
-///    knows.
+/// 3. 409 where the key is revoked, expired or rotated already; in the last case the ledger is
+///    notified again. 4. The database, then the ledger. 5. 201; `in_force` says whether the ledger
+///    accepted it.
 ///
 /// # Errors
 /// The statuses above.
-pub(crate) async fn rotate(
-    context: &AdminContext,
-    tenant: &str,
-    key: &str,
-    body: &[u8],
-) -> Result<HttpResponse, ApiError> {
-    let wanted: Rotate = input::read(body)?;
-    let grace = wanted.grace_seconds.unwrap_or(GRACE);
+pub(crate) async fn rotate(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let wanted: Rotate = input::read(call).await?;
+    let grace = wanted.grace_seconds.unwrap_or(DEFAULT_GRACE);
     if grace > MAX_GRACE {
         let message = format!("`grace_seconds` is at most {MAX_GRACE}.");
         return Err(invalid("grace_seconds", message));
     }
-    let tenant = context.lasting_tenant(tenant).await?.id;
-    let old = super::find(context, &tenant, key).await?;
-    refuse_ended(context, &tenant, &old).await?;
-    let ends = context.now.plus(Millis::from_secs(grace));
-    let ends = old.key.expires_at.map_or(ends, |end| end.min(ends));
+    let tenant = context.mutable_tenant(call.param("id")).await?.id;
+    let old = find(call, &tenant).await?;
+    require_usable(call, &tenant, &old).await?;
+    let grace_end = context.now.plus(Millis::from_secs(grace));
+    let old_expiry = old.key.expires_at;
+    let old_expiry = old_expiry.map_or(grace_end, |expiry| expiry.min(grace_end));
     let new = ApiKey {
         id: KeyId::generate(context.now, &context.entropy),
-        expires_at: match input::end(wanted.expires_at, context.now)? {
-            Some(end) => Some(end),
-            None => same_life(&old.key, context.now),
+        expires_at: match input::expiry(wanted.expires_at, context.now)? {
+            Some(expiry) => Some(expiry),
+            None => same_lifetime(&old.key, context.now),
         },
         version: 1,
         created_at: context.now,
@@ -64,7 +63,7 @@ pub(crate) async fn rotate(
     };
     let after = StoredKey {
         key: ApiKey {
-            expires_at: Some(ends),
+            expires_at: Some(old_expiry),
             ..old.key.clone()
         },
         successor_id: Some(new.id.clone()),
@@ -73,48 +72,48 @@ pub(crate) async fn rotate(
     let text = KeyText::generate(new.kind, &context.entropy);
     let before = View::from(old.clone());
     let replaced = View::from(after);
-    let entry = context.entry(
+    let entry = audit_entry(
+        call,
         "key.rotate",
         old.key.id.as_str(),
         Some(&before),
         Some(&replaced),
     )?;
-    let fresh = (&new, text.digest());
-    if !api_keys::rotate(&context.sql, &tenant, &old.key, ends, fresh, &entry).await? {
-        return Err(overtaken());
+    let (sql, digest) = (&context.sql, text.digest());
+    if !api_keys::rotate(sql, &tenant, &old.key, old_expiry, (&new, digest), &entry).await? {
+        return Err(changed_concurrently());
     }
     let mut minted = Minted::new(View::from(StoredKey::new(new)), &text);
     minted.replaces = Some(replaced);
-    minted.in_force = Some(revise(context, &tenant, &old.key, old.key.version + 1).await);
-    minted.answer()
+    minted.in_force = Some(notify_ledger(call, &tenant, &old.key, old.key.version + 1).await);
+    minted.respond()
 }
 
-/// A key that expires is followed by one that lives as long.
-fn same_life(old: &ApiKey, now: Timestamp) -> Option<Timestamp> {
+/// The expiry of a key with the same lifetime as an old one.
+fn same_lifetime(old: &ApiKey, now: Timestamp) -> Option<Timestamp> {
     old.expires_at
-        .map(|end| now.plus(end.since(old.created_at)))
+        .map(|expiry| now.plus(expiry.since(old.created_at)))
 }
 
-async fn refuse_ended(
-    context: &AdminContext,
+async fn require_usable(
+    call: &AdminCall,
     tenant: &TenantId,
     old: &StoredKey,
 ) -> Result<(), ApiError> {
     let reason = if let Some(successor) = &old.successor_id {
-        revise(context, tenant, &old.key, old.key.version).await;
-        format!("This key was rotated before: {successor} took its place.")
-    } else if old.key.is_usable(context.now) {
+        notify_ledger(call, tenant, &old.key, old.key.version).await;
+        format!("This key was rotated before: {successor} replaced it.")
+    } else if old.key.is_usable(call.platform.now) {
         return Ok(());
     } else {
-        "This key has ended: mint a new one.".to_owned()
+        "This key is revoked or has expired: create a new one.".to_owned()
     };
     Err(ApiError::new(ErrorCode::Conflict, reason))
 }
 
-/// Tells the ledger that copies of the record are stale; `false` where it cannot be told.
-async fn revise(context: &AdminContext, tenant: &TenantId, key: &ApiKey, version: u64) -> bool {
+/// Makes copies of the key's record stale; `false` where the ledger does not respond.
+async fn notify_ledger(call: &AdminCall, tenant: &TenantId, key: &ApiKey, version: u64) -> bool {
     let key_id = key.id.clone();
-    context
-        .tell(tenant, Input::ReviseKey { key_id, version })
-        .await
+    let input = Input::ReviseKey { key_id, version };
+    call.platform.notify_ledger(tenant, input).await
 }

@@ -1,8 +1,8 @@
-//! A key as operators see it.
+//! A key in responses.
 
 use clawless_core::keys::KeyText;
 use clawless_core::{ApiError, KeyId, KeyKind, Scopes, TenantId, Timestamp};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::api_keys::StoredKey;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) struct View {
     expires_at: Option<u64>,
     revoked_at: Option<u64>,
     successor_id: Option<KeyId>,
-    /// To within some minutes.
+    /// Accurate to some minutes.
     last_used_at: Option<u64>,
     created_at: u64,
 }
@@ -48,17 +48,17 @@ impl From<StoredKey> for View {
     }
 }
 
-/// A new key, with itself in the clear: the one answer that ever holds it.
+/// A new key in clear text. No other response contains it.
 #[derive(Serialize)]
 pub(super) struct Minted<'a> {
     #[serde(flatten)]
     pub(super) view: View,
     key: &'a str,
-    /// The key that this one replaces, and until when that still works.
+    /// The key that this one replaces, with its new expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) replaces: Option<View>,
-    /// Whether the end of the replaced key holds already. `false`: the ledger did not answer, and
-    /// a gateway may go by an older end for up to 30 seconds, which is how long it remembers a key.
+    /// Whether the new expiry of the replaced key applies already. `false`: the ledger did not respond,
+    /// and a gateway may use the old expiry for up to 30 seconds, the TTL of cached key records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_force: Option<bool>,
 }
@@ -74,11 +74,8 @@ impl<'a> Minted<'a> {
         }
     }
 
-    /// The answer that shows it.
-    pub(super) fn answer(&self) -> Result<HttpResponse, ApiError> {
-        Ok(HttpResponse {
-            status: 201,
-            ..HttpResponse::of(self)?
-        })
+    /// The response 201 with the key.
+    pub(super) fn respond(&self) -> Result<HttpResponse, ApiError> {
+        Ok(HttpResponse::of(self)?.with_status(201))
     }
 }

@@ -1,107 +1,108 @@
-//! Tenants are changed: as a whole by PUT, in parts by PATCH.
+//! Changing tenants: as a whole by PUT, in parts by PATCH.
 
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::{ApiError, ErrorCode, Tenant};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
 use serde_json::Value;
 
 use super::input::Settable;
 use super::view::{self, View, etag};
-use crate::context::{AdminContext, half_done, overtaken};
+use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
 
-/// Sets all of a tenant; what is absent takes its default.
+/// Replaces all settings of a tenant; absent ones get their defaults.
 ///
 /// # Errors
 /// As [`change`].
-pub(crate) async fn put(
-    context: &AdminContext,
-    tenant: &str,
-    if_match: Option<&str>,
-    body: &[u8],
-) -> Result<HttpResponse, ApiError> {
-    let wanted: Settable = input::read(body)?;
-    let tenant = context.lasting_tenant(tenant).await?;
-    change(context, tenant, if_match, wanted).await
+pub(crate) async fn put(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let settings: Settable = input::read(call).await?;
+    let tenant = call.platform.mutable_tenant(call.param("id")).await?;
+    change(call, tenant, settings).await
 }
 
-/// Sets what the body names and leaves the rest, by JSON merge patch (RFC 7396): `null` takes a
-/// member away, so that its default holds.
+/// Changes the settings in the body, by JSON merge patch (RFC 7396): `null` resets a setting to its
+/// default.
 ///
 /// # Errors
 /// As [`change`].
-pub(crate) async fn patch(
-    context: &AdminContext,
-    tenant: &str,
-    if_match: Option<&str>,
-    body: &[u8],
-) -> Result<HttpResponse, ApiError> {
-    let patch: Value = input::read(body)?;
+pub(crate) async fn patch(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let patch: Value = input::read(call).await?;
     if !patch.is_object() {
         let message = "The body must be a JSON object.";
         return Err(ApiError::new(ErrorCode::InvalidType, message));
     }
-    let tenant = context.lasting_tenant(tenant).await?;
+    let tenant = call.platform.mutable_tenant(call.param("id")).await?;
     let present = serde_json::to_value(view::Settable::from(&tenant));
     let merged = merge(present.map_err(ApiError::internal)?, patch);
-    let wanted: Settable = input::read(merged.to_string().as_bytes())?;
-    change(context, tenant, if_match, wanted).await
+    let settings: Settable = input::parse(merged.to_string().as_bytes())?;
+    change(call, tenant, settings).await
 }
 
-/// 1. 412 where `if-match` names another version. 2. 400 that names the parameter at fault. 3. What
-///    changes nothing is stored no second time, but its ledger is told again. 4. The database, 409
-///    or 412 where another was quicker; then the ledger, 503 where it cannot be told. 5. 200: it
-///    holds at the next request.
+/// 1. 412 where `if-match` names another version. 2. 400 that names the parameter at fault. 3. Equal
+///    settings are not stored again, but the ledger is notified again. 4. The database, 409 or 412
+///    where another operator was first; then the ledger, 503 where it does not respond. 5. 200: the
+///    change applies to the next request.
 async fn change(
-    context: &AdminContext,
+    call: &AdminCall,
     before: Tenant,
-    if_match: Option<&str>,
-    wanted: Settable,
+    settings: Settable,
 ) -> Result<HttpResponse, ApiError> {
+    let (context, if_match) = (&call.platform, call.head.header("if-match"));
     if !matches(if_match, &before) {
         return Err(outdated());
     }
-    let same = wanted.onto(before.clone())?;
-    let after = if same == before {
+    let changed = settings.apply_to(before.clone())?;
+    let after = if changed == before {
         before
     } else {
         let after = Tenant {
             version: before.version + 1,
             updated_at: context.now,
-            ..same
+            ..changed
         };
         let (old, new) = (View::from(&before), View::from(&after));
-        let entry = context.entry("tenant.update", after.id.as_str(), Some(&old), Some(&new))?;
+        let entry = audit_entry(
+            call,
+            "tenant.update",
+            after.id.as_str(),
+            Some(&old),
+            Some(&new),
+        )?;
         if !tenants::update(&context.sql, &after, &entry).await? {
-            return Err(if_match.map_or_else(overtaken, |_| outdated()));
+            return Err(if_match.map_or_else(changed_concurrently, |_| outdated()));
         }
         after
     };
     let config = LedgerConfig::from(&after);
-    if !context.tell(&after.id, Input::Configure(config)).await {
-        return Err(half_done("The tenant is changed"));
+    if !context
+        .notify_ledger(&after.id, Input::Configure(config))
+        .await
+    {
+        return Err(ledger_not_notified("The tenant is changed"));
     }
-    view::answer(&after)
+    view::respond(&after)
 }
 
-/// Whether the tenant is still the one that the operator has read; without `if-match` any is.
+/// Whether the tenant has the version that `if-match` names; without it any version matches.
 pub(super) fn matches(if_match: Option<&str>, tenant: &Tenant) -> bool {
-    let Some(known) = if_match else { return true };
+    let Some(expected) = if_match else {
+        return true;
+    };
     let present = etag(tenant);
-    let mut tags = known.split(',').map(str::trim);
+    let mut tags = expected.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag == present)
 }
 
-/// The refusal of a change to a tenant that has another version by now.
+/// The error where `if-match` names another version.
 pub(super) fn outdated() -> ApiError {
     ApiError::new(
         ErrorCode::PreconditionFailed,
-        "The tenant has changed since it was read. Read it again and decide anew.",
+        "The tenant has changed since it was read. Read it again and decide again.",
     )
 }
 
-/// RFC 7396, word for word. What comes in nests no deeper than a body may.
+/// The algorithm of RFC 7396. Parsing has limited the depth of both values.
 fn merge(target: Value, patch: Value) -> Value {
     let Value::Object(patch) = patch else {
         return patch;
@@ -114,8 +115,8 @@ fn merge(target: Value, patch: Value) -> Value {
         if value.is_null() {
             merged.remove(&name);
         } else {
-            let old = merged.remove(&name).unwrap_or(Value::Null);
-            merged.insert(name, merge(old, value));
+            let present = merged.remove(&name).unwrap_or(Value::Null);
+            merged.insert(name, merge(present, value));
         }
     }
     Value::Object(merged)

@@ -1,22 +1,23 @@
-//! Tenants are created.
+//! Creating tenants.
 
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
 
 use super::input::Settable;
 use super::view::{self, View};
-use crate::context::AdminContext;
+use crate::context::{AdminCall, audit_entry};
 use crate::input;
 
-/// Creates a tenant. Its ledger learns of it with its first request.
+/// Creates a tenant. Its ledger is created with its first request.
 ///
 /// # Errors
 /// 400 that names the parameter at fault.
-pub(crate) async fn create(context: &AdminContext, body: &[u8]) -> Result<HttpResponse, ApiError> {
-    let wanted: Settable = input::read(body)?;
-    let tenant = wanted.onto(Tenant {
+pub(crate) async fn create(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let settings: Settable = input::read(call).await?;
+    let tenant = settings.apply_to(Tenant {
         id: TenantId::generate(context.now, &context.entropy),
         name: String::new(),
         tier: Tier::default(),
@@ -27,12 +28,9 @@ pub(crate) async fn create(context: &AdminContext, body: &[u8]) -> Result<HttpRe
         updated_at: context.now,
     })?;
     let (id, view) = (tenant.id.as_str(), View::from(&tenant));
-    let entry = context.entry("tenant.create", id, None, Some(&view))?;
+    let entry = audit_entry(call, "tenant.create", id, None, Some(&view))?;
     tenants::create(&context.sql, &tenant, &entry).await?;
     let location = format!("/admin/tenants/{id}");
-    let answer = view::answer(&tenant)?.with_header("location", location);
-    Ok(HttpResponse {
-        status: 201,
-        ..answer
-    })
+    let response = view::respond(&tenant)?.with_status(201);
+    Ok(response.with_header("location", location))
 }

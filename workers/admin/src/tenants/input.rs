@@ -1,4 +1,4 @@
-//! What an operator sets of a tenant, checked.
+//! Validation of a tenant's settings.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
@@ -6,19 +6,20 @@ use clawless_core::model::ModelRole;
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, tool};
+use clawless_edge::http::query::invalid;
 use serde::Deserialize;
 
-use crate::input::{self, invalid};
+use crate::input;
 
 /// The longest system prompt, in bytes.
 const MAX_PROMPT: usize = 64 * 1024;
-/// The most models or tools on a list, and the longest name of one, in bytes.
+/// The largest number of models or tools in a list, and the longest name, in bytes.
 const MAX_NAMES: usize = 100;
 const MAX_NAME: usize = 256;
 /// The longest retention: a hundred years, in days.
 const MAX_RETENTION: u32 = 36_500;
 
-/// All that can be set. What is absent takes its default.
+/// All settings. Absent ones get their defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settable {
@@ -47,7 +48,7 @@ pub(super) struct Settable {
     retention_days: Option<u32>,
 }
 
-/// What an operator can set; `deleting` comes with a deletion only.
+/// The statuses that an operator can set; only a deletion sets `deleting`.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
@@ -57,22 +58,22 @@ enum Status {
 }
 
 impl Settable {
-    /// Puts the settings onto a record.
+    /// Applies the settings to a record.
     ///
     /// # Errors
     /// 400 that names the parameter at fault.
-    pub(super) fn onto(self, record: Tenant) -> Result<Tenant, ApiError> {
-        let (one, models) = (
+    pub(super) fn apply_to(self, record: Tenant) -> Result<Tenant, ApiError> {
+        let (default, models) = (
             self.default_model.as_slice(),
             self.allowed_models.as_deref(),
         );
-        names("default_model", one)?;
-        names("allowed_models", models.unwrap_or_default())?;
-        names("tools", &self.tools)?;
+        check_names("default_model", default)?;
+        check_names("allowed_models", models.unwrap_or_default())?;
+        check_names("tools", &self.tools)?;
         tool::check_names(&self.tools).map_err(|why| invalid("tools", why))?;
         for (param, list) in self.fallback.lists() {
-            names(param, list)?;
-            allowed(param, list, self.allowed_models.as_deref())?;
+            check_names(param, list)?;
+            check_allowed(param, list, self.allowed_models.as_deref())?;
         }
         let prompt = self.system_prompt.as_deref().unwrap_or_default();
         if prompt.len() > MAX_PROMPT || prompt.contains('\0') {
@@ -111,8 +112,13 @@ impl Settable {
     }
 }
 
-/// A fallback that the tenant may not use would never be asked. An alias chooses among what it may.
-fn allowed(param: &str, fallback: &[String], allowed: Option<&[String]>) -> Result<(), ApiError> {
+/// A fallback model that the tenant may not use would never be called. An alias selects among the
+/// allowed models.
+fn check_allowed(
+    param: &str,
+    fallback: &[String],
+    allowed: Option<&[String]>,
+) -> Result<(), ApiError> {
     let is_allowed = |name: &&String| {
         ModelRole::by_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
     };
@@ -125,7 +131,7 @@ fn allowed(param: &str, fallback: &[String], allowed: Option<&[String]>) -> Resu
     }
 }
 
-fn names(param: &str, names: &[String]) -> Result<(), ApiError> {
+fn check_names(param: &str, names: &[String]) -> Result<(), ApiError> {
     let is_name =
         |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
     if names.len() <= MAX_NAMES && names.iter().all(is_name) {
@@ -134,7 +140,7 @@ fn names(param: &str, names: &[String]) -> Result<(), ApiError> {
     Err(invalid(
         param,
         format!(
-            "`{param}` holds at most {MAX_NAMES} names of 1 to {MAX_NAME} bytes without control characters."
+            "`{param}` has at most {MAX_NAMES} names of 1 to {MAX_NAME} bytes without control characters."
         ),
     ))
 }

@@ -1,4 +1,4 @@
-//! `/admin/tenants`: who is served, and how.
+//! `/admin/tenants`: tenants, their settings, usage and data.
 
 mod change;
 mod create;
@@ -15,5 +15,5 @@ pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use erase::erase;
 pub(crate) use read::{list, show};
-pub(crate) use support::{export, messages, session, sessions};
-pub(crate) use usage::{of_all, of_one};
+pub(crate) use support::{export, list_messages, list_sessions, show_session};
+pub(crate) use usage::{usage, usage_of_all};

@@ -1,22 +1,22 @@
-//! Tenants are listed and shown.
+//! Listing and showing tenants.
 
 use clawless_core::{ApiError, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
 
 use super::view::{self, View};
-use crate::context::AdminContext;
-use crate::page::{Page, Query};
+use crate::context::AdminCall;
+use crate::page::Page;
 
 /// Lists the tenants, oldest first.
 ///
 /// # Errors
-/// 400 for a bad query.
-pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpResponse, ApiError> {
-    let page: Page<TenantId> = Page::of(query, &[])?;
-    let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let found = tenants::list_across_tenants(&context.sql, after, limit).await?;
-    page.answer(found.iter().map(View::from).collect(), |view: &View| {
+/// 400 for the query.
+pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let page: Page<TenantId> = Page::take(&mut call.query())?;
+    let (after, limit) = (page.after.as_ref(), page.read_limit());
+    let found = tenants::list_across_tenants(&call.platform.sql, after, limit).await?;
+    page.respond(found.iter().map(View::from).collect(), |view: &View| {
         view.id.as_str()
     })
 }
@@ -25,6 +25,6 @@ pub(crate) async fn list(context: &AdminContext, query: &Query) -> Result<HttpRe
 ///
 /// # Errors
 /// 404 where there is none.
-pub(crate) async fn show(context: &AdminContext, tenant: &str) -> Result<HttpResponse, ApiError> {
-    view::answer(&context.tenant(tenant).await?)
+pub(crate) async fn show(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    view::respond(&call.platform.tenant(call.param("id")).await?)
 }

@@ -1,90 +1,74 @@
-//! A tenant's sessions, for support. Whoever reads them leaves a line in the audit log first.
+//! A tenant's sessions, for support. Each access is recorded in the audit log first.
 
 use clawless_core::{ApiError, SessionId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use clawless_store::records::{self, Key, RecordPosition};
 
-use crate::context::{AdminContext, no_such};
-use crate::page::{self, Page, Query};
+use crate::context::{AdminCall, audit_access, not_found};
+use crate::page::{self, Page};
 
 /// Lists a tenant's sessions, newest first.
 ///
 /// # Errors
-/// 400 for a bad query, 404 where there is no such tenant.
-pub(crate) async fn sessions(
-    context: &AdminContext,
-    tenant: &str,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
-    let page: Page<Key> = Page::of(query, &[])?;
-    let tenant = context.tenant(tenant).await?.id;
-    context.note(&tenant, "sessions.list", None).await?;
-    let (after, limit) = (page.cursor.as_ref(), page.to_read());
+/// 400 for the query, 404 where there is no such tenant.
+pub(crate) async fn list_sessions(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let page: Page<Key> = Page::take(&mut call.query())?;
+    let tenant = context.tenant(call.param("id")).await?.id;
+    audit_access(call, &tenant, "sessions.list", None).await?;
+    let (after, limit) = (page.after.as_ref(), page.read_limit());
     let found = records::sessions(&context.sql, &tenant, after, limit).await?;
-    page.answer(found, |record| &record.place)
+    page.respond(found, |record| &record.place)
 }
 
 /// Shows one session.
 ///
 /// # Errors
 /// 404 where there is no such tenant or session.
-pub(crate) async fn session(
-    context: &AdminContext,
-    tenant: &str,
-    id: &str,
-) -> Result<HttpResponse, ApiError> {
-    let tenant = context.tenant(tenant).await?.id;
-    let id: SessionId = id.parse().map_err(|_| no_such("session"))?;
-    context
-        .note(&tenant, "session.read", Some(id.as_str()))
-        .await?;
+pub(crate) async fn show_session(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let tenant = context.tenant(call.param("id")).await?.id;
+    let id = session_id(call)?;
+    audit_access(call, &tenant, "session.read", Some(id.as_str())).await?;
     let found = records::session(&context.sql, &tenant, &id).await?;
-    let found = found.ok_or_else(|| no_such("session"))?;
+    let found = found.ok_or_else(|| not_found("session"))?;
     Ok(HttpResponse::json(found.json.as_str().to_owned()))
 }
 
-/// Lists what was said in a session, earliest first.
+/// Lists the messages of a session, oldest first.
 ///
 /// # Errors
-/// 400 for a bad query, 404 where there is no such tenant or session.
-pub(crate) async fn messages(
-    context: &AdminContext,
-    tenant: &str,
-    id: &str,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
-    let page: Page<Key> = Page::of(query, &[])?;
-    let tenant = context.tenant(tenant).await?.id;
-    let id: SessionId = id.parse().map_err(|_| no_such("session"))?;
-    context
-        .note(&tenant, "session.read_messages", Some(id.as_str()))
-        .await?;
+/// 400 for the query, 404 where there is no such tenant or session.
+pub(crate) async fn list_messages(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let page: Page<Key> = Page::take(&mut call.query())?;
+    let tenant = context.tenant(call.param("id")).await?.id;
+    let id = session_id(call)?;
+    audit_access(call, &tenant, "session.read_messages", Some(id.as_str())).await?;
     let found = records::session(&context.sql, &tenant, &id).await?;
-    found.ok_or_else(|| no_such("session"))?;
-    let after = page.cursor.as_ref();
-    let (found, has_more) =
-        records::messages(&context.sql, &tenant, &id, after, page.limit).await?;
+    found.ok_or_else(|| not_found("session"))?;
+    let (sql, after) = (&context.sql, page.after.as_ref());
+    let (found, has_more) = records::messages(sql, &tenant, &id, after, page.limit()).await?;
     let last = found.last().map(|last| last.place.clone());
-    page::list(found, last.filter(|_| has_more))
+    page::respond(found, last.filter(|_| has_more))
 }
 
-/// All that is stored of a tenant, page by page, in the order of `records::export`. Every page
-/// leaves a line in the audit log.
+/// Exports all data of a tenant, page by page, in the order of `records::export`. Every page is
+/// recorded in the audit log.
 ///
 /// # Errors
-/// 400 for a bad query, 404 where there is no such tenant.
-pub(crate) async fn export(
-    context: &AdminContext,
-    tenant: &str,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
-    query.only(&["cursor"])?;
-    let from: Option<RecordPosition> = page::cursor(query)?;
-    let tenant = context.tenant(tenant).await?.id;
-    context
-        .note(&tenant, "tenant.export", Some(tenant.as_str()))
-        .await?;
+/// 400 for the query, 404 where there is no such tenant.
+pub(crate) async fn export(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let from: Option<RecordPosition> = page::take_cursor(&mut call.query())?;
+    let tenant = context.tenant(call.param("id")).await?.id;
+    audit_access(call, &tenant, "tenant.export", Some(tenant.as_str())).await?;
     let from = from.unwrap_or_default();
     let (found, next) = records::export(&context.sql, &tenant, from).await?;
-    page::list(found, next.map(|next| next.to_string()))
+    page::respond(found, next.map(|next| next.to_string()))
+}
+
+fn session_id(call: &AdminCall) -> Result<SessionId, ApiError> {
+    let id = call.param("session").parse();
+    id.map_err(|_| not_found("session"))
 }

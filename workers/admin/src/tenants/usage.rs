@@ -1,17 +1,17 @@
-//! What tenants used, from receipts as far as they have come in: some seconds behind.
+//! Usage of tenants, from their receipts. Receipts arrive with a delay of some seconds.
 
 use std::fmt::Write;
 
 use clawless_core::ledger::Period;
 use clawless_core::time::Timestamp;
 use clawless_core::{ApiError, TenantId};
-use clawless_edge::response::{Body, HttpResponse};
+use clawless_edge::http::query::{Query, invalid};
+use clawless_edge::http::{Body, HttpResponse};
 use clawless_store::usage::{self, DayUsage, Sums, TenantUsage};
 use serde::Serialize;
 
-use crate::context::AdminContext;
-use crate::input::invalid;
-use crate::page::{Page, Query};
+use crate::context::AdminCall;
+use crate::page::Page;
 
 #[derive(Serialize)]
 struct Line {
@@ -54,24 +54,21 @@ struct Report {
     data: Vec<Line>,
 }
 
-/// A tenant's usage by day, model and key, `from` up to `to` (this month by default). `format=csv`
-/// gives it as a table.
+/// A tenant's usage by day, model and key, from `from` to `to` (default: this month). `format=csv`
+/// returns a table.
 ///
 /// # Errors
-/// 400 for a bad query, 404 where there is no such tenant.
-pub(crate) async fn of_one(
-    context: &AdminContext,
-    tenant: &str,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
-    query.only(&["from", "to", "format"])?;
-    let span = span(query, context.now)?;
-    let is_csv = match query.get("format") {
+/// 400 for the query, 404 where there is no such tenant.
+pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let mut query = call.query();
+    let span = span(&mut query, context.now)?;
+    let is_csv = match query.take("format")?.as_deref() {
         None | Some("json") => false,
         Some("csv") => true,
         Some(_) => return Err(invalid("format", "`format` is json or csv.".to_owned())),
     };
-    let tenant = context.tenant(tenant).await?.id;
+    let tenant = context.tenant(call.param("id")).await?.id;
     let rows = usage::by_day_model_and_key(&context.sql, &tenant, span).await?;
     if is_csv {
         return Ok(csv(&rows));
@@ -93,14 +90,13 @@ pub(crate) async fn of_one(
 /// Every tenant's usage, page by page.
 ///
 /// # Errors
-/// 400 for a bad query.
-pub(crate) async fn of_all(
-    context: &AdminContext,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
-    let page: Page<TenantId> = Page::of(query, &["from", "to"])?;
-    let (after, limit) = (page.cursor.as_ref(), page.to_read());
-    let span = span(query, context.now)?;
+/// 400 for the query.
+pub(crate) async fn usage_of_all(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let mut query = call.query();
+    let page: Page<TenantId> = Page::take(&mut query)?;
+    let (after, limit) = (page.after.as_ref(), page.read_limit());
+    let span = span(&mut query, context.now)?;
     let rows = usage::by_tenant_across_tenants(&context.sql, after, span, limit).await?;
     let lines = rows
         .into_iter()
@@ -108,21 +104,17 @@ pub(crate) async fn of_all(
             tenant_id: Some(tenant_id),
             ..Line::of(sums)
         });
-    page.answer(lines.collect(), |line: &Line| {
+    page.respond(lines.collect(), |line: &Line| {
         line.tenant_id.as_ref().map_or("", TenantId::as_str)
     })
 }
 
-fn span(query: &Query, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
-    let moment = |name: &str, default: Timestamp| match query.get(name) {
-        None => Ok(default),
-        Some(text) => match text.parse::<u64>() {
-            Ok(secs) => Ok(Timestamp::from_millis(secs.saturating_mul(1000))),
-            Err(_) => Err(invalid(
-                name,
-                format!("`{name}` is a moment in seconds since 1970 (UTC)."),
-            )),
-        },
+fn span(query: &mut Query<'_>, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
+    let mut moment = |name: &str, default: Timestamp| -> Result<Timestamp, ApiError> {
+        let secs: Option<u64> = query.parse(name, "a moment in seconds since 1970 (UTC)")?;
+        Ok(secs.map_or(default, |secs| {
+            Timestamp::from_millis(secs.saturating_mul(1000))
+        }))
     };
     let month = Period::of(now);
     Ok((
@@ -131,8 +123,8 @@ fn span(query: &Query, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiErro
     ))
 }
 
-/// A table for spreadsheets. Names of models come from the operator's own configuration, yet one
-/// that reads like a formula is kept from being one.
+/// A table for spreadsheets. A model name that looks like a formula is escaped, although names come
+/// from the operator's own configuration.
 fn csv(rows: &[DayUsage]) -> HttpResponse {
     let mut text =
         "day,model,key_id,messages,tokens_in,tokens_out,tokens,micro_dollars\r\n".to_owned();
@@ -157,9 +149,5 @@ fn csv(rows: &[DayUsage]) -> HttpResponse {
         // Writing to a string cannot fail.
         let _ = write!(text, "{day},{model},{key_id},{counts}\r\n");
     }
-    HttpResponse {
-        status: 200,
-        headers: Vec::new(),
-        body: Body::Csv(text),
-    }
+    HttpResponse::new(200, Body::Csv(text))
 }

@@ -1,11 +1,11 @@
-//! A tenant as operators see it.
+//! A tenant in responses.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, TenantId};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::HttpResponse;
 use serde::Serialize;
 
 /// Times are in seconds since 1970 (UTC).
@@ -20,7 +20,7 @@ pub(super) struct View {
     updated_at: u64,
 }
 
-/// What an operator can set, and sends in the same shape.
+/// The settings that an operator can change, in the shape of the request.
 #[derive(Debug, Serialize)]
 pub(super) struct Settable {
     name: String,
@@ -39,7 +39,7 @@ pub(super) struct Settable {
 
 impl From<&Tenant> for Settable {
     fn from(tenant: &Tenant) -> Self {
-        // Without `..`: a new setting must be shown.
+        // Without `..`, so that a new setting is not forgotten here.
         let TenantSettings {
             default_model,
             thinking,
@@ -81,12 +81,12 @@ impl From<&Tenant> for View {
     }
 }
 
-/// The name of a record's version, as `if-match` hands it back.
+/// The version of a record, as `if-match` names it.
 pub(super) fn etag(tenant: &Tenant) -> String {
     format!("\"{}\"", tenant.version)
 }
 
-/// The answer that shows one tenant.
-pub(super) fn answer(tenant: &Tenant) -> Result<HttpResponse, ApiError> {
+/// The response with one tenant.
+pub(super) fn respond(tenant: &Tenant) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::of(&View::from(tenant))?.with_header("etag", etag(tenant)))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clawless_core::TenantId;
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_edge::d1::D1;
+use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
-use clawless_edge::worker_entry;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, State, durable_object};
@@ -40,7 +40,7 @@ pub struct TenantLedger {
 
 impl DurableObject for TenantLedger {
     fn new(state: State, env: Env) -> Self {
-        worker_entry::start_logging(&env);
+        logging::start(&env);
         Self {
             state,
             env,

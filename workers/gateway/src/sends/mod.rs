@@ -27,10 +27,10 @@ use clawless_store::{Backoff, Sql, SqlError, retry, sessions};
 use futures_util::FutureExt;
 
 use crate::authenticate::of_key;
+use crate::http::sessions::find::no_such_session;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::route::{RequestFeatures, SessionContext, route};
-use crate::sessions::no_such_session;
 use crate::turn::{self, PendingTurn};
 
 /// How long a try may have a message before the ledger has heard of it.

@@ -16,18 +16,19 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use clawless_core::keys::KeyText;
-use clawless_core::ledger::{Input, Output, Write};
+use clawless_core::ledger::{EndpointClass, Input, Output, Write};
 use clawless_core::sending::SendJob;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{
-    ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scopes, SessionId, TenantId, Timestamp,
+    ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scope, Scopes, SessionId, TenantId,
+    Timestamp,
 };
-use clawless_edge::request::RequestHead;
-use clawless_edge::response::{Body, HttpResponse};
-use clawless_gateway::authenticate::authenticate;
+use clawless_edge::http::{Authorized, Body, Call, HttpResponse, Params, RequestBody, RequestHead};
+use clawless_gateway::caller::Caller;
 use clawless_gateway::config::{Config, Variables};
+use clawless_gateway::http::service::{Access, authorize};
 use clawless_gateway::ledger::runtime::{LedgerRuntime, Rows};
 use clawless_gateway::ledger::work::{WorkError, work_off};
 use clawless_gateway::ledger::{Ledger, LedgerError};
@@ -47,6 +48,9 @@ const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// The provider that every test deployment has.
 const PROVIDERS: &str = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
     "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":32768}]}]"#;
+
+/// The id of requests whose id does not matter.
+const REQUEST: &str = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// Wrong keys that an address may try, as the rate-limit binding is configured.
 const MAX_GUESSES: u32 = 20;
@@ -293,11 +297,41 @@ impl Deployment {
         let bearer = format!("Bearer {}", customer.key);
         let headers = [("authorization", bearer.as_str()), ("accept", accept)];
         let head = RequestHead::new("GET", "/v1/sessions", headers);
-        let answer = async {
-            let caller = authenticate(&**self, &head).await?;
-            resume::resume(self, &caller, &head, session, request).await
+        let params = Params::default()
+            .with("id", session)
+            .with("request_id", request);
+        let access = Access::Key(Scope::Chat, EndpointClass::Read);
+        self.call(access, head, params, Vec::new(), async |call| {
+            resume::resume(call).await
+        })
+        .await
+    }
+
+    /// Calls a handler as its line of the routes table does.
+    pub async fn call(
+        self: &Rc<Self>,
+        access: Access,
+        head: RequestHead,
+        params: Params,
+        body: Vec<u8>,
+        handler: impl AsyncFnOnce(&Call<Self, Caller>) -> Result<HttpResponse, ApiError>,
+    ) -> Response {
+        let response = async {
+            let Authorized { caller, headers } = authorize(&**self, access, &head).await?;
+            let call = Call {
+                platform: self.clone(),
+                caller,
+                head: Rc::new(head),
+                params,
+                body: RequestBody::from_bytes(body),
+                request_id: REQUEST.parse().expect("an id"),
+            };
+            match handler(&call).await {
+                Ok(response) => Ok(response.with_headers(headers)),
+                Err(error) => Err(error.headers(headers)),
+            }
         };
-        read(answer.await).await
+        read(response.await).await
     }
 
     /// Changes a session's settings, as its route would.

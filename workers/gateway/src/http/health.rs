@@ -1,13 +1,12 @@
-//! `GET /health`: whether each part answers. Tells no secrets and needs no key.
-
-use std::rc::Rc;
+//! `GET /health`: whether each part responds. It shows no secrets and needs no key.
 
 use clawless_core::{ApiError, Clock};
-use clawless_edge::response::HttpResponse;
+use clawless_edge::http::{Call, HttpResponse};
 use clawless_edge::time::EdgeTime;
 use futures_util::future::join5;
 use serde::Serialize;
 
+use super::dependencies::Health;
 use crate::bindings::{self, Bindings};
 use crate::platform::Platform;
 
@@ -26,37 +25,18 @@ struct Dependencies {
     widget: &'static str,
 }
 
-/// Which parts answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is an answer of its own"
-)]
-pub struct Health {
-    /// D1.
-    pub database: bool,
-    /// The tenants' ledgers.
-    pub ledger: bool,
-    /// KV.
-    pub cache: bool,
-    /// The admin Worker.
-    pub admin: bool,
-    /// The widget server.
-    pub widget: bool,
-}
-
-/// Asks every dependency at once, unless that was done within the last seconds. 200 while chats can
-/// be served: `ok`, or `degraded` where a part that chats do not need is missing; 503 `down` without
-/// the database or the ledger.
+/// Checks every dependency at once, unless the isolate did so within the last seconds. 200 while chats
+/// can be served: `ok`, or `degraded` where a part that chats do not need is missing; 503 `down`
+/// without the database or the ledger.
 ///
 /// # Errors
 /// An internal error where the report cannot be written.
-pub async fn report(bindings: &Rc<Bindings>) -> Result<HttpResponse, ApiError> {
-    let memory = bindings.memory();
+pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    let memory = call.platform.memory();
     let health = if let Some(known) = memory.health(EdgeTime.now()) {
         known
     } else {
-        let found = look(bindings).await;
+        let found = check(&call.platform).await;
         memory.remember_health(found, EdgeTime.now());
         found
     };
@@ -66,7 +46,7 @@ pub async fn report(bindings: &Rc<Bindings>) -> Result<HttpResponse, ApiError> {
         (true, false) => "degraded",
         (true, true) => "ok",
     };
-    let word = |answers| if answers { "ok" } else { "unavailable" };
+    let word = |responds| if responds { "ok" } else { "unavailable" };
     let dependencies = Dependencies {
         database: word(health.database),
         ledger: word(health.ledger),
@@ -74,17 +54,14 @@ pub async fn report(bindings: &Rc<Bindings>) -> Result<HttpResponse, ApiError> {
         admin: word(health.admin),
         widget: word(health.widget),
     };
-    let answer = HttpResponse::of(&Report {
+    let response = HttpResponse::of(&Report {
         status,
         dependencies,
     })?;
-    Ok(HttpResponse {
-        status: if serves { 200 } else { 503 },
-        ..answer
-    })
+    Ok(response.with_status(if serves { 200 } else { 503 }))
 }
 
-async fn look(bindings: &Bindings) -> Health {
+async fn check(bindings: &Bindings) -> Health {
     let (database, ledger, cache, admin, widget) = join5(
         bindings.database_answers(),
         bindings.ledger_answers(),

@@ -1,36 +1,30 @@
-//! CORS for `/v1/*`: by default every origin, without credentials; a list by setting.
+//! CORS for `/v1/*`: every origin by default, without credentials; a list where one is configured.
 
-use clawless_edge::request::RequestHead;
-use clawless_edge::response::{Body, HttpResponse};
+use clawless_edge::http::{Body, HttpResponse, RequestHead};
 
-/// What browsers' scripts may read of an answer.
-const EXPOSED: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
+/// The headers of a response that scripts in browsers may read.
+const EXPOSED_HEADERS: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
      x-clawless-tries, x-clawless-dropped, x-clawless-history-dropped, idempotent-replayed, \
-     x-original-request-id, \
-     retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
+     x-original-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
      x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
-/// Whether browsers' scripts may call a path.
+/// Whether scripts in browsers may call a path.
 pub fn applies(path: &str) -> bool {
     path.starts_with("/v1/")
 }
 
-/// The answer to a preflight.
+/// The response to a preflight.
 pub fn preflight(head: &RequestHead, origins: Option<&[String]>) -> HttpResponse {
-    let answer = HttpResponse {
-        status: 204,
-        headers: Vec::new(),
-        body: Body::Empty,
-    };
+    let response = HttpResponse::new(204, Body::Empty);
     if allowed_origin(head, origins).is_none() {
-        return answer;
+        return response;
     }
-    // SDKs send headers of their own (`x-stainless-*`), so what was asked for is what is allowed.
+    // SDKs send headers of their own (`x-stainless-*`), so the requested ones are allowed.
     let headers = head
         .header("access-control-request-headers")
         .filter(|names| are_names(names));
-    answer
+    response
         .with_header(
             "access-control-allow-methods",
             "GET, POST, PATCH, DELETE, OPTIONS",
@@ -42,29 +36,29 @@ pub fn preflight(head: &RequestHead, origins: Option<&[String]>) -> HttpResponse
         .with_header("access-control-max-age", "86400")
 }
 
-/// Lets an allowed origin read an answer.
+/// Lets an allowed origin read a response.
 pub fn expose(
-    answer: HttpResponse,
+    response: HttpResponse,
     head: &RequestHead,
     origins: Option<&[String]>,
 ) -> HttpResponse {
     if !applies(&head.path) {
-        return answer;
+        return response;
     }
-    let answer = if origins.is_some() {
-        answer.with_header("vary", "Origin")
+    let response = if origins.is_some() {
+        response.with_header("vary", "Origin")
     } else {
-        answer
+        response
     };
     match allowed_origin(head, origins) {
-        None => answer,
-        Some(origin) => answer
+        None => response,
+        Some(origin) => response
             .with_header("access-control-allow-origin", origin)
-            .with_header("access-control-expose-headers", EXPOSED),
+            .with_header("access-control-expose-headers", EXPOSED_HEADERS),
     }
 }
 
-/// What `access-control-allow-origin` says: `*` without a list, else the origin if it is on it.
+/// The value of `access-control-allow-origin`: `*` without a list, else the origin if it is listed.
 fn allowed_origin<'a>(head: &'a RequestHead, origins: Option<&[String]>) -> Option<&'a str> {
     let Some(origins) = origins else {
         return Some("*");
@@ -73,7 +67,7 @@ fn allowed_origin<'a>(head: &'a RequestHead, origins: Option<&[String]>) -> Opti
         .filter(|origin| origins.iter().any(|allowed| allowed == origin))
 }
 
-/// Whether a text is a list of header names, and so safe to say back.
+/// Whether a text is a list of header names, and so safe to repeat.
 fn are_names(text: &str) -> bool {
     text.len() <= 1024
         && text
@@ -89,18 +83,14 @@ mod tests {
         RequestHead::new("GET", "/v1/models", [("origin", origin)])
     }
 
-    fn origin_of(answer: &HttpResponse) -> Option<&str> {
-        let header = answer
-            .headers
-            .iter()
-            .find(|(name, _)| *name == "access-control-allow-origin");
-        header.map(|(_, value)| value.as_str())
+    fn origin_of(response: &HttpResponse) -> Option<&str> {
+        response.header("access-control-allow-origin")
     }
 
     #[test]
     fn a_list_of_origins_is_matched_exactly() {
         let list = ["https://a.example".to_owned()];
-        let ask = |origin| {
+        let exposed = |origin| {
             expose(
                 HttpResponse::json(String::new()),
                 &from(origin),
@@ -108,7 +98,7 @@ mod tests {
             )
         };
         assert_eq!(
-            origin_of(&ask("https://a.example")),
+            origin_of(&exposed("https://a.example")),
             Some("https://a.example")
         );
         for other in [
@@ -117,16 +107,16 @@ mod tests {
             "https://xa.example",
             "http://a.example",
         ] {
-            assert_eq!(origin_of(&ask(other)), None, "{other}");
+            assert_eq!(origin_of(&exposed(other)), None, "{other}");
         }
     }
 
     #[test]
     fn without_a_list_every_origin_may_read_but_none_may_send_credentials() {
-        let answer = expose(HttpResponse::json(String::new()), &from("null"), None);
-        assert_eq!(origin_of(&answer), Some("*"));
+        let response = expose(HttpResponse::json(String::new()), &from("null"), None);
+        assert_eq!(origin_of(&response), Some("*"));
         assert!(
-            answer
+            response
                 .headers
                 .iter()
                 .all(|(name, _)| !name.contains("credentials"))

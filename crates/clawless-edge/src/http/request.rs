@@ -1,16 +1,13 @@
-//! Requests as the stages see them: plain values, without the runtime.
+//! The head of a request as plain values, without the runtime.
 
 use std::borrow::Cow;
 
 use clawless_core::{ApiError, ErrorCode};
-use futures_util::StreamExt;
-use js_sys::{Promise, Uint8Array};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{AbortSignal, Request};
+use worker::Request;
 
 use crate::crossing;
 
-/// What a request says before its body: method, path and headers.
+/// The part of a request before its body: method, path, query and headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestHead {
     /// The method as it was sent; unknown ones are kept as they are.
@@ -23,19 +20,19 @@ pub struct RequestHead {
     headers: Vec<(String, String)>,
 }
 
-/// Who a request says it comes from.
+/// The header `authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorization<'a> {
-    /// It does not say.
+    /// There is none.
     Absent,
-    /// A bearer's token.
+    /// A bearer token.
     Bearer(&'a str),
-    /// Something that is no bearer's.
+    /// Another scheme, or a malformed value.
     Other,
 }
 
 impl RequestHead {
-    /// A head; names are taken in lower case. The path may bring a query.
+    /// A head. Names of headers are converted to lower case; the path may have a query.
     pub fn new<'a>(
         method: &str,
         path: &str,
@@ -53,8 +50,8 @@ impl RequestHead {
         }
     }
 
-    /// The head of a request.
-    pub fn of(request: &Request) -> Self {
+    /// The head of a request that the runtime delivered.
+    pub fn from_request(request: &Request) -> Self {
         let text = crossing::head(request.inner());
         let mut lines = text.split('\n');
         let method = lines.next().unwrap_or_default().to_owned();
@@ -82,7 +79,7 @@ impl RequestHead {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The header `authorization`. A repeated one arrives joined by a comma, which no key holds.
+    /// The header `authorization`. A repeated one arrives joined by a comma, which no key contains.
     pub fn authorization(&self) -> Authorization<'_> {
         let Some(value) = self.header("authorization") else {
             return Authorization::Absent;
@@ -100,10 +97,10 @@ impl RequestHead {
         form_urlencoded::parse(self.query.as_bytes())
     }
 
-    /// Checks that the body is plain JSON, by what the head says of it.
+    /// Checks by the headers that the body is plain JSON.
     ///
     /// # Errors
-    /// 415 for another content type and for a compressed body, which is never inflated.
+    /// 415 for another content type and for a compressed body, which is never decompressed.
     pub fn require_json(&self) -> Result<(), ApiError> {
         let essence = self
             .header("content-type")
@@ -133,89 +130,12 @@ fn path_of(url: &str) -> &str {
         .unwrap_or("/")
 }
 
-/// Reads a body of at most `limit` bytes. Reading stops at the limit, whatever the request claimed.
-///
-/// A body that claims to be a little too large is read and thrown away, up to twice the limit:
-/// proxies lose an answer that comes while they are still sending.
-///
-/// # Errors
-/// 413 over the limit, 400 where the body breaks off.
-pub async fn read_body(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let too_large = || {
-        ApiError::new(
-            ErrorCode::RequestTooLarge,
-            format!("The body is larger than the limit of {limit} bytes."),
-        )
-    };
-    let claimed = request.headers().get("content-length").ok().flatten();
-    let claimed = claimed.and_then(|length| length.parse::<usize>().ok());
-    // HTTP holds a body to the length that it announced, so this one can be read at once.
-    if claimed.is_some_and(|claimed| claimed <= limit) {
-        let bytes = read_at_once(request).await?;
-        return if bytes.len() > limit {
-            Err(too_large())
-        } else {
-            Ok(bytes)
-        };
-    }
-    let claimed = claimed.unwrap_or(0);
-    if claimed > limit.saturating_mul(2) {
-        return Err(too_large());
-    }
-    // A request without a body has no stream; an empty body then fails as JSON does.
-    let Ok(mut stream) = request.stream() else {
-        return Ok(Vec::new());
-    };
-    if claimed > limit {
-        let mut left = claimed;
-        while let (Some(Ok(piece)), true) = (stream.next().await, left > 0) {
-            left = left.saturating_sub(piece.len());
-        }
-        return Err(too_large());
-    }
-    let mut body = Vec::with_capacity(claimed);
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(broken_off)?;
-        if body.len() + piece.len() > limit {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
-/// Ends when the client has closed its connection before the answer's end. The runtime tells so by
-/// `request.signal` (compatibility flag `enable_request_signal`); nothing is asked of it before the
-/// future is first polled.
-pub fn departure(request: &Request) -> impl Future<Output = ()> + 'static + use<> {
-    let signal = AbortSignal::from(request.inner().signal());
-    async move {
-        if !signal.aborted() {
-            let gone = Promise::new(&mut |resolve, _| signal.set_onabort(Some(&resolve)));
-            // Nothing rejects it.
-            let _ = JsFuture::from(gone).await;
-        }
-    }
-}
-
-async fn read_at_once(request: &Request) -> Result<Vec<u8>, ApiError> {
-    let reading = request.inner().array_buffer();
-    let reading = reading.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    let buffer = JsFuture::from(reading).await;
-    let buffer = buffer.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    Ok(Uint8Array::new(&buffer).to_vec())
-}
-
-fn broken_off(error: impl std::fmt::Display) -> ApiError {
-    ApiError::new(ErrorCode::InvalidJson, "The body broke off before its end.").because(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_taken_as_it_was_sent() {
+    fn a_path_is_kept_as_it_was_sent() {
         for (url, path) in [
             ("http://a/v1/models?x=/y", "/v1/models"),
             ("https://a:8/v1//%63hat/", "/v1//%63hat/"),
@@ -231,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_json_is_read() {
+    fn only_plain_json_is_accepted() {
         assert!(
             with(&[("Content-Type", "application/json; charset=utf-8")])
                 .require_json()

@@ -1,4 +1,4 @@
-//! Answers as the stages give them, and their way onto the wire.
+//! Responses as handlers return them, and their conversion to the runtime's.
 
 use std::convert::Infallible;
 
@@ -8,43 +8,48 @@ use worker::{Headers, Response, ResponseBuilder};
 
 use crate::crossing;
 
-/// An answer to a client.
+/// A response to a client.
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
-    /// Headers beside those that every answer carries.
+    /// Headers beside those that every response has.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Body,
 }
 
-/// An answer's body.
+/// The body of a response.
 pub enum Body {
     /// None.
     Empty,
     /// A JSON text.
     Json(String),
-    /// A JSON text, piece by piece.
+    /// A JSON text, sent in pieces.
     JsonPieces(LocalBoxStream<'static, Vec<u8>>),
-    /// A table of values, separated by commas.
+    /// A table as comma-separated values.
     Csv(String),
-    /// Server-sent events, as they come.
+    /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
-    /// An answer of another Worker, passed on as it is.
+    /// The response of another Worker, forwarded unchanged.
     Foreign(Response),
 }
 
 impl HttpResponse {
-    /// A JSON answer with status 200.
-    pub fn json(text: String) -> Self {
+    /// A response without headers of its own.
+    pub const fn new(status: u16, body: Body) -> Self {
         Self {
-            status: 200,
+            status,
             headers: Vec::new(),
-            body: Body::Json(text),
+            body,
         }
     }
 
-    /// A JSON answer with status 200.
+    /// A JSON response with status 200.
+    pub fn json(text: String) -> Self {
+        Self::new(200, Body::Json(text))
+    }
+
+    /// A JSON response with status 200.
     ///
     /// # Errors
     /// An internal error where the value cannot be written as JSON.
@@ -56,17 +61,20 @@ impl HttpResponse {
 
     /// A stream of server-sent events with status 200.
     pub fn events(events: LocalBoxStream<'static, Vec<u8>>) -> Self {
-        Self {
-            status: 200,
-            headers: Vec::new(),
-            body: Body::Events(events),
-        }
+        Self::new(200, Body::Events(events))
     }
 
-    /// The value of a header that was added.
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| *known == name);
+        let found = self.headers.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Changes the status.
+    #[must_use]
+    pub const fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     /// Adds a header.
@@ -83,11 +91,11 @@ impl HttpResponse {
         self
     }
 
-    /// Puts the answer on the wire, under the request's id. Answers are private to the caller, so
-    /// nothing between us may keep them.
+    /// Converts to the runtime's response and adds the request's id. Responses are private to the
+    /// caller, so caches must not store them.
     ///
     /// # Errors
-    /// An internal error where the runtime refuses the answer.
+    /// An internal error where the runtime refuses the response.
     pub fn into_response(self, request_id: &RequestId) -> Result<Response, ApiError> {
         if let Body::Foreign(response) = self.body {
             let headers = Headers::new();
@@ -144,22 +152,22 @@ fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {
 
 impl From<ApiError> for HttpResponse {
     fn from(error: ApiError) -> Self {
-        let mut answer = Self {
+        let mut response = Self {
             status: error.status(),
             headers: error.headers.clone(),
             body: Body::Json(error.to_json()),
         };
         if let Some(wait) = error.retry_after {
-            answer
+            response
                 .headers
                 .push(("retry-after", wait.ceil_secs().to_string()));
-            answer
+            response
                 .headers
                 .push(("retry-after-ms", wait.get().to_string()));
         }
         if let Some(helps) = error.should_retry() {
-            answer.headers.push(("x-should-retry", helps.to_string()));
+            response.headers.push(("x-should-retry", helps.to_string()));
         }
-        answer
+        response
     }
 }

@@ -1,0 +1,19 @@
+//! Inbound HTTP, shared by all Workers: the routes table, the call that a handler gets, responses,
+//! queries and pages.
+
+pub mod body;
+pub mod call;
+pub mod page;
+pub mod query;
+pub mod request;
+pub mod response;
+pub mod routes;
+pub mod serve;
+
+pub use body::RequestBody;
+pub use call::{Call, Params};
+pub use query::Query;
+pub use request::RequestHead;
+pub use response::{Body, HttpResponse};
+pub use routes::{Endpoint, Route, Routes};
+pub use serve::{Authorized, Service, serve};

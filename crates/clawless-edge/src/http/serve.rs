@@ -1,0 +1,251 @@
+//! The steps around every handler: request id, routing, authorization, error envelope, log line.
+//! A panic ends in `workers/entry.js`.
+
+use std::fmt;
+use std::rc::Rc;
+
+use clawless_core::{ApiError, Clock, RequestId};
+use tracing::Instrument;
+use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
+use worker::{Context, Env, Request, Response};
+
+use super::body::RequestBody;
+use super::call::Call;
+use super::request::RequestHead;
+use super::response::{Body, HttpResponse};
+use super::routes::{Endpoint, Routes, redacted};
+use crate::entropy::EdgeEntropy;
+use crate::logging;
+use crate::time::EdgeTime;
+
+/// How one Worker opens its platform and authorizes callers.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, and on Workers nothing is Send"
+)]
+pub trait Service: 'static {
+    /// Ports and configuration of a request.
+    type Platform: 'static;
+    /// The proof that a caller was authenticated.
+    type Caller: 'static;
+    /// The access rule of a route.
+    type Access: Copy + fmt::Debug + 'static;
+
+    /// Opens the platform for one request.
+    ///
+    /// # Errors
+    /// An internal error where the Worker's configuration is invalid.
+    fn open(
+        env: Env,
+        context: Context,
+        request_id: &RequestId,
+    ) -> Result<Rc<Self::Platform>, ApiError>;
+
+    /// Authenticates a caller and checks the access rule.
+    ///
+    /// # Errors
+    /// 401, 403 and 429; 503 where storage or the ledger does not respond.
+    async fn authorize(
+        platform: &Self::Platform,
+        access: Self::Access,
+        head: &RequestHead,
+    ) -> Result<Authorized<Self::Caller>, ApiError>;
+
+    /// Checks a request after its caller and route are known, before the handler runs.
+    ///
+    /// # Errors
+    /// 400, 413 or 415.
+    async fn check(
+        _access: Self::Access,
+        _call: &Call<Self::Platform, Self::Caller>,
+    ) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// The response to a CORS preflight, where the Worker answers those.
+    fn preflight(_platform: &Self::Platform, _head: &RequestHead) -> Option<HttpResponse> {
+        None
+    }
+
+    /// Adds headers to every response, CORS for example. There is no platform where it could not be
+    /// opened.
+    fn decorate(
+        _platform: Option<&Self::Platform>,
+        _head: &RequestHead,
+        response: HttpResponse,
+    ) -> HttpResponse {
+        response
+    }
+}
+
+/// An authenticated caller, and the headers that its response has whatever the handler does.
+#[derive(Debug)]
+pub struct Authorized<C> {
+    /// The caller.
+    pub caller: C,
+    /// The state of the caller's rate limits.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Serves one request of a Worker.
+///
+/// 1. Assign the request id. 2. Open the platform: 500. 3. OPTIONS: 204. 4. Find the route: 404, 405.
+/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Run the handler, which reads the body.
+/// 7. Add the common headers, log, send.
+///
+/// # Errors
+/// Only where the runtime refuses to make a response.
+pub async fn serve<S: Service>(
+    routes: &'static Routes<S>,
+    request: Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<Response> {
+    logging::start(&env);
+    let request_id = assign_request_id(&request);
+    let span = tracing::info_span!("request", request_id = request_id.as_str());
+    async {
+        let head = Rc::new(RequestHead::from_request(&request));
+        let started = EdgeTime.now();
+        let platform = S::open(env, context, &request_id);
+        let outcome = match &platform {
+            Ok(platform) => respond(routes, platform, request, &head, &request_id).await,
+            Err(error) => Err(error.clone()),
+        };
+        let response = outcome.unwrap_or_else(refuse);
+        let response = S::decorate(platform.as_deref().ok(), &head, response);
+        tracing::info!(
+            method = head.method,
+            path = redacted(&head.path),
+            status = response.status,
+            model = response.header("x-clawless-model"),
+            route = response.header("x-clawless-route"),
+            tries = response.header("x-clawless-tries"),
+            millis = EdgeTime.now().since(started).get(),
+            "request served"
+        );
+        send(response, &head, &request_id)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn respond<S: Service>(
+    routes: &'static Routes<S>,
+    platform: &Rc<S::Platform>,
+    request: Request,
+    head: &Rc<RequestHead>,
+    request_id: &RequestId,
+) -> Result<HttpResponse, ApiError> {
+    let is_options = head.method == "OPTIONS";
+    if is_options && let Some(response) = S::preflight(platform, head) {
+        return Ok(response);
+    }
+    if is_options && let Some(allow) = routes.allowed(&head.path) {
+        authorize_unmatched(routes, platform, head).await?;
+        return Ok(HttpResponse::new(204, Body::Empty).with_header("allow", allow));
+    }
+    let found = match routes.find(&head.method, &head.path) {
+        Ok(found) => found,
+        Err(error) => {
+            authorize_unmatched(routes, platform, head).await?;
+            return Err(error);
+        }
+    };
+    let (head, body) = (head.clone(), RequestBody::from_request(request));
+    let (platform, request_id) = (platform.clone(), request_id.clone());
+    match found.route.endpoint {
+        Endpoint::Public(handler) => {
+            let call = Call {
+                platform,
+                caller: (),
+                head,
+                params: found.params,
+                body,
+                request_id,
+            };
+            handler(&call).await
+        }
+        Endpoint::Restricted(access, handler) => {
+            let Authorized { caller, headers } = S::authorize(&platform, access, &head).await?;
+            let call = Call {
+                platform,
+                caller,
+                head,
+                params: found.params,
+                body,
+                request_id,
+            };
+            let response = match S::check(access, &call).await {
+                Ok(()) => handler(&call).await,
+                Err(error) => Err(error),
+            };
+            match response {
+                Ok(response) => Ok(response.with_headers(headers)),
+                Err(error) => Err(error.headers(headers)),
+            }
+        }
+    }
+}
+
+/// Authorizes a caller who asks which routes exist.
+async fn authorize_unmatched<S: Service>(
+    routes: &'static Routes<S>,
+    platform: &S::Platform,
+    head: &RequestHead,
+) -> Result<(), ApiError> {
+    if let Some(access) = routes.unmatched {
+        S::authorize(platform, access, head).await?;
+    }
+    Ok(())
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A request as `workers/entry.js` sees it.
+    type EntryRequest;
+
+    /// A property of the object. Clients cannot set it, as they could set a header.
+    #[wasm_bindgen(method, setter, structural, js_name = clawlessRequestId)]
+    fn set_request_id(this: &EntryRequest, id: &str);
+}
+
+/// A new id for a request. The entry gets it too, so that it can respond under the same id after a
+/// panic.
+fn assign_request_id(request: &Request) -> RequestId {
+    let id = RequestId::generate(EdgeTime.now(), &EdgeEntropy);
+    let entry: &EntryRequest = request.inner().unchecked_ref();
+    entry.set_request_id(id.as_str());
+    id
+}
+
+/// The response to an error, and its line in the log: our own failures as errors, a client's mistakes
+/// as information.
+fn refuse(error: ApiError) -> HttpResponse {
+    let (code, internal) = (error.code.as_str(), error.internal.as_deref());
+    if error.status() >= 500 {
+        tracing::error!(code, internal, "request failed");
+    } else {
+        tracing::info!(code, param = error.param, internal, "request refused");
+    }
+    error.into()
+}
+
+/// Converts a response to the runtime's; to HEAD without its body.
+fn send(
+    response: HttpResponse,
+    head: &RequestHead,
+    request_id: &RequestId,
+) -> worker::Result<Response> {
+    let response = response
+        .into_response(request_id)
+        .or_else(|error| refuse(error).into_response(request_id))
+        .map_err(|error| worker::Error::RustError(error.to_string()))?;
+    if head.method != "HEAD" {
+        return Ok(response);
+    }
+    let headers = response.headers().clone();
+    Ok(Response::empty()?
+        .with_status(response.status_code())
+        .with_headers(headers))
+}

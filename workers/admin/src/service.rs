@@ -1,0 +1,51 @@
+//! The admin Worker as a [`Service`]: operators' tokens, query parameters, bodies.
+
+use std::rc::Rc;
+
+use clawless_core::{ApiError, RequestId};
+use clawless_edge::http::{Authorized, RequestHead, Service};
+use worker::{Context, Env};
+
+use crate::authenticate::{Operator, authenticate};
+use crate::context::{AdminCall, AdminContext};
+use crate::input::BODY_LIMIT;
+
+/// The admin Worker.
+pub(crate) struct Admin;
+
+/// The access rule of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// An operator's token. The query may have these parameters, each once.
+    Operator(&'static [&'static str]),
+}
+
+impl Service for Admin {
+    type Platform = AdminContext;
+    type Caller = Operator;
+    type Access = Access;
+
+    fn open(env: Env, _: Context, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
+        Ok(Rc::new(AdminContext::new(env)))
+    }
+
+    async fn authorize(
+        platform: &AdminContext,
+        _: Access,
+        head: &RequestHead,
+    ) -> Result<Authorized<Operator>, ApiError> {
+        Ok(Authorized {
+            caller: authenticate(&platform.env, &platform.sql, head, platform.now).await?,
+            headers: Vec::new(),
+        })
+    }
+
+    /// 1. 413 for the body. 2. 415 for one that is not JSON. 3. 400 for a parameter that the route
+    ///    does not have.
+    async fn check(Access::Operator(params): Access, call: &AdminCall) -> Result<(), ApiError> {
+        if call.body.load(BODY_LIMIT).await? > 0 {
+            call.head.require_json()?;
+        }
+        call.query().only(params)
+    }
+}

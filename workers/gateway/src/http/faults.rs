@@ -1,0 +1,26 @@
+//! `/__test/…`: routes of test bundles that fail as a test plans it.
+
+use clawless_core::ApiError;
+use clawless_edge::http::{Call, HttpResponse};
+
+use crate::bindings::Bindings;
+use crate::faults;
+use crate::platform::Platform;
+
+/// Panics.
+///
+/// # Errors
+/// None.
+#[allow(clippy::panic, clippy::unused_async, reason = "the test of a panic")]
+pub async fn panic(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    panic!("a panic on purpose")
+}
+
+/// Plans faults, or reports the plan where the body is empty.
+///
+/// # Errors
+/// 400 for a body that is not a plan.
+pub async fn plan(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    let limit = call.platform.config().body_limit;
+    faults::plan(&call.body.read(limit).await?)
+}

@@ -1,0 +1,50 @@
+//! Routes of other Workers, over a service binding.
+
+use clawless_core::time::Millis;
+use clawless_core::{ApiError, ErrorCode};
+use clawless_edge::http::{Body, Call, HttpResponse};
+
+use crate::bindings::{ADMIN, Bindings, WIDGET};
+
+/// How long a client waits for a Worker that does not respond.
+const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);
+
+/// `/admin/*`: the admin Worker authenticates for itself.
+///
+/// # Errors
+/// As [`forward`].
+pub async fn admin(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    forward(call, ADMIN).await
+}
+
+/// `/widget/*`.
+///
+/// # Errors
+/// As [`forward`].
+pub async fn widget(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    forward(call, WIDGET).await
+}
+
+/// Forwards a request to the Worker of a binding.
+///
+/// # Errors
+/// 503 where the binding is absent or does not respond; nothing else of the gateway depends on it.
+async fn forward(
+    call: &Call<Bindings, ()>,
+    binding: &'static str,
+) -> Result<HttpResponse, ApiError> {
+    let unavailable = |error| {
+        ApiError::new(
+            ErrorCode::ServiceUnavailable,
+            "This part of the service is not available.",
+        )
+        .retry_after(RETRY_AFTER_UNAVAILABLE)
+        .because(format!("service binding {binding}: {error}"))
+    };
+    let request = call.body.into_request();
+    let request = request.ok_or_else(|| ApiError::internal("the request was taken before"))?;
+    let service = call.platform.env().service(binding).map_err(unavailable)?;
+    let response = service.fetch_request(request).await.map_err(unavailable)?;
+    let status = response.status_code();
+    Ok(HttpResponse::new(status, Body::Foreign(response)))
+}

@@ -1,0 +1,12 @@
+//! The routes of the gateway beside chat: sessions, models, health and the other Workers.
+
+pub mod completions;
+pub mod cors;
+pub mod dependencies;
+#[cfg(feature = "test-faults")]
+pub mod faults;
+pub mod forward;
+pub mod health;
+pub mod models;
+pub mod service;
+pub mod sessions;

@@ -1,0 +1,79 @@
+//! The gateway as a [`Service`]: bindings, API keys, CORS.
+
+use std::rc::Rc;
+
+use clawless_core::ledger::EndpointClass;
+use clawless_core::{ApiError, RequestId, Scope};
+use clawless_edge::http::{Authorized, HttpResponse, RequestHead, Service};
+use worker::{Context, Env};
+
+use super::cors;
+use crate::admit::check_rate_and_scope;
+use crate::authenticate::authenticate;
+use crate::bindings::Bindings;
+use crate::caller::Caller;
+use crate::platform::Platform;
+
+/// The gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Gateway;
+
+/// The access rule of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// An API key with this scope. The request counts against the rate limit of the class.
+    Key(Scope, EndpointClass),
+}
+
+/// Authenticates a caller and checks the access rule of a route.
+///
+/// 1. 401 and 429 by the key. 2. 401, 403 and 429 by the ledger. 3. 403 without the scope; the request
+///    is counted all the same.
+///
+/// # Errors
+/// The statuses above; 503 where storage or the ledger does not respond.
+pub async fn authorize<P: Platform>(
+    platform: &P,
+    Access::Key(scope, class): Access,
+    head: &RequestHead,
+) -> Result<Authorized<Caller>, ApiError> {
+    let caller = authenticate(platform, head).await?;
+    let rates = check_rate_and_scope(platform, &caller, class, scope).await?;
+    Ok(Authorized {
+        caller,
+        headers: rates.pairs(),
+    })
+}
+
+impl Service for Gateway {
+    type Platform = Bindings;
+    type Caller = Caller;
+    type Access = Access;
+
+    fn open(env: Env, context: Context, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
+        let bindings = Bindings::open(env, context).map_err(ApiError::internal)?;
+        Ok(Rc::new(bindings))
+    }
+
+    async fn authorize(
+        platform: &Bindings,
+        access: Access,
+        head: &RequestHead,
+    ) -> Result<Authorized<Caller>, ApiError> {
+        authorize(platform, access, head).await
+    }
+
+    fn preflight(platform: &Bindings, head: &RequestHead) -> Option<HttpResponse> {
+        let origins = platform.config().cors_origins.as_deref();
+        cors::applies(&head.path).then(|| cors::preflight(head, origins))
+    }
+
+    fn decorate(
+        platform: Option<&Bindings>,
+        head: &RequestHead,
+        response: HttpResponse,
+    ) -> HttpResponse {
+        let origins = platform.and_then(|platform| platform.config().cors_origins.as_deref());
+        cors::expose(response, head, origins)
+    }
+}

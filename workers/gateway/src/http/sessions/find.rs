@@ -1,0 +1,32 @@
+//! The session that a path names.
+
+use clawless_core::{ApiError, Clock, ErrorCode, Session, SessionId};
+use clawless_store::sessions;
+
+use crate::caller::Caller;
+use crate::platform::Platform;
+
+/// Parses the id in the path.
+pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
+    clawless_api::fields::check_session_id(text, "session_id")
+}
+
+/// Finds the caller's session.
+///
+/// # Errors
+/// 404 where the tenant has no such session.
+pub(super) async fn find<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &SessionId,
+) -> Result<Session, ApiError> {
+    let (tenant, now) = (&caller.tenant().id, platform.time().now());
+    let session = sessions::find(platform.sql(), tenant, id, now).await?;
+    session.ok_or_else(no_such_session)
+}
+
+/// The same error for every session that the caller cannot have: never created, deleted, expired, or
+/// another tenant's.
+pub(crate) fn no_such_session() -> ApiError {
+    ApiError::new(ErrorCode::ResourceNotFound, "There is no such session.")
+}

@@ -1,0 +1,136 @@
+//! The routes table: method, path, access rule, handler.
+
+use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite};
+use clawless_core::ledger::EndpointClass::{Read, Write};
+use clawless_edge::http::Routes;
+use clawless_edge::routes;
+
+#[cfg(feature = "test-faults")]
+use crate::http::faults;
+use crate::http::service::Access::Key;
+use crate::http::service::Gateway;
+use crate::http::{completions, forward, health, models, sessions};
+use crate::resume;
+
+/// Every route of the gateway.
+pub static ROUTES: Routes<Gateway> = Routes {
+    unmatched: None,
+    lines: routes! {
+        POST   "/v1/chat/completions"                    Public                    => completions::create,
+        GET    "/v1/models"                              Key(Chat, Read)           => models::list,
+        GET    "/v1/models/{id…}"                        Key(Chat, Read)           => models::show,
+        GET    "/v1/sessions"                            Key(SessionsRead, Read)   => sessions::list,
+        POST   "/v1/sessions"                            Key(SessionsWrite, Write) => sessions::create,
+        GET    "/v1/sessions/{id}"                       Key(SessionsRead, Read)   => sessions::show,
+        PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update,
+        DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete,
+        POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset,
+        GET    "/v1/sessions/{id}/export"                Key(SessionsRead, Read)   => sessions::export,
+        GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)   => sessions::list_messages,
+        DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message,
+        GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)   => sessions::list_tool_executions,
+        GET    "/v1/sessions/{id}/turns/{request_id}"    Key(Chat, Read)           => resume::resume,
+        GET    "/health"                                 Public                    => health::show,
+        ANY    "/admin/{…}"                              Public                    => forward::admin,
+        ANY    "/widget/{…}"                             Public                    => forward::widget,
+        #[cfg(feature = "test-faults")]
+        GET    "/__test/panic"                           Public                    => faults::panic,
+        #[cfg(feature = "test-faults")]
+        POST   "/__test/faults"                          Public                    => faults::plan,
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_line_is_found_by_its_own_path_and_no_two_are_the_same() {
+        let mut seen = BTreeSet::new();
+        for line in ROUTES.lines {
+            assert!(
+                seen.insert((line.method, line.pattern)),
+                "{line:?} is declared twice"
+            );
+            let path = line.pattern.replace(['{', '}', '…'], "");
+            let found = ROUTES.find(line.method, &path).expect(&path);
+            assert_eq!(
+                (found.route.method, found.route.pattern),
+                (line.method, line.pattern)
+            );
+        }
+    }
+
+    #[test]
+    fn only_these_routes_need_no_key() {
+        let public: Vec<_> = ROUTES
+            .lines
+            .iter()
+            .filter(|line| line.access().is_none() && !line.pattern.starts_with("/__test/"))
+            .map(|line| line.pattern)
+            .collect();
+        assert_eq!(
+            public,
+            [
+                "/v1/chat/completions",
+                "/health",
+                "/admin/{…}",
+                "/widget/{…}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_route_that_changes_something_needs_a_scope_to_write() {
+        for line in ROUTES.lines {
+            if let Some(Key(scope, class)) = line.access() {
+                let changes = line.method != "GET";
+                assert_eq!(changes, class == Write, "{line:?}");
+                assert_eq!(changes, scope == SessionsWrite, "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_has_no_aliases() {
+        for alias in [
+            "//v1/chat/completions",
+            "/V1/chat/completions",
+            "/v1/chat/completions/",
+            "/v1/%63hat/completions",
+            "/v1//models",
+            "/v1/models/",
+            "/admin",
+        ] {
+            let error = ROUTES.find("POST", alias).err().expect(alias);
+            assert_eq!(error.status(), 404, "{alias}");
+        }
+    }
+
+    #[test]
+    fn a_model_may_have_slashes_in_its_name() {
+        for path in ["/v1/models/@cf/meta/llama", "/v1/models/@cf%2Fmeta%2Fllama"] {
+            let found = ROUTES.find("GET", path).expect(path);
+            assert_eq!(
+                (found.route.pattern, found.params.get("id")),
+                ("/v1/models/{id…}", "@cf/meta/llama")
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_gets_the_right_ones() {
+        for method in ["GET", "TRACE", "DELETE", "FOO"] {
+            let error = ROUTES
+                .find(method, "/v1/chat/completions")
+                .err()
+                .expect(method);
+            assert_eq!(
+                (error.status(), error.headers),
+                (405, vec![("allow", "POST, OPTIONS".to_owned())])
+            );
+        }
+    }
+}
