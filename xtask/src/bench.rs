@@ -28,11 +28,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
+    build_lock::BuildLock,
     bundle::{self, Profile},
     layout::Layout,
     progress::Progress,
     tools::{BuildTools, npm, rust},
-    turn::Turn,
 };
 
 use self::{
@@ -75,7 +75,7 @@ struct Report {
 
 /// Builds what is deployed, measures it and prints the figures.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
-    let _turn = Turn::take(layout, progress)?;
+    let _lock = BuildLock::acquire(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     let tools = BuildTools::ready(layout, progress)?;

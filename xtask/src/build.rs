@@ -1,30 +1,31 @@
-//! `cargo xtask build`: the three Workers as bundles.
+//! `cargo xtask build`: the bundles of the three Workers.
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    build_lock::BuildLock,
     bundle::{self, Profile},
     layout::Layout,
     progress::Progress,
+    sizes,
     tools::{BuildTools, npm, rust},
-    turn::Turn,
 };
 
-/// What to build.
+/// Arguments of `build`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Optimise, as for a deployment
+    /// Build optimised bundles, as for a deployment, and write build/release/sizes.json
     #[arg(long)]
     release: bool,
-    /// Build the gateway with routes that fail on purpose, for the tests, into build/test
+    /// Build the gateway with fault injection, for the tests, into build/test
     #[arg(long, conflicts_with = "release")]
     faults: bool,
 }
 
-/// Builds and prints the size of each bundle.
+/// Builds the bundles and prints their sizes.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
-    let _turn = Turn::take(layout, progress)?;
+    let _lock = BuildLock::acquire(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     let tools = BuildTools::ready(layout, progress)?;
@@ -38,7 +39,11 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     } else {
         Profile::Development
     };
-    for bundle in bundle::build_all(layout, &tools, profile, progress)? {
+    let bundles = bundle::build_all(layout, &tools, profile, progress)?;
+    if arguments.release {
+        sizes::record(layout, &bundles)?;
+    }
+    for bundle in bundles {
         println!(
             "{:<14} {:>5} KB gzipped  {}",
             bundle.worker,

@@ -1,4 +1,4 @@
-//! Building Workers: from a crate to the JavaScript and wasm that are deployed.
+//! Builds Worker bundles: the deployed JavaScript and wasm of a crate.
 
 use std::{
     fs,
@@ -21,19 +21,19 @@ use crate::{
     },
 };
 
-/// How a Worker is compiled.
+/// A build profile of a Worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Quick to rebuild, with checks; not optimised by binaryen.
+    /// Fast to rebuild, with debug assertions, not optimised by binaryen.
     Development,
-    /// What is deployed.
+    /// The deployed build.
     Release,
-    /// As for development, with routes that fail on purpose. Only the gateway has them.
+    /// The development build with fault injection. Only the gateway has it.
     Faults,
 }
 
 impl Profile {
-    /// Cargo's name for it.
+    /// The name of the Cargo profile.
     fn cargo(self) -> &'static str {
         match self {
             Self::Development | Self::Faults => "worker-dev",
@@ -50,7 +50,7 @@ impl Profile {
         }
     }
 
-    /// What Cargo is told beyond the profile.
+    /// Arguments of Cargo for features.
     fn features(self) -> &'static [&'static str] {
         match self {
             Self::Development | Self::Release => &[],
@@ -65,7 +65,7 @@ pub(crate) const FILES: [&str; 3] = [ENTRY, "worker.js", "index_bg.wasm"];
 /// The module that the runtime starts. worker-build writes one of this name too.
 const ENTRY: &str = "index.js";
 
-/// A Worker that is built.
+/// A built Worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
     /// The Worker's name, as in `workers/`.
@@ -75,7 +75,7 @@ pub(crate) struct Bundle {
 }
 
 impl Bundle {
-    /// Bytes that an upload of the bundle takes, compressed as the platform counts them.
+    /// The compressed size of an upload in bytes, as the platform counts it.
     pub(crate) fn gzipped_size(&self) -> Result<usize> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         for file in FILES {
@@ -88,7 +88,7 @@ impl Bundle {
     }
 }
 
-/// Builds all Workers, one after another: they share Cargo's target folder and most of its work.
+/// Builds all Workers, one after another, since they share Cargo's target folder.
 pub(crate) fn build_all(
     layout: &Layout,
     tools: &BuildTools,
@@ -118,14 +118,14 @@ pub(crate) fn build(
     let task = progress.task(title);
     let module = compile(layout, worker, profile, Some(&task))?;
     let entry = layout.at("workers/entry.js");
-    let made_of = format!(
+    let inputs = format!(
         "{}\n{}\n{}\n{}",
         digest_of(&module, |_| ())?,
         digest_of(&entry, |_| ())?,
         tools.worker_build.display(),
         tools.wasm_bindgen.display()
     );
-    let stamp = Stamp::new(folder.with_extension("stamp"), made_of);
+    let stamp = Stamp::new(folder.with_extension("stamp"), inputs);
     if !(stamp.is_current() && FILES.iter().all(|file| folder.join(file).is_file())) {
         let mut command = Command::new(&tools.worker_build);
         command
@@ -137,23 +137,23 @@ pub(crate) fn build(
             .env("WASM_OPT_BIN", &tools.wasm_opt)
             .env("ESBUILD_BIN", &tools.esbuild);
         if profile == Profile::Release {
-            // Read by our wasm-bindgen, `xtask/wasm-bindgen`.
+            // `xtask/wasm-bindgen` reads it.
             command.env("CLAWLESS_STRIP_NAMES", "1");
         } else {
             command.arg("--no-opt").env("NO_MINIFY", "1");
         }
         command.args(profile.features());
         run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
-        enter_by(&entry, &folder)?;
-        tidy_up(&folder)?;
+        install_entry(&entry, &folder)?;
+        remove_extra_files(&folder)?;
         stamp.set()?;
     }
     task.done();
     Ok(Bundle { worker, folder })
 }
 
-/// Compiles as worker-build will, so that its own call of Cargo finds everything done, and so that
-/// nothing else runs when nothing has changed.
+/// Compiles with the arguments of worker-build, so that its own call of Cargo has nothing to do, and
+/// worker-build only runs after a change.
 fn compile(
     layout: &Layout,
     worker: &str,
@@ -189,22 +189,22 @@ fn log_of(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!(".clawless/logs/build-{worker}.log"))
 }
 
-/// Puts our own entry in front of worker-build's.
-fn enter_by(entry: &Path, folder: &Path) -> Result<()> {
+/// Replaces worker-build's entry, which becomes `worker.js`, with `workers/entry.js`.
+fn install_entry(entry: &Path, folder: &Path) -> Result<()> {
     fs::rename(folder.join(ENTRY), folder.join("worker.js"))
         .and_then(|()| fs::copy(entry, folder.join(ENTRY)))
-        .with_context(|| format!("can't put {} in front", entry.display()))?;
+        .with_context(|| format!("can't install {}", entry.display()))?;
     Ok(())
 }
 
-/// Removes what worker-build leaves beside the bundle: wrangler would upload it.
-fn tidy_up(folder: &Path) -> Result<()> {
+/// Removes other files of worker-build, which wrangler would upload.
+fn remove_extra_files(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("{} is missing", folder.display()))? {
         let path = entry?.path();
-        let kept = path
+        let is_part = path
             .file_name()
             .is_some_and(|name| FILES.iter().any(|file| name == *file));
-        if !kept {
+        if !is_part {
             let removed = if path.is_dir() {
                 fs::remove_dir_all(&path)
             } else {

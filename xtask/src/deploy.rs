@@ -1,4 +1,4 @@
-//! `cargo xtask deploy`: the release bundles onto the platform, or a rehearsal of it.
+//! `cargo xtask deploy`: deploys the release bundles, or checks them with `--dry-run`.
 
 use std::{
     fs,
@@ -10,34 +10,34 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    build_lock::BuildLock,
     bundle::{self, FILES, Profile},
     layout::{Layout, WORKERS},
     process::{capture, run_logged},
     progress::Progress,
     stack::{config, database, state::State},
-    stamp::write_whole,
+    stamp::write_atomically,
     tools::{BuildTools, npm, rust},
-    turn::Turn,
 };
 
-/// Digits of an id that nobody has filled in.
+/// Digits of a placeholder id.
 const PLACEHOLDER: &str = "00000000000000000000000000000000";
 
-/// Whether to really do it.
+/// Arguments of `deploy`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Build, and let wrangler check each configuration, but upload nothing
+    /// Build and check each configuration with wrangler, without an upload
     #[arg(long)]
     dry_run: bool,
-    /// The account has no gateway yet: make the secrets and deploy all from nothing, whatever
-    /// wrangler says of it
+    /// First deployment of an account: generate the secrets, without asking wrangler whether a
+    /// gateway exists
     #[arg(long, conflicts_with = "dry_run")]
     first: bool,
 }
 
-/// Builds the release, then rehearses or deploys it.
+/// Builds the release, then checks or deploys it.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
-    let _turn = Turn::take(layout, progress)?;
+    let _lock = BuildLock::acquire(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     npm::ready(layout, progress)?;
     if !arguments.dry_run {
@@ -47,16 +47,16 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     let tools = BuildTools::ready(layout, progress)?;
     bundle::build_all(layout, &tools, Profile::Release, progress)?;
     if arguments.dry_run {
-        return rehearse(layout, progress);
+        return dry_run(layout, progress);
     }
     let is_first = arguments.first || is_first(layout)?;
     deploy(layout, is_first, progress)
 }
 
-/// Has the real wrangler take each committed configuration and bundle as for a deployment.
-pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
+/// Runs wrangler's dry run on each committed configuration and bundle.
+pub(crate) fn dry_run(layout: &Layout, progress: &Progress) -> Result<()> {
     for worker in WORKERS {
-        let task = progress.task(format!("wrangler's check of {worker}"));
+        let task = progress.task(format!("dry run of {worker}"));
         let out = layout.at("build/dry-run").join(worker);
         if out.exists() {
             fs::remove_dir_all(&out).with_context(|| format!("can't empty {}", out.display()))?;
@@ -66,10 +66,10 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
         command.arg("--config").arg(committed(layout, worker));
         let log = layout.at(format!(".clawless/logs/dry-run-{worker}.log"));
         run_logged(&mut command, &log, Some(&task))?;
-        // wrangler does not mind a module that no rule of the configuration finds.
-        if let Some(lost) = FILES.iter().find(|file| !out.join(file).is_file()) {
+        // wrangler ignores modules that no rule of the configuration matches.
+        if let Some(missing) = FILES.iter().find(|file| !out.join(file).is_file()) {
             bail!(
-                "wrangler would leave {lost} of {worker} behind: see `rules` in its configuration"
+                "wrangler would not upload {missing} of {worker}: see `rules` in its configuration"
             );
         }
         task.done();
@@ -77,24 +77,24 @@ pub(crate) fn rehearse(layout: &Layout, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// 1. Migrates the database: migrations only ever add, so the old code runs on with the new schema.
-/// 2. The first time, makes the secrets, and deploys the gateway without its services: they need its
-///    objects, it needs them.
+/// 1. Migrates the database. Migrations only add, so the deployed code works with the new schema.
+/// 2. In a first deployment, generates the secrets and deploys the gateway without its services, since
+///    the services bind its Durable Objects and it binds the services.
 /// 3. Deploys the services. 4. Deploys the gateway.
 fn deploy(layout: &Layout, is_first: bool, progress: &Progress) -> Result<()> {
     let state = State::new(&layout.default_state())?;
     database::migrate_remote(layout, &state, progress)?;
     let first = is_first
-        .then(|| FirstSecrets::make(layout, &state))
+        .then(|| FirstSecrets::generate(layout, &state))
         .transpose()?;
-    let secrets = |worker| first.as_ref().and_then(|first| first.of(worker));
+    let secrets = |worker| first.as_ref().and_then(|first| first.file(worker));
     if let Some(first) = &first {
-        // Before anything is uploaded: should the rest fail, the token is known all the same.
+        // Before the upload, so that the token is known even if a later step fails.
         println!(
-            "The first operator's token for the admin API, shown this once:\n{}",
+            "The first admin token, shown only once:\n{}",
             first.operator_token
         );
-        progress.line("There is no gateway yet: the first is deployed without its services.");
+        progress.line("First deployment: the gateway is deployed without its services first.");
         let config = without_services(layout, &state)?;
         upload(layout, "gateway", &config, secrets("gateway"), progress)?;
     }
@@ -102,23 +102,23 @@ fn deploy(layout: &Layout, is_first: bool, progress: &Progress) -> Result<()> {
         let config = committed(layout, worker);
         upload(layout, worker, &config, secrets(worker), progress)?;
     }
-    progress.line("Deployed. The gateway's log is `wrangler tail clawless-gateway`.");
+    progress.line("Deployed. Show the gateway's log with `wrangler tail clawless-gateway`.");
     Ok(())
 }
 
-/// The secret with the first operator's token.
+/// The secret with the first admin token.
 const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 
-/// The secrets of a first deployment: a file for each Worker that has any, for wrangler alone to
-/// read.
+/// The secrets of a first deployment, in one private file per Worker.
 struct FirstSecrets {
     files: Vec<(&'static str, PathBuf)>,
     operator_token: String,
 }
 
 impl FirstSecrets {
-    fn make(layout: &Layout, state: &State) -> Result<Self> {
-        let (signing_key, operator_token) = (config::fresh_secret()?, config::fresh_secret()?);
+    fn generate(layout: &Layout, state: &State) -> Result<Self> {
+        let (signing_key, operator_token) =
+            (config::generate_secret()?, config::generate_secret()?);
         let mut files = Vec::new();
         for worker in WORKERS {
             let mut secrets = Map::new();
@@ -130,7 +130,7 @@ impl FirstSecrets {
             }
             if !secrets.is_empty() {
                 let path = state.config(&format!("first-secrets-{worker}"));
-                write_whole(&path, &serde_json::to_vec(&secrets)?, true)?;
+                write_atomically(&path, &serde_json::to_vec(&secrets)?, true)?;
                 files.push((worker, path));
             }
         }
@@ -140,7 +140,7 @@ impl FirstSecrets {
         })
     }
 
-    fn of(&self, worker: &str) -> Option<&Path> {
+    fn file(&self, worker: &str) -> Option<&Path> {
         let mut files = self.files.iter();
         files
             .find(|(other, _)| *other == worker)
@@ -149,12 +149,12 @@ impl FirstSecrets {
 }
 
 impl Drop for FirstSecrets {
-    /// The files go, however the deployment ends.
+    /// Removes the files, also after a failed deployment.
     fn drop(&mut self) {
         for (_, path) in &self.files {
             if let Err(error) = fs::remove_file(path) {
                 eprintln!(
-                    "Remove {} yourself, it holds a secret: {error}",
+                    "Remove {} manually, it contains a secret: {error}",
                     path.display()
                 );
             }
@@ -188,11 +188,11 @@ fn committed(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!("wrangler/{worker}.jsonc"))
 }
 
-/// The platform's code for a Worker that does not exist.
-const NO_SUCH_WORKER: &str = "code: 10007";
+/// The platform's error code for a Worker that does not exist.
+const WORKER_NOT_FOUND: &str = "code: 10007";
 
-/// Whether the account has no gateway yet. Whatever else goes wrong must not look like it: a first
-/// deployment makes secrets, and would replace those in use.
+/// Whether the account has no gateway yet. Any other failure is an error: a first deployment replaces
+/// the secrets in use.
 fn is_first(layout: &Layout) -> Result<bool> {
     let mut command = npm::wrangler(layout, &layout.default_state())?;
     command
@@ -200,14 +200,13 @@ fn is_first(layout: &Layout) -> Result<bool> {
         .arg(committed(layout, "gateway"));
     match capture(&mut command) {
         Ok(_) => Ok(false),
-        Err(error) if error.to_string().contains(NO_SUCH_WORKER) => Ok(true),
-        Err(error) => Err(error.context(
-            "can't tell whether the gateway is deployed already; if it certainly is not, use --first",
-        )),
+        Err(error) if error.to_string().contains(WORKER_NOT_FOUND) => Ok(true),
+        Err(error) => Err(error
+            .context("can't find out whether the gateway is deployed; if it is not, use --first")),
     }
 }
 
-/// The gateway's configuration with everything but the bindings to Workers that do not exist yet.
+/// The gateway's configuration without bindings to Workers that do not exist yet.
 fn without_services(layout: &Layout, state: &State) -> Result<PathBuf> {
     let mut config = config::read(layout, "gateway")?;
     config.remove("services");
@@ -221,17 +220,17 @@ fn without_services(layout: &Layout, state: &State) -> Result<PathBuf> {
         ),
     );
     let path = state.config("gateway-first");
-    write_whole(&path, &serde_json::to_vec_pretty(&config)?, false)?;
+    write_atomically(&path, &serde_json::to_vec_pretty(&config)?, false)?;
     Ok(path)
 }
 
-/// Refuses to deploy with ids that nobody has filled in.
+/// Rejects configurations with placeholder ids.
 fn require_ids(layout: &Layout) -> Result<()> {
     for worker in WORKERS {
         let text = serde_json::to_string(&config::read(layout, worker)?)?;
         if text.replace('-', "").contains(PLACEHOLDER) {
             bail!(
-                "wrangler/{worker}.jsonc still has placeholders for ids: see docs/deployment.md for the two commands that make them"
+                "wrangler/{worker}.jsonc still has placeholder ids: see docs/deployment.md for the commands that create them"
             );
         }
     }

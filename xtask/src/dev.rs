@@ -1,21 +1,22 @@
-//! `cargo xtask dev`: the whole of Clawless on this machine.
+//! `cargo xtask dev`: a local stack with the model, the Workers and the database.
 
+mod arguments;
 mod detached;
 
 use std::{
-    path::PathBuf,
     sync::mpsc::Receiver,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::{SignalsInfo, exfiltrator::SignalOnly},
 };
 
+pub(crate) use self::arguments::Arguments;
+use self::arguments::ModelChoice;
 use crate::{
     bundle::Profile,
     layout::{Layout, WORKERS},
@@ -36,85 +37,13 @@ use crate::{
     tools::npm,
 };
 
-/// How long the Workers may take until the gateway answers.
-const STARTING: Duration = Duration::from_secs(90);
+/// Timeout of the gateway's first response.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How often a running stack is looked at.
-const PULSE: Duration = Duration::from_millis(150);
+/// Interval of the checks of a running stack.
+const CHECK_INTERVAL: Duration = Duration::from_millis(150);
 
-/// What `--help` says after the switches.
-const MORE: &str = "\
-Stopping: Ctrl-C stops all that was started; after --detach, `cargo xtask down` does.
-
-While it runs, a change to crates/, workers/, wrangler/, migrations/ or the root's Cargo files is built
-and goes live. A build that fails leaves the version from before running.
-
-What was stored survives a restart, keys included; --fresh begins anew.
-
-Programs find the stack in .clawless/dev.json (or DIR/dev.json), which is there exactly while it is ready:
-base_url, admin_url, admin_token, secret_key, public_key, demo_url, model, pids. Logs are in .clawless/logs/.
-
-Environment:
-  CLAWLESS_LOCAL_MODEL   a file with the local model's weights, instead of fetching them
-  CLAWLESS_TEST_MODEL    the same for --model small
-  CLAWLESS_UPSTREAM_KEY  as --upstream-key, but kept out of the shell's history
-  CLAWLESS_CACHE         where tools and models are kept for all checkouts [default: ~/.cache/clawless]
-
-docs/deployment.md tells more.";
-
-/// How to run it.
-#[derive(Debug, Args)]
-#[command(after_help = MORE)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
-pub(crate) struct Arguments {
-    /// Forget what was stored, the demo keys too
-    #[arg(long)]
-    fresh: bool,
-    /// Return once everything is ready; `cargo xtask down` stops it
-    #[arg(long)]
-    detach: bool,
-    /// Send all model traffic to this OpenAI-compatible server and start no local model
-    #[arg(long, value_name = "URL")]
-    upstream: Option<String>,
-    /// The key for that server
-    #[arg(
-        long,
-        value_name = "KEY",
-        requires = "upstream",
-        env = "CLAWLESS_UPSTREAM_KEY",
-        hide_env_values = true
-    )]
-    upstream_key: Option<String>,
-    /// The port of the gateway; 0 takes any that is free [default: 8787]
-    #[arg(long, value_name = "N")]
-    port: Option<u16>,
-    /// Run the optimised build that would be deployed
-    #[arg(long)]
-    release: bool,
-    /// Keep the state in this folder, so that two stacks can run side by side [default: .clawless]
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// The local model
-    #[arg(long, value_enum, default_value_t = Choice::Default, conflicts_with = "upstream")]
-    model: Choice,
-    /// Be the process that a detached start leaves behind.
-    #[arg(long, hide = true)]
-    supervise: bool,
-}
-
-/// The local models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Choice {
-    /// Qwen2.5-Coder-0.5B-Instruct
-    Default,
-    /// SmolLM2-135M-Instruct: quick, and often wrong
-    Small,
-}
-
-/// Starts a stack and watches over it, or leaves that to a process of its own.
+/// Starts a stack and supervises it, in this process or in a detached one.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
     let state = State::new(
         &arguments
@@ -126,29 +55,22 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         && running.supervisor.pid != std::process::id()
     {
         bail!(
-            "a stack with this state already runs on port {}: stop it with `{}`, or choose another --state",
+            "a stack with this state folder already runs on port {}: stop it with `{}`, or choose another --state",
             running.port,
-            down_command(arguments)
+            arguments.down_command()
         );
     }
-    record::forget(&state);
+    record::remove(&state);
     if arguments.detach && !arguments.supervise {
         return detached::start(arguments, &state);
     }
-    // Taken before the long work begins, to learn of a taken port at once.
+    // Checked before the build, so that a port in use fails at once.
     let port = ready::free_port(arguments.port)?;
     supervise(layout, arguments, &state, port, progress)
 }
 
-fn down_command(arguments: &Arguments) -> String {
-    match &arguments.state {
-        Some(folder) => format!("cargo xtask down --state {}", folder.display()),
-        None => "cargo xtask down".to_owned(),
-    }
-}
-
-/// 1. Prepares. 2. Starts the model, then the Workers. 3. Records that all is ready. 4. Watches until
-///    a signal comes or something ends. Whatever happens, nothing that was started stays behind.
+/// 1. Prepares the stack. 2. Starts the model, then the Workers. 3. Records that the stack is ready.
+/// 4. Supervises until a signal or until a process exits. All started processes are stopped on every path.
 fn supervise(
     layout: &Layout,
     arguments: &Arguments,
@@ -156,11 +78,11 @@ fn supervise(
     port: u16,
     progress: &Progress,
 ) -> Result<()> {
-    let begun = Instant::now();
-    let me = Identity::of(std::process::id())
-        .context("this system does not tell when a process began")?;
+    let started = Instant::now();
+    let supervisor = Identity::of(std::process::id())
+        .context("this system does not report start times of processes")?;
     let mut processes = Processes {
-        supervisor: me,
+        supervisor,
         leads_group: arguments.supervise,
         port,
         group: None,
@@ -168,11 +90,11 @@ fn supervise(
     };
     processes.write(state)?;
     let mut group = Group::default();
-    let outcome = (|| {
+    let result = (|| {
         if arguments.fresh {
             state.wipe()?;
         }
-        // An upstream that does not answer should be known before anything is built for it.
+        // Before the build, so that an unreachable upstream fails at once.
         let upstream = arguments
             .upstream
             .as_deref()
@@ -197,7 +119,7 @@ fn supervise(
                 task.done();
                 provider
             }
-            (None, None) => bail!("neither a model nor an upstream: this is a fault of xtask"),
+            (None, None) => bail!("neither a model nor an upstream: this is a bug in xtask"),
         };
         start_workers(
             layout, state, &prepared, &provider, port, &mut group, progress,
@@ -210,11 +132,11 @@ fn supervise(
         println!("{}", greeting::text(&access, state));
         println!(
             "\nReady after {:.1} s. {}",
-            begun.elapsed().as_secs_f64(),
+            started.elapsed().as_secs_f64(),
             if arguments.supervise {
-                format!("Stop it with `{}`.", down_command(arguments))
+                format!("Stop it with `{}`.", arguments.down_command())
             } else {
-                "Ctrl-C stops all of it.".to_owned()
+                "Ctrl-C stops it.".to_owned()
             }
         );
         let rebuild = Rebuild {
@@ -225,21 +147,21 @@ fn supervise(
             provider,
             progress: progress.clone(),
         };
-        watch_over(layout, &mut group, &rebuild, &mut signals)
+        supervise_until_signal(layout, &mut group, &rebuild, &mut signals)
     })();
     group.stop();
-    record::forget(state);
-    if outcome.is_ok() {
+    record::remove(state);
+    if result.is_ok() {
         progress.line("Stopped.");
     }
-    outcome
+    result
 }
 
 fn plan(arguments: &Arguments) -> Plan {
     let model = match (&arguments.upstream, arguments.model) {
         (Some(_), _) => None,
-        (None, Choice::Default) => Some(&model::DEFAULT),
-        (None, Choice::Small) => Some(&model::SMALL),
+        (None, ModelChoice::Default) => Some(&model::DEFAULT),
+        (None, ModelChoice::Small) => Some(&model::SMALL),
     };
     Plan {
         profile: if arguments.release {
@@ -251,7 +173,7 @@ fn plan(arguments: &Arguments) -> Plan {
     }
 }
 
-/// Runs all Workers in one `wrangler dev` and waits until the gateway answers.
+/// Starts all Workers in one `wrangler dev` and waits until the gateway responds.
 fn start_workers(
     layout: &Layout,
     state: &State,
@@ -284,13 +206,13 @@ fn start_workers(
     group.start("wrangler dev", &mut command, &state.log("workers"))?;
     let health = format!("http://127.0.0.1:{port}/health");
     ready::wait(
-        STARTING,
+        START_TIMEOUT,
         || ready::status_of(&health) == Some(200),
-        || all_run(group),
+        || check_running(group),
     )
     .with_context(|| {
         format!(
-            "the gateway does not answer at {health}; the Workers' log is {}",
+            "the gateway does not respond at {health}; the Workers' log is {}",
             state.log("workers").display()
         )
     })?;
@@ -298,16 +220,16 @@ fn start_workers(
     Ok(())
 }
 
-fn all_run(group: &mut Group) -> Result<()> {
-    match group.ended() {
+fn check_running(group: &mut Group) -> Result<()> {
+    match group.exited() {
         None => Ok(()),
-        Some(ended) => {
-            let printed = std::fs::read_to_string(&ended.log).unwrap_or_default();
+        Some(exited) => {
+            let output = std::fs::read_to_string(&exited.log).unwrap_or_default();
             bail!(
-                "{} ended by itself ({}), so everything is stopped. Its last words:\n{}",
-                ended.name,
-                ended.status,
-                tail(&printed)
+                "{} exited unexpectedly ({}), so the stack is stopped. Its last output:\n{}",
+                exited.name,
+                exited.status,
+                tail(&output)
             )
         }
     }
@@ -331,26 +253,26 @@ fn access(port: u16, prepared: &Prepared, provider: &Provider, processes: &Proce
     }
 }
 
-/// Until a signal comes: rebuilds on change, and ends all when one ends.
-fn watch_over(
+/// Rebuilds on changes until a signal arrives. A process that exits is an error.
+fn supervise_until_signal(
     layout: &Layout,
     group: &mut Group,
     rebuild: &Rebuild,
     signals: &mut SignalsInfo<SignalOnly>,
 ) -> Result<()> {
     let sources = Sources::watch(layout)?;
-    let mut running: Option<Receiver<()>> = None;
+    let mut build: Option<Receiver<()>> = None;
     loop {
         if signals.pending().next().is_some() {
             return Ok(());
         }
-        all_run(group)?;
-        if running.as_ref().is_some_and(|over| over.try_recv().is_ok()) {
-            running = None;
+        check_running(group)?;
+        if build.as_ref().is_some_and(|done| done.try_recv().is_ok()) {
+            build = None;
         }
-        if running.is_none() && sources.changed() {
-            running = Some(rebuild.start());
+        if build.is_none() && sources.changed() {
+            build = Some(rebuild.start());
         }
-        thread::sleep(PULSE);
+        thread::sleep(CHECK_INTERVAL);
     }
 }

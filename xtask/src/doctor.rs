@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what this machine has and lacks.
+//! `cargo xtask doctor`: checks this machine for required programs and disk space.
 
 use std::process::Command;
 
@@ -12,13 +12,13 @@ use crate::{
     tools::{npm, python, rust, worker_build},
 };
 
-/// Disk that a first start takes, packages, tools, model and build together.
-const FIRST_START: u64 = 6_000_000_000;
+/// Disk usage of a first start in bytes: packages, tools, model and build.
+const FIRST_START_BYTES: u64 = 6_000_000_000;
 
-/// Disk that the first `cargo xtask test` of a clone takes. It took 6.7 GB, tools and models among it.
-const FIRST_TEST: u64 = 8_000_000_000;
+/// Disk usage of the first `cargo xtask test` of a clone in bytes. Measured: 6.7 GB with tools and models.
+const FIRST_TEST_BYTES: u64 = 8_000_000_000;
 
-/// Prints one line for each thing, and fails if one is missing.
+/// Prints one line per check, and fails if a requirement is missing.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let mut missing = 0;
     for check in checks(layout) {
@@ -31,14 +31,13 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
         }
     }
     if missing > 0 {
-        bail!("{missing} of these must be put right before `cargo xtask dev` can run");
+        bail!("{missing} requirements are missing: install them, then run `cargo xtask dev`");
     }
-    progress.line("Everything that `cargo xtask dev` can't fetch by itself is there.");
+    progress.line("All requirements that `cargo xtask dev` can't install itself are met.");
     Ok(())
 }
 
-/// What a start needs and can't fetch, checked before anything else is begun: a person should not
-/// learn of it after minutes of building.
+/// Checks the requirements that a start can't install, so that it fails before minutes of building.
 pub(crate) fn require(layout: &Layout, with_model: bool) -> Result<()> {
     npm_version()?;
     node(layout)?;
@@ -75,7 +74,7 @@ fn wasm_target() -> Result<String> {
     Ok(if rust::has_wasm_target()? {
         "installed"
     } else {
-        "not there yet: `cargo xtask dev` adds it by rustup"
+        "not installed yet: `cargo xtask dev` installs it with rustup"
     }
     .to_owned())
 }
@@ -84,15 +83,15 @@ fn npm_version() -> Result<String> {
     match capture(Command::new("npm").args(["--version", "--no-update-notifier"])) {
         Ok(version) => Ok(first_line(&version)),
         Err(_) => {
-            bail!("npm is missing: install Node.js 20 or newer, which brings it, then try again")
+            bail!("npm is missing: install Node.js 20 or newer, which includes it, then try again")
         }
     }
 }
 
-/// The machine's own Node must do where no package brings one.
+/// The npm packages contain Node for some platforms; elsewhere the installed one is used.
 fn node(layout: &Layout) -> Result<String> {
     if npm::packaged_node(layout).is_some_and(|packaged| !packaged.is_file()) {
-        return Ok("not there yet: it comes with the npm packages".to_owned());
+        return Ok("not installed yet: the npm packages contain it".to_owned());
     }
     Ok(first_line(&capture(
         Command::new(npm::node(layout)?).arg("--version"),
@@ -101,25 +100,33 @@ fn node(layout: &Layout) -> Result<String> {
 
 fn openssl(layout: &Layout) -> Result<String> {
     if worker_build::path(layout)?.is_file() {
-        return Ok("not needed any more: worker-build is built".to_owned());
+        return Ok("not needed: worker-build is installed".to_owned());
     }
     worker_build::require_openssl_headers()?;
     Ok("found".to_owned())
 }
 
-/// Room for a first start; once the tools are there, only for what a build writes.
+/// Space for a first start, or for one build once the tools are installed.
 fn disk(layout: &Layout) -> Result<String> {
-    let begun = worker_build::path(layout)?.is_file();
-    let needed = if begun { FIRST_START / 6 } else { FIRST_START };
+    let is_installed = worker_build::path(layout)?.is_file();
+    let needed = if is_installed {
+        FIRST_START_BYTES / 6
+    } else {
+        FIRST_START_BYTES
+    };
     require_free(layout.cache(), needed, "CLAWLESS_CACHE")?;
     require_free(&layout.target(), needed, "CARGO_TARGET_DIR")?;
     Ok("enough".to_owned())
 }
 
-/// Room for everything that is tested; where the release is built, only for what changes.
+/// Space for the first test run, or for one build after it.
 pub(crate) fn require_disk_for_tests(layout: &Layout) -> Result<()> {
     let is_built = layout.at("build/release").is_dir();
-    let needed = if is_built { FIRST_TEST / 6 } else { FIRST_TEST };
+    let needed = if is_built {
+        FIRST_TEST_BYTES / 6
+    } else {
+        FIRST_TEST_BYTES
+    };
     require_free(&layout.target(), needed, "CARGO_TARGET_DIR")
 }
 

@@ -1,10 +1,6 @@
-//! `cargo xtask down`: ends what `cargo xtask dev` started, and nothing else.
+//! `cargo xtask down`: stops the processes that `cargo xtask dev` started.
 
-use std::{
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, thread, time::Duration};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -18,20 +14,24 @@ use crate::{
         record::{self, Processes},
         state::State,
     },
+    wait,
 };
 
-/// How long a stack may take to end by itself.
-const GRACE: Duration = Duration::from_secs(10);
+/// Time for a stack to stop before its processes are killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which stack to stop.
+/// Time between SIGTERM and SIGKILL to the process group.
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Arguments of `down`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The folder that the stack was started with [default: .clawless]
+    /// State folder of the stack [default: .clawless]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
 
-/// Asks the supervisor to end the stack; if it is gone or does not, ends the stack's process group.
+/// Signals the supervisor to stop the stack. If it is gone or does not stop, kills the process group.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
     let state = State::new(
         &arguments
@@ -40,44 +40,43 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
             .unwrap_or_else(|| layout.default_state()),
     )?;
     let Some(processes) = Processes::read(&state).filter(Processes::any_alive) else {
-        record::forget(&state);
+        record::remove(&state);
         progress.line(format!(
-            "Nothing runs with the state in {}.",
+            "No stack runs with the state in {}.",
             state.root().display()
         ));
         return Ok(());
     };
     if processes.supervisor.signal(Signal::SIGTERM) {
         if processes.leads_group {
-            // What it is building with, if it is still at that.
+            // The compilers of a running build.
             signal_group(processes.supervisor.pid, Signal::SIGTERM);
         }
-        let deadline = Instant::now() + GRACE;
-        while processes.any_alive() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(50));
-        }
+        wait::until(STOP_TIMEOUT, || !processes.any_alive());
     }
     if processes.any_alive() {
-        force(&processes);
+        kill(&processes);
     }
     if processes.any_alive() {
         bail!(
-            "some of the processes {:?} did not end: you may have to end them by hand",
+            "some of the processes {:?} are still running: kill them manually",
             processes.members
         );
     }
-    record::forget(&state);
+    record::remove(&state);
     progress.line("Stopped.");
     Ok(())
 }
 
-fn force(processes: &Processes) {
-    // The group's number is still ours as long as a member that we know of is in it.
+fn kill(processes: &Processes) {
+    // The group id is not reused while a known member is alive.
     if let Some(group) = processes.group
         && processes.members.iter().any(Identity::is_alive)
     {
         signal_group(group, Signal::SIGTERM);
-        thread::sleep(Duration::from_secs(2));
+        wait::until(KILL_TIMEOUT, || {
+            !processes.members.iter().any(Identity::is_alive)
+        });
         signal_group(group, Signal::SIGKILL);
     }
     processes.supervisor.signal(Signal::SIGKILL);

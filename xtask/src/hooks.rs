@@ -1,4 +1,4 @@
-//! `cargo xtask hooks`: a git hook that looks at what is about to be committed.
+//! `cargo xtask hooks`: a git hook that checks staged files.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
@@ -6,13 +6,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::{layout::Layout, process::capture, progress::Progress};
 
-/// The hook. It looks at the staged files, in a copy of their own, and at the packages concerned.
+/// The hook. It checks a copy of the staged files, and the affected packages.
 const HOOK: &str = include_str!("hooks/pre-commit.sh");
 
-/// The line by which our hook is known again.
-const MARK: &str = "# Installed by `cargo xtask hooks`.";
+/// The line that identifies this hook.
+const MARKER: &str = "# Installed by `cargo xtask hooks`.";
 
-/// Installs the hook; one that somebody else wrote is left alone.
+/// Installs the hook. Does not replace other hooks.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let folder = capture(
         Command::new("git")
@@ -20,21 +20,21 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
             .current_dir(layout.root()),
     )?;
     let hook: PathBuf = layout.at(folder.trim()).join("pre-commit");
-    if fs::read_to_string(&hook).is_ok_and(|existing| !existing.contains(MARK)) {
+    if fs::read_to_string(&hook).is_ok_and(|existing| !existing.contains(MARKER)) {
         bail!(
-            "{} exists and is not ours: add a call of `cargo fmt --check` and clippy to it by hand",
+            "{} exists already: add `cargo fmt --check` and clippy to it manually",
             hook.display()
         );
     }
     if let Some(folder) = hook.parent() {
         fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+            .with_context(|| format!("can't create the folder {}", folder.display()))?;
     }
     fs::write(&hook, HOOK)
         .and_then(|()| fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)))
         .with_context(|| format!("can't write {}", hook.display()))?;
     progress.line(format!(
-        "Installed {}: it checks the format and runs clippy on what is staged, whatever lies beside it.",
+        "Installed {}: it checks format and clippy of staged files.",
         hook.display()
     ));
     Ok(())
@@ -53,7 +53,7 @@ mod tests {
             let checkout = Self(root);
             let manifest = "[package]\nname = \"a\"\nedition = \"2024\"\n";
             checkout.write("crates/a/Cargo.toml", manifest);
-            checkout.write("crates/a/src/lib.rs", WELL);
+            checkout.write("crates/a/src/lib.rs", GOOD);
             checkout.write(
                 "Cargo.toml",
                 "[workspace]\nresolver = \"3\"\nmembers = [\"crates/*\"]\n",
@@ -74,8 +74,8 @@ mod tests {
             capture(Command::new("git").args(arguments).current_dir(&self.0)).unwrap();
         }
 
-        /// What the hook says of what is staged.
-        fn judge(&self) -> Result<String> {
+        /// Runs the hook.
+        fn run_hook(&self) -> Result<String> {
             let mut hook = Command::new("sh");
             hook.arg("hook").current_dir(&self.0);
             capture(hook.env("CARGO_TARGET_DIR", self.0.join("target")))
@@ -89,46 +89,44 @@ mod tests {
     }
 
     const LIB: &str = "crates/a/src/lib.rs";
-    const WELL: &str = "pub fn a() {}\n";
-    const MISSHAPEN: &str = "pub fn  a( ) { }\n";
-    const SUSPECT: &str = "pub fn a() {\n    let unused = 1;\n}\n";
+    const GOOD: &str = "pub fn a() {}\n";
+    const UNFORMATTED: &str = "pub fn  a( ) { }\n";
+    const LINTED: &str = "pub fn a() {\n    let unused = 1;\n}\n";
 
     #[test]
-    fn hook_carries_the_mark_by_which_it_is_replaced() {
-        assert!(HOOK.contains(MARK));
+    fn hook_contains_its_marker() {
+        assert!(HOOK.contains(MARKER));
     }
 
     #[test]
-    fn what_is_staged_is_judged_and_not_what_lies_beside_it() {
+    fn hook_checks_staged_files_only() {
         let checkout = Checkout::new("hook");
-        checkout.judge().unwrap();
-        for (bad, complaint) in [(MISSHAPEN, "Diff in"), (SUSPECT, "unused variable")] {
+        checkout.run_hook().unwrap();
+        for (bad, message) in [(UNFORMATTED, "Diff in"), (LINTED, "unused variable")] {
             checkout.write(LIB, bad);
-            checkout.judge().expect("it is not staged");
+            checkout.run_hook().expect("the change is not staged");
             checkout.git(&["add", LIB]);
-            checkout.write(LIB, WELL);
-            let error = format!("{:#}", checkout.judge().unwrap_err());
-            assert!(error.contains(complaint), "{error}");
+            checkout.write(LIB, GOOD);
+            let error = format!("{:#}", checkout.run_hook().unwrap_err());
+            assert!(error.contains(message), "{error}");
             checkout.git(&["add", LIB]);
         }
-        checkout.judge().unwrap();
+        checkout.run_hook().unwrap();
     }
 
     #[test]
-    fn what_stands_at_the_root_concerns_every_package() {
+    fn root_files_affect_every_package() {
         let checkout = Checkout::new("hook-root");
-        checkout.write(LIB, SUSPECT);
+        checkout.write(LIB, LINTED);
         checkout.git(&["add", LIB]);
         let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
         let commit = ["commit", "--quiet", "--message", "a"];
         checkout.git(&[&identity[..], &commit[..]].concat());
-        checkout.write("README.md", "Nothing that is built.\n");
+        checkout.write("README.md", "Not part of a build.\n");
         checkout.git(&["add", "README.md"]);
-        checkout.judge().expect("no package is concerned");
+        checkout.run_hook().expect("no package is affected");
         checkout.write("clippy.toml", "msrv = \"1.95\"\n");
         checkout.git(&["add", "clippy.toml"]);
-        checkout
-            .judge()
-            .expect_err("the package is looked at again");
+        checkout.run_hook().expect_err("every package is checked");
     }
 }

@@ -1,4 +1,4 @@
-//! Where things are: the checkout, what is built in it, and the cache that checkouts share.
+//! Paths: the checkout, its build output, and the cache that all checkouts share.
 
 use std::{
     env, fs,
@@ -7,11 +7,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The three Workers, in the order in which `wrangler dev` takes them: the first is the one reached
-/// from outside, the others are its services.
+/// The three Workers in the order for `wrangler dev`: the first is public, the others are its services.
 pub(crate) const WORKERS: [&str; 3] = ["gateway", "admin", "widget-server"];
 
-/// The folders that the commands work in.
+/// The folders that the commands use.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     root: PathBuf,
@@ -19,13 +18,13 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Finds the checkout that this program was started for, and the cache of this user.
+    /// Finds the checkout of this program and the user's cache.
     pub(crate) fn find() -> Result<Self> {
         let manifest = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = manifest
             .parent()
-            .context("xtask has no checkout around it: run it as `cargo xtask`")?
+            .context("xtask is outside of a checkout: run it as `cargo xtask`")?
             .to_path_buf();
         Ok(Self {
             root,
@@ -43,12 +42,12 @@ impl Layout {
         self.root.join(path)
     }
 
-    /// A path inside the cache; its folder exists afterwards.
+    /// A path inside the cache. Creates its folder.
     pub(crate) fn cached(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.cache.join(path);
         let folder = path.parent().unwrap_or(&self.cache);
         fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+            .with_context(|| format!("can't create the folder {}", folder.display()))?;
         Ok(path)
     }
 
@@ -63,7 +62,7 @@ impl Layout {
             .map_or_else(|| self.at("target"), |folder| self.root.join(folder))
     }
 
-    /// Where a stack keeps its state unless it is told otherwise.
+    /// The state folder of a stack without `--state`.
     pub(crate) fn default_state(&self) -> PathBuf {
         self.at(".clawless")
     }
@@ -77,7 +76,7 @@ fn cache_folder() -> Result<PathBuf> {
             .map(PathBuf::from)
     };
     if let Some(folder) = set("CLAWLESS_CACHE") {
-        return std::path::absolute(folder).context("CLAWLESS_CACHE names no usable folder");
+        return std::path::absolute(folder).context("CLAWLESS_CACHE is not a usable folder");
     }
     let base = set("XDG_CACHE_HOME")
         .or_else(|| set("HOME").map(|home| home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })))

@@ -3,29 +3,29 @@
 // The clocks are banned for the Workers; this program runs on the developer's machine.
 #![allow(clippy::disallowed_methods)]
 
-mod admin;
 mod bench;
 mod build;
+mod build_lock;
 mod bundle;
 mod deploy;
 mod dev;
 mod doctor;
 mod down;
 mod hooks;
-mod keys;
 mod layout;
+mod logs;
 mod migrate;
 mod model;
-mod operator;
 mod process;
 mod progress;
 mod seed;
+mod sizes;
 mod stack;
 mod stamp;
 mod test;
 mod tidy;
 mod tools;
-mod turn;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -40,48 +40,50 @@ use crate::{layout::Layout, progress::Progress};
     name = "cargo xtask",
     bin_name = "cargo xtask",
     disable_help_subcommand = true,
-    after_help = "On a new machine: `cargo xtask doctor`, then `cargo xtask dev`. Before a commit: `cargo xtask test`.\nEach command has a --help of its own; CONTRIBUTING.md and docs/deployment.md tell more."
+    after_help = "On a new machine: `cargo xtask doctor`, then `cargo xtask dev`. Before a commit: `cargo xtask test`.\nEach command has a --help of its own; See also CONTRIBUTING.md and docs/deployment.md."
 )]
 struct Arguments {
     #[command(subcommand)]
-    command: Action,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// Run all of Clawless here: model, Workers, database, a demo tenant
+enum Command {
+    /// Run Clawless locally: model, Workers, database, a demo tenant
     Dev(dev::Arguments),
-    /// Stop what `dev` started
+    /// Stop the stack that `dev` started
     Down(down::Arguments),
     /// Run every check and every test
     Test,
-    /// Say what this machine lacks
+    /// Check this machine for required programs
     Doctor,
-    /// Build the three Workers into build/
+    /// Build the Workers into build/
     Build(build::Arguments),
-    /// Bring a database up to the newest migration
+    /// Apply pending database migrations
     Migrate(migrate::Arguments),
-    /// Put the demo tenant into the local database
+    /// Insert the demo tenant into the local database
     Seed(seed::Arguments),
     /// Deploy the Workers to the platform
     Deploy(deploy::Arguments),
     /// Manage tenants, usage, the audit log and operators' tokens
-    Admin(admin::Arguments),
-    /// Mint, show, rotate and revoke a tenant's API keys
-    Keys(keys::Arguments),
-    /// Check the conventions of the house
+    Admin(clawless_cli::admin::Arguments),
+    /// Create, list, rotate and revoke a tenant's API keys
+    Keys(clawless_cli::keys::Arguments),
+    /// Check the conventions of this repository
     Tidy,
-    /// Install a git hook: format and clippy on what is staged
+    /// Print the table of log messages for docs/logs.md
+    Logs(logs::Arguments),
+    /// Install a git hook: format and clippy on staged files
     Hooks,
-    /// Measure the gateway against a Worker that only forwards
+    /// Measure the gateway against a forwarding Worker
     Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
-    let order = Arguments::parse().command;
+    let command = Arguments::parse().command;
     let progress = Progress::new();
-    let outcome = Layout::find().and_then(|layout| carry_out(&order, &layout, &progress));
-    match outcome {
+    let result = Layout::find().and_then(|layout| run(&command, &layout, &progress));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress.line(format!("error: {error:#}"));
@@ -90,20 +92,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(order: &Action, layout: &Layout, progress: &Progress) -> Result<()> {
-    match order {
-        Action::Dev(arguments) => dev::run(layout, arguments, progress),
-        Action::Down(arguments) => down::run(layout, arguments, progress),
-        Action::Test => test::run(layout, progress),
-        Action::Doctor => doctor::run(layout, progress),
-        Action::Build(arguments) => build::run(layout, arguments, progress),
-        Action::Migrate(arguments) => migrate::run(layout, arguments, progress),
-        Action::Seed(arguments) => seed::run(layout, arguments, progress),
-        Action::Deploy(arguments) => deploy::run(layout, arguments, progress),
-        Action::Admin(arguments) => admin::run(layout, arguments),
-        Action::Keys(arguments) => keys::run(layout, arguments),
-        Action::Tidy => tidy::run(layout, progress),
-        Action::Hooks => hooks::run(layout, progress),
-        Action::Bench(arguments) => bench::run(layout, arguments, progress),
+fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
+    match command {
+        Command::Dev(arguments) => dev::run(layout, arguments, progress),
+        Command::Down(arguments) => down::run(layout, arguments, progress),
+        Command::Test => test::run(layout, progress),
+        Command::Doctor => doctor::run(layout, progress),
+        Command::Build(arguments) => build::run(layout, arguments, progress),
+        Command::Migrate(arguments) => migrate::run(layout, arguments, progress),
+        Command::Seed(arguments) => seed::run(layout, arguments, progress),
+        Command::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Command::Admin(arguments) => clawless_cli::admin::run(arguments, &layout.default_state()),
+        Command::Keys(arguments) => clawless_cli::keys::run(arguments, &layout.default_state()),
+        Command::Tidy => tidy::run(layout, progress),
+        Command::Logs(arguments) => logs::run(layout, arguments),
+        Command::Hooks => hooks::run(layout, progress),
+        Command::Bench(arguments) => bench::run(layout, arguments, progress),
     }
 }

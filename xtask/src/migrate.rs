@@ -1,4 +1,4 @@
-//! `cargo xtask migrate`: brings a database up to the newest migration.
+//! `cargo xtask migrate`: applies pending database migrations.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
     tools::npm,
 };
 
-/// Which database.
+/// Arguments of `migrate`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The local database (the default)
@@ -21,12 +21,12 @@ pub(crate) struct Arguments {
     /// The deployed database; wrangler must be logged in
     #[arg(long)]
     remote: bool,
-    /// The folder with the local state [default: .clawless]
+    /// State folder of the local stack [default: .clawless]
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
     state: Option<PathBuf>,
 }
 
-/// Applies what is missing; what is there already is left alone.
+/// Applies pending migrations.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
     npm::ready(layout, progress)?;
     let state = State::new(

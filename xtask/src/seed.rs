@@ -1,4 +1,4 @@
-//! `cargo xtask seed`: puts the demo tenant into the local database.
+//! `cargo xtask seed`: inserts the demo tenant into the local database.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,15 @@ use crate::{
     tools::npm,
 };
 
-/// Where the database is.
+/// Arguments of `seed`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The folder with the local state [default: .clawless]
+    /// State folder of the local stack [default: .clawless]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
 
-/// Migrates first, then seeds and prints the demo tenant's keys.
+/// Migrates and seeds the database, and prints the demo tenant's keys.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -> Result<()> {
     npm::ready(layout, progress)?;
     let state = State::new(

@@ -1,4 +1,4 @@
-//! A running Clawless on this machine: a model server, the Workers, their state and their record.
+//! A local stack: model server, Workers, state and records.
 
 pub(crate) mod config;
 pub(crate) mod database;

@@ -1,4 +1,4 @@
-//! Remembering that something was done for a given input, so that it is not done again.
+//! Stamps: records of the input of finished work, so that unchanged input needs no work.
 
 use std::{
     fs::{self, File},
@@ -9,14 +9,14 @@ use std::{
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// A file that names the input for which a piece of work was last finished.
+/// A file with the digest of the input of the last finished work.
 pub(crate) struct Stamp {
     file: PathBuf,
     input: String,
 }
 
 impl Stamp {
-    /// The stamp kept in `file`, compared against `input`.
+    /// The stamp in `file`, compared with `input`.
     pub(crate) fn new(file: PathBuf, input: impl AsRef<[u8]>) -> Self {
         Self {
             file,
@@ -24,19 +24,19 @@ impl Stamp {
         }
     }
 
-    /// Whether the work was finished for this very input.
+    /// Whether the work is finished for this input.
     pub(crate) fn is_current(&self) -> bool {
-        fs::read_to_string(&self.file).is_ok_and(|seen| seen == self.input)
+        fs::read_to_string(&self.file).is_ok_and(|recorded| recorded == self.input)
     }
 
-    /// Notes that the work is finished.
+    /// Records that the work is finished.
     pub(crate) fn set(&self) -> Result<()> {
-        write_whole(&self.file, self.input.as_bytes(), false)
+        write_atomically(&self.file, self.input.as_bytes(), false)
     }
 }
 
-/// Writes a file so that nobody ever sees half of it; `secret` files are for the owner's eyes only.
-pub(crate) fn write_whole(path: &Path, content: &[u8], secret: bool) -> Result<()> {
+/// Writes a file atomically. Only the owner can read `secret` files.
+pub(crate) fn write_atomically(path: &Path, content: &[u8], secret: bool) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
 
     let attempt = || -> std::io::Result<()> {
@@ -60,9 +60,9 @@ pub(crate) fn write_whole(path: &Path, content: &[u8], secret: bool) -> Result<(
     attempt().with_context(|| format!("can't write {}", path.display()))
 }
 
-/// The SHA-256 of a file, in hexadecimal; `seen` is told how many bytes were read so far.
-pub(crate) fn digest_of(path: &Path, mut seen: impl FnMut(u64)) -> Result<String> {
-    let attempt = |seen: &mut dyn FnMut(u64)| -> std::io::Result<String> {
+/// The SHA-256 of a file in hexadecimal. Calls `progress` with the number of bytes read so far.
+pub(crate) fn digest_of(path: &Path, mut progress: impl FnMut(u64)) -> Result<String> {
+    let attempt = |progress: &mut dyn FnMut(u64)| -> std::io::Result<String> {
         let mut file = File::open(path)?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 20];
@@ -74,10 +74,10 @@ pub(crate) fn digest_of(path: &Path, mut seen: impl FnMut(u64)) -> Result<String
             }
             hash.update(buffer.get(..read).unwrap_or_default());
             total += read as u64;
-            seen(total);
+            progress(total);
         }
     };
-    attempt(&mut seen).with_context(|| format!("can't read {}", path.display()))
+    attempt(&mut progress).with_context(|| format!("can't read {}", path.display()))
 }
 
 /// Lower-case hexadecimal.

@@ -1,65 +1,70 @@
-//! `cargo xtask tidy`: the conventions of the house that a program can check.
+//! `cargo xtask tidy`: checks the conventions of this repository.
 
 mod bundles;
 mod dependencies;
+mod format;
+mod imports;
 mod links;
 mod lockfile;
+mod logs;
 mod promises;
+mod rust;
+mod source_file;
 mod sources;
+mod words;
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use self::source_file::files;
 use crate::{layout::Layout, process::capture, progress::Progress, tools::rust::cargo};
 
-/// A file of the checkout that git knows or would add.
-#[derive(Debug)]
-pub(crate) struct SourceFile {
-    /// Its path from the root, with `/`.
-    pub(crate) path: String,
-    /// Its content; files that are no text are left out.
-    pub(crate) text: String,
-}
-
-/// Checks everything and prints each breach on a line of its own.
+/// Checks all rules and prints one line per breach.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
     let files = files(layout)?;
     let metadata = metadata(layout)?;
-    let rules: [(&str, Vec<String>); 10] = [
+    let rules: [(&str, Vec<String>); 14] = [
         (
             "dependencies point inward",
             dependencies::directions(&metadata),
         ),
         (
-            "the release has no test-only features",
+            "test features are off by default",
             dependencies::test_features(&metadata),
         ),
-        ("files do one thing", sources::long_files(&files)),
+        ("files are short", sources::long_files(&files)),
         (
-            "ARCHITECTURE.md fits on a few pages",
+            "ARCHITECTURE.md is short",
             sources::long_architecture(&files),
         ),
+        ("Workers use the clock port", sources::wall_clocks(&files)),
+        ("no unfinished work", sources::unfinished(&files)),
         (
-            "Workers take the time from the clock port",
-            sources::wall_clocks(&files),
+            "every Rust file is as rustfmt writes it",
+            format::changed(&files)?,
         ),
-        ("nothing is left undone", sources::undone(&files)),
+        ("no import cycles", imports::cycles(&files)),
+        ("words are plain", words::unwanted(&files)),
         (
-            "links lead somewhere",
+            "docs/logs.md lists the log messages",
+            logs::unlisted(&files),
+        ),
+        (
+            "links have a target",
             links::broken(&files, |path| layout.at(path).exists()),
         ),
         (
-            "faults and attacks name tests that exist",
+            "tables of faults and attacks name existing tests",
             promises::broken(&files),
         ),
         (
-            "package-lock.json is whole and names no address",
+            "package-lock.json is complete and has no URLs",
             lockfile::breaches(&lockfile(layout)?),
         ),
         (
-            "the built release has no test code",
+            "release bundles have no test code",
             bundles::test_code(layout),
         ),
     ];
@@ -75,9 +80,16 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
         breaches += found.len();
     }
     if breaches > 0 {
-        bail!("{breaches} breaches of the house's rules: see above");
+        bail!("{breaches} breaches: see above");
     }
     Ok(())
+}
+
+pub(crate) use logs::DOCUMENT as LOGS;
+
+/// The rows that `docs/logs.md` should have.
+pub(crate) fn log_rows(layout: &Layout) -> Result<Vec<String>> {
+    Ok(logs::rows(&files(layout)?))
 }
 
 fn metadata(layout: &Layout) -> Result<Value> {
@@ -85,53 +97,12 @@ fn metadata(layout: &Layout) -> Result<Value> {
     command
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .current_dir(layout.root());
-    serde_json::from_str(&capture(&mut command)?).context("cargo metadata printed something else")
-}
-
-fn files(layout: &Layout) -> Result<Vec<SourceFile>> {
-    let mut command = Command::new("git");
-    command
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .current_dir(layout.root());
-    let names = capture(&mut command)?;
-    let read = |path: &str| {
-        Some(SourceFile {
-            path: path.to_owned(),
-            text: fs::read_to_string(layout.at(path)).ok()?,
-        })
-    };
-    Ok(names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .filter_map(read)
-        .collect())
+    serde_json::from_str(&capture(&mut command)?)
+        .context("the output of cargo metadata is not valid")
 }
 
 fn lockfile(layout: &Layout) -> Result<Value> {
     let text = fs::read_to_string(layout.at("package-lock.json"))
         .context("package-lock.json is missing")?;
-    serde_json::from_str(&text).context("package-lock.json is no JSON")
-}
-
-impl SourceFile {
-    /// Whether the file's name ends in a dot and `extension`.
-    fn is(&self, extension: &str) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|found| found == extension)
-    }
-}
-
-#[cfg(test)]
-fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    serde_json::from_str(&text).context("package-lock.json is not JSON")
 }

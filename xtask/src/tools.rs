@@ -1,4 +1,4 @@
-//! The programs of others that the commands run, and how each gets onto this machine.
+//! External programs that the commands run, and their installation.
 
 pub(crate) mod bindgen;
 pub(crate) mod chromium;
@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 use crate::{layout::Layout, progress::Progress};
 
-/// Everything that turns a Worker crate into a bundle, by the path of each program.
+/// The programs that build a bundle from a Worker crate, by path.
 #[derive(Debug, Clone)]
 pub(crate) struct BuildTools {
     /// `worker-build` itself.
@@ -27,7 +27,7 @@ pub(crate) struct BuildTools {
 }
 
 impl BuildTools {
-    /// Installs what is missing. The npm packages must be there already.
+    /// Installs missing programs. The npm packages must be installed.
     pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<Self> {
         let tools = Self {
             worker_build: worker_build::ready(layout, progress)?,
@@ -35,7 +35,7 @@ impl BuildTools {
             wasm_opt: layout.at("node_modules/binaryen/bin/wasm-opt"),
             esbuild: layout.at("node_modules/esbuild/bin/esbuild"),
         };
-        // worker-build only warns about a wrong path, and then fetches a program of its own choice.
+        // worker-build only warns about a wrong path, and then downloads another version.
         for program in [
             &tools.worker_build,
             &tools.wasm_bindgen,

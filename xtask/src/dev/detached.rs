@@ -1,4 +1,4 @@
-//! Starting a stack that outlives the command.
+//! Starting a stack in a background process.
 
 use std::{
     env,
@@ -15,44 +15,44 @@ use anyhow::{Context, Result, bail};
 
 use crate::stack::state::State;
 
-use super::Arguments;
+use super::arguments::Arguments;
 
-/// Starts this program again, in a process group of its own, and shows what it prints until the stack
-/// is ready or the start has failed.
+/// Starts this program again in its own process group, and copies its output until the stack is ready
+/// or the start has failed.
 pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
     let log = state.log("dev");
     if let Some(folder) = log.parent() {
         fs::create_dir_all(folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
+            .with_context(|| format!("can't create the folder {}", folder.display()))?;
     }
-    // The greeting holds the demo key.
+    // The output contains the demo key.
     let mut private = OpenOptions::new();
     private.create(true).write(true).truncate(true).mode(0o600);
     let output = private
         .open(&log)
         .with_context(|| format!("can't write {}", log.display()))?;
-    let mut again =
-        Command::new(env::current_exe().context("this program does not know its own path")?);
-    again
+    let mut supervisor =
+        Command::new(env::current_exe().context("can't find the path of this program")?);
+    supervisor
         .args(without_key(env::args_os().skip(1)))
         .arg("--supervise");
     if let Some(key) = &arguments.upstream_key {
-        again.env("CLAWLESS_UPSTREAM_KEY", key);
+        supervisor.env("CLAWLESS_UPSTREAM_KEY", key);
     }
-    let mut child = again
+    let mut child = supervisor
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
         .process_group(0)
         .spawn()
-        .context("can't start the process that stays")?;
-    let mut shown = File::open(&log).with_context(|| format!("can't read {}", log.display()))?;
+        .context("can't start the background process")?;
+    let mut output = File::open(&log).with_context(|| format!("can't read {}", log.display()))?;
     let mut position = 0;
     loop {
-        // Looked at before the log is shown, so that the greeting is in what is shown.
-        let over = is_over(&mut child, state)?;
-        position = show(&mut shown, position);
-        match over {
+        // Before the copy, so that the copy includes the greeting.
+        let succeeded = has_started(&mut child, state)?;
+        position = copy_new(&mut output, position);
+        match succeeded {
             Some(true) => return Ok(()),
             Some(false) => bail!("the start failed: see above, or {}", log.display()),
             None => thread::sleep(Duration::from_millis(100)),
@@ -60,41 +60,41 @@ pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
     }
 }
 
-/// The command line without the upstream's key: everybody on the machine can read that of a process.
+/// The command line without the upstream's key: all users of the machine can read command lines.
 fn without_key(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut kept = Vec::new();
+    let mut rest = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
         if text == "--upstream-key" {
-            // The next one is the key.
+            // Skips the key.
             arguments.next();
         } else if !text.starts_with("--upstream-key=") {
-            kept.push(argument);
+            rest.push(argument);
         }
     }
-    kept
+    rest
 }
 
-/// Whether the start has succeeded or failed, once it has done either.
-fn is_over(child: &mut Child, state: &State) -> Result<Option<bool>> {
+/// Whether the start has succeeded; none while it is running.
+fn has_started(child: &mut Child, state: &State) -> Result<Option<bool>> {
     if child
         .try_wait()
-        .context("lost the process that stays")?
+        .context("lost the background process")?
         .is_some()
     {
         return Ok(Some(false));
     }
     if state.dev_json().is_file() {
-        // The greeting is printed right after the record is written.
+        // The greeting follows the record at once.
         thread::sleep(Duration::from_millis(150));
         return Ok(Some(true));
     }
     Ok(None)
 }
 
-/// Copies what was added to the log; what can't be shown is still in the file.
-fn show(log: &mut File, position: u64) -> u64 {
+/// Copies new output to the terminal, best effort. Returns the new position.
+fn copy_new(log: &mut File, position: u64) -> u64 {
     let mut text = Vec::new();
     if log.seek(SeekFrom::Start(position)).is_ok() && log.read_to_end(&mut text).is_ok() {
         let mut out = std::io::stdout().lock();
@@ -108,13 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn key_is_left_out_of_the_command_line_however_it_was_given() {
-        let kept = |line: &str| without_key(line.split(' ').map(OsString::from)).join(" ".as_ref());
+    fn key_is_removed_from_the_command_line() {
+        let remaining =
+            |line: &str| without_key(line.split(' ').map(OsString::from)).join(" ".as_ref());
         for line in [
             "dev --upstream u --upstream-key k --detach",
             "dev --upstream u --upstream-key=k --detach",
         ] {
-            assert_eq!(kept(line), "dev --upstream u --detach");
+            assert_eq!(remaining(line), "dev --upstream u --detach");
         }
     }
 }

@@ -1,16 +1,15 @@
 #!/bin/sh
 # Installed by `cargo xtask hooks`.
-# Looks at what is staged, whatever the working tree holds: the format of it all, and clippy on the
-# packages concerned.
+# Checks the staged files, not the working tree: the format of all files, and clippy of affected packages.
 set -eu
 
 changed=$(git diff --cached --name-only --no-renames)
-concerns() { printf '%s\n' "$changed" | grep -q -E "$1"; }
-of_all='^(\.cargo/.*|Cargo\.(toml|lock)|clippy\.toml|rust-toolchain\.toml)$'
-concerns "$of_all" || concerns '^(crates|workers|xtask)/' || exit 0
+affects() { printf '%s\n' "$changed" | grep -q -E "$1"; }
+root_files='^(\.cargo/.*|Cargo\.(toml|lock)|clippy\.toml|rust-toolchain\.toml)$'
+affects "$root_files" || affects '^(bench|crates|workers|xtask)/' || exit 0
 
-# The staged files, in a folder of their own. Only those that differ from the last time are written,
-# so that Cargo finds most of its work done; it shares the checkout's target folder.
+# A copy of the staged files. Only changed files are written and the target folder is shared, so that
+# Cargo rebuilds little.
 root=$(git rev-parse --show-toplevel)
 staged=$root/.clawless/staged
 mkdir -p "$staged"
@@ -21,10 +20,10 @@ cd "$staged"
 
 cargo fmt --all --check
 
-if concerns "$of_all"; then
+if affects "$root_files"; then
     folders=$(find bench crates workers xtask -maxdepth 2 -name Cargo.toml 2>/dev/null | sed 's#/Cargo\.toml$##')
 else
-    folders=$(printf '%s\n' "$changed" | sed -n -E 's#^((crates|workers)/[^/]+|bench|xtask/wasm-bindgen|xtask)/.*#\1#p' | sort -u)
+    folders=$(printf '%s\n' "$changed" | sed -n -E 's#^((crates|workers)/[^/]+|xtask/wasm-bindgen|xtask|bench)/.*#\1#p' | sort -u)
 fi
 native='' wasm=''
 for folder in $folders; do
@@ -35,7 +34,7 @@ for folder in $folders; do
         workers/* | crates/clawless-edge) wasm="$wasm --package $package" ;;
     esac
 done
-# The names must be split into words.
+# Word splitting is intended.
 # shellcheck disable=SC2086
 [ -z "$native" ] || cargo clippy --quiet --all-targets $native -- -D warnings
 # shellcheck disable=SC2086

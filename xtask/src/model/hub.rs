@@ -1,4 +1,4 @@
-//! Fetching a file from the model hub.
+//! Downloads from the model hub.
 
 use std::{
     fs::File,
@@ -11,8 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::progress::Progress;
 
-/// How long the hub may take to accept a connection, and to begin its answer. Where there is no way
-/// to it, the other source must not wait long.
+/// Timeout of the connection and of the response headers. Short, since there is another source.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Downloads `address` into the file `to`.
@@ -29,9 +28,9 @@ pub(super) fn fetch(
         .timeout_recv_response(Some(TIMEOUT))
         .build()
         .into();
-    let mut answer = agent.get(address).call()?;
+    let mut response = agent.get(address).call()?;
     let task = progress.transfer(format!("{title} from the model hub"), size);
-    let mut body = answer
+    let mut body = response
         .body_mut()
         .with_config()
         .limit(size.saturating_add(1))
@@ -47,7 +46,7 @@ pub(super) fn fetch(
         file.write_all(buffer.get(..read).unwrap_or_default())
             .with_context(|| format!("can't write {}", to.display()))?;
         total += read as u64;
-        task.reach(total);
+        task.transferred(total);
     }
     ensure!(
         total == size,

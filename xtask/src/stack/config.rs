@@ -1,4 +1,4 @@
-//! The Workers' configurations of one stack, derived from the committed ones.
+//! The Workers' configurations of one stack, derived from `wrangler/`.
 
 use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf};
 
@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 use crate::{
     layout::{Layout, WORKERS},
     stack::{provider::Provider, state::State},
-    stamp::write_whole,
+    stamp::write_atomically,
 };
 
-/// Writes all of them. Says whether any differs from before.
+/// Writes all configurations. Returns whether any changed.
 pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> Result<bool> {
     let signing_key = match signing_key(state) {
-        Some(known) => known,
-        None => fresh_secret()?,
+        Some(key) => key,
+        None => generate_secret()?,
     };
-    let mut any = false;
+    let mut changed = false;
     for worker in WORKERS {
         let mut config = read(layout, worker)?;
         if requires(&config, SIGNING_KEY) {
@@ -29,24 +29,23 @@ pub(crate) fn write_all(layout: &Layout, state: &State, provider: &Provider) -> 
             set_variables(&mut config, provider.variables());
         }
         let (path, text) = (state.config(worker), serde_json::to_vec_pretty(&config)?);
-        if fs::read(&path).is_ok_and(|before| before == text) {
+        if fs::read(&path).is_ok_and(|current| current == text) {
             continue;
         }
-        // The variables may hold the key of an upstream.
-        write_whole(&path, &text, true)?;
-        any = true;
+        // Private, since variables may contain an upstream's key.
+        write_atomically(&path, &text, true)?;
+        changed = true;
     }
-    Ok(any)
+    Ok(changed)
 }
 
-/// Writes a configuration that has the database and nothing else, for the commands that work on it
-/// before the rest of the stack is known.
+/// Writes a configuration with the database only, for commands that run before the rest is prepared.
 pub(crate) fn write_database(layout: &Layout, state: &State) -> Result<PathBuf> {
     let mut config = read(layout, "gateway")?;
     localise(&mut config, layout, state, "gateway");
     config.retain(|key, _| ["name", "compatibility_date", "d1_databases"].contains(&key.as_str()));
     let path = state.config("database");
-    write_whole(&path, &serde_json::to_vec_pretty(&config)?, false)?;
+    write_atomically(&path, &serde_json::to_vec_pretty(&config)?, false)?;
     Ok(path)
 }
 
@@ -55,20 +54,20 @@ pub(crate) fn read(layout: &Layout, worker: &str) -> Result<Map<String, Value>> 
     let path = layout.at(format!("wrangler/{worker}.jsonc"));
     let text =
         fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is no configuration", path.display()))
+    parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
 }
 
 fn parse(text: &str) -> Result<Map<String, Value>> {
     match jsonc_parser::parse_to_serde_value::<Value>(text, &jsonc_parser::ParseOptions::default())?
     {
         Value::Object(config) => Ok(config),
-        _ => anyhow::bail!("its outermost value is no object"),
+        _ => anyhow::bail!("it is not an object"),
     }
 }
 
-/// Points a configuration at this stack and away from the network.
+/// Adapts a configuration to this stack, without network access.
 fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, worker: &str) {
-    // Offline, an `ai` binding stops `wrangler dev`. Secrets are variables of the stack.
+    // An `ai` binding fails `wrangler dev` offline. Secrets become variables.
     for production_only in ["$schema", "ai", "routes", "route", "secrets"] {
         config.remove(production_only);
     }
@@ -103,10 +102,10 @@ fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, wor
     );
 }
 
-/// The secret with which Workers sign what clients hand back.
+/// The secret that signs values which clients return.
 pub(crate) const SIGNING_KEY: &str = "SIGNING_KEY";
 
-/// The one that the stack has already: what it signed stays good when it starts again.
+/// The stack's existing key, so that signed values stay valid after a restart.
 fn signing_key(state: &State) -> Option<String> {
     let config: Value = serde_json::from_slice(&fs::read(state.config("gateway")).ok()?).ok()?;
     let key = config.pointer(&format!("/vars/{SIGNING_KEY}"))?.as_str()?;
@@ -114,19 +113,19 @@ fn signing_key(state: &State) -> Option<String> {
 }
 
 /// A secret of 256 random bits, in hexadecimal.
-pub(crate) fn fresh_secret() -> Result<String> {
+pub(crate) fn generate_secret() -> Result<String> {
     let mut bytes = [0_u8; 32];
     fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .context("can't read /dev/urandom")?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
+        // Writing to a string can't fail.
         let _ = write!(text, "{byte:02x}");
         text
     }))
 }
 
-/// Whether a configuration names a secret that must be set.
+/// Whether a configuration requires a secret.
 pub(crate) fn requires(config: &Map<String, Value>, secret: &str) -> bool {
     let required = config.get("secrets").and_then(|it| it.get("required"));
     let mut names = required.and_then(Value::as_array).into_iter().flatten();
@@ -134,12 +133,12 @@ pub(crate) fn requires(config: &Map<String, Value>, secret: &str) -> bool {
 }
 
 fn set_variables(config: &mut Map<String, Value>, variables: Map<String, Value>) {
-    if let Some(known) = config
+    if let Some(existing) = config
         .entry("vars")
         .or_insert_with(|| json!({}))
         .as_object_mut()
     {
-        known.extend(variables);
+        existing.extend(variables);
     }
 }
 
@@ -148,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copy_of_a_configuration_keeps_bindings_and_loses_what_needs_the_network() {
+    fn local_configuration_keeps_bindings_without_network_access() {
         let layout = Layout::find().unwrap();
         let state = State::new(std::path::Path::new("/tmp/stack")).unwrap();
         let mut config = parse(
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_keeps_its_signing_key_and_writes_only_what_changes() {
+    fn signing_key_is_stable_and_only_changes_are_written() {
         let layout = Layout::find().unwrap();
         let folder = std::env::temp_dir().join(format!("clawless-config-{}", std::process::id()));
         let state = State::new(&folder).unwrap();
@@ -194,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_long_and_never_the_same() {
-        let (one, other) = (fresh_secret().unwrap(), fresh_secret().unwrap());
+    fn secrets_are_long_and_unique() {
+        let (one, other) = (generate_secret().unwrap(), generate_secret().unwrap());
         assert_eq!((one.len(), other.len()), (64, 64));
         assert_ne!(one, other);
     }
 
     #[test]
-    fn committed_configurations_hide_all_but_the_gateway() {
+    fn only_the_gateway_is_public() {
         let layout = Layout::find().unwrap();
         assert!(requires(&read(&layout, "gateway").unwrap(), SIGNING_KEY));
         for worker in WORKERS {

@@ -1,4 +1,4 @@
-//! The local database: its schema and its demo tenant.
+//! The local database: migrations and the demo tenant.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -11,14 +11,14 @@ use crate::{
     process::{capture, run_logged},
     progress::Progress,
     stack::{config, state::State},
-    stamp::{Stamp, digest_of, write_whole},
+    stamp::{Stamp, digest_of, write_atomically},
     tools::{npm, rust::cargo},
 };
 
 /// The database's name in every configuration.
 pub(crate) const NAME: &str = "clawless";
 
-/// What the seeding program prints.
+/// The output of `clawless-seed`.
 #[derive(Deserialize)]
 struct Seed {
     sql: String,
@@ -26,7 +26,7 @@ struct Seed {
     keys: DemoKeys,
 }
 
-/// The demo tenant and the keys that open it; a key whose feature is not built yet is absent.
+/// The demo tenant and its keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct DemoKeys {
     /// The tenant's id.
@@ -37,12 +37,12 @@ pub(crate) struct DemoKeys {
     pub(crate) public_key: Option<String>,
     /// For the admin API.
     pub(crate) admin_token: Option<String>,
-    /// Whatever else the seeding program wants to find again.
+    /// Other members, passed back to `clawless-seed`.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
 
-/// Brings the local database up to the newest migration.
+/// Applies pending migrations to the local database.
 pub(crate) fn migrate(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
     let stamp = Stamp::new(state.stamp("migrations"), migrations(layout)?);
     if stamp.is_current() {
@@ -62,17 +62,17 @@ pub(crate) fn migrate(layout: &Layout, state: &State, progress: &Progress) -> Re
     Ok(())
 }
 
-/// Puts the demo tenant into the local database, with the keys of last time if there are any.
+/// Inserts the demo tenant into the local database, with its previous keys if there are any.
 pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Result<DemoKeys> {
     let program = built_seed(layout, state)?;
-    let kept = fs::read_to_string(state.demo_keys()).ok();
+    let previous = fs::read_to_string(state.demo_keys()).ok();
     let stamp = |keys: &str| -> Result<Stamp> {
         Ok(Stamp::new(
             state.stamp("seed"),
             format!("{}\n{keys}", digest_of(&program, |_| ())?),
         ))
     };
-    if let Some(keys) = kept
+    if let Some(keys) = previous
         .as_deref()
         .filter(|keys| stamp(keys).is_ok_and(|stamp| stamp.is_current()))
     {
@@ -81,13 +81,13 @@ pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Resul
     }
     let task = progress.task("demo tenant");
     let mut command = Command::new(&program);
-    if kept.is_some() {
+    if previous.is_some() {
         command.arg("--keys").arg(state.demo_keys());
     }
     let seed: Seed = serde_json::from_str(&capture(&mut command)?)
-        .context("the seeding program printed something else")?;
+        .context("the output of clawless-seed is not valid")?;
     let statements = state.storage().join("seed.sql");
-    write_whole(&statements, seed.sql.as_bytes(), true)?;
+    write_atomically(&statements, seed.sql.as_bytes(), true)?;
     let mut command = wrangler_d1(layout, state)?;
     command
         .args(["execute", NAME, "--local", "--yes", "--file"])
@@ -101,13 +101,13 @@ pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Resul
     fs::remove_file(&statements)
         .with_context(|| format!("can't remove {}", statements.display()))?;
     let keys = serde_json::to_string_pretty(&seed.keys)?;
-    write_whole(&state.demo_keys(), keys.as_bytes(), true)?;
+    write_atomically(&state.demo_keys(), keys.as_bytes(), true)?;
     stamp(&keys)?.set()?;
     task.done();
     Ok(seed.keys)
 }
 
-/// Brings the deployed database up to the newest migration.
+/// Applies pending migrations to the deployed database.
 pub(crate) fn migrate_remote(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
     let task = progress.task("migrations of the deployed database");
     let mut command = wrangler_d1(layout, state)?;
@@ -121,7 +121,7 @@ pub(crate) fn migrate_remote(layout: &Layout, state: &State, progress: &Progress
 
 fn wrangler_d1(layout: &Layout, state: &State) -> Result<Command> {
     let mut command = npm::wrangler(layout, state.root())?;
-    // Whoever asked for the migration is not asked again.
+    // Without confirmation prompts.
     command.arg("d1").env("CI", "true");
     Ok(command)
 }

@@ -1,8 +1,8 @@
-//! What a person sees when a stack is ready: addresses, keys, and two snippets to paste.
+//! The message of a ready stack: URLs, keys and two examples.
 
 use crate::stack::{record::Access, state::State};
 
-/// The greeting of a stack that is ready.
+/// The message text.
 pub(crate) fn text(access: &Access, state: &State) -> String {
     let Access {
         base_url, model, ..
@@ -50,7 +50,7 @@ fn python(base_url: &str, key: &str, model: &str) -> String {
          from openai import OpenAI\n\
          client = OpenAI(base_url=\"{base_url}\", api_key=\"{key}\")\n\
          messages = [{{\"role\": \"user\", \"content\": \"Hello!\"}}]\n\
-         answer = client.chat.completions.create(model=\"{model}\", messages=messages)\n\
-         print(answer.choices[0].message.content)"
+         completion = client.chat.completions.create(model=\"{model}\", messages=messages)\n\
+         print(completion.choices[0].message.content)"
     )
 }

@@ -1,42 +1,44 @@
-//! The processes of one stack: one process group, of which either all run or none.
+//! The processes of one stack, in one process group: they start and stop together.
 
 use std::{
     fs::File,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
-use crate::stack::identity::{Identity, signal_group};
+use crate::{
+    stack::identity::{Identity, signal_group},
+    wait,
+};
 
-/// How long a stack may take to end when asked.
-const GRACE: Duration = Duration::from_secs(6);
+/// Time for the processes to exit after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The children of this program, all in the process group of the first.
+/// Child processes, all in the process group of the first.
 #[derive(Default)]
 pub(crate) struct Group {
     members: Vec<Member>,
 }
 
-/// One of them.
+/// A process of the group.
 struct Member {
     name: &'static str,
     child: Child,
     log: PathBuf,
 }
 
-/// A member that ended though nobody asked it to.
-pub(crate) struct Ended {
+/// A member that exited unexpectedly.
+pub(crate) struct Exited {
     /// Its name.
     pub(crate) name: &'static str,
-    /// How it ended.
+    /// Its exit status.
     pub(crate) status: ExitStatus,
-    /// What it printed.
+    /// The file with its output.
     pub(crate) log: PathBuf,
 }
 
@@ -50,7 +52,7 @@ impl Group {
     ) -> Result<()> {
         if let Some(folder) = log.parent() {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("can't make the folder {}", folder.display()))?;
+                .with_context(|| format!("can't create the folder {}", folder.display()))?;
         }
         let output = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
         let leader = match self.leader() {
@@ -72,12 +74,12 @@ impl Group {
         Ok(())
     }
 
-    /// The number of the group.
+    /// The id of the group.
     pub(crate) fn leader(&self) -> Option<u32> {
         self.members.first().map(|member| member.child.id())
     }
 
-    /// The members that we started ourselves.
+    /// The started processes.
     pub(crate) fn identities(&self) -> Vec<Identity> {
         self.members
             .iter()
@@ -85,11 +87,11 @@ impl Group {
             .collect()
     }
 
-    /// The first member that has ended, if any has.
-    pub(crate) fn ended(&mut self) -> Option<Ended> {
+    /// The first member that has exited, if any.
+    pub(crate) fn exited(&mut self) -> Option<Exited> {
         self.members.iter_mut().find_map(|member| {
             let status = member.child.try_wait().ok().flatten()?;
-            Some(Ended {
+            Some(Exited {
                 name: member.name,
                 status,
                 log: member.log.clone(),
@@ -97,15 +99,12 @@ impl Group {
         })
     }
 
-    /// Ends all of them: asks first, then forces.
+    /// Stops all processes: SIGTERM, then SIGKILL.
     pub(crate) fn stop(&mut self) {
         let Some(leader) = self.leader() else { return };
         signal_group(leader, Signal::SIGTERM);
-        let deadline = Instant::now() + GRACE;
-        while self.any_running() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(50));
-        }
-        // Children of theirs may have outlived them.
+        wait::until(STOP_TIMEOUT, || !self.any_running());
+        // Grandchildren may still run.
         signal_group(leader, Signal::SIGKILL);
         for member in &mut self.members {
             let _ = member.child.wait();
@@ -121,7 +120,7 @@ impl Group {
 }
 
 impl Drop for Group {
-    /// Whatever goes wrong, nothing stays behind.
+    /// No process outlives the value, even after an error.
     fn drop(&mut self) {
         self.stop();
     }
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_members_and_their_children_end_together() {
+    fn all_members_and_their_children_stop_together() {
         let log = std::env::temp_dir().join(format!("clawless-group-{}", std::process::id()));
         let mut group = Group::default();
         let parent = ["-c", "sleep 100 & echo $!; wait"];
@@ -152,27 +151,28 @@ mod tests {
             }
         };
         let members = group.identities();
-        assert!(members.len() == 2 && child.is_alive() && group.ended().is_none());
+        assert!(members.len() == 2 && child.is_alive() && group.exited().is_none());
         group.stop();
-        thread::sleep(Duration::from_millis(100));
-        assert!(!child.is_alive() && !members.iter().any(Identity::is_alive));
+        let is_running = |member: &Identity| member.is_alive();
+        assert!(wait::until(STOP_TIMEOUT, || !is_running(&child)
+            && !members.iter().any(is_running)));
         std::fs::remove_file(log.with_extension("two")).unwrap();
         std::fs::remove_file(log).unwrap();
     }
 
     #[test]
-    fn member_that_ends_by_itself_is_reported() {
-        let log = std::env::temp_dir().join(format!("clawless-ended-{}", std::process::id()));
+    fn member_that_exits_is_reported() {
+        let log = std::env::temp_dir().join(format!("clawless-exited-{}", std::process::id()));
         let mut group = Group::default();
         group
             .start("short", Command::new("sh").args(["-c", "exit 7"]), &log)
             .unwrap();
-        let ended = loop {
-            if let Some(ended) = group.ended() {
-                break ended;
+        let exited = loop {
+            if let Some(exited) = group.exited() {
+                break exited;
             }
         };
-        assert_eq!((ended.name, ended.status.code()), ("short", Some(7)));
+        assert_eq!((exited.name, exited.status.code()), ("short", Some(7)));
         std::fs::remove_file(log).unwrap();
     }
 }

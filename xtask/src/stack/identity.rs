@@ -1,4 +1,4 @@
-//! Telling a process that we started from a later one that got its number.
+//! Process identity: distinguishes a started process from a later one with the same pid.
 
 use std::{fs, process::Command};
 
@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::capture;
 
-/// A process by its number and the moment it began.
+/// A process by pid and start time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// The process's number.
+    /// The pid.
     pub(crate) pid: u32,
-    /// When it began, in whatever form this system tells.
-    began: String,
+    /// Its start time, in a form that depends on the system.
+    #[serde(rename = "began")]
+    started: String,
 }
 
 impl Identity {
@@ -24,41 +25,40 @@ impl Identity {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Some(Self {
             pid,
-            began: began(pid)?,
+            started: start_time(pid)?,
         })
     }
 
-    /// Whether that very process still runs.
+    /// Whether this process is running.
     pub(crate) fn is_alive(&self) -> bool {
-        began(self.pid).is_some_and(|now| now == self.began)
+        start_time(self.pid).is_some_and(|now| now == self.started)
     }
 
-    /// Asks or forces the process to end. Says whether it was still there.
+    /// Sends a signal. Returns whether the process was running.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        self.is_alive() && number(self.pid).is_some_and(|pid| kill(pid, signal).is_ok())
+        self.is_alive() && to_pid(self.pid).is_some_and(|pid| kill(pid, signal).is_ok())
     }
 }
 
-/// Sends a signal to every member of a process group. Says whether it had any.
+/// Sends a signal to all members of a process group. Returns whether it had any.
 pub(crate) fn signal_group(leader: u32, signal: impl Into<Option<Signal>>) -> bool {
-    number(leader).is_some_and(|group| killpg(group, signal).is_ok())
+    to_pid(leader).is_some_and(|group| killpg(group, signal).is_ok())
 }
 
-fn number(pid: u32) -> Option<Pid> {
-    // 0 and 1 would mean our own group and everything.
+fn to_pid(pid: u32) -> Option<Pid> {
+    // 0 and 1 address this program's own group and all processes.
     i32::try_from(pid)
         .ok()
         .filter(|pid| *pid > 1)
         .map(Pid::from_raw)
 }
 
-/// The start time: a field of the kernel's on Linux, elsewhere what `ps` says. A process that ended
-/// and was not collected yet does not count as running.
-fn began(pid: u32) -> Option<String> {
+/// The start time: from `/proc` on Linux, elsewhere from `ps`. None for zombie processes.
+fn start_time(pid: u32) -> Option<String> {
     if !cfg!(target_os = "linux") {
-        let said =
+        let output =
             capture(Command::new("ps").args(["-o", "lstart=", "-p", &pid.to_string()])).ok()?;
-        return Some(said.trim().to_owned()).filter(|said| !said.is_empty());
+        return Some(output.trim().to_owned()).filter(|time| !time.is_empty());
     }
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets, which may hold anything.
@@ -67,7 +67,7 @@ fn began(pid: u32) -> Option<String> {
     if fields.first() == Some(&"Z") {
         return None;
     }
-    fields.get(19).map(|&began| began.to_owned())
+    fields.get(19).map(|&time| time.to_owned())
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn process_is_alive_until_it_ends() {
+    fn process_is_alive_until_it_exits() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let identity = Identity::of(child.id()).unwrap();
         assert!(identity.is_alive());
@@ -85,19 +85,19 @@ mod tests {
     }
 
     #[test]
-    fn another_process_with_the_same_number_is_not_the_one() {
+    fn another_process_with_the_same_pid_is_not_alive() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let stranger = Identity {
+        let other = Identity {
             pid: child.id(),
-            began: "long ago".to_owned(),
+            started: "long ago".to_owned(),
         };
-        assert!(!stranger.is_alive() && !stranger.signal(Signal::SIGTERM));
+        assert!(!other.is_alive() && !other.signal(Signal::SIGTERM));
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     #[test]
-    fn numbers_that_mean_everybody_are_never_signalled() {
+    fn pids_that_address_all_processes_are_never_signalled() {
         assert!(!signal_group(0, None) && !signal_group(1, None) && !signal_group(u32::MAX, None));
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that must be there before a stack can start, made side by side as far as it goes.
+//! Preparation of a stack: installs and builds its parts, in parallel where possible.
 
 use std::{
     path::PathBuf,
@@ -9,11 +9,12 @@ use std::{
 use anyhow::{Error, Result, anyhow};
 
 use crate::{
+    build_lock::BuildLock,
     bundle::{self, Bundle, Profile},
     doctor,
     layout::Layout,
     model::{self, Model},
-    process::{abandon_all, run_logged},
+    process::{run_logged, terminate_all},
     progress::Progress,
     stack::{
         database::{self, DemoKeys},
@@ -21,31 +22,30 @@ use crate::{
         state::State,
     },
     tools::{BuildTools, bindgen, npm, rust, worker_build},
-    turn::Turn,
 };
 
-/// What a stack is to be made of.
+/// What to prepare.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// How the Workers are compiled.
+    /// The build profile of the Workers.
     pub(crate) profile: Profile,
-    /// The model that runs here, if one does.
+    /// The local model, if any.
     pub(crate) model: Option<&'static Model>,
 }
 
-/// What a stack starts from.
+/// The prepared parts.
 pub(crate) struct Prepared {
-    /// The Workers.
+    /// The Workers' bundles.
     pub(crate) bundles: Vec<Bundle>,
-    /// What they were built with.
+    /// The tools that built them.
     pub(crate) tools: BuildTools,
     /// The demo tenant.
     pub(crate) keys: DemoKeys,
-    /// The local model, if one was asked for.
+    /// The local model, if any.
     pub(crate) model: Option<LocalModel>,
 }
 
-/// Makes what is missing. Commands of one checkout take turns.
+/// Prepares all parts, under the build lock.
 pub(crate) fn prepare(
     layout: &Layout,
     state: &State,
@@ -53,96 +53,96 @@ pub(crate) fn prepare(
     progress: &Progress,
 ) -> Result<Prepared> {
     doctor::require(layout, plan.model.is_some())?;
-    let _turn = Turn::take(layout, progress)?;
+    let _lock = BuildLock::acquire(layout, progress)?;
     rust::wasm_target_ready(progress)?;
     let parts = Parts::default();
     let prepared = thread::scope(|scope| {
-        let packages = scope.spawn(|| parts.make(|| npm::ready(layout, progress)));
+        let packages = scope.spawn(|| parts.run(|| npm::ready(layout, progress)));
         let compilers = scope.spawn(|| {
-            parts.make(|| {
+            parts.run(|| {
                 worker_build::ready(layout, progress)?;
                 bindgen::ready(layout, progress)
             })
         });
         let model = plan
             .model
-            .map(|model| scope.spawn(|| parts.make(|| local_model(layout, model, progress))));
-        made(packages)?;
+            .map(|model| scope.spawn(|| parts.run(|| local_model(layout, model, progress))));
+        joined(packages)?;
         let keys = scope.spawn(|| {
-            parts.make(|| {
+            parts.run(|| {
                 database::migrate(layout, state, progress)?;
                 database::seed(layout, state, progress)
             })
         });
-        made(compilers)?;
-        let (tools, bundles) = parts.make(|| {
+        joined(compilers)?;
+        let (tools, bundles) = parts.run(|| {
             let tools = BuildTools::ready(layout, progress)?;
             let bundles = bundle::build_all(layout, &tools, plan.profile, progress)?;
             Ok((tools, bundles))
         })?;
         let model = match model {
-            Some(model) => Some(made(model)?),
+            Some(model) => Some(joined(model)?),
             None => None,
         };
         Some(Prepared {
             bundles,
             tools,
-            keys: made(keys)?,
+            keys: joined(keys)?,
             model,
         })
     });
-    parts.outcome(prepared)
+    parts.result(prepared)
 }
 
-/// Pieces of work of which one that fails makes the others useless.
+/// Parallel parts of one preparation: the first failure cancels the others.
 #[derive(Default)]
 struct Parts {
     failure: Mutex<Option<Error>>,
 }
 
 impl Parts {
-    /// Does a piece of work. If it is the first to fail, it is kept as the reason and the others'
-    /// programs are ended: nobody should wait for minutes to read what went wrong.
-    fn make<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
+    /// Runs one part. The first failure is recorded, and the programs of the other parts are terminated, so
+    /// that the error is reported at once.
+    fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
         let error = match work() {
-            Ok(made) => return Some(made),
+            Ok(value) => return Some(value),
             Err(error) => error,
         };
         if let Ok(mut failure) = self.failure.lock()
             && failure.is_none()
         {
             *failure = Some(error);
-            abandon_all();
+            terminate_all();
         }
         None
     }
 
-    fn outcome<T>(self, made: Option<T>) -> Result<T> {
+    fn result<T>(self, value: Option<T>) -> Result<T> {
         let failure = self.failure.into_inner().ok().flatten();
-        made.ok_or_else(|| {
+        value.ok_or_else(|| {
             failure.unwrap_or_else(|| {
-                anyhow!("a part of the preparation broke down: see the lines above")
+                anyhow!("a part of the preparation panicked: see the lines above")
             })
         })
     }
 }
 
-fn made<T>(thread: ScopedJoinHandle<'_, Option<T>>) -> Option<T> {
+fn joined<T>(thread: ScopedJoinHandle<'_, Option<T>>) -> Option<T> {
     thread.join().ok().flatten()
 }
 
-/// The model's server, compiled while its weights are fetched.
+/// Builds the model's server while its weights are downloaded.
 pub(crate) fn local_model(
     layout: &Layout,
     model: &'static Model,
     progress: &Progress,
 ) -> Result<LocalModel> {
     thread::scope(|scope| {
-        let weights = scope.spawn(|| model.fetched(layout, progress));
+        let weights = scope.spawn(|| model.weights(layout, progress));
         let server = build_server(layout, progress)?;
         weights
             .join()
-            .unwrap_or_else(|_| Err(anyhow!("fetching the model broke down")))?;
+            .unwrap_or_else(|_| Err(anyhow!("fetching the model panicked")))?;
         let weights = model.prepared(layout, &server, progress)?;
         Ok(LocalModel {
             server,
@@ -173,15 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_failure_is_the_one_that_is_reported() {
+    fn first_failure_is_reported() {
         let parts = Parts::default();
-        assert_eq!(parts.make(|| Ok(1)), Some(1));
-        let failed = parts.make::<()>(|| Err(anyhow!("no npm")));
+        assert_eq!(parts.run(|| Ok(1)), Some(1));
+        let failed = parts.run::<()>(|| Err(anyhow!("no npm")));
         assert!(
             parts
-                .make::<()>(|| Err(anyhow!("ended by a signal")))
+                .run::<()>(|| Err(anyhow!("ended by a signal")))
                 .is_none()
         );
-        assert_eq!(parts.outcome(failed).unwrap_err().to_string(), "no npm");
+        assert_eq!(parts.result(failed).unwrap_err().to_string(), "no npm");
     }
 }

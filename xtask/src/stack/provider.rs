@@ -68,7 +68,7 @@ impl LocalModel {
                 base_url = announced(&fs::read_to_string(log).unwrap_or_default());
                 base_url.is_some()
             },
-            || match group.ended() {
+            || match group.exited() {
                 None => Ok(()),
                 Some(ended) => bail!(
                     "{} ended ({}):\n{}",

@@ -1,58 +1,58 @@
-//! Ports, and whether something answers on them.
+//! Ports, and whether a server responds on them.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 
-/// How often a server that is starting is asked.
-const INTERVAL: Duration = Duration::from_millis(150);
+use crate::wait;
 
-/// Takes the port that was asked for, else 8787; 0 stands for any that is free.
-pub(crate) fn free_port(wanted: Option<u16>) -> Result<u16> {
+/// Timeout of one health check.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The requested port, by default 8787. Port 0 selects any free port.
+pub(crate) fn free_port(requested: Option<u16>) -> Result<u16> {
     const DEFAULT: u16 = 8787;
-    let port = wanted.unwrap_or(DEFAULT);
+    let port = requested.unwrap_or(DEFAULT);
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(listener) => Ok(listener
             .local_addr()
             .context("a port without a number")?
             .port()),
         Err(_) => bail!(
-            "port {port} is taken: stop what listens there, or choose another with `--port N` (0: any that is free)"
+            "port {port} is in use: stop the program that listens there, or choose another with `--port N` (0: any free port)"
         ),
     }
 }
 
-/// The status that a GET of `address` gets, if any.
-pub(crate) fn status_of(address: &str) -> Option<u16> {
+/// The status of a GET of `url`, or none without a response.
+pub(crate) fn status_of(url: &str) -> Option<u16> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(10)))
+        .timeout_global(Some(REQUEST_TIMEOUT))
         .http_status_as_error(false)
         .build()
         .into();
-    agent
-        .get(address)
-        .call()
-        .ok()
-        .map(|answer| answer.status().as_u16())
+    let response = agent.get(url).call().ok()?;
+    Some(response.status().as_u16())
 }
 
-/// Waits until `is_ready`; `check` may give up earlier.
+/// Waits until `is_ready`. An error of `check` ends the wait early.
 pub(crate) fn wait(
-    limit: Duration,
+    timeout: Duration,
     mut is_ready: impl FnMut() -> bool,
     mut check: impl FnMut() -> Result<()>,
 ) -> Result<()> {
-    let deadline = Instant::now() + limit;
-    while !is_ready() {
-        check()?;
-        if Instant::now() >= deadline {
-            bail!("not ready after {} seconds", limit.as_secs());
+    let is_ready = wait::try_until(timeout, || {
+        let is_ready = is_ready();
+        if !is_ready {
+            check()?;
         }
-        thread::sleep(INTERVAL);
+        anyhow::Ok(is_ready)
+    })?;
+    if !is_ready {
+        bail!("not ready after {} seconds", timeout.as_secs());
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taken_port_is_one_line_that_says_what_to_do() {
+    fn error_of_a_port_in_use_says_what_to_do() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = free_port(Some(port)).unwrap_err().to_string();
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_the_check_fails() {
-        let outcome = wait(Duration::from_mins(1), || false, || bail!("it crashed"));
-        assert_eq!(outcome.unwrap_err().to_string(), "it crashed");
+        let result = wait(Duration::from_mins(1), || false, || bail!("it crashed"));
+        assert_eq!(result.unwrap_err().to_string(), "it crashed");
     }
 }

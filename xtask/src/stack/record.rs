@@ -1,4 +1,4 @@
-//! What a stack leaves on disk about itself: how to reach it, and how to stop it.
+//! Records of a running stack on disk: how to reach it and how to stop it.
 
 use std::fs;
 
@@ -7,73 +7,72 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     stack::{identity::Identity, state::State},
-    stamp::write_whole,
+    stamp::write_atomically,
 };
 
-/// How to reach a stack that is ready: the content of `dev.json`.
+/// How to reach a ready stack: the content of `dev.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Access {
-    /// What a client takes as its base URL.
+    /// The base URL for clients.
     pub(crate) base_url: String,
-    /// The admin API, once there is one.
+    /// The URL of the admin API, if there is one.
     pub(crate) admin_url: Option<String>,
-    /// A token for it.
+    /// An admin token.
     pub(crate) admin_token: Option<String>,
     /// The demo tenant's key for servers.
     pub(crate) secret_key: Option<String>,
     /// The demo tenant's key for browsers.
     pub(crate) public_key: Option<String>,
-    /// The page with the widget, once there is one.
+    /// The page with the widget, if there is one.
     pub(crate) demo_url: Option<String>,
-    /// A model that answers.
+    /// An available model.
     pub(crate) model: String,
-    /// The processes that we started.
+    /// The pids of the started processes.
     pub(crate) pids: Vec<u32>,
 }
 
 /// The processes of a stack: the content of `processes.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Processes {
-    /// The `cargo xtask dev` that watches over the rest.
+    /// The supervising `cargo xtask dev`.
     pub(crate) supervisor: Identity,
-    /// Whether the supervisor was started detached, and so leads a process group of its own, with all
-    /// that it builds with.
+    /// Whether the supervisor was started detached and leads a process group with its compilers.
     pub(crate) leads_group: bool,
-    /// The port that the gateway listens on.
+    /// The gateway's port.
     pub(crate) port: u16,
-    /// The number of the group that the others are in.
+    /// The id of the process group of the other processes.
     pub(crate) group: Option<u32>,
-    /// The members of the group that the supervisor started.
+    /// The processes that the supervisor started.
     pub(crate) members: Vec<Identity>,
 }
 
 impl Access {
-    /// Says that the stack is ready.
+    /// Writes `dev.json`: the stack is ready.
     pub(crate) fn write(&self, state: &State) -> Result<()> {
-        write_whole(&state.dev_json(), &serde_json::to_vec_pretty(self)?, true)
+        write_atomically(&state.dev_json(), &serde_json::to_vec_pretty(self)?, true)
     }
 }
 
 impl Processes {
-    /// Notes what runs.
+    /// Writes `processes.json`.
     pub(crate) fn write(&self, state: &State) -> Result<()> {
-        write_whole(&state.processes(), &serde_json::to_vec_pretty(self)?, false)
+        write_atomically(&state.processes(), &serde_json::to_vec_pretty(self)?, false)
     }
 
-    /// What was noted last, if it can be read.
+    /// Reads `processes.json`, if it exists.
     pub(crate) fn read(state: &State) -> Option<Self> {
         serde_json::from_slice(&fs::read(state.processes()).ok()?).ok()
     }
 
-    /// Whether anything of it still runs.
+    /// Whether any process is running.
     pub(crate) fn any_alive(&self) -> bool {
         self.supervisor.is_alive() || self.members.iter().any(Identity::is_alive)
     }
 }
 
-/// Forgets both records: the stack no longer runs.
-pub(crate) fn forget(state: &State) {
-    // They may be gone already.
+/// Removes both records: the stack is stopped.
+pub(crate) fn remove(state: &State) {
+    // They may not exist.
     let _ = fs::remove_file(state.dev_json());
     let _ = fs::remove_file(state.processes());
 }

@@ -1,5 +1,4 @@
-//! The folder of one stack. Two stacks with different folders have nothing in common but the cache
-//! and what is built.
+//! The state folder of one stack. Stacks with different folders share only the cache and the build output.
 
 use std::{
     fs, io,
@@ -8,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The folder, by the things in it.
+/// The paths of a state folder.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     root: PathBuf,
@@ -17,7 +16,7 @@ pub(crate) struct State {
 impl State {
     /// The state in the folder `root`.
     pub(crate) fn new(root: &Path) -> Result<Self> {
-        let root = std::path::absolute(root).context("--state names no usable folder")?;
+        let root = std::path::absolute(root).context("--state is not a usable folder")?;
         Ok(Self { root })
     }
 
@@ -26,22 +25,22 @@ impl State {
         &self.root
     }
 
-    /// What others read to reach the stack. It is there exactly while the stack is ready.
+    /// Tells other programs how to reach the stack. Exists while the stack is ready.
     pub(crate) fn dev_json(&self) -> PathBuf {
         self.root.join("dev.json")
     }
 
-    /// What `down` reads to stop the stack.
+    /// Tells `down` which processes to stop.
     pub(crate) fn processes(&self) -> PathBuf {
         self.root.join("processes.json")
     }
 
-    /// The database, the cache and the objects, as wrangler keeps them.
+    /// wrangler's storage of D1, KV and Durable Objects.
     pub(crate) fn storage(&self) -> PathBuf {
         self.root.join("state")
     }
 
-    /// The demo tenant and its keys, for the owner's eyes only.
+    /// The demo tenant and its keys; readable by the owner only.
     pub(crate) fn demo_keys(&self) -> PathBuf {
         self.root.join("demo-keys.json")
     }
@@ -51,22 +50,22 @@ impl State {
         self.root.join("wrangler").join(format!("{worker}.json"))
     }
 
-    /// This stack's copy of a Worker's bundle: the last that was built without an error.
+    /// This stack's copy of a Worker's last successful bundle.
     pub(crate) fn bundle(&self, worker: &str) -> PathBuf {
         self.root.join("bundles").join(worker)
     }
 
-    /// A file with what a program printed.
+    /// The log file of a program.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.root.join("logs").join(format!("{name}.log"))
     }
 
-    /// Which migrations and which seed the database has seen.
+    /// The stamp of the applied migrations or the seed.
     pub(crate) fn stamp(&self, name: &str) -> PathBuf {
         self.storage().join(format!("{name}.stamp"))
     }
 
-    /// Forgets all that was stored, the demo keys too.
+    /// Deletes all stored data and the demo keys.
     pub(crate) fn wipe(&self) -> Result<()> {
         for path in [self.storage(), self.demo_keys()] {
             let removed = if path.is_dir() {

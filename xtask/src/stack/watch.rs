@@ -1,4 +1,4 @@
-//! Rebuilding what a running stack serves, when its sources change.
+//! Rebuilds a running stack when its sources change.
 
 use std::{
     fs,
@@ -12,43 +12,43 @@ use anyhow::{Context, Result};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::{
+    build_lock::BuildLock,
     bundle::{self, Bundle, FILES, Profile},
     layout::Layout,
     progress::Progress,
     stack::{config, database, provider::Provider, state::State},
     stamp::digest_of,
     tools::BuildTools,
-    turn::Turn,
 };
 
-/// The folders whose files make up the Workers, their configurations and their database.
+/// Folders with sources of the Workers, their configurations and their database.
 const FOLDERS: [&str; 4] = ["crates", "workers", "wrangler", "migrations"];
 
-/// The files at the root that say how they are built.
-const FILES_AT_ROOT: [&str; 3] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+/// Root files that affect the build.
+const ROOT_FILES: [&str; 3] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
-/// How long the sources must be quiet before a build begins: editors write several files.
-const QUIET: Duration = Duration::from_millis(300);
+/// Time without changes before a build starts, since editors write several files.
+const DEBOUNCE: Duration = Duration::from_millis(300);
 
-/// Changes of the sources, as they happen. It lives as long as the stack.
+/// A watcher of the sources.
 pub(crate) struct Sources {
     events: Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
 impl Sources {
-    /// Begins to watch.
+    /// Starts watching.
     pub(crate) fn watch(layout: &Layout) -> Result<Self> {
         let (sender, events) = mpsc::channel();
         let root = layout.root().to_path_buf();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.is_ok_and(|event| is_change(&event, &root)) {
-                // Nobody listens any more when the stack is ending.
+                // The receiver is gone when the stack stops.
                 let _ = sender.send(());
             }
         })
         .context("can't watch the sources")?;
-        // The root is watched itself: editors replace files, and what watches a file loses it then.
+        // Watches the root folder, not its files: a file watch ends when an editor replaces the file.
         let root = (layout.root().to_path_buf(), RecursiveMode::NonRecursive);
         let folders = FOLDERS.map(|folder| (layout.at(folder), RecursiveMode::Recursive));
         for (folder, mode) in folders.into_iter().chain([root]) {
@@ -62,17 +62,17 @@ impl Sources {
         })
     }
 
-    /// Whether anything changed since it was last asked; if so, waits until the sources are quiet.
+    /// Whether anything changed since the last call. Waits until the changes stop.
     pub(crate) fn changed(&self) -> bool {
         if self.events.try_recv().is_err() {
             return false;
         }
-        while self.events.recv_timeout(QUIET).is_ok() {}
+        while self.events.recv_timeout(DEBOUNCE).is_ok() {}
         true
     }
 }
 
-/// Reading a file is an event too, and a compiler reads many.
+/// Ignores read events, which compilers cause.
 fn is_change(event: &Event, root: &Path) -> bool {
     let kind = matches!(
         event.kind,
@@ -83,7 +83,7 @@ fn is_change(event: &Event, root: &Path) -> bool {
 
 fn is_source(path: &Path, root: &Path) -> bool {
     if path.parent() == Some(root) {
-        return FILES_AT_ROOT.iter().any(|file| path.ends_with(file));
+        return ROOT_FILES.iter().any(|file| path.ends_with(file));
     }
     path.extension().is_some_and(|extension| {
         ["rs", "toml", "sql", "json", "jsonc", "js"]
@@ -92,7 +92,7 @@ fn is_source(path: &Path, root: &Path) -> bool {
     })
 }
 
-/// What a rebuild needs, so that it can run beside the stack.
+/// A rebuild in the background.
 #[derive(Clone)]
 pub(crate) struct Rebuild {
     pub(crate) layout: Layout,
@@ -104,32 +104,32 @@ pub(crate) struct Rebuild {
 }
 
 impl Rebuild {
-    /// Builds on a thread of its own; the receiver hears when it is over.
+    /// Builds on a thread. The receiver gets a message at the end.
     pub(crate) fn start(&self) -> Receiver<()> {
-        let (sender, over) = mpsc::channel();
+        let (sender, done) = mpsc::channel();
         let job = self.clone();
         thread::spawn(move || {
             job.run();
             let _ = sender.send(());
         });
-        over
+        done
     }
 
     fn run(&self) {
         self.progress.line("Sources changed: building.");
         match self.attempt() {
-            Ok(true) => self.progress.line("The new version is live."),
-            Ok(false) => self.progress.line("Nothing that runs has changed."),
+            Ok(true) => self.progress.line("The new version is running."),
+            Ok(false) => self.progress.line("The bundles are unchanged."),
             Err(error) => self.progress.line(format!(
-                "{error:#}\nThe build failed: the version from before keeps running."
+                "{error:#}\nThe build failed: the previous version keeps running."
             )),
         }
     }
 
     fn attempt(&self) -> Result<bool> {
-        let _turn = Turn::take(&self.layout, &self.progress)?;
+        let _lock = BuildLock::acquire(&self.layout, &self.progress)?;
         let bundles = bundle::build_all(&self.layout, &self.tools, self.profile, &self.progress)?;
-        // Schema first: the new code may need it, and migrations only ever expand what old code uses.
+        // Schema first: new code may need it, and migrations only add to what old code uses.
         database::migrate(&self.layout, &self.state, &self.progress)?;
         let published = publish(&bundles, &self.state)?;
         let configured = config::write_all(&self.layout, &self.state, &self.provider)?;
@@ -137,20 +137,20 @@ impl Rebuild {
     }
 }
 
-/// Copies bundles to where the stack's Workers are loaded from. Says whether any differs from before.
+/// Copies changed bundles to the stack's folder. Returns whether any was copied.
 pub(crate) fn publish(bundles: &[Bundle], state: &State) -> Result<bool> {
     let mut any = false;
     for bundle in bundles {
         let folder = state.bundle(bundle.worker);
         fs::create_dir_all(&folder)
-            .with_context(|| format!("can't make the folder {}", folder.display()))?;
-        // The entry comes last: it is what a reload begins with.
+            .with_context(|| format!("can't create the folder {}", folder.display()))?;
+        // The entry comes last, since its change triggers the reload.
         for file in FILES.iter().rev() {
             let (from, to) = (bundle.folder.join(file), folder.join(file));
             if to.is_file() && digest_of(&from, |_| ())? == digest_of(&to, |_| ())? {
                 continue;
             }
-            // Staged outside the folder, which wrangler looks for modules in.
+            // Staged outside the folder, where wrangler looks for modules.
             let staged = folder.with_extension("new");
             fs::copy(&from, &staged)
                 .and_then(|_| fs::rename(&staged, &to))
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_changes_of_sources_start_a_build() {
+    fn only_source_changes_start_a_build() {
         let root = Path::new("/clawless");
         let change =
             |kind, path: &str| is_change(&Event::new(kind).add_path(root.join(path)), root);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn bundle_is_copied_once_and_again_only_when_it_differs() {
+    fn only_changed_bundles_are_copied() {
         let root = std::env::temp_dir().join(format!("clawless-publish-{}", std::process::id()));
         let built = root.join("built");
         fs::create_dir_all(&built).unwrap();

@@ -1,4 +1,4 @@
-//! The checks that need nothing but Cargo.
+//! Steps that need nothing but Cargo.
 
 use std::process::Command;
 
@@ -9,83 +9,71 @@ use crate::{
     tools::rust::{WASM, cargo},
 };
 
-use super::{Trial, report::Report, tally};
+use super::{command::StepCommand, counts, report::Report};
 
-/// The crates that name the platform. They compile natively too, as far as their tests go.
-const ON_PLATFORM: [&str; 4] = [
+/// All crates but the local model, whose tensor library has steps of its own.
+const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "clawless-local-model"];
+
+/// The crates that depend on the platform.
+const PLATFORM: [&str; 8] = [
+    "--package",
     "clawless-edge",
+    "--package",
     "clawless-gateway",
+    "--package",
     "clawless-admin",
+    "--package",
     "clawless-widget-server",
 ];
 
-/// Those of them whose stages are tested natively, over the testkit.
-const WITH_NATIVE_TESTS: [&str; 2] = ["clawless-edge", "clawless-gateway"];
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
-/// The crates that are no default members, because few need them.
-const EXTRA: [&str; 2] = ["clawless-local-model", "xtask-wasm-bindgen"];
-
-/// Format, clippy, native tests; the local model's with the small model.
+/// Format, clippy and native tests; the local model's tests use the small model.
 pub(super) fn run(layout: &Layout, report: &Report, progress: &Progress) {
     report.step("format", || {
-        Trial::plain(
-            layout,
-            "format",
-            cargo_in(layout, &["fmt", "--all", "--check"]),
-        )
-        .run()
+        let command = cargo_in(layout, &[&["fmt", "--all", "--check"]]);
+        StepCommand::without_tests(layout, "format", command).run()
     });
     report.step("clippy, native", || {
-        let deny = ["--all-targets", "--", "-D", "warnings"];
-        let mut command = cargo_in(layout, &["clippy"]);
-        command.args(deny);
-        Trial::plain(layout, "clippy", command).run()?;
-        let mut command = cargo_in(layout, &["clippy"]);
-        command.args(packages(&EXTRA)).args(deny);
-        Trial::plain(layout, "clippy extra", command).run()?;
-        let mut command = cargo_in(layout, &["clippy"]);
-        command.args(packages(&WITH_NATIVE_TESTS)).args(deny);
-        Trial::plain(layout, "clippy platform", command).run()
+        let command = cargo_in(
+            layout,
+            &[&["clippy"], &WORKSPACE, &["--all-targets"], &DENY_WARNINGS],
+        );
+        StepCommand::without_tests(layout, "clippy", command).run()?;
+        let local_model = ["--package", "clawless-local-model", "--all-targets"];
+        let command = cargo_in(layout, &[&["clippy"], &local_model, &DENY_WARNINGS]);
+        StepCommand::without_tests(layout, "clippy local model", command).run()
     });
     report.step("clippy, wasm", || {
-        let mut command = cargo_in(layout, &["clippy", "--target", WASM]);
-        command
-            .args(packages(&ON_PLATFORM))
-            .args(["--", "-D", "warnings"]);
-        Trial::plain(layout, "clippy wasm", command).run()
+        let command = cargo_in(
+            layout,
+            &[&["clippy", "--target", WASM], &PLATFORM, &DENY_WARNINGS],
+        );
+        StepCommand::without_tests(layout, "clippy wasm", command).run()
     });
     report.step("native tests", || {
-        let command = cargo_in(layout, &["test", "--no-fail-fast"]);
-        Trial::new(layout, "native", command, tally::of_cargo).run()
-    });
-    report.step("native tests of the gateway", || {
-        let mut command = cargo_in(layout, &["test", "--no-fail-fast"]);
-        command.args(packages(&WITH_NATIVE_TESTS));
-        Trial::new(layout, "native gateway", command, tally::of_cargo).run()
+        // The build's wasm-bindgen has no tests and takes minutes to compile.
+        let without_tool = ["--exclude", "xtask-wasm-bindgen"];
+        let command = cargo_in(
+            layout,
+            &[&["test", "--no-fail-fast"], &WORKSPACE, &without_tool],
+        );
+        StepCommand::new(layout, "native", command, counts::of_cargo).run()
     });
     report.step("local model's tests", || {
-        let mut command = cargo_in(
-            layout,
-            &[
-                "test",
-                "--no-fail-fast",
-                "--package",
-                "clawless-local-model",
-            ],
-        );
+        let package = ["--package", "clawless-local-model"];
+        let mut command = cargo_in(layout, &[&["test", "--no-fail-fast"], &package]);
         command
             .args(model::CARGO_ARGUMENTS)
-            .env("CLAWLESS_TEST_MODEL", SMALL.fetched(layout, progress)?);
-        Trial::new(layout, "local model", command, tally::of_cargo).run()
+            .env("CLAWLESS_TEST_MODEL", SMALL.weights(layout, progress)?);
+        StepCommand::new(layout, "local model", command, counts::of_cargo).run()
     });
 }
 
-fn cargo_in(layout: &Layout, arguments: &[&str]) -> Command {
+fn cargo_in(layout: &Layout, arguments: &[&[&str]]) -> Command {
     let mut command = cargo();
-    command.args(arguments).current_dir(layout.root());
     command
-}
-
-fn packages(names: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
-    names.iter().flat_map(|name| ["--package", *name])
+        .args(arguments.iter().copied().flatten())
+        .current_dir(layout.root());
+    command
 }

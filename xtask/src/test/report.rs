@@ -1,4 +1,4 @@
-//! The table of steps.
+//! The table of results.
 
 use std::{
     sync::Mutex,
@@ -9,75 +9,72 @@ use anyhow::Result;
 
 use crate::progress::Progress;
 
-use super::tally::{Failure, Tally};
+use super::counts::{Failure, TestCounts};
 
-/// The steps that are over.
+/// The results of the finished steps.
 pub(crate) struct Report {
     rows: Mutex<Vec<Row>>,
     progress: Progress,
-    begun: Instant,
+    started: Instant,
 }
 
 struct Row {
     name: &'static str,
-    took: Duration,
-    tally: Tally,
-    failure: Option<String>,
+    duration: Duration,
+    counts: TestCounts,
+    failed: bool,
 }
 
 impl Report {
-    /// Nothing is over yet.
+    /// An empty report.
     pub(crate) fn new(progress: Progress) -> Self {
         Self {
             rows: Mutex::new(Vec::new()),
             progress,
-            begun: Instant::now(),
+            started: Instant::now(),
         }
     }
 
-    /// Runs a step and notes how it went. Says whether it passed.
-    pub(crate) fn step(&self, name: &'static str, work: impl FnOnce() -> Result<Tally>) -> bool {
+    /// Runs a step and records its result. Returns whether it passed.
+    pub(crate) fn step(
+        &self,
+        name: &'static str,
+        run: impl FnOnce() -> Result<TestCounts>,
+    ) -> bool {
         let task = self.progress.task(name);
-        let begun = Instant::now();
-        let outcome = work();
-        let passed = outcome.is_ok();
-        let (tally, failure) = match outcome {
-            Ok(tally) => (tally, None),
+        let started = Instant::now();
+        let (counts, failed) = match run() {
+            Ok(counts) => {
+                task.done();
+                (counts, false)
+            }
             Err(error) => {
-                let mut tally = error
-                    .downcast_ref::<Failure>()
-                    .map(|failure| failure.tally)
-                    .unwrap_or_default();
-                // A step that fails before its tests do has failed once.
-                tally.failed = tally.failed.max(1);
-                (tally, Some(format!("{error:#}")))
+                drop(task);
+                self.progress.line(format!("{name}: {error:#}"));
+                let failure = error.downcast_ref::<Failure>();
+                let mut counts = failure.map(|failure| failure.counts).unwrap_or_default();
+                // A step that fails before its tests start counts as one failure.
+                counts.failed = counts.failed.max(1);
+                (counts, true)
             }
         };
-        if passed {
-            task.done();
-        } else {
-            drop(task);
-        }
-        if let Some(failure) = &failure {
-            self.progress.line(format!("{name}: {failure}"));
-        }
         if let Ok(mut rows) = self.rows.lock() {
             rows.push(Row {
                 name,
-                took: begun.elapsed(),
-                tally,
-                failure,
+                duration: started.elapsed(),
+                counts,
+                failed,
             });
         }
-        passed
+        !failed
     }
 
-    /// Notes a step that can't be run because another failed.
+    /// Records a step that can't run because another failed.
     pub(crate) fn blocked(&self, name: &'static str, by: &str) {
         self.step(name, || anyhow::bail!("not run, because this failed: {by}"));
     }
 
-    /// Prints the table and the sum. Says whether anything failed.
+    /// Prints the table and the totals. Returns whether anything failed.
     pub(crate) fn print(&self) -> bool {
         let Ok(rows) = self.rows.lock() else {
             return true;
@@ -87,29 +84,26 @@ impl Report {
             "step", "result", "passed", "failed", "skipped", "seconds"
         );
         for row in rows.iter() {
-            let Tally {
+            let TestCounts {
                 passed,
                 failed,
                 skipped,
-            } = row.tally;
-            let result = if row.failure.is_some() {
-                "FAILED"
-            } else {
-                "ok"
-            };
+            } = row.counts;
+            let result = if row.failed { "FAILED" } else { "ok" };
             println!(
                 "{:<34} {result:<8} {passed:>8} {failed:>8} {skipped:>8} {:>9.1}",
                 row.name,
-                row.took.as_secs_f64()
+                row.duration.as_secs_f64()
             );
         }
-        let sum: Tally = rows.iter().map(|row| row.tally).sum();
+        let total: TestCounts = rows.iter().map(|row| row.counts).sum();
         println!(
             "\n{} steps in {:.0} s; tests:",
             rows.len(),
-            self.begun.elapsed().as_secs_f64()
+            self.started.elapsed().as_secs_f64()
         );
-        println!("{} passed, {} failed", sum.passed, sum.failed);
-        rows.iter().any(|row| row.failure.is_some())
+        // The last line: CI reads it.
+        println!("{} passed, {} failed", total.passed, total.failed);
+        rows.iter().any(|row| row.failed)
     }
 }

@@ -1,34 +1,32 @@
-//! What is in the bundles that would be deployed.
+//! The content of release bundles.
 
 use std::fs;
 
 use crate::layout::{Layout, WORKERS};
 
-/// Every piece of test-only code holds this text, so that it can be found in a bundle. It is put
-/// together here, so that only test-only code has it whole.
-const MARK: &str = concat!("clawless", ":test-only");
+/// All test-only code contains this text, so that it can be found in a bundle. Split here, so that this
+/// file does not contain it.
+const MARKER: &str = concat!("clawless", ":test-only");
 
-/// Built release bundles that hold test-only code. A bundle that is not built holds none.
+/// Release bundles with test-only code. Ignores bundles that are not built.
 pub(super) fn test_code(layout: &Layout) -> Vec<String> {
     WORKERS
         .into_iter()
         .filter(|worker| {
             let module = fs::read(layout.at(format!("build/release/{worker}/index_bg.wasm")))
                 .unwrap_or_default();
-            is_marked(&module)
+            has_marker(&module)
         })
         .map(|worker| {
-            format!(
-                "the release of {worker} holds code for tests: build it without the test features"
-            )
+            format!("the release of {worker} contains test code: build it without test features")
         })
         .collect()
 }
 
-fn is_marked(module: &[u8]) -> bool {
+fn has_marker(module: &[u8]) -> bool {
     module
-        .windows(MARK.len())
-        .any(|window| window == MARK.as_bytes())
+        .windows(MARKER.len())
+        .any(|window| window == MARKER.as_bytes())
 }
 
 #[cfg(test)]
@@ -36,8 +34,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mark_is_found_among_other_bytes() {
-        let module = [b"\0asm\x01", MARK.as_bytes(), b"\xff"].concat();
-        assert!(is_marked(&module) && !is_marked(b"\0asm\x01"));
+    fn marker_is_found_in_a_module() {
+        let module = [b"\0asm\x01", MARKER.as_bytes(), b"\xff"].concat();
+        assert!(has_marker(&module) && !has_marker(b"\0asm\x01"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What each crate may depend on, of the product's own.
+/// The crates of this repository that a crate may depend on.
 fn allowed(package: &str) -> &'static [&'static str] {
     match package {
         "clawless-api" | "clawless-llm" | "clawless-store" => &["clawless-core"],
@@ -19,12 +19,13 @@ fn allowed(package: &str) -> &'static [&'static str] {
             "clawless-store",
             "clawless-edge",
         ],
-        // The core knows nobody; the local model and xtask are strangers to the product.
+        // xtask and the commands for operators use the product over HTTP and as programs.
+        "xtask" => &["clawless-cli"],
         _ => &[],
     }
 }
 
-/// What each crate may also depend on in its tests. The tests of the model clients compare whole
+/// The crates that a crate's tests may also depend on. The tests of the model clients compare whole
 /// exchanges: a client's request in, a client's response out.
 fn allowed_in_tests(package: &str) -> &'static [&'static str] {
     match package {
@@ -33,10 +34,10 @@ fn allowed_in_tests(package: &str) -> &'static [&'static str] {
     }
 }
 
-/// Crates that exist only inside a Worker.
+/// Crates of the Workers platform.
 const PLATFORM: [&str; 5] = ["worker", "worker-sys", "wasm-bindgen", "js-sys", "web-sys"];
 
-/// Crates that run inside a Worker and may say so.
+/// Crates that may depend on the platform.
 const ON_PLATFORM: [&str; 4] = [
     "clawless-edge",
     "clawless-gateway",
@@ -44,32 +45,34 @@ const ON_PLATFORM: [&str; 4] = [
     "clawless-widget-server",
 ];
 
-/// Dependencies that point the wrong way.
+/// Dependencies that point outward.
 pub(super) fn directions(metadata: &Value) -> Vec<String> {
     let mut breaches = Vec::new();
     for package in list(metadata, "packages") {
         let from = text(package, "name");
         for dependency in list(package, "dependencies") {
             let to = text(dependency, "name");
-            let for_tests = text(dependency, "kind") == "dev";
-            let of_tests = to == "clawless-testkit";
-            if of_tests && !for_tests {
+            let is_dev = text(dependency, "kind") == "dev";
+            let is_testkit = to == "clawless-testkit";
+            if is_testkit && !is_dev {
                 breaches.push(format!("{from} depends on {to} outside its tests"));
             } else if to.starts_with("clawless-")
-                && !of_tests
+                && !is_testkit
                 && !allowed(from).contains(&to)
-                && !(for_tests && allowed_in_tests(from).contains(&to))
+                && !(is_dev && allowed_in_tests(from).contains(&to))
             {
                 breaches.push(format!("{from} must not depend on {to}"));
             } else if PLATFORM.contains(&to) && !ON_PLATFORM.contains(&from) {
-                breaches.push(format!("{from} must not depend on {to}: only clawless-edge and the Workers know the platform"));
+                breaches.push(format!(
+                    "{from} must not depend on {to}: only clawless-edge and the Workers may"
+                ));
             }
         }
     }
     breaches
 }
 
-/// Features named `test…` that are on without being asked for.
+/// Features named `test…` that are enabled by default or by a dependent.
 pub(super) fn test_features(metadata: &Value) -> Vec<String> {
     let mut breaches = Vec::new();
     let is_test = |feature: &str| {
@@ -89,7 +92,7 @@ pub(super) fn test_features(metadata: &Value) -> Vec<String> {
             .filter_map(Value::as_str)
             .filter(|feature| is_test(feature))
         {
-            breaches.push(format!("{name} turns on {feature} by default"));
+            breaches.push(format!("{name} enables {feature} by default"));
         }
         for dependency in list(package, "dependencies")
             .iter()
@@ -102,7 +105,7 @@ pub(super) fn test_features(metadata: &Value) -> Vec<String> {
             {
                 let to = text(dependency, "name");
                 if to.starts_with("clawless-") {
-                    breaches.push(format!("{name} turns on {feature} of {to}"));
+                    breaches.push(format!("{name} enables {feature} of {to}"));
                 }
             }
         }
@@ -141,6 +144,8 @@ mod tests {
             ("clawless-llm", "clawless-store"),
             ("clawless-gateway", "clawless-admin"),
             ("xtask", "clawless-core"),
+            ("clawless-cli", "clawless-core"),
+            ("clawless-api", "clawless-store"),
             ("clawless-core", "worker"),
             ("clawless-testkit", "clawless-edge"),
         ] {
@@ -153,11 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn inward_dependency_is_none() {
+    fn inward_dependency_is_allowed() {
         for (from, to) in [
             ("clawless-gateway", "clawless-core"),
             ("clawless-edge", "worker"),
             ("clawless-store", "clawless-core"),
+            ("clawless-edge", "clawless-api"),
+            ("xtask", "clawless-cli"),
         ] {
             assert!(
                 directions(&depends(from, to, None)).is_empty(),
@@ -167,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn testkit_belongs_into_tests_only() {
+    fn testkit_is_a_dev_dependency_only() {
         assert_eq!(
             directions(&depends("clawless-store", "clawless-testkit", None)).len(),
             1
@@ -176,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn test_feature_that_is_on_by_default_is_a_breach() {
+    fn test_feature_that_is_enabled_is_a_breach() {
         let default = json!({"packages": [{"name": "clawless-gateway", "features": {"default": ["test-faults"]}}]});
         assert_eq!(test_features(&default).len(), 1);
-        let asked = json!({"packages": [{"name": "clawless-gateway", "dependencies": [
+        let enabled = json!({"packages": [{"name": "clawless-gateway", "dependencies": [
             {"name": "clawless-edge", "kind": null, "features": ["test-faults"]},
         ]}]});
-        assert_eq!(test_features(&asked).len(), 1);
+        assert_eq!(test_features(&enabled).len(), 1);
         let optional =
             json!({"packages": [{"name": "clawless-gateway", "features": {"test-faults": []}}]});
         assert!(test_features(&optional).is_empty());

@@ -1,10 +1,10 @@
-//! Links between the documents.
+//! Links between documents.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::SourceFile;
+use super::source_file::SourceFile;
 
-/// Relative links of Markdown files to files that are not there.
+/// Relative links of Markdown files to missing files.
 pub(super) fn broken(files: &[SourceFile], exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let mut breaches = Vec::new();
     for file in files.iter().filter(|file| file.is("md")) {
@@ -15,7 +15,7 @@ pub(super) fn broken(files: &[SourceFile], exists: impl Fn(&Path) -> bool) -> Ve
                 }
                 let path = target.split(['#', '?']).next().unwrap_or_default();
                 if !exists(&resolve(&file.path, path)) {
-                    breaches.push(format!("{}:{number}: {target} leads nowhere", file.path));
+                    breaches.push(format!("{}:{number}: {target} does not exist", file.path));
                 }
             }
         }
@@ -23,7 +23,7 @@ pub(super) fn broken(files: &[SourceFile], exists: impl Fn(&Path) -> bool) -> Ve
     breaches
 }
 
-/// Numbered lines outside fenced code.
+/// Lines outside of fenced code, with their numbers.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut in_code = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -72,13 +72,13 @@ fn resolve(document: &str, target: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::file, *};
+    use super::{super::source_file::file, *};
 
     #[test]
     fn link_to_a_missing_file_is_a_breach() {
         let text = "See [one](../a.md#part), [two](missing.md), [site](https://example.com) and [here](#part).\n\
                     ```\n[code](nowhere.md)\n```\n";
         let found = broken(&[file("docs/x.md", text)], |path| path == Path::new("a.md"));
-        assert_eq!(found, ["docs/x.md:1: missing.md leads nowhere"]);
+        assert_eq!(found, ["docs/x.md:1: missing.md does not exist"]);
     }
 }

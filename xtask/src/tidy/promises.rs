@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SourceFile;
+use super::source_file::SourceFile;
 
 /// Each document with a table, and its number of rows.
 const TABLES: [(&str, usize); 3] = [
@@ -108,7 +108,7 @@ fn find<'a>(files: &'a [SourceFile], path: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::file, *};
+    use super::{super::source_file::file, *};
 
     fn breaches_of(document: &str) -> Vec<String> {
         breaches("t.md", document, 2, &[file("a.rs", "fn it_holds() {}")])

@@ -1,17 +1,17 @@
-//! What can be read off the text of a file.
+//! Rules on the text of single files.
 
-use super::SourceFile;
+use super::source_file::SourceFile;
 
-/// The most lines that a file of code has.
+/// Maximum lines of a code file.
 const MAX_LINES: usize = 600;
 
-/// The most lines of ARCHITECTURE.md.
+/// Maximum lines of ARCHITECTURE.md.
 const MAX_ARCHITECTURE_LINES: usize = 150;
 
-/// Endings of files that people write and read as code.
+/// Extensions of code files.
 const CODE: [&str; 8] = ["rs", "ts", "js", "mjs", "py", "sql", "css", "html"];
 
-/// Folders of the code that runs inside a Worker.
+/// Folders with code that runs in a Worker.
 const IN_WORKERS: [&str; 6] = [
     "crates/clawless-core/src/",
     "crates/clawless-llm/src/",
@@ -21,10 +21,10 @@ const IN_WORKERS: [&str; 6] = [
     "widget/",
 ];
 
-/// Programs there that time the Workers' code from outside.
+/// Native benchmarks in these folders.
 const NATIVE: &str = "/benches/";
 
-/// Calls that panic in a Worker.
+/// Functions that panic in a Worker.
 const CLOCKS: [&str; 4] = [
     "SystemTime::now",
     "Instant::now",
@@ -32,8 +32,8 @@ const CLOCKS: [&str; 4] = [
     "thread::spawn",
 ];
 
-/// Signs of work that was left for later. They are put together here, so that this file has none.
-const UNDONE: [&str; 3] = [
+/// Markers of unfinished work. Split here, so that this file has none.
+const UNFINISHED: [&str; 3] = [
     concat!("todo", "!("),
     concat!("FIX", "ME"),
     concat!("XX", "X:"),
@@ -43,12 +43,12 @@ fn is_code(file: &SourceFile) -> bool {
     CODE.iter().any(|extension| file.is(extension))
 }
 
-/// Files of code that have grown too long.
+/// Code files that are too long.
 pub(super) fn long_files(files: &[SourceFile]) -> Vec<String> {
     let long = |file: &&SourceFile| is_code(file) && file.text.lines().count() > MAX_LINES;
     let describe = |file: &SourceFile| {
         format!(
-            "{} has {} lines: {MAX_LINES} is the most, split it by what it does",
+            "{} has {} lines, the maximum is {MAX_LINES}: split it by purpose",
             file.path,
             file.text.lines().count()
         )
@@ -56,7 +56,7 @@ pub(super) fn long_files(files: &[SourceFile]) -> Vec<String> {
     files.iter().filter(long).map(describe).collect()
 }
 
-/// Whether ARCHITECTURE.md is there and short.
+/// Whether ARCHITECTURE.md exists and is short.
 pub(super) fn long_architecture(files: &[SourceFile]) -> Vec<String> {
     let Some(file) = files.iter().find(|file| file.path == "ARCHITECTURE.md") else {
         return vec!["ARCHITECTURE.md is missing".to_owned()];
@@ -64,13 +64,13 @@ pub(super) fn long_architecture(files: &[SourceFile]) -> Vec<String> {
     let lines = file.text.lines().count();
     if lines > MAX_ARCHITECTURE_LINES {
         return vec![format!(
-            "ARCHITECTURE.md has {lines} lines: {MAX_ARCHITECTURE_LINES} is the most"
+            "ARCHITECTURE.md has {lines} lines, the maximum is {MAX_ARCHITECTURE_LINES}"
         )];
     }
     Vec::new()
 }
 
-/// Calls of the wall clock and of threads in code that runs inside a Worker.
+/// Uses of wall clocks and threads in code that runs in a Worker.
 pub(super) fn wall_clocks(files: &[SourceFile]) -> Vec<String> {
     let in_workers = |file: &&SourceFile| {
         file.is("rs")
@@ -82,35 +82,34 @@ pub(super) fn wall_clocks(files: &[SourceFile]) -> Vec<String> {
     files
         .iter()
         .filter(in_workers)
-        .flat_map(|file| matches(file, &CLOCKS, is_no_comment, "panics in a Worker"))
+        .flat_map(|file| matches(file, &CLOCKS, is_not_comment, "panics in a Worker"))
         .collect()
 }
 
-/// Work that was left for later.
-pub(super) fn undone(files: &[SourceFile]) -> Vec<String> {
+/// Markers of unfinished work.
+pub(super) fn unfinished(files: &[SourceFile]) -> Vec<String> {
     files
         .iter()
         .filter(|file| is_code(file))
-        .flat_map(|file| matches(file, &UNDONE, |_| true, "is work left undone"))
+        .flat_map(|file| matches(file, &UNFINISHED, |_| true, "is unfinished work"))
         .collect()
 }
 
-/// What is said about a call is not the call.
-fn is_no_comment(line: &str) -> bool {
+fn is_not_comment(line: &str) -> bool {
     !line.trim_start().starts_with("//")
 }
 
 fn matches(
     file: &SourceFile,
     needles: &[&str],
-    counts: fn(&str) -> bool,
+    is_relevant: fn(&str) -> bool,
     why: &str,
 ) -> Vec<String> {
     let lines = file
         .text
         .lines()
         .enumerate()
-        .filter(|(_, line)| counts(line));
+        .filter(|(_, line)| is_relevant(line));
     lines
         .flat_map(|(number, line)| {
             let found = needles.iter().filter(move |needle| line.contains(**needle));
@@ -121,10 +120,10 @@ fn matches(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::file, *};
+    use super::{super::source_file::file, *};
 
     #[test]
-    fn long_file_of_code_is_a_breach_and_long_data_is_none() {
+    fn long_code_file_is_a_breach_but_long_data_is_not() {
         let text = "line\n".repeat(MAX_LINES + 1);
         assert_eq!(long_files(&[file("crates/a/src/lib.rs", &text)]).len(), 1);
         assert!(long_files(&[file("package-lock.json", &text)]).is_empty());
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_is_a_breach_only_inside_workers() {
+    fn wall_clock_is_a_breach_in_workers_only() {
         let text = "fn f() {\n    let now = SystemTime::now();\n}\n";
         let found = wall_clocks(&[
             file("crates/clawless-core/src/time.rs", text),
@@ -155,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn work_left_for_later_is_a_breach() {
-        for sign in UNDONE {
+    fn unfinished_work_is_a_breach() {
+        for marker in UNFINISHED {
             assert_eq!(
-                undone(&[file("a.rs", &format!("// {sign}"))]).len(),
+                unfinished(&[file("a.rs", &format!("// {marker}"))]).len(),
                 1,
-                "{sign}"
+                "{marker}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Our own `wasm-bindgen` (the workspace's `xtask-wasm-bindgen`), kept in the cache by what made it.
+//! The workspace's `wasm-bindgen` command (`xtask-wasm-bindgen`), cached by version and sources.
 
 use std::{fs, path::PathBuf};
 
@@ -9,26 +9,26 @@ use crate::{
     layout::Layout, process::run_logged, progress::Progress, stamp::hex, tools::rust::cargo,
 };
 
-/// The package, and the name of its program.
+/// The package and its program.
 const PACKAGE: &str = "xtask-wasm-bindgen";
 
-/// Builds it unless the cache has the very same.
+/// Builds it unless it is cached.
 pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     let lockfile = fs::read_to_string(layout.at("Cargo.lock")).context("Cargo.lock is missing")?;
-    let version = locked_version(&lockfile).context("Cargo.lock names no wasm-bindgen")?;
-    let mut made_of = Sha256::new();
+    let version = locked_version(&lockfile).context("Cargo.lock has no wasm-bindgen")?;
+    let mut sources = Sha256::new();
     for file in [
         "xtask/wasm-bindgen/src/main.rs",
         "xtask/wasm-bindgen/Cargo.toml",
     ] {
-        made_of.update(fs::read(layout.at(file)).with_context(|| format!("{file} is missing"))?);
+        sources.update(fs::read(layout.at(file)).with_context(|| format!("{file} is missing"))?);
     }
-    let key: String = hex(&made_of.finalize()).chars().take(12).collect();
+    let key: String = hex(&sources.finalize()).chars().take(12).collect();
     let program = layout.cached(format!("tools/wasm-bindgen-{version}-{key}/wasm-bindgen"))?;
     if program.is_file() {
         return Ok(program);
     }
-    let task = progress.task(format!("wasm-bindgen {version} (once for this machine)"));
+    let task = progress.task(format!("wasm-bindgen {version} (once per machine)"));
     let mut build = cargo();
     build
         .args(["build", "--profile", "tool", "--package", PACKAGE])
@@ -38,11 +38,11 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
         &layout.at(".clawless/logs/wasm-bindgen-build.log"),
         Some(&task),
     )?;
-    let made = layout.target().join("tool").join(PACKAGE);
+    let built = layout.target().join("tool").join(PACKAGE);
     let staged = program.with_extension(format!("{}.new", std::process::id()));
-    fs::copy(&made, &staged)
+    fs::copy(&built, &staged)
         .and_then(|_| fs::rename(&staged, &program))
-        .with_context(|| format!("can't copy {} into the cache", made.display()))?;
+        .with_context(|| format!("can't copy {} into the cache", built.display()))?;
     task.done();
     Ok(program)
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::locked_version;
 
     #[test]
-    fn version_is_that_of_wasm_bindgen_and_not_of_its_relatives() {
+    fn version_is_that_of_wasm_bindgen_itself() {
         let lockfile = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"1.0.0\"\n\n\
                         [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\n";
         assert_eq!(locked_version(lockfile), Some("0.2.130"));

@@ -15,7 +15,7 @@ use crate::{
     tools::npm,
 };
 
-/// The names that systems give it.
+/// Names of the program.
 const NAMES: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -23,7 +23,7 @@ const NAMES: [&str; 4] = [
     "google-chrome",
 ];
 
-/// Finds one, or installs one: by the system's packages where we may, else by Playwright.
+/// Finds Chromium, or installs it with apt-get as root, else with Playwright.
 pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     if let Some(found) = find(layout) {
         return Ok(found);
@@ -55,14 +55,14 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
             Ok(found)
         }
         None => bail!(
-            "no Chromium: install one by your system's packages, or name it in CLAWLESS_CHROMIUM"
+            "no Chromium: install it with your system's package manager, or set CLAWLESS_CHROMIUM to its path"
         ),
     }
 }
 
 fn find(layout: &Layout) -> Option<PathBuf> {
-    let named = env::var_os("CLAWLESS_CHROMIUM").map(PathBuf::from);
-    named
+    let configured = env::var_os("CLAWLESS_CHROMIUM").map(PathBuf::from);
+    configured
         .filter(|path| path.is_file())
         .or_else(in_path)
         .or_else(|| of_playwright(layout))
@@ -78,12 +78,12 @@ fn in_path() -> Option<PathBuf> {
     })
 }
 
-/// Where Playwright puts its own.
+/// Playwright's Chromium.
 fn of_playwright(layout: &Layout) -> Option<PathBuf> {
-    let question = "console.log(require('playwright-core').chromium.executablePath())";
+    let script = "console.log(require('playwright-core').chromium.executablePath())";
     let path = capture(
         Command::new(npm::node(layout).ok()?)
-            .args(["-e", question])
+            .args(["-e", script])
             .current_dir(layout.root()),
     )
     .ok()?;

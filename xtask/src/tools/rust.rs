@@ -1,4 +1,4 @@
-//! Cargo itself, and the compiler's wasm target.
+//! Cargo and the wasm target.
 
 use std::{env, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{process::capture, progress::Progress};
 
-/// What the Workers are compiled for.
+/// The compilation target of the Workers.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// The Cargo that runs this program.
@@ -14,15 +14,15 @@ pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Adds the wasm target unless it is there. `rust-toolchain.toml` names it, so rustup has usually
-/// brought it along with the compiler.
+/// Installs the wasm target unless it is installed. Usually rustup has installed it, since
+/// `rust-toolchain.toml` lists it.
 pub(crate) fn wasm_target_ready(progress: &Progress) -> Result<()> {
     if has_wasm_target()? {
         return Ok(());
     }
     let task = progress.task(format!("Rust target {WASM}"));
     capture(Command::new("rustup").args(["target", "add", WASM]))
-        .with_context(|| format!("add the target by hand: rustup target add {WASM}"))?;
+        .with_context(|| format!("install the target manually: rustup target add {WASM}"))?;
     task.done();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `worker-build`, which makes a bundle of a Worker crate.
+//! `worker-build`, which builds a bundle from a Worker crate.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -6,32 +6,32 @@ use anyhow::{Context, Result, bail};
 
 use crate::{layout::Layout, process::run_logged, progress::Progress, tools::rust::cargo};
 
-/// The release that belongs to the `worker` crate of the lockfile.
+/// The release that matches the `worker` crate of the lockfile.
 const VERSION: &str = "0.8.7";
 
-/// Where the program is once it is installed.
+/// The path of the installed program.
 pub(crate) fn path(layout: &Layout) -> Result<PathBuf> {
     layout.cached(format!("tools/worker-build-{VERSION}/bin/worker-build"))
 }
 
-/// Installs it unless the cache has it.
+/// Installs it unless it is cached.
 pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     let program = path(layout)?;
     if program.is_file() {
         return Ok(program);
     }
     require_openssl_headers()?;
-    let task = progress.task(format!("worker-build {VERSION} (once for this machine)"));
+    let task = progress.task(format!("worker-build {VERSION} (once per machine)"));
     let home = layout.cached(format!(
         "tools/worker-build-{VERSION}.{}/bin",
         std::process::id()
     ))?;
     let home = home
         .parent()
-        .context("the cache has no folder")?
+        .context("the cache is not a folder")?
         .to_path_buf();
     let mut install = cargo();
-    // Unoptimised: it mostly starts other programs, and is ready in a quarter of the time.
+    // Unoptimised: it mostly starts other programs, and compiles four times as fast.
     install
         .args([
             "install",
@@ -50,7 +50,7 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
         Some(&task),
     )?;
     let final_home = layout.cached(format!("tools/worker-build-{VERSION}"))?;
-    // A half-made or older folder may be in the way, or another process was faster.
+    // An incomplete folder may exist, or another process has installed it.
     let _ = fs::remove_dir_all(&final_home);
     fs::rename(&home, &final_home)
         .with_context(|| format!("can't move {} into place", home.display()))?;
@@ -58,13 +58,14 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Fails where its TLS library can't be built. Only Linux lacks one of the system's own.
+/// Fails if its TLS library can't be compiled. worker-build uses the system's library, OpenSSL on Linux,
+/// and has no feature for another one.
 pub(crate) fn require_openssl_headers() -> Result<()> {
-    let mut question = Command::new("pkg-config");
-    question.args(["--exists", "openssl"]);
-    if cfg!(target_os = "linux") && !question.status().is_ok_and(|status| status.success()) {
+    let mut check = Command::new("pkg-config");
+    check.args(["--exists", "openssl"]);
+    if cfg!(target_os = "linux") && !check.status().is_ok_and(|status| status.success()) {
         bail!(
-            "worker-build needs OpenSSL's headers to be built: run `apt-get install -y pkg-config \
+            "worker-build needs OpenSSL's headers to compile: run `apt-get install -y pkg-config \
              libssl-dev` (Debian, Ubuntu) or your system's equivalent, then try again"
         );
     }

@@ -1,4 +1,4 @@
-//! What is stored of a tenant: read, exported, erased.
+//! A tenant's stored data: reading, export and erasure.
 
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
@@ -9,12 +9,15 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::show;
-use crate::operator::{Client, Method, Reach};
+use crate::{
+    client::{Client, Method, percent_encode},
+    connection::Connection,
+};
 
-/// Which of a tenant's conversations.
+/// Commands on a tenant's conversations.
 #[derive(Debug, Subcommand)]
 pub(super) enum Sessions {
-    /// Show a tenant's sessions, newest first
+    /// List a tenant's sessions, newest first
     List {
         /// The tenant's id
         tenant: String,
@@ -26,7 +29,7 @@ pub(super) enum Sessions {
         /// The session's id
         session: String,
     },
-    /// Show what was said in a session
+    /// Show the messages of a session
     Messages {
         /// The tenant's id
         tenant: String,
@@ -35,31 +38,36 @@ pub(super) enum Sessions {
     },
 }
 
-pub(super) fn sessions(order: &Sessions, reach: &Reach, client: &Client) -> Result<()> {
-    match order {
+pub(super) fn sessions(command: &Sessions, connection: &Connection, client: &Client) -> Result<()> {
+    match command {
         Sessions::List { tenant } => {
             let list = client.list(&format!("/tenants/{tenant}/sessions"))?;
-            reach.print(&list, show::sessions);
+            connection.print(&list, show::sessions);
         }
         Sessions::Show { tenant, session } => {
             let path = format!("/tenants/{tenant}/sessions/{session}");
-            let found = client.ask(Method::Get, &path, None)?;
-            reach.print(&found, show::members);
+            let found = client.request(Method::Get, &path, None)?;
+            connection.print(&found, show::members);
         }
         Sessions::Messages { tenant, session } => {
             let path = format!("/tenants/{tenant}/sessions/{session}/messages");
-            reach.print(&client.list(&path)?, show::messages);
+            connection.print(&client.list(&path)?, show::messages);
         }
     }
     Ok(())
 }
 
-pub(super) fn export(reach: &Reach, client: &Client, tenant: &str, out: &Path) -> Result<()> {
+pub(super) fn export(
+    connection: &Connection,
+    client: &Client,
+    tenant: &str,
+    out: &Path,
+) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(out);
     let file = file.with_context(|| format!("can't create {}", out.display()))?;
     let mut file = BufWriter::new(file);
     let mut lines: u64 = 0;
-    client.pages(&format!("/tenants/{tenant}/export"), |page| {
+    client.for_each_page(&format!("/tenants/{tenant}/export"), |page| {
         for row in page {
             writeln!(file, "{row}")?;
             lines += 1;
@@ -68,28 +76,33 @@ pub(super) fn export(reach: &Reach, client: &Client, tenant: &str, out: &Path) -
     })?;
     file.flush()?;
     let done = json!({"object": "export", "id": tenant, "file": out, "lines": lines});
-    reach.print(&done, |_| format!("{} has {lines} lines.", out.display()));
+    connection.print(&done, |_| format!("{} has {lines} lines.", out.display()));
     Ok(())
 }
 
-pub(super) fn erase(reach: &Reach, client: &Client, tenant: &str, yes: bool) -> Result<()> {
+pub(super) fn erase(
+    connection: &Connection,
+    client: &Client,
+    tenant: &str,
+    yes: bool,
+) -> Result<()> {
     ensure!(
         yes,
-        "this erases what the clients of {tenant} said, for ever: say --yes"
+        "this erases all conversations of {tenant} permanently: confirm with --yes"
     );
     let mut cursor = String::new();
     loop {
         let path = format!("/tenants/{tenant}/erase{cursor}");
-        let answer = client.ask(Method::Post, &path, Some(&json!({})))?;
-        if answer.get("erased") == Some(&json!(true)) {
-            reach.print(&answer, |_| {
-                format!("{tenant} has forgotten what was said.")
+        let response = client.request(Method::Post, &path, Some(&json!({})))?;
+        if response.get("erased") == Some(&json!(true)) {
+            connection.print(&response, |_| {
+                format!("The conversations of {tenant} are erased.")
             });
             return Ok(());
         }
-        let next = answer.get("next_cursor").and_then(Value::as_str);
+        let next = response.get("next_cursor").and_then(Value::as_str);
         cursor = next
-            .map(|next| format!("?cursor={next}"))
+            .map(|next| format!("?cursor={}", percent_encode(next)))
             .unwrap_or_default();
     }
 }

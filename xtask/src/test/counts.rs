@@ -1,19 +1,19 @@
-//! Counting tests in what the runners print.
+//! Test counts, read from the output of the test runners.
 
 use std::{fmt, iter::Sum, ops::Add};
 
-/// How many tests passed, failed and were skipped.
+/// Numbers of tests by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct TestCounts {
     /// Passed.
     pub(crate) passed: u64,
     /// Failed, or could not be run.
     pub(crate) failed: u64,
-    /// Left out by the runner.
+    /// Skipped by the runner.
     pub(crate) skipped: u64,
 }
 
-impl Add for Tally {
+impl Add for TestCounts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -25,18 +25,18 @@ impl Add for Tally {
     }
 }
 
-impl Sum for Tally {
-    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
-        tallies.fold(Self::default(), Add::add)
+impl Sum for TestCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Add::add)
     }
 }
 
-/// A step that failed, with the tests that ran all the same.
+/// A failed step, with the counts of the tests that ran.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// What ran.
-    pub(crate) tally: Tally,
-    /// What went wrong.
+    /// The tests that ran.
+    pub(crate) counts: TestCounts,
+    /// The error.
     pub(crate) message: String,
 }
 
@@ -48,13 +48,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, one such line for each program of tests.
-pub(crate) fn of_cargo(printed: &str) -> Tally {
-    let lines = printed
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`, one line per test binary.
+pub(crate) fn of_cargo(output: &str) -> TestCounts {
+    let lines = output
         .lines()
         .filter(|line| line.starts_with("test result:"));
     lines
-        .map(|line| Tally {
+        .map(|line| TestCounts {
             passed: before(line, "passed"),
             failed: before(line, "failed"),
             skipped: before(line, "ignored"),
@@ -62,10 +62,10 @@ pub(crate) fn of_cargo(printed: &str) -> Tally {
         .sum()
 }
 
-/// `ℹ pass 3`, `ℹ fail 0` and so on, once at the end.
-pub(crate) fn of_node(printed: &str) -> Tally {
+/// Reads `ℹ pass 3`, `ℹ fail 0` and so on at the end.
+pub(crate) fn of_node(output: &str) -> TestCounts {
     let after = |word: &str| {
-        let mut counts = printed.lines().filter_map(|line| {
+        let mut counts = output.lines().filter_map(|line| {
             line.strip_prefix("ℹ ")?
                 .strip_prefix(word)?
                 .trim()
@@ -74,28 +74,28 @@ pub(crate) fn of_node(printed: &str) -> Tally {
         });
         counts.next_back().unwrap_or(0)
     };
-    Tally {
+    TestCounts {
         passed: after("pass "),
         failed: after("fail ") + after("cancelled "),
         skipped: after("skipped ") + after("todo "),
     }
 }
 
-/// `3 passed, 1 failed, 1 error in 2.00s`, as the last line.
-pub(crate) fn of_pytest(printed: &str) -> Tally {
-    let last = printed
+/// Reads `3 passed, 1 failed, 1 error in 2.00s`, the last line.
+pub(crate) fn of_pytest(output: &str) -> TestCounts {
+    let last = output
         .lines()
         .rev()
         .find(|line| line.contains(" in ") && is_summary(line));
     let line = last.unwrap_or_default();
-    Tally {
+    TestCounts {
         passed: before(line, "passed"),
         failed: before(line, "failed") + before(line, "error") + before(line, "errors"),
         skipped: before(line, "skipped"),
     }
 }
 
-/// Whether a line of pytest's is the last: it ends with the time, which past a minute comes twice, as
+/// Whether a line is pytest's summary: it ends with the duration, above a minute in two forms:
 /// `93.12s (0:01:33)`.
 fn is_summary(line: &str) -> bool {
     let end = line.trim_end_matches(['=', ' ']);
@@ -123,13 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cargo_counts_are_summed_over_its_programs() {
-        let printed = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+    fn cargo_counts_are_summed_over_test_binaries() {
+        let output = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
                        noise\n\
                        test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
         assert_eq!(
-            of_cargo(printed),
-            Tally {
+            of_cargo(output),
+            TestCounts {
                 passed: 7,
                 failed: 2,
                 skipped: 1
@@ -138,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn node_counts_what_was_cancelled_as_failed() {
-        let printed = "✔ pass 7 is only a name\nℹ tests 6\nℹ suites 0\nℹ pass 3\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ todo 0\n";
+    fn node_counts_cancelled_tests_as_failed() {
+        let output = "✔ pass 7 is only a name\nℹ tests 6\nℹ suites 0\nℹ pass 3\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ todo 0\n";
         assert_eq!(
-            of_node(printed),
-            Tally {
+            of_node(output),
+            TestCounts {
                 passed: 3,
                 failed: 2,
                 skipped: 1
@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn pytest_counts_errors_as_failed() {
-        let printed =
+        let output =
             "....F\nshort summary\n=== 1 failed, 4 passed, 2 skipped, 1 error in 3.21s ===\n";
         assert_eq!(
-            of_pytest(printed),
-            Tally {
+            of_pytest(output),
+            TestCounts {
                 passed: 4,
                 failed: 2,
                 skipped: 2
@@ -164,7 +164,7 @@ mod tests {
         );
         assert_eq!(
             of_pytest("12 passed in 0.50s\n"),
-            Tally {
+            TestCounts {
                 passed: 12,
                 failed: 0,
                 skipped: 0

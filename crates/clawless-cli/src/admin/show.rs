@@ -1,8 +1,8 @@
-//! The admin API's answers as tables.
+//! The admin API's responses as tables.
 
 use serde_json::Value;
 
-use crate::operator::{Column, is_absent, moment, number, table, text};
+use crate::table::{Column, is_absent, moment, number, table, text};
 
 pub(super) fn tenants(list: &Value) -> String {
     table(
@@ -31,17 +31,17 @@ pub(super) fn sessions(list: &Value) -> String {
     )
 }
 
-/// What was said, a line a message. It comes from strangers: what a terminal would obey is escaped.
+/// Messages, one per line. They are untrusted: terminal control sequences are escaped.
 pub(super) fn messages(list: &Value) -> String {
     let lines = list.as_array().into_iter().flatten().map(|message| {
         let (turn, role) = (number(message, "turn"), text(message, "role"));
-        let said = message.get("message").unwrap_or(&Value::Null);
-        format!("{turn} {role}: {}", text(said, "content"))
+        let body = message.get("message").unwrap_or(&Value::Null);
+        format!("{turn} {role}: {}", text(body, "content"))
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One record, a line a member; what takes its default is left out.
+/// One record, one member per line, without members that have their default.
 pub(super) fn members(record: &Value) -> String {
     let members = record.as_object().into_iter().flatten();
     let is_default = |value: &Value| match value {
@@ -64,7 +64,7 @@ pub(super) fn members(record: &Value) -> String {
     lines.join("\n")
 }
 
-const SUMS: [Column<'static>; 5] = [
+const TOTALS: [Column<'static>; 5] = [
     ("MESSAGES", &|row| number(row, "messages")),
     ("TOKENS IN", &|row| number(row, "tokens_in")),
     ("TOKENS OUT", &|row| number(row, "tokens_out")),
@@ -72,21 +72,21 @@ const SUMS: [Column<'static>; 5] = [
     ("MICRO-DOLLARS", &|row| number(row, "micro_dollars")),
 ];
 
-pub(super) fn usage_of_one(report: &Value) -> String {
+pub(super) fn tenant_usage(report: &Value) -> String {
     let mut columns: Vec<Column<'_>> = vec![
         ("DAY", &|row| text(row, "day")),
         ("MODEL", &|row| text(row, "model")),
         ("KEY", &|row| text(row, "key_id")),
     ];
-    columns.extend(SUMS);
+    columns.extend(TOTALS);
     let (from, to) = (moment(report, "from"), moment(report, "to"));
     let rows = table(report.get("data").unwrap_or(&Value::Null), &columns);
     format!("From {from} to {to} (UTC)\n{rows}")
 }
 
-pub(super) fn usage_of_all(list: &Value) -> String {
+pub(super) fn all_usage(list: &Value) -> String {
     let mut columns: Vec<Column<'_>> = vec![("TENANT", &|row| text(row, "tenant_id"))];
-    columns.extend(SUMS);
+    columns.extend(TOTALS);
     table(list, &columns)
 }
 
@@ -123,7 +123,7 @@ pub(super) fn tokens(list: &Value) -> String {
 
 pub(super) fn new_token(minted: &Value) -> String {
     let (id, token) = (text(minted, "id"), text(minted, "token"));
-    format!("{id}\n{token}\nKeep it now: it is not shown again.")
+    format!("{id}\n{token}\nStore it now: it is not shown again.")
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_shows_what_was_set() {
+    fn a_tenant_shows_its_settings() {
         let shown = members(&json!({
             "object": "tenant", "id": "ten_1", "name": "A", "limits": {"burst": 5}, "quotas": {},
             "tools": [], "system_prompt": null, "created_at": 0,
@@ -148,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_cannot_speak_to_the_terminal() {
-        let said =
+    fn terminal_control_sequences_in_messages_are_escaped() {
+        let message =
             |content: Value| json!({"turn": 1, "role": "user", "message": {"content": content}});
         let list = json!([
-            said(json!("a\u{1b}[31m\nb")),
-            said(json!([{"text": "\u{9b}31m"}]))
+            message(json!("a\u{1b}[31m\nb")),
+            message(json!([{"text": "\u{9b}31m"}]))
         ]);
         assert_eq!(
             messages(&list),
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_a_table_of_sums() {
+    fn usage_is_a_table_of_totals() {
         let line = json!({"day": "2026-01-31", "model": "m", "key_id": "key_1", "messages": 2,
                           "tokens_in": 1000, "tokens_out": 5, "tokens": 1005, "micro_dollars": 0});
-        let shown = usage_of_one(&json!({"from": 0, "to": 60, "data": [line]}));
+        let shown = tenant_usage(&json!({"from": 0, "to": 60, "data": [line]}));
         assert!(
             shown.contains("2026-01-31  m      key_1  2         1,000"),
             "{shown}"

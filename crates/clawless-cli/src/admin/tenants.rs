@@ -1,25 +1,28 @@
-//! `cargo xtask admin tenants`.
+//! `admin tenants`.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::show;
-use crate::operator::{Client, Method, Reach};
+use crate::{
+    client::{Client, Method},
+    connection::Connection,
+};
 
-/// What to do with which tenant.
+/// Commands on tenants.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
-    /// Show all tenants
+pub(super) enum Command {
+    /// List all tenants
     List,
     /// Create a tenant
     Create {
-        /// A name for people
+        /// Display name
         name: String,
-        /// What it pays for
+        /// Pricing tier
         #[arg(long, default_value = "free")]
         tier: String,
-        /// Settings, as `limits.burst=5` or `system_prompt="Be brief."`
+        /// Settings, such as `limits.burst=5` or `system_prompt="Be brief."`
         settings: Vec<String>,
     },
     /// Show one tenant
@@ -27,50 +30,50 @@ pub(super) enum Action {
         /// The tenant's id
         tenant: String,
     },
-    /// Change settings of a tenant; null takes one away
+    /// Change settings of a tenant; null removes one
     Set {
         /// The tenant's id
         tenant: String,
-        /// Settings, as `limits.burst=5` or `system_prompt="Be brief."`
+        /// Settings, such as `limits.burst=5` or `system_prompt="Be brief."`
         #[arg(required = true)]
         settings: Vec<String>,
     },
-    /// Refuse a tenant from its next request on
+    /// Refuse all further requests of a tenant
     Suspend {
         /// The tenant's id
         tenant: String,
     },
-    /// Serve a suspended tenant again
+    /// Accept requests of a suspended tenant again
     Resume {
         /// The tenant's id
         tenant: String,
     },
-    /// Delete a tenant with all that is stored of it
+    /// Delete a tenant and all its data
     Delete {
         /// The tenant's id
         tenant: String,
-        /// Really do it
+        /// Confirm the deletion
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// How often a deletion is gone on with: far more often than any tenant needs.
-const MAX_PIECES: usize = 100_000;
+/// The API deletes a large tenant in several requests; this bound is far above what any tenant needs.
+const MAX_DELETE_REQUESTS: usize = 100_000;
 
-pub(super) fn run(order: &Action, reach: &Reach, client: &Client) -> Result<()> {
+pub(super) fn run(command: &Command, connection: &Connection, client: &Client) -> Result<()> {
     let change = |tenant: &str, patch: Value| -> Result<()> {
         let path = format!("/tenants/{tenant}");
-        let changed = client.ask(Method::Patch, &path, Some(&patch))?;
-        reach.print(&changed, show::members);
+        let changed = client.request(Method::Patch, &path, Some(&patch))?;
+        connection.print(&changed, show::members);
         Ok(())
     };
-    match order {
-        Action::List => {
+    match command {
+        Command::List => {
             let list = client.list("/tenants")?;
-            reach.print(&list, show::tenants);
+            connection.print(&list, show::tenants);
         }
-        Action::Create {
+        Command::Create {
             name,
             tier,
             settings,
@@ -78,43 +81,46 @@ pub(super) fn run(order: &Action, reach: &Reach, client: &Client) -> Result<()> 
             let mut body = patch(settings)?;
             body.insert("name".to_owned(), json!(name));
             body.insert("tier".to_owned(), json!(tier));
-            let created = client.ask(Method::Post, "/tenants", Some(&Value::Object(body)))?;
-            reach.print(&created, show::members);
+            let created = client.request(Method::Post, "/tenants", Some(&Value::Object(body)))?;
+            connection.print(&created, show::members);
         }
-        Action::Show { tenant } => {
-            let found = client.ask(Method::Get, &format!("/tenants/{tenant}"), None)?;
-            reach.print(&found, show::members);
+        Command::Show { tenant } => {
+            let found = client.request(Method::Get, &format!("/tenants/{tenant}"), None)?;
+            connection.print(&found, show::members);
         }
-        Action::Set { tenant, settings } => change(tenant, Value::Object(patch(settings)?))?,
-        Action::Suspend { tenant } => change(tenant, json!({"status": "suspended"}))?,
-        Action::Resume { tenant } => change(tenant, json!({"status": "active"}))?,
-        Action::Delete { tenant, yes } => {
-            ensure!(*yes, "this deletes all of {tenant} for ever: say --yes");
+        Command::Set { tenant, settings } => change(tenant, Value::Object(patch(settings)?))?,
+        Command::Suspend { tenant } => change(tenant, json!({"status": "suspended"}))?,
+        Command::Resume { tenant } => change(tenant, json!({"status": "active"}))?,
+        Command::Delete { tenant, yes } => {
+            ensure!(
+                *yes,
+                "this deletes {tenant} and all its data permanently: confirm with --yes"
+            );
             delete(client, tenant)?;
             let deleted = json!({"object": "tenant", "id": tenant, "deleted": true});
-            reach.print(&deleted, |_| format!("{tenant} is deleted."));
+            connection.print(&deleted, |_| format!("{tenant} is deleted."));
         }
     }
     Ok(())
 }
 
 fn delete(client: &Client, tenant: &str) -> Result<()> {
-    for _ in 0..MAX_PIECES {
-        let answer = client.ask(Method::Delete, &format!("/tenants/{tenant}"), None)?;
-        if answer.get("deleted") == Some(&json!(true)) {
+    for _ in 0..MAX_DELETE_REQUESTS {
+        let response = client.request(Method::Delete, &format!("/tenants/{tenant}"), None)?;
+        if response.get("deleted") == Some(&json!(true)) {
             return Ok(());
         }
     }
-    bail!("{tenant} is not deleted after {MAX_PIECES} requests; ask again")
+    bail!("{tenant} is not deleted after {MAX_DELETE_REQUESTS} requests: run the command again")
 }
 
-/// Settings as they are typed, as one object. A value that is no JSON is a text.
+/// Builds a merge patch of `name=value` arguments. A value that is not JSON is a string.
 fn patch(settings: &[String]) -> Result<Map<String, Value>> {
     let mut object = Map::new();
     for setting in settings {
         let (name, value) = setting
             .split_once('=')
-            .with_context(|| format!("`{setting}` is no setting: write name=value"))?;
+            .with_context(|| format!("`{setting}` is not a setting: write name=value"))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
         match name.split_once('.') {
             None => {
@@ -123,7 +129,7 @@ fn patch(settings: &[String]) -> Result<Map<String, Value>> {
             Some((outer, inner)) => {
                 let members = object.entry(outer).or_insert_with(|| json!({}));
                 let members = members.as_object_mut();
-                let members = members.with_context(|| format!("`{outer}` stands twice"))?;
+                let members = members.with_context(|| format!("`{outer}` is set twice"))?;
                 members.insert(inner.to_owned(), value);
             }
         }
@@ -136,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_typed_as_people_think_of_them() {
+    fn settings_become_a_merge_patch() {
         let settings = [
             "limits.burst=5",
             "limits.concurrent=null",
@@ -144,12 +150,12 @@ mod tests {
             "tools=[\"time_now\"]",
             "retention_days=30",
         ];
-        let typed = patch(&settings.map(str::to_owned)).unwrap();
-        let wanted = json!({
+        let patched = patch(&settings.map(str::to_owned)).unwrap();
+        let expected = json!({
             "limits": {"burst": 5, "concurrent": null}, "default_model": "gpt-5",
             "tools": ["time_now"], "retention_days": 30,
         });
-        assert_eq!(Value::Object(typed), wanted);
+        assert_eq!(Value::Object(patched), expected);
         assert!(patch(&["burst".to_owned()]).is_err());
         assert!(patch(&["a=1".to_owned(), "a.b=1".to_owned()]).is_err());
     }

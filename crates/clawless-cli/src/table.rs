@@ -1,12 +1,12 @@
-//! Answers as tables that read well.
+//! JSON rows as text tables.
 
 use chrono::DateTime;
 use serde_json::Value;
 
-/// A column: its title, and what it shows of a row.
+/// A column: its title, and its cell for a row.
 pub(crate) type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
 
-/// Rows under one another, each column as wide as its widest cell.
+/// Renders rows, each column as wide as its widest cell.
 pub(crate) fn table(rows: &Value, columns: &[Column<'_>]) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
@@ -42,8 +42,7 @@ pub(crate) fn is_absent(row: &Value, member: &str) -> bool {
     row.get(member).is_none_or(Value::is_null)
 }
 
-/// A text; `-` where there is none. Control characters, which a hostile name may hold, are shown
-/// and not sent to the terminal.
+/// A member as text, or `-`. Names are untrusted: control characters are escaped.
 pub(crate) fn text(row: &Value, member: &str) -> String {
     match row.get(member) {
         Some(Value::String(text)) => text.chars().flat_map(visible).collect(),
@@ -60,7 +59,7 @@ fn visible(letter: char) -> Vec<char> {
     }
 }
 
-/// A list of words.
+/// A list of strings.
 pub(crate) fn words(row: &Value, member: &str) -> String {
     let words = row.get(member).and_then(Value::as_array);
     let words: Vec<&str> = words
@@ -75,7 +74,7 @@ pub(crate) fn words(row: &Value, member: &str) -> String {
     }
 }
 
-/// A count, its thousands apart.
+/// A count with thousands separators.
 pub(crate) fn number(row: &Value, member: &str) -> String {
     let Some(count) = row.get(member).and_then(Value::as_u64) else {
         return "-".to_owned();
@@ -91,7 +90,7 @@ pub(crate) fn number(row: &Value, member: &str) -> String {
     grouped
 }
 
-/// A moment, in UTC.
+/// A Unix timestamp as date and time, in UTC.
 pub(crate) fn moment(row: &Value, member: &str) -> String {
     let seconds = row.get(member).and_then(Value::as_i64);
     let moment = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
@@ -122,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         let row = json!({"a": 0, "b": 999, "c": 1_234_567});
         let shown = ["a", "b", "c", "d"].map(|member| number(&row, member));
         assert_eq!(shown, ["0", "999", "1,234,567", "-"]);
     }
 
     #[test]
-    fn a_hostile_name_cannot_paint_the_terminal() {
+    fn control_characters_in_names_are_escaped() {
         assert_eq!(text(&json!({"a": "x\u{1b}[31m\n"}), "a"), "x\\u{1b}[31m\\n");
     }
 }

@@ -1,35 +1,39 @@
-//! `cargo xtask keys`: a tenant's API keys, over the admin API.
+//! `keys`: a tenant's API keys.
+
+use std::path::Path;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    layout::Layout,
-    operator::{Client, Method, Reach, Span, end_after, is_absent, moment, table, text, words},
+    client::Method,
+    connection::Connection,
+    span::{Span, timestamp_after},
+    table::{is_absent, moment, table, text, words},
 };
 
-/// What to do with whose keys.
+/// Arguments of `keys`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(subcommand)]
-    order: Action,
-    /// The tenant [default: the local stack's demo tenant]
+    command: Command,
+    /// The tenant's id [default: the local stack's demo tenant]
     #[arg(long, value_name = "ID", global = true)]
     tenant: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    connection: Connection,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
-    /// Show all keys, without the keys themselves
+enum Command {
+    /// List all keys, without their secrets
     List,
-    /// Make a key, which is shown this once
+    /// Create a key; its secret is shown only once
     Mint(Mint),
-    /// Replace a key by a new one; both work until the grace is over
+    /// Replace a key with a new one; both work until the grace period ends
     Rotate(Rotate),
-    /// End a key for ever, at the next request
+    /// Revoke a key with immediate effect
     Revoke {
         /// The key's id
         key: String,
@@ -38,9 +42,9 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Mint {
-    /// A name for people
+    /// Display name
     name: String,
-    /// What a secret key may do: chat, sessions:read, sessions:write, tools, usage:read
+    /// Scopes of a secret key: chat, sessions:read, sessions:write, tools, usage:read
     #[arg(
         long,
         value_delimiter = ',',
@@ -48,10 +52,10 @@ struct Mint {
         conflicts_with = "origins"
     )]
     scopes: Vec<String>,
-    /// Make a public key, for these origins only
+    /// Create a public key, for these origins only
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     origins: Vec<String>,
-    /// When it ends by itself, as 30d
+    /// Time until it expires, such as 30d
     #[arg(long, value_name = "SPAN")]
     expires_in: Option<Span>,
 }
@@ -60,53 +64,48 @@ struct Mint {
 struct Rotate {
     /// The key's id
     key: String,
-    /// How long both work, as 1h [default: 1d]
+    /// Grace period, such as 1h [default: 1d]
     #[arg(long, value_name = "SPAN")]
     grace: Option<Span>,
-    /// When the new one ends by itself [default: after as long a life as the old one's]
+    /// Time until the new key expires [default: the old key's lifetime]
     #[arg(long, value_name = "SPAN")]
     expires_in: Option<Span>,
 }
 
-/// Asks the admin API, and shows what it says.
-pub(crate) fn run(layout: &Layout, arguments: &Arguments) -> Result<()> {
-    let client = arguments.reach.client(layout)?;
-    let tenant = arguments
-        .reach
-        .tenant(layout, arguments.tenant.as_deref())?;
+/// Runs a command. `default_state` is the local stack's folder without `--state`.
+///
+/// # Errors
+/// No API is reachable, or it refuses the request.
+pub fn run(arguments: &Arguments, default_state: &Path) -> Result<()> {
+    let connection = &arguments.connection;
+    let client = connection.client(default_state)?;
+    let tenant = connection.tenant(default_state, arguments.tenant.as_deref())?;
     let keys = format!("/tenants/{tenant}/keys");
-    match &arguments.order {
-        Action::List => {
+    match &arguments.command {
+        Command::List => {
             let list = client.list(&keys)?;
-            arguments.reach.print(&list, shown);
+            connection.print(&list, key_table);
         }
-        Action::Mint(wanted) => {
-            let minted = client.ask(Method::Post, &keys, Some(&wanted.body()))?;
-            arguments.reach.print(&minted, new_key);
+        Command::Mint(mint) => {
+            let minted = client.request(Method::Post, &keys, Some(&mint.body()))?;
+            connection.print(&minted, new_key);
         }
-        Action::Rotate(wanted) => {
-            let path = format!("{keys}/{}/rotate", wanted.key);
-            let minted = client.ask(Method::Post, &path, Some(&wanted.body()))?;
-            arguments.reach.print(&minted, |minted| {
+        Command::Rotate(rotate) => {
+            let path = format!("{keys}/{}/rotate", rotate.key);
+            let minted = client.request(Method::Post, &path, Some(&rotate.body()))?;
+            connection.print(&minted, |minted| {
                 format!("{}\n{}", new_key(minted), old_key(minted))
             });
         }
-        Action::Revoke { key } => {
-            let revoked = revoke(&client, &keys, key)?;
-            arguments.reach.print(&revoked, |revoked| {
+        Command::Revoke { key } => {
+            let path = format!("{keys}/{key}/revoke");
+            let revoked = client.request(Method::Post, &path, Some(&json!({})))?;
+            connection.print(&revoked, |revoked| {
                 format!("{} is revoked.", text(revoked, "id"))
             });
         }
     }
     Ok(())
-}
-
-fn revoke(client: &Client, keys: &str, key: &str) -> Result<Value> {
-    client.ask(
-        Method::Post,
-        &format!("{keys}/{key}/revoke"),
-        Some(&json!({})),
-    )
 }
 
 impl Mint {
@@ -118,7 +117,7 @@ impl Mint {
             body.insert("kind".to_owned(), json!("public"));
             body.insert("allowed_origins".to_owned(), json!(self.origins));
         }
-        set_end(&mut body, self.expires_in);
+        set_expiry(&mut body, self.expires_in);
         Value::Object(body)
     }
 }
@@ -129,18 +128,18 @@ impl Rotate {
         if let Some(Span(seconds)) = self.grace {
             body.insert("grace_seconds".to_owned(), json!(seconds));
         }
-        set_end(&mut body, self.expires_in);
+        set_expiry(&mut body, self.expires_in);
         Value::Object(body)
     }
 }
 
-fn set_end(body: &mut Map<String, Value>, expires_in: Option<Span>) {
+fn set_expiry(body: &mut Map<String, Value>, expires_in: Option<Span>) {
     if let Some(Span(seconds)) = expires_in {
-        body.insert("expires_at".to_owned(), json!(end_after(seconds)));
+        body.insert("expires_at".to_owned(), json!(timestamp_after(seconds)));
     }
 }
 
-fn shown(list: &Value) -> String {
+fn key_table(list: &Value) -> String {
     table(
         list,
         &[
@@ -170,18 +169,18 @@ fn shown(list: &Value) -> String {
 
 fn new_key(minted: &Value) -> String {
     let (id, key) = (text(minted, "id"), text(minted, "key"));
-    format!("{id}\n{key}\nKeep it now: it is not shown again.")
+    format!("{id}\n{key}\nStore it now: it is not shown again.")
 }
 
 fn old_key(minted: &Value) -> String {
     let old = minted.get("replaces").unwrap_or(&Value::Null);
     let (id, end) = (text(old, "id"), moment(old, "expires_at"));
-    let late = if minted.get("in_force") == Some(&json!(false)) {
-        " The ledger did not answer: a gateway may learn of it up to 30 seconds late."
+    let warning = if minted.get("in_force") == Some(&json!(false)) {
+        " The ledger did not respond: a gateway may apply this up to 30 seconds late."
     } else {
         ""
     };
-    format!("{id} works until {end} (UTC).{late}")
+    format!("{id} works until {end} (UTC).{warning}")
 }
 
 #[cfg(test)]
@@ -196,38 +195,38 @@ mod tests {
         arguments: Arguments,
     }
 
-    fn order(line: &str) -> Action {
-        Line::parse_from(line.split(' ')).arguments.order
+    fn parse(line: &str) -> Command {
+        Line::parse_from(line.split(' ')).arguments.command
     }
 
     #[test]
-    fn what_is_typed_is_what_is_asked() {
-        let Action::Mint(mint) = order("keys mint server --scopes chat,tools") else {
+    fn arguments_become_request_bodies() {
+        let Command::Mint(mint) = parse("keys mint server --scopes chat,tools") else {
             unreachable!("mint")
         };
         assert_eq!(
             mint.body(),
             json!({"name": "server", "scopes": ["chat", "tools"]})
         );
-        let Action::Mint(mint) = order("keys mint page --origins https://a.example") else {
+        let Command::Mint(mint) = parse("keys mint page --origins https://a.example") else {
             unreachable!("mint")
         };
         let public =
             json!({"name": "page", "kind": "public", "allowed_origins": ["https://a.example"]});
         assert_eq!(mint.body(), public);
-        let Action::Rotate(rotate) = order("keys rotate key_1 --grace 1h --tenant ten_1") else {
+        let Command::Rotate(rotate) = parse("keys rotate key_1 --grace 1h --tenant ten_1") else {
             unreachable!("rotate")
         };
         assert_eq!(rotate.body(), json!({"grace_seconds": 3600}));
     }
 
     #[test]
-    fn a_list_shows_how_each_key_ends() {
+    fn a_list_shows_when_each_key_ends() {
         let list = json!([
             {"id": "key_1", "kind": "secret", "name": "a", "scopes": ["chat"], "created_at": 0},
             {"id": "key_2", "kind": "public", "name": "b", "allowed_origins": ["https://a.example"], "revoked_at": 60},
         ]);
-        let shown = shown(&list);
+        let shown = key_table(&list);
         assert!(
             shown.contains("key_1") && shown.contains("https://a.example"),
             "{shown}"

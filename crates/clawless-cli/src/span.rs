@@ -1,8 +1,8 @@
-//! Spans of time as people write them: `90s`, `15m`, `12h`, `30d`.
+//! Durations on the command line: `90s`, `15m`, `12h`, `30d`.
 
 use std::str::FromStr;
 
-/// A span in whole seconds.
+/// A duration in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) u64);
 
@@ -17,14 +17,22 @@ impl FromStr for Span {
         });
         seconds
             .map(Self)
-            .ok_or_else(|| "a number and s, m, h or d, as 30d".to_owned())
+            .ok_or_else(|| "expected a number and s, m, h or d, such as 30d".to_owned())
     }
 }
 
-/// The moment after so many seconds from now, in seconds since 1970.
-pub(crate) fn end_after(seconds: u64) -> u64 {
-    let now = chrono::Utc::now().timestamp().unsigned_abs();
-    now.saturating_add(seconds)
+/// The Unix time, in seconds, `seconds` from now.
+pub(crate) fn timestamp_after(seconds: u64) -> u64 {
+    now().saturating_add(seconds)
+}
+
+/// The Unix time, in seconds, `seconds` ago.
+pub(crate) fn timestamp_before(seconds: u64) -> u64 {
+    now().saturating_sub(seconds)
+}
+
+fn now() -> u64 {
+    chrono::Utc::now().timestamp().unsigned_abs()
 }
 
 #[cfg(test)]
@@ -32,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_as_people_write_them() {
+    fn durations_have_a_unit() {
         assert_eq!("0s".parse(), Ok(Span(0)));
         assert_eq!("30d".parse(), Ok(Span(2_592_000)));
         for other in ["", "5", "d", "-1d", "1.5h", "1w", "99999999999999999999d"] {

@@ -1,0 +1,62 @@
+//! Compressed sizes of the release bundles: `build/release/sizes.json`, and the limits that
+//! `cargo xtask test` checks (`docs/decisions/005-bundle-size.md`).
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::{bundle::Bundle, layout::Layout, stamp::write_atomically};
+
+/// Largest compressed size of each object, in bytes.
+const LIMITS: [(&str, usize); 3] = [
+    ("gateway", 1_300_000),
+    ("admin", 600_000),
+    ("widget_server", 150_000),
+];
+
+/// The name of each object, and its compressed size in bytes.
+pub(crate) type Sizes = BTreeMap<String, usize>;
+
+/// Measures release bundles and writes `build/release/sizes.json`.
+pub(crate) fn record(layout: &Layout, bundles: &[Bundle]) -> Result<Sizes> {
+    let mut sizes = Sizes::new();
+    for bundle in bundles {
+        sizes.insert(bundle.worker.replace('-', "_"), bundle.gzipped_size()?);
+    }
+    let text = serde_json::to_vec_pretty(&sizes)?;
+    write_atomically(&layout.at("build/release/sizes.json"), &text, false)?;
+    Ok(sizes)
+}
+
+/// Objects that exceed their limit, and objects without a size.
+pub(crate) fn over_limit(sizes: &Sizes) -> Vec<String> {
+    let check = |(name, limit): (&str, usize)| match sizes.get(name) {
+        None => Some(format!("{name} has no size")),
+        Some(size) => (*size > limit)
+            .then(|| format!("{name} has {size} bytes gzipped, the limit is {limit}")),
+    };
+    LIMITS.into_iter().filter_map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_has_a_size_within_its_limit() {
+        let mut sizes: Sizes = LIMITS
+            .into_iter()
+            .map(|(name, limit)| (name.to_owned(), limit))
+            .collect();
+        assert!(over_limit(&sizes).is_empty());
+        sizes.insert("admin".to_owned(), 600_001);
+        sizes.remove("gateway");
+        assert_eq!(
+            over_limit(&sizes),
+            [
+                "gateway has no size",
+                "admin has 600001 bytes gzipped, the limit is 600000"
+            ]
+        );
+    }
+}
