@@ -62,6 +62,11 @@ impl Layout {
             .map_or_else(|| self.at("target"), |folder| self.root.join(folder))
     }
 
+    /// The configurations and databases of a benchmark. Each run overwrites them.
+    pub(crate) fn bench_folder(&self) -> PathBuf {
+        self.default_state().join("bench")
+    }
+
     /// The state folder of a stack without `--state`.
     pub(crate) fn default_state(&self) -> PathBuf {
         self.at(".clawless")

@@ -1,26 +1,25 @@
-//! As much of HTTP/1.1 as the load generator and its instant upstream need, and nothing that would
-//! show up beside the Workers that are measured.
+//! A minimal HTTP/1.1 reader for the load generator and the upstream, cheap compared with the measured
+//! Workers.
 
 use std::io::{self, BufRead, Read};
 
-/// A message whose body was read to its end.
+/// A complete message.
 #[derive(Debug)]
 pub(super) struct Message {
     /// The request line or the status line, without its line end.
     pub(super) start: String,
-    /// The body, with the borders of chunks taken out.
+    /// The decoded body.
     pub(super) body: Vec<u8>,
 }
 
 impl Message {
-    /// The status of an answer.
+    /// The status of a response.
     pub(super) fn status(&self) -> Option<u16> {
         self.start.split(' ').nth(1)?.parse().ok()
     }
 }
 
-/// Reads the next message from a connection that is kept alive; `None` when the other side left
-/// between two messages.
+/// Reads the next message of a persistent connection; `None` if the connection was closed before it.
 pub(super) fn read_message(connection: &mut impl BufRead) -> io::Result<Option<Message>> {
     let Some(start) = read_line(connection)? else {
         return Ok(None);
@@ -87,7 +86,7 @@ mod tests {
     use super::read_message;
 
     #[test]
-    fn messages_with_a_length_and_in_chunks_are_read_one_after_the_other() {
+    fn messages_with_length_and_chunked_messages_are_read_in_sequence() {
         let bytes = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc\
                      HTTP/1.1 429 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nde\r\nA\r\n0123456789\r\n0\r\n\r\n\
                      POST / HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_is_an_error() {
+    fn a_truncated_message_is_an_error() {
         for bytes in [
             "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc",
             "HTTP/1.1 200 OK\r\n",

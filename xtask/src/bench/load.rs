@@ -1,4 +1,4 @@
-//! The load: so many requests over so many connections that are kept alive, with each latency kept.
+//! The load generator: requests over persistent connections, with the latency of each.
 
 use std::{
     io::{BufReader, Write},
@@ -10,27 +10,30 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::http::{Message, read_message};
+use super::{
+    figures::as_f64,
+    http::{Message, read_message},
+};
 
-/// How long a single answer may take before the run is given up.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of one response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What one run of load gave.
+/// The result of one run.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    /// Wall time from the first request to the last answer.
+pub(super) struct LoadResult {
+    /// Wall time from the first request to the last response.
     pub(super) elapsed: Duration,
-    /// The latency of each request, shortest first.
+    /// The sorted latencies of all requests.
     latencies: Vec<Duration>,
 }
 
-impl Outcome {
-    /// Requests that were answered in a second.
+impl LoadResult {
+    /// Responses per second.
     pub(super) fn requests_per_second(&self) -> f64 {
-        super::as_f64(self.latencies.len()) / self.elapsed.as_secs_f64()
+        as_f64(self.latencies.len()) / self.elapsed.as_secs_f64()
     }
 
-    /// The latency that `percent` of the requests did not exceed, in milliseconds.
+    /// The latency percentile in milliseconds.
     pub(super) fn percentile_ms(&self, percent: usize) -> f64 {
         let rank = (self.latencies.len() * percent)
             .div_ceil(100)
@@ -41,27 +44,27 @@ impl Outcome {
     }
 }
 
-/// One request as bytes, and what its answer must contain to count.
+/// The bytes of a request, and the text that its response must contain.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     bytes: Vec<u8>,
-    proof: &'static str,
+    expected: &'static str,
 }
 
 impl Request {
-    /// A chat request with the tenant's key. The answer must hold the text `proof`.
-    pub(super) fn chat(key: &str, body: &str, proof: &'static str) -> Self {
+    /// A chat request with the tenant's key. Its response must contain `expected`.
+    pub(super) fn chat(key: &str, body: &str, expected: &'static str) -> Self {
         let length = body.len();
         let bytes = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         Self {
             bytes: bytes.into_bytes(),
-            proof,
+            expected,
         }
     }
 
-    /// The same with more headers, as they go on the wire.
+    /// Adds headers in wire format.
     pub(super) fn with_headers(mut self, headers: &str) -> Self {
         if headers.is_empty() {
             return self;
@@ -73,27 +76,27 @@ impl Request {
         self
     }
 
-    /// A request without a body; any answer will do.
+    /// A GET request that accepts any response.
     pub(super) fn get(path: &str) -> Self {
-        Self::proven_get(path, "")
+        Self::get_expecting(path, "")
     }
 
-    /// A request without a body. The answer must hold the text `proof`.
-    pub(super) fn proven_get(path: &str, proof: &'static str) -> Self {
+    /// A GET request. Its response must contain `expected`.
+    pub(super) fn get_expecting(path: &str, expected: &'static str) -> Self {
         Self {
             bytes: format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes(),
-            proof,
+            expected,
         }
     }
 }
 
-/// Sends `total` requests over `connections` connections at once.
+/// Sends `total` requests over concurrent connections.
 pub(super) fn run(
     address: SocketAddr,
     request: &Request,
     connections: usize,
     total: usize,
-) -> Result<Outcome> {
+) -> Result<LoadResult> {
     let taken = AtomicUsize::new(0);
     let clients = (0..connections)
         .map(|_| Client::connect(address))
@@ -108,7 +111,7 @@ pub(super) fn run(
                     let mut latencies = Vec::with_capacity(total / connections * 2);
                     while taken.fetch_add(1, Ordering::Relaxed) < total {
                         let sent = Instant::now();
-                        client.ask(request)?;
+                        client.request(request)?;
                         latencies.push(sent.elapsed());
                     }
                     Ok(latencies)
@@ -117,25 +120,21 @@ pub(super) fn run(
             .collect();
         running
             .into_iter()
-            .map(|client| {
-                client
-                    .join()
-                    .map_err(|_| anyhow!("a client of the bench panicked"))?
-            })
+            .map(|client| client.join().map_err(|_| anyhow!("a client panicked"))?)
             .collect::<Result<Vec<Vec<Duration>>>>()
     })?;
     let elapsed = started.elapsed();
     let mut latencies = per_client.concat();
     latencies.sort_unstable();
-    Ok(Outcome { elapsed, latencies })
+    Ok(LoadResult { elapsed, latencies })
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on a new connection.
 pub(super) fn once(address: SocketAddr, request: &Request) -> Result<()> {
-    Client::connect(address)?.ask(request)
+    Client::connect(address)?.request(request)
 }
 
-/// A connection that is kept alive.
+/// A persistent connection.
 pub(super) struct Client {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
@@ -143,31 +142,31 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).context("the Worker's port doesn't answer")?;
+        let stream = TcpStream::connect(address).context("can't connect to the Worker")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
         Ok(Self {
             writer: stream.try_clone()?,
             reader: BufReader::new(stream),
         })
     }
 
-    fn ask(&mut self, request: &Request) -> Result<()> {
-        let answer = self.answer(request)?;
-        let text = String::from_utf8_lossy(&answer.body);
-        if request.proof.is_empty()
-            || (answer.status() == Some(200) && text.contains(request.proof))
+    fn request(&mut self, request: &Request) -> Result<()> {
+        let response = self.send(request)?;
+        let text = String::from_utf8_lossy(&response.body);
+        if request.expected.is_empty()
+            || (response.status() == Some(200) && text.contains(request.expected))
         {
             return Ok(());
         }
-        bail!("the Worker answered `{}`: {text}", answer.start)
+        bail!("the Worker responded `{}`: {text}", response.start)
     }
 
-    /// The answer to a request, whatever it is.
-    pub(super) fn answer(&mut self, request: &Request) -> Result<Message> {
+    /// Sends a request and returns any response.
+    pub(super) fn send(&mut self, request: &Request) -> Result<Message> {
         self.writer.write_all(&request.bytes)?;
         read_message(&mut self.reader)
-            .context("no whole answer from the Worker")?
+            .context("no complete response from the Worker")?
             .context("the Worker closed the connection")
     }
 }
@@ -176,17 +175,17 @@ impl Client {
 mod tests {
     use std::time::Duration;
 
-    use super::Outcome;
+    use super::LoadResult;
 
     #[test]
-    fn percentiles_are_latencies_that_occurred() {
-        let outcome = Outcome {
+    fn percentiles_are_measured_latencies() {
+        let result = LoadResult {
             elapsed: Duration::from_secs(2),
             latencies: (1..=200).map(Duration::from_millis).collect(),
         };
-        assert!((outcome.percentile_ms(50) - 100.0).abs() < 1e-9);
-        assert!((outcome.percentile_ms(99) - 198.0).abs() < 1e-9);
-        assert!((outcome.percentile_ms(100) - 200.0).abs() < 1e-9);
-        assert!((outcome.requests_per_second() - 100.0).abs() < 1e-9);
+        assert!((result.percentile_ms(50) - 100.0).abs() < 1e-9);
+        assert!((result.percentile_ms(99) - 198.0).abs() < 1e-9);
+        assert!((result.percentile_ms(100) - 200.0).abs() < 1e-9);
+        assert!((result.requests_per_second() - 100.0).abs() < 1e-9);
     }
 }

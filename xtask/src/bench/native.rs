@@ -1,4 +1,4 @@
-//! What needs no runtime: `clawless-bench`, a program of the product, measures itself.
+//! Runs `clawless-bench`, which measures code of the product without a runtime.
 
 use std::{path::PathBuf, process::Command};
 
@@ -13,28 +13,28 @@ use crate::{
     tools::rust::cargo,
 };
 
-/// How many chunks are relayed to count the instructions of one: the difference of two runs.
+/// Relayed chunks in two runs, whose difference gives the instructions of one chunk.
 const CHUNKS: [u32; 2] = [1000, 11_000];
 
-/// What it says.
+/// Its output.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Native {
-    /// The machine's work for an admission, its row included, in nanoseconds.
+    /// Duration of an admission with its row, in nanoseconds.
     pub(super) admit_ns: f64,
-    /// The same for a settlement.
+    /// Duration of a settlement, in nanoseconds.
     pub(super) settle_ns: f64,
-    /// One chunk of a stream: decoded, kept, written.
+    /// Duration of decoding, collecting and encoding one chunk, in nanoseconds.
     pub(super) chunk_ns: f64,
-    /// The same in instructions; absent without valgrind.
+    /// Instructions per chunk; none without valgrind.
     #[serde(default)]
     pub(super) chunk_instructions: Option<f64>,
-    /// Sets of labelled requests, and what the classifier takes them for.
+    /// The classifier's results on labelled requests.
     pub(super) classifier: Value,
 }
 
-/// Builds and runs it.
+/// Builds and runs `clawless-bench`.
 pub(super) fn measure(layout: &Layout, progress: &Progress) -> Result<Native> {
-    let task = progress.task("The ledger's machine, one chunk, the classifier");
+    let task = progress.task("The ledger, one chunk, the classifier");
     let mut build = cargo();
     build
         .args(["build", "--release", "--package", "clawless-bench"])
@@ -47,19 +47,19 @@ pub(super) fn measure(layout: &Layout, progress: &Progress) -> Result<Native> {
     let program = layout.target().join("release/clawless-bench");
     let report = capture(Command::new(&program).arg("all"))?;
     let mut native: Native =
-        serde_json::from_str(&report).context("clawless-bench printed something else")?;
+        serde_json::from_str(&report).context("the output of clawless-bench is not valid")?;
     native.chunk_instructions = instructions(&program, layout);
     task.done();
     Ok(native)
 }
 
-/// Instructions that one chunk takes; none where valgrind is absent or says nothing.
+/// Instructions per chunk; none without valgrind.
 fn instructions(program: &PathBuf, layout: &Layout) -> Option<f64> {
-    let [few, many] = CHUNKS.map(|chunks| counted(program, layout, chunks));
+    let [few, many] = CHUNKS.map(|chunks| count_instructions(program, layout, chunks));
     Some((many? - few?) / f64::from(CHUNKS[1] - CHUNKS[0]))
 }
 
-fn counted(program: &PathBuf, layout: &Layout, chunks: u32) -> Option<f64> {
+fn count_instructions(program: &PathBuf, layout: &Layout, chunks: u32) -> Option<f64> {
     let file = layout.at(".clawless/logs/callgrind.out");
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
@@ -68,7 +68,7 @@ fn counted(program: &PathBuf, layout: &Layout, chunks: u32) -> Option<f64> {
         .args(["chunks", &chunks.to_string()])
         .output()
         .ok()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let (_, count) = said.split_once("Collected : ")?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    let (_, count) = report.split_once("Collected : ")?;
     count.split_whitespace().next()?.parse().ok()
 }

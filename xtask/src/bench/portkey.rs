@@ -1,35 +1,35 @@
-//! Portkey's gateway as npm ships it for Node: what others pay for less.
+//! Portkey's gateway for Node, from npm.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::{layout::Layout, process::run_logged, progress::Progress, stamp::Stamp, tools::npm};
+use crate::{
+    layout::Layout, process::run_logged, progress::Progress, stamp::Stamp, tools::npm, wait,
+};
 
-/// What is installed. It brings ninety packages that nothing else needs, so it lies in the cache
-/// and not in the lockfile.
+/// The package. It is not in the lockfile, since it has ninety dependencies that nothing else needs.
 const PACKAGE: &str = "@portkey-ai/gateway@1.15.2";
 
-/// How long it may take to listen.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// Timeout of its start.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A running gateway of Portkey's, killed when it is dropped.
+/// A running gateway, killed on drop.
 pub(super) struct Portkey {
     process: Child,
     pub(super) address: SocketAddr,
 }
 
 impl Portkey {
-    /// Installs it if need be and starts it.
+    /// Installs and starts it.
     pub(super) fn start(layout: &Layout, progress: &Progress) -> Result<Self> {
         let folder = install(layout, progress)?;
-        // Somebody else could take the port in between; then starting fails, and says so.
+        // Another program may bind the port in the meantime; then the start fails.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let process = Command::new(npm::node(layout)?)
             .arg(folder.join("node_modules/@portkey-ai/gateway/build/start-server.js"))
@@ -40,12 +40,8 @@ impl Portkey {
             .spawn()
             .context("can't start Portkey's gateway")?;
         let gateway = Self { process, address };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if started.elapsed() > TIMEOUT {
-                bail!("Portkey's gateway does not listen");
-            }
-            thread::sleep(Duration::from_millis(50));
+        if !wait::until(START_TIMEOUT, || TcpStream::connect(address).is_ok()) {
+            bail!("Portkey's gateway does not listen");
         }
         Ok(gateway)
     }
@@ -57,7 +53,7 @@ impl Portkey {
 
 impl Drop for Portkey {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

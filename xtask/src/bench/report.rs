@@ -1,24 +1,45 @@
-//! The figures as a person reads them.
+//! The results, as a table or as JSON.
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{Report, contest::Comparison, native::Native, objects::Throughput, turns::Cost};
+use super::{
+    comparison::{Comparison, Load},
+    figures::as_f64,
+    native::Native,
+    objects::{Objects, Throughput},
+    revocation::Revocations,
+    startup::Footprint,
+    turns::Cost,
+};
 
-/// Prints the whole report.
+/// All results.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) effort: Load,
+    pub(super) comparisons: Vec<Comparison>,
+    pub(super) objects: Objects,
+    pub(super) revocations: Revocations,
+    pub(super) native: Native,
+    pub(super) turns: Vec<Cost>,
+    pub(super) footprints: Vec<Footprint>,
+}
+
+/// Prints the report as tables.
 pub(super) fn print(report: &Report) {
-    let effort = &report.effort;
+    let load = &report.effort;
     println!(
-        "The gateway against bench/workers/forward.js (only forwards) and bench/workers/floor.js (the least that our design asks of the\nruntime, in plain JavaScript) on plain workerd, and Portkey's gateway on Node: {} connections, {} rounds of {} requests\nin turns (a tenth of that where events come one by one), medians.",
-        effort.connections, effort.rounds, effort.requests
+        "The gateway, bench/workers/forward.js (a forwarding Worker) and bench/workers/floor.js (the minimum of runtime calls of our\ndesign, in plain JavaScript) on plain workerd, and Portkey's gateway on Node: {} connections, medians of {} interleaved\nrounds of {} requests (a tenth of them for streams with separate events).",
+        load.connections, load.rounds, load.requests
     );
     println!(
-        "D1 and KV are stand-ins in the same process (SQLite in a Durable Object, a map in memory): their CPU and memory\ncount for the gateway, and so do its log lines. The load and the upstream run on the same machine."
+        "D1 and KV are emulated in the same process (SQLite in a Durable Object, a map in memory): the gateway's CPU and memory\ninclude them and its logs. Load generator and upstream run on the same machine."
     );
     for comparison in &report.comparisons {
         println!("\n{}", comparison.scenario);
         table(&comparison_rows(comparison));
         if let Some(events) = comparison.events {
-            println!("  CPU an event, all that the request costs included, µs:");
+            println!("  CPU per event in µs, including all costs of the request:");
             table(&event_rows(comparison, events));
         }
     }
@@ -26,7 +47,7 @@ pub(super) fn print(report: &Report) {
     print_native(&report.native);
     print_turns(&report.turns);
     println!(
-        "\nEach Worker alone (goals: 400 KB, 50 ms). Start-up is from starting workerd to the first answer, less the same\nfor an empty Worker: compiling, instantiating and one request, in wall time."
+        "\nEach Worker alone (start-up limit: 50 ms). Start-up is the wall time from the start of workerd to the first response,\nminus that of an empty Worker: compilation, instantiation and one request."
     );
     let mut rows = vec![row("", ["gzipped KB", "start-up ms"])];
     let footprints = report.footprints.iter();
@@ -36,7 +57,9 @@ pub(super) fn print(report: &Report) {
 
 fn print_ledger(report: &Report) {
     let objects = &report.objects;
-    println!("\nThe ledger's objects on workerd, asked directly: calls, each admitted and settled");
+    println!(
+        "\nCalls per second of the ledger's objects on workerd, called directly: each is admitted and settled"
+    );
     let throughput = |name: &str, throughput: &Throughput| {
         let calls = format!("{:.0}", throughput.calls_per_second);
         let cpu = format!("{:.3}", throughput.cpu_seconds_per_1000);
@@ -47,7 +70,7 @@ fn print_ledger(report: &Report) {
         throughput("one tenant", &objects.one_tenant),
         throughput("100 tenants", &objects.hundred_tenants),
     ]);
-    println!("\nWhat an admission adds, one request at a time");
+    println!("\nLatency of an admission, sequential requests");
     let latency = |name: &str, ms: [f64; 2]| row(name, ms.map(|ms| format!("{ms:.2}")));
     table(&[
         row("", ["p50 ms", "p99 ms"]),
@@ -56,7 +79,7 @@ fn print_ledger(report: &Report) {
     ]);
     let revocations = &report.revocations;
     println!(
-        "\n{} keys revoked under load: at most {:.1} ms from the answer to the first refusal; {} requests that were sent\nafter an answer were served.",
+        "\n{} keys revoked under load: at most {:.1} ms from the response to the first rejection; {} requests sent\nafter the response were served.",
         revocations.tries, revocations.longest_ms, revocations.served_after
     );
 }
@@ -75,7 +98,7 @@ fn print_native(native: &Native) {
             [&format!("{:.0}", native.chunk_ns), &instructions],
         ),
     ]);
-    println!("\nThe classifier of requests: right in percent, and what each label was taken for");
+    println!("\nThe request classifier: accuracy and confusion per label");
     let sets = native.classifier.as_object().into_iter().flatten();
     for (name, set) in sets {
         let percent = set.get("percent").and_then(Value::as_f64);
@@ -94,7 +117,7 @@ fn print_native(native: &Native) {
 
 fn print_turns(turns: &[Cost]) {
     println!(
-        "\nA turn of the gateway, natively over SQLite and maps in memory: what it asks before the first byte of its answer\n+ afterwards, and how long it takes beside a stateless one. The ledger's alarm brings receipts to D1 in batches; they\nare not counted here."
+        "\nA turn of the gateway, natively over SQLite and maps in memory: storage calls before + after the first byte of the\nresponse, and the duration relative to a stateless turn. Without receipts, which the ledger's alarm writes to D1 in\nbatches."
     );
     let mut rows = vec![Cost::HEAD.map(str::to_owned).to_vec()];
     if let Some(stateless) = turns.first() {
@@ -111,14 +134,14 @@ fn row<T: Into<String>, const N: usize>(name: &str, cells: [T; N]) -> Vec<String
 fn comparison_rows(comparison: &Comparison) -> Vec<Vec<String>> {
     let head = ["requests/s", "p50 ms", "p99 ms", "CPU-s/1000", "RSS MiB"];
     let mut rows = vec![row("", head)];
-    for standing in &comparison.results {
-        let mut cells = vec![standing.name.to_owned()];
-        cells.extend(standing.figures.cells([0, 2, 2, 3, 0]));
+    for result in &comparison.results {
+        let mut cells = vec![result.name.to_owned()];
+        cells.extend(result.figures.cells([0, 2, 2, 3, 0]));
         rows.push(cells);
     }
-    for standing in &comparison.results {
-        for ratio in &standing.ratios {
-            let mut cells = vec![format!("{} / {}", standing.name, ratio.to)];
+    for result in &comparison.results {
+        for ratio in &result.ratios {
+            let mut cells = vec![format!("{} / {}", result.name, ratio.to)];
             cells.extend(ratio.figures.cells([2, 2, 2, 2, 2]));
             rows.push(cells);
         }
@@ -127,16 +150,16 @@ fn comparison_rows(comparison: &Comparison) -> Vec<Vec<String>> {
 }
 
 fn event_rows(comparison: &Comparison, events: usize) -> Vec<Vec<String>> {
-    let standings = comparison.results.iter();
-    standings
-        .map(|standing| {
-            let cpu = standing.figures.cpu_seconds_per_1000 * 1000.0 / super::as_f64(events);
-            row(standing.name, [format!("{cpu:.1}")])
+    let results = comparison.results.iter();
+    results
+        .map(|result| {
+            let cpu = result.figures.cpu_seconds_per_1000 * 1000.0 / as_f64(events);
+            row(result.name, [format!("{cpu:.1}")])
         })
         .collect()
 }
 
-/// Prints rows in columns: names to the left, figures to the right.
+/// Prints rows in columns: names left-aligned, figures right-aligned.
 fn table(rows: &[Vec<String>]) {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<_> = (0..columns)

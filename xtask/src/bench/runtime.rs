@@ -12,20 +12,20 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::surroundings::CONFIG;
+use super::worker_config::CONFIG;
 use crate::layout::Layout;
 
-/// A running workerd, killed when it is dropped.
+/// A running workerd, killed on drop.
 pub(super) struct Runtime {
     process: Child,
-    /// Where the Worker listens.
+    /// The address of the Worker.
     pub(super) address: SocketAddr,
     database: SocketAddr,
-    /// Where the Worker's ledgers can be asked directly, if it has any.
+    /// The address of the Worker's ledgers, if it has any.
     pub(super) ledgers: SocketAddr,
 }
 
-/// What workerd says when a socket of its configuration listens.
+/// workerd's message for a socket that listens.
 #[derive(Deserialize)]
 struct Listening {
     socket: String,
@@ -33,7 +33,7 @@ struct Listening {
 }
 
 impl Runtime {
-    /// Serves the Worker that was written into `folder`; returns when it listens.
+    /// Serves the Worker in `folder`. Returns when it listens.
     pub(super) fn start(layout: &Layout, folder: &Path) -> Result<Self> {
         let mut process = Command::new(executable(layout)?)
             .args(["serve", "--control-fd=1", CONFIG])
@@ -42,7 +42,7 @@ impl Runtime {
             .stdout(Stdio::piped())
             .spawn()
             .context("can't start workerd")?;
-        let output = process.stdout.take().context("workerd has an output")?;
+        let output = process.stdout.take().context("workerd has no output")?;
         let mut control = BufReader::new(output);
         let mut port = |socket| read_port(&mut control, socket);
         let ports = port("main").and_then(|main| Ok((main, port("database")?, port("ledgers")?)));
@@ -57,7 +57,7 @@ impl Runtime {
                 })
             }
             Err(error) => {
-                process.kill().context("can't end workerd")?;
+                process.kill().context("can't kill workerd")?;
                 process.wait().context("lost workerd")?;
                 Err(error)
             }
@@ -69,44 +69,44 @@ impl Runtime {
         self.process.id()
     }
 
-    /// Runs SQL, several statements if need be, in the stand-in for D1.
+    /// Runs SQL statements in the emulated D1.
     pub(super) fn execute(&self, sql: &str) -> Result<()> {
-        self.ask_database(sql).map(drop)
+        self.query_database(sql).map(drop)
     }
 
-    /// The first value of the first row of what a query finds, as a text.
+    /// The first value of the first row of a query, as text.
     pub(super) fn query(&self, sql: &str) -> Result<String> {
-        let answer = self.ask_database(sql)?;
-        let value = answer
+        let response = self.query_database(sql)?;
+        let value = response
             .pointer("/0/results/rows/0/0")
             .and_then(Value::as_str);
-        value.map(str::to_owned).context("the query found nothing")
+        value.map(str::to_owned).context("the query has no row")
     }
 
-    fn ask_database(&self, sql: &str) -> Result<Value> {
-        let mut answer = ureq::post(format!("http://{}/query", self.database))
+    fn query_database(&self, sql: &str) -> Result<Value> {
+        let mut response = ureq::post(format!("http://{}/query", self.database))
             .config()
             .http_status_as_error(false)
             .build()
             .send(json!([{ "sql": sql, "params": [] }]).to_string())
-            .context("the database of the bench doesn't answer")?;
-        let text = answer.body_mut().read_to_string()?;
-        if answer.status() != 200 {
-            bail!("the database of the bench refused SQL: {text}");
+            .context("the database does not respond")?;
+        let text = response.body_mut().read_to_string()?;
+        if response.status() != 200 {
+            bail!("the database rejected SQL: {text}");
         }
-        serde_json::from_str(&text).context("the database of the bench talks nonsense")
+        serde_json::from_str(&text).context("the response of the database is not valid")
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Reads what the Workers log, for as long as they run: a full pipe would stop them.
+/// Reads the Workers' logs, since a full pipe would block them.
 fn discard(mut log: BufReader<ChildStdout>) {
     thread::spawn(move || io::copy(&mut log, &mut io::sink()));
 }
@@ -117,20 +117,20 @@ fn read_port(control: &mut impl BufRead, socket: &str) -> Result<u16> {
         .read_line(&mut line)
         .context("workerd's control channel broke")?;
     let listening: Listening =
-        serde_json::from_str(&line).context("workerd ended before it listened")?;
+        serde_json::from_str(&line).context("workerd exited before it listened")?;
     if listening.socket != socket {
         bail!("workerd opened `{}` before `{socket}`", listening.socket);
     }
     Ok(listening.port)
 }
 
-/// The runtime itself, not the script around it that npm's package puts first.
+/// The executable, not the script of the npm package.
 fn executable(layout: &Layout) -> Result<PathBuf> {
     let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => "linux-64",
         ("linux", "aarch64") => "linux-arm64",
         (system, machine) => {
-            bail!("the bench reads /proc, so it needs Linux, not {system} on {machine}")
+            bail!("the benchmark reads /proc, so it needs Linux, not {system} on {machine}")
         }
     };
     Ok(layout.at(format!(

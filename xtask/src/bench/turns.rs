@@ -1,5 +1,4 @@
-//! What a turn asks of the database, the cache and the ledger, and how long the gateway takes for one: its
-//! own bench says, natively.
+//! Storage calls and duration of a turn, from the gateway's native benchmark.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -11,27 +10,27 @@ use crate::{
     tools::rust::cargo,
 };
 
-/// One kind of call.
+/// The cost of one kind of turn.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cost {
     name: String,
-    /// What it asks before the first byte of its answer.
-    before: Asked,
-    /// What it asks afterwards.
-    after: Asked,
+    /// Calls before the first byte of the response.
+    before: Calls,
+    /// Calls after it.
+    after: Calls,
     microseconds: f64,
 }
 
-/// How often each was asked.
+/// Numbers of calls.
 #[derive(Debug, Serialize, Deserialize)]
-struct Asked {
+struct Calls {
     database: u32,
     cache_reads: u32,
     cache_writes: u32,
     ledger: u32,
 }
 
-/// Builds the gateway's bench and runs it. The first of its calls is the stateless one.
+/// Builds and runs the benchmark. The first result is the stateless turn.
 pub(super) fn measure(layout: &Layout, progress: &Progress) -> Result<Vec<Cost>> {
     let task = progress.task("Turns with a session and without");
     let bench = || {
@@ -44,13 +43,14 @@ pub(super) fn measure(layout: &Layout, progress: &Progress) -> Result<Vec<Cost>>
     let log = layout.at(".clawless/logs/build-turns.log");
     run_logged(bench().arg("--no-run"), &log, Some(&task))?;
     let report = capture(&mut bench())?;
-    let costs = serde_json::from_str(&report).context("the gateway's bench printed no costs")?;
+    let costs = serde_json::from_str(&report)
+        .context("the output of the gateway's benchmark is not valid")?;
     task.done();
     Ok(costs)
 }
 
 impl Cost {
-    /// What the columns of [`Self::row`] are.
+    /// The column titles of [`Self::row`].
     pub(super) const HEAD: [&str; 7] = [
         "",
         "D1",
@@ -61,16 +61,16 @@ impl Cost {
         "/ stateless",
     ];
 
-    /// As the cells of a table; how long it takes also as a multiple of what `stateless` takes.
+    /// A row with the duration in absolute terms and relative to `stateless`.
     pub(super) fn row(&self, stateless: &Self) -> [String; 7] {
         let counts =
-            |count: fn(&Asked) -> u32| format!("{} + {}", count(&self.before), count(&self.after));
+            |count: fn(&Calls) -> u32| format!("{} + {}", count(&self.before), count(&self.after));
         [
             self.name.clone(),
-            counts(|asked| asked.database),
-            counts(|asked| asked.cache_reads),
-            counts(|asked| asked.cache_writes),
-            counts(|asked| asked.ledger),
+            counts(|calls| calls.database),
+            counts(|calls| calls.cache_reads),
+            counts(|calls| calls.cache_writes),
+            counts(|calls| calls.ledger),
             format!("{:.0}", self.microseconds),
             format!("{:.2}", self.microseconds / stateless.microseconds),
         ]
@@ -82,12 +82,12 @@ mod tests {
     use super::Cost;
 
     #[test]
-    fn costs_are_shown_before_and_after_the_first_byte_and_as_multiples_of_the_stateless_one() {
-        let asked = |database| {
+    fn a_row_has_calls_before_and_after_the_first_byte_and_the_relative_duration() {
+        let calls = |database| {
             format!(r#"{{"database":{database},"cache_reads":1,"cache_writes":0,"ledger":1}}"#)
         };
         let cost = |name, microseconds| {
-            let (before, after) = (asked(2), asked(3));
+            let (before, after) = (calls(2), calls(3));
             format!(
                 r#"{{"name":"{name}","before":{before},"after":{after},"microseconds":{microseconds}}}"#
             )

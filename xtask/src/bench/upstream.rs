@@ -1,4 +1,4 @@
-//! A model server that answers at once, so that what is measured is the Worker in front of it.
+//! A model server that responds immediately, so that the measured time is the Worker's.
 
 use std::{
     io::{self, BufReader, Write},
@@ -10,82 +10,82 @@ use std::{
 
 use super::http::read_message;
 
-/// The model it offers.
+/// Its model.
 pub(super) const MODEL: &str = "bench-model";
 
-/// How many events with text a streamed answer has.
+/// Text events of a stream.
 pub(super) const EVENTS: usize = 20;
 
-/// What a request's body must hold for its stream to come event by event.
+/// Text in a request's body that selects a stream with separate events.
 pub(super) const SLOWLY: &str = r#""user":"slowly""#;
 
-/// How many events with text such a stream has.
+/// Text events of such a stream.
 pub(super) const SLOW_EVENTS: usize = 200;
 
-/// The pause before each of them: long enough that whoever reads gets each by itself.
+/// Pause before each of them, so that readers receive each separately.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The upstream. It serves until the program ends.
+/// The upstream. It runs until the program exits.
 pub(super) struct Upstream {
     address: SocketAddr,
 }
 
-/// Both answers, as the bytes that go on the wire.
-struct Answers {
+/// The responses in wire format.
+struct Responses {
     whole: Vec<u8>,
     streamed: Vec<u8>,
-    /// The pieces of an answer that comes slowly, each a chunk of its transfer.
+    /// The transfer chunks of the stream with separate events.
     slow: Vec<String>,
 }
 
 impl Upstream {
-    /// Starts it on a free loopback port.
+    /// Starts it on a free local port.
     pub(super) fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let answers = Arc::new(Answers::new());
+        let responses = Arc::new(Responses::new());
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let answers = Arc::clone(&answers);
-                // A Worker that closes its connection ends the thread; that is no error.
-                thread::spawn(move || serve(&connection, &answers));
+                let responses = Arc::clone(&responses);
+                // A closed connection ends the thread and is not an error.
+                thread::spawn(move || serve(&connection, &responses));
             }
         });
         Ok(Self { address })
     }
 
-    /// Its origin, without a slash at the end.
+    /// Its origin without a trailing slash.
     pub(super) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 }
 
-fn serve(connection: &TcpStream, answers: &Answers) -> io::Result<()> {
+fn serve(connection: &TcpStream, responses: &Responses) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut writer = connection.try_clone()?;
     let mut reader = BufReader::new(connection);
     while let Some(request) = read_message(&mut reader)? {
-        if holds(&request.body, SLOWLY) {
-            for piece in &answers.slow {
+        if contains(&request.body, SLOWLY) {
+            for piece in &responses.slow {
                 writer.write_all(piece.as_bytes())?;
                 thread::sleep(PAUSE);
             }
-        } else if holds(&request.body, r#""stream":true"#) {
-            writer.write_all(&answers.streamed)?;
+        } else if contains(&request.body, r#""stream":true"#) {
+            writer.write_all(&responses.streamed)?;
         } else {
-            writer.write_all(&answers.whole)?;
+            writer.write_all(&responses.whole)?;
         }
     }
     Ok(())
 }
 
-/// Looks for a member without parsing: the requests are the load generator's own.
-fn holds(body: &[u8], member: &str) -> bool {
+/// Searches a member without parsing, since the requests are the load generator's.
+fn contains(body: &[u8], member: &str) -> bool {
     body.windows(member.len())
         .any(|window| window == member.as_bytes())
 }
 
-impl Answers {
+impl Responses {
     fn new() -> Self {
         let usage = r#"{"prompt_tokens":12,"completion_tokens":20,"total_tokens":32}"#;
         let text = "word ".repeat(EVENTS);
@@ -111,9 +111,9 @@ impl Answers {
             "data: [DONE]\n\n".to_owned(),
         ]
         .concat();
-        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let piece = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
-        let mut slow = vec![begin.to_owned()];
+        let mut slow = vec![head.to_owned()];
         slow.extend((0..SLOW_EVENTS).map(|_| piece(&delta(r#""content":"word ""#, "null"))));
         slow.push(piece(&delta("", r#""stop""#)));
         slow.push(piece(&chunk("", &format!(r#","usage":{usage}"#))));

@@ -1,9 +1,9 @@
-//! A Worker's wrangler configuration, written again for plain `workerd serve`.
+//! Converts a Worker's wrangler configuration for plain `workerd serve`.
 //!
-//! wrangler's own D1 and KV are simulators that only run inside wrangler, so the bench puts small
-//! stand-ins behind the runtime's real bindings: `SQLite` in a Durable Object for D1, a map in
-//! memory for KV (`bench/workers/*.js`). Durable Objects are workerd's own. The rate-limit binding is left
-//! out: it counts wrong keys only, and without it the gateway counts none.
+//! wrangler's D1 and KV simulators only run inside wrangler, so the benchmark emulates them behind the
+//! runtime's real bindings: `SQLite` in a Durable Object for D1, a map in
+//! memory for KV (`bench/workers/*.js`). Durable Objects are workerd's own. There is no rate-limit
+//! binding: it only counts invalid keys, and the gateway works without it.
 
 use std::{
     fmt::Write as _,
@@ -20,7 +20,7 @@ use crate::{bundle::FILES, layout::Layout};
 /// The name of the configuration file in a Worker's folder.
 pub(super) const CONFIG: &str = "workerd.capnp";
 
-/// The part of a wrangler configuration that plain workerd needs to know.
+/// The relevant part of a wrangler configuration.
 #[derive(Debug, Deserialize)]
 struct Wrangler {
     compatibility_date: String,
@@ -48,7 +48,7 @@ struct DurableObjects {
 struct BoundObject {
     name: String,
     class_name: String,
-    /// The Worker that exports the class; without one, the Worker itself does.
+    /// The Worker that exports the class, by default this one.
     script_name: Option<String>,
 }
 
@@ -57,21 +57,21 @@ struct Bound {
     binding: String,
 }
 
-/// A Worker, ready to be served from a folder of its own.
-pub(super) struct Surroundings<'a> {
-    /// The Worker whose configuration and bindings it gets.
+/// A Worker to serve.
+pub(super) struct WorkerConfig<'a> {
+    /// The Worker with the wrangler configuration.
     pub(super) worker: &'a str,
-    /// The files of its main module (first) and of what that imports.
+    /// Its main module, then the imported modules.
     pub(super) modules: Vec<PathBuf>,
     /// Whether the main module exports the classes of the Worker's Durable Objects.
     exports_objects: bool,
-    /// Variables that differ from the configuration.
+    /// Additional or overridden variables.
     pub(super) vars: Vec<(&'a str, String)>,
 }
 
-impl<'a> Surroundings<'a> {
-    /// A Worker as `cargo xtask build` left it.
-    pub(super) fn of_bundle(worker: &'a str, folder: &Path) -> Self {
+impl<'a> WorkerConfig<'a> {
+    /// A built bundle.
+    pub(super) fn from_bundle(worker: &'a str, folder: &Path) -> Self {
         Self {
             worker,
             modules: FILES.iter().map(|file| folder.join(file)).collect(),
@@ -80,9 +80,9 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// A script of the bench's own, with the bindings of `worker` but for its Durable Objects, unless it
-    /// [has such itself](Self::with_objects).
-    pub(super) fn of_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
+    /// A script of the benchmark with the bindings of `worker`, without Durable Objects unless it
+    /// [exports them](Self::with_objects).
+    pub(super) fn from_script(worker: &'a str, layout: &Layout, script: &str) -> Self {
         Self {
             worker,
             modules: vec![layout.at("bench/workers").join(script)],
@@ -91,19 +91,19 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// The same, of a script that exports the classes of the Worker's Durable Objects.
+    /// The script exports the classes of the Worker's Durable Objects.
     pub(super) fn with_objects(mut self) -> Self {
         self.exports_objects = true;
         self
     }
 
-    /// The same with a variable set.
-    pub(super) fn with(mut self, name: &'a str, value: impl Into<String>) -> Self {
+    /// Sets a variable.
+    pub(super) fn with_variable(mut self, name: &'a str, value: impl Into<String>) -> Self {
         self.vars.push((name, value.into()));
         self
     }
 
-    /// Writes everything that workerd needs into `folder`, which is emptied first.
+    /// Writes the files for workerd to `folder`. Deletes its previous content.
     pub(super) fn write(&self, layout: &Layout, folder: &Path) -> Result<()> {
         if folder.exists() {
             fs::remove_dir_all(folder)
@@ -111,11 +111,11 @@ impl<'a> Surroundings<'a> {
         }
         for disk in ["database", "objects"] {
             fs::create_dir_all(folder.join(disk))
-                .with_context(|| format!("can't make {}", folder.display()))?;
+                .with_context(|| format!("can't create {}", folder.display()))?;
         }
-        let stand_ins = ["empty.js", "cache.js", "database.js", "ledger.js"]
+        let emulations = ["empty.js", "cache.js", "database.js", "ledger.js"]
             .map(|file| layout.at("bench/workers").join(file));
-        for file in self.modules.iter().chain(&stand_ins) {
+        for file in self.modules.iter().chain(&emulations) {
             let name = file.file_name().context("a module has a file name")?;
             fs::copy(file, folder.join(name))
                 .with_context(|| format!("can't read {}", file.display()))?;
@@ -191,8 +191,7 @@ const config :Workerd.Config = (
         ))
     }
 
-    /// The namespaces of the main module's own Durable Objects. Those of another Worker are left out: no
-    /// Worker is measured with them.
+    /// The Durable Objects of the main module, without those of other Workers.
     fn objects<'w>(&self, wrangler: &'w Wrangler) -> impl Iterator<Item = &'w BoundObject> {
         let bound = wrangler.durable_objects.bindings.iter();
         let exports = self.exports_objects;
@@ -211,7 +210,7 @@ const config :Workerd.Config = (
         Ok(namespaces)
     }
 
-    /// The same namespaces as another Worker sees them.
+    /// Bindings of another Worker to the same namespaces.
     fn ledgers(&self, wrangler: &Wrangler) -> Result<String> {
         let mut bindings = String::new();
         for BoundObject {
@@ -289,7 +288,7 @@ fn read_wrangler(layout: &Layout, worker: &str) -> Result<Wrangler> {
         .with_context(|| format!("{} is not JSON with comments", path.display()))
 }
 
-/// A text literal of the configuration language.
+/// A string literal of the configuration language.
 fn quoted(text: &str) -> String {
     let mut literal = String::from('"');
     for character in text.chars() {
@@ -308,7 +307,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn json_survives_as_a_text_literal() {
+    fn json_is_escaped_as_a_string_literal() {
         assert_eq!(quoted("[{\"a\":\"b\\c\"}]\n"), r#""[{\"a\":\"b\\c\"}]\n""#);
     }
 }

@@ -1,5 +1,5 @@
-//! Who is measured: the gateway, a Worker that only forwards, one that does the least that our design
-//! asks of the runtime, and Portkey's gateway, all before the same upstream.
+//! The measured targets with one upstream: the gateway, a forwarding Worker, a Worker with the minimum of
+//! runtime calls of our design, and Portkey's gateway.
 
 use std::{fs, net::SocketAddr};
 
@@ -10,95 +10,95 @@ use serde_json::json;
 use super::{
     portkey::Portkey,
     runtime::Runtime,
-    surroundings::Surroundings,
     upstream::{MODEL, Upstream},
+    worker_config::WorkerConfig,
 };
 use crate::{
     bundle::Bundle, layout::Layout, process::capture, progress::Progress, tools::rust::cargo,
 };
 
-/// Everything that runs during a bench.
-pub(super) struct Stage {
+/// The running processes of a benchmark.
+pub(super) struct Environment {
     upstream: Upstream,
     pub(super) gateway: Runtime,
     forward: Runtime,
     floor: Runtime,
-    /// Absent where it cannot be installed.
+    /// None if it can't be installed.
     portkey: Option<Portkey>,
     /// The key of the gateway's first tenant.
     key: String,
 }
 
-/// One of those that are compared.
-pub(super) struct Contestant {
+/// A compared target.
+pub(super) struct Target {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,
     pub(super) pid: u32,
-    /// What its requests need beside what all have.
+    /// Additional headers of its requests.
     pub(super) headers: String,
-    /// Whether a request that it cannot answer ends the bench: not where it is somebody else's.
+    /// Whether a failed request is an error. A failing third-party target is skipped.
     pub(super) is_ours: bool,
-    /// Whether those after it are measured against it.
-    pub(super) is_yardstick: bool,
+    /// Whether later targets are compared with it.
+    pub(super) is_baseline: bool,
 }
 
-/// A tenant with a key, and the SQL that made it known.
+/// A tenant with a key, and the SQL that inserts it.
 #[derive(Deserialize)]
-pub(super) struct Seed {
+pub(super) struct BenchTenant {
     sql: String,
     pub(super) tenant_id: String,
     pub(super) secret_key: String,
 }
 
-impl Stage {
-    pub(super) fn set(layout: &Layout, gateway: &Bundle, progress: &Progress) -> Result<Self> {
+impl Environment {
+    pub(super) fn start(layout: &Layout, gateway: &Bundle, progress: &Progress) -> Result<Self> {
         let portkey = Portkey::start(layout, progress);
         if let Err(error) = &portkey {
-            eprintln!("Portkey's gateway is left out: {error:#}");
+            eprintln!("Portkey's gateway is skipped: {error:#}");
         }
-        let upstream = Upstream::start().context("can't start the bench's upstream")?;
+        let upstream = Upstream::start().context("can't start the upstream")?;
         let script = |file| {
-            Surroundings::of_script(gateway.worker, layout, file)
-                .with("UPSTREAM", upstream.origin())
+            WorkerConfig::from_script(gateway.worker, layout, file)
+                .with_variable("UPSTREAM", upstream.origin())
         };
         let forward = serve(layout, "forward", &script("forward.js"))?;
         let floor = serve(layout, "floor", &script("floor.js").with_objects())?;
         let gateway = serve(
             layout,
             "gateway",
-            &Surroundings::of_bundle(gateway.worker, &gateway.folder)
-                .with("PROVIDERS", providers(&upstream).to_string())
-                .with("ALLOW_PRIVATE_PROVIDERS", "true"),
+            &WorkerConfig::from_bundle(gateway.worker, &gateway.folder)
+                .with_variable("PROVIDERS", providers(&upstream).to_string())
+                .with_variable("ALLOW_PRIVATE_PROVIDERS", "true"),
         )?;
         migrate(layout, &gateway)?;
-        let seed = seed(layout)?;
-        add(&gateway, &seed)?;
+        let tenant = generate_tenant(layout)?;
+        insert(&gateway, &tenant)?;
         Ok(Self {
             upstream,
             gateway,
             forward,
             floor,
             portkey: portkey.ok(),
-            key: seed.secret_key,
+            key: tenant.secret_key,
         })
     }
 
-    /// A chat request's headers and body are the same for all but for these.
+    /// The secret key of the gateway's first tenant.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
-    /// Who is compared; the yardsticks come first.
-    pub(super) fn contestants(&self) -> Vec<Contestant> {
-        let ours = |name, runtime: &Runtime, is_yardstick| Contestant {
+    /// The targets, baselines first.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        let ours = |name, runtime: &Runtime, is_baseline| Target {
             name,
             address: runtime.address,
             pid: runtime.pid(),
             headers: String::new(),
             is_ours: true,
-            is_yardstick,
+            is_baseline,
         };
-        let portkey = self.portkey.as_ref().map(|portkey| Contestant {
+        let portkey = self.portkey.as_ref().map(|portkey| Target {
             name: "Portkey on Node",
             address: portkey.address,
             pid: portkey.pid(),
@@ -107,7 +107,7 @@ impl Stage {
                 self.upstream.origin()
             ),
             is_ours: false,
-            is_yardstick: false,
+            is_baseline: false,
         });
         let own = [
             ours("forward.js", &self.forward, true),
@@ -117,16 +117,16 @@ impl Stage {
         own.into_iter().chain(portkey).collect()
     }
 
-    /// Another tenant, with a key of its own.
-    pub(super) fn another_tenant(&self, layout: &Layout) -> Result<Seed> {
-        let seed = seed(layout)?;
-        add(&self.gateway, &seed)?;
-        Ok(seed)
+    /// Adds a tenant with a key.
+    pub(super) fn add_tenant(&self, layout: &Layout) -> Result<BenchTenant> {
+        let tenant = generate_tenant(layout)?;
+        insert(&self.gateway, &tenant)?;
+        Ok(tenant)
     }
 }
 
-fn serve(layout: &Layout, name: &str, worker: &Surroundings<'_>) -> Result<Runtime> {
-    let folder = super::scratch(layout).join(name);
+fn serve(layout: &Layout, name: &str, worker: &WorkerConfig<'_>) -> Result<Runtime> {
+    let folder = layout.bench_folder().join(name);
     worker.write(layout, &folder)?;
     Runtime::start(layout, &folder)
 }
@@ -141,20 +141,20 @@ fn providers(upstream: &Upstream) -> serde_json::Value {
     }])
 }
 
-fn seed(layout: &Layout) -> Result<Seed> {
+fn generate_tenant(layout: &Layout) -> Result<BenchTenant> {
     let mut command = cargo();
     command
         .args(["run", "--quiet", "--package", "clawless-seed"])
         .current_dir(layout.root());
     serde_json::from_str(&capture(&mut command)?)
-        .context("clawless-seed printed something else than its JSON")
+        .context("the output of clawless-seed is not valid")
 }
 
-/// Limits and quotas that are counted with every request and never reached.
+/// Limits and quotas that are counted but never reached.
 const LIMITS: &str = r#"{"limits":{"requests_per_minute":1000000000,"burst":1000000000,"concurrent":1000000000},"quotas":{"messages_per_month":1000000000000,"tokens_per_month":1000000000000,"micro_dollars_per_month":1000000000000}}"#;
 
-fn add(runtime: &Runtime, seed: &Seed) -> Result<()> {
-    runtime.execute(&seed.sql)?;
+fn insert(runtime: &Runtime, tenant: &BenchTenant) -> Result<()> {
+    runtime.execute(&tenant.sql)?;
     runtime.execute(&format!("UPDATE tenants SET settings = '{LIMITS}'"))
 }
 

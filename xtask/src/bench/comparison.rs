@@ -1,26 +1,27 @@
-//! The gateway against others: same upstream, same requests, in turns.
+//! Compares the gateway with other targets: same upstream and requests, in interleaved rounds.
 
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    load, median,
+    environment::{Environment, Target},
+    figures::{as_f64, median},
+    load,
     process::{cpu_seconds, resident_mib},
-    stage::{Contestant, Stage},
     upstream::{EVENTS, MODEL, SLOW_EVENTS},
 };
 use crate::progress::Progress;
 
-/// How much load a round is.
+/// The load of a measurement.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Effort {
+pub(super) struct Load {
     pub(super) rounds: usize,
     pub(super) requests: usize,
     pub(super) connections: usize,
 }
 
-/// What was measured in one round, or the medians of all.
+/// The results of one round, or the medians of all rounds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Figures {
     pub(super) requests_per_second: f64,
@@ -30,30 +31,30 @@ pub(super) struct Figures {
     pub(super) resident_mib: f64,
 }
 
-/// One kind of request, and how everybody does with it.
+/// The results of all targets for one scenario.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
     pub(super) scenario: String,
-    /// How many events the answer has, where they come one by one.
+    /// Number of events of a stream with separate events.
     pub(super) events: Option<usize>,
-    /// The yardsticks come first.
-    pub(super) results: Vec<Standing>,
+    /// Baselines first.
+    pub(super) results: Vec<TargetResult>,
 }
 
-/// How one of them does.
+/// The results of one target.
 #[derive(Debug, Serialize)]
-pub(super) struct Standing {
+pub(super) struct TargetResult {
     pub(super) name: &'static str,
     pub(super) figures: Figures,
-    /// Against each yardstick before it.
+    /// Relative to each earlier baseline.
     pub(super) ratios: Vec<Ratio>,
 }
 
-/// How one of them does against another.
+/// The results of a target relative to a baseline.
 #[derive(Debug, Serialize)]
 pub(super) struct Ratio {
     pub(super) to: &'static str,
-    /// The median over the rounds of its figures divided by the other's of the same round.
+    /// The medians of the ratios of each round.
     pub(super) figures: Figures,
 }
 
@@ -61,31 +62,35 @@ pub(super) struct Ratio {
 struct Scenario {
     name: String,
     body: serde_json::Value,
-    /// What a whole answer holds.
-    proof: &'static str,
+    /// Text of a complete response.
+    expected: &'static str,
     events: Option<usize>,
 }
 
-/// Runs each kind of request against everybody, round by round in turns.
-pub(super) fn run(stage: &Stage, effort: Effort, progress: &Progress) -> Result<Vec<Comparison>> {
+/// Runs each scenario against all targets, in interleaved rounds.
+pub(super) fn run(
+    environment: &Environment,
+    load: Load,
+    progress: &Progress,
+) -> Result<Vec<Comparison>> {
     let body = |stream, user| json!({ "model": MODEL, "messages": [{ "role": "user", "content": "Say a few words." }], "stream": stream, "user": user });
     let scenarios = [
         Scenario {
-            name: "one JSON answer".to_owned(),
+            name: "a JSON response".to_owned(),
             body: body(false, "bench"),
-            proof: "word word",
+            expected: "word word",
             events: None,
         },
         Scenario {
-            name: format!("a stream of {EVENTS} events, which come at once"),
+            name: format!("a stream of {EVENTS} events, sent at once"),
             body: body(true, "bench"),
-            proof: "[DONE]",
+            expected: "[DONE]",
             events: None,
         },
         Scenario {
-            name: format!("a stream of {SLOW_EVENTS} events, which come one by one"),
+            name: format!("a stream of {SLOW_EVENTS} separate events"),
             body: body(true, "slowly"),
-            proof: "[DONE]",
+            expected: "[DONE]",
             events: Some(SLOW_EVENTS),
         },
     ];
@@ -93,58 +98,58 @@ pub(super) fn run(stage: &Stage, effort: Effort, progress: &Progress) -> Result<
         .into_iter()
         .map(|scenario| {
             let task = progress.task(format!("Load: {}", scenario.name));
-            // An answer of many events is as much work as many answers.
-            let requests = effort.requests / if scenario.events.is_some() { 10 } else { 1 };
-            let effort = Effort { requests, ..effort };
-            let comparison = compare(stage, scenario, effort)?;
+            // A response with many events is as much work as many responses.
+            let requests = load.requests / if scenario.events.is_some() { 10 } else { 1 };
+            let load = Load { requests, ..load };
+            let comparison = compare(environment, scenario, load)?;
             task.done();
             Ok(comparison)
         })
         .collect()
 }
 
-fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparison> {
-    let mut contestants = Vec::new();
+fn compare(environment: &Environment, scenario: Scenario, load: Load) -> Result<Comparison> {
+    let mut targets = Vec::new();
     let mut requests = Vec::new();
-    // Lets all open their connections and compile what is hot: the runtime does so in several stages.
-    for contestant in stage.contestants() {
+    // Warms up: connections are opened and hot code is compiled in several stages.
+    for target in environment.targets() {
         let body = scenario.body.to_string();
-        let request = load::Request::chat(stage.key(), &body, scenario.proof)
-            .with_headers(&contestant.headers);
-        let warming_up = effort.requests * 2;
-        match load::run(contestant.address, &request, effort.connections, warming_up) {
+        let request = load::Request::chat(environment.key(), &body, scenario.expected)
+            .with_headers(&target.headers);
+        let warm_up_requests = load.requests * 2;
+        match load::run(target.address, &request, load.connections, warm_up_requests) {
             Ok(_) => {
-                contestants.push(contestant);
+                targets.push(target);
                 requests.push(request);
             }
-            Err(error) if contestant.is_ours => return Err(error),
-            Err(error) => eprintln!("{} is left out here: {error:#}", contestant.name),
+            Err(error) if target.is_ours => return Err(error),
+            Err(error) => eprintln!("{} is skipped: {error:#}", target.name),
         }
     }
     let mut rounds = Vec::new();
-    for round in 0..effort.rounds {
-        // Whoever goes later meets a machine that is a little warmer: take turns at it.
-        let mut measured = vec![None; contestants.len()];
-        for turn in 0..contestants.len() {
-            let at = (round + turn) % contestants.len();
-            if let (Some(contestant), Some(request), Some(slot)) =
-                (contestants.get(at), requests.get(at), measured.get_mut(at))
+    for round in 0..load.rounds {
+        // Rotates the order, since the machine gets warmer during a round.
+        let mut measured = vec![None; targets.len()];
+        for turn in 0..targets.len() {
+            let at = (round + turn) % targets.len();
+            if let (Some(target), Some(request), Some(slot)) =
+                (targets.get(at), requests.get(at), measured.get_mut(at))
             {
-                *slot = Some(measure(contestant, request, effort)?);
+                *slot = Some(measure(target, request, load)?);
             }
         }
         rounds.push(measured.into_iter().flatten().collect::<Vec<_>>());
     }
-    let results = contestants.iter().enumerate().map(|(at, contestant)| {
+    let results = targets.iter().enumerate().map(|(at, target)| {
         let own = rounds.iter().filter_map(|round| round.get(at).copied());
-        let before = contestants.iter().take(at).enumerate();
-        let yardsticks = before.filter(|(_, yardstick)| yardstick.is_yardstick);
-        let ratios = yardsticks.map(|(other, yardstick)| Ratio {
-            to: yardstick.name,
+        let before = targets.iter().take(at).enumerate();
+        let baselines = before.filter(|(_, baseline)| baseline.is_baseline);
+        let ratios = baselines.map(|(other, baseline)| Ratio {
+            to: baseline.name,
             figures: ratio(&rounds, at, other),
         });
-        Standing {
-            name: contestant.name,
+        TargetResult {
+            name: target.name,
             figures: Figures::medians(&own.collect::<Vec<_>>()),
             ratios: ratios.collect(),
         }
@@ -156,7 +161,7 @@ fn compare(stage: &Stage, scenario: Scenario, effort: Effort) -> Result<Comparis
     })
 }
 
-/// The one at `at` against the `other`, by the median over the rounds.
+/// The medians of the ratios of two targets, by their indices.
 fn ratio(rounds: &[Vec<Figures>], at: usize, other: usize) -> Figures {
     let ratios = rounds
         .iter()
@@ -164,21 +169,16 @@ fn ratio(rounds: &[Vec<Figures>], at: usize, other: usize) -> Figures {
     Figures::medians(&ratios.collect::<Vec<_>>())
 }
 
-fn measure(contestant: &Contestant, request: &load::Request, effort: Effort) -> Result<Figures> {
-    let before = cpu_seconds(contestant.pid)?;
-    let outcome = load::run(
-        contestant.address,
-        request,
-        effort.connections,
-        effort.requests,
-    )?;
-    let used = cpu_seconds(contestant.pid)? - before;
+fn measure(target: &Target, request: &load::Request, load: Load) -> Result<Figures> {
+    let before = cpu_seconds(target.pid)?;
+    let result = load::run(target.address, request, load.connections, load.requests)?;
+    let used = cpu_seconds(target.pid)? - before;
     Ok(Figures {
-        requests_per_second: outcome.requests_per_second(),
-        p50_ms: outcome.percentile_ms(50),
-        p99_ms: outcome.percentile_ms(99),
-        cpu_seconds_per_1000: used * 1000.0 / super::as_f64(effort.requests),
-        resident_mib: resident_mib(contestant.pid)?,
+        requests_per_second: result.requests_per_second(),
+        p50_ms: result.percentile_ms(50),
+        p99_ms: result.percentile_ms(99),
+        cpu_seconds_per_1000: used * 1000.0 / as_f64(load.requests),
+        resident_mib: resident_mib(target.pid)?,
     })
 }
 
@@ -206,7 +206,7 @@ impl Figures {
         }
     }
 
-    /// As the cells of a row, with `decimals` behind the point.
+    /// The cells of a row with this number of decimals.
     pub(super) fn cells(&self, decimals: [usize; 5]) -> Vec<String> {
         [
             self.requests_per_second,
