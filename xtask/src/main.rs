@@ -110,3 +110,15 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Bench(arguments) => bench::run(layout, arguments, progress),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
