@@ -38,11 +38,11 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
         &layout.at(".clawless/logs/wasm-bindgen-build.log"),
         Some(&task),
     )?;
-    let built = layout.target().join("tool").join(PACKAGE);
+    let output = layout.target().join("tool").join(PACKAGE);
     let staged = program.with_extension(format!("{}.new", std::process::id()));
-    fs::copy(&built, &staged)
+    fs::copy(&output, &staged)
         .and_then(|_| fs::rename(&staged, &program))
-        .with_context(|| format!("can't copy {} into the cache", built.display()))?;
+        .with_context(|| format!("can't copy {} into the cache", output.display()))?;
     task.done();
     Ok(program)
 }
