@@ -204,7 +204,7 @@ mod tests {
     fn a_re_export_leads_to_the_file_that_defines_the_name() {
         let modules = [
             ("lib.rs", "mod a; mod b; pub use a::One; pub use b::*;"),
-            ("a.rs", "pub struct One; pub use crate::b::Two;"),
+            ("a.rs", "pub struct One(Two); pub use crate::b::Two;"),
             ("b.rs", "pub struct Two; pub struct Three;"),
             ("c.rs", "use crate::{One, Three}; use super::a::Two;"),
         ];
