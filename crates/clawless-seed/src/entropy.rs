@@ -8,7 +8,7 @@ pub(crate) struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
-            eprintln!("The system gives no random bytes, so no key can be made: {error}");
+            eprintln!("cannot read random bytes: {error}");
             std::process::exit(1);
         }
     }

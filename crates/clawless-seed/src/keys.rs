@@ -1,4 +1,4 @@
-//! The demo tenant's keys: those of an earlier run, or new ones.
+//! The demo tenant's keys, from an earlier run or new.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,16 +9,16 @@ use clawless_core::keys::KeyText;
 use clawless_core::{Entropy, KeyKind, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What an earlier run left.
+/// The keys of an earlier run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Known {
+pub(crate) struct KnownKeys {
     tenant_id: Option<TenantId>,
     secret_key: Option<String>,
     admin_token: Option<String>,
 }
 
-/// The demo tenant's id and keys, in the clear. A key whose feature is not built yet is absent.
+/// The demo tenant's id and keys, in plain text.
 #[derive(Debug, Serialize)]
 pub(crate) struct DemoKeys {
     pub(crate) tenant_id: TenantId,
@@ -27,12 +27,12 @@ pub(crate) struct DemoKeys {
     pub(crate) admin_token: String,
 }
 
-impl Known {
-    /// Reads the file of an earlier run; nothing is known where there is none.
+impl KnownKeys {
+    /// Reads the file of an earlier run; empty if it does not exist.
     pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
         match fs::read_to_string(file) {
             Ok(text) => serde_json::from_str(&text)
-                .with_context(|| format!("{} does not hold keys", file.display())),
+                .with_context(|| format!("{} does not contain keys", file.display())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
@@ -40,18 +40,18 @@ impl Known {
 }
 
 impl DemoKeys {
-    /// What is known, and new keys for what is not.
+    /// The known keys, and new ones for the rest.
     pub(crate) fn complete(
-        known: &Known,
+        known: &KnownKeys,
         now: Timestamp,
         entropy: &impl Entropy,
     ) -> anyhow::Result<Self> {
         let text_of = |kind: KeyKind, known: &Option<String>| {
             let text = match known {
-                Some(text) => KeyText::parse(text).context("a known key is damaged")?,
+                Some(text) => KeyText::parse(text).context("a known key is invalid")?,
                 None => KeyText::generate(kind, entropy),
             };
-            anyhow::ensure!(text.kind() == kind, "a known key is of another kind");
+            anyhow::ensure!(text.kind() == kind, "a known key has the wrong kind");
             anyhow::Ok(text.reveal().to_owned())
         };
         let tenant_id = known.tenant_id.clone();

@@ -1,7 +1,7 @@
-//! Writes the SQL that puts a demo tenant and its keys into a database, and prints it with the keys
-//! as one JSON object. The keys stand in the SQL as digests only.
+//! Prints the SQL that stores a demo tenant and its keys, and the keys, as one JSON object. The SQL
+//! contains only digests of the keys.
 //!
-//! Native, for developers and tests; nothing of it runs in production.
+//! Native, for developers and tests; not used in production.
 
 mod entropy;
 mod keys;
@@ -16,14 +16,13 @@ use clawless_core::Timestamp;
 use serde::Serialize;
 
 use crate::entropy::SystemEntropy;
-use crate::keys::{DemoKeys, Known};
+use crate::keys::{DemoKeys, KnownKeys};
 
-/// What the program is told.
+/// The program's arguments.
 #[derive(Debug, Parser)]
 #[command(about, version)]
 struct Arguments {
-    /// A file with the keys of an earlier run, as this program printed them; they are used again
-    /// if the file is there.
+    /// A file with the output of an earlier run. Its keys are reused if it exists.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
 
@@ -32,7 +31,7 @@ struct Arguments {
     name: String,
 }
 
-/// What the program prints.
+/// The program's output.
 #[derive(Debug, Serialize)]
 struct Seed {
     sql: String,
@@ -43,8 +42,8 @@ struct Seed {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let known = match &arguments.keys {
-        Some(file) => Known::read(file)?,
-        None => Known::default(),
+        Some(file) => KnownKeys::read(file)?,
+        None => KnownKeys::default(),
     };
     let now = now()?;
     let keys = DemoKeys::complete(&known, now, &SystemEntropy)?;
@@ -53,7 +52,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The present moment, which only a native program may ask the system for.
+/// The current time. Only native programs may read the system clock.
 fn now() -> anyhow::Result<Timestamp> {
     #[allow(
         clippy::disallowed_methods,
@@ -62,12 +61,12 @@ fn now() -> anyhow::Result<Timestamp> {
     let now = std::time::SystemTime::now();
     let millis = now
         .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970")?
+        .context("the clock is before 1970")?
         .as_millis();
     Ok(Timestamp::from_millis(u64::try_from(millis)?))
 }
 
-/// Takes a name as the database does: 1 to 200 characters, none of them a control character.
+/// Checks a name as the database does: 1 to 200 characters without control characters.
 fn tenant_name(text: &str) -> Result<String, &'static str> {
     let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
     if fits {

@@ -1,11 +1,11 @@
-//! The statements that store the demo tenant and its operator's token. Applied twice they change nothing.
+//! The statements that store the demo tenant and its operator's token. They are idempotent.
 
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, Entropy, KeyId, Scopes, Timestamp};
 
 use crate::keys::DemoKeys;
 
-/// The SQL. Rows that are there stay as they are, with what was changed in them since.
+/// The SQL. Existing rows are not changed.
 pub(crate) fn statements(
     keys: &DemoKeys,
     name: &str,
@@ -45,40 +45,40 @@ mod tests {
     use clawless_testkit::{SeededEntropy, SqliteDatabase, block_on};
 
     use super::*;
-    use crate::keys::Known;
+    use crate::keys::KnownKeys;
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-    fn keys(known: &Known, seed: u64) -> DemoKeys {
+    fn keys(known: &KnownKeys, seed: u64) -> DemoKeys {
         DemoKeys::complete(known, NOW, &SeededEntropy::new(seed)).expect("keys")
     }
 
     #[test]
-    fn the_demo_key_opens_the_demo_tenant_with_all_scopes() {
-        let keys = keys(&Known::default(), 1);
+    fn demo_key_has_all_scopes_of_the_demo_tenant() {
+        let keys = keys(&KnownKeys::default(), 1);
         let sql = statements(&keys, "O'Hara; --", NOW, &SeededEntropy::new(2)).expect("SQL");
-        assert!(!sql.contains(&keys.secret_key), "a key never stands in SQL");
+        assert!(!sql.contains(&keys.secret_key), "the SQL contains no key");
         let database = SqliteDatabase::new();
         database.run_script(&sql);
         let digest = KeyText::parse(&keys.secret_key).expect("a key").digest();
         let (key, tenant) = block_on(find_by_digest_across_tenants(&database, digest))
-            .expect("the query runs")
-            .expect("the key is there");
+            .expect("the query succeeds")
+            .expect("the key exists");
         assert_eq!(tenant.id, keys.tenant_id);
         assert_eq!(tenant.name, "O'Hara; --");
         assert!(Scopes::all().within(&key.scopes) && key.is_usable(NOW));
         assert!(!sql.contains(&keys.admin_token));
         let digest = KeyText::parse(&keys.admin_token).expect("a token").digest();
         let token = admin_tokens::find_by_digest_across_tenants(&database, digest);
-        let token = block_on(token).expect("the query runs");
-        assert!(token.expect("the token is there").is_usable(NOW));
+        let token = block_on(token).expect("the query succeeds");
+        assert!(token.expect("the token exists").is_usable(NOW));
     }
 
     #[test]
-    fn seeding_again_with_the_printed_keys_changes_nothing() {
-        let first = keys(&Known::default(), 1);
+    fn seeding_is_idempotent() {
+        let first = keys(&KnownKeys::default(), 1);
         let printed = serde_json::to_string(&first).expect("prints");
-        let known: Known = serde_json::from_str(&printed).expect("reads its own output");
+        let known: KnownKeys = serde_json::from_str(&printed).expect("reads its own output");
         let second = keys(&known, 7);
         assert_eq!(first.secret_key, second.secret_key);
         assert_eq!(first.admin_token, second.admin_token);
@@ -94,12 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn damaged_keys_are_refused_rather_than_stored() {
-        let known: Known = serde_json::from_str(r#"{"secret_key":"cl_sk_garbage"}"#).expect("JSON");
+    fn invalid_keys_are_rejected() {
+        let known: KnownKeys =
+            serde_json::from_str(r#"{"secret_key":"cl_sk_garbage"}"#).expect("JSON");
         assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
         let kind = KeyText::generate(clawless_core::KeyKind::Public, &SeededEntropy::new(1));
         let known = format!(r#"{{"admin_token":"{}"}}"#, kind.reveal());
-        let known: Known = serde_json::from_str(&known).expect("JSON");
+        let known: KnownKeys = serde_json::from_str(&known).expect("JSON");
         assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
     }
 }

@@ -1,14 +1,14 @@
-//! The operators' tokens for the admin API. They belong to no tenant; like keys, they are stored as
-//! digests only.
+//! Operators' tokens for the admin API. They belong to no tenant and are stored as digests only.
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::{AdminTokenId, Timestamp};
 use serde::Deserialize;
 
-use crate::audit::{AuditEntry, noting_across_tenants};
+use crate::audit::{AuditEntry, insert_across_tenants};
+use crate::page;
 use crate::ports::{Sql, SqlError};
 use crate::row;
-use crate::statement::statements;
+use crate::statements::statements;
 
 statements! {
     FIND_BY_DIGEST_ACROSS_TENANTS = "
@@ -21,8 +21,7 @@ statements! {
     INSERT_ACROSS_TENANTS = "
         INSERT INTO admin_tokens (id, digest, name, expires_at, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5)";
-    /// Where the token is revoked already, a member becomes NULL that the column refuses: the batch
-    /// fails as a whole.
+    /// Sets a NOT NULL column to NULL if the token is already revoked, so that the batch fails.
     REVOKE_ACROSS_TENANTS = "
         UPDATE admin_tokens SET revoked_at = ?2, created_at = iif(revoked_at IS NULL, created_at, NULL)
         WHERE id = ?1";
@@ -31,26 +30,26 @@ statements! {
 /// A token's record.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AdminToken {
-    /// The record's id, by which the audit log names it.
+    /// The record's id, which the audit log refers to.
     pub id: AdminTokenId,
-    /// Whose it is.
+    /// The operator's name.
     pub name: String,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl AdminToken {
-    /// Whether the token works at `now`.
+    /// Whether the token is valid at `now`.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
 
-/// The token with this digest, usable or not.
+/// The token with this digest, valid or not.
 pub async fn find_by_digest_across_tenants(
     sql: &impl Sql,
     digest: KeyDigest,
@@ -59,7 +58,7 @@ pub async fn find_by_digest_across_tenants(
     Ok(sql.query(find).await?.into_iter().next())
 }
 
-/// The token of this id.
+/// The token with this id.
 pub async fn find_across_tenants(
     sql: &impl Sql,
     id: &AdminTokenId,
@@ -68,14 +67,13 @@ pub async fn find_across_tenants(
     Ok(sql.query(find).await?.into_iter().next())
 }
 
-/// The tokens, oldest first: at most `limit` of those after `after`.
+/// Up to `limit` tokens after `after`, oldest first.
 pub async fn list_across_tenants(
     sql: &impl Sql,
     after: Option<&AdminTokenId>,
     limit: u32,
 ) -> Result<Vec<AdminToken>, SqlError> {
-    let after = after.map_or("", AdminTokenId::as_str);
-    sql.query(LIST_ACROSS_TENANTS.with([after.into(), limit.into()]))
+    sql.query(LIST_ACROSS_TENANTS.with([page::after(after), limit.into()]))
         .await
 }
 
@@ -93,10 +91,10 @@ pub async fn mint_across_tenants(
         token.expires_at.into(),
         token.created_at.into(),
     ]);
-    sql.batch(vec![insert, noting_across_tenants(audit)]).await
+    sql.batch(vec![insert, insert_across_tenants(audit)]).await
 }
 
-/// Ends a token for ever. `false` where it was revoked meanwhile: then nothing is stored.
+/// Revokes a token; `false` if it was already revoked, and then nothing is stored.
 pub async fn revoke_across_tenants(
     sql: &impl Sql,
     id: &AdminTokenId,
@@ -104,6 +102,6 @@ pub async fn revoke_across_tenants(
     audit: &AuditEntry,
 ) -> Result<bool, SqlError> {
     let revoke = REVOKE_ACROSS_TENANTS.with([id.into(), now.into()]);
-    let batch = vec![revoke, noting_across_tenants(audit)];
+    let batch = vec![revoke, insert_across_tenants(audit)];
     row::unless_changed(sql.batch(batch).await, "admin_tokens.created_at")
 }

@@ -1,15 +1,16 @@
-//! The audit log: who changed what, when, and how it was before and after.
+//! The audit log: who changed what and when, with the values before and after.
 //!
-//! An entry is written in the same batch as the change that it tells of, by the repository that
-//! makes the change: neither is ever there without the other. The database refuses to change one.
+//! The repository that makes a change writes the entry in the same batch, so neither is stored
+//! without the other. The database rejects changes of entries.
 
 use clawless_core::json::Json;
 use clawless_core::{AuditId, RequestId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use crate::ports::{Sql, SqlError};
+use crate::page;
+use crate::ports::{Sql, SqlError, Statement, Value};
 use crate::row;
-use crate::statement::{Statement, statements};
+use crate::statements::statements;
 
 statements! {
     INSERT = "
@@ -28,48 +29,45 @@ statements! {
         FROM audit_log WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 }
 
-/// Sorts after every id.
-const END: &str = "~";
-
-/// What is noted of a change.
+/// A new entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     /// The entry's id; ids sort by time.
     pub id: AuditId,
-    /// When it was.
+    /// When the change was made.
     pub at: Timestamp,
-    /// Which operator's token it came with.
+    /// The operator's token.
     pub actor: String,
-    /// What was done, as `key.revoke`.
+    /// The action, as `key.revoke`.
     pub action: &'static str,
-    /// To what; its id.
+    /// The id of the changed record.
     pub target: Option<String>,
-    /// How it was before; absent for what is new.
+    /// The record before; absent if it is new.
     pub before: Option<Json>,
-    /// How it is now; absent for what is gone.
+    /// The record after; absent if it was deleted.
     pub after: Option<Json>,
     /// The request.
     pub request_id: RequestId,
 }
 
-/// An entry as it stands in the log.
+/// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
     /// The entry's id.
     pub id: AuditId,
-    /// When it was.
+    /// When the change was made.
     pub at: Timestamp,
-    /// Which operator's token it came with.
+    /// The operator's token.
     pub actor: String,
-    /// What was done.
+    /// The action.
     pub action: String,
-    /// The tenant that it concerns, if it is about one.
+    /// The tenant, if the change belongs to one.
     pub tenant_id: Option<TenantId>,
-    /// To what.
+    /// The id of the changed record.
     pub target: Option<String>,
-    /// How it was before.
+    /// The record before.
     pub before: Option<Json>,
-    /// How it was after.
+    /// The record after.
     pub after: Option<Json>,
     /// The request.
     pub request_id: RequestId,
@@ -92,9 +90,8 @@ impl TryFrom<Row> for StoredEntry {
     type Error = SqlError;
 
     fn try_from(row: Row) -> Result<Self, SqlError> {
-        let json = |text: Option<String>| {
-            text.map(|text| row::json("audit_log", &text)).transpose()
-        };
+        let json =
+            |text: Option<String>| text.map(|text| row::json("audit_log", &text)).transpose();
         Ok(Self {
             id: row.id,
             at: row.at,
@@ -109,19 +106,19 @@ impl TryFrom<Row> for StoredEntry {
     }
 }
 
-/// The statement that notes a change of a tenant's, for the batch that makes the change.
-pub(crate) fn noting(tenant: &TenantId, entry: &AuditEntry) -> Statement {
+/// The statement that records a change of a tenant's data, for the batch that makes the change.
+pub(crate) fn insert(tenant: &TenantId, entry: &AuditEntry) -> Statement {
     let mut params = vec![tenant.into()];
-    params.extend(members(entry));
+    params.extend(columns(entry));
     INSERT.with_all(params)
 }
 
-/// The statement that notes a change of no tenant's.
-pub(crate) fn noting_across_tenants(entry: &AuditEntry) -> Statement {
-    INSERT_ACROSS_TENANTS.with(members(entry))
+/// The statement that records a change that belongs to no tenant.
+pub(crate) fn insert_across_tenants(entry: &AuditEntry) -> Statement {
+    INSERT_ACROSS_TENANTS.with(columns(entry))
 }
 
-fn members(entry: &AuditEntry) -> [crate::Value; 8] {
+fn columns(entry: &AuditEntry) -> [Value; 8] {
     [
         (&entry.id).into(),
         entry.at.into(),
@@ -134,34 +131,30 @@ fn members(entry: &AuditEntry) -> [crate::Value; 8] {
     ]
 }
 
-/// Notes something that changed nothing, as reading a tenant's messages for support.
-pub async fn note(sql: &impl Sql, tenant: &TenantId, entry: &AuditEntry) -> Result<(), SqlError> {
-    sql.batch(vec![noting(tenant, entry)]).await
+/// Records an access that changed nothing, as reading a tenant's messages for support.
+pub async fn record(sql: &impl Sql, tenant: &TenantId, entry: &AuditEntry) -> Result<(), SqlError> {
+    sql.batch(vec![insert(tenant, entry)]).await
 }
 
-/// The entries about a tenant, newest first: at most `limit` of those before `before`.
+/// Up to `limit` of a tenant's entries before `before`, newest first.
 pub async fn list(
     sql: &impl Sql,
     tenant: &TenantId,
     before: Option<&AuditId>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, SqlError> {
-    let before = before.map_or(END, AuditId::as_str);
-    let rows: Vec<Row> = sql
-        .query(LIST.with([tenant.into(), before.into(), limit.into()]))
-        .await?;
+    let list = LIST.with([tenant.into(), page::before(before), limit.into()]);
+    let rows: Vec<Row> = sql.query(list).await?;
     rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
-/// All entries, newest first: at most `limit` of those before `before`.
+/// Up to `limit` of all entries before `before`, newest first.
 pub async fn list_across_tenants(
     sql: &impl Sql,
     before: Option<&AuditId>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, SqlError> {
-    let before = before.map_or(END, AuditId::as_str);
-    let rows: Vec<Row> = sql
-        .query(LIST_ACROSS_TENANTS.with([before.into(), limit.into()]))
-        .await?;
+    let list = LIST_ACROSS_TENANTS.with([page::before(before), limit.into()]);
+    let rows: Vec<Row> = sql.query(list).await?;
     rows.into_iter().map(StoredEntry::try_from).collect()
 }

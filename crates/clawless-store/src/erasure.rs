@@ -1,52 +1,53 @@
-//! A tenant's data, deleted piece by piece: each small enough for one query, so that a large tenant
-//! goes in many requests and an interrupted deletion is simply gone on with.
+//! Deletes a tenant's data in batches, each small enough for one query: a large tenant takes several
+//! requests, and an interrupted deletion can be resumed.
 
 use clawless_core::{SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::audit::{AuditEntry, noting};
-use crate::ports::{Sql, SqlError};
-use crate::statement::{SqlText, statements};
+use crate::audit::{self, AuditEntry};
+use crate::page;
+use crate::ports::{Sql, SqlError, SqlText};
+use crate::statements::statements;
 
 statements! {
     SENDS = "
         DELETE FROM sends WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM sends WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM sends WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     TOOL_EXECUTIONS = "
         DELETE FROM tool_executions WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM tool_executions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
-    /// Their messages go with them.
+          (SELECT rowid FROM tool_executions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
+    /// Cascades to their messages.
     TURNS = "
         DELETE FROM turns WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM turns WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM turns WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     SESSIONS = "
         DELETE FROM sessions WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM sessions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM sessions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     IDEMPOTENCY = "
         DELETE FROM idempotency WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM idempotency WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM idempotency WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     RECEIPTS = "
         DELETE FROM receipts WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM receipts WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM receipts WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     API_KEYS = "
         DELETE FROM api_keys WHERE tenant_id = ?1 AND rowid IN
-          (SELECT rowid FROM api_keys WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS gone";
+          (SELECT rowid FROM api_keys WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     TENANT = "DELETE FROM tenants WHERE id = ?1";
-    /// By name, up to one that may be none.
+    /// By name, in a range.
     SESSION_IDS = "
         SELECT id FROM sessions WHERE tenant_id = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4";
-    /// Of the sessions after one name and up to another.
-    EMPTY_TURNS = "
+    /// Of a range of sessions.
+    CLEAR_TURNS = "
         DELETE FROM turns WHERE tenant_id = ?1 AND session_id > ?2 AND session_id <= ?3";
-    EMPTY_TOOL_EXECUTIONS = "
+    CLEAR_TOOL_EXECUTIONS = "
         DELETE FROM tool_executions
         WHERE tenant_id = ?1 AND session_id > ?2 AND session_id <= ?3";
-    /// What waits for them, too: it would make them anew.
-    EMPTY_SENDS = "
+    /// Pending messages too: they would create the sessions again.
+    CLEAR_SENDS = "
         DELETE FROM sends WHERE tenant_id = ?1 AND session_id > ?2 AND session_id <= ?3";
-    /// As the sessions' own `SOFT_DELETE`: what remains is the name and its head.
-    EMPTY_SESSIONS = "
+    /// As `SOFT_DELETE` of the sessions: the name and its head remain.
+    CLEAR_SESSIONS = "
         UPDATE sessions SET
           head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
           system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
@@ -54,8 +55,8 @@ statements! {
         WHERE tenant_id = ?1 AND id > ?2 AND id <= ?3 AND deleted_at IS NULL";
 }
 
-/// The order: whatever refers to another goes before it.
-const ORDER: [SqlText; 7] = [
+/// Every table, children before parents.
+const TABLES: [SqlText; 7] = [
     SENDS,
     TOOL_EXECUTIONS,
     TURNS,
@@ -65,57 +66,57 @@ const ORDER: [SqlText; 7] = [
     API_KEYS,
 ];
 
-/// What an erasure of a tenant that stays takes beside its sessions: tool executions of stateless
-/// calls, and answers that are kept for whoever asks the same again.
-const BESIDE_SESSIONS: [SqlText; 2] = [TOOL_EXECUTIONS, IDEMPOTENCY];
+/// Tables with rows that belong to no session: tool executions of stateless requests, and responses
+/// stored for idempotency keys.
+const SESSIONLESS_TABLES: [SqlText; 2] = [TOOL_EXECUTIONS, IDEMPOTENCY];
 
-/// Deletes rows of a tenant, up to `pieces` times up to `rows` of them; `true` once there are none
-/// left but the tenant's own.
-pub async fn erase_some(
+/// Deletes a tenant's rows, in at most `max_batches` batches of at most `rows`; `true` once only the
+/// tenant's record is left.
+pub async fn erase_rows(
     sql: &impl Sql,
     tenant: &TenantId,
-    pieces: u32,
+    max_batches: u32,
     rows: u32,
 ) -> Result<bool, SqlError> {
-    erase_from(&ORDER, sql, tenant, pieces, rows).await
+    erase_from(&TABLES, sql, tenant, max_batches, rows).await
 }
 
-/// As [`erase_some`], of what a tenant that stays has stored beside its sessions.
-pub async fn erase_beside_sessions(
+/// As [`erase_rows`], for the rows that belong to no session. The tenant's record stays.
+pub async fn erase_sessionless_rows(
     sql: &impl Sql,
     tenant: &TenantId,
-    pieces: u32,
+    max_batches: u32,
     rows: u32,
 ) -> Result<bool, SqlError> {
-    erase_from(&BESIDE_SESSIONS, sql, tenant, pieces, rows).await
+    erase_from(&SESSIONLESS_TABLES, sql, tenant, max_batches, rows).await
 }
 
-/// The names of a tenant's sessions after one, even of those that were deleted and of which somebody
-/// may still have a copy: so an interrupted erasure may be repeated.
+/// Up to `limit` of a tenant's session ids after `after`. Deleted sessions are included because
+/// caches may still hold copies of them, so an interrupted erasure can be repeated.
 pub async fn session_ids(
     sql: &impl Sql,
     tenant: &TenantId,
     after: &str,
     limit: u32,
 ) -> Result<Vec<SessionId>, SqlError> {
-    ids(sql, tenant, after, END, limit).await
+    ids(sql, tenant, after, page::LAST, limit).await
 }
 
-/// Deletes the sessions after a name and up to another, as [`crate::sessions::delete`] would each.
-/// Gives their names: one may have been made among them since somebody looked.
-pub async fn empty_sessions(
+/// Deletes the sessions after `after` up to `last`, each as [`crate::sessions::delete`] does.
+/// Returns their ids, which include sessions that were created since the caller listed them.
+pub async fn delete_sessions(
     sql: &impl Sql,
     tenant: &TenantId,
     after: &str,
     last: &SessionId,
     now: Timestamp,
 ) -> Result<Vec<SessionId>, SqlError> {
-    let of = |text: SqlText| text.with([tenant.into(), after.into(), last.into()]);
+    let in_range = |text: SqlText| text.with([tenant.into(), after.into(), last.into()]);
     let batch = vec![
-        of(EMPTY_SENDS),
-        of(EMPTY_TURNS),
-        of(EMPTY_TOOL_EXECUTIONS),
-        EMPTY_SESSIONS.with([tenant.into(), after.into(), last.into(), now.into()]),
+        in_range(CLEAR_SENDS),
+        in_range(CLEAR_TURNS),
+        in_range(CLEAR_TOOL_EXECUTIONS),
+        CLEAR_SESSIONS.with([tenant.into(), after.into(), last.into(), now.into()]),
     ];
     sql.batch(batch).await?;
     ids(sql, tenant, after, last.as_str(), u32::MAX).await
@@ -137,39 +138,36 @@ async fn ids(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Sorts after every session's name.
-const END: &str = "~";
-
 async fn erase_from(
     tables: &[SqlText],
     sql: &impl Sql,
     tenant: &TenantId,
-    mut pieces: u32,
+    mut max_batches: u32,
     rows: u32,
 ) -> Result<bool, SqlError> {
     for table in tables {
         loop {
-            if pieces == 0 {
+            if max_batches == 0 {
                 return Ok(false);
             }
             let delete = table.with([tenant.into(), rows.into()]);
-            let gone: Vec<IgnoredAny> = sql.query(delete).await?;
-            if gone.is_empty() {
+            let deleted: Vec<IgnoredAny> = sql.query(delete).await?;
+            if deleted.is_empty() {
                 break;
             }
-            pieces -= 1;
+            max_batches -= 1;
         }
     }
     Ok(true)
 }
 
-/// Deletes the tenant itself, with the last line about it in the audit log. The database refuses
-/// while anything refers to it: a turn that was stored meanwhile wants [`erase_some`] once more.
-pub async fn finish(
+/// Deletes the tenant's record and writes the last audit entry. Fails with a constraint while rows
+/// refer to it: after a concurrent write, call [`erase_rows`] again.
+pub async fn delete_tenant(
     sql: &impl Sql,
     tenant: &TenantId,
-    audit: &AuditEntry,
+    entry: &AuditEntry,
 ) -> Result<(), SqlError> {
-    let batch = vec![TENANT.with([tenant.into()]), noting(tenant, audit)];
+    let batch = vec![TENANT.with([tenant.into()]), audit::insert(tenant, entry)];
     sql.batch(batch).await
 }

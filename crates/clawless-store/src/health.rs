@@ -1,16 +1,16 @@
-//! Whether the database answers.
+//! The health check of the database.
 
 use serde::de::IgnoredAny;
 
 use crate::ports::{Sql, SqlError};
-use crate::statement::statements;
+use crate::statements::statements;
 
 statements! {
-    /// Touches no table.
+    /// Reads no table.
     PING = "SELECT 1 AS alive";
 }
 
-/// Asks the database for a sign of life.
+/// Runs a statement that reads no table.
 pub async fn check(sql: &impl Sql) -> Result<(), SqlError> {
     sql.query::<IgnoredAny>(PING.with([])).await.map(drop)
 }

@@ -1,8 +1,8 @@
-//! Hot sessions: copies of sessions and of what was said in them, in the cache.
+//! Hot sessions: sessions and their histories in the cache.
 //!
-//! A copy stands under the head that it shows, and what is true of a head never changes: whatever
-//! changes a session, its settings included, moves its head. So a copy may be missing, and is never
-//! out of date. Whoever asks must have the present head from the ledger.
+//! The cache key contains the session's head, and every change of a session, its settings included,
+//! moves the head. A copy can therefore be missing but never out of date. Callers need the current
+//! head from the ledger.
 
 use std::collections::BTreeMap;
 
@@ -15,28 +15,27 @@ use crate::messages::{History, HistoryBudget, HistoryMessage, HistoryTurn};
 use crate::ports::{Kv, KvError, KvKey};
 use crate::turns::NewMessage;
 
-/// How long a copy lives.
-const LIFE: Millis = Millis::from_secs(300);
+/// The TTL of a copy.
+const COPY_TTL: Millis = Millis::from_secs(300);
 
-/// The longest history that is copied, in bytes. KV would take 25 MiB; but a copy is in memory as a
-/// text and as messages at once, of 128 MB for all that an isolate does. A longer history is read
-/// from D1.
+/// The longest history that is cached, in bytes. KV accepts 25 MiB, but a copy is in memory twice, as
+/// text and as messages, and an isolate has 128 MB. Longer histories are read from D1.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
-/// All that the database says of a session to a turn of it.
+/// Everything a turn needs to know of its session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HotSession {
-    /// Its record; its head is the one that all this is true of.
+    /// Its record, with the head that the copy belongs to.
     pub session: Session,
-    /// What was said in it.
+    /// Its history.
     pub history: History,
-    /// How much of the history was wanted at most. There is no more, unless it is truncated.
+    /// The budget that the history was read with.
     pub budget: HistoryBudget,
 }
 
 impl HotSession {
-    /// A session that its first turn is about to make, under the head that this turn expects.
-    pub fn begun(
+    /// A session that its first turn will create, under the head that this turn expects.
+    pub fn new(
         tenant: &TenantId,
         id: &SessionId,
         state: SessionState,
@@ -65,21 +64,21 @@ impl HotSession {
         }
     }
 
-    /// Whether it has as much of the history as the database would give for this budget.
-    pub const fn holds(&self, budget: HistoryBudget) -> bool {
+    /// Whether it has as much of the history as the database would return for this budget.
+    pub const fn covers(&self, budget: HistoryBudget) -> bool {
         let is_enough = self.budget.turns >= budget.turns && self.budget.bytes >= budget.bytes;
         is_enough || !self.history.truncated
     }
 
-    /// Whether it is short enough to be copied.
-    pub fn is_small(&self) -> bool {
+    /// Whether it is short enough for the cache.
+    pub fn is_cacheable(&self) -> bool {
         self.history.bytes() <= MAX_BYTES
     }
 
-    /// The session after one more turn, which was stored under the head of `state`.
+    /// Adds a turn that was stored under the head of `state`.
     #[must_use]
-    pub fn after(mut self, state: SessionState, said: Vec<NewMessage>) -> Self {
-        let messages = said.into_iter().map(|new| HistoryMessage {
+    pub fn with_turn(mut self, state: SessionState, messages: Vec<NewMessage>) -> Self {
+        let messages = messages.into_iter().map(|new| HistoryMessage {
             role: new.message.role(),
             raw: new.message.raw().clone(),
         });
@@ -87,7 +86,7 @@ impl HotSession {
             seq: state.head.seq(),
             messages: messages.collect(),
         });
-        self.history.cut(self.budget);
+        self.history.truncate(self.budget);
         self.session.head = state.head;
         self.session.token_total = state.token_total;
         self
@@ -97,7 +96,7 @@ impl HotSession {
 /// The copy of a session under a head, if the cache has it.
 ///
 /// # Errors
-/// Where the cache fails, or what it gives is no copy of this session. The database has it all.
+/// If the cache fails or its value is not a copy of this session. Callers then read the database.
 pub async fn find(
     kv: &impl Kv,
     tenant: &TenantId,
@@ -107,40 +106,40 @@ pub async fn find(
     let Some(text) = kv.get(&KvKey::history(tenant, id, head)).await? else {
         return Ok(None);
     };
-    let unreadable = |internal| KvError { internal };
+    let invalid = |internal| KvError { internal };
     let copy: HotSession = serde_json::from_str(&text)
-        .map_err(|error| unreadable(format!("not a copy of a session: {error}")))?;
+        .map_err(|error| invalid(format!("invalid copy of a session: {error}")))?;
     let Session {
         tenant_id,
         id: found,
-        head: stands,
+        head: found_head,
         ..
     } = &copy.session;
-    if (tenant_id, found, *stands) != (tenant, id, head) {
-        return Err(unreadable("the copy of another session".to_owned()));
+    if (tenant_id, found, *found_head) != (tenant, id, head) {
+        return Err(invalid("copy of another session".to_owned()));
     }
     Ok(Some(copy))
 }
 
-/// Puts a copy under the session's head; does nothing where it is too long.
+/// Stores a copy under the session's head, unless it is too long.
 ///
 /// # Errors
-/// Where the cache fails; the next turn reads the database.
-pub async fn keep(kv: &impl Kv, tenant: &TenantId, copy: &HotSession) -> Result<(), KvError> {
-    if !copy.is_small() {
+/// If the cache fails; the next turn then reads the database.
+pub async fn store(kv: &impl Kv, tenant: &TenantId, copy: &HotSession) -> Result<(), KvError> {
+    if !copy.is_cacheable() {
         return Ok(());
     }
     let text = serde_json::to_string(copy).map_err(|error| KvError {
-        internal: format!("a copy cannot be written: {error}"),
+        internal: format!("cannot serialize a copy: {error}"),
     })?;
     let key = KvKey::history(tenant, &copy.session.id, copy.session.head);
-    kv.put(&key, text, LIFE).await
+    kv.put(&key, text, COPY_TTL).await
 }
 
-/// Takes a copy away. Other places may still see it for a minute; nobody should ask for it.
+/// Removes a copy. Other locations may still read it for a minute.
 ///
 /// # Errors
-/// Where the cache fails; the copy ends by itself.
+/// If the cache fails; the copy then expires.
 pub async fn remove(
     kv: &impl Kv,
     tenant: &TenantId,

@@ -1,14 +1,15 @@
-//! Requests with an `Idempotency-Key`: who may run, and what was answered.
+//! Requests with an `Idempotency-Key`: claims and stored responses.
 
 use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ports::{Sql, SqlError, Value};
-use crate::statement::{Statement, statements};
+use crate::ports::{Sql, SqlError, Statement, Value};
+use crate::statements::statements;
 
 statements! {
-    /// Takes a free place, one that has expired, or one whose request is believed dead.
+    /// Claims a free or expired key, or one whose request is past its deadline or known to be dead.
     CLAIM = "
         INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest, request_id,
                                  state, created_at, deadline, expires_at)
@@ -35,45 +36,45 @@ statements! {
     SWEEP_ACROSS_TENANTS = "DELETE FROM idempotency WHERE expires_at <= ?1";
 }
 
-/// How long an answer is kept.
-pub const KEPT_FOR: Millis = Millis::from_secs(24 * 60 * 60);
+/// The TTL of a claim and its response.
+pub const RESPONSE_TTL: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// The longest answer that is kept, in bytes.
-pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// The longest response that is stored, in bytes.
+pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// What an idempotency key counts within, beside the tenant.
+/// The scope of an idempotency key within its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimKey<'a> {
-    /// The API key that asks.
+    /// The API key of the request.
     pub key: &'a KeyId,
-    /// The route that is asked.
+    /// The requested route.
     pub route: &'a str,
-    /// What the client sent as `Idempotency-Key`.
+    /// The client's `Idempotency-Key`.
     pub idempotency_key: &'a str,
 }
 
-/// Who may run.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// This request: the place is taken for it.
+    /// This request has the claim and may run.
     Granted,
-    /// Another request with the same body runs, or died without a word.
+    /// Another request with the same body runs, or has died without a response.
     Running {
-        /// The request that has the place.
+        /// The request that has the claim.
         request: RequestId,
-        /// Since when it has it.
+        /// When it got the claim.
         since: Timestamp,
     },
-    /// The same body was answered before, by this request and with this.
+    /// An earlier request with the same body was answered.
     Answered {
-        /// The request that was answered.
+        /// The earlier request.
         request: RequestId,
-        /// What was kept of it.
-        answer: String,
+        /// Its stored response.
+        response: String,
     },
-    /// The same body was answered before, with more than is kept.
+    /// An earlier request with the same body was answered with more than [`MAX_RESPONSE_BYTES`].
     TooLarge,
-    /// The key was used before, with another body.
+    /// The key was used before with another body.
     OtherBody,
 }
 
@@ -94,41 +95,40 @@ enum State {
     TooLarge,
 }
 
-/// Who asks for a place, and with what.
+/// A request for a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bid<'a> {
-    /// The SHA-256 of what is asked, in hexadecimal: see [`digest`].
+pub struct ClaimRequest<'a> {
+    /// The request's [`digest`].
     pub body_digest: &'a str,
-    /// The request that asks.
+    /// The request.
     pub request: &'a RequestId,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
-    /// Until when it will run at most.
+    /// The time by which the request has ended.
     pub deadline: Timestamp,
-    /// A request that had the place and is known to be dead.
+    /// A request that had the claim and is known to be dead.
     pub dead: Option<&'a RequestId>,
 }
 
-/// What tells the same request from another: the body as it was sent, and the session that a header
-/// may have named. SHA-256 in hexadecimal.
+/// The SHA-256 of a request, in hexadecimal: of the session that a header may name, and of the body.
 pub fn digest(session: Option<&str>, body: &[u8]) -> String {
     let mut digest = Sha256::new();
-    // No session's name has a line break, so what stands before the first is the name.
+    // Session names have no line breaks, so the first one ends the name.
     digest.update(session.unwrap_or_default());
     digest.update(b"\n");
     digest.update(body);
     format!("{:x}", digest.finalize())
 }
 
-/// Asks for the place. May be repeated: the request that has the place is granted it again.
+/// Claims an idempotency key. Idempotent: the request that has the claim is granted it again.
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,
-    place: ClaimKey<'_>,
-    bid: Bid<'_>,
+    claim_key: ClaimKey<'_>,
+    new: ClaimRequest<'_>,
 ) -> Result<Claim, SqlError> {
-    let [tenant_param, key, route, idempotency_key] = params(tenant, place);
-    let (body_digest, request) = (bid.body_digest, bid.request);
+    let [tenant_param, key, route, idempotency_key] = params(tenant, claim_key);
+    let (body_digest, request) = (new.body_digest, new.request);
     let claim = CLAIM.with([
         tenant_param,
         key,
@@ -136,21 +136,21 @@ pub async fn claim(
         idempotency_key,
         body_digest.into(),
         request.into(),
-        bid.now.into(),
-        bid.deadline.into(),
-        bid.now.plus(KEPT_FOR).into(),
-        bid.dead.into(),
+        new.now.into(),
+        new.deadline.into(),
+        new.now.plus(RESPONSE_TTL).into(),
+        new.dead.into(),
     ]);
-    let taken: Vec<serde::de::IgnoredAny> = sql.query(claim).await?;
-    if !taken.is_empty() {
+    let claimed: Vec<IgnoredAny> = sql.query(claim).await?;
+    if !claimed.is_empty() {
         return Ok(Claim::Granted);
     }
-    let rows: Vec<Row> = sql.query(FIND.with(params(tenant, place))).await?;
-    // Released in between: the client's next try will get it.
+    let rows: Vec<Row> = sql.query(FIND.with(params(tenant, claim_key))).await?;
+    // Released in between: the client's next request gets the claim.
     let Some(row) = rows.into_iter().next() else {
         return Ok(Claim::Running {
             request: request.clone(),
-            since: bid.now,
+            since: new.now,
         });
     };
     if row.body_digest != body_digest {
@@ -162,43 +162,43 @@ pub async fn claim(
             request: row.request_id,
             since: row.created_at,
         },
-        (State::Answered, Some(answer)) => Claim::Answered {
+        (State::Answered, Some(response)) => Claim::Answered {
             request: row.request_id,
-            answer,
+            response,
         },
         (State::Answered | State::TooLarge, _) => Claim::TooLarge,
     })
 }
 
-/// An answer to be kept, for whoever asks the same again. Serialises, as part of a turn that the
-/// database refuses for now.
+/// A response to store for repeated requests. Serialises as part of a pending turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The API key that asked.
+pub struct StoredResponse {
+    /// The API key of the request.
     pub key: KeyId,
-    /// The route that was asked.
+    /// The requested route.
     pub route: String,
-    /// What the client sent as `Idempotency-Key`.
+    /// The client's `Idempotency-Key`.
     pub idempotency_key: String,
-    /// The answer; of one longer than [`MAX_ANSWER_BYTES`] only that there was one is kept.
-    pub answer: String,
+    /// The response. One longer than [`MAX_RESPONSE_BYTES`] is recorded without its text.
+    #[serde(rename = "answer")]
+    pub response: String,
 }
 
-impl Kept {
-    /// What keeps the answer of this request, as part of a transaction. Does nothing where another
-    /// request has taken the place meanwhile.
-    pub(crate) fn statement(&self, tenant: &TenantId, request: &RequestId) -> Statement {
-        let place = ClaimKey {
+impl StoredResponse {
+    /// The statement that stores the response of a request. Does nothing if another request has the
+    /// claim by now.
+    pub(crate) fn finish_statement(&self, tenant: &TenantId, request: &RequestId) -> Statement {
+        let claim_key = ClaimKey {
             key: &self.key,
             route: &self.route,
             idempotency_key: &self.idempotency_key,
         };
-        let (state, answer) = if self.answer.len() <= MAX_ANSWER_BYTES {
-            ("answered", Some(self.answer.as_str()))
+        let (state, response) = if self.response.len() <= MAX_RESPONSE_BYTES {
+            ("answered", Some(self.response.as_str()))
         } else {
             ("too_large", None)
         };
-        let [tenant, key, route, idempotency_key] = params(tenant, place);
+        let [tenant, key, route, idempotency_key] = params(tenant, claim_key);
         FINISH.with([
             tenant,
             key,
@@ -206,45 +206,46 @@ impl Kept {
             idempotency_key,
             request.into(),
             state.into(),
-            answer.into(),
+            response.into(),
         ])
     }
 }
 
-/// Keeps the answer of the request that has the place, by itself: the answer of a request that
-/// stores a turn is kept together with the turn.
+/// Stores the response of the request that has the claim. A request that stores a turn stores its
+/// response with the turn instead.
 pub async fn finish(
     sql: &impl Sql,
     tenant: &TenantId,
     request: &RequestId,
-    kept: &Kept,
+    response: &StoredResponse,
 ) -> Result<(), SqlError> {
-    sql.batch(vec![kept.statement(tenant, request)]).await
+    sql.batch(vec![response.finish_statement(tenant, request)])
+        .await
 }
 
-/// Gives the place back: the request failed before its first byte, which is not remembered.
+/// Releases a claim: the request failed before its first byte, so it may be repeated.
 pub async fn release(
     sql: &impl Sql,
     tenant: &TenantId,
-    place: ClaimKey<'_>,
+    claim_key: ClaimKey<'_>,
     request: &RequestId,
 ) -> Result<(), SqlError> {
-    let [tenant, key, route, idempotency_key] = params(tenant, place);
+    let [tenant, key, route, idempotency_key] = params(tenant, claim_key);
     let release = RELEASE.with([tenant, key, route, idempotency_key, request.into()]);
     sql.batch(vec![release]).await
 }
 
-/// Forgets what is kept no longer.
+/// Deletes expired claims and responses.
 pub async fn sweep_across_tenants(sql: &impl Sql, now: Timestamp) -> Result<(), SqlError> {
     sql.batch(vec![SWEEP_ACROSS_TENANTS.with([now.into()])])
         .await
 }
 
-fn params(tenant: &TenantId, place: ClaimKey<'_>) -> [Value; 4] {
+fn params(tenant: &TenantId, claim_key: ClaimKey<'_>) -> [Value; 4] {
     [
         tenant.into(),
-        place.key.into(),
-        place.route.into(),
-        place.idempotency_key.into(),
+        claim_key.key.into(),
+        claim_key.route.into(),
+        claim_key.idempotency_key.into(),
     ]
 }

@@ -1,15 +1,15 @@
-//! Receipts: what each call cost, for reports. The ledger decides money; this is its copy.
+//! Receipts: the cost of each request, for reports. The ledger is authoritative; these are copies.
 
 use clawless_core::ledger::{Amounts, Period, Receipt};
 use clawless_core::{MicroDollars, RequestId, TenantId, Tokens};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::ports::{Sql, SqlError};
-use crate::statement::{Statement, statements};
+use crate::ports::{Sql, SqlError, Statement};
+use crate::statements::statements;
 
 statements! {
-    /// A higher revision replaces a lower one; anything else changes nothing.
+    /// A higher revision replaces a lower one; other revisions are ignored.
     STORE = "
         INSERT INTO receipts (tenant_id, request_id, revision, key_id, session_id, model, period,
                               granted_at, closed_at, reserved_messages, reserved_tokens,
@@ -33,7 +33,7 @@ statements! {
         FROM receipts WHERE tenant_id = ?1 AND period = ?2";
 }
 
-/// Stores receipts, all or none. May be repeated, and in any order.
+/// Stores receipts in one transaction. Idempotent, and independent of order.
 pub async fn store(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -42,21 +42,23 @@ pub async fn store(
     if receipts.is_empty() {
         return Ok(());
     }
-    let rows = receipts.iter().map(|receipt| row(tenant, receipt));
+    let rows = receipts.iter().map(|receipt| upsert(tenant, receipt));
     sql.batch(rows.collect()).await
 }
 
-/// Whether there is a receipt of the request.
+/// Whether the request has a receipt.
 pub async fn is_stored(
     sql: &impl Sql,
     tenant: &TenantId,
     request: &RequestId,
 ) -> Result<bool, SqlError> {
-    let rows: Vec<IgnoredAny> = sql.query(FIND.with([tenant.into(), request.into()])).await?;
+    let rows: Vec<IgnoredAny> = sql
+        .query(FIND.with([tenant.into(), request.into()]))
+        .await?;
     Ok(!rows.is_empty())
 }
 
-/// What a tenant was charged in a month, as far as receipts have come in.
+/// What a tenant was charged in a month, by the receipts stored so far.
 pub async fn charged(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -78,7 +80,7 @@ pub async fn charged(
     })
 }
 
-fn row(tenant: &TenantId, receipt: &Receipt) -> Statement {
+fn upsert(tenant: &TenantId, receipt: &Receipt) -> Statement {
     STORE.with([
         tenant.into(),
         (&receipt.request_id).into(),

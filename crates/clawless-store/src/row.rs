@@ -1,21 +1,27 @@
-//! Reading and writing columns that hold more than a text or a number.
+//! Reading and writing columns that hold JSON, and the outcome of versioned updates.
 
+use clawless_core::json::Json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ports::{SqlError, SqlErrorKind};
 
-/// Reads a column that holds JSON.
+/// Deserializes a column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, SqlError> {
     serde_json::from_str(text).map_err(|error| corrupt(column, &error))
 }
 
-/// Writes a value into a column that holds JSON.
+/// Reads a column that holds JSON, byte for byte.
+pub(crate) fn raw_json(column: &str, text: String) -> Result<Json, SqlError> {
+    Json::parse(text).map_err(|error| SqlError::corrupt(format!("{column}: {error}")))
+}
+
+/// Serializes a value for a column that holds JSON.
 pub(crate) fn to_json<T: Serialize>(column: &str, value: &T) -> Result<String, SqlError> {
     serde_json::to_string(value).map_err(|error| corrupt(column, &error))
 }
 
-/// Writes one of a closed set of names, as serde spells it.
+/// The name of an enum's variant, as serde spells it.
 pub(crate) fn name_of<T: Serialize>(column: &str, value: &T) -> Result<String, SqlError> {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => Ok(name),
@@ -30,8 +36,8 @@ fn corrupt(column: &str, error: &serde_json::Error) -> SqlError {
     SqlError::corrupt(format!("{column}: {error}"))
 }
 
-/// What became of a batch that sets the column `version`, as `api_keys.version`, to NULL where the
-/// record is no longer the expected one: `false` where it was not, and nothing was stored.
+/// The outcome of a batch that sets the column `version`, as `api_keys.version`, to NULL if the
+/// record has changed: `false` if it has, and then nothing was stored.
 pub(crate) fn unless_changed(
     outcome: Result<(), SqlError>,
     version: &str,

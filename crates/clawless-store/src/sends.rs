@@ -1,19 +1,18 @@
-//! Messages that sessions send each other: accepted once, run by one try at a time, and ended in the
-//! transaction that stores the turn.
+//! Messages between sessions: accepted once, claimed by one try at a time, and ended in the
+//! transaction that stores the answering turn.
 
 use clawless_core::sending::{SendJob, SendState};
-use clawless_core::{KeyId, RequestId, SendId, SessionId, TenantId, Timestamp};
+use clawless_core::{ErrorCode, KeyId, RequestId, SendId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::idempotency::digest;
-use crate::ports::{Sql, SqlError};
+use crate::ports::{Sql, SqlError, Statement};
 use crate::row;
-use crate::statement::{Statement, statements};
-use crate::turns::{NewTurn, TurnStatus};
+use crate::statements::statements;
 
 statements! {
-    /// Nothing where the sender has said the same before, or too much.
+    /// Inserts nothing if the sender sent the same before, or has reached a limit.
     ACCEPT = "
         INSERT INTO sends (tenant_id, id, session_id, key_id, origin, digest, path, hops, message,
                            state, created_at, updated_at)
@@ -27,7 +26,7 @@ statements! {
     FIND = "
         SELECT session_id, state, reason, request_id, updated_at FROM sends
         WHERE tenant_id = ?1 AND id = ?2";
-    /// For a try: of a message that waits, or whose last try is dead.
+    /// Claims a queued message, or one whose last try is dead.
     CLAIM = "
         UPDATE sends SET state = 'running', tries = tries + 1, request_id = ?3, updated_at = ?5
         WHERE tenant_id = ?1 AND id = ?2 AND ended_at IS NULL
@@ -39,13 +38,13 @@ statements! {
     FAIL = "
         UPDATE sends SET state = 'failed', reason = ?4, message = NULL, updated_at = ?5, ended_at = ?5
         WHERE tenant_id = ?1 AND id = ?2 AND state = 'running' AND request_id = ?3 RETURNING id";
-    /// The last reason stays, where there is one.
+    /// Keeps the last reason, if there is one.
     GIVE_UP = "
         UPDATE sends SET state = 'failed', reason = coalesce(reason, ?3), message = NULL,
                          updated_at = ?4, ended_at = ?4
         WHERE tenant_id = ?1 AND id = ?2 AND state = 'queued' RETURNING id";
-    /// With the turn of the try that has the message, in the session that it was sent to. Else the
-    /// new state is NULL, which the column refuses: the batch fails as a whole.
+    /// Sets the state to NULL, which the column rejects, if the try no longer has the claim or the
+    /// session is another of the same name: the batch fails.
     END = "
         UPDATE sends SET
           state = iif(state = 'running' AND request_id = ?3 AND created_at >= (
@@ -59,59 +58,59 @@ statements! {
 }
 
 /// The most messages that one turn may send.
-pub const MAX_A_TURN: u32 = 8;
+pub const MAX_PER_TURN: u32 = 8;
 
-/// The most messages of a tenant that are under way.
-pub const MAX_UNDER_WAY: u32 = 100;
+/// The most pending messages of a tenant.
+pub const MAX_PENDING: u32 = 100;
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSend<'a> {
     /// Its id.
     pub id: &'a SendId,
-    /// The session that shall get it.
+    /// The receiving session.
     pub session: &'a SessionId,
-    /// The key on whose behalf.
+    /// The API key of the sender.
     pub key: &'a KeyId,
-    /// The request or the message that the sending turn answers.
+    /// The request or message that the sending turn answers.
     pub origin: &'a str,
-    /// The sessions that may wait for it, the sender last.
+    /// The chain of sessions that led to it, the sender last.
     pub path: &'a [SessionId],
-    /// How many messages led to it, itself included.
+    /// The length of the chain of messages, this one included.
     pub hops: u32,
-    /// What is said.
+    /// The text.
     pub message: &'a str,
 }
 
-/// A message as it stands.
+/// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredSend {
-    /// The session that gets it.
+    /// The receiving session.
     pub session_id: SessionId,
-    /// Where it is.
+    /// Its state.
     pub state: SendState,
-    /// Why it failed, broke off or still waits: a code of the catalogue of errors.
+    /// Why it failed, broke off or was released: an error code.
     pub reason: Option<String>,
-    /// The try that runs, or ran last.
+    /// The current or last try.
     pub request_id: Option<RequestId>,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// A message that a try has to itself.
+/// A message that a try has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// The session that gets it.
+pub struct ClaimedSend {
+    /// The receiving session.
     pub session: SessionId,
-    /// The key on whose behalf.
+    /// The API key of the sender.
     pub key: KeyId,
-    /// The sessions that may wait for it, the sender last.
+    /// The chain of sessions that led to it, the sender last.
     pub path: Vec<SessionId>,
-    /// How many messages led to it, itself included.
+    /// The length of the chain of messages, this one included.
     pub hops: u32,
-    /// What is said.
+    /// The text.
     pub message: String,
-    /// How many tries there were, this one included.
+    /// The number of tries, this one included.
     pub tries: u32,
     /// When it was sent.
     pub created_at: Timestamp,
@@ -128,7 +127,7 @@ struct ClaimedRow {
     created_at: Timestamp,
 }
 
-impl TryFrom<ClaimedRow> for Claimed {
+impl TryFrom<ClaimedRow> for ClaimedSend {
     type Error = SqlError;
 
     fn try_from(row: ClaimedRow) -> Result<Self, SqlError> {
@@ -144,8 +143,8 @@ impl TryFrom<ClaimedRow> for Claimed {
     }
 }
 
-/// Stores a message, and gives the id under which it is stored: that of an earlier one, where the
-/// same was sent before. None where too many were sent. May be repeated.
+/// Stores a message and returns its id, or that of the same message if it was sent before. `None` if
+/// a limit is reached. Idempotent.
 pub async fn accept(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -168,8 +167,8 @@ pub async fn accept(
         new.hops.into(),
         new.message.into(),
         now.into(),
-        MAX_A_TURN.into(),
-        MAX_UNDER_WAY.into(),
+        MAX_PER_TURN.into(),
+        MAX_PENDING.into(),
     ]);
     let mut stored: Vec<Row> = sql.query(accept).await?;
     if stored.is_empty() {
@@ -184,7 +183,7 @@ pub async fn accept(
     Ok(stored.into_iter().next().map(|row| row.id))
 }
 
-/// The message, unless it ended long ago.
+/// The message, unless it was purged.
 pub async fn find(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -194,8 +193,8 @@ pub async fn find(
     Ok(rows.into_iter().next())
 }
 
-/// Takes a message for a try of its own: one that waits, or whose last try, `dead`, is known to be
-/// dead. None where somebody else has it, or it has ended. May be repeated.
+/// Claims a queued message, or one whose last try, `dead`, is known to be dead. `None` if another try
+/// has it or it has ended. Idempotent.
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -203,7 +202,7 @@ pub async fn claim(
     request: &RequestId,
     dead: Option<&RequestId>,
     now: Timestamp,
-) -> Result<Option<Claimed>, SqlError> {
+) -> Result<Option<ClaimedSend>, SqlError> {
     let claim = CLAIM.with([
         tenant.into(),
         id.into(),
@@ -212,10 +211,13 @@ pub async fn claim(
         now.into(),
     ]);
     let rows: Vec<ClaimedRow> = sql.query(claim).await?;
-    rows.into_iter().next().map(Claimed::try_from).transpose()
+    rows.into_iter()
+        .next()
+        .map(ClaimedSend::try_from)
+        .transpose()
 }
 
-/// Lets a message wait for another try; `false` where this one does not have it any more.
+/// Queues a message again for another try; `false` if this try no longer has it.
 pub async fn release(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -231,10 +233,10 @@ pub async fn release(
         reason.into(),
         now.into(),
     ]);
-    changes(sql, release).await
+    has_changed(sql, release).await
 }
 
-/// Says why a message will not be delivered; `false` where this try does not have it any more.
+/// Ends a message as failed; `false` if this try no longer has it.
 pub async fn fail(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -250,11 +252,11 @@ pub async fn fail(
         reason.into(),
         now.into(),
     ]);
-    changes(sql, fail).await
+    has_changed(sql, fail).await
 }
 
-/// Gives up a message that nobody tries to deliver any more, for its last reason or this one;
-/// `false` where it does not wait.
+/// Ends a queued message that has no tries left, with its last reason or this one; `false` if it is
+/// not queued.
 pub async fn give_up(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -263,16 +265,16 @@ pub async fn give_up(
     now: Timestamp,
 ) -> Result<bool, SqlError> {
     let give_up = GIVE_UP.with([tenant.into(), id.into(), reason.into(), now.into()]);
-    changes(sql, give_up).await
+    has_changed(sql, give_up).await
 }
 
-/// Whether a statement changed a message.
-async fn changes(sql: &impl Sql, statement: Statement) -> Result<bool, SqlError> {
+/// Whether a statement changed a row.
+async fn has_changed(sql: &impl Sql, statement: Statement) -> Result<bool, SqlError> {
     let changed: Vec<IgnoredAny> = sql.query(statement).await?;
     Ok(!changed.is_empty())
 }
 
-/// Messages under way that nothing has happened to since a moment: at most `limit`, oldest first.
+/// Up to `limit` pending messages that have not changed since `since`, oldest first.
 pub async fn stale_across_tenants(
     sql: &impl Sql,
     since: Timestamp,
@@ -282,30 +284,37 @@ pub async fn stale_across_tenants(
     sql.query(stale).await
 }
 
-/// Forgets messages that ended before a moment.
+/// Deletes messages that ended before `before`.
 pub async fn purge_across_tenants(sql: &impl Sql, before: Timestamp) -> Result<(), SqlError> {
     sql.batch(vec![PURGE_ACROSS_TENANTS.with([before.into()])])
         .await
 }
 
-/// What ends a message with the turn that answers it, as part of the turn's transaction.
-pub(crate) fn ending(tenant: &TenantId, id: &SendId, turn: &NewTurn) -> Statement {
-    let (state, reason) = match turn.status {
-        TurnStatus::Complete => ("replied", None),
-        TurnStatus::Incomplete(code) => ("delivered", Some(code.as_str())),
+/// The statement that ends a message, for the transaction of the turn that answers it.
+/// `incomplete_reason` is why the turn broke off, if it did.
+pub(crate) fn end_statement(
+    tenant: &TenantId,
+    id: &SendId,
+    (session, request): (&SessionId, &RequestId),
+    incomplete_reason: Option<ErrorCode>,
+    now: Timestamp,
+) -> Statement {
+    let state = match incomplete_reason {
+        None => "replied",
+        Some(_) => "delivered",
     };
     END.with([
         tenant.into(),
         id.into(),
-        (&turn.request).into(),
-        (&turn.session).into(),
+        request.into(),
+        session.into(),
         state.into(),
-        reason.into(),
-        turn.created_at.into(),
+        incomplete_reason.map(ErrorCode::as_str).into(),
+        now.into(),
     ])
 }
 
-/// Whether this is the constraint that [`ending`] breaks for a try that comes too late.
-pub(crate) fn is_taken_over(constraint: &str) -> bool {
+/// Whether this is the constraint that [`end_statement`] violates if the try lost its claim.
+pub(crate) fn is_claim_lost(constraint: &str) -> bool {
     constraint.ends_with("sends.state")
 }

@@ -4,10 +4,11 @@ use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{Tenant, TenantId, Timestamp};
 use serde::Deserialize;
 
-use crate::audit::{AuditEntry, noting};
-use crate::ports::{Sql, SqlError};
+use crate::audit::{self, AuditEntry};
+use crate::page;
+use crate::ports::{Sql, SqlError, Statement};
 use crate::row;
-use crate::statement::{Statement, statements};
+use crate::statements::statements;
 
 statements! {
     FIND = "
@@ -16,8 +17,7 @@ statements! {
     INSERT = "
         INSERT INTO tenants (id, name, tier, status, settings, version, created_at, updated_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    /// Where the record is no longer the expected one, its version becomes NULL, which the column
-    /// refuses: the batch fails as a whole.
+    /// Sets the version to NULL if the record has changed, which the column rejects: the batch fails.
     UPDATE = "
         UPDATE tenants SET name = ?2, tier = ?3, status = ?4, settings = ?5,
                            version = iif(version = ?6, version + 1, NULL), updated_at = ?7
@@ -59,47 +59,41 @@ impl TryFrom<TenantRow> for Tenant {
     }
 }
 
-/// The tenant's record, if there is such a tenant.
+/// The tenant's record, if it exists.
 pub async fn find(sql: &impl Sql, id: &TenantId) -> Result<Option<Tenant>, SqlError> {
     let rows: Vec<TenantRow> = sql.query(FIND.with([id.into()])).await?;
     rows.into_iter().next().map(Tenant::try_from).transpose()
 }
 
-/// The tenants, oldest first: at most `limit` of those after `after`.
+/// Up to `limit` tenants after `after`, oldest first.
 pub async fn list_across_tenants(
     sql: &impl Sql,
     after: Option<&TenantId>,
     limit: u32,
 ) -> Result<Vec<Tenant>, SqlError> {
-    let after = after.map_or("", TenantId::as_str);
-    let list = LIST_ACROSS_TENANTS.with([after.into(), limit.into()]);
+    let list = LIST_ACROSS_TENANTS.with([page::after(after), limit.into()]);
     let rows: Vec<TenantRow> = sql.query(list).await?;
     rows.into_iter().map(Tenant::try_from).collect()
 }
 
-/// Stores a new tenant, without a line in the audit log: for databases that are set up and not
-/// operated. [`crate::SqlErrorKind::Conflict`] where its id is taken.
+/// Stores a new tenant without an audit entry, for tests and seeds. Fails with
+/// [`crate::SqlErrorKind::Conflict`] if the id exists.
 pub async fn insert(sql: &impl Sql, tenant: &Tenant) -> Result<(), SqlError> {
-    sql.batch(vec![inserting(tenant)?]).await
+    sql.batch(vec![insert_statement(tenant)?]).await
 }
 
-/// Stores a new tenant.
-pub async fn create(
-    sql: &impl Sql,
-    tenant: &Tenant,
-    audit: &AuditEntry,
-) -> Result<(), SqlError> {
-    sql.batch(vec![inserting(tenant)?, noting(&tenant.id, audit)])
-        .await
+/// Stores a new tenant and its audit entry.
+pub async fn create(sql: &impl Sql, tenant: &Tenant, entry: &AuditEntry) -> Result<(), SqlError> {
+    sql.batch(vec![
+        insert_statement(tenant)?,
+        audit::insert(&tenant.id, entry),
+    ])
+    .await
 }
 
-/// Stores a tenant as `after`, whose version is one above that of the record which the change goes
-/// by. `false` where that record has changed since: then nothing is stored.
-pub async fn update(
-    sql: &impl Sql,
-    after: &Tenant,
-    audit: &AuditEntry,
-) -> Result<bool, SqlError> {
+/// Replaces a tenant's record by `after`, whose version is one above that of the record it is based
+/// on. `false` if the record has changed since, and then nothing is stored.
+pub async fn update(sql: &impl Sql, after: &Tenant, entry: &AuditEntry) -> Result<bool, SqlError> {
     let update = UPDATE.with([
         (&after.id).into(),
         after.name.as_str().into(),
@@ -109,11 +103,11 @@ pub async fn update(
         after.version.saturating_sub(1).into(),
         after.updated_at.into(),
     ]);
-    let batch = vec![update, noting(&after.id, audit)];
+    let batch = vec![update, audit::insert(&after.id, entry)];
     row::unless_changed(sql.batch(batch).await, "tenants.version")
 }
 
-fn inserting(tenant: &Tenant) -> Result<Statement, SqlError> {
+fn insert_statement(tenant: &Tenant) -> Result<Statement, SqlError> {
     Ok(INSERT.with([
         (&tenant.id).into(),
         tenant.name.as_str().into(),

@@ -1,4 +1,4 @@
-//! Tool executions: what server tools did, for whom and with what result.
+//! Tool executions: calls of server tools and their results.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,14 @@ use clawless_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{Sql, SqlError};
+use crate::page;
+use crate::ports::{Sql, SqlError, Statement};
 use crate::row;
-use crate::statement::{Statement, statements};
+use crate::statements::statements;
 
 statements! {
-    /// Many at once, as JSON: D1 counts the statements of an invocation, and the parameters of one.
+    /// Takes all rows as one JSON array: D1 limits the statements of an invocation and the parameters
+    /// of a statement.
     INSERT = "
         INSERT INTO tool_executions (tenant_id, id, session_id, request_id, call_id, tool,
                                      arguments, outcome, result, started_at, duration_ms)
@@ -23,7 +25,7 @@ statements! {
                json_extract(value, '$.outcome'), json_extract(value, '$.result'),
                json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms')
         FROM json_each(?2)";
-    /// Newest first; ids sort by the time they were made.
+    /// Newest first; ids sort by time.
     LIST = "
         SELECT id, tenant_id, session_id, request_id, call_id, tool, arguments, outcome, result,
                started_at, duration_ms
@@ -32,15 +34,12 @@ statements! {
         ORDER BY id DESC LIMIT ?4";
 }
 
-/// The longest list that one statement takes, in bytes: D1 takes texts of 2 MB. One execution is
-/// bounded where it is made, far below that even where JSON escapes every character of it.
-const MAX_LIST_BYTES: usize = 1_900_000;
+/// The longest JSON array of one statement, in bytes: D1 accepts texts of 2 MB. The tools bound one
+/// execution far below that, even if JSON escapes every character.
+const MAX_ARRAY_BYTES: usize = 1_900_000;
 
-/// Sorts after every id.
-const AFTER_ALL: &str = "tex_~";
-
-/// Stores what was done for a request without a session. A session's executions are stored with
-/// its turn ([`crate::turns::commit`]).
+/// Stores the executions of a stateless request. Those of a session are stored with its turn
+/// ([`crate::turns::commit`]).
 pub async fn record(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -49,10 +48,10 @@ pub async fn record(
     if executions.is_empty() {
         return Ok(());
     }
-    sql.batch(insertion(tenant, executions)?).await
+    sql.batch(insert(tenant, executions)?).await
 }
 
-/// What was done in a session: newest first, at most `limit`, and only what came before `before`.
+/// Up to `limit` of a session's executions before `before`, newest first.
 pub async fn list(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -60,33 +59,33 @@ pub async fn list(
     before: Option<&ToolExecutionId>,
     limit: u32,
 ) -> Result<Vec<ToolExecution>, SqlError> {
-    let before = before.map_or(AFTER_ALL, ToolExecutionId::as_str);
-    let query = LIST.with([tenant.into(), session.into(), before.into(), limit.into()]);
+    let start = page::before(before);
+    let query = LIST.with([tenant.into(), session.into(), start, limit.into()]);
     let rows: Vec<ExecutionRow> = sql.query(query).await?;
     Ok(rows.into_iter().map(ToolExecution::from).collect())
 }
 
-/// The statements that store executions: one, unless they are very long.
-pub(crate) fn insertion(
+/// The statements that store executions: one for each [`MAX_ARRAY_BYTES`] of them.
+pub(crate) fn insert(
     tenant: &TenantId,
     executions: &[ToolExecution],
 ) -> Result<Vec<Statement>, SqlError> {
-    let mut lists: Vec<String> = Vec::new();
+    let mut arrays: Vec<String> = Vec::new();
     for execution in executions {
-        let row = row::to_json("tool_executions", &NewRow::of(execution))?;
-        match lists.last_mut() {
-            Some(list) if list.len() + row.len() < MAX_LIST_BYTES => {
-                list.push(',');
-                list.push_str(&row);
+        let row = row::to_json("tool_executions", &NewRow::from(execution))?;
+        match arrays.last_mut() {
+            Some(array) if array.len() + row.len() < MAX_ARRAY_BYTES => {
+                array.push(',');
+                array.push_str(&row);
             }
-            _ => lists.push(format!("[{row}")),
+            _ => arrays.push(format!("[{row}")),
         }
     }
-    let insert = |list: String| INSERT.with([tenant.into(), (list + "]").into()]);
-    Ok(lists.into_iter().map(insert).collect())
+    let statement = |array: String| INSERT.with([tenant.into(), (array + "]").into()]);
+    Ok(arrays.into_iter().map(statement).collect())
 }
 
-/// An execution's row, as it is written.
+/// An execution's row as it is written.
 #[derive(Serialize)]
 struct NewRow<'a> {
     id: &'a ToolExecutionId,
@@ -101,8 +100,8 @@ struct NewRow<'a> {
     duration_ms: Millis,
 }
 
-impl<'a> NewRow<'a> {
-    fn of(execution: &'a ToolExecution) -> Self {
+impl<'a> From<&'a ToolExecution> for NewRow<'a> {
+    fn from(execution: &'a ToolExecution) -> Self {
         let call = &execution.call;
         Self {
             id: &execution.id,
@@ -119,7 +118,7 @@ impl<'a> NewRow<'a> {
     }
 }
 
-/// A text that `SQLite`'s JSON takes whole: it reads one only up to a NUL.
+/// Replaces NULs: `SQLite`'s JSON functions read a text only up to the first one.
 fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}").into()
@@ -128,7 +127,7 @@ fn without_nul(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// An execution's row.
+/// An execution's row as it is read.
 #[derive(Deserialize)]
 struct ExecutionRow {
     id: ToolExecutionId,

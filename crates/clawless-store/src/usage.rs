@@ -1,13 +1,14 @@
-//! What tenants used, by day, model and key: sums over the receipts, as far as they have come in.
+//! Usage by day, model and key: sums over the receipts stored so far.
 
 use clawless_core::{KeyId, MicroDollars, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
+use crate::page;
 use crate::ports::{Sql, SqlError};
-use crate::statement::statements;
+use crate::statements::statements;
 
 statements! {
-    /// Days are UTC's.
+    /// Days are in UTC.
     BY_DAY_MODEL_AND_KEY = "
         SELECT date(closed_at / 1000, 'unixepoch') AS day, model, key_id,
                sum(charged_messages) AS messages, sum(tokens_in) AS tokens_in,
@@ -26,26 +27,26 @@ statements! {
         WHERE t.id > ?1 GROUP BY t.id ORDER BY t.id LIMIT ?4";
 }
 
-/// What was used by one key with one model on one day.
+/// Usage of one model by one key on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DayUsage {
     /// The day, as `2026-01-31` (UTC).
     pub day: String,
     /// The model that answered.
     pub model: String,
-    /// The key that asked.
+    /// The key of the requests.
     pub key_id: KeyId,
-    /// How much.
+    /// The sums.
     #[serde(flatten)]
     pub sums: Sums,
 }
 
-/// What was used by one tenant.
+/// Usage of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TenantUsage {
     /// The tenant.
     pub tenant_id: TenantId,
-    /// How much.
+    /// The sums.
     #[serde(flatten)]
     pub sums: Sums,
 }
@@ -55,17 +56,17 @@ pub struct TenantUsage {
 pub struct Sums {
     /// Answered chat requests.
     pub messages: u64,
-    /// Tokens of the requests.
+    /// Input tokens.
     pub tokens_in: Tokens,
-    /// Tokens of the answers.
+    /// Output tokens.
     pub tokens_out: Tokens,
-    /// Tokens that were charged.
+    /// Charged tokens.
     pub tokens: Tokens,
-    /// Money that was charged.
+    /// The charge.
     pub micro_dollars: MicroDollars,
 }
 
-/// A tenant's usage from one moment up to another.
+/// A tenant's usage from `from` to before `to`.
 pub async fn by_day_model_and_key(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -75,14 +76,13 @@ pub async fn by_day_model_and_key(
     sql.query(query).await
 }
 
-/// The tenants' usage from one moment up to another: at most `limit` of those after `after`.
+/// The usage of up to `limit` tenants after `after`, from `from` to before `to`.
 pub async fn by_tenant_across_tenants(
     sql: &impl Sql,
     after: Option<&TenantId>,
     (from, to): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<TenantUsage>, SqlError> {
-    let after = after.map_or("", TenantId::as_str);
-    let params = [after.into(), from.into(), to.into(), limit.into()];
+    let params = [page::after(after), from.into(), to.into(), limit.into()];
     sql.query(BY_TENANT_ACROSS_TENANTS.with(params)).await
 }

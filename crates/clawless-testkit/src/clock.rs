@@ -4,22 +4,22 @@ use std::cell::Cell;
 
 use clawless_core::{Clock, Millis, Timestamp};
 
-/// A clock that stands still until it is moved, in either direction.
+/// A clock that changes only when a test sets it.
 #[derive(Debug)]
 pub struct FixedClock(Cell<Timestamp>);
 
 impl FixedClock {
-    /// A clock that shows the given moment.
+    /// A clock set to `now`.
     pub const fn at(now: Timestamp) -> Self {
         Self(Cell::new(now))
     }
 
-    /// Steps to the given moment, back or forth.
+    /// Sets the time, forward or backward.
     pub fn set(&self, now: Timestamp) {
         self.0.set(now);
     }
 
-    /// Goes on by a span.
+    /// Advances the time by a span.
     pub fn advance(&self, span: Millis) {
         self.0.set(self.0.get().plus(span));
     }

@@ -1,20 +1,20 @@
-//! Randomness that repeats.
+//! Seeded randomness.
 
 use std::cell::Cell;
 
 use clawless_core::Entropy;
 
-/// A stream of bytes that a seed determines: `SplitMix64`.
+/// A `SplitMix64` generator.
 #[derive(Debug)]
 pub struct SeededEntropy(Cell<u64>);
 
 impl SeededEntropy {
-    /// The stream of a seed.
+    /// A generator with a seed.
     pub const fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
-    /// The next number of the stream.
+    /// The next number.
     pub fn next_u64(&self) -> u64 {
         let state = self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.0.set(state);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_repeats_and_another_differs() {
+    fn same_seed_gives_the_same_bytes() {
         let bytes = |seed| SeededEntropy::new(seed).bytes::<20>();
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));

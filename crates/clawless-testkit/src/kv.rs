@@ -1,4 +1,4 @@
-//! A cache in memory that ages by the test's clock and misbehaves when told to.
+//! An in-memory cache that expires by the test's clock and simulates failures.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,29 +9,29 @@ use clawless_store::{Kv, KvError, KvKey};
 
 /// How the cache behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Weather {
-    /// As one would wish.
+pub enum KvMode {
+    /// Consistent and available.
     #[default]
-    Fine,
-    /// Reads show what was there when the weather turned, absent keys included; writes succeed and
-    /// are seen only once the weather is fine again.
+    Normal,
+    /// Reads return the state at the time of [`MemoryKv::set_mode`]; writes succeed and are visible in
+    /// the next mode.
     Stale,
-    /// Everything fails.
-    Down,
-    /// Nothing is ever answered, and nothing done.
-    Silent,
+    /// Every call fails.
+    Failing,
+    /// No call ever returns.
+    Hanging,
 }
 
-/// The values and until when they stand.
+/// The values and when they expire.
 type Entries = BTreeMap<KvKey, (String, Timestamp)>;
 
-/// A cache in memory.
+/// An in-memory cache.
 #[derive(Debug)]
 pub struct MemoryKv<C> {
     clock: C,
     entries: RefCell<Entries>,
-    seen: RefCell<Entries>,
-    weather: Cell<Weather>,
+    stale: RefCell<Entries>,
+    mode: Cell<KvMode>,
     reads: Cell<u32>,
     writes: Cell<u32>,
 }
@@ -42,40 +42,40 @@ impl<C: Clock> MemoryKv<C> {
         Self {
             clock,
             entries: RefCell::default(),
-            seen: RefCell::default(),
-            weather: Cell::default(),
+            stale: RefCell::default(),
+            mode: Cell::default(),
             reads: Cell::default(),
             writes: Cell::default(),
         }
     }
 
     /// Changes how the cache behaves.
-    pub fn set_weather(&self, weather: Weather) {
-        self.seen.replace(self.entries.borrow().clone());
-        self.weather.set(weather);
+    pub fn set_mode(&self, mode: KvMode) {
+        self.stale.replace(self.entries.borrow().clone());
+        self.mode.set(mode);
     }
 
-    /// How often it was read, failures included.
+    /// The number of reads, failures included.
     pub fn reads(&self) -> u32 {
         self.reads.get()
     }
 
-    /// How often it was written, failures included.
+    /// The number of writes, failures included.
     pub fn writes(&self) -> u32 {
         self.writes.get()
     }
 
-    /// Every key that it holds.
+    /// All keys.
     pub fn keys(&self) -> Vec<KvKey> {
         self.entries.borrow().keys().cloned().collect()
     }
 
     async fn write(&self, change: impl FnOnce(&mut Entries)) -> Result<(), KvError> {
         self.writes.set(self.writes.get() + 1);
-        match self.weather.get() {
-            Weather::Fine | Weather::Stale => {}
-            Weather::Down => return Err(down()),
-            Weather::Silent => return pending().await,
+        match self.mode.get() {
+            KvMode::Normal | KvMode::Stale => {}
+            KvMode::Failing => return Err(error()),
+            KvMode::Hanging => return pending().await,
         }
         change(&mut self.entries.borrow_mut());
         Ok(())
@@ -85,16 +85,16 @@ impl<C: Clock> MemoryKv<C> {
 impl<C: Clock> Kv for MemoryKv<C> {
     async fn get(&self, key: &KvKey) -> Result<Option<String>, KvError> {
         self.reads.set(self.reads.get() + 1);
-        let entries = match self.weather.get() {
-            Weather::Fine => &self.entries,
-            Weather::Stale => &self.seen,
-            Weather::Down => return Err(down()),
-            Weather::Silent => return pending().await,
+        let entries = match self.mode.get() {
+            KvMode::Normal => &self.entries,
+            KvMode::Stale => &self.stale,
+            KvMode::Failing => return Err(error()),
+            KvMode::Hanging => return pending().await,
         };
         let now = self.clock.now();
         let entries = entries.borrow();
-        let living = entries.get(key).filter(|(_, end)| now < *end);
-        Ok(living.map(|(value, _)| value.clone()))
+        let live = entries.get(key).filter(|(_, end)| now < *end);
+        Ok(live.map(|(value, _)| value.clone()))
     }
 
     async fn put(&self, key: &KvKey, value: String, ttl: Millis) -> Result<(), KvError> {
@@ -113,7 +113,7 @@ impl<C: Clock> Kv for MemoryKv<C> {
     }
 }
 
-fn down() -> KvError {
+fn error() -> KvError {
     KvError {
         internal: "KV GET failed: 429 Too Many Requests".to_owned(),
     }
@@ -129,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_with_its_time() {
+    fn value_expires_after_its_ttl() {
         let clock = FixedClock::default();
         let kv = MemoryKv::new(&clock);
-        block_on(kv.put(&key(), "v".to_owned(), Millis::from_secs(60))).expect("fine");
+        block_on(kv.put(&key(), "v".to_owned(), Millis::from_secs(60))).expect("stored");
         clock.advance(Millis::new(59_999));
         assert_eq!(block_on(kv.get(&key())), Ok(Some("v".to_owned())));
         clock.advance(Millis::new(1));
@@ -140,15 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_cache_shows_the_past_and_a_broken_one_nothing() {
+    fn stale_cache_returns_old_values_and_failing_cache_returns_errors() {
         let kv = MemoryKv::new(FixedClock::default());
         let put = |value: &str| block_on(kv.put(&key(), value.to_owned(), Millis::from_secs(60)));
-        kv.set_weather(Weather::Stale);
-        put("new").expect("accepted");
+        kv.set_mode(KvMode::Stale);
+        put("new").expect("stored");
         assert_eq!(block_on(kv.get(&key())), Ok(None));
-        kv.set_weather(Weather::Fine);
+        kv.set_mode(KvMode::Normal);
         assert_eq!(block_on(kv.get(&key())), Ok(Some("new".to_owned())));
-        kv.set_weather(Weather::Down);
+        kv.set_mode(KvMode::Failing);
         assert!(put("newer").is_err() && block_on(kv.get(&key())).is_err());
     }
 }

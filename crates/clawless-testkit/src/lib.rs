@@ -1,13 +1,12 @@
-//! Test doubles for the ports of Clawless, as close to the real thing as they can be: `SQLite` on
-//! the very migrations that D1 gets and under D1's limits, a cache that ages by the test's clock,
-//! time that stands still until a test moves it, and randomness that repeats.
+//! Test doubles for the ports: `SQLite` with D1's migrations and limits, an in-memory cache, clocks and
+//! timers that tests control, seeded randomness and a scripted provider.
 //!
 //! Only a dev-dependency of other crates.
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::missing_panics_doc,
-    reason = "test code: what cannot be set up must stop the test"
+    reason = "test code: a failed setup must stop the test"
 )]
 
 mod clock;
@@ -21,7 +20,7 @@ mod timer;
 pub use clock::FixedClock;
 pub use entropy::SeededEntropy;
 pub use futures_executor::block_on;
-pub use kv::{MemoryKv, Weather};
+pub use kv::{KvMode, MemoryKv};
 pub use migrations::{Migration, migrations};
 pub use sqlite::{Fault, SqliteDatabase};
 pub use timer::{InstantTimer, ManualTimer};

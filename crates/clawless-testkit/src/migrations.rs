@@ -1,4 +1,4 @@
-//! The migration files, as they are applied in production.
+//! The migration files of production.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ pub struct Migration {
     pub sql: String,
 }
 
-/// Every migration, in the order in which they are applied.
+/// All migrations, in order.
 pub fn migrations() -> Vec<Migration> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
     let mut migrations: Vec<Migration> = fs::read_dir(&folder)
-        .expect("the migrations folder is there")
+        .expect("the migrations folder exists")
         .map(|entry| entry.expect("the migrations folder can be read").path())
         .filter(|path| path.extension().is_some_and(|end| end == "sql"))
         .map(|path| Migration {

@@ -1,4 +1,4 @@
-//! A provider that answers as a test tells it to, over the network port, in virtual time.
+//! A scripted provider behind the HTTP port, in virtual time.
 
 mod virtual_time;
 
@@ -15,23 +15,23 @@ use futures_util::Stream;
 
 pub use virtual_time::VirtualTime;
 
-/// One thing that happens on the connection.
+/// One event of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Bytes arrive, in one read.
     Bytes(Vec<u8>),
-    /// Nothing happens for a while.
+    /// A pause.
     Wait(Millis),
     /// The connection breaks.
     Break,
-    /// Nothing happens ever again.
+    /// Silence for ever.
     Hang,
 }
 
-/// The answer to one request.
+/// The response to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// What happens before the head is there.
+    /// Events before the response head.
     before: Vec<Step>,
     status: u16,
     headers: Vec<(String, String)>,
@@ -39,7 +39,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A status and a body of these steps.
+    /// A response with a status and the events of its body.
     pub fn new(status: u16, content_type: &str, body: Vec<Step>) -> Self {
         Self {
             before: Vec::new(),
@@ -55,18 +55,18 @@ impl Reply {
         Self::new(status, "application/json", vec![bytes])
     }
 
-    /// A stream of events in one read.
+    /// An event stream in one read.
     pub fn stream(body: &str) -> Self {
         Self::steps(vec![Step::Bytes(body.as_bytes().to_vec())])
     }
 
-    /// A stream of events, one read for each text.
+    /// An event stream with one read for each text.
     pub fn reads(reads: &[&str]) -> Self {
         let bytes = |text: &&str| Step::Bytes(text.as_bytes().to_vec());
         Self::steps(reads.iter().map(bytes).collect())
     }
 
-    /// A stream of events in which these things happen.
+    /// An event stream of these events.
     pub fn steps(body: Vec<Step>) -> Self {
         Self::new(200, "text/event-stream", body)
     }
@@ -76,7 +76,7 @@ impl Reply {
         Self::new(200, "", Vec::new()).after(Step::Break)
     }
 
-    /// Adds something that happens before the head is there.
+    /// Adds an event before the response head.
     #[must_use]
     pub fn after(mut self, step: Step) -> Self {
         self.before.push(step);
@@ -91,7 +91,7 @@ impl Reply {
     }
 }
 
-/// The scripted provider: answers in order, and what it was asked.
+/// The scripted provider: responses in order, and the requests it received.
 #[derive(Debug, Clone)]
 pub struct ScriptedHttp {
     time: VirtualTime,
@@ -107,7 +107,7 @@ struct Shared {
 }
 
 impl ScriptedHttp {
-    /// A provider that is not there until it is told what to answer.
+    /// A provider that is unreachable until it gets responses.
     pub fn new(time: &VirtualTime) -> Self {
         Self {
             time: time.clone(),
@@ -115,22 +115,22 @@ impl ScriptedHttp {
         }
     }
 
-    /// Answers one more request.
+    /// Adds the response to one more request.
     pub fn next(&self, reply: Reply) {
         self.shared.next.borrow_mut().push_back(reply);
     }
 
-    /// Answers every request for which nothing else is planned.
+    /// Sets the response to every request that has none of its own.
     pub fn always(&self, reply: Reply) {
         *self.shared.always.borrow_mut() = Some(reply);
     }
 
-    /// What it was asked, oldest first.
+    /// The received requests, oldest first.
     pub fn requests(&self) -> Vec<HttpRequest> {
         self.shared.requests.borrow().clone()
     }
 
-    /// How many requests were given up before their answer had ended.
+    /// The number of requests that were dropped before their response had ended.
     pub fn aborted(&self) -> usize {
         self.shared.aborted.get()
     }
@@ -155,8 +155,8 @@ impl Http for ScriptedHttp {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<ScriptedBody>, HttpError> {
         self.shared.requests.borrow_mut().push(request);
-        let planned = self.shared.next.borrow_mut().pop_front();
-        let reply = planned.or_else(|| self.shared.always.borrow().clone());
+        let scripted = self.shared.next.borrow_mut().pop_front();
+        let reply = scripted.or_else(|| self.shared.always.borrow().clone());
         let reply = reply.unwrap_or_else(Reply::unreachable);
         let mut connection = ScriptedBody {
             time: self.time.clone(),
@@ -177,12 +177,12 @@ impl Http for ScriptedHttp {
     }
 }
 
-/// The body of a scripted answer.
+/// The body of a scripted response.
 pub struct ScriptedBody {
     time: VirtualTime,
     steps: VecDeque<Step>,
     waiting: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// Gone once the connection has ended by itself.
+    /// `None` once the connection has ended.
     open: Option<Rc<Shared>>,
 }
 

@@ -1,4 +1,4 @@
-//! `SQLite` in the place of D1: the same migrations, the same limits, the same error messages.
+//! `SQLite` instead of D1, with the same migrations, limits and error messages.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::migrations;
 
-/// D1's limits: what its documentation says, and what workerd sets for every database.
+/// D1's limits, from its documentation and from workerd's source.
 const LIMITS: [(Limit, i32); 7] = [
     (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
     (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
@@ -24,27 +24,27 @@ const LIMITS: [(Limit, i32); 7] = [
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
 ];
 
-/// How many prepared statements are kept: about as many as the store has.
-const PREPARED: usize = 128;
+/// The size of the statement cache: about the number of the store's statements.
+const MAX_PREPARED_STATEMENTS: usize = 128;
 
-/// What shall go wrong with a call, and the message that it fails with.
+/// An injected failure of a call, with its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The call fails and does nothing.
+    /// The call fails without running.
     Before(&'static str),
-    /// The call is carried out, and then its answer is lost.
+    /// The call runs, then its response is lost.
     After(&'static str),
 }
 
 impl Fault {
     /// D1's message for a lost connection.
-    pub const LOST: &'static str = "D1_ERROR: Network connection lost.";
+    pub const CONNECTION_LOST: &'static str = "D1_ERROR: Network connection lost.";
     /// D1's message for an overload.
     pub const OVERLOADED: &'static str =
         "D1_ERROR: D1 DB is overloaded. Requests queued for too long.";
 }
 
-/// A database in memory.
+/// An in-memory database.
 #[derive(Debug)]
 pub struct SqliteDatabase {
     connection: RefCell<Connection>,
@@ -86,7 +86,7 @@ impl SqliteDatabase {
                 .set_db_config(switch, on)
                 .expect("a switch can be set");
         }
-        connection.set_prepared_statement_cache_capacity(PREPARED);
+        connection.set_prepared_statement_cache_capacity(MAX_PREPARED_STATEMENTS);
         Self {
             connection: RefCell::new(connection),
             faults: RefCell::default(),
@@ -95,41 +95,41 @@ impl SqliteDatabase {
         }
     }
 
-    /// Runs SQL that may hold several statements.
+    /// Runs a script of several statements.
     pub fn run_script(&self, sql: &str) {
         self.run_first(sql, usize::MAX);
     }
 
-    /// Runs the first statements of a script, as if it were interrupted; says how many it ran.
+    /// Runs the first `count` statements of a script, as if interrupted; returns how many were run.
     pub fn run_first(&self, sql: &str, count: usize) -> usize {
         let connection = self.connection.borrow();
         let mut batch = Batch::new(&connection, sql);
-        let mut ran = 0;
-        while ran < count {
+        let mut executed = 0;
+        while executed < count {
             let Some(mut statement) = batch.next().expect("the script is SQL") else {
                 break;
             };
             statement.raw_execute().expect("the script runs");
-            ran += 1;
+            executed += 1;
         }
-        ran
+        executed
     }
 
-    /// Runs a query of the test's own and gives its rows as JSON objects.
+    /// Runs a test's query; returns its rows as JSON objects.
     pub fn rows(&self, sql: &str) -> Vec<serde_json::Value> {
         self.select(sql, &[]).expect("the query runs")
     }
 
-    /// A query of the test's own that gives one number.
+    /// Runs a test's query that returns one number.
     pub fn count(&self, sql: &str) -> i64 {
         let connection = self.connection.borrow();
         connection
             .query_one(sql, [], |row| row.get(0))
-            .expect("the query gives a number")
+            .expect("the query returns a number")
     }
 
-    /// How the database would go about a statement, a line a step; the parameters are NULL.
-    pub fn plan_of(&self, sql: &str) -> Vec<String> {
+    /// The query plan of a statement, one line a step; the parameters are NULL.
+    pub fn query_plan(&self, sql: &str) -> Vec<String> {
         let connection = self.connection.borrow();
         let mut explain = connection
             .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
@@ -138,27 +138,27 @@ impl SqliteDatabase {
         steps.map(|step| step.expect("a step")).collect()
     }
 
-    /// How many queries and batches were asked for so far, failures included.
+    /// The number of queries and batches so far, failures included.
     pub fn calls(&self) -> u32 {
         self.calls.get()
     }
 
-    /// How many statements those were: what D1 counts against the limit of an invocation.
+    /// The number of their statements, which D1 counts against the limit of an invocation.
     pub fn statements(&self) -> usize {
         self.statements.get()
     }
 
-    /// Plans what goes wrong with the coming calls, one after another; `None` goes well.
-    pub fn plan(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+    /// Injects faults into the next calls, in order; `None` lets a call succeed.
+    pub fn inject(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.borrow_mut().extend(faults);
     }
 
-    /// Forgets the faults that have not come yet.
-    pub fn unplan(&self) {
+    /// Removes the faults that have not been used yet.
+    pub fn clear_faults(&self) {
         self.faults.borrow_mut().clear();
     }
 
-    /// Carries out one call, or lets it fail as planned.
+    /// Runs one call, or fails with the injected fault.
     fn call<T>(
         &self,
         statements: usize,
@@ -181,11 +181,11 @@ impl SqliteDatabase {
         let connection = self.connection.borrow();
         let mut statement = connection.prepare_cached(sql)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let params = params_from_iter(params.iter().map(bound));
+        let params = params_from_iter(params.iter().map(to_sqlite));
         let rows = statement.query_map(params, |row| {
             let mut object = serde_json::Map::new();
             for (index, name) in names.iter().enumerate() {
-                object.insert(name.clone(), json(row.get_ref(index)?));
+                object.insert(name.clone(), to_json(row.get_ref(index)?));
             }
             Ok(serde_json::Value::Object(object))
         })?;
@@ -197,7 +197,8 @@ impl SqliteDatabase {
         let transaction = connection.transaction()?;
         for statement in statements {
             let mut prepared = transaction.prepare_cached(statement.sql)?;
-            let mut rows = prepared.query(params_from_iter(statement.params.iter().map(bound)))?;
+            let mut rows =
+                prepared.query(params_from_iter(statement.params.iter().map(to_sqlite)))?;
             while rows.next()?.is_some() {}
         }
         transaction.commit()
@@ -217,7 +218,7 @@ impl Sql for SqliteDatabase {
     }
 }
 
-fn bound(value: &Value) -> rusqlite::types::Value {
+fn to_sqlite(value: &Value) -> rusqlite::types::Value {
     match value {
         Value::Null => rusqlite::types::Value::Null,
         Value::Integer(number) => rusqlite::types::Value::Integer(number.get()),
@@ -225,7 +226,7 @@ fn bound(value: &Value) -> rusqlite::types::Value {
     }
 }
 
-fn json(value: ValueRef<'_>) -> serde_json::Value {
+fn to_json(value: ValueRef<'_>) -> serde_json::Value {
     match value {
         ValueRef::Null => serde_json::Value::Null,
         ValueRef::Integer(number) => number.into(),
@@ -239,35 +240,35 @@ fn json(value: ValueRef<'_>) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    /// Whether the database would take the statement.
-    fn takes(sql: &str) -> bool {
+    /// Whether the database accepts the statement.
+    fn accepts(sql: &str) -> bool {
         SqliteDatabase::new().select(sql, &[]).is_ok()
     }
 
     #[test]
-    fn it_has_the_rules_of_d1() {
+    fn database_enforces_the_limits_of_d1() {
         let orphan = "INSERT INTO sessions (tenant_id, id, created_at, updated_at)
-                      VALUES ('ten_nobody', 's', 1, 1)";
-        assert!(!takes(orphan), "foreign keys are on");
+                      VALUES ('ten_unknown', 's', 1, 1)";
+        assert!(!accepts(orphan), "foreign keys are on");
         assert!(
-            !takes("SELECT \"not a column\""),
-            "double quotes are for names"
+            !accepts("SELECT \"not a column\""),
+            "double quotes are identifiers only"
         );
-        assert!(takes("SELECT 'a text'"));
-        let many = |count| vec!["?"; count].join(", ");
+        assert!(accepts("SELECT 'a text'"));
+        let placeholders = |count| vec!["?"; count].join(", ");
         let database = SqliteDatabase::empty();
-        let too_many = format!("SELECT 1 WHERE 1 IN ({})", many(101));
+        let too_many = format!("SELECT 1 WHERE 1 IN ({})", placeholders(101));
         assert!(database.connection.borrow().prepare(&too_many).is_err());
-        let enough = format!("SELECT 1 WHERE 1 IN ({})", many(100));
+        let enough = format!("SELECT 1 WHERE 1 IN ({})", placeholders(100));
         assert!(database.connection.borrow().prepare(&enough).is_ok());
-        assert!(takes("SELECT zeroblob(2000000) IS NULL AS big"));
-        assert!(!takes("SELECT zeroblob(2000001) IS NULL AS bigger"));
+        assert!(accepts("SELECT zeroblob(2000000) IS NULL AS at_limit"));
+        assert!(!accepts("SELECT zeroblob(2000001) IS NULL AS above_limit"));
     }
 
     #[test]
-    fn planned_faults_come_in_order_and_then_all_is_well() {
+    fn injected_faults_apply_in_order() {
         let database = SqliteDatabase::new();
-        database.plan([None, Some(Fault::Before(Fault::LOST))]);
+        database.inject([None, Some(Fault::Before(Fault::CONNECTION_LOST))]);
         let check = || futures_executor::block_on(clawless_store::health::check(&database));
         assert!(check().is_ok());
         assert!(check().is_err());

@@ -1,4 +1,4 @@
-//! Timers that do not wait for real.
+//! Timers that do not wait in real time.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -6,12 +6,12 @@ use std::task::{Poll, Waker};
 
 use clawless_core::time::{Millis, Timer};
 
-/// A timer whose sleeps end at once; it remembers how long they would have been.
+/// A timer whose sleeps end at once; it records their spans.
 #[derive(Debug, Default)]
 pub struct InstantTimer(RefCell<Vec<Millis>>);
 
 impl InstantTimer {
-    /// The spans that were slept so far.
+    /// The spans of all sleeps so far.
     pub fn slept(&self) -> Vec<Millis> {
         self.0.borrow().clone()
     }
@@ -23,18 +23,18 @@ impl Timer for InstantTimer {
     }
 }
 
-/// A timer whose sleeps end when the test says that the time has passed.
+/// A timer whose sleeps end when the test advances it.
 #[derive(Debug, Default)]
 pub struct ManualTimer {
-    passed: Cell<u64>,
+    elapsed: Cell<u64>,
     sleepers: RefCell<Vec<Waker>>,
 }
 
 impl ManualTimer {
-    /// Lets a span pass; whoever slept long enough wakes.
+    /// Advances the time by a span and wakes the sleepers that are due.
     pub fn advance(&self, span: Millis) {
-        self.passed
-            .set(self.passed.get().saturating_add(span.get()));
+        let elapsed = self.elapsed.get().saturating_add(span.get());
+        self.elapsed.set(elapsed);
         let sleepers = self.sleepers.take();
         sleepers.iter().for_each(Waker::wake_by_ref);
     }
@@ -42,9 +42,9 @@ impl ManualTimer {
 
 impl Timer for ManualTimer {
     async fn sleep(&self, span: Millis) {
-        let end = self.passed.get().saturating_add(span.get());
+        let end = self.elapsed.get().saturating_add(span.get());
         poll_fn(|context| {
-            if self.passed.get() >= end {
+            if self.elapsed.get() >= end {
                 return Poll::Ready(());
             }
             self.sleepers.borrow_mut().push(context.waker().clone());

@@ -123,7 +123,7 @@ pub(crate) async fn audit_access(
     target: Option<&str>,
 ) -> Result<(), ApiError> {
     let entry = bare_entry(call, action, target);
-    audit::note(&call.platform.sql, tenant, &entry).await?;
+    audit::record(&call.platform.sql, tenant, &entry).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use clawless_core::llm::LlmChoice;
 use clawless_core::session::SessionHead;
 use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
 use clawless_llm::tokens;
-use clawless_store::idempotency::{self, Kept};
+use clawless_store::idempotency::{self, StoredResponse};
 use clawless_store::sessions;
 use clawless_store::tool_executions;
 use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
@@ -71,7 +71,7 @@ pub async fn commit<P: Platform>(
         return Ok(None);
     };
     let mut new = new_turn(platform, turn, session, outcome)?;
-    new.kept = kept;
+    new.response = kept;
     let mut before = session.state;
     for _ in 0..MAX_PLACES {
         let tried = retry(
@@ -187,7 +187,7 @@ fn new_turn<P: Platform>(
         executions: outcome.executions().to_vec(),
         send: turn.origin.send.clone(),
         created_at: turn.started,
-        kept: None,
+        response: None,
     })
 }
 
@@ -211,7 +211,7 @@ async fn record<P: Platform>(platform: &P, turn: &Turn, outcome: &Outcome) {
 /// Keeps a stateless call's answer for whoever asks the same again. Where that fails, the next one
 /// finds no answer and runs anew; since nothing else would keep the answer, an overload is waited
 /// out for as long as a lost connection.
-async fn keep<P: Platform>(platform: &P, turn: &Turn, kept: &Kept) {
+async fn keep<P: Platform>(platform: &P, turn: &Turn, kept: &StoredResponse) {
     let finished = retry(
         Backoff::DATABASE,
         platform.time(),

@@ -55,8 +55,8 @@ pub async fn remember<P: Platform>(
     let Some(said) = next else {
         return;
     };
-    let copy = before.after(state, said);
-    if let Err(error) = in_time(platform, hot::keep(platform.kv(), tenant, &copy)).await {
+    let copy = before.with_turn(state, said);
+    if let Err(error) = in_time(platform, hot::store(platform.kv(), tenant, &copy)).await {
         tracing::warn!(
             internal = error.internal,
             "a session is not copied into the cache"

@@ -13,7 +13,7 @@ use clawless_core::time::{Millis, Timer};
 use clawless_core::{ApiError, Clock, ErrorCode, KeyId, RequestId, SessionId, TenantId};
 use clawless_edge::request::RequestHead;
 use clawless_edge::response::HttpResponse;
-use clawless_store::idempotency::{self, Bid, Claim, ClaimKey, Kept};
+use clawless_store::idempotency::{self, Claim, ClaimKey, ClaimRequest, StoredResponse};
 use clawless_store::{Backoff, SqlError, retry, turns};
 use futures_channel::oneshot;
 use futures_util::FutureExt;
@@ -76,12 +76,12 @@ impl IdempotencyKey {
     }
 
     /// The answer of this request, as it is kept.
-    pub fn kept(&self, key: &KeyId, answer: String) -> Kept {
-        Kept {
+    pub fn kept(&self, key: &KeyId, answer: String) -> StoredResponse {
+        StoredResponse {
             key: key.clone(),
             route: ROUTE.to_owned(),
             idempotency_key: self.key.clone(),
-            answer,
+            response: answer,
         }
     }
 }
@@ -150,7 +150,7 @@ impl IdempotencyClaim {
         dead: Option<&RequestId>,
     ) -> Result<Claim, SqlError> {
         let now = platform.time().now();
-        let bid = Bid {
+        let bid = ClaimRequest {
             body_digest: &self.idempotency_key.digest,
             request: &self.request,
             now,
@@ -201,7 +201,10 @@ pub async fn claim<P: Platform>(
         }
         let (request, since) = match claim {
             Claim::Granted => return Ok(None),
-            Claim::Answered { request, answer } => {
+            Claim::Answered {
+                request,
+                response: answer,
+            } => {
                 return Ok(Some(replayed(pending, &request, answer)));
             }
             Claim::TooLarge => return Err(too_large()),

@@ -137,7 +137,7 @@ pub async fn prepare<P: Platform>(
                 })
             } else {
                 let now = platform.time().now();
-                Some(HotSession::begun(
+                Some(HotSession::new(
                     &tenant.id,
                     &id,
                     state,
@@ -279,7 +279,7 @@ async fn read<P: Platform>(
     copy: Option<HotSession>,
     wanted: HistoryBudget,
 ) -> Result<(History, HistoryBudget), ApiError> {
-    if let Some(copy) = copy.filter(|copy| copy.holds(wanted)) {
+    if let Some(copy) = copy.filter(|copy| copy.covers(wanted)) {
         return Ok((copy.history, copy.budget.or(wanted)));
     }
     let (id, head) = (&session.id, session.head);

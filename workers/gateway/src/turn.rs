@@ -21,7 +21,7 @@ use clawless_core::{
 };
 use clawless_edge::response::HttpResponse;
 use clawless_llm::{replay, tokens};
-use clawless_store::idempotency::Kept;
+use clawless_store::idempotency::StoredResponse;
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
@@ -242,7 +242,7 @@ impl Turn {
     ///
     /// # Errors
     /// An internal error where it cannot be written as JSON.
-    pub fn kept(&self, outcome: &Outcome) -> Result<Option<Kept>, ApiError> {
+    pub fn kept(&self, outcome: &Outcome) -> Result<Option<StoredResponse>, ApiError> {
         let is_error = matches!(self.form, Form::Whole { .. }) && outcome.failure.is_some();
         match &self.idempotency_key {
             Some(idempotency_key) if !is_error => {

@@ -17,7 +17,7 @@ use clawless_edge::http::{Params, RequestHead};
 use clawless_gateway::http::service::Access;
 use clawless_gateway::http::sessions;
 use clawless_testkit::provider::{Reply, Step};
-use clawless_testkit::{Fault, Weather};
+use clawless_testkit::{Fault, KvMode};
 use serde_json::{Value, json};
 use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta};
 
@@ -116,13 +116,13 @@ const CHANGES: [Change; 4] = [
 fn fault_18_the_turn_after_a_change_shows_what_is_true_whatever_the_cache_still_says() {
     for changed in CHANGES {
         for weather in [
-            Weather::Fine,
-            Weather::Stale,
-            Weather::Down,
-            Weather::Silent,
+            KvMode::Normal,
+            KvMode::Stale,
+            KvMode::Failing,
+            KvMode::Hanging,
         ] {
             let (deployment, customer) = hot();
-            deployment.kv.set_weather(weather);
+            deployment.kv.set_mode(weather);
             let settings = json!({"system_prompt": "Be brief."});
             let response = deployment.run(change(&deployment, &customer, changed, settings));
             assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
@@ -181,9 +181,9 @@ fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
             Change::Create | Change::Update => 1,
             Change::Reset | Change::Delete | Change::RemoveMessage => 2,
         };
-        let lost = std::iter::once(Some(Fault::After(Fault::LOST)));
+        let lost = std::iter::once(Some(Fault::After(Fault::CONNECTION_LOST)));
         let plan = std::iter::repeat_n(None, look_ups).chain(lost);
-        deployment.sql.plan(plan);
+        deployment.sql.inject(plan);
         let settings = json!({"system_prompt": "Be brief."});
         let response = deployment.run(change(&deployment, &customer, changed, settings));
         assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
@@ -270,9 +270,9 @@ fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
     assert!(!broken.is_done());
     assert_eq!(deployment.kv.writes(), writes);
     // The look-up and the history go well.
-    let refused = std::iter::repeat_n(Some(Fault::Before(Fault::LOST)), 5);
+    let refused = std::iter::repeat_n(Some(Fault::Before(Fault::CONNECTION_LOST)), 5);
     let plan = [None, None].into_iter().chain(refused);
-    deployment.sql.plan(plan);
+    deployment.sql.inject(plan);
     assert_eq!(deployment.say(&customer, "s", "waits").status, 200);
     assert_eq!(deployment.kv.writes(), writes);
     deployment.ring(&customer.tenant);
@@ -310,7 +310,7 @@ fn a_model_with_a_wider_window_is_shown_what_a_copy_for_a_narrower_one_left_out(
 #[test]
 fn fault_18_a_cache_that_says_nothing_holds_a_turn_up_for_a_second_at_most() {
     let (deployment, customer) = hot();
-    deployment.kv.set_weather(Weather::Silent);
+    deployment.kv.set_mode(KvMode::Hanging);
     let before = deployment.time.now();
     assert_eq!(queries(&deployment, &customer), 3);
     // A second for the read, and one after the answer for the write.

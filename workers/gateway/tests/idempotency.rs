@@ -362,10 +362,10 @@ fn a_parked_turn_keeps_its_answer_too() {
     let headers = Headers::of(&customer, "order-1").in_session("s");
     deployment.http.next(answers("Hello."));
     // The claim goes well; the session is read in the cache.
-    let broken = || Some(Fault::Before(Fault::LOST));
+    let broken = || Some(Fault::Before(Fault::CONNECTION_LOST));
     deployment
         .sql
-        .plan(std::iter::once(None).chain(std::iter::repeat_with(broken).take(5)));
+        .inject(std::iter::once(None).chain(std::iter::repeat_with(broken).take(5)));
     let first = headers.send(&deployment, &ask("Hi"));
     assert_eq!(first.status, 200, "{}", first.body);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);

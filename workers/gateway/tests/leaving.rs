@@ -355,7 +355,9 @@ fn a_parked_turn_is_answered_once_the_database_has_it() {
     let customer = deployment.customer();
     deployment.http.always(answers("Hello."));
     deployment.say(&customer, "s", "first");
-    deployment.sql.plan([Some(Fault::Before(Fault::LOST)); 5]);
+    deployment
+        .sql
+        .inject([Some(Fault::Before(Fault::CONNECTION_LOST)); 5]);
     let request = request_of(&deployment.say(&customer, "s", "second").json());
     let (resumed, ()) = deployment.run(join(
         deployment.resume(&customer, "*/*", "s", &request),

@@ -193,7 +193,7 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
     // Authentication is remembered, and the session is hot: the commit comes first.
     let broken = Some(Fault::Before("D1_ERROR: Network connection lost."));
-    deployment.sql.plan([broken; 5]);
+    deployment.sql.inject([broken; 5]);
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let response = deployment.chat_with(&headers, &ask_streamed("second").to_string());
@@ -211,11 +211,11 @@ fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
     deployment.http.always(answers("Hello."));
     assert_eq!(deployment.say(&customer, "s", "first").status, 200);
     let overloaded = || Some(Fault::Before(Fault::OVERLOADED));
-    deployment.sql.plan([overloaded()]);
+    deployment.sql.inject([overloaded()]);
     assert_eq!(deployment.say(&customer, "s", "second").status, 200);
     // The alarm meets the same overload, and so does the next one.
     for _ in 0..2 {
-        deployment.sql.plan([overloaded()]);
+        deployment.sql.inject([overloaded()]);
         deployment.try_ring(&customer.tenant).expect_err("waits");
         assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
         assert_eq!(deployment.sql.count("SELECT count(*) FROM receipts"), 2);

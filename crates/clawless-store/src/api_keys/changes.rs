@@ -1,72 +1,74 @@
-//! How keys come, change and go: each change in one batch with its line in the audit log.
+//! Creating, rotating and revoking API keys, each in one batch with its audit entry.
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::{ApiKey, KeyId, TenantId, Timestamp};
 
-use super::{INSERT, NOTE_USE, REVOKE, SUCCEED};
-use crate::audit::{AuditEntry, noting};
-use crate::ports::{Sql, SqlError};
+use super::statements::{INSERT, RECORD_USE, REVOKE, ROTATE};
+use crate::audit::{self, AuditEntry};
+use crate::ports::{Sql, SqlError, Statement};
 use crate::row;
-use crate::statement::Statement;
 
-/// The constraint that a batch meets whose record is no longer the expected one.
+/// The column whose constraint fails if a record has changed.
 const VERSION: &str = "api_keys.version";
 
-/// Stores the record of a new key of the tenant `key.tenant_id`, without a line in the audit log:
-/// for databases that are set up and not operated.
+/// Stores a new key of the tenant `key.tenant_id` without an audit entry, for tests and seeds.
 pub async fn insert(
     sql: &impl Sql,
     tenant: &TenantId,
     key: &ApiKey,
     digest: KeyDigest,
 ) -> Result<(), SqlError> {
-    sql.batch(vec![inserting(tenant, key, digest)?]).await
+    sql.batch(vec![insert_statement(tenant, key, digest)?])
+        .await
 }
 
-/// Stores the record of a new key.
+/// Stores a new key.
 pub async fn mint(
     sql: &impl Sql,
     tenant: &TenantId,
     key: &ApiKey,
     digest: KeyDigest,
-    audit: &AuditEntry,
+    entry: &AuditEntry,
 ) -> Result<(), SqlError> {
-    sql.batch(vec![inserting(tenant, key, digest)?, noting(tenant, audit)])
-        .await
+    sql.batch(vec![
+        insert_statement(tenant, key, digest)?,
+        audit::insert(tenant, entry),
+    ])
+    .await
 }
 
-/// Stores the record of a key that takes the place of `old`, which ends at `old_ends`. `false`
-/// where `old` has changed since it was read: then nothing is stored.
+/// Stores a key that replaces `old`, which expires at `old_expires_at`. `false` if `old` has changed
+/// since it was read, and then nothing is stored.
 pub async fn rotate(
     sql: &impl Sql,
     tenant: &TenantId,
     old: &ApiKey,
-    old_ends: Timestamp,
+    old_expires_at: Timestamp,
     (new, digest): (&ApiKey, KeyDigest),
-    audit: &AuditEntry,
+    entry: &AuditEntry,
 ) -> Result<bool, SqlError> {
-    let succeed = SUCCEED.with([
+    let rotate = ROTATE.with([
         tenant.into(),
         (&old.id).into(),
         old.version.into(),
-        old_ends.into(),
+        old_expires_at.into(),
         (&new.id).into(),
     ]);
     let batch = vec![
-        succeed,
-        inserting(tenant, new, digest)?,
-        noting(tenant, audit),
+        rotate,
+        insert_statement(tenant, new, digest)?,
+        audit::insert(tenant, entry),
     ];
     row::unless_changed(sql.batch(batch).await, VERSION)
 }
 
-/// Ends a key for ever. `false` where it has changed since it was read: then nothing is stored.
+/// Revokes a key; `false` if it has changed since it was read, and then nothing is stored.
 pub async fn revoke(
     sql: &impl Sql,
     tenant: &TenantId,
     key: &ApiKey,
     now: Timestamp,
-    audit: &AuditEntry,
+    entry: &AuditEntry,
 ) -> Result<bool, SqlError> {
     let revoke = REVOKE.with([
         tenant.into(),
@@ -74,12 +76,12 @@ pub async fn revoke(
         key.version.into(),
         now.into(),
     ]);
-    let batch = vec![revoke, noting(tenant, audit)];
+    let batch = vec![revoke, audit::insert(tenant, entry)];
     row::unless_changed(sql.batch(batch).await, VERSION)
 }
 
-/// Notes when keys were last used. May be repeated, and in any order.
-pub async fn note_uses(
+/// Records when keys were last used. Idempotent, and independent of order.
+pub async fn record_uses(
     sql: &impl Sql,
     tenant: &TenantId,
     uses: &[(KeyId, Timestamp)],
@@ -87,13 +89,12 @@ pub async fn note_uses(
     if uses.is_empty() {
         return Ok(());
     }
-    let note = |(key, at): &(KeyId, Timestamp)| {
-        NOTE_USE.with([tenant.into(), key.into(), (*at).into()])
-    };
-    sql.batch(uses.iter().map(note).collect()).await
+    let record =
+        |(key, at): &(KeyId, Timestamp)| RECORD_USE.with([tenant.into(), key.into(), (*at).into()]);
+    sql.batch(uses.iter().map(record).collect()).await
 }
 
-fn inserting(
+fn insert_statement(
     tenant: &TenantId,
     key: &ApiKey,
     digest: KeyDigest,

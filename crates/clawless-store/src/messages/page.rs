@@ -1,16 +1,17 @@
-//! The messages of a session, page by page.
+//! Listing a session's messages in pages.
 
 use clawless_core::chat::{Message, Role};
 use clawless_core::{MessageId, RequestId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::{PAGE_BACKWARD, PAGE_FORWARD, PLACE, content};
+use super::statements::{PAGE_BACKWARD, PAGE_FORWARD, POSITION};
 use crate::ports::{SafeInteger, Sql, SqlError};
+use crate::row;
 
-/// How many bytes of messages are read at once: a message may be 2 MB long, and a Worker has 128 MB.
-const PAGE_BYTES: u64 = 4 << 20;
+/// The most bytes of messages in a page: one may have 2 MB, and a Worker has 128 MB.
+const MAX_PAGE_BYTES: u64 = 4 << 20;
 
-/// Where a message stands in its session. Places sort as what was said.
+/// The position of a message in its session. Positions sort in order of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct MessagePosition {
     /// The number of its turn.
@@ -19,12 +20,12 @@ pub struct MessagePosition {
     pub position: u32,
 }
 
-/// Which messages are wanted: those between two places, neither of them included.
+/// The messages between two positions, exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
-    /// What was said later than this.
+    /// Messages after this position.
     pub after: Option<MessagePosition>,
-    /// What was said earlier than this.
+    /// Messages before this position.
     pub before: Option<MessagePosition>,
 }
 
@@ -37,31 +38,31 @@ pub enum SortOrder {
     Backward,
 }
 
-/// A message of a list, and what is known of its turn.
+/// A listed message with data of its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedMessage {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
-    /// Where it stands.
-    pub place: MessagePosition,
+    /// Its position.
+    pub position: MessagePosition,
     /// The message.
     pub message: Message,
-    /// The request that its turn answered.
+    /// The request of its turn.
     pub request: RequestId,
-    /// Why its turn broke off, if it did: a code of the catalogue of errors.
+    /// Why its turn broke off, if it did: an error code.
     pub incomplete_reason: Option<String>,
-    /// The model that answered in its turn.
+    /// The model of its turn.
     pub model: String,
-    /// When the request came in.
+    /// When the request arrived.
     pub created_at: Timestamp,
 }
 
-/// Some messages of a session.
+/// A page of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// The messages.
     pub messages: Vec<ListedMessage>,
-    /// Whether there are more of them in the range, behind the last.
+    /// Whether the range has more messages after the last one.
     pub has_more: bool,
 }
 
@@ -85,11 +86,14 @@ impl TryFrom<Row> for ListedMessage {
     fn try_from(row: Row) -> Result<Self, SqlError> {
         Ok(Self {
             id: row.id,
-            place: MessagePosition {
+            position: MessagePosition {
                 seq: row.seq,
                 position: row.position,
             },
-            message: Message::from_stored(row.role, content(row.content)?),
+            message: Message::from_stored(
+                row.role,
+                row::raw_json("messages.content", row.content)?,
+            ),
             request: row.request_id,
             incomplete_reason: row.incomplete_reason,
             model: row.model,
@@ -98,8 +102,8 @@ impl TryFrom<Row> for ListedMessage {
     }
 }
 
-/// Up to `limit` messages of a session in a range, from its end that `order` begins at: fewer where
-/// they are long, but one at least.
+/// Up to `limit` messages of a session in a range, starting at the end that `order` selects. Fewer if
+/// they are long, but at least one.
 pub async fn page(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -112,9 +116,14 @@ pub async fn page(
         SortOrder::Forward => PAGE_FORWARD,
         SortOrder::Backward => PAGE_BACKWARD,
     };
-    let (first, last) = (MessagePosition::FIRST, SafeInteger::MAX.get().unsigned_abs());
+    let (first, last) = (
+        MessagePosition::FIRST,
+        SafeInteger::MAX.get().unsigned_abs(),
+    );
     let after = range.after.unwrap_or(first);
-    let before = range.before.unwrap_or(MessagePosition { seq: last, ..first });
+    let before = range
+        .before
+        .unwrap_or(MessagePosition { seq: last, ..first });
     let query = statement.with([
         tenant.into(),
         session.into(),
@@ -122,13 +131,13 @@ pub async fn page(
         after.position.into(),
         before.seq.into(),
         before.position.into(),
-        // One more tells whether there are more.
+        // One more than the limit shows whether there are more.
         limit.saturating_add(1).into(),
-        PAGE_BYTES.into(),
+        MAX_PAGE_BYTES.into(),
     ]);
     let mut rows: Vec<Row> = sql.query(query).await?;
     let found = rows.first().map_or(0, |row| row.found);
-    // They are few, and the database would sort them in a table of its own.
+    // The database would sort them in a temporary table.
     rows.sort_by_key(|row| (row.seq, row.position));
     if order == SortOrder::Backward {
         rows.reverse();
@@ -144,17 +153,24 @@ pub async fn page(
 }
 
 impl MessagePosition {
-    /// Before everything: turns are numbered from 1.
-    const FIRST: Self = Self { seq: 0, position: 0 };
+    /// Before every message: turns are numbered from 1.
+    const FIRST: Self = Self {
+        seq: 0,
+        position: 0,
+    };
 }
 
-/// Where a message stands; none if the session has no such message.
-pub async fn place(
+/// The position of a message, if the session has it.
+pub async fn position(
     sql: &impl Sql,
     tenant: &TenantId,
     session: &SessionId,
     id: &MessageId,
 ) -> Result<Option<MessagePosition>, SqlError> {
-    let query = PLACE.with([tenant.into(), session.into(), id.into()]);
-    Ok(sql.query::<MessagePosition>(query).await?.into_iter().next())
+    let query = POSITION.with([tenant.into(), session.into(), id.into()]);
+    Ok(sql
+        .query::<MessagePosition>(query)
+        .await?
+        .into_iter()
+        .next())
 }

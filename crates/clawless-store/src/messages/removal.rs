@@ -3,12 +3,11 @@
 use clawless_core::{MessageId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::{COUNT_AGAIN, DELETE_MESSAGE, PLACE, SHRINK_TURN};
+use super::statements::{DELETE_MESSAGE, POSITION, RECOUNT, SHRINK_TURN};
 use crate::ports::{Sql, SqlError};
 
-/// Deletes a message from its session; `false` where there is none. The session's head moves on,
-/// and its history counts as much shorter as the message was long. What the turn used stays in the
-/// books.
+/// Deletes a message from its session; `false` if it does not exist. The session's head moves, and
+/// its stored tokens shrink. The usage of the turn does not change.
 pub async fn remove(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -20,14 +19,14 @@ pub async fn remove(
     struct Length {
         bytes: u64,
     }
-    let find = PLACE.with([tenant.into(), session.into(), id.into()]);
+    let find = POSITION.with([tenant.into(), session.into(), id.into()]);
     let Some(Length { bytes }) = sql.query(find).await?.into_iter().next() else {
         return Ok(false);
     };
     let batch = vec![
         SHRINK_TURN.with([tenant.into(), session.into(), id.into(), bytes.into()]),
         DELETE_MESSAGE.with([tenant.into(), session.into(), id.into()]),
-        COUNT_AGAIN.with([tenant.into(), session.into(), now.into()]),
+        RECOUNT.with([tenant.into(), session.into(), now.into()]),
     ];
     sql.batch(batch).await?;
     Ok(true)

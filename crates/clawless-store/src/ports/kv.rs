@@ -1,23 +1,23 @@
-//! The port to a key-value cache. Nothing depends on its being fresh, or there at all.
+//! The port to a key-value cache, which may be stale or unavailable.
 
 use clawless_core::Millis;
 
-use super::KvKey;
+use super::kv_key::KvKey;
 
-/// A cache that may forget, serve what is old, refuse and fail at any time. Nothing that must be
-/// right is decided by what it says.
+/// A best-effort cache: it may lose values, return stale ones and fail at any time. Decisions that
+/// must be correct do not depend on it.
 #[allow(
     async_fn_in_trait,
     reason = "every use is generic, so no caller needs to name the future or its `Send`"
 )]
 pub trait Kv {
-    /// What was put under the key, if the cache still has it.
+    /// The value of the key, if the cache has it.
     async fn get(&self, key: &KvKey) -> Result<Option<String>, KvError>;
 
-    /// Puts a value under the key for at least `ttl`; Cloudflare's KV keeps it 60 s at least.
+    /// Stores a value for at least `ttl`. Cloudflare's KV stores it for at least 60 s.
     async fn put(&self, key: &KvKey, value: String, ttl: Millis) -> Result<(), KvError>;
 
-    /// Forgets the key. Other places may still see the value for a minute.
+    /// Deletes the key. Other locations may still read the value for a minute.
     async fn delete(&self, key: &KvKey) -> Result<(), KvError>;
 }
 
@@ -35,10 +35,10 @@ impl<K: Kv + ?Sized> Kv for &K {
     }
 }
 
-/// The cache failed. There is one thing to do: go on without it.
+/// The cache failed. Callers continue without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cache error")]
 pub struct KvError {
-    /// The cache's own message: for the log, never for a client.
+    /// The cache's message, for logs only.
     pub internal: String,
 }

@@ -1,4 +1,4 @@
-//! Keys of the cache: one constructor for each thing that is cached, and no other way to a key.
+//! Cache keys: one constructor for each kind of cached value.
 
 use std::fmt::Write;
 
@@ -7,17 +7,17 @@ use clawless_core::session::SessionHead;
 use clawless_core::{SessionId, TenantId};
 use sha2::{Digest, Sha256};
 
-/// A key of the cache. What belongs to a tenant begins with the tenant; every part is written with
-/// its length before it, so that no two lists of parts give the same key.
+/// A cache key. Keys of a tenant's values start with the tenant. Each part is prefixed with its
+/// length, so different parts never give the same key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KvKey(String);
 
 impl KvKey {
-    /// The longest key that Cloudflare's KV takes, in bytes.
+    /// The longest key that Cloudflare's KV accepts, in bytes.
     pub const MAX_BYTES: usize = 512;
 
-    /// The history of a session up to a turn. What stands under it never changes: whatever changes
-    /// a session's history also moves its head.
+    /// The history of a session under a head. The value never changes: every change of a session
+    /// moves its head.
     pub fn history(tenant: &TenantId, session: &SessionId, head: SessionHead) -> Self {
         Self::of_tenant(
             tenant,
@@ -31,7 +31,7 @@ impl KvKey {
         Self::of_tenant(tenant, "tenant", &[])
     }
 
-    /// The record of a key and of its tenant, found before the tenant is known.
+    /// The record of an API key and of its tenant, read before the tenant is known.
     pub fn api_key_across_tenants(digest: KeyDigest) -> Self {
         Self::join("key", &[&digest.to_hex()])
     }
@@ -42,8 +42,8 @@ impl KvKey {
         Self::join("tenant", &all)
     }
 
-    /// The parts behind one another, each as `length:text`. A part that is too long is replaced by
-    /// its digest, marked so that it differs from a part that reads like a digest.
+    /// Joins the parts, each as `length:text`. A part that is too long is replaced by its digest,
+    /// with a prefix that no other part has.
     fn join(space: &str, parts: &[&str]) -> Self {
         const MAX_PART: usize = 128;
         let mut key = space.to_owned();
@@ -71,7 +71,7 @@ mod tests {
     const TENANT: &str = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
     #[test]
-    fn attack_20_parts_that_read_the_same_when_joined_give_distinct_keys() {
+    fn attack_20_parts_that_join_to_the_same_text_give_distinct_keys() {
         assert_ne!(
             KvKey::join("x", &["a:b", "c"]),
             KvKey::join("x", &["a", "b:c"])
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_20_sessions_whose_names_end_in_a_number_do_not_meet() {
+    fn attack_20_session_names_that_end_in_a_number_do_not_collide() {
         let tenant: TenantId = TENANT.parse().expect("id");
         let key = |session: &str, head| {
             KvKey::history(
@@ -106,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn two_tenants_never_share_a_key() {
+    fn tenants_never_share_a_key() {
         let one: TenantId = TENANT.parse().expect("id");
         let other: TenantId = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAW".parse().expect("id");
-        let session: SessionId = "the-same".parse().expect("name");
+        let session: SessionId = "same".parse().expect("name");
         assert_ne!(
             KvKey::history(&one, &session, SessionHead::EMPTY),
             KvKey::history(&other, &session, SessionHead::EMPTY)
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_key_fits() {
+    fn longest_key_fits() {
         let tenant: TenantId = TENANT.parse().expect("id");
         let session: SessionId = "s".repeat(SessionId::MAX_BYTES).parse().expect("name");
         let key = KvKey::history(&tenant, &session, SessionHead::new(u64::MAX));

@@ -2,20 +2,20 @@
 
 use serde::de::DeserializeOwned;
 
-use super::SqlError;
-use crate::Statement;
+use super::sql_error::SqlError;
+use super::statement::Statement;
 
-/// A relational database with D1's rules: at most 100 parameters a statement, 2 MB a row, and a
-/// batch as the only transaction.
+/// A relational database with D1's limits: 100 parameters a statement, 2 MB a row, and a batch as
+/// the only transaction.
 #[allow(
     async_fn_in_trait,
     reason = "every use is generic, so no caller needs to name the future or its `Send`"
 )]
 pub trait Sql {
-    /// Runs one statement and gives its rows, each as an object with a member a column.
+    /// Runs one statement and returns its rows, deserialized from objects with a member per column.
     async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError>;
 
-    /// Runs the statements in order as one transaction: all of them, or none.
+    /// Runs the statements in order as one transaction.
     async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError>;
 }
 

@@ -1,40 +1,40 @@
-//! What can go wrong in the database, by what the caller can do about it.
+//! Database errors, classified by what the caller can do.
 
 use std::fmt;
 
 use clawless_core::retry::Transient;
 use clawless_core::{ApiError, ErrorCode, Millis};
 
-/// How long a client is asked to wait when the database is overloaded.
-const RETRY_AFTER: Millis = Millis::from_secs(2);
+/// The `retry-after` of a response when the database is unavailable.
+const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(2);
 
-/// What the caller can do about an error.
+/// The kind of a database error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqlErrorKind {
-    /// A row with this key is there already; the text names the columns, as `turns.request_id`.
+    /// A row with this key exists; the text lists the columns, as `turns.request_id`.
     Conflict(String),
-    /// The row breaks another constraint; the text names it. Repeating cannot help.
+    /// The row violates another constraint, which the text names. Not retryable.
     Constraint(String),
-    /// The database has too much to do. Do not repeat at once: it would only get worse.
+    /// The database is overloaded. An immediate retry would make that worse.
     Overloaded,
-    /// The connection or the database broke. The statement may or may not have been carried out:
-    /// repeat what is idempotent.
+    /// The connection or the database failed. The statement may or may not have run, so only
+    /// idempotent ones may be retried.
     Retryable,
-    /// A bug or an unknown message. Repeating cannot help.
+    /// A bug or an unknown message. Not retryable.
     Other,
 }
 
-/// A database error: its kind for the program, and a text for the log alone.
+/// A database error: its kind, and the database's message for logs.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("database error: {kind}")]
 pub struct SqlError {
-    /// What the caller can do about it.
+    /// The kind.
     pub kind: SqlErrorKind,
     internal: String,
 }
 
 impl SqlError {
-    /// Takes the database's own message and judges it.
+    /// Classifies the database's message.
     pub fn from_message(message: impl Into<String>) -> Self {
         let internal = message.into();
         Self {
@@ -43,7 +43,7 @@ impl SqlError {
         }
     }
 
-    /// A row that does not say what its column promises.
+    /// A stored value that cannot be read.
     pub fn corrupt(what: impl fmt::Display) -> Self {
         Self {
             kind: SqlErrorKind::Other,
@@ -51,7 +51,7 @@ impl SqlError {
         }
     }
 
-    /// The database's own message: for the log, never for a client.
+    /// The database's message, for logs only.
     pub fn internal(&self) -> &str {
         &self.internal
     }
@@ -88,7 +88,7 @@ impl From<SqlError> for ApiError {
                 ErrorCode::ServiceUnavailable,
                 "The database is not available at the moment. Please repeat the request.",
             )
-            .retry_after(RETRY_AFTER)
+            .retry_after(RETRY_AFTER_UNAVAILABLE)
             .because(error.internal),
             SqlErrorKind::Conflict(_) | SqlErrorKind::Constraint(_) | SqlErrorKind::Other => {
                 Self::internal(error.internal)
@@ -97,10 +97,10 @@ impl From<SqlError> for ApiError {
     }
 }
 
-/// The beginnings of `SQLite`'s own words for a key that is there already.
+/// `SQLite`'s message for a key that exists.
 const UNIQUE: &str = "UNIQUE constraint failed: ";
 
-/// Its words for the other constraints.
+/// `SQLite`'s messages for the other constraints.
 const CONSTRAINTS: [&str; 4] = [
     "NOT NULL constraint failed",
     "CHECK constraint failed",
@@ -108,8 +108,8 @@ const CONSTRAINTS: [&str; 4] = [
     "SQLITE_CONSTRAINT",
 ];
 
-/// D1's words for a database that has too much to do, or that a statement has knocked over: to
-/// repeat at once would do it again. (Cloudflare's list of D1 errors advises against a retry.)
+/// D1's messages for an overload, or a reset that the statement itself caused. (Cloudflare's list
+/// of D1 errors advises against a retry.)
 const OVERLOADED: [&str; 6] = [
     "is overloaded",
     "Too many requests queued",
@@ -119,7 +119,7 @@ const OVERLOADED: [&str; 6] = [
     "exceeded its CPU time limit",
 ];
 
-/// D1's words for what passes by itself, and `SQLite`'s for a lock that another process holds.
+/// D1's messages for transient failures, and `SQLite`'s for a lock that another process holds.
 /// (Cloudflare's list of D1 errors advises a retry.)
 const RETRYABLE: [&str; 8] = [
     "Network connection lost",
@@ -132,35 +132,35 @@ const RETRYABLE: [&str; 8] = [
     "SQLITE_BUSY",
 ];
 
-/// Judges the database's message. The one place that knows the words of D1 and of `SQLite`.
+/// Classifies a message of D1 or `SQLite`.
 pub fn classify(message: &str) -> SqlErrorKind {
-    let says = |words: &str| message.contains(words);
+    let contains = |text: &str| message.contains(text);
     if let Some((_, after)) = message.split_once(UNIQUE) {
-        return SqlErrorKind::Conflict(named(after));
+        return SqlErrorKind::Conflict(constraint_name(after));
     }
-    if let Some(words) = CONSTRAINTS.into_iter().find(|words| says(words)) {
-        let after = message.split_once(words).map_or("", |(_, after)| after);
-        return SqlErrorKind::Constraint(format!("{words}{}", named_after_colon(after)));
+    if let Some(prefix) = CONSTRAINTS.into_iter().find(|prefix| contains(prefix)) {
+        let after = message.split_once(prefix).map_or("", |(_, after)| after);
+        return SqlErrorKind::Constraint(format!("{prefix}{}", name_after_colon(after)));
     }
-    if OVERLOADED.into_iter().any(says) {
+    if OVERLOADED.into_iter().any(contains) {
         return SqlErrorKind::Overloaded;
     }
-    if RETRYABLE.into_iter().any(says) {
+    if RETRYABLE.into_iter().any(contains) {
         return SqlErrorKind::Retryable;
     }
     SqlErrorKind::Other
 }
 
-/// What a constraint's message names, without the codes and stack that D1 puts behind it.
-fn named(after: &str) -> String {
+/// The constraint that a message names, without the codes and the stack that D1 appends.
+fn constraint_name(after: &str) -> String {
     let end = after.find([':', '\n', '(']).unwrap_or(after.len());
     after.get(..end).unwrap_or(after).trim().to_owned()
 }
 
-/// As [`named`], where `after` begins with the colon.
-fn named_after_colon(after: &str) -> String {
+/// As [`constraint_name`], if `after` starts with a colon and a name.
+fn name_after_colon(after: &str) -> String {
     match after.strip_prefix(": ") {
-        Some(rest) if !rest.starts_with("SQLITE_") => format!(": {}", named(rest)),
+        Some(rest) if !rest.starts_with("SQLITE_") => format!(": {}", constraint_name(rest)),
         Some(_) | None => String::new(),
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_is_there_already_is_a_conflict_and_says_which() {
+    fn existing_key_is_a_conflict_that_names_the_columns() {
         for message in [
             "UNIQUE constraint failed: turns.tenant_id, turns.request_id",
             "D1_ERROR: UNIQUE constraint failed: turns.tenant_id, turns.request_id: SQLITE_CONSTRAINT",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn other_constraints_say_which() {
+    fn other_constraints_are_named() {
         for (message, expected) in [
             (
                 "D1_ERROR: NOT NULL constraint failed: sessions.head: SQLITE_CONSTRAINT",
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_retried_and_an_overload_is_not() {
+    fn transient_failure_is_retryable_and_overload_is_not() {
         for message in [
             "D1_ERROR: Network connection lost.",
             "D1_ERROR: D1 DB reset because its code was updated.",
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_told_nothing_of_the_database() {
+    fn database_messages_are_not_sent_to_clients() {
         for message in [
             "D1_ERROR: no such table: turns",
             "UNIQUE constraint failed: turns.seq",

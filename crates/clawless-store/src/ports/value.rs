@@ -1,4 +1,4 @@
-//! What a statement's parameter can be.
+//! The values that a statement's parameters can have.
 
 use clawless_core::ids::{
     AdminTokenId, AuditId, KeyId, MessageId, RequestId, SendId, SessionId, TenantId,
@@ -13,22 +13,22 @@ use clawless_core::{MicroDollars, Millis, Timestamp, Tokens};
 pub enum Value {
     /// No value.
     Null,
-    /// A whole number.
+    /// An integer.
     Integer(SafeInteger),
-    /// A text, stored byte for byte.
+    /// Text, stored byte for byte.
     Text(String),
 }
 
-/// A whole number that D1 carries exactly: it passes through a JavaScript number, so it lies
-/// within ±(2^53 − 1).
+/// An integer that D1 transfers exactly. It passes through a JavaScript number, so it is within
+/// ±(2^53 − 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SafeInteger(i64);
 
 impl SafeInteger {
-    /// The largest: JavaScript's `Number.MAX_SAFE_INTEGER`.
+    /// JavaScript's `Number.MAX_SAFE_INTEGER`.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// Takes a number, if it is in range.
+    /// The number, if it is in range.
     pub const fn new(number: i64) -> Option<Self> {
         if number.unsigned_abs() <= Self::MAX.0.unsigned_abs() {
             Some(Self(number))
@@ -37,12 +37,12 @@ impl SafeInteger {
         }
     }
 
-    /// Takes a count. One beyond the range becomes the largest, as quantities saturate elsewhere.
+    /// The count, or [`MAX`](Self::MAX) if it is out of range.
     pub fn saturating(count: u64) -> Self {
         i64::try_from(count).map_or(Self::MAX, |count| Self(count.min(Self::MAX.0)))
     }
 
-    /// The bare number.
+    /// The number.
     pub const fn get(self) -> i64 {
         self.0
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_javascript_would_round_is_refused() {
+    fn number_that_javascript_would_round_is_rejected() {
         assert_eq!(SafeInteger::new((1 << 53) - 1), Some(SafeInteger::MAX));
         for unsafe_number in [1 << 53, -(1 << 53), i64::MAX, i64::MIN] {
             assert_eq!(SafeInteger::new(unsafe_number), None);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_beyond_the_range_saturates() {
+    fn count_out_of_range_saturates() {
         assert_eq!(SafeInteger::saturating(u64::MAX), SafeInteger::MAX);
         assert_eq!(SafeInteger::saturating(7).get(), 7);
     }

@@ -1,15 +1,15 @@
-//! Making sessions and changing their settings.
+//! Creating sessions and changing their settings.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::session::{Change, NewSession};
 use clawless_core::{Session, SessionId, TenantId, Timestamp};
 
-use super::found::{SessionRow, look_up};
-use super::{CREATE, UPDATE};
+use super::lookup::{SessionRow, look_up};
+use super::statements::{CREATE, UPDATE};
 use crate::ports::{Sql, SqlError, Value};
 use crate::row;
 
-/// Creates a session; `None` where the tenant has one of this name already.
+/// Creates a session; `None` if the name exists.
 pub async fn create(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -31,12 +31,12 @@ pub async fn create(
             now.into(),
         ]))
     };
-    // One that has expired holds its name no longer; looking it up takes it away.
+    // Deletes an expired session of this name.
     look_up(sql, tenant, id, now).await?;
     first(sql.query(create()?).await?)
 }
 
-/// Changes a session's settings; `None` where there is none. Its head moves on.
+/// Changes a session's settings; `None` if it does not exist. The head moves.
 pub async fn update(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -53,7 +53,10 @@ pub async fn update(
     let metadata = change.metadata.as_ref();
     let metadata = metadata.map(|labels| row::to_json("sessions.metadata", labels));
     set(metadata.transpose()?.map(Into::into));
-    set(change.system_prompt.as_ref().map(|prompt| prompt.as_deref().into()));
+    set(change
+        .system_prompt
+        .as_ref()
+        .map(|prompt| prompt.as_deref().into()));
     set(change.model.as_ref().map(|model| model.as_deref().into()));
     set(change.thinking_level.map(thinking).transpose()?);
     let tools = change.tools.as_ref().map(|names| tools(names.as_deref()));

@@ -1,37 +1,37 @@
-//! The list of a tenant's sessions, page by page.
+//! Listing a tenant's sessions in pages.
 
 use std::collections::BTreeMap;
 
 use clawless_core::{Session, SessionId, TenantId, Timestamp};
 
-use super::PAGE;
-use super::found::SessionRow;
+use super::lookup::SessionRow;
+use super::statements::PAGE;
 use crate::ports::{SafeInteger, Sql, SqlError, Value};
 use crate::row;
 
-/// Which sessions are wanted. What is absent is no condition.
+/// Filters a list of sessions. Absent conditions match every session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Made at this moment or later.
+    /// Created at this time or later.
     pub created_from: Option<Timestamp>,
-    /// Made before this moment.
+    /// Created before this time.
     pub created_before: Option<Timestamp>,
-    /// The title contains this; upper and lower case of A to Z are the same.
+    /// The title contains this; ASCII case is ignored.
     pub title: Option<String>,
-    /// The labels hold all of these.
+    /// The metadata contains all of these.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Where a page begins: after this session, in the order of the list.
+/// The session after which a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListStart {
-    /// When the session was made.
+    /// When the session was created.
     pub created_at: Timestamp,
     /// Its id.
     pub id: SessionId,
 }
 
-/// Up to `limit` sessions, newest first, from `after` on. Expired ones are not among them.
+/// Up to `limit` sessions after `after`, newest first. Expired ones are excluded.
 pub async fn page(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -40,10 +40,12 @@ pub async fn page(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<Session>, SqlError> {
-    let newest = filter.created_before.map_or(Value::Integer(SafeInteger::MAX), Into::into);
-    // The empty id sorts before all others: nothing made at that very moment is before it.
+    let newest = filter
+        .created_before
+        .map_or(Value::Integer(SafeInteger::MAX), Into::into);
+    // The empty id sorts before all others, so sessions created exactly then are excluded.
     let (before, before_id) = match after {
-        Some(place) => (place.created_at.into(), place.id.as_str()),
+        Some(start) => (start.created_at.into(), start.id.as_str()),
         None => (newest, ""),
     };
     let query = PAGE.with([
@@ -53,7 +55,7 @@ pub async fn page(
         filter.created_from.unwrap_or_default().into(),
         now.into(),
         filter.title.as_deref().into(),
-        row::to_json("the filter's metadata", &filter.metadata)?.into(),
+        row::to_json("sessions.metadata", &filter.metadata)?.into(),
         limit.into(),
     ]);
     let rows: Vec<SessionRow> = sql.query(query).await?;

@@ -1,4 +1,4 @@
-//! A turn on its way into the database.
+//! A turn to store.
 
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::json::Json;
@@ -9,22 +9,22 @@ use clawless_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::idempotency::Kept;
+use crate::idempotency::StoredResponse;
 
-/// The longest message that is stored, in bytes: D1 takes 2 MB a row, the other columns included.
+/// The longest message that can be stored, in bytes: D1 accepts rows of 2 MB.
 pub const MAX_MESSAGE_BYTES: usize = 1_999_000;
 
 /// How a turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Option<String>", into = "Option<String>")]
 pub enum TurnStatus {
-    /// As the model wanted.
+    /// The model ended it.
     Complete,
-    /// It broke off; the reason is the code that the client was told.
+    /// It broke off, with the error code that the client received.
     Incomplete(ErrorCode),
 }
 
-/// A message and the id it is stored under.
+/// A message and its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "MessageParts", into = "MessageParts")]
 pub struct NewMessage {
@@ -34,47 +34,57 @@ pub struct NewMessage {
     pub message: Message,
 }
 
-/// A turn to be stored. Serialises, so that one which the database refuses can wait elsewhere.
+/// A turn to store. Serialises, so that it can be pending elsewhere while the database is unavailable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewTurn {
-    /// The session that it belongs to. One with a name of the client's own is made by its first
-    /// turn; one with a generated id must be there.
+    /// The session. One that the client named is created by its first turn; one with a generated id
+    /// must exist.
     pub session: SessionId,
     /// The head under which the history was read.
     pub expected: SessionHead,
-    /// The request that made it.
+    /// The request.
     pub request: RequestId,
-    /// The key that asked for it.
+    /// The API key of the request.
     pub key: Option<KeyId>,
     /// How it ended.
     pub status: TurnStatus,
-    /// Why the model stopped, where it did.
+    /// Why the model stopped, if it did.
     pub finish_reason: Option<FinishReason>,
     /// The model that answered.
     pub model: String,
-    /// The provider that served it.
+    /// The provider.
     pub provider: String,
-    /// What the call used.
+    /// The usage of the call.
     pub usage: Usage,
-    /// What the call cost.
+    /// The cost of the call.
     pub cost: MicroDollars,
-    /// How the usage is known.
+    /// The source of the usage.
     pub provenance: Provenance,
     /// Tokens that the turn's messages add to the history.
     pub stored_tokens: Tokens,
-    /// What came in and what was answered, in order.
+    /// The messages of the request and of the response, in order.
     pub messages: Vec<NewMessage>,
-    /// What server tools did in it.
+    /// Executions of server tools.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub executions: Vec<ToolExecution>,
-    /// The message that it answers, which comes to its end with it.
+    /// The message from another session that it answers, which ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<SendId>,
-    /// When the request came in.
+    /// When the request arrived.
     pub created_at: Timestamp,
-    /// The answer to whoever asks the same again, where the request has an idempotency key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<Kept>,
+    /// The response to store, if the request has an idempotency key.
+    #[serde(default, rename = "kept", skip_serializing_if = "Option::is_none")]
+    pub response: Option<StoredResponse>,
+}
+
+impl TurnStatus {
+    /// Why the turn broke off, if it did.
+    pub const fn incomplete_reason(self) -> Option<ErrorCode> {
+        match self {
+            Self::Complete => None,
+            Self::Incomplete(code) => Some(code),
+        }
+    }
 }
 
 impl TryFrom<Option<String>> for TurnStatus {
@@ -86,20 +96,18 @@ impl TryFrom<Option<String>> for TurnStatus {
         };
         let mut codes = ErrorCode::ALL.iter().copied();
         let code = codes.find(|code| code.as_str() == reason);
-        code.map(Self::Incomplete).ok_or("not a code of the catalogue")
+        code.map(Self::Incomplete).ok_or("not an error code")
     }
 }
 
 impl From<TurnStatus> for Option<String> {
     fn from(status: TurnStatus) -> Self {
-        match status {
-            TurnStatus::Complete => None,
-            TurnStatus::Incomplete(code) => Some(code.as_str().to_owned()),
-        }
+        let code = status.incomplete_reason();
+        code.map(|code| code.as_str().to_owned())
     }
 }
 
-/// A message as it serialises: its text stays as it is, byte for byte.
+/// A message as it serialises, byte for byte.
 #[derive(Clone, Serialize, Deserialize)]
 struct MessageParts {
     id: MessageId,

@@ -1,35 +1,35 @@
-//! A turn as it stands in the database.
+//! A stored turn.
 
 use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
 use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::FIND_BY_REQUEST;
+use super::statements::FIND_BY_REQUEST;
 use crate::ports::{Sql, SqlError};
 
 /// A stored turn, without its messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTurn {
-    /// The session that it belongs to.
+    /// The session.
     pub session: SessionId,
-    /// The session's head under this turn: its number.
+    /// The session's head under this turn, which is its number.
     pub head: SessionHead,
-    /// Why it broke off, if it did: a code of the catalogue of errors.
+    /// Why it broke off, if it did: an error code.
     pub incomplete_reason: Option<String>,
-    /// Why the model stopped, where it did.
+    /// Why the model stopped, if it did.
     pub finish_reason: Option<FinishReason>,
     /// The model that answered.
     pub model: String,
-    /// The provider that served it.
+    /// The provider.
     pub provider: String,
-    /// What the call used.
+    /// The usage of the call.
     pub usage: Usage,
-    /// What the call cost.
+    /// The cost of the call.
     pub cost: MicroDollars,
-    /// How the usage is known.
+    /// The source of the usage.
     pub provenance: Provenance,
-    /// When the request came in.
+    /// When the request arrived.
     pub created_at: Timestamp,
 }
 
@@ -52,14 +52,14 @@ struct TurnRow {
 
 impl From<TurnRow> for StoredTurn {
     fn from(row: TurnRow) -> Self {
-        let told = |count: u64| Some(count).filter(|count| *count > 0);
+        let nonzero = |count: u64| Some(count).filter(|count| *count > 0);
         let mut usage = Usage::of(row.prompt_tokens, row.completion_tokens);
-        usage.prompt_tokens_details = told(row.cached_tokens).map(|cached| PromptDetails {
+        usage.prompt_tokens_details = nonzero(row.cached_tokens).map(|cached| PromptDetails {
             cached_tokens: Some(cached),
             ..PromptDetails::default()
         });
         usage.completion_tokens_details =
-            told(row.reasoning_tokens).map(|reasoning| CompletionDetails {
+            nonzero(row.reasoning_tokens).map(|reasoning| CompletionDetails {
                 reasoning_tokens: Some(reasoning),
                 ..CompletionDetails::default()
             });
@@ -78,7 +78,7 @@ impl From<TurnRow> for StoredTurn {
     }
 }
 
-/// The turn that a request left, if it left one.
+/// The turn of a request, if it is stored.
 pub async fn find_by_request(
     sql: &impl Sql,
     tenant: &TenantId,

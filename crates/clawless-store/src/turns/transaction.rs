@@ -1,24 +1,23 @@
-//! The statements that store a turn, all or none.
+//! The statements of the transaction that stores a turn.
 
-use clawless_core::TenantId;
 use clawless_core::chat::FinishReason;
 use clawless_core::session::SessionHead;
+use clawless_core::{ErrorCode, TenantId};
 
-use super::{
-    CREATE_SESSION, CommitError, INSERT_MESSAGE, INSERT_MESSAGES, INSERT_TURN, MAX_MESSAGE_BYTES,
-    MOVE_HEAD, NewMessage, NewTurn, TurnStatus,
-};
-use crate::ports::Value;
-use crate::statement::Statement;
+use super::error::CommitError;
+use super::new_turn::{MAX_MESSAGE_BYTES, NewMessage, NewTurn};
+use super::statements::{CREATE_SESSION, INSERT_MESSAGE, INSERT_MESSAGES, INSERT_TURN, MOVE_HEAD};
+use crate::ports::{Statement, Value};
 use crate::{sends, tool_executions};
 
-/// How many messages `INSERT_MESSAGES` takes.
-const GROUP: usize = 8;
+/// The rows of `INSERT_MESSAGES`.
+const MESSAGES_PER_INSERT: usize = 8;
 
-/// The transaction. The head moves first: a turn that comes too late fails there.
-pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, CommitError> {
+/// Builds the transaction. The head moves first, so that a turn that is too late fails there.
+pub(super) fn build(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, CommitError> {
     let session = &turn.session;
-    let mut statements = Vec::with_capacity(turn.messages.len() / GROUP + GROUP + 5);
+    let mut statements =
+        Vec::with_capacity(turn.messages.len() / MESSAGES_PER_INSERT + MESSAGES_PER_INSERT + 5);
     if !session.is_generated() {
         statements.push(CREATE_SESSION.with([
             tenant.into(),
@@ -36,8 +35,8 @@ pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, Co
     ]));
     let head = turn.expected.next();
     statements.push(turn_row(tenant, turn, head, stored_bytes(turn)?));
-    let positioned: Vec<(u32, &NewMessage)> = (0..).zip(&turn.messages).collect();
-    let mut groups = positioned.chunks_exact(GROUP);
+    let messages: Vec<(u32, &NewMessage)> = (0..).zip(&turn.messages).collect();
+    let mut groups = messages.chunks_exact(MESSAGES_PER_INSERT);
     let rows = |group| message_rows(tenant, turn, head, group);
     for group in &mut groups {
         statements.push(INSERT_MESSAGES.with_all(rows(group)));
@@ -45,16 +44,19 @@ pub(super) fn of(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>, Co
     for single in groups.remainder().chunks(1) {
         statements.push(INSERT_MESSAGE.with_all(rows(single)));
     }
-    statements.extend(tool_executions::insertion(tenant, &turn.executions)?);
+    statements.extend(tool_executions::insert(tenant, &turn.executions)?);
     if let Some(send) = &turn.send {
-        statements.push(sends::ending(tenant, send, turn));
+        let claim = (session, &turn.request);
+        let reason = turn.status.incomplete_reason();
+        let now = turn.created_at;
+        statements.push(sends::end_statement(tenant, send, claim, reason, now));
     }
-    let kept = turn.kept.as_ref();
-    statements.extend(kept.map(|kept| kept.statement(tenant, &turn.request)));
+    let response = turn.response.as_ref();
+    statements.extend(response.map(|it| it.finish_statement(tenant, &turn.request)));
     Ok(statements)
 }
 
-/// How long the turn's messages are together; none may be longer than a row can be.
+/// The total length of the turn's messages; checks that each fits a row.
 fn stored_bytes(turn: &NewTurn) -> Result<u64, CommitError> {
     let mut total = 0_u64;
     for (position, new) in turn.messages.iter().enumerate() {
@@ -67,7 +69,7 @@ fn stored_bytes(turn: &NewTurn) -> Result<u64, CommitError> {
     Ok(total)
 }
 
-/// The place that the messages share, then what each has of its own.
+/// The parameters that the messages share, then those of each.
 fn message_rows(
     tenant: &TenantId,
     turn: &NewTurn,
@@ -87,12 +89,16 @@ fn message_rows(
 }
 
 fn turn_row(tenant: &TenantId, turn: &NewTurn, head: SessionHead, stored_bytes: u64) -> Statement {
-    let (status, reason) = match turn.status {
-        TurnStatus::Complete => ("complete", None),
-        TurnStatus::Incomplete(code) => ("incomplete", Some(code.as_str())),
+    let reason = turn.status.incomplete_reason();
+    let status = if reason.is_some() {
+        "incomplete"
+    } else {
+        "complete"
     };
     let usage = &turn.usage;
-    let cached = usage.prompt_tokens_details.and_then(|part| part.cached_tokens);
+    let cached = usage
+        .prompt_tokens_details
+        .and_then(|part| part.cached_tokens);
     let reasoning = usage
         .completion_tokens_details
         .and_then(|part| part.reasoning_tokens);
@@ -103,7 +109,7 @@ fn turn_row(tenant: &TenantId, turn: &NewTurn, head: SessionHead, stored_bytes: 
         (&turn.request).into(),
         turn.key.as_ref().into(),
         status.into(),
-        reason.into(),
+        reason.map(ErrorCode::as_str).into(),
         turn.finish_reason.map(FinishReason::as_str).into(),
         turn.model.as_str().into(),
         turn.provider.as_str().into(),

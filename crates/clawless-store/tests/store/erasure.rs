@@ -1,16 +1,16 @@
-//! A tenant's data goes piece by piece, and nobody else's goes with it.
+//! A tenant's data is deleted in batches, without affecting other tenants.
 
 use clawless_store::{erasure, tenants};
 use clawless_testkit::{Fault, block_on};
 
+use crate::fixture::{Fixture, session_id};
 use crate::key_changes::entry;
-use crate::world::{World, name};
 
-/// Everything that is stored of a tenant.
-pub(crate) fn rows(world: &World, tenant: &str) -> i64 {
+/// The number of a tenant's rows.
+pub(crate) fn count_rows(fixture: &Fixture, tenant: &str) -> i64 {
     let count = |table: &str| {
         let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'");
-        world.database.count(&sql)
+        fixture.database.count(&sql)
     };
     let tables = [
         "sends",
@@ -25,13 +25,14 @@ pub(crate) fn rows(world: &World, tenant: &str) -> i64 {
     tables.into_iter().map(count).sum()
 }
 
-pub(crate) fn fill(world: &World) {
-    for tenant in [&world.ours, &world.theirs] {
-        world.key(tenant);
+/// Stores rows of both tenants in every table.
+pub(crate) fn fill(fixture: &Fixture) {
+    for tenant in [&fixture.ours, &fixture.theirs] {
+        fixture.key(tenant);
         for session in ["one", "two"] {
-            world.converse(tenant, session, &["a", "b", "c"]);
+            fixture.add_turns(tenant, session, &["a", "b", "c"]);
         }
-        world.database.run_script(&format!(
+        fixture.database.run_script(&format!(
             "INSERT INTO tool_executions (tenant_id, id, request_id, call_id, tool, arguments,
                                           outcome, result, started_at, duration_ms)
              VALUES ('{tenant}', 'tex_{tenant}', 'req_1', 'c', 't', '', 'failed', '', 1, 1);
@@ -48,103 +49,123 @@ pub(crate) fn fill(world: &World) {
 }
 
 #[test]
-fn attack_23_a_deleted_tenant_leaves_nothing_and_takes_nothing_of_others() {
-    let world = World::new();
-    fill(&world);
-    let (ours, theirs) = (world.ours.as_str(), world.theirs.as_str());
-    let before = rows(&world, theirs);
-    assert!(rows(&world, ours) > 10 && before > 10);
+fn attack_23_deleting_a_tenant_removes_all_its_rows_and_no_others() {
+    let fixture = Fixture::new();
+    fill(&fixture);
+    let (ours, theirs) = (fixture.ours.as_str(), fixture.theirs.as_str());
+    let before = count_rows(&fixture, theirs);
+    assert!(count_rows(&fixture, ours) > 10 && before > 10);
     let mut requests = 0;
-    while !block_on(erasure::erase_some(&world.database, &world.ours, 2, 2)).expect("runs") {
+    while !block_on(erasure::erase_rows(&fixture.database, &fixture.ours, 2, 2)).expect("succeeds")
+    {
         requests += 1;
-        assert!(requests < 100, "it comes to an end");
+        assert!(requests < 100, "it ends");
     }
-    assert!(requests > 2, "it took several pieces");
-    assert_eq!((rows(&world, ours), rows(&world, theirs)), (0, before));
-    let noted = entry(&world, "tenant.delete", ours);
-    block_on(erasure::finish(&world.database, &world.ours, &noted)).expect("runs");
-    let found = block_on(tenants::find(&world.database, &world.ours));
+    assert!(requests > 2, "it took several batches");
+    assert_eq!(
+        (count_rows(&fixture, ours), count_rows(&fixture, theirs)),
+        (0, before)
+    );
+    let audit_entry = entry(&fixture, "tenant.delete", ours);
+    block_on(erasure::delete_tenant(
+        &fixture.database,
+        &fixture.ours,
+        &audit_entry,
+    ))
+    .expect("succeeds");
+    let found = block_on(tenants::find(&fixture.database, &fixture.ours));
     assert_eq!(found, Ok(None));
     assert!(
-        block_on(tenants::find(&world.database, &world.theirs))
-            .expect("runs")
+        block_on(tenants::find(&fixture.database, &fixture.theirs))
+            .expect("succeeds")
             .is_some()
     );
 }
 
 #[test]
-fn an_erasure_empties_the_sessions_and_leaves_the_tenant_its_keys_and_its_books() {
-    let world = World::new();
-    fill(&world);
-    world.converse(&world.ours, "three", &["x"]);
-    let (ours, theirs) = (world.ours.as_str(), world.theirs.as_str());
-    let before = rows(&world, theirs);
+fn erasure_deletes_sessions_and_keeps_keys_and_receipts() {
+    let fixture = Fixture::new();
+    fill(&fixture);
+    fixture.add_turns(&fixture.ours, "three", &["x"]);
+    let (ours, theirs) = (fixture.ours.as_str(), fixture.theirs.as_str());
+    let before = count_rows(&fixture, theirs);
     let mut names = Vec::new();
     let mut after = String::new();
     loop {
-        let known = erasure::session_ids(&world.database, &world.ours, &after, 2);
-        let known = block_on(known).expect("runs");
-        let Some(last) = known.last() else { break };
-        let now = world.now();
-        let empty = erasure::empty_sessions(&world.database, &world.ours, &after, last, now);
-        let emptied = block_on(empty).expect("runs");
+        let ids = erasure::session_ids(&fixture.database, &fixture.ours, &after, 2);
+        let ids = block_on(ids).expect("succeeds");
+        let Some(last) = ids.last() else { break };
+        let now = fixture.now();
+        let delete = erasure::delete_sessions(&fixture.database, &fixture.ours, &after, last, now);
+        let deleted = block_on(delete).expect("succeeds");
         last.as_str().clone_into(&mut after);
-        names.extend(emptied);
+        names.extend(deleted);
     }
-    while !block_on(erasure::erase_beside_sessions(
-        &world.database,
-        &world.ours,
+    while !block_on(erasure::erase_sessionless_rows(
+        &fixture.database,
+        &fixture.ours,
         1,
         2,
     ))
-    .expect("runs")
+    .expect("succeeds")
     {}
-    assert_eq!(names, ["one", "three", "two"].map(name));
+    assert_eq!(names, ["one", "three", "two"].map(session_id));
     let count = |table: &str| {
         let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{ours}'");
-        world.database.count(&sql)
+        fixture.database.count(&sql)
     };
-    for gone in [
+    for table in [
         "turns",
         "messages",
         "tool_executions",
         "sends",
         "idempotency",
     ] {
-        assert_eq!(count(gone), 0, "{gone}");
+        assert_eq!(count(table), 0, "{table}");
     }
     assert_eq!(
         (count("api_keys"), count("sessions")),
         (1, 3),
-        "a name stays with its head"
+        "names and heads remain"
     );
-    assert!(world.said(&world.ours, "one").is_empty());
-    assert_eq!(rows(&world, theirs), before);
+    assert!(fixture.user_texts(&fixture.ours, "one").is_empty());
+    assert_eq!(count_rows(&fixture, theirs), before);
     // A turn that was running when its session was erased is not stored.
-    let zombie = world.turn("one", 3, "late");
-    assert!(world.commit(&world.ours, &zombie).is_err());
-    // Whoever was interrupted begins anew, and is told of all of them again.
-    let again = erasure::session_ids(&world.database, &world.ours, "", 9);
-    assert_eq!(block_on(again).expect("runs").len(), 3);
+    let zombie = fixture.turn("one", 3, "late");
+    assert!(fixture.commit(&fixture.ours, &zombie).is_err());
+    // An interrupted erasure starts again and lists all of them.
+    let again = erasure::session_ids(&fixture.database, &fixture.ours, "", 9);
+    assert_eq!(block_on(again).expect("succeeds").len(), 3);
 }
 
 #[test]
-fn an_interrupted_deletion_goes_on_where_it_stopped() {
-    let world = World::new();
-    fill(&world);
-    world.database.plan([None, Some(Fault::After(Fault::LOST))]);
-    assert!(block_on(erasure::erase_some(&world.database, &world.ours, 9, 2)).is_err());
-    while !block_on(erasure::erase_some(&world.database, &world.ours, 9, 2)).expect("runs") {}
-    assert_eq!(rows(&world, world.ours.as_str()), 0);
+fn interrupted_deletion_can_be_resumed() {
+    let fixture = Fixture::new();
+    fill(&fixture);
+    fixture
+        .database
+        .inject([None, Some(Fault::After(Fault::CONNECTION_LOST))]);
+    assert!(block_on(erasure::erase_rows(&fixture.database, &fixture.ours, 9, 2)).is_err());
+    while !block_on(erasure::erase_rows(&fixture.database, &fixture.ours, 9, 2)).expect("succeeds")
+    {
+    }
+    assert_eq!(count_rows(&fixture, fixture.ours.as_str()), 0);
 }
 
 #[test]
-fn a_tenant_of_whom_something_is_left_stays() {
-    let world = World::new();
-    world.converse(&world.ours, "late", &["a turn that was running"]);
-    let noted = entry(&world, "tenant.delete", world.ours.as_str());
-    assert!(block_on(erasure::finish(&world.database, &world.ours, &noted)).is_err());
-    let found = block_on(tenants::find(&world.database, &world.ours));
-    assert!(found.expect("runs").is_some());
-    assert_eq!(world.database.count("SELECT count(*) FROM audit_log"), 0);
+fn tenant_with_remaining_rows_cannot_be_deleted() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "late", &["from a running turn"]);
+    let audit_entry = entry(&fixture, "tenant.delete", fixture.ours.as_str());
+    assert!(
+        block_on(erasure::delete_tenant(
+            &fixture.database,
+            &fixture.ours,
+            &audit_entry
+        ))
+        .is_err()
+    );
+    let found = block_on(tenants::find(&fixture.database, &fixture.ours));
+    assert!(found.expect("succeeds").is_some());
+    assert_eq!(fixture.database.count("SELECT count(*) FROM audit_log"), 0);
 }

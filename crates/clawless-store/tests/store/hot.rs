@@ -1,4 +1,4 @@
-//! A copy of a session is what the database says of it, under one head, for five minutes.
+//! A cached copy of a session equals the database under its head, for five minutes.
 
 use clawless_core::ledger::SessionState;
 use clawless_core::session::SessionHead;
@@ -8,107 +8,113 @@ use clawless_store::messages::{HistoryBudget, history};
 use clawless_store::{Kv, KvKey, sessions};
 use clawless_testkit::{MemoryKv, block_on};
 
-use crate::world::{ALL, World, name};
+use crate::fixture::{ALL, Fixture, session_id};
 
-const NOTHING: SessionState = SessionState {
+const EMPTY: SessionState = SessionState {
     head: SessionHead::EMPTY,
     token_total: Tokens::ZERO,
 };
 
-/// What the database says.
-fn read(world: &World, budget: HistoryBudget) -> HotSession {
-    let (id, now) = (name("chat"), world.now());
-    let found = sessions::find(&world.database, &world.ours, &id, now);
-    let session = block_on(found).expect("runs").expect("there");
-    let history = history(&world.database, &world.ours, &id, session.head, budget);
+/// Reads the session from the database.
+fn read(fixture: &Fixture, budget: HistoryBudget) -> HotSession {
+    let (id, now) = (session_id("chat"), fixture.now());
+    let found = sessions::find(&fixture.database, &fixture.ours, &id, now);
+    let session = block_on(found).expect("succeeds").expect("found");
+    let history = history(&fixture.database, &fixture.ours, &id, session.head, budget);
     HotSession {
-        history: block_on(history).expect("runs"),
+        history: block_on(history).expect("succeeds"),
         session,
         budget,
     }
 }
 
-/// The copy under a state, if there is one.
-fn find(world: &World, kv: &impl Kv, head: SessionHead) -> Option<HotSession> {
-    let id = name("chat");
-    block_on(hot::find(kv, &world.ours, &id, head)).expect("readable")
+/// The copy under a head, if there is one.
+fn find(fixture: &Fixture, kv: &impl Kv, head: SessionHead) -> Option<HotSession> {
+    let id = session_id("chat");
+    block_on(hot::find(kv, &fixture.ours, &id, head)).expect("readable")
 }
 
 #[test]
-fn turn_after_turn_it_is_what_the_database_would_give() {
+fn copy_equals_the_database_after_every_turn() {
     for (turns, bytes) in [(1000, 1_000_000), (2, 1_000_000), (1000, 150), (1000, 1)] {
         let budget = HistoryBudget { turns, bytes };
-        let world = World::new();
-        let kv = MemoryKv::new(&world.clock);
-        let mut state = NOTHING;
-        let mut copy = HotSession::begun(&world.ours, &name("chat"), state, budget, world.now());
+        let fixture = Fixture::new();
+        let kv = MemoryKv::new(&fixture.clock);
+        let mut state = EMPTY;
+        let mut copy = HotSession::new(
+            &fixture.ours,
+            &session_id("chat"),
+            state,
+            budget,
+            fixture.now(),
+        );
         for text in ["one", "two", "three \u{e9}", "", "five"] {
-            let turn = world.turn("chat", state.head.seq(), text);
-            let committed = world.commit(&world.ours, &turn).expect("stored");
+            let turn = fixture.turn("chat", state.head.seq(), text);
+            let committed = fixture.commit(&fixture.ours, &turn).expect("stored");
             state = SessionState {
                 head: committed.head,
                 token_total: state.token_total.plus(turn.stored_tokens),
             };
-            copy = copy.after(state, turn.messages);
-            assert_eq!(copy, read(&world, budget), "{budget:?}");
-            block_on(hot::keep(&kv, &world.ours, &copy)).expect("kept");
-            assert_eq!(find(&world, &kv, state.head), Some(copy.clone()));
+            copy = copy.with_turn(state, turn.messages);
+            assert_eq!(copy, read(&fixture, budget), "{budget:?}");
+            block_on(hot::store(&kv, &fixture.ours, &copy)).expect("stored");
+            assert_eq!(find(&fixture, &kv, state.head), Some(copy.clone()));
         }
     }
 }
 
 #[test]
-fn it_has_enough_where_nothing_is_left_out_or_no_more_is_wanted() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["one", "two", "three"]);
-    let wanted = |turns, bytes| HistoryBudget { turns, bytes };
-    let whole = read(&world, wanted(3, 10_000));
-    assert!(whole.holds(ALL));
-    let part = read(&world, wanted(2, 10_000));
-    assert!(part.holds(wanted(2, 10_000)) && part.holds(wanted(1, 10)));
-    assert!(!part.holds(wanted(3, 10_000)) && !part.holds(wanted(2, 10_001)));
+fn copy_covers_a_budget_if_complete_or_large_enough() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one", "two", "three"]);
+    let budget = |turns, bytes| HistoryBudget { turns, bytes };
+    let complete = read(&fixture, budget(3, 10_000));
+    assert!(complete.covers(ALL));
+    let partial = read(&fixture, budget(2, 10_000));
+    assert!(partial.covers(budget(2, 10_000)) && partial.covers(budget(1, 10)));
+    assert!(!partial.covers(budget(3, 10_000)) && !partial.covers(budget(2, 10_001)));
 }
 
 #[test]
-fn it_ends_after_five_minutes() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["one"]);
-    let kv = MemoryKv::new(&world.clock);
-    let copy = read(&world, ALL);
+fn copy_expires_after_five_minutes() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one"]);
+    let kv = MemoryKv::new(&fixture.clock);
+    let copy = read(&fixture, ALL);
     let head = copy.session.head;
-    block_on(hot::keep(&kv, &world.ours, &copy)).expect("kept");
-    world.clock.advance(Millis::new(299_999));
-    assert_eq!(find(&world, &kv, head), Some(copy));
-    world.clock.advance(Millis::new(1));
-    assert_eq!(find(&world, &kv, head), None);
+    block_on(hot::store(&kv, &fixture.ours, &copy)).expect("stored");
+    fixture.clock.advance(Millis::new(299_999));
+    assert_eq!(find(&fixture, &kv, head), Some(copy));
+    fixture.clock.advance(Millis::new(1));
+    assert_eq!(find(&fixture, &kv, head), None);
 }
 
 #[test]
-fn a_history_that_is_too_long_is_not_copied() {
-    let world = World::new();
-    let kv = MemoryKv::new(&world.clock);
+fn history_that_is_too_long_is_not_cached() {
+    let fixture = Fixture::new();
+    let kv = MemoryKv::new(&fixture.clock);
     let long = "x".repeat(usize::try_from(MAX_BYTES).expect("small") / 2);
-    world.converse(&world.ours, "chat", &[&long]);
+    fixture.add_turns(&fixture.ours, "chat", &[&long]);
     let budget = HistoryBudget {
         bytes: 8 * MAX_BYTES,
         ..ALL
     };
-    block_on(hot::keep(&kv, &world.ours, &read(&world, budget))).expect("runs");
+    block_on(hot::store(&kv, &fixture.ours, &read(&fixture, budget))).expect("succeeds");
     assert_eq!(kv.writes(), 0);
 }
 
 #[test]
-fn what_is_no_copy_of_this_session_under_this_head_is_not_taken_for_one() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["one"]);
-    world.converse(&world.ours, "other", &["secret"]);
-    let kv = MemoryKv::new(&world.clock);
+fn invalid_copy_and_copy_of_another_session_are_rejected() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one"]);
+    fixture.add_turns(&fixture.ours, "other", &["secret"]);
+    let kv = MemoryKv::new(&fixture.clock);
     let head = SessionHead::new(1);
-    let good = serde_json::to_string(&read(&world, ALL)).expect("JSON");
+    let good = serde_json::to_string(&read(&fixture, ALL)).expect("JSON");
     let put = |text: &str| {
-        let key = KvKey::history(&world.ours, &name("chat"), head);
+        let key = KvKey::history(&fixture.ours, &session_id("chat"), head);
         block_on(kv.put(&key, text.to_owned(), Millis::from_secs(60))).expect("put");
-        block_on(hot::find(&kv, &world.ours, &name("chat"), head))
+        block_on(hot::find(&kv, &fixture.ours, &session_id("chat"), head))
     };
     assert!(put(&good).expect("readable").is_some());
     for bad in [
@@ -117,7 +123,7 @@ fn what_is_no_copy_of_this_session_under_this_head_is_not_taken_for_one() {
         &good[..good.len() - 1],
         &good.replace("\"id\":\"chat\"", "\"id\":\"other\""),
         &good.replace("\"head\":1", "\"head\":2"),
-        &good.replace(world.ours.as_str(), world.theirs.as_str()),
+        &good.replace(fixture.ours.as_str(), fixture.theirs.as_str()),
     ] {
         assert!(put(bad).is_err(), "{bad}");
     }

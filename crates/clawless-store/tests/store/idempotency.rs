@@ -1,34 +1,36 @@
-//! One idempotency key is one call and one answer, within a tenant, key and route.
+//! An idempotency key is claimed by one request and has one response, within a tenant, key and route.
 
 use clawless_core::{Clock, KeyId, Millis, RequestId, TenantId};
-use clawless_store::idempotency::{self, Bid, Claim, ClaimKey, KEPT_FOR, Kept, MAX_ANSWER_BYTES};
+use clawless_store::idempotency::{
+    self, Claim, ClaimKey, ClaimRequest, MAX_RESPONSE_BYTES, RESPONSE_TTL, StoredResponse,
+};
 use clawless_store::turns::{self, NewTurn};
 use clawless_testkit::block_on;
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
-struct Desk {
-    world: World,
+struct ClaimFixture {
+    fixture: Fixture,
     key: KeyId,
     route: &'static str,
 }
 
-impl Desk {
+impl ClaimFixture {
     fn new() -> Self {
-        let world = World::new();
-        let key = KeyId::generate(world.clock.now(), &world.entropy);
+        let fixture = Fixture::new();
+        let key = KeyId::generate(fixture.clock.now(), &fixture.entropy);
         Self {
-            world,
+            fixture,
             key,
             route: "/v1/chat/completions",
         }
     }
 
     fn request(&self) -> RequestId {
-        RequestId::generate(self.world.clock.now(), &self.world.entropy)
+        RequestId::generate(self.fixture.clock.now(), &self.fixture.entropy)
     }
 
-    fn place(&self) -> ClaimKey<'_> {
+    fn claim_key(&self) -> ClaimKey<'_> {
         ClaimKey {
             key: &self.key,
             route: self.route,
@@ -37,137 +39,145 @@ impl Desk {
     }
 
     fn claim(&self, tenant: &TenantId, body: char, request: &RequestId) -> Claim {
-        self.bid(tenant, body, request, None)
+        self.claim_after(tenant, body, request, None)
     }
 
-    fn bid(
+    fn claim_after(
         &self,
         tenant: &TenantId,
         body: char,
         request: &RequestId,
         dead: Option<&RequestId>,
     ) -> Claim {
-        let (now, digest) = (self.world.clock.now(), body.to_string().repeat(64));
-        let bid = Bid {
+        let (now, digest) = (self.fixture.clock.now(), body.to_string().repeat(64));
+        let new = ClaimRequest {
             body_digest: &digest,
             request,
             now,
             deadline: now.plus(Millis::from_secs(60)),
             dead,
         };
-        let claim = idempotency::claim(&self.world.database, tenant, self.place(), bid);
-        block_on(claim).expect("runs")
+        let claim = idempotency::claim(&self.fixture.database, tenant, self.claim_key(), new);
+        block_on(claim).expect("succeeds")
     }
 
     fn ours(&self, body: char, request: &RequestId) -> Claim {
-        self.claim(&self.world.ours, body, request)
+        self.claim(&self.fixture.ours, body, request)
     }
 
-    fn finish(&self, request: &RequestId, answer: &str) {
-        let (sql, ours) = (&self.world.database, &self.world.ours);
-        let kept = self.kept(answer);
-        block_on(idempotency::finish(sql, ours, request, &kept)).expect("runs");
+    fn finish(&self, request: &RequestId, response: &str) {
+        let (sql, ours) = (&self.fixture.database, &self.fixture.ours);
+        let response = self.response(response);
+        block_on(idempotency::finish(sql, ours, request, &response)).expect("succeeds");
     }
 
-    fn kept(&self, answer: &str) -> Kept {
-        Kept {
+    fn response(&self, response: &str) -> StoredResponse {
+        StoredResponse {
             key: self.key.clone(),
             route: self.route.to_owned(),
             idempotency_key: "order-1".to_owned(),
-            answer: answer.to_owned(),
+            response: response.to_owned(),
         }
     }
 }
 
 #[test]
-fn the_first_runs_and_the_second_waits_for_its_answer() {
-    let desk = Desk::new();
-    let (first, second) = (desk.request(), desk.request());
-    assert_eq!(desk.ours('a', &first), Claim::Granted);
+fn first_request_runs_and_repeated_request_gets_its_response() {
+    let claims = ClaimFixture::new();
+    let (first, second) = (claims.request(), claims.request());
+    assert_eq!(claims.ours('a', &first), Claim::Granted);
     assert_eq!(
-        desk.ours('a', &first),
+        claims.ours('a', &first),
         Claim::Granted,
-        "asked again after a lost answer"
+        "repeated after a lost response"
     );
     let running = Claim::Running {
         request: first.clone(),
-        since: desk.world.clock.now(),
+        since: claims.fixture.clock.now(),
     };
-    desk.world.clock.advance(Millis::from_secs(1));
-    assert_eq!(desk.ours('a', &second), running);
-    desk.finish(&first, "{\"id\":1}");
+    claims.fixture.clock.advance(Millis::from_secs(1));
+    assert_eq!(claims.ours('a', &second), running);
+    claims.finish(&first, "{\"id\":1}");
     let answered = Claim::Answered {
         request: first,
-        answer: "{\"id\":1}".to_owned(),
+        response: "{\"id\":1}".to_owned(),
     };
-    assert_eq!(desk.ours('a', &second), answered);
+    assert_eq!(claims.ours('a', &second), answered);
 }
 
 #[test]
-fn another_body_is_refused() {
-    let desk = Desk::new();
-    let (first, second) = (desk.request(), desk.request());
-    desk.ours('a', &first);
-    assert_eq!(desk.ours('b', &second), Claim::OtherBody);
-    desk.finish(&first, "x");
-    assert_eq!(desk.ours('b', &second), Claim::OtherBody);
+fn other_body_with_the_same_key_is_rejected() {
+    let claims = ClaimFixture::new();
+    let (first, second) = (claims.request(), claims.request());
+    claims.ours('a', &first);
+    assert_eq!(claims.ours('b', &second), Claim::OtherBody);
+    claims.finish(&first, "x");
+    assert_eq!(claims.ours('b', &second), Claim::OtherBody);
 }
 
 #[test]
-fn attack_19_the_same_key_of_two_tenants_is_independent() {
-    let desk = Desk::new();
-    let (first, second) = (desk.request(), desk.request());
-    assert_eq!(desk.ours('a', &first), Claim::Granted);
-    assert_eq!(desk.claim(&desk.world.theirs, 'b', &second), Claim::Granted);
-    desk.finish(&first, "ours");
-    let third = desk.request();
-    let theirs = desk.claim(&desk.world.theirs, 'b', &third);
+fn attack_19_equal_keys_of_two_tenants_are_independent() {
+    let claims = ClaimFixture::new();
+    let (first, second) = (claims.request(), claims.request());
+    assert_eq!(claims.ours('a', &first), Claim::Granted);
+    assert_eq!(
+        claims.claim(&claims.fixture.theirs, 'b', &second),
+        Claim::Granted
+    );
+    claims.finish(&first, "ours");
+    let third = claims.request();
+    let theirs = claims.claim(&claims.fixture.theirs, 'b', &third);
     assert!(matches!(theirs, Claim::Running { request, .. } if request == second));
 }
 
 #[test]
-fn a_request_that_died_is_taken_over_after_its_deadline_and_cannot_answer_late() {
-    let desk = Desk::new();
-    let (dead, next) = (desk.request(), desk.request());
-    desk.ours('a', &dead);
-    desk.world.clock.advance(Millis::from_secs(60));
-    assert_eq!(desk.ours('a', &next), Claim::Granted);
-    desk.finish(&dead, "late");
-    assert!(matches!(desk.ours('a', &dead), Claim::Running { request, .. } if request == next));
+fn claim_is_taken_over_after_its_deadline_and_a_late_response_is_ignored() {
+    let claims = ClaimFixture::new();
+    let (dead, next) = (claims.request(), claims.request());
+    claims.ours('a', &dead);
+    claims.fixture.clock.advance(Millis::from_secs(60));
+    assert_eq!(claims.ours('a', &next), Claim::Granted);
+    claims.finish(&dead, "late");
+    assert!(matches!(claims.ours('a', &dead), Claim::Running { request, .. } if request == next));
 }
 
 #[test]
-fn an_error_before_the_first_byte_is_not_remembered() {
-    let desk = Desk::new();
-    let (first, second) = (desk.request(), desk.request());
-    desk.ours('a', &first);
-    let (sql, ours) = (&desk.world.database, &desk.world.ours);
-    block_on(idempotency::release(sql, ours, desk.place(), &first)).expect("runs");
-    assert_eq!(desk.ours('b', &second), Claim::Granted);
+fn released_claim_is_free() {
+    let claims = ClaimFixture::new();
+    let (first, second) = (claims.request(), claims.request());
+    claims.ours('a', &first);
+    let (sql, ours) = (&claims.fixture.database, &claims.fixture.ours);
+    block_on(idempotency::release(sql, ours, claims.claim_key(), &first)).expect("succeeds");
+    assert_eq!(claims.ours('b', &second), Claim::Granted);
 }
 
 #[test]
-fn a_long_answer_is_known_but_not_kept() {
-    let desk = Desk::new();
-    let first = desk.request();
-    desk.ours('a', &first);
-    desk.finish(&first, &"x".repeat(MAX_ANSWER_BYTES + 1));
-    assert_eq!(desk.ours('a', &desk.request()), Claim::TooLarge);
+fn long_response_is_recorded_without_its_text() {
+    let claims = ClaimFixture::new();
+    let first = claims.request();
+    claims.ours('a', &first);
+    claims.finish(&first, &"x".repeat(MAX_RESPONSE_BYTES + 1));
+    assert_eq!(claims.ours('a', &claims.request()), Claim::TooLarge);
 }
 
 #[test]
-fn after_a_day_the_key_is_free_again() {
-    let desk = Desk::new();
-    let first = desk.request();
-    desk.ours('a', &first);
-    desk.finish(&first, "x");
-    desk.world.clock.advance(KEPT_FOR);
-    assert_eq!(desk.ours('b', &desk.request()), Claim::Granted);
-    desk.world.clock.advance(KEPT_FOR);
-    let now = desk.world.clock.now();
-    block_on(idempotency::sweep_across_tenants(&desk.world.database, now)).expect("runs");
+fn key_is_free_after_a_day() {
+    let claims = ClaimFixture::new();
+    let first = claims.request();
+    claims.ours('a', &first);
+    claims.finish(&first, "x");
+    claims.fixture.clock.advance(RESPONSE_TTL);
+    assert_eq!(claims.ours('b', &claims.request()), Claim::Granted);
+    claims.fixture.clock.advance(RESPONSE_TTL);
+    let now = claims.fixture.clock.now();
+    block_on(idempotency::sweep_across_tenants(
+        &claims.fixture.database,
+        now,
+    ))
+    .expect("succeeds");
     assert_eq!(
-        desk.world
+        claims
+            .fixture
             .database
             .count("SELECT count(*) FROM idempotency"),
         0
@@ -175,44 +185,50 @@ fn after_a_day_the_key_is_free_again() {
 }
 
 #[test]
-fn a_request_that_is_known_to_be_dead_is_taken_over_at_once_and_by_one_only() {
-    let desk = Desk::new();
-    let (dead, next, other) = (desk.request(), desk.request(), desk.request());
-    let ours = &desk.world.ours;
-    desk.ours('a', &dead);
-    assert_eq!(desk.bid(ours, 'b', &next, Some(&dead)), Claim::OtherBody);
-    assert_eq!(desk.bid(ours, 'a', &next, Some(&dead)), Claim::Granted);
-    let claim = desk.bid(ours, 'a', &other, Some(&dead));
+fn claim_of_a_dead_request_is_taken_over_at_once_and_only_once() {
+    let claims = ClaimFixture::new();
+    let (dead, next, other) = (claims.request(), claims.request(), claims.request());
+    let ours = &claims.fixture.ours;
+    claims.ours('a', &dead);
+    assert_eq!(
+        claims.claim_after(ours, 'b', &next, Some(&dead)),
+        Claim::OtherBody
+    );
+    assert_eq!(
+        claims.claim_after(ours, 'a', &next, Some(&dead)),
+        Claim::Granted
+    );
+    let claim = claims.claim_after(ours, 'a', &other, Some(&dead));
     assert!(matches!(claim, Claim::Running { request, .. } if request == next));
-    desk.finish(&next, "x");
-    let claim = desk.bid(ours, 'a', &other, Some(&next));
+    claims.finish(&next, "x");
+    let claim = claims.claim_after(ours, 'a', &other, Some(&next));
     assert!(
         matches!(claim, Claim::Answered { .. }),
-        "the dead answer nothing"
+        "a completed claim is not taken over"
     );
 }
 
 #[test]
-fn an_answer_is_kept_with_its_turn_or_not_at_all() {
-    let desk = Desk::new();
-    let mut turn = desk.world.turn("s", 0, "Hi");
-    turn.kept = Some(desk.kept("x"));
-    desk.ours('a', &turn.request);
-    let late = desk.world.turn("s", 0, "first");
-    let (sql, ours) = (&desk.world.database, &desk.world.ours);
+fn response_is_stored_in_the_transaction_of_its_turn() {
+    let claims = ClaimFixture::new();
+    let mut turn = claims.fixture.turn("s", 0, "Hi");
+    turn.response = Some(claims.response("x"));
+    claims.ours('a', &turn.request);
+    let late = claims.fixture.turn("s", 0, "first");
+    let (sql, ours) = (&claims.fixture.database, &claims.fixture.ours);
     let commit = |turn: &NewTurn| block_on(turns::commit(sql, ours, turn));
     commit(&late).expect("stored");
     commit(&turn).expect_err("fenced");
-    let claim = desk.ours('a', &desk.request());
+    let claim = claims.ours('a', &claims.request());
     assert!(matches!(claim, Claim::Running { .. }));
     turn.expected = turn.expected.next();
     commit(&turn).expect("stored");
-    let claim = desk.ours('a', &desk.request());
+    let claim = claims.ours('a', &claims.request());
     assert!(matches!(claim, Claim::Answered { .. }));
 }
 
 #[test]
-fn the_same_body_for_another_session_is_another_request() {
+fn digest_includes_the_session() {
     let digest = idempotency::digest;
     assert_ne!(digest(None, b"{}"), digest(Some("s"), b"{}"));
     assert_ne!(digest(Some("s"), b"{}"), digest(None, b"s\n{}"));

@@ -1,14 +1,15 @@
-//! The repositories over the testkit's `SQLite`: the real statements on the real migrations.
+//! Tests of the repositories: the real statements on the real migrations, in `SQLite`.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "test code: what cannot be set up must stop the test"
+    reason = "test code: a failed setup must stop the test"
 )]
 
 mod admin_tokens;
 mod commit;
 mod commit_faults;
 mod erasure;
+mod fixture;
 mod history;
 mod hot;
 mod idempotency;
@@ -19,7 +20,7 @@ mod message_list;
 mod migrations;
 mod receipts;
 mod records;
-mod retrying;
+mod retry;
 mod sends;
 mod session_changes;
 mod session_list;
@@ -29,4 +30,3 @@ mod tenant_changes;
 mod tenant_guard;
 mod tool_executions;
 mod usage;
-mod world;

@@ -1,8 +1,8 @@
-//! Fault 25, natively: migrations converge however often and however far they were applied.
+//! Fault 25, natively: migrations converge if they are repeated or interrupted.
 
 use clawless_testkit::{SqliteDatabase, migrations};
 
-/// Everything that the migrations define.
+/// The schema that the migrations define.
 fn schema(database: &SqliteDatabase) -> Vec<serde_json::Value> {
     database.rows(
         "SELECT type, name, tbl_name, sql FROM sqlite_master
@@ -10,14 +10,14 @@ fn schema(database: &SqliteDatabase) -> Vec<serde_json::Value> {
     )
 }
 
-/// All migrations behind one another.
+/// All migrations as one script.
 fn script() -> String {
     let files: Vec<String> = migrations().into_iter().map(|file| file.sql).collect();
     files.join("\n")
 }
 
 #[test]
-fn fault_25_applied_twice_they_change_nothing() {
+fn fault_25_migrations_are_idempotent() {
     let database = SqliteDatabase::new();
     let once = schema(&database);
     database.run_script(&script());
@@ -25,7 +25,7 @@ fn fault_25_applied_twice_they_change_nothing() {
 }
 
 #[test]
-fn fault_25_interrupted_after_any_statement_they_converge() {
+fn fault_25_migrations_interrupted_after_any_statement_converge() {
     let (script, whole) = (script(), schema(&SqliteDatabase::new()));
     let statements = SqliteDatabase::empty().run_first(&script, usize::MAX);
     assert!(statements > migrations().len());
@@ -38,7 +38,7 @@ fn fault_25_interrupted_after_any_statement_they_converge() {
 }
 
 #[test]
-fn files_are_numbered_without_gaps() {
+fn migrations_are_numbered_without_gaps() {
     for (number, file) in (1..).zip(migrations()) {
         assert!(
             file.name.starts_with(&format!("{number:03}_")),
@@ -49,7 +49,7 @@ fn files_are_numbered_without_gaps() {
 }
 
 #[test]
-fn every_table_is_strict_and_keyed_by_its_tenant_first() {
+fn tables_are_strict_and_keyed_by_tenant() {
     let database = SqliteDatabase::new();
     let tables = database.rows(
         "SELECT t.name, t.strict,
@@ -73,11 +73,11 @@ fn every_table_is_strict_and_keyed_by_its_tenant_first() {
 }
 
 #[test]
-fn a_tenant_whose_data_is_still_there_cannot_be_deleted() {
-    let world = crate::world::World::new();
-    world.converse(&world.ours, "chat", &["hello"]);
+fn foreign_keys_prevent_deleting_a_tenant_with_data() {
+    let fixture = crate::fixture::Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["hello"]);
     let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        world.database.run_script("DELETE FROM tenants");
+        fixture.database.run_script("DELETE FROM tenants");
     }));
     assert!(attempt.is_err());
 }

@@ -1,11 +1,11 @@
-//! Receipts are stored once, in any order, and the newest revision counts.
+//! Receipts are stored once, in any order, and the highest revision wins.
 
 use clawless_core::ledger::{Amounts, Period, Provenance, Receipt};
 use clawless_core::{Clock, KeyId, MicroDollars, RequestId, Tokens};
 use clawless_store::receipts::{charged, is_stored, store};
 use clawless_testkit::block_on;
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 fn amounts(tokens: u64) -> Amounts {
     Amounts {
@@ -15,12 +15,12 @@ fn amounts(tokens: u64) -> Amounts {
     }
 }
 
-pub(crate) fn receipt(world: &World, tokens: u64) -> Receipt {
-    let now = world.clock.now();
+pub(crate) fn receipt(fixture: &Fixture, tokens: u64) -> Receipt {
+    let now = fixture.clock.now();
     Receipt {
-        request_id: RequestId::generate(now, &world.entropy),
+        request_id: RequestId::generate(now, &fixture.entropy),
         revision: 0,
-        key_id: KeyId::generate(now, &world.entropy),
+        key_id: KeyId::generate(now, &fixture.entropy),
         session_id: None,
         model: "small".to_owned(),
         period: Period::of(now),
@@ -35,28 +35,28 @@ pub(crate) fn receipt(world: &World, tokens: u64) -> Receipt {
     }
 }
 
-fn charged_to(world: &World, tenant: &clawless_core::TenantId) -> Amounts {
-    let period = Period::of(world.clock.now());
-    block_on(charged(&world.database, tenant, period)).expect("runs")
+fn charged_to(fixture: &Fixture, tenant: &clawless_core::TenantId) -> Amounts {
+    let period = Period::of(fixture.clock.now());
+    block_on(charged(&fixture.database, tenant, period)).expect("succeeds")
 }
 
 #[test]
-fn a_receipt_that_comes_twice_is_charged_once() {
-    let world = World::new();
-    let receipts = [receipt(&world, 10), receipt(&world, 20)];
+fn repeated_receipt_is_charged_once() {
+    let fixture = Fixture::new();
+    let receipts = [receipt(&fixture, 10), receipt(&fixture, 20)];
     for _ in 0..2 {
-        block_on(store(&world.database, &world.ours, &receipts)).expect("stored");
+        block_on(store(&fixture.database, &fixture.ours, &receipts)).expect("stored");
     }
-    assert_eq!(charged_to(&world, &world.ours).tokens, Tokens::new(30));
-    let known = is_stored(&world.database, &world.ours, &receipts[0].request_id);
-    assert_eq!(block_on(known), Ok(true));
+    assert_eq!(charged_to(&fixture, &fixture.ours).tokens, Tokens::new(30));
+    let stored = is_stored(&fixture.database, &fixture.ours, &receipts[0].request_id);
+    assert_eq!(block_on(stored), Ok(true));
 }
 
 #[test]
-fn a_correction_replaces_what_the_sweep_wrote_whichever_comes_first() {
+fn higher_revision_wins_in_any_order() {
     for order in [[0, 1], [1, 0]] {
-        let world = World::new();
-        let swept = receipt(&world, 10);
+        let fixture = Fixture::new();
+        let swept = receipt(&fixture, 10);
         let settled = Receipt {
             revision: 1,
             charged: amounts(25),
@@ -64,29 +64,34 @@ fn a_correction_replaces_what_the_sweep_wrote_whichever_comes_first() {
         };
         let both = [swept, settled];
         for index in order {
-            block_on(store(&world.database, &world.ours, &both[index..=index])).expect("stored");
+            block_on(store(
+                &fixture.database,
+                &fixture.ours,
+                &both[index..=index],
+            ))
+            .expect("stored");
         }
-        assert_eq!(charged_to(&world, &world.ours), amounts(25));
+        assert_eq!(charged_to(&fixture, &fixture.ours), amounts(25));
     }
 }
 
 #[test]
-fn a_tenant_is_charged_for_its_own_calls_only() {
-    let world = World::new();
-    let shared = receipt(&world, 10);
+fn tenant_is_charged_only_for_its_own_requests() {
+    let fixture = Fixture::new();
+    let shared = receipt(&fixture, 10);
     block_on(store(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         std::slice::from_ref(&shared),
     ))
     .expect("stored");
-    assert_eq!(charged_to(&world, &world.theirs), Amounts::ZERO);
-    let known = is_stored(&world.database, &world.theirs, &shared.request_id);
-    assert_eq!(block_on(known), Ok(false));
+    assert_eq!(charged_to(&fixture, &fixture.theirs), Amounts::ZERO);
+    let stored = is_stored(&fixture.database, &fixture.theirs, &shared.request_id);
+    assert_eq!(block_on(stored), Ok(false));
     let theirs = Receipt {
         charged: amounts(7),
         ..shared
     };
-    block_on(store(&world.database, &world.theirs, &[theirs])).expect("stored");
-    assert_eq!(charged_to(&world, &world.ours), amounts(10));
+    block_on(store(&fixture.database, &fixture.theirs, &[theirs])).expect("stored");
+    assert_eq!(charged_to(&fixture, &fixture.ours), amounts(10));
 }

@@ -1,4 +1,4 @@
-//! Settings change, and sessions end by themselves.
+//! Settings change, and sessions expire.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,49 @@ use clawless_store::sessions::{self, Change, NewSession, SessionLookup};
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
-use crate::world::{World, name};
+use crate::fixture::{Fixture, session_id};
 
 const MINUTE: Millis = Millis::from_secs(60);
 
-fn create(world: &World, session: &str, new: &NewSession, now: Timestamp) -> Option<Session> {
-    let id = name(session);
+fn create(fixture: &Fixture, session: &str, new: &NewSession, now: Timestamp) -> Option<Session> {
+    let id = session_id(session);
     block_on(sessions::create(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         &id,
         new,
         now,
     ))
-    .expect("runs")
+    .expect("succeeds")
 }
 
-fn update(world: &World, session: &str, change: &Change, now: Timestamp) -> Option<Session> {
-    let id = name(session);
+fn update(fixture: &Fixture, session: &str, change: &Change, now: Timestamp) -> Option<Session> {
+    let id = session_id(session);
     block_on(sessions::update(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         &id,
         change,
         now,
     ))
-    .expect("runs")
+    .expect("succeeds")
 }
 
-fn look_up(world: &World, session: &str, now: Timestamp) -> SessionLookup {
-    let id = name(session);
-    block_on(sessions::look_up(&world.database, &world.ours, &id, now)).expect("runs")
+fn look_up(fixture: &Fixture, session: &str, now: Timestamp) -> SessionLookup {
+    let id = session_id(session);
+    block_on(sessions::look_up(
+        &fixture.database,
+        &fixture.ours,
+        &id,
+        now,
+    ))
+    .expect("succeeds")
 }
 
 #[test]
-fn a_change_sets_what_it_names_and_keeps_the_rest() {
-    let world = World::new();
-    let now = world.now();
+fn change_sets_only_the_given_settings() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
     let new = NewSession {
         title: Some("old".to_owned()),
         metadata: BTreeMap::from([("a".to_owned(), "1".to_owned())]),
@@ -53,7 +59,7 @@ fn a_change_sets_what_it_names_and_keeps_the_rest() {
         thinking_level: Some(ReasoningEffort::High),
         ..NewSession::default()
     };
-    let before = create(&world, "chat", &new, now).expect("free");
+    let before = create(&fixture, "chat", &new, now).expect("created");
     let change = Change {
         title: Some(Some("new".to_owned())),
         model: Some(None),
@@ -61,7 +67,7 @@ fn a_change_sets_what_it_names_and_keeps_the_rest() {
         ..Change::default()
     };
     let later = now.plus(MINUTE);
-    let after = update(&world, "chat", &change, later).expect("there");
+    let after = update(&fixture, "chat", &change, later).expect("found");
     let expected = Session {
         title: Some("new".to_owned()),
         model: None,
@@ -72,79 +78,79 @@ fn a_change_sets_what_it_names_and_keeps_the_rest() {
     };
     assert_eq!(after, expected);
     assert_eq!(
-        look_up(&world, "chat", later),
+        look_up(&fixture, "chat", later),
         SessionLookup::Found(Box::new(expected))
     );
-    let emptied = Change {
+    let cleared = Change {
         metadata: Some(BTreeMap::new()),
         thinking_level: Some(None),
         ..Change::default()
     };
-    let after = update(&world, "chat", &emptied, later).expect("there");
+    let after = update(&fixture, "chat", &cleared, later).expect("found");
     assert!(after.metadata.is_empty() && after.thinking_level.is_none());
     assert_eq!(after.title.as_deref(), Some("new"));
 }
 
 #[test]
-fn nothing_is_changed_where_there_is_no_session() {
-    let world = World::new();
-    let now = world.now();
+fn change_of_a_missing_session_returns_none() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
     let change = Change::default();
-    assert_eq!(update(&world, "chat", &change, now), None);
-    create(&world, "chat", &NewSession::default(), now).expect("free");
-    let (id, theirs) = (name("chat"), &world.theirs);
-    let foreign = sessions::update(&world.database, theirs, &id, &change, now);
+    assert_eq!(update(&fixture, "chat", &change, now), None);
+    create(&fixture, "chat", &NewSession::default(), now).expect("created");
+    let (id, theirs) = (session_id("chat"), &fixture.theirs);
+    let foreign = sessions::update(&fixture.database, theirs, &id, &change, now);
     assert_eq!(block_on(foreign), Ok(None));
-    block_on(sessions::delete(&world.database, &world.ours, &id, now)).expect("runs");
-    assert_eq!(update(&world, "chat", &change, now), None);
+    block_on(sessions::delete(&fixture.database, &fixture.ours, &id, now)).expect("succeeds");
+    assert_eq!(update(&fixture, "chat", &change, now), None);
 }
 
 #[test]
-fn a_session_that_has_expired_is_gone_with_all_that_was_said() {
-    let world = World::new();
-    let now = world.now();
-    world.converse(&world.ours, "chat", &["secret"]);
+fn expired_session_is_deleted_with_its_history() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
+    fixture.add_turns(&fixture.ours, "chat", &["secret"]);
     let change = Change {
         expires_at: Some(Some(now.plus(MINUTE))),
         ..Change::default()
     };
-    let head = update(&world, "chat", &change, now).expect("there").head;
+    let head = update(&fixture, "chat", &change, now).expect("found").head;
     let before = Timestamp::from_millis(now.plus(MINUTE).as_millis() - 1);
     assert!(matches!(
-        look_up(&world, "chat", before),
+        look_up(&fixture, "chat", before),
         SessionLookup::Found(_)
     ));
     let end = now.plus(MINUTE);
-    assert_eq!(update(&world, "chat", &Change::default(), end), None);
+    assert_eq!(update(&fixture, "chat", &Change::default(), end), None);
     let head_after = head.emptied();
     for _ in 0..2 {
-        let place = look_up(&world, "chat", end);
-        assert_eq!(place, SessionLookup::Free { head: head_after });
+        let lookup = look_up(&fixture, "chat", end);
+        assert_eq!(lookup, SessionLookup::Free { head: head_after });
     }
-    assert_eq!(world.database.count("SELECT count(*) FROM turns"), 0);
-    assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
-    let late = world.turn("chat", head.seq(), "late");
+    assert_eq!(fixture.database.count("SELECT count(*) FROM turns"), 0);
+    assert_eq!(fixture.database.count("SELECT count(*) FROM messages"), 0);
+    let late = fixture.turn("chat", head.seq(), "late");
     assert_eq!(
-        world.commit(&world.ours, &late),
+        fixture.commit(&fixture.ours, &late),
         Err(CommitError::SessionGone)
     );
-    let anew = world.turn("chat", head_after.seq(), "anew");
-    world.commit(&world.ours, &anew).expect("stored");
-    assert_eq!(world.said(&world.ours, "chat"), ["anew"]);
+    let next = fixture.turn("chat", head_after.seq(), "next");
+    fixture.commit(&fixture.ours, &next).expect("stored");
+    assert_eq!(fixture.user_texts(&fixture.ours, "chat"), ["next"]);
 }
 
 #[test]
-fn the_name_of_an_expired_session_can_be_taken() {
-    let world = World::new();
-    let now = world.now();
+fn name_of_an_expired_session_is_free() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
     let new = NewSession {
         expires_at: Some(now.plus(MINUTE)),
         ..NewSession::default()
     };
-    create(&world, "chat", &new, now).expect("free");
-    assert_eq!(create(&world, "chat", &new, now), None);
+    create(&fixture, "chat", &new, now).expect("created");
+    assert_eq!(create(&fixture, "chat", &new, now), None);
     let later = now.plus(MINUTE).plus(MINUTE);
-    let again = create(&world, "chat", &NewSession::default(), later).expect("free");
+    let again = create(&fixture, "chat", &NewSession::default(), later).expect("created");
     assert_eq!(
         (again.head, again.created_at),
         (SessionHead::EMPTY.emptied().next(), later)

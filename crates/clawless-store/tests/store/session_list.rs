@@ -6,35 +6,35 @@ use clawless_core::{Millis, Session, Timestamp};
 use clawless_store::sessions::{self, Filter, ListStart, NewSession};
 use clawless_testkit::block_on;
 
-use crate::world::{World, name};
+use crate::fixture::{Fixture, session_id};
 
 const ALL: u32 = 1000;
 
-fn make(world: &World, session: &str, at: Timestamp, new: &NewSession) {
-    let id = name(session);
-    let create = sessions::create(&world.database, &world.ours, &id, new, at);
-    block_on(create).expect("runs").expect("free");
+fn create(fixture: &Fixture, session: &str, at: Timestamp, new: &NewSession) {
+    let id = session_id(session);
+    let create = sessions::create(&fixture.database, &fixture.ours, &id, new, at);
+    block_on(create).expect("succeeds").expect("created");
 }
 
-fn page(world: &World, filter: &Filter, after: Option<&Session>, limit: u32) -> Vec<Session> {
+fn page(fixture: &Fixture, filter: &Filter, after: Option<&Session>, limit: u32) -> Vec<Session> {
     let start = after.map(|session| ListStart {
         created_at: session.created_at,
         id: session.id.clone(),
     });
-    let now = world.now();
+    let now = fixture.now();
     let page = sessions::page(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         filter,
         start.as_ref(),
         limit,
         now,
     );
-    block_on(page).expect("runs")
+    block_on(page).expect("succeeds")
 }
 
-fn names(world: &World, filter: &Filter) -> Vec<String> {
-    let sessions = page(world, filter, None, ALL);
+fn names(fixture: &Fixture, filter: &Filter) -> Vec<String> {
+    let sessions = page(fixture, filter, None, ALL);
     sessions
         .iter()
         .map(|it| it.id.as_str().to_owned())
@@ -53,20 +53,20 @@ fn titled(title: &str, labels: &[(&str, &str)]) -> NewSession {
 }
 
 #[test]
-fn page_by_page_each_comes_once_newest_first_even_where_many_were_made_at_once() {
-    let world = World::new();
-    let now = world.now();
+fn pages_list_each_session_once_newest_first() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
     for number in 0..10 {
-        // Five moments, two sessions each.
+        // Two sessions at each time.
         let at = now.plus(Millis::new(number / 2));
-        make(&world, &format!("s{number}"), at, &NewSession::default());
+        create(&fixture, &format!("s{number}"), at, &NewSession::default());
     }
     let expected = ["s9", "s8", "s7", "s6", "s5", "s4", "s3", "s2", "s1", "s0"];
-    assert_eq!(names(&world, &Filter::default()), expected);
+    assert_eq!(names(&fixture, &Filter::default()), expected);
     for limit in 1..=11 {
         let (mut all, mut last): (Vec<String>, Option<Session>) = (Vec::new(), None);
         loop {
-            let next = page(&world, &Filter::default(), last.as_ref(), limit);
+            let next = page(&fixture, &Filter::default(), last.as_ref(), limit);
             all.extend(next.iter().map(|it| it.id.as_str().to_owned()));
             let Some(end) = next.into_iter().next_back() else {
                 break;
@@ -78,47 +78,47 @@ fn page_by_page_each_comes_once_newest_first_even_where_many_were_made_at_once()
 }
 
 #[test]
-fn foreign_deleted_and_expired_ones_are_not_listed() {
-    let world = World::new();
-    let now = world.now();
-    make(&world, "kept", now, &NewSession::default());
-    make(&world, "deleted", now, &NewSession::default());
-    let ended = NewSession {
+fn foreign_deleted_and_expired_sessions_are_not_listed() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
+    create(&fixture, "kept", now, &NewSession::default());
+    create(&fixture, "deleted", now, &NewSession::default());
+    let expired = NewSession {
         expires_at: Some(now),
         ..NewSession::default()
     };
-    make(&world, "expired", now, &ended);
-    world.converse(&world.theirs, "foreign", &["hello"]);
-    let deleted = name("deleted");
-    let delete = sessions::delete(&world.database, &world.ours, &deleted, now);
+    create(&fixture, "expired", now, &expired);
+    fixture.add_turns(&fixture.theirs, "foreign", &["hello"]);
+    let deleted = session_id("deleted");
+    let delete = sessions::delete(&fixture.database, &fixture.ours, &deleted, now);
     assert_eq!(block_on(delete), Ok(true));
-    assert_eq!(names(&world, &Filter::default()), ["kept"]);
+    assert_eq!(names(&fixture, &Filter::default()), ["kept"]);
 }
 
 #[test]
-fn filters_by_title_labels_and_date_hold_together() {
-    let world = World::new();
-    let now = world.now();
-    make(
-        &world,
+fn filters_by_title_metadata_and_date_combine() {
+    let fixture = Fixture::new();
+    let now = fixture.now();
+    create(
+        &fixture,
         "a",
         now,
         &titled("Trip to Rome", &[("user", "1"), ("kind", "trip")]),
     );
-    make(
-        &world,
+    create(
+        &fixture,
         "b",
         now.plus(Millis::new(1)),
         &titled("A TRIP home", &[("user", "2")]),
     );
-    make(
-        &world,
+    create(
+        &fixture,
         "c",
         now.plus(Millis::new(2)),
         &titled("100% wool_", &[("user", "1")]),
     );
-    make(
-        &world,
+    create(
+        &fixture,
         "d",
         now.plus(Millis::new(3)),
         &NewSession::default(),
@@ -127,25 +127,25 @@ fn filters_by_title_labels_and_date_hold_together() {
         title: Some(text.to_owned()),
         ..Filter::default()
     };
-    assert_eq!(names(&world, &title("trip")), ["b", "a"]);
-    assert_eq!(names(&world, &title("%")), ["c"], "no pattern, but a text");
-    assert!(names(&world, &title("' OR 1=1 --")).is_empty());
+    assert_eq!(names(&fixture, &title("trip")), ["b", "a"]);
+    assert_eq!(names(&fixture, &title("%")), ["c"], "not a pattern");
+    assert!(names(&fixture, &title("' OR 1=1 --")).is_empty());
     let labels = |pairs: &[(&str, &str)]| Filter {
         metadata: titled("", pairs).metadata,
         ..Filter::default()
     };
-    assert_eq!(names(&world, &labels(&[("user", "1")])), ["c", "a"]);
+    assert_eq!(names(&fixture, &labels(&[("user", "1")])), ["c", "a"]);
     assert_eq!(
-        names(&world, &labels(&[("user", "1"), ("kind", "trip")])),
+        names(&fixture, &labels(&[("user", "1"), ("kind", "trip")])),
         ["a"]
     );
-    assert!(names(&world, &labels(&[("user", "")])).is_empty());
+    assert!(names(&fixture, &labels(&[("user", "")])).is_empty());
     let dates = Filter {
         created_from: Some(now.plus(Millis::new(1))),
         created_before: Some(now.plus(Millis::new(3))),
         ..Filter::default()
     };
-    assert_eq!(names(&world, &dates), ["c", "b"]);
+    assert_eq!(names(&fixture, &dates), ["c", "b"]);
     let all = Filter {
         metadata: BTreeMap::from([("user".to_owned(), "1".to_owned())]),
         ..Filter {
@@ -153,5 +153,5 @@ fn filters_by_title_labels_and_date_hold_together() {
             ..dates
         }
     };
-    assert_eq!(names(&world, &all), ["c"]);
+    assert_eq!(names(&fixture, &all), ["c"]);
 }

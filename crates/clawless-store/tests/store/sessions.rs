@@ -1,4 +1,4 @@
-//! Sessions are created once, and a name goes on from where it was.
+//! Sessions are created once, and a reused name continues from its head.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use clawless_store::sessions::{self, NewSession, SessionLookup};
 use clawless_store::turns::CommitError;
 use clawless_testkit::block_on;
 
-use crate::world::{World, name};
+use crate::fixture::{Fixture, session_id};
 
 #[test]
-fn a_session_is_created_as_it_was_asked_for_and_only_once() {
-    let world = World::new();
+fn session_is_created_once_with_its_settings() {
+    let fixture = Fixture::new();
     let new = NewSession {
         title: Some("Trip to \u{1F30D}".to_owned()),
         metadata: BTreeMap::from([("user".to_owned(), "42".to_owned())]),
@@ -21,19 +21,19 @@ fn a_session_is_created_as_it_was_asked_for_and_only_once() {
         model: Some("small".to_owned()),
         thinking_level: Some(ReasoningEffort::Low),
         tools: Some(vec!["web_fetch".to_owned()]),
-        expires_at: Some(world.clock.now().plus(Millis::from_secs(60))),
+        expires_at: Some(fixture.clock.now().plus(Millis::from_secs(60))),
     };
-    let id = name("trip");
+    let id = session_id("trip");
     let create = || {
-        let now = world.clock.now();
+        let now = fixture.clock.now();
         block_on(sessions::create(
-            &world.database,
-            &world.ours,
+            &fixture.database,
+            &fixture.ours,
             &id,
             &new,
             now,
         ))
-        .expect("runs")
+        .expect("succeeds")
     };
     let created = create().expect("the name is free");
     assert_eq!(created.title, new.title);
@@ -43,162 +43,169 @@ fn a_session_is_created_as_it_was_asked_for_and_only_once() {
     assert_eq!(
         created.head,
         SessionHead::EMPTY.next(),
-        "who found the name free is late"
+        "a concurrent first turn is fenced"
     );
     let found = block_on(sessions::find(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         &id,
-        world.clock.now(),
+        fixture.clock.now(),
     ))
-    .expect("runs");
+    .expect("succeeds");
     assert_eq!(found, Some(created));
-    assert_eq!(create(), None, "the name is taken");
+    assert_eq!(create(), None, "the name exists");
 }
 
 #[test]
-fn a_free_name_expects_its_first_turn() {
-    let world = World::new();
-    let place = block_on(sessions::look_up(
-        &world.database,
-        &world.ours,
-        &name("new"),
-        world.clock.now(),
+fn free_name_expects_an_empty_head() {
+    let fixture = Fixture::new();
+    let lookup = block_on(sessions::look_up(
+        &fixture.database,
+        &fixture.ours,
+        &session_id("new"),
+        fixture.clock.now(),
     ));
     assert_eq!(
-        place,
+        lookup,
         Ok(SessionLookup::Free {
             head: SessionHead::EMPTY
         })
     );
     assert!(
-        world
-            .commit(&world.ours, &world.turn("new", 0, "hello"))
+        fixture
+            .commit(&fixture.ours, &fixture.turn("new", 0, "hello"))
             .is_ok()
     );
 }
 
 #[test]
-fn after_a_reset_nothing_of_what_was_said_is_left_and_the_session_goes_on() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["one", "two"]);
-    let late = world.turn("chat", 2, "late");
-    assert!(reset(&world, "chat"));
-    assert!(world.said(&world.ours, "chat").is_empty());
-    assert_eq!(world.database.count("SELECT count(*) FROM messages"), 0);
-    assert_eq!(world.commit(&world.ours, &late), Err(CommitError::Emptied));
-    let head = head(&world, "chat");
-    assert_eq!(head, SessionHead::new(2).emptied(), "no head comes twice");
-    let next = world.turn("chat", head.seq(), "anew");
-    world.commit(&world.ours, &next).expect("stored");
-    assert_eq!(world.said(&world.ours, "chat"), ["anew"]);
+fn reset_deletes_the_history_and_keeps_the_session() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one", "two"]);
+    let late = fixture.turn("chat", 2, "late");
+    assert!(reset(&fixture, "chat"));
+    assert!(fixture.user_texts(&fixture.ours, "chat").is_empty());
+    assert_eq!(fixture.database.count("SELECT count(*) FROM messages"), 0);
+    assert_eq!(
+        fixture.commit(&fixture.ours, &late),
+        Err(CommitError::Emptied)
+    );
+    let head = head(&fixture, "chat");
+    assert_eq!(head, SessionHead::new(2).emptied(), "no head is reused");
+    let next = fixture.turn("chat", head.seq(), "next");
+    fixture.commit(&fixture.ours, &next).expect("stored");
+    assert_eq!(fixture.user_texts(&fixture.ours, "chat"), ["next"]);
 }
 
 #[test]
-fn a_deleted_session_is_gone_and_its_late_turn_with_it() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["one"]);
-    let late = world.turn("chat", 1, "late");
-    assert!(delete(&world, "chat"));
-    assert_eq!(find(&world, "chat"), None);
+fn deleted_session_rejects_late_turns() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one"]);
+    let late = fixture.turn("chat", 1, "late");
+    assert!(delete(&fixture, "chat"));
+    assert_eq!(find(&fixture, "chat"), None);
     assert_eq!(
-        world.commit(&world.ours, &late),
+        fixture.commit(&fixture.ours, &late),
         Err(CommitError::SessionGone)
     );
-    assert_eq!(world.database.count("SELECT count(*) FROM turns"), 0);
+    assert_eq!(fixture.database.count("SELECT count(*) FROM turns"), 0);
     assert!(
-        !delete(&world, "chat") && !reset(&world, "chat"),
-        "there is none"
+        !delete(&fixture, "chat") && !reset(&fixture, "chat"),
+        "it does not exist"
     );
 }
 
 #[test]
-fn a_deleted_name_used_again_sees_nothing_old_and_repeats_no_head() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["old 1", "old 2"]);
-    let zombies = [0, 1, 2].map(|head| world.turn("chat", head, "zombie"));
-    assert!(delete(&world, "chat"));
-    let head = head(&world, "chat");
+fn reused_name_has_no_old_history_and_no_old_head() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["old 1", "old 2"]);
+    let zombies = [0, 1, 2].map(|head| fixture.turn("chat", head, "zombie"));
+    assert!(delete(&fixture, "chat"));
+    let head = head(&fixture, "chat");
     assert_eq!(head, SessionHead::new(2).emptied());
-    let first = world.turn("chat", head.seq(), "new");
-    world.commit(&world.ours, &first).expect("stored");
+    let first = fixture.turn("chat", head.seq(), "new");
+    fixture.commit(&fixture.ours, &first).expect("stored");
     for zombie in &zombies {
-        assert_eq!(world.commit(&world.ours, zombie), Err(CommitError::Emptied));
+        assert_eq!(
+            fixture.commit(&fixture.ours, zombie),
+            Err(CommitError::Emptied)
+        );
     }
-    assert_eq!(world.said(&world.ours, "chat"), ["new"]);
-    let session = find(&world, "chat").expect("there");
+    assert_eq!(fixture.user_texts(&fixture.ours, "chat"), ["new"]);
+    let session = find(&fixture, "chat").expect("found");
     assert_eq!(session.token_total, first.stored_tokens);
 }
 
 #[test]
-fn a_deleted_name_can_be_created_explicitly() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["old"]);
-    assert!(delete(&world, "chat"));
-    let now = world.clock.now();
+fn deleted_session_can_be_created_again() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["old"]);
+    assert!(delete(&fixture, "chat"));
+    let now = fixture.clock.now();
     let new = NewSession {
         title: Some("new".to_owned()),
         ..NewSession::default()
     };
-    let id = name("chat");
-    let create = sessions::create(&world.database, &world.ours, &id, &new, now);
-    let created = block_on(create).expect("runs").expect("free");
+    let id = session_id("chat");
+    let create = sessions::create(&fixture.database, &fixture.ours, &id, &new, now);
+    let created = block_on(create).expect("succeeds").expect("created");
     assert_eq!(
         (created.title, created.head),
         (new.title.clone(), SessionHead::new(1).emptied().next())
     );
-    assert!(world.said(&world.ours, "chat").is_empty());
+    assert!(fixture.user_texts(&fixture.ours, "chat").is_empty());
 }
 
 #[test]
-fn what_deleted_sessions_left_is_purged_in_time() {
-    let world = World::new();
-    world.converse(&world.ours, "chat", &["old"]);
-    world.converse(&world.ours, "other", &["kept"]);
-    assert!(delete(&world, "chat"));
-    let purge = |at| block_on(sessions::purge_across_tenants(&world.database, at)).expect("runs");
-    purge(world.clock.now());
+fn rows_of_deleted_sessions_are_purged() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["old"]);
+    fixture.add_turns(&fixture.ours, "other", &["kept"]);
+    assert!(delete(&fixture, "chat"));
+    let purge =
+        |at| block_on(sessions::purge_across_tenants(&fixture.database, at)).expect("succeeds");
+    purge(fixture.clock.now());
     assert_eq!(
-        head(&world, "chat"),
+        head(&fixture, "chat"),
         SessionHead::new(1).emptied(),
         "not yet"
     );
-    purge(world.clock.now().plus(Millis::new(1)));
-    assert_eq!(head(&world, "chat"), SessionHead::EMPTY);
-    assert_eq!(world.said(&world.ours, "other"), ["kept"]);
+    purge(fixture.clock.now().plus(Millis::new(1)));
+    assert_eq!(head(&fixture, "chat"), SessionHead::EMPTY);
+    assert_eq!(fixture.user_texts(&fixture.ours, "other"), ["kept"]);
 }
 
-fn reset(world: &World, session: &str) -> bool {
-    let (id, now) = (name(session), world.clock.now());
-    block_on(sessions::reset(&world.database, &world.ours, &id, now)).expect("runs")
+fn reset(fixture: &Fixture, session: &str) -> bool {
+    let (id, now) = (session_id(session), fixture.clock.now());
+    block_on(sessions::reset(&fixture.database, &fixture.ours, &id, now)).expect("succeeds")
 }
 
-fn delete(world: &World, session: &str) -> bool {
-    let (id, now) = (name(session), world.clock.now());
-    block_on(sessions::delete(&world.database, &world.ours, &id, now)).expect("runs")
+fn delete(fixture: &Fixture, session: &str) -> bool {
+    let (id, now) = (session_id(session), fixture.clock.now());
+    block_on(sessions::delete(&fixture.database, &fixture.ours, &id, now)).expect("succeeds")
 }
 
-fn find(world: &World, session: &str) -> Option<Session> {
-    let id = name(session);
+fn find(fixture: &Fixture, session: &str) -> Option<Session> {
+    let id = session_id(session);
     block_on(sessions::find(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         &id,
-        world.clock.now(),
+        fixture.clock.now(),
     ))
-    .expect("runs")
+    .expect("succeeds")
 }
 
-/// The head that the next turn under the name expects.
-fn head(world: &World, session: &str) -> SessionHead {
-    let id = name(session);
+/// The head that the next turn of the name expects.
+fn head(fixture: &Fixture, session: &str) -> SessionHead {
+    let id = session_id(session);
     match block_on(sessions::look_up(
-        &world.database,
-        &world.ours,
+        &fixture.database,
+        &fixture.ours,
         &id,
-        world.clock.now(),
+        fixture.clock.now(),
     ))
-    .expect("runs")
+    .expect("succeeds")
     {
         SessionLookup::Found(session) => session.head,
         SessionLookup::Free { head } => head,

@@ -1,4 +1,4 @@
-//! Reads SQL for whose rows it means: wherever a tenant's table is named, `tenant_id = ?1`.
+//! Parses SQL and checks that every use of a tenant's table is bound by `tenant_id = ?1`.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
 
-/// The tables that hold tenants' rows, as the migrations say; `tenants` itself goes by its `id`.
+/// The tables with tenants' rows, from the migrations. The key of `tenants` itself is `id`.
 pub(crate) fn tenant_tables() -> BTreeSet<String> {
     let rows = SqliteDatabase::new().rows(
         "SELECT t.name FROM sqlite_master t JOIN pragma_table_info(t.name) c ON c.name = 'tenant_id'
@@ -23,7 +23,7 @@ pub(crate) fn tenant_tables() -> BTreeSet<String> {
         .collect()
 }
 
-/// What is wrong with the statement.
+/// The violations of a statement.
 pub(crate) fn faults(sql: &str) -> Vec<String> {
     let parsed = match Parser::parse_sql(&SQLiteDialect {}, sql) {
         Ok(parsed) => parsed,
@@ -38,7 +38,7 @@ pub(crate) fn faults(sql: &str) -> Vec<String> {
     guard.faults
 }
 
-/// Looks for tables whose rows are not bound to the tenant.
+/// Collects uses of tables that are not bound to the tenant.
 struct Guard {
     tables: BTreeSet<String>,
     faults: Vec<String>,
@@ -51,7 +51,7 @@ impl Visitor for Guard {
         match query.body.as_ref() {
             SetExpr::Select(select) => self.check_select(select),
             SetExpr::Values(_) => {}
-            other => self.faults.push(format!("not understood: {other}")),
+            other => self.faults.push(format!("unsupported: {other}")),
         }
         ControlFlow::Continue(())
     }
@@ -72,14 +72,14 @@ impl Visitor for Guard {
                 }
             }
             Statement::Insert(insert) => self.check_insert(insert),
-            other => self.faults.push(format!("not understood: {other}")),
+            other => self.faults.push(format!("unsupported: {other}")),
         }
         ControlFlow::Continue(())
     }
 }
 
 impl Guard {
-    /// The row is the tenant's, and so is the one that it may meet.
+    /// Checks that the new row, and one that it may conflict with, belong to the tenant.
     fn check_insert(&mut self, insert: &Insert) {
         let table = insert.table.to_string();
         let column = key_column(&table);
@@ -104,9 +104,9 @@ impl Guard {
         if let Some(OnInsert::OnConflict(conflict)) = &insert.on
             && matches!(conflict.action, OnConflictAction::DoUpdate(_))
         {
-            let meets_its_own = matches!(&conflict.conflict_target,
-                Some(ConflictTarget::Columns(met)) if met.iter().any(|name| name.value == column));
-            if !meets_its_own {
+            let conflicts_with_own = matches!(&conflict.conflict_target,
+                Some(ConflictTarget::Columns(columns)) if columns.iter().any(|name| name.value == column));
+            if !conflicts_with_own {
                 self.faults
                     .push(format!("{table}: may change another tenant's row"));
             }
@@ -122,37 +122,37 @@ impl Guard {
         }
     }
 
-    /// A table must be bound by a condition of its own; what is derived is checked by itself.
+    /// Checks that a table is bound by a condition of its own. Subqueries are checked separately.
     fn check_factor(&mut self, factor: &TableFactor, condition: Option<&Expr>) {
         match factor {
             TableFactor::Table { name, alias, .. } => {
                 let name = name.to_string();
-                let shown = alias.as_ref().map(|alias| alias.name.to_string());
+                let alias = alias.as_ref().map(|alias| alias.name.to_string());
                 let column = key_column(&name);
-                let wanted = [
-                    Some(format!("{column} = ?1")).filter(|_| shown.is_none()),
+                let accepted = [
+                    Some(format!("{column} = ?1")).filter(|_| alias.is_none()),
                     Some(format!(
                         "{}.{column} = ?1",
-                        shown.as_deref().unwrap_or(&name)
+                        alias.as_deref().unwrap_or(&name)
                     )),
                 ];
                 let mut terms = Vec::new();
                 condition.inspect(|condition| conjuncts(condition, &mut terms));
                 let bound = terms
                     .iter()
-                    .any(|term| wanted.contains(&Some(term.clone())));
+                    .any(|term| accepted.contains(&Some(term.clone())));
                 if self.tables.contains(&name) && !bound {
                     self.faults
                         .push(format!("{name} is not bound to the tenant"));
                 }
             }
             TableFactor::Derived { .. } => {}
-            other => self.faults.push(format!("not understood: {other}")),
+            other => self.faults.push(format!("unsupported: {other}")),
         }
     }
 }
 
-/// The column that says whose a row is.
+/// The column with the tenant's id.
 fn key_column(table: &str) -> &'static str {
     if table == "tenants" {
         "id"
@@ -161,7 +161,7 @@ fn key_column(table: &str) -> &'static str {
     }
 }
 
-/// What must all hold for the condition to hold.
+/// Splits a condition into its conjuncts.
 fn conjuncts(condition: &Expr, terms: &mut Vec<String>) {
     match condition {
         Expr::BinaryOp {

@@ -1,4 +1,4 @@
-//! What tools did is stored with the turn in which they did it, or not at all.
+//! Tool executions are stored with their turn, or not at all.
 
 use clawless_core::tool::{ToolExecution, ToolOutcome};
 use clawless_core::{Clock, Millis, SessionId, TenantId, ToolCall, ToolExecutionId};
@@ -7,13 +7,13 @@ use clawless_store::tool_executions::{list, record};
 use clawless_store::turns::{CommitError, NewTurn};
 use clawless_testkit::block_on;
 
-use crate::world::{World, name};
+use crate::fixture::{Fixture, session_id};
 
-fn execution(world: &World, turn: &NewTurn, result: &str) -> ToolExecution {
-    let now = world.clock.now();
+fn execution(fixture: &Fixture, turn: &NewTurn, result: &str) -> ToolExecution {
+    let now = fixture.clock.now();
     ToolExecution {
-        id: ToolExecutionId::generate(now, &world.entropy),
-        tenant_id: world.ours.clone(),
+        id: ToolExecutionId::generate(now, &fixture.entropy),
+        tenant_id: fixture.ours.clone(),
         session_id: Some(turn.session.clone()),
         request_id: turn.request.clone(),
         call: ToolCall {
@@ -29,119 +29,138 @@ fn execution(world: &World, turn: &NewTurn, result: &str) -> ToolExecution {
     }
 }
 
-fn results(world: &World, tenant: &TenantId, session: &SessionId) -> Vec<String> {
-    let found = block_on(list(&world.database, tenant, session, None, 100)).expect("runs");
+fn results(fixture: &Fixture, tenant: &TenantId, session: &SessionId) -> Vec<String> {
+    let found = block_on(list(&fixture.database, tenant, session, None, 100)).expect("succeeds");
     found.into_iter().map(|it| it.result).collect()
 }
 
 #[test]
-fn executions_are_stored_with_their_turn_and_come_back_as_they_were() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "hello");
-    let done = execution(&world, &turn, "{\"utc\":\"now\"}");
-    turn.executions = vec![done.clone()];
-    world.commit(&world.ours, &turn).expect("stored");
-    let chat = name("chat");
-    let found = list(&world.database, &world.ours, &chat, None, 100);
-    assert_eq!(block_on(found), Ok(vec![done]));
-    assert!(results(&world, &world.theirs, &chat).is_empty());
-    assert!(world.commit(&world.ours, &turn).expect("known").repeated);
-    assert_eq!(results(&world, &world.ours, &chat).len(), 1, "stored once");
+fn executions_are_stored_with_their_turn() {
+    let fixture = Fixture::new();
+    let mut turn = fixture.turn("chat", 0, "hello");
+    let execution = execution(&fixture, &turn, "{\"utc\":\"now\"}");
+    turn.executions = vec![execution.clone()];
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    let chat = session_id("chat");
+    let found = list(&fixture.database, &fixture.ours, &chat, None, 100);
+    assert_eq!(block_on(found), Ok(vec![execution]));
+    assert!(results(&fixture, &fixture.theirs, &chat).is_empty());
+    assert!(
+        fixture
+            .commit(&fixture.ours, &turn)
+            .expect("already stored")
+            .repeated
+    );
+    assert_eq!(
+        results(&fixture, &fixture.ours, &chat).len(),
+        1,
+        "stored once"
+    );
 }
 
 #[test]
-fn many_executions_are_one_statement_and_very_long_ones_are_a_few() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "hello");
+fn executions_take_few_statements() {
+    let fixture = Fixture::new();
+    let mut turn = fixture.turn("chat", 0, "hello");
     let many: Vec<ToolExecution> = (0..144)
-        .map(|number| execution(&world, &turn, &format!("{number}: \"quoted\" \u{1f600}\n")))
+        .map(|number| {
+            execution(
+                &fixture,
+                &turn,
+                &format!("{number}: \"quoted\" \u{1f600}\n"),
+            )
+        })
         .collect();
     turn.executions.clone_from(&many);
-    let before = world.database.statements();
-    world.commit(&world.ours, &turn).expect("stored");
+    let before = fixture.database.statements();
+    fixture.commit(&fixture.ours, &turn).expect("stored");
     assert!(
-        world.database.statements() - before < 10,
+        fixture.database.statements() - before < 10,
         "in few statements"
     );
-    let chat = name("chat");
-    let mut found = block_on(list(&world.database, &world.ours, &chat, None, 200)).expect("runs");
+    let chat = session_id("chat");
+    let mut found =
+        block_on(list(&fixture.database, &fixture.ours, &chat, None, 200)).expect("succeeds");
     let mut expected = many;
     found.sort_by(|one, other| one.id.cmp(&other.id));
     expected.sort_by(|one, other| one.id.cmp(&other.id));
     assert_eq!(found, expected);
 
-    // Each as long as it may be, of what JSON escapes: more than one text of D1 holds.
-    let mut turn = world.turn("chat", 1, "hello");
+    // The longest results, of characters that JSON escapes: more than one text of D1 can hold.
+    let mut turn = fixture.turn("chat", 1, "hello");
     turn.executions = (0..16)
-        .map(|_| execution(&world, &turn, &"\u{1}".repeat(64 * 1024)))
+        .map(|_| execution(&fixture, &turn, &"\u{1}".repeat(64 * 1024)))
         .collect();
-    world.commit(&world.ours, &turn).expect("stored");
-    assert_eq!(results(&world, &world.ours, &chat).len(), 100, "a page");
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    assert_eq!(results(&fixture, &fixture.ours, &chat).len(), 100, "a page");
     let count = "SELECT count(*) FROM tool_executions WHERE length(result) = 65536";
-    assert_eq!(world.database.count(count), 16);
+    assert_eq!(fixture.database.count(count), 16);
 }
 
 #[test]
-fn a_nul_does_not_cut_a_record_short() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "hello");
-    turn.executions = vec![execution(&world, &turn, "before\0after")];
-    world.commit(&world.ours, &turn).expect("stored");
-    let told = results(&world, &world.ours, &name("chat"));
-    assert_eq!(told, ["before\u{fffd}after"]);
+fn nul_does_not_truncate_a_text() {
+    let fixture = Fixture::new();
+    let mut turn = fixture.turn("chat", 0, "hello");
+    turn.executions = vec![execution(&fixture, &turn, "before\0after")];
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    let stored = results(&fixture, &fixture.ours, &session_id("chat"));
+    assert_eq!(stored, ["before\u{fffd}after"]);
 }
 
 #[test]
-fn a_fenced_turn_leaves_no_execution_behind() {
-    let world = World::new();
-    let mut zombie = world.turn("chat", 0, "late");
-    zombie.executions = vec![execution(&world, &zombie, "late")];
-    world.converse(&world.ours, "chat", &["one"]);
-    assert_eq!(world.commit(&world.ours, &zombie), Err(CommitError::Fenced));
-    assert!(results(&world, &world.ours, &name("chat")).is_empty());
+fn fenced_turn_stores_no_executions() {
+    let fixture = Fixture::new();
+    let mut zombie = fixture.turn("chat", 0, "late");
+    zombie.executions = vec![execution(&fixture, &zombie, "late")];
+    fixture.add_turns(&fixture.ours, "chat", &["one"]);
+    assert_eq!(
+        fixture.commit(&fixture.ours, &zombie),
+        Err(CommitError::Fenced)
+    );
+    assert!(results(&fixture, &fixture.ours, &session_id("chat")).is_empty());
 }
 
 #[test]
-fn pages_go_from_the_newest_to_the_oldest() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "hello");
+fn executions_are_listed_newest_first_in_pages() {
+    let fixture = Fixture::new();
+    let mut turn = fixture.turn("chat", 0, "hello");
     for number in 0..5 {
-        world.clock.advance(Millis::new(1));
-        let done = execution(&world, &turn, &number.to_string());
-        turn.executions.push(done);
+        fixture.clock.advance(Millis::new(1));
+        let execution = execution(&fixture, &turn, &number.to_string());
+        turn.executions.push(execution);
     }
-    world.commit(&world.ours, &turn).expect("stored");
-    let chat = name("chat");
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    let chat = session_id("chat");
     let page = |before: Option<&ToolExecutionId>| {
-        block_on(list(&world.database, &world.ours, &chat, before, 2)).expect("runs")
+        block_on(list(&fixture.database, &fixture.ours, &chat, before, 2)).expect("succeeds")
     };
     let first = page(None);
     let second = page(first.last().map(|it| &it.id));
-    let shown: Vec<_> = first.iter().chain(&second).map(|it| &it.result).collect();
-    assert_eq!(shown, ["4", "3", "2", "1"]);
+    let listed: Vec<_> = first.iter().chain(&second).map(|it| &it.result).collect();
+    assert_eq!(listed, ["4", "3", "2", "1"]);
 }
 
 #[test]
-fn what_was_done_without_a_session_is_recorded_too() {
-    let world = World::new();
-    let turn = world.turn("chat", 0, "hello");
-    let done = ToolExecution {
+fn executions_without_a_session_are_recorded() {
+    let fixture = Fixture::new();
+    let turn = fixture.turn("chat", 0, "hello");
+    let execution = ToolExecution {
         session_id: None,
-        ..execution(&world, &turn, "x")
+        ..execution(&fixture, &turn, "x")
     };
-    block_on(record(&world.database, &world.ours, &[done])).expect("stored");
+    block_on(record(&fixture.database, &fixture.ours, &[execution])).expect("stored");
     let count = "SELECT count(*) FROM tool_executions WHERE session_id IS NULL";
-    assert_eq!(world.database.count(count), 1);
+    assert_eq!(fixture.database.count(count), 1);
 }
 
 #[test]
-fn a_reset_forgets_what_was_done_as_well_as_what_was_said() {
-    let world = World::new();
-    let mut turn = world.turn("chat", 0, "hello");
-    turn.executions = vec![execution(&world, &turn, "a secret")];
-    world.commit(&world.ours, &turn).expect("stored");
-    let chat = name("chat");
-    let reset = sessions::reset(&world.database, &world.ours, &chat, world.clock.now());
+fn reset_deletes_executions() {
+    let fixture = Fixture::new();
+    let mut turn = fixture.turn("chat", 0, "hello");
+    turn.executions = vec![execution(&fixture, &turn, "a secret")];
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    let chat = session_id("chat");
+    let reset = sessions::reset(&fixture.database, &fixture.ours, &chat, fixture.clock.now());
     assert_eq!(block_on(reset), Ok(true));
-    assert!(results(&world, &world.ours, &chat).is_empty());
+    assert!(results(&fixture, &fixture.ours, &chat).is_empty());
 }

@@ -1,63 +1,63 @@
-//! Usage is summed by day, model and key, for one tenant and one span of time.
+//! Usage is summed by day, model and key, for a tenant and a time span.
 
 use clawless_core::ledger::Receipt;
 use clawless_core::{Clock, Millis, TenantId, Timestamp, Tokens};
 use clawless_store::{receipts, usage};
 use clawless_testkit::block_on;
 
+use crate::fixture::Fixture;
 use crate::receipts::receipt;
-use crate::world::World;
 
 const DAY: Millis = Millis::from_secs(86_400);
 
-fn store(world: &World, tenant: &TenantId, receipt: Receipt) {
-    block_on(receipts::store(&world.database, tenant, &[receipt])).expect("stored");
+fn store(fixture: &Fixture, tenant: &TenantId, receipt: Receipt) {
+    block_on(receipts::store(&fixture.database, tenant, &[receipt])).expect("stored");
 }
 
 #[test]
-fn attack_25_sums_are_by_day_model_and_key_and_of_one_tenant_only() {
-    let world = World::new();
-    let now = world.clock.now();
-    let first = receipt(&world, 10);
+fn attack_25_usage_is_summed_by_day_model_and_key_for_one_tenant() {
+    let fixture = Fixture::new();
+    let now = fixture.clock.now();
+    let first = receipt(&fixture, 10);
     let again = Receipt {
         key_id: first.key_id.clone(),
-        ..receipt(&world, 20)
+        ..receipt(&fixture, 20)
     };
     let other_model = Receipt {
         model: "large".to_owned(),
-        ..receipt(&world, 40)
+        ..receipt(&fixture, 40)
     };
     let next_day = Receipt {
         closed_at: now.plus(DAY),
-        ..receipt(&world, 80)
+        ..receipt(&fixture, 80)
     };
     for receipt in [first, again, other_model, next_day] {
-        store(&world, &world.ours, receipt);
+        store(&fixture, &fixture.ours, receipt);
     }
-    store(&world, &world.theirs, receipt(&world, 1000));
+    store(&fixture, &fixture.theirs, receipt(&fixture, 1000));
     let of = |tenant: &TenantId, to: Timestamp| {
-        let query = usage::by_day_model_and_key(&world.database, tenant, (now, to));
-        block_on(query).expect("runs")
+        let query = usage::by_day_model_and_key(&fixture.database, tenant, (now, to));
+        block_on(query).expect("succeeds")
     };
-    let all = of(&world.ours, now.plus(DAY).plus(DAY));
-    let seen: Vec<(&str, u64, u64)> = all
+    let all = of(&fixture.ours, now.plus(DAY).plus(DAY));
+    let sums: Vec<(&str, u64, u64)> = all
         .iter()
         .map(|row| (row.model.as_str(), row.sums.messages, row.sums.tokens.get()))
         .collect();
-    assert_eq!(seen, [("large", 1, 40), ("small", 2, 30), ("small", 1, 80)]);
+    assert_eq!(sums, [("large", 1, 40), ("small", 2, 30), ("small", 1, 80)]);
     assert!(all[0].day == all[1].day && all[1].day < all[2].day);
     assert_eq!(all[0].day.len(), "2026-01-01".len());
     assert_eq!(all[1].sums.tokens_in, Tokens::new(30));
     assert_eq!(
-        of(&world.ours, now.plus(DAY)).len(),
+        of(&fixture.ours, now.plus(DAY)).len(),
         2,
-        "the end is not part of it"
+        "the end is exclusive"
     );
 
     let page = |after, limit| {
         let span = (now, now.plus(DAY));
-        let query = usage::by_tenant_across_tenants(&world.database, after, span, limit);
-        block_on(query).expect("runs")
+        let query = usage::by_tenant_across_tenants(&fixture.database, after, span, limit);
+        block_on(query).expect("succeeds")
     };
     let mut tokens: Vec<u64> = page(None, 10)
         .iter()

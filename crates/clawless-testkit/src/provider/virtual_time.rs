@@ -1,4 +1,4 @@
-//! Time that passes only when everybody waits.
+//! Time that passes only while all tasks wait.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use clawless_core::time::{Clock, Timer};
 use clawless_core::{Millis, Timestamp};
 
-/// A clock and a timer that stand still while there is work, and jump to the next alarm when there
-/// is none: an hour of silence is tested in microseconds.
+/// A clock and a timer that jump to the next alarm when no task can run, so that tests of long waits take
+/// microseconds.
 #[derive(Debug, Clone, Default)]
 pub struct VirtualTime {
     shared: Rc<Shared>,
@@ -27,19 +27,18 @@ struct Shared {
 }
 
 impl VirtualTime {
-    /// Time that begins at `now`.
+    /// Starts at `now`.
     pub fn starting_at(now: Timestamp) -> Self {
         let time = Self::default();
         time.shared.now.set(now.as_millis());
         time
     }
 
-    /// Lets `span` pass at once.
+    /// Advances the time by a span.
     pub fn advance(&self, span: Millis) {
         let shared = &self.shared;
         shared.now.set(shared.now.get().saturating_add(span.get()));
-        // They are taken out here: whoever sleeps may not look again for long, and must not hold up
-        // the others until then.
+        // Due alarms are removed here: a sleeper may be polled much later and must not delay the others.
         let mut alarms = shared.alarms.borrow_mut();
         let later = alarms.split_off(&(shared.now.get().saturating_add(1), 0));
         let due: Vec<Waker> = std::mem::replace(&mut *alarms, later)
@@ -49,10 +48,10 @@ impl VirtualTime {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs a future to its end, time passing as it needs.
+    /// Runs a future to completion, advancing the time as needed.
     ///
     /// # Panics
-    /// Where it waits for something that will never happen.
+    /// If it waits and no alarm is set.
     #[allow(clippy::panic, reason = "a test that cannot end must fail")]
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);

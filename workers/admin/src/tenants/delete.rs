@@ -39,7 +39,7 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let tenant = close(call, context.tenant(call.param("id")).await?).await?;
     let id = &tenant.id;
-    if !erasure::erase_some(&context.sql, id, MAX_QUERIES, MAX_ROWS).await? {
+    if !erasure::erase_rows(&context.sql, id, MAX_QUERIES, MAX_ROWS).await? {
         return progress(202, &tenant);
     }
     if let Err(error) = context.ledger.erase(id).await {
@@ -53,7 +53,7 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         Some(&View::from(&tenant)),
         None,
     )?;
-    match erasure::finish(&context.sql, id, &entry).await {
+    match erasure::delete_tenant(&context.sql, id, &entry).await {
         Ok(()) => progress(200, &tenant),
         // A turn that was running has stored a row meanwhile.
         Err(error) if matches!(error.kind, SqlErrorKind::Constraint(_)) => progress(202, &tenant),

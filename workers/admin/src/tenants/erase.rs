@@ -47,12 +47,13 @@ pub(crate) async fn erase(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         // Before, so that no turn uses old heads if this request dies in between; after, because a turn
         // may have read a session meanwhile, and even where the database did not respond.
         forget(call, &tenant, &listed).await?;
-        let erased = erasure::empty_sessions(&context.sql, &tenant, start, last, context.now).await;
+        let erased =
+            erasure::delete_sessions(&context.sql, &tenant, start, last, context.now).await;
         forget(call, &tenant, erased.as_ref().unwrap_or(&listed)).await?;
         erased?;
     }
     let erased = last.is_none()
-        && erasure::erase_beside_sessions(&context.sql, &tenant, MAX_QUERIES, MAX_ROWS).await?;
+        && erasure::erase_sessionless_rows(&context.sql, &tenant, MAX_QUERIES, MAX_ROWS).await?;
     let progress = Progress {
         object: "tenant",
         id: tenant.as_str(),

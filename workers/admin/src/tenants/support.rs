@@ -18,7 +18,7 @@ pub(crate) async fn list_sessions(call: &AdminCall) -> Result<HttpResponse, ApiE
     audit_access(call, &tenant, "sessions.list", None).await?;
     let (after, limit) = (page.after.as_ref(), page.read_limit());
     let found = records::sessions(&context.sql, &tenant, after, limit).await?;
-    page.respond(found, |record| &record.place)
+    page.respond(found, |record| &record.key)
 }
 
 /// Shows one session.
@@ -49,7 +49,7 @@ pub(crate) async fn list_messages(call: &AdminCall) -> Result<HttpResponse, ApiE
     found.ok_or_else(|| not_found("session"))?;
     let (sql, after) = (&context.sql, page.after.as_ref());
     let (found, has_more) = records::messages(sql, &tenant, &id, after, page.limit()).await?;
-    let last = found.last().map(|last| last.place.clone());
+    let last = found.last().map(|last| last.key.clone());
     page::respond(found, last.filter(|_| has_more))
 }
 

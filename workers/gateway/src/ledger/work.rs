@@ -92,11 +92,11 @@ async fn close_books<R: Rows>(
         }
     }
     flush(runtime, time, sql, tenant).await?;
-    note_uses(runtime, sql, tenant).await
+    record_uses(runtime, sql, tenant).await
 }
 
 /// Tells D1 when keys were last used.
-async fn note_uses<R: Rows>(
+async fn record_uses<R: Rows>(
     runtime: &LedgerRuntime<R>,
     sql: &impl Sql,
     tenant: &TenantId,
@@ -105,7 +105,7 @@ async fn note_uses<R: Rows>(
         let uses = machine.uses().take(BATCH);
         uses.map(|(key, at)| (key.clone(), at)).collect()
     });
-    api_keys::note_uses(sql, tenant, &uses).await?;
+    api_keys::record_uses(sql, tenant, &uses).await?;
     runtime.uses_are_written(&uses);
     Ok(())
 }

@@ -22,7 +22,7 @@ use clawless_core::{
     ApiError, Clock, ErrorCode, Message, RequestId, Role, Scope, SessionId, Timestamp,
 };
 use clawless_edge::queue::{Queue, QueueError};
-use clawless_store::sends::{self, Claimed, StoredSend};
+use clawless_store::sends::{self, ClaimedSend, StoredSend};
 use clawless_store::{Backoff, Sql, SqlError, retry, sessions};
 use futures_util::FutureExt;
 
@@ -164,7 +164,7 @@ async fn held_for<P: Platform>(
 async fn carry_out<P: Platform>(
     platform: &Rc<P>,
     job: &SendJob,
-    claimed: Claimed,
+    claimed: ClaimedSend,
     request_id: &RequestId,
     now: Timestamp,
 ) -> Result<(), ApiError> {

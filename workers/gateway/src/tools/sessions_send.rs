@@ -5,7 +5,7 @@ use clawless_core::sending::{SendJob, MAX_HOPS, SendState};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{Clock, Message, Scope, SendId, SessionId};
 use clawless_edge::queue::Queue;
-use clawless_store::sends::{self, MAX_A_TURN, MAX_UNDER_WAY, NewSend, StoredSend};
+use clawless_store::sends::{self, MAX_PER_TURN, MAX_PENDING, NewSend, StoredSend};
 use clawless_store::{Backoff, messages, retry, sessions, turns};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ impl Tool for SessionsSend {
         };
         let Some(send) = accept(context, new).await? else {
             let why = format!(
-                "It was not sent: a turn sends at most {MAX_A_TURN} messages, and {MAX_UNDER_WAY} of \
+                "It was not sent: a turn sends at most {MAX_PER_TURN} messages, and {MAX_PENDING} of \
                  the account may be under way."
             );
             return Err(Failure::Refused(why));

@@ -50,8 +50,8 @@ pub struct FaultySql(Shared);
 impl FaultySql {
     fn fault(&self) -> Option<Fault> {
         match () {
-            () if self.0.strikes(4) => Some(Fault::Before(Fault::LOST)),
-            () if self.0.strikes(4) => Some(Fault::After(Fault::LOST)),
+            () if self.0.strikes(4) => Some(Fault::Before(Fault::CONNECTION_LOST)),
+            () if self.0.strikes(4) => Some(Fault::After(Fault::CONNECTION_LOST)),
             () if self.0.strikes(1) => Some(Fault::Before(Fault::OVERLOADED)),
             () => None,
         }
@@ -62,7 +62,7 @@ impl Sql for FaultySql {
     async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError> {
         self.0.network().await;
         let sql = &self.0.deployment.sql;
-        sql.plan([self.fault()]);
+        sql.inject([self.fault()]);
         let rows = sql.query(statement).await;
         self.0.network().await;
         rows
@@ -71,7 +71,7 @@ impl Sql for FaultySql {
     async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
         self.0.network().await;
         let sql = &self.0.deployment.sql;
-        sql.plan([self.fault()]);
+        sql.inject([self.fault()]);
         let done = sql.batch(statements).await;
         self.0.network().await;
         done

@@ -105,7 +105,9 @@ async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
         deployment.time.sleep(span).await;
         for customer in &customers {
             if shared.dice.percent(10) {
-                deployment.sql.plan([Some(Fault::After(Fault::LOST))]);
+                deployment
+                    .sql
+                    .inject([Some(Fault::After(Fault::CONNECTION_LOST))]);
             }
             let runtime = deployment.runtime(&customer.tenant);
             let work = work_off(
@@ -115,7 +117,7 @@ async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
                 &customer.tenant,
             );
             let done = work.await;
-            deployment.sql.unplan();
+            deployment.sql.clear_faults();
             drop(done);
         }
     }

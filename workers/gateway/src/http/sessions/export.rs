@@ -86,7 +86,10 @@ impl<P: Platform> RemainingMessages<P> {
             PAGE_LIMIT,
         );
         let Page { messages, has_more } = page.await?;
-        self.range.after = messages.last().map(|last| last.place).or(self.range.after);
+        self.range.after = messages
+            .last()
+            .map(|last| last.position)
+            .or(self.range.after);
         let mut text = String::new();
         for message in messages {
             if !std::mem::take(&mut self.is_first) {

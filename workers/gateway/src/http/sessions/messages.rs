@@ -104,7 +104,7 @@ async fn position_of<P: Platform>(
     id: Option<MessageId>,
 ) -> Result<Option<MessagePosition>, ApiError> {
     let Some(id) = id else { return Ok(None) };
-    let position = messages::place(platform.sql(), tenant, session, &id).await?;
+    let position = messages::position(platform.sql(), tenant, session, &id).await?;
     let missing = || {
         let message = format!("`{param}` is not a message of this session.");
         invalid(param, message)
@@ -113,7 +113,7 @@ async fn position_of<P: Platform>(
 }
 
 fn position(listed: &ListedMessage) -> String {
-    format!("{}:{}", listed.place.seq, listed.place.position)
+    format!("{}:{}", listed.position.seq, listed.position.position)
 }
 
 fn parse_position(text: &str) -> Option<MessagePosition> {

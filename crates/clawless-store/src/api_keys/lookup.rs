@@ -1,17 +1,18 @@
-//! Keys as they are read.
+//! Reading API keys.
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::{ApiKey, KeyId, KeyKind, Tenant, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::{FIND, FIND_BY_DIGEST_ACROSS_TENANTS, FIND_WITH_TENANT, LIST};
+use super::statements::{FIND, FIND_BY_DIGEST_ACROSS_TENANTS, FIND_WITH_TENANT, LIST};
+use crate::page;
 use crate::ports::{Sql, SqlError};
 use crate::row;
 use crate::tenants::TenantRow;
 
-/// A key's row beside its tenant's.
+/// A key's row joined with its tenant's.
 #[derive(Deserialize)]
-struct FoundRow {
+struct JoinedRow {
     #[serde(flatten)]
     tenant: TenantRow,
     key_id: KeyId,
@@ -25,19 +26,19 @@ struct FoundRow {
     key_created_at: Timestamp,
 }
 
-/// A key's record with what only operators ask for.
+/// A key's record with the columns that only operators read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKey {
     /// The record.
     pub key: ApiKey,
-    /// The key that took its place, if it was rotated.
+    /// The key that replaced it, if it was rotated.
     pub successor_id: Option<KeyId>,
-    /// When it was last used, to within some minutes.
+    /// When it was last used, accurate to minutes.
     pub last_used_at: Option<Timestamp>,
 }
 
 impl StoredKey {
-    /// A key that is new.
+    /// A new key.
     pub const fn new(key: ApiKey) -> Self {
         Self {
             key,
@@ -86,46 +87,46 @@ impl TryFrom<StoredRow> for StoredKey {
     }
 }
 
-/// Whose key has this digest, and what it may do: the one question that comes before a tenant is
-/// known. Revoked and expired keys are found too; [`ApiKey::is_usable`] and the ledger judge them.
+/// The key with this digest and its tenant. The only lookup before the tenant is known. Includes
+/// revoked and expired keys: [`ApiKey::is_usable`] and the ledger check them.
 pub async fn find_by_digest_across_tenants(
     sql: &impl Sql,
     digest: KeyDigest,
 ) -> Result<Option<(ApiKey, Tenant)>, SqlError> {
     let find = FIND_BY_DIGEST_ACROSS_TENANTS.with([digest.into()]);
-    let rows: Vec<FoundRow> = sql.query(find).await?;
-    rows.into_iter().next().map(both).transpose()
+    let rows: Vec<JoinedRow> = sql.query(find).await?;
+    rows.into_iter().next().map(into_key_and_tenant).transpose()
 }
 
-/// The key of this id beside its tenant. What it may do is judged as above.
+/// The key with this id and its tenant, usable or not.
 pub async fn find_with_tenant(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &KeyId,
 ) -> Result<Option<(ApiKey, Tenant)>, SqlError> {
     let find = FIND_WITH_TENANT.with([tenant.into(), id.into()]);
-    let rows: Vec<FoundRow> = sql.query(find).await?;
-    rows.into_iter().next().map(both).transpose()
+    let rows: Vec<JoinedRow> = sql.query(find).await?;
+    rows.into_iter().next().map(into_key_and_tenant).transpose()
 }
 
-fn both(found: FoundRow) -> Result<(ApiKey, Tenant), SqlError> {
-    let tenant = Tenant::try_from(found.tenant)?;
+fn into_key_and_tenant(row: JoinedRow) -> Result<(ApiKey, Tenant), SqlError> {
+    let tenant = Tenant::try_from(row.tenant)?;
     let key = ApiKey {
-        id: found.key_id,
+        id: row.key_id,
         tenant_id: tenant.id.clone(),
-        kind: found.key_kind,
-        name: found.key_name,
-        scopes: row::json("api_keys.scopes", &found.key_scopes)?,
-        allowed_origins: row::json("api_keys.allowed_origins", &found.key_allowed_origins)?,
-        expires_at: found.key_expires_at,
-        revoked_at: found.key_revoked_at,
-        version: found.key_version,
-        created_at: found.key_created_at,
+        kind: row.key_kind,
+        name: row.key_name,
+        scopes: row::json("api_keys.scopes", &row.key_scopes)?,
+        allowed_origins: row::json("api_keys.allowed_origins", &row.key_allowed_origins)?,
+        expires_at: row.key_expires_at,
+        revoked_at: row.key_revoked_at,
+        version: row.key_version,
+        created_at: row.key_created_at,
     };
     Ok((key, tenant))
 }
 
-/// The key, if the tenant has one of this id.
+/// The key with this id, if the tenant has it.
 pub async fn find(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -135,16 +136,14 @@ pub async fn find(
     rows.into_iter().next().map(StoredKey::try_from).transpose()
 }
 
-/// The tenant's keys, oldest first: at most `limit` of those after `after`.
+/// Up to `limit` of the tenant's keys after `after`, oldest first.
 pub async fn list(
     sql: &impl Sql,
     tenant: &TenantId,
     after: Option<&KeyId>,
     limit: u32,
 ) -> Result<Vec<StoredKey>, SqlError> {
-    let after = after.map_or("", KeyId::as_str);
-    let rows: Vec<StoredRow> = sql
-        .query(LIST.with([tenant.into(), after.into(), limit.into()]))
-        .await?;
+    let list = LIST.with([tenant.into(), page::after(after), limit.into()]);
+    let rows: Vec<StoredRow> = sql.query(list).await?;
     rows.into_iter().map(StoredKey::try_from).collect()
 }

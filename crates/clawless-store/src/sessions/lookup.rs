@@ -1,23 +1,25 @@
-//! Sessions as they stand in the database.
+//! Reading sessions.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::session::SessionHead;
 use clawless_core::{Session, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
-use super::FIND;
-use super::endings::bury_expired;
+use super::statements::{
+    DELETE_EXPIRED_TOOL_EXECUTIONS, DELETE_EXPIRED_TURNS, FIND, SOFT_DELETE_EXPIRED,
+};
 use crate::ports::{Sql, SqlError};
 use crate::row;
 
-/// What is under a session's name.
+/// The result of looking up a session's name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionLookup {
-    /// A session.
+    /// The session exists.
     Found(Box<Session>),
-    /// None: never made, deleted or expired. The first turn of a new one expects this head.
+    /// The session was never created, or is deleted or expired.
     Free {
-        /// The head that the name has: [`SessionHead::EMPTY`], or that of a session that was.
+        /// The head that the first turn of a new session expects: [`SessionHead::EMPTY`], or that of the
+        /// deleted session.
         head: SessionHead,
     },
 }
@@ -64,8 +66,8 @@ impl TryFrom<SessionRow> for Session {
     }
 }
 
-/// What is under the name: a session, or a free place and the head that its first turn expects. A
-/// session that has expired is deleted here, so that whoever takes its name sees nothing of it.
+/// Looks up a session by name. Deletes it if it has expired, so that a new session of the name does
+/// not see its history.
 pub async fn look_up(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -74,15 +76,15 @@ pub async fn look_up(
 ) -> Result<SessionLookup, SqlError> {
     match read(sql, tenant, id).await? {
         SessionLookup::Found(session) if session.is_expired(now) => {
-            bury_expired(sql, tenant, id, now).await?;
-            // Whatever is there now: another request may have been quicker, and gone on.
+            delete_expired(sql, tenant, id, now).await?;
+            // A concurrent request may have created a new session.
             read(sql, tenant, id).await
         }
-        place => Ok(place),
+        lookup => Ok(lookup),
     }
 }
 
-/// The session, if the tenant has one of this name.
+/// The session, if it exists and has not expired.
 pub async fn find(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -95,7 +97,7 @@ pub async fn find(
     })
 }
 
-/// The session, even if it has expired and nobody has noticed.
+/// The session, even if it has expired and was not deleted yet.
 pub(crate) async fn find_even_expired(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -107,14 +109,36 @@ pub(crate) async fn find_even_expired(
     })
 }
 
-async fn read(sql: &impl Sql, tenant: &TenantId, id: &SessionId) -> Result<SessionLookup, SqlError> {
+async fn read(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &SessionId,
+) -> Result<SessionLookup, SqlError> {
     let rows: Vec<SessionRow> = sql.query(FIND.with([tenant.into(), id.into()])).await?;
     match rows.into_iter().next() {
         Some(row) if row.deleted_at.is_none() => {
             let session = Session::try_from(row)?;
             Ok(SessionLookup::Found(Box::new(session)))
-        },
+        }
         Some(row) => Ok(SessionLookup::Free { head: row.head }),
-        None => Ok(SessionLookup::Free { head: SessionHead::EMPTY }),
+        None => Ok(SessionLookup::Free {
+            head: SessionHead::EMPTY,
+        }),
     }
+}
+
+/// Deletes a session if it has expired.
+async fn delete_expired(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    id: &SessionId,
+    now: Timestamp,
+) -> Result<(), SqlError> {
+    let statements = [
+        DELETE_EXPIRED_TURNS,
+        DELETE_EXPIRED_TOOL_EXECUTIONS,
+        SOFT_DELETE_EXPIRED,
+    ];
+    let batch = statements.map(|it| it.with([tenant.into(), id.into(), now.into()]));
+    sql.batch(batch.into()).await
 }

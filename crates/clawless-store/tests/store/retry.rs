@@ -1,4 +1,4 @@
-//! Trying again: how often, and how patiently.
+//! Retries of database calls.
 
 use std::cell::Cell;
 
@@ -7,26 +7,26 @@ use clawless_store::{Backoff, SqlError, retry};
 use clawless_testkit::{Fault, InstantTimer, SeededEntropy, block_on};
 
 #[test]
-fn pauses_are_random_below_a_ceiling_that_doubles() {
+fn delays_are_random_below_a_bound_that_doubles() {
     for seed in 0..100 {
         let timer = InstantTimer::default();
         let failed: Result<(), _> = block_on(retry(
             Backoff::DATABASE,
             &timer,
             &SeededEntropy::new(seed),
-            async || Err(SqlError::from_message(Fault::LOST)),
+            async || Err(SqlError::from_message(Fault::CONNECTION_LOST)),
         ));
         assert!(failed.is_err());
-        let slept = timer.slept();
-        assert_eq!(slept.len(), 4, "five tries have four pauses");
-        for (pause, ceiling) in slept.iter().zip([50, 100, 200, 400]) {
-            assert!(*pause <= Millis::new(ceiling), "{pause:?} of {ceiling}");
+        let delays = timer.slept();
+        assert_eq!(delays.len(), 4, "five tries have four delays");
+        for (delay, bound) in delays.iter().zip([50, 100, 200, 400]) {
+            assert!(*delay <= Millis::new(bound), "{delay:?} of {bound}");
         }
     }
 }
 
 #[test]
-fn what_cannot_get_better_is_not_tried_again() {
+fn permanent_error_is_not_retried() {
     let tries = Cell::new(0);
     let failed: Result<(), _> = block_on(retry(
         Backoff::DATABASE,

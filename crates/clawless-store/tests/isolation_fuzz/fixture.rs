@@ -1,4 +1,4 @@
-//! The database that watches, and the tenants who work on it.
+//! A database that checks its callers, and the tenants who use it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,13 +15,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::TENANTS;
-use crate::dice::Dice;
 use crate::operations;
+use crate::random::CallRandom;
 
-/// What the database says where a tenant writes another's row.
-const CROSSING: &str = "a row of another tenant is written";
+/// The database's message if a tenant writes another tenant's row.
+const CROSSING: &str = "write to a row of another tenant";
 
-/// Names that all tenants use.
+/// Ids that all tenants share.
 pub(crate) struct Pools {
     pub(crate) tenants: Vec<TenantId>,
     pub(crate) sessions: Vec<SessionId>,
@@ -34,70 +34,70 @@ pub(crate) struct Pools {
 
 impl Pools {
     fn new(seed: u64) -> Self {
-        fn some<T>(count: u64, make: impl Fn(u64) -> T) -> Vec<T> {
+        fn generate<T>(count: u64, make: impl Fn(u64) -> T) -> Vec<T> {
             (0..count).map(make).collect()
         }
         let entropy = SeededEntropy::new(!seed);
         let at = Timestamp::from_millis(1_700_000_000_000);
-        let mut sessions = some(6, |number| {
+        let mut sessions = generate(6, |number| {
             format!("chat:{number}").parse().expect("a name")
         });
-        sessions.extend(some(2, |_| SessionId::generate(at, &entropy)));
+        sessions.extend(generate(2, |_| SessionId::generate(at, &entropy)));
         Self {
-            tenants: some(TENANTS as u64, |_| TenantId::generate(at, &entropy)),
+            tenants: generate(TENANTS as u64, |_| TenantId::generate(at, &entropy)),
             sessions,
-            requests: some(300, |_| RequestId::generate(at, &entropy)),
-            messages: some(300, |_| MessageId::generate(at, &entropy)),
-            keys: some(12, |_| KeyId::generate(at, &entropy)),
-            executions: some(60, |_| ToolExecutionId::generate(at, &entropy)),
-            sends: some(40, |_| SendId::generate(at, &entropy)),
+            requests: generate(300, |_| RequestId::generate(at, &entropy)),
+            messages: generate(300, |_| MessageId::generate(at, &entropy)),
+            keys: generate(12, |_| KeyId::generate(at, &entropy)),
+            executions: generate(60, |_| ToolExecutionId::generate(at, &entropy)),
+            sends: generate(40, |_| SendId::generate(at, &entropy)),
         }
     }
 }
 
-/// One seed's world.
-pub(crate) struct World {
-    pub(crate) database: Watched,
+/// The state of one seed.
+pub(crate) struct Fixture {
+    pub(crate) database: CheckedDatabase,
     pub(crate) pools: Pools,
-    /// For each tenant what its calls gave, as digests.
-    pub(crate) heard: Vec<Vec<u64>>,
+    /// The digests of each tenant's results, one a call.
+    pub(crate) results: Vec<Vec<u64>>,
 }
 
-impl World {
-    /// Makes the calls of a seed: those of all tenants, or of one only.
+impl Fixture {
+    /// Makes the calls of a seed, of all tenants or of one alone.
     pub(crate) fn run(seed: u64, calls: u64, alone: Option<usize>) -> Self {
         let pools = Pools::new(seed);
-        let mut world = Self {
-            database: Watched::new(pools.tenants.clone()),
+        let mut fixture = Self {
+            database: CheckedDatabase::new(pools.tenants.clone()),
             pools,
-            heard: vec![Vec::new(); TENANTS],
+            results: vec![Vec::new(); TENANTS],
         };
         for tenant in 0..TENANTS {
             if alone.is_none_or(|one| one == tenant) {
-                world.database.act(tenant);
-                let record = world.tenant(tenant, 1);
-                block_on(tenants::insert(&world.database, &record)).expect("a new tenant");
+                fixture.database.set_tenant(tenant);
+                let record = fixture.tenant(tenant, 1);
+                block_on(tenants::insert(&fixture.database, &record)).expect("a new tenant");
             }
         }
         for call in 0..calls {
-            let dice = Dice::of(seed, call);
-            let tenant = usize::try_from(dice.below(TENANTS as u64)).expect("fits");
+            let random = CallRandom::new(seed, call);
+            let tenant = usize::try_from(random.below(TENANTS as u64)).expect("fits");
             if alone.is_none_or(|one| one == tenant) {
-                world.database.act(tenant);
-                let mut said = Digest::default();
-                operations::call(&world, tenant, &dice, &mut said);
-                world.heard[tenant].push(said.0.finish());
+                fixture.database.set_tenant(tenant);
+                let mut results = Digest::default();
+                operations::call(&fixture, tenant, &random, &mut results);
+                fixture.results[tenant].push(results.0.finish());
             }
         }
-        world
+        fixture
     }
 
-    /// The statements that ran.
-    pub(crate) fn ran(&self) -> BTreeSet<&'static str> {
-        self.database.ran.borrow().clone()
+    /// The statements that were run.
+    pub(crate) fn executed_statements(&self) -> BTreeSet<&'static str> {
+        self.database.executed.borrow().clone()
     }
 
-    /// What every text of a tenant holds, and nothing of anybody else.
+    /// The mark that all of a tenant's texts contain, and no other tenant's.
     pub(crate) fn mark(tenant: usize) -> String {
         format!("mark-{tenant}")
     }
@@ -118,12 +118,12 @@ impl World {
     }
 }
 
-/// What a call gave, as a digest of how it prints.
+/// A digest of the results of a call.
 #[derive(Default)]
 pub(crate) struct Digest(DefaultHasher);
 
 impl Digest {
-    pub(crate) fn note(&mut self, result: &impl fmt::Debug) {
+    pub(crate) fn add(&mut self, result: &impl fmt::Debug) {
         write!(self, "{result:?}").expect("hashing cannot fail");
     }
 }
@@ -135,15 +135,15 @@ impl Write for Digest {
     }
 }
 
-/// A database that stops the test at the first row of another tenant's that is read or written.
-pub(crate) struct Watched {
+/// A database that stops the test if a tenant reads or writes a row of another.
+pub(crate) struct CheckedDatabase {
     inner: SqliteDatabase,
     tenants: Vec<TenantId>,
     acting: Cell<usize>,
-    ran: RefCell<BTreeSet<&'static str>>,
+    executed: RefCell<BTreeSet<&'static str>>,
 }
 
-impl Watched {
+impl CheckedDatabase {
     fn new(tenants: Vec<TenantId>) -> Self {
         let inner = SqliteDatabase::new();
         guard(&inner);
@@ -151,39 +151,39 @@ impl Watched {
             inner,
             tenants,
             acting: Cell::new(usize::MAX),
-            ran: RefCell::default(),
+            executed: RefCell::default(),
         }
     }
 
-    /// The tenant whose calls come from now on.
-    pub(crate) fn act(&self, tenant: usize) {
+    /// Sets the tenant that makes the next calls.
+    pub(crate) fn set_tenant(&self, tenant: usize) {
         if self.acting.replace(tenant) != tenant {
             let id = &self.tenants[tenant];
-            // As a query, which is prepared once.
+            // A query is prepared only once.
             self.inner
                 .rows(&format!("UPDATE acting SET tenant = '{id}'"));
         }
     }
 
-    fn note(&self, statement: &Statement) {
-        self.ran.borrow_mut().insert(statement.sql);
+    fn record(&self, statement: &Statement) {
+        self.executed.borrow_mut().insert(statement.sql);
     }
 
     fn check_row(&self, row: &Value, sql: &str) {
         for value in row.as_object().expect("a row").values() {
             if let Some(text) = value.as_str() {
-                self.check(text, sql);
+                self.check_text(text, sql);
             }
         }
     }
 
-    /// A text may name the acting tenant and hold its mark, and nobody else's.
-    fn check(&self, text: &str, sql: &str) {
+    /// A text may contain the id and the mark of the acting tenant only.
+    fn check_text(&self, text: &str, sql: &str) {
         let acting = self.acting.get();
         for (at, _) in text.match_indices("mark-") {
             let rest = &text[at..];
             assert!(
-                rest.starts_with(&World::mark(acting)),
+                rest.starts_with(&Fixture::mark(acting)),
                 "read by {acting}: {text}\n{sql}"
             );
         }
@@ -196,20 +196,20 @@ impl Watched {
         }
     }
 
-    fn watched<T>(result: Result<T, SqlError>) -> Result<T, SqlError> {
+    fn check_result<T>(result: Result<T, SqlError>) -> Result<T, SqlError> {
         if let Err(error) = &result {
-            let said = format!("{error:?}");
-            assert!(!said.contains(CROSSING), "{said}");
+            let text = format!("{error:?}");
+            assert!(!text.contains(CROSSING), "{text}");
         }
         result
     }
 }
 
-impl Sql for Watched {
+impl Sql for CheckedDatabase {
     async fn query<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, SqlError> {
-        self.note(&statement);
+        self.record(&statement);
         let sql = statement.sql;
-        let rows: Vec<Value> = Self::watched(self.inner.query(statement).await)?;
+        let rows: Vec<Value> = Self::check_result(self.inner.query(statement).await)?;
         let read = |row: Value| {
             self.check_row(&row, sql);
             serde_json::from_value(row).map_err(SqlError::corrupt)
@@ -219,23 +219,22 @@ impl Sql for Watched {
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
         for statement in &statements {
-            self.note(statement);
+            self.record(statement);
         }
-        Self::watched(self.inner.batch(statements).await)
+        Self::check_result(self.inner.batch(statements).await)
     }
 }
 
-/// Makes the database refuse every write to a row that is not the acting tenant's.
+/// Adds triggers that reject every write to a row of another than the acting tenant.
 fn guard(database: &SqliteDatabase) {
-    database.run_script(
-        "CREATE TEMP TABLE acting (tenant TEXT); INSERT INTO acting VALUES ('nobody');",
-    );
+    database
+        .run_script("CREATE TEMP TABLE acting (tenant TEXT); INSERT INTO acting VALUES ('none');");
     let tables = database.rows(
         "SELECT t.name, c.name AS owner FROM sqlite_master t JOIN pragma_table_info(t.name) c
          ON c.name = iif(t.name = 'tenants', 'id', 'tenant_id')
          WHERE t.type = 'table' AND t.name <> 'admin_tokens'",
     );
-    assert!(tables.len() > 8, "the tables of tenants are found");
+    assert!(tables.len() > 8, "the tables of tenants");
     for table in tables {
         let (name, owner) = (table["name"].as_str(), table["owner"].as_str());
         let (name, owner) = (name.expect("a name"), owner.expect("a name"));

@@ -1,4 +1,4 @@
-//! A database with two tenants, and short words for what tests do in it.
+//! A database with two tenants, and shorthands for what tests do in it.
 
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::keys::{KeyDigest, KeyText};
@@ -13,13 +13,13 @@ use clawless_store::turns::{CommitError, Committed, NewMessage, NewTurn, TurnSta
 use clawless_store::{SqlError, api_keys, tenants};
 use clawless_testkit::{FixedClock, SeededEntropy, SqliteDatabase, block_on};
 
-/// Everything fits.
+/// Includes every history of the tests.
 pub(crate) const ALL: HistoryBudget = HistoryBudget {
     turns: 1000,
     bytes: 1_000_000,
 };
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) database: SqliteDatabase,
     pub(crate) clock: FixedClock,
     pub(crate) entropy: SeededEntropy,
@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) theirs: TenantId,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let (clock, entropy) = (FixedClock::default(), SeededEntropy::new(1));
         let id = || TenantId::generate(clock.now(), &entropy);
@@ -55,12 +55,12 @@ impl World {
         }
     }
 
-    /// The present moment.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A key of the tenant's, and its digest.
+    /// Stores a new key of the tenant; returns it with its digest.
     pub(crate) fn key(&self, tenant: &TenantId) -> (ApiKey, KeyDigest) {
         let digest = KeyText::generate(KeyKind::Secret, &self.entropy).digest();
         let key = ApiKey {
@@ -86,10 +86,10 @@ impl World {
         }
     }
 
-    /// A turn in which the user says `text` and the model answers with the same.
+    /// A turn with the user's message `text` and the model's response.
     pub(crate) fn turn(&self, session: &str, expected: u64, text: &str) -> NewTurn {
         NewTurn {
-            session: name(session),
+            session: session_id(session),
             expected: SessionHead::new(expected),
             request: RequestId::generate(self.clock.now(), &self.entropy),
             key: None,
@@ -108,7 +108,7 @@ impl World {
             executions: Vec::new(),
             send: None,
             created_at: self.clock.now(),
-            kept: None,
+            response: None,
         }
     }
 
@@ -120,28 +120,28 @@ impl World {
         block_on(commit(&self.database, tenant, turn))
     }
 
-    /// Says the texts in the session, a turn each, from its beginning on.
-    pub(crate) fn converse(&self, tenant: &TenantId, session: &str, texts: &[&str]) {
+    /// Commits a turn for each text, to a new session.
+    pub(crate) fn add_turns(&self, tenant: &TenantId, session: &str, texts: &[&str]) {
         for (head, text) in (0_u64..).zip(texts) {
             let turn = self.turn(session, head, text);
             self.commit(tenant, &turn).expect("a turn");
         }
     }
 
-    /// What the user said in the session, as far as the history goes under its head.
-    pub(crate) fn said(&self, tenant: &TenantId, session: &str) -> Vec<String> {
-        self.texts(tenant, session, SessionHead::new(1 << 50), ALL)
+    /// The user's messages in the session's history.
+    pub(crate) fn user_texts(&self, tenant: &TenantId, session: &str) -> Vec<String> {
+        self.user_texts_at(tenant, session, SessionHead::new(1 << 50), ALL)
             .expect("a history")
     }
 
-    pub(crate) fn texts(
+    pub(crate) fn user_texts_at(
         &self,
         tenant: &TenantId,
         session: &str,
         head: SessionHead,
         budget: HistoryBudget,
     ) -> Result<Vec<String>, SqlError> {
-        let session = name(session);
+        let session = session_id(session);
         let read = history(&self.database, tenant, &session, head, budget);
         let messages = block_on(read)?.into_messages();
         Ok(messages
@@ -151,8 +151,8 @@ impl World {
             .collect())
     }
 
-    /// How many rows the tables of conversations have together.
-    pub(crate) fn rows(&self) -> i64 {
+    /// The number of rows in the tables of sessions.
+    pub(crate) fn row_count(&self) -> i64 {
         self.database.count(
             "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM turns)
                   + (SELECT count(*) FROM messages) + (SELECT count(*) FROM tool_executions)",
@@ -160,6 +160,6 @@ impl World {
     }
 }
 
-pub(crate) fn name(session: &str) -> SessionId {
+pub(crate) fn session_id(session: &str) -> SessionId {
     session.parse().expect("a session's name")
 }

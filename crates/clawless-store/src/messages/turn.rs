@@ -1,0 +1,46 @@
+//! The messages of one turn.
+
+use clawless_core::chat::{Message, Role};
+use clawless_core::session::SessionHead;
+use clawless_core::{MessageId, SessionId, TenantId};
+use serde::Deserialize;
+
+use super::statements::OF_TURN;
+use crate::ports::{Sql, SqlError};
+use crate::row;
+
+/// A stored message and its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The message's id.
+    pub id: MessageId,
+    /// The message.
+    pub message: Message,
+}
+
+/// The messages of one turn, in order; none if the turn does not exist.
+pub async fn of_turn(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    turn: SessionHead,
+) -> Result<Vec<StoredMessage>, SqlError> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: MessageId,
+        role: Role,
+        content: String,
+    }
+    let query = OF_TURN.with([tenant.into(), session.into(), turn.into()]);
+    let rows: Vec<Row> = sql.query(query).await?;
+    let parse = |row: Row| {
+        Ok(StoredMessage {
+            id: row.id,
+            message: Message::from_stored(
+                row.role,
+                row::raw_json("messages.content", row.content)?,
+            ),
+        })
+    };
+    rows.into_iter().map(parse).collect()
+}

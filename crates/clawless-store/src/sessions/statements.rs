@@ -1,0 +1,86 @@
+//! The statements that read and change sessions.
+
+use crate::statements::statements;
+
+statements! {
+    FIND = "
+        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
+               token_total, expires_at, deleted_at, created_at, updated_at
+        FROM sessions WHERE tenant_id = ?1 AND id = ?2";
+    /// Newest first. A filter that is NULL matches everything.
+    PAGE = "
+        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
+               token_total, expires_at, deleted_at, created_at, updated_at
+        FROM sessions
+        WHERE tenant_id = ?1 AND deleted_at IS NULL
+          AND (created_at, id) < (?2, ?3) AND created_at >= ?4
+          AND (expires_at IS NULL OR expires_at > ?5)
+          AND (?6 IS NULL OR instr(lower(title), lower(?6)) > 0)
+          AND NOT EXISTS (
+            SELECT 1 FROM json_each(?7) AS wanted WHERE NOT EXISTS (
+              SELECT 1 FROM json_each(sessions.metadata) AS label
+              WHERE label.key = wanted.key AND label.value = wanted.value
+            )
+          )
+        ORDER BY created_at DESC, id DESC LIMIT ?8";
+    /// Creates a session, or replaces a deleted one and continues from its head. The head moves, because
+    /// a concurrent turn that found the name free does not know these settings.
+    CREATE = "
+        INSERT INTO sessions (tenant_id, id, title, metadata, system_prompt, model, thinking_level,
+                              tools, expires_at, created_at, updated_at, head)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 1)
+        ON CONFLICT (tenant_id, id) DO UPDATE SET
+          title = excluded.title, metadata = excluded.metadata,
+          system_prompt = excluded.system_prompt, model = excluded.model,
+          thinking_level = excluded.thinking_level, tools = excluded.tools,
+          expires_at = excluded.expires_at, created_at = excluded.created_at,
+          updated_at = excluded.updated_at, token_total = 0, deleted_at = NULL,
+          head = sessions.head + 1
+        WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL
+        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
+                  token_total, expires_at, deleted_at, created_at, updated_at";
+    /// Each setting is preceded by a flag; 0 leaves it unchanged. The head moves, because cached copies
+    /// contain the settings.
+    UPDATE = "
+        UPDATE sessions SET
+          title = iif(?3, ?4, title), metadata = iif(?5, ?6, metadata),
+          system_prompt = iif(?7, ?8, system_prompt), model = iif(?9, ?10, model),
+          thinking_level = iif(?11, ?12, thinking_level), tools = iif(?13, ?14, tools),
+          expires_at = iif(?15, ?16, expires_at),
+          head = head + 1, updated_at = max(updated_at, ?17)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL
+          AND (expires_at IS NULL OR expires_at > ?17)
+        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
+                  token_total, expires_at, deleted_at, created_at, updated_at";
+    /// Cascades to the messages.
+    DELETE_TURNS = "DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2";
+    DELETE_TOOL_EXECUTIONS = "
+        DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2";
+    /// The head moves to the next era, so that cached copies of the old history are not read and
+    /// running turns are not stored.
+    RESET = "
+        UPDATE sessions SET
+          head = (head / 1048576 + 1) * 1048576, token_total = 0, updated_at = max(updated_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
+    /// The name and its head remain.
+    SOFT_DELETE = "
+        UPDATE sessions SET
+          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
+          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
+          expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
+    /// Of an expired session only, not of one that has replaced it since.
+    DELETE_EXPIRED_TURNS = "
+        DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND EXISTS (
+          SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3)";
+    DELETE_EXPIRED_TOOL_EXECUTIONS = "
+        DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2 AND EXISTS (
+          SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3)";
+    SOFT_DELETE_EXPIRED = "
+        UPDATE sessions SET
+          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
+          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
+          expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
+        WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3";
+    PURGE_ACROSS_TENANTS = "DELETE FROM sessions WHERE deleted_at < ?1";
+}
