@@ -1,4 +1,4 @@
-//! A call along its chain of models: retries, then the next model, until an answer begins.
+//! A call along its fallback chain: retries, then the next model, until an answer begins.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -15,42 +15,42 @@ use crate::error::LlmError;
 use crate::ports::Http;
 use crate::stream::AnswerStream;
 
-/// How often one model is asked again by default.
+/// The default number of retries of one model.
 pub const DEFAULT_RETRIES: u32 = Backoff::PROVIDER.max_retries;
 
-/// One model of a chain.
+/// One model of a fallback chain.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// Whoever serves it.
+    /// The client of the model's provider.
     pub client: &'a LlmClient,
     /// The model.
     pub model: &'a Model,
 }
 
-/// What calls need of the outside, and what they share.
+/// The ports and settings of calls.
 #[derive(Debug)]
 pub struct ChainCall<'a, H, T, E> {
-    /// The network and the time.
+    /// The network and the clock.
     pub io: &'a Io<H, T>,
-    /// For the jitter.
+    /// The source of jitter.
     pub entropy: &'a E,
-    /// The breakers of this isolate. Never borrowed across an `await`.
+    /// The circuit breakers of this isolate. Never borrowed across an `await`.
     pub breakers: &'a RefCell<Breakers>,
-    /// How long things may take.
+    /// The deployment's timeouts. A provider's profile and a model that thinks extend them.
     pub timeouts: Timeouts,
-    /// How often one model is asked again.
+    /// How often one model is retried.
     pub retries: u32,
-    /// Whether a request is on its way, for whoever drops a call: what is dropped between two tries
-    /// costs nothing.
+    /// Whether a request is in flight, for a caller that drops the future: between two tries a
+    /// dropped call costs nothing.
     pub in_flight: &'a Cell<bool>,
 }
 
-/// A try that failed.
+/// A failed try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedTry {
-    /// The position in the chain.
+    /// The model's position in the chain.
     pub target: usize,
-    /// Why.
+    /// The failure.
     pub error: LlmError,
 }
 
@@ -59,16 +59,16 @@ pub struct FailedTry {
 pub struct Answered<A> {
     /// The answer.
     pub answer: A,
-    /// The position in the chain of the model that gave it.
+    /// The position in the chain of the model that answered.
     pub target: usize,
-    /// What failed before, in order. The number of tries is one more.
+    /// The failed tries before it, in order.
     pub failed: Vec<FailedTry>,
-    /// The parameters that this model's provider has no word for and that were left out.
-    pub dropped: Vec<&'static str>,
+    /// The parameters that this model's provider does not have and that were left out.
+    pub dropped: Vec<Cow<'static, str>>,
 }
 
 impl<A> Answered<A> {
-    /// How many requests went out.
+    /// The number of requests that were sent.
     pub fn tries(&self) -> usize {
         self.failed.len() + 1
     }
@@ -91,41 +91,43 @@ where
     T: Clock + Timer + Clone + 'static,
     E: Entropy,
 {
-    /// Asks along the chain for a streamed answer and returns once one has begun. From then on
-    /// nothing is tried again: the client may have seen it.
+    /// Requests a streamed answer along the chain and returns once one has begun. From then on
+    /// nothing is retried: the client may have seen the beginning.
+    ///
+    /// # Errors
+    /// Where no model of the chain answers.
     pub async fn stream(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
     ) -> Result<Answered<AnswerStream<H::Body, T>>, Failed> {
-        let deadline = self.end_of_time(deadline);
-        let ask = async |client: &LlmClient, request: &LlmRequest| {
-            client
-                .stream(self.io, request, &self.timeouts, deadline)
-                .await
+        let deadline = self.bounded(deadline);
+        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+            client.stream(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, ask).await
+        self.walk(chain, request, deadline, send).await
     }
 
-    /// Asks along the chain for an answer in one piece.
+    /// Requests a whole answer along the chain.
+    ///
+    /// # Errors
+    /// Where no model of the chain answers.
     pub async fn complete(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
     ) -> Result<Answered<LlmResponse>, Failed> {
-        let deadline = self.end_of_time(deadline);
-        let ask = async |client: &LlmClient, request: &LlmRequest| {
-            client
-                .complete(self.io, request, &self.timeouts, deadline)
-                .await
+        let deadline = self.bounded(deadline);
+        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+            client.complete(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, ask).await
+        self.walk(chain, request, deadline, send).await
     }
 
-    /// When a call that begins now must be over.
-    fn end_of_time(&self, deadline: Timestamp) -> Timestamp {
+    /// The deadline of a call that begins now.
+    fn bounded(&self, deadline: Timestamp) -> Timestamp {
         let longest = self.io.time.now().plus(self.timeouts.total);
         longest.min(deadline)
     }
@@ -135,24 +137,27 @@ where
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
-        ask: impl AsyncFn(&LlmClient, &LlmRequest) -> Result<A, LlmError>,
+        send: impl AsyncFn(&LlmClient, &LlmRequest, &Timeouts) -> Result<A, LlmError>,
     ) -> Result<Answered<A>, Failed> {
         let mut failed: Vec<FailedTry> = Vec::new();
         for (position, target) in chain.iter().enumerate() {
             let is_last = position + 1 == chain.len();
             let nothing_tried = failed.is_empty();
-            // Asked last, because a yes may make this call the breaker's probe.
-            if !is_worth_it(&failed, chain, *target)
+            // The breaker comes last: its consent may make this call its probe.
+            if !is_useful(&failed, chain, *target)
                 || !self.may_try(*target, is_last && nothing_tried)
             {
                 continue;
             }
             let request = for_model(request, target.model);
+            let effort = request.options.reasoning_effort;
+            let patience = target.client.profile().patience(target.model, effort);
+            let timeouts = self.timeouts.extended(patience);
             for retry in 0..=self.retries {
                 self.in_flight.set(true);
-                let asked = ask(target.client, &request).await;
-                self.in_flight.set(asked.is_ok());
-                let error = match asked {
+                let answer = send(target.client, &request, &timeouts).await;
+                self.in_flight.set(answer.is_ok());
+                let error = match answer {
                     Ok(answer) => {
                         self.succeed(*target);
                         return Ok(Answered {
@@ -193,39 +198,37 @@ where
         })
     }
 
-    /// Whether the breaker lets a call through. Breakers choose among models; where there is
-    /// nothing left to choose, asking a provider that may be dead is better than refusing a
-    /// client for sure.
+    /// Whether the breaker admits a call. Breakers choose among models; where there is no choice, a
+    /// call to a provider that may be down is better than a certain refusal.
     fn may_try(&self, target: Target<'_>, is_only_choice: bool) -> bool {
-        let (provider, model) = name(target);
+        let (provider, model) = breaker_key(target);
         let now = self.io.time.now();
         let admitted = self.breakers.borrow_mut().admit(provider, model, now);
         admitted || is_only_choice
     }
 
     fn succeed(&self, target: Target<'_>) {
-        let (provider, model) = name(target);
+        let (provider, model) = breaker_key(target);
         self.breakers.borrow_mut().succeed(provider, model);
     }
 
     fn fail(&self, target: Target<'_>, error: &LlmError) {
         if error.is_providers_fault() {
-            let (provider, model) = name(target);
+            let (provider, model) = breaker_key(target);
             let now = self.io.time.now();
             self.breakers.borrow_mut().fail(provider, model, now);
         } else {
-            // It answered, if only to refuse: it is alive.
+            // A refusal shows that the provider is up.
             self.succeed(target);
         }
     }
 }
 
-fn name(target: Target<'_>) -> (&str, &str) {
+fn breaker_key(target: Target<'_>) -> (&str, &str) {
     (target.client.provider(), &target.model.id)
 }
 
-/// Whether the same model is asked again. A provider that says it has too much to do is left
-/// alone where there is another.
+/// Whether the same model is retried. A busy provider is not, where the chain has another model.
 fn is_retried(error: &LlmError, is_last: bool) -> bool {
     let is_busy = matches!(
         error,
@@ -234,18 +237,22 @@ fn is_retried(error: &LlmError, is_last: bool) -> bool {
     error.is_retryable() && (is_last || !is_busy)
 }
 
-/// Messages that did not fit one window are not sent to one that is no larger.
-fn is_worth_it(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> bool {
+/// Whether a model may succeed where the models before it failed: messages that exceeded one window
+/// are not sent to a model whose window is known to be no larger.
+fn is_useful(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> bool {
     let too_small = failed
         .iter()
         .filter(|it| it.error == LlmError::ContextLength)
-        .filter_map(|it| Some(chain.get(it.target)?.model.context))
+        .filter_map(|it| chain.get(it.target)?.model.known_context())
         .max();
-    too_small.is_none_or(|window| target.model.context > window)
+    let window = target.model.known_context();
+    too_small
+        .zip(window)
+        .is_none_or(|(too_small, window)| window > too_small)
 }
 
-/// The request, addressed to a model: at the effort that it thinks at unless the request says
-/// another, and for no longer an answer than it can give.
+/// The request for one model: with the model's effort unless the request has one, and with an
+/// output limit within the model's.
 fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> {
     let mut request = Cow::Borrowed(request);
     if request.model != model.id {
@@ -259,10 +266,10 @@ fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> 
         .options
         .max_output()
         .map(|it| Tokens::new(it.into()));
-    if let (Some(wanted), Some(most)) = (wanted, model.longest_answer())
-        && wanted > most
+    if let (Some(wanted), Some(max)) = (wanted, model.longest_answer())
+        && wanted > max
     {
-        request.to_mut().options.limit_output(most);
+        request.to_mut().options.limit_output(max);
     }
     request
 }

@@ -1,4 +1,6 @@
-//! The client of a provider: one protocol, driven over the network port and the clock.
+//! The client of one provider: drives its protocol over the network port and the clock.
+
+use std::borrow::Cow;
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::time::{Clock, Timer, timeout};
@@ -8,21 +10,22 @@ use futures_util::StreamExt;
 use crate::error::LlmError;
 use crate::legacy_functions::{self, LegacyFunctionsDecoder};
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
+use crate::profile::{DEFAULT, Patience, Profile};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
 use crate::secret::{HushedDecoder, Secret};
 use crate::stream::{AnswerStream, StreamLimits};
 
-/// The largest answer that is read in one piece: 16 MiB.
+/// The largest whole answer: 16 MiB.
 const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
 
-/// How much of a refusal's body is read: 64 KiB. Beyond that nobody says anything.
+/// How much of an error's body is read: 64 KiB.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 
-/// How long a refusal's body is waited for; the status alone will do.
-const REFUSAL_WAIT: Millis = Millis::from_secs(5);
+/// How long an error's body may take; without it, the status decides.
+const REFUSAL_BODY_TIMEOUT: Millis = Millis::from_secs(5);
 
-/// What a call needs of the outside.
+/// The ports that a call uses.
 #[derive(Debug, Clone)]
 pub struct Io<H, T> {
     /// The network.
@@ -36,12 +39,29 @@ pub struct Io<H, T> {
 pub struct Timeouts {
     /// Until a streamed answer begins.
     pub first_byte: Millis,
-    /// Until an answer in one piece begins, which for most providers is when it is done.
+    /// Until a whole answer begins, which for most providers is when it is complete.
     pub whole: Millis,
-    /// Between two reads of the answer.
+    /// Between two reads of an answer.
     pub idle: Millis,
-    /// For the whole call, tries and fallbacks included.
+    /// For the whole call, retries and fallbacks included.
     pub total: Millis,
+}
+
+impl Timeouts {
+    /// The timeouts for a provider and model that may be silent for longer. Nothing exceeds the
+    /// total.
+    #[must_use]
+    pub fn extended(self, patience: Patience) -> Self {
+        let extend = |timeout: Millis, factor: u32| {
+            let extended = timeout.get().saturating_mul(u64::from(factor));
+            Millis::new(extended).min(self.total.max(timeout))
+        };
+        Self {
+            first_byte: extend(self.first_byte, patience.first_byte),
+            idle: extend(self.idle, patience.idle),
+            ..self
+        }
+    }
 }
 
 impl Default for Timeouts {
@@ -59,7 +79,8 @@ impl Default for Timeouts {
 pub struct LlmClient {
     name: String,
     protocol: Box<dyn Protocol>,
-    /// Our key there, which no error may quote.
+    profile: &'static Profile,
+    /// The provider's key, which no error may quote.
     secret: Option<Secret>,
 }
 
@@ -72,14 +93,27 @@ impl std::fmt::Debug for LlmClient {
 }
 
 impl LlmClient {
-    /// A client for the provider of this name, which knows us by `key`. Most callers want
+    /// A client of the provider of this name, with the default profile. Most callers use
     /// [`crate::make_client`].
     pub fn new(name: String, protocol: Box<dyn Protocol>, key: Option<&str>) -> Self {
         Self {
             name,
             protocol,
+            profile: &DEFAULT,
             secret: Secret::of(key),
         }
+    }
+
+    /// The same client with a profile.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: &'static Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// How the provider's wire differs from others.
+    pub const fn profile(&self) -> &'static Profile {
+        self.profile
     }
 
     /// The provider's name in the configuration.
@@ -87,13 +121,15 @@ impl LlmClient {
         &self.name
     }
 
-    /// The parameters of a request that this provider has no word for and that were left out. The
-    /// client is told their names in a header.
-    pub fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+    /// The parameters of a request that this provider does not have and that were left out.
+    pub fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
         self.protocol.dropped(request)
     }
 
-    /// Asks for an answer in one piece. `deadline` bounds the whole call, beside `timeouts`.
+    /// Requests a whole answer. `deadline` bounds the whole call, beside `timeouts`.
+    ///
+    /// # Errors
+    /// The provider's failure.
     pub async fn complete<H: Http, T: Clock + Timer>(
         &self,
         io: &Io<H, T>,
@@ -116,9 +152,11 @@ impl LlmClient {
         self.decode_whole(request, &body)
     }
 
-    /// Asks for a streamed answer and returns once it has begun: the provider said yes, and the
-    /// first piece of the answer was understood. Until then nothing was charged and another model
-    /// may be asked.
+    /// Requests a streamed answer and returns once its first piece was decoded. Until then nothing
+    /// was charged, and another model may be called.
+    ///
+    /// # Errors
+    /// The provider's failure.
     pub async fn stream<H: Http, T: Clock + Timer + Clone + 'static>(
         &self,
         io: &Io<H, T>,
@@ -131,7 +169,7 @@ impl LlmClient {
         refuse_web_page(&response)?;
         let decoder = self.decoder(request);
         if is_json(&response) {
-            // Some servers answer in one piece whatever they are asked, errors most of all.
+            // Some servers never stream, least of all errors.
             let wait = deadline.since(io.time.now());
             let body = read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle);
             let body = timeout(&io.time, wait, body)
@@ -174,7 +212,7 @@ impl LlmClient {
         Ok(answer)
     }
 
-    /// Sends the request and waits until `by` for a head with a status of success.
+    /// Sends the request and waits until `by` for a head with a successful status.
     async fn head<H: Http, T: Clock + Timer>(
         &self,
         io: &Io<H, T>,
@@ -199,12 +237,17 @@ impl LlmClient {
         };
         match response.status {
             200..=299 => Ok(response),
-            // A redirect is never followed: it would carry the key to wherever it points.
+            // A redirect is never followed: the key would reach another host.
             status @ 300..=399 => Err(LlmError::Misconfigured { status }),
             status => {
                 let wait = retry_after::parse(&response.headers, io.time.now());
-                let body = read_body(response.body, MAX_REFUSAL_BYTES, &io.time, REFUSAL_WAIT);
-                let body = timeout(&io.time, REFUSAL_WAIT, body).await;
+                let body = read_body(
+                    response.body,
+                    MAX_REFUSAL_BYTES,
+                    &io.time,
+                    REFUSAL_BODY_TIMEOUT,
+                );
+                let body = timeout(&io.time, REFUSAL_BODY_TIMEOUT, body).await;
                 let body = body.ok().and_then(Result::ok).unwrap_or_default();
                 let mut refusal = self.protocol.decode_refusal(status, &body);
                 if let Some(secret) = &self.secret {
@@ -237,7 +280,7 @@ fn is_json<B>(response: &HttpResponse<B>) -> bool {
     content_type(response).eq_ignore_ascii_case("application/json")
 }
 
-/// A proxy's page with status 200 is no answer.
+/// Refuses a proxy's page with status 200.
 fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
     if content_type(response).eq_ignore_ascii_case("text/html") {
         return Err(LlmError::Malformed("a web page".to_owned()));
@@ -245,7 +288,7 @@ fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
     Ok(())
 }
 
-/// Reads a whole body of at most `max_bytes`, with no silence longer than `idle`.
+/// Reads a whole body of at most `max_bytes` with no pause longer than `idle`.
 async fn read_body<B, T>(
     mut body: B,
     max_bytes: usize,

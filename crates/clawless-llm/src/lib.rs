@@ -1,11 +1,13 @@
-//! Model clients. Each provider's wire is a sans-IO [`protocol::Protocol`]: a request is encoded
-//! into bytes, and bytes are decoded into [`clawless_core::llm::LlmEvent`]s. One async driver,
-//! [`client::LlmClient`], carries them over the [`ports::Http`] port and keeps the time.
+//! Model clients. Each wire is a sans-IO [`protocol::Protocol`]: a request is encoded into bytes,
+//! and bytes are decoded into [`clawless_core::llm::LlmEvent`]s. A [`profile::Profile`] holds how one
+//! provider differs from the others of its wire. One async driver, [`client::LlmClient`], sends the
+//! bytes through the [`ports::Http`] port and applies timeouts.
 
 pub mod accumulate;
 pub mod anthropic;
 pub mod call;
 mod call_id;
+mod call_id_map;
 mod choice;
 pub mod client;
 pub mod egress;
@@ -15,8 +17,10 @@ mod failure;
 mod legacy_functions;
 mod members;
 pub mod openai;
+mod options;
 mod plausible;
 pub mod ports;
+pub mod profile;
 pub mod protocol;
 mod retry_after;
 mod secret;

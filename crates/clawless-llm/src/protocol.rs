@@ -1,5 +1,7 @@
 //! What a provider's wire must offer: requests out, events in, without I/O.
 
+use std::borrow::Cow;
+
 use clawless_core::llm::{LlmEvent, LlmRequest, LlmResponse};
 
 use crate::error::LlmError;
@@ -28,9 +30,9 @@ pub trait Protocol {
     /// Reads an answer with any other status. Waiting times are filled in by the caller.
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError;
 
-    /// The parameters of a request that this wire has no word for and that are left out because
-    /// that does no harm. The client is told their names.
-    fn dropped(&self, _request: &LlmRequest) -> Vec<&'static str> {
+    /// The parameters of a request that this wire does not have and that are left out because that
+    /// does no harm. The client receives their names in a header.
+    fn dropped(&self, _request: &LlmRequest) -> Vec<Cow<'static, str>> {
         Vec::new()
     }
 }

@@ -117,6 +117,7 @@ fn a_model_of_the_platform_is_reached_by_the_binding() {
         kind: ProviderKind::WorkersAi,
         base_url: String::new(),
         key: None,
+        profile: None,
         models: Vec::new(),
     };
     stage.client = make_client(&provider, None, Egress::Public).expect("a client");

@@ -1,5 +1,7 @@
 //! Stage 6: the call, along the chain of models, up to the first byte of an answer.
 
+use std::borrow::Cow;
+
 use clawless_core::{ApiError, Provenance};
 use clawless_llm::call::{Answered, ChainCall, DEFAULT_RETRIES, Failed, Target};
 use clawless_llm::egress::Egress;
@@ -25,7 +27,7 @@ pub struct CallTrace {
     /// How many requests went out.
     pub tries: usize,
     /// The parameters that the model's provider has no word for and that were left out.
-    pub dropped: Vec<&'static str>,
+    pub dropped: Vec<Cow<'static, str>>,
 }
 
 /// Asks for an answer in one piece; says how it came.

@@ -9,6 +9,7 @@ use clawless_core::model::{Model, known_models};
 use clawless_core::signing::SigningKey;
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
+use clawless_llm::profile::Profile;
 
 /// Where variables and secrets come from.
 pub trait Variables {
@@ -137,6 +138,8 @@ fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, Invalid
     let mut providers: Vec<LlmProvider> =
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     for provider in &mut providers {
+        let name = &provider.name;
+        Profile::of(provider).map_err(|error| invalid(format!("provider `{name}`: {error}")))?;
         if provider.models.is_empty() && is_known(provider) {
             let known = known_models().iter();
             let known = known.filter(|known| known.kind == provider.kind);
@@ -237,6 +240,17 @@ mod tests {
         let error = config.signing_key().expect_err("no key");
         assert_eq!(error.status(), 503);
         assert!(error.internal.expect("for the log").contains("SIGNING_KEY"));
+    }
+
+    #[test]
+    fn an_unknown_profile_is_refused_by_name() {
+        let list = r#"[{"name":"a","kind":"openai","profile":"vlm"}]"#;
+        let error = Config::read(&HashMap::from([("PROVIDERS", list)])).expect_err("bad");
+        assert!(
+            error.reason.contains("no profile is named `vlm`"),
+            "{}",
+            error.reason
+        );
     }
 
     #[test]

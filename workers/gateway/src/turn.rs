@@ -307,7 +307,7 @@ impl Turn {
         let mut left_out = way.dropped.clone();
         left_out.extend(
             self.wants_obfuscation
-                .then_some("stream_options.include_obfuscation"),
+                .then_some("stream_options.include_obfuscation".into()),
         );
         if !left_out.is_empty() {
             answer = answer.with_header("x-clawless-dropped", left_out.join(", "));

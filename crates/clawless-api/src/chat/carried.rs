@@ -30,6 +30,8 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
         ("prediction", &options.prediction),
     ];
     let plain = plain.map(|(name, json)| (name, json.as_ref()));
+    let extensions = options.extensions.iter();
+    let extensions = extensions.map(|(name, value)| (name.as_str(), Some(value)));
     let tools = options.tools.iter().flatten().flat_map(|tool| {
         let parameters = tool.function.as_ref();
         let parameters = parameters.and_then(|function| function.parameters.as_ref());
@@ -38,7 +40,12 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
     let older = options.functions.iter().flatten();
     let older = older.map(|function| ("functions", function.parameters.as_ref()));
     let mut left = Left::default();
-    for (name, value) in plain.into_iter().chain(tools).chain(older) {
+    for (name, value) in plain
+        .into_iter()
+        .chain(tools)
+        .chain(older)
+        .chain(extensions)
+    {
         if let Some(value) = value {
             left.take(value.as_str()).map_err(|reason| {
                 let message = format!("Invalid `{name}`: {reason}.");

@@ -3,6 +3,7 @@
 mod activity;
 mod carried;
 mod chunk;
+mod extensions;
 mod request;
 mod response;
 

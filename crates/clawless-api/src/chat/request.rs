@@ -1,18 +1,19 @@
 //! `POST /v1/chat/completions`: from bytes to a checked request.
 
 use clawless_core::chat::{ChatOptions, CompletionRequest, InvalidMessage, Message};
-use clawless_core::json::Json;
+use clawless_core::json::{self, Json};
 use clawless_core::{ApiError, ErrorCode};
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::carried;
+use super::extensions::{self, Extensions};
 use crate::body;
 use crate::fields::{check_model, check_session_id};
 
-/// The body as it stands on the wire. Members that nobody knows are ignored, as `OpenAI`'s own
-/// server does for forward compatibility, except those that name identity or limits.
+/// The body as it stands on the wire, without its options. Members that name identity or limits
+/// are refused; other unknown members are kept as extensions.
 #[derive(Debug, Deserialize)]
 struct IncomingRequest {
     model: String,
@@ -38,11 +39,22 @@ struct StreamOptions {
 pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
     let text = body::text(body)?;
     let incoming: IncomingRequest = body::read(text)?;
-    let options: ChatOptions = body::read(text)?;
+    let mut options: ChatOptions = body::read(text)?;
     incoming.refuse_identity()?;
     options
         .validate()
         .map_err(|report| body::invalid_value(&report))?;
+    let known = [
+        extensions::fields::<IncomingRequest>(),
+        extensions::fields::<ChatOptions>(),
+    ];
+    let unknown = Extensions::read(text, known);
+    options.extensions = unknown
+        .map_err(|error| {
+            let reason = json::error_reason(&error);
+            ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."))
+        })?
+        .0;
     carried::check(&options)?;
     refuse_mixture(&options)?;
     let model = check_model(incoming.model)?;

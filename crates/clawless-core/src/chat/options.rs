@@ -138,6 +138,11 @@ pub struct ChatOptions {
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_cache_key: Option<String>,
+    /// Parameters that the wire does not define, as they came in. A provider's profile decides
+    /// which of them are sent.
+    #[garde(skip)]
+    #[serde(skip)]
+    pub extensions: Vec<(String, Json)>,
 }
 
 /// How much a model should think before it answers.

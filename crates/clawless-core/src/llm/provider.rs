@@ -20,6 +20,9 @@ pub struct LlmProvider {
     /// The NAME of the secret that holds its key; no key is sent where it is absent.
     #[serde(default)]
     pub key: Option<String>,
+    /// The name of the profile of its wire; its host selects one where it is absent.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// The models that it serves.
     #[serde(default)]
     pub models: Vec<Model>,

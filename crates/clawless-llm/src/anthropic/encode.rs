@@ -1,24 +1,37 @@
-//! Requests, written.
+//! Requests of this wire.
+
+use std::borrow::Cow;
 
 use clawless_core::chat::{Content, MessageView, Part, ReasoningEffort, Role};
 use clawless_core::json::Json;
-use clawless_core::llm::LlmRequest;
+use clawless_core::llm::{LlmRequest, ProviderKind};
 use clawless_core::model::{Model, ThinkingStyle};
 use serde::{Deserialize, Serialize};
 
-use super::messages::{self, Block, CacheControl, Conversation, WireMessage, unsupported};
+use super::cache::{self, CacheControl};
+use super::messages::{self, Block, Conversation, WireMessage, unsupported};
 use super::thinking::{self, Thinking};
 use super::tools::{self, WireChoice, WireTool};
 use crate::error::LlmError;
 use crate::legacy_functions;
+use crate::options::{self, Extensions};
+use crate::profile::Profile;
 use crate::protocol::Mode;
 
-/// The longest answer where neither the client nor the table of models says one.
-const DEFAULT_MAX_TOKENS: u32 = 8192;
+/// The output limit of a model of which none is known. The wire requires one; every model since
+/// Claude 4 takes this much.
+const DEFAULT_MAX_TOKENS: u32 = 32_000;
 
-/// How long a prefix must be, in bytes, for the provider to be asked to cache it. The API caches
-/// nothing below 1,024 tokens, for some models 4,096, and writing to the cache costs extra.
-const CACHED_FROM_BYTES: usize = 16 * 1024;
+/// The output limits of older models, by the beginning of their names.
+const OLDER_LIMITS: [(&str, u32); 3] = [
+    ("claude-3-7", 64_000),
+    ("claude-3-5", 8192),
+    ("claude-3-", 4096),
+];
+
+/// The shortest prefix, in bytes, that is marked for the prompt cache. The API caches nothing below
+/// 1,024 tokens, for some models 4,096, and writing to the cache costs extra.
+const MIN_CACHED_BYTES: usize = 16 * 1024;
 
 #[derive(Serialize)]
 struct WireRequest<'a> {
@@ -43,6 +56,8 @@ struct WireRequest<'a> {
     stop_sequences: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Metadata<'a>>,
+    #[serde(flatten)]
+    extensions: Option<Extensions<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
 }
@@ -73,7 +88,7 @@ struct Format {
     schema: Json,
 }
 
-/// The body of a request to a model of which this much is known.
+/// The body of a request.
 pub(super) fn body(
     request: &LlmRequest,
     model: Option<&Model>,
@@ -104,7 +119,7 @@ pub(super) fn body(
     }
     let format = format(options.response_format.as_ref(), &mut system)?;
     mark_for_cache(&mut tools, &mut system, &mut messages, request);
-    // A model that thinks samples as it likes; some models take only one of the two.
+    // The API refuses sampling parameters while a model thinks, and some models take only one.
     let temperature = options.temperature.filter(|_| !plan.thinks);
     let top_p = options
         .top_p
@@ -129,12 +144,13 @@ pub(super) fn body(
             .as_deref()
             .or(options.user.as_deref())
             .map(|user_id| Metadata { user_id }),
+        extensions: (!plan.thinks).then(|| Extensions::new(options, profile())),
         stream: (mode == Mode::Stream).then_some(true),
     };
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
-/// What this wire cannot say, and what must not be dropped in silence.
+/// Refuses what this wire lacks and what must not be dropped.
 fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
     let options = &request.options;
     let is_set = |penalty: Option<f64>| penalty.is_some_and(|it| it != 0.0);
@@ -182,20 +198,24 @@ fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
             "blank stop texts",
         ),
     ];
-    match refused.into_iter().find(|(_, is_asked, _)| *is_asked) {
+    match refused.into_iter().find(|(_, is_set, _)| *is_set) {
         Some((param, _, what)) => Err(unsupported(param, what)),
         None => Ok(()),
     }
 }
 
-/// Whether schemas can be held to: by the same means as an answer by a schema.
+/// Whether the model enforces schemas of tools: those that enforce one for the answer do.
 fn may_be_strict(model: Option<&Model>) -> bool {
     model.is_none_or(|model| model.features.json_schema)
 }
 
-/// What is left out because that changes nothing that was promised: hints, labels, and repeatable
-/// sampling, which is best effort everywhere.
-pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'static str> {
+fn profile() -> &'static Profile {
+    Profile::default_of(ProviderKind::Anthropic)
+}
+
+/// The parameters that are left out because the answer keeps every promise without them: hints,
+/// labels, and repeatable sampling, which is best effort everywhere.
+pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'static, str>> {
     let options = &request.options;
     let effort = options.reasoning_effort;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
@@ -210,7 +230,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
         ("seed", options.seed.is_some()),
         (
             "temperature",
-            // This wire ends at 1.
+            // The maximum of this wire is 1.
             options
                 .temperature
                 .is_some_and(|it| it > 1.0 || !samples_freely),
@@ -223,12 +243,6 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
             "reasoning_effort",
             !thinks && effort.is_some_and(|it| it != ReasoningEffort::None),
         ),
-        ("verbosity", options.verbosity.is_some()),
-        ("service_tier", options.service_tier.is_some()),
-        ("prediction", options.prediction.is_some()),
-        ("store", options.store.is_some()),
-        ("metadata", options.metadata.is_some()),
-        ("prompt_cache_key", options.prompt_cache_key.is_some()),
         (
             "tools[].function.strict",
             !may_be_strict(model) && tools::are_strict(options),
@@ -241,20 +255,33 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
         ),
         (
             "messages[].content[].image_url.detail",
-            any(request, "\"detail\"", asks_for_detail),
+            any(request, "\"detail\"", has_detail),
+        ),
+        (
+            "messages[].content[].cache_control.ttl",
+            request.messages.iter().any(cache::has_longer_lifetime),
+        ),
+        (
+            "top_k",
+            !samples_freely && options.extensions.iter().any(|(name, _)| name == "top_k"),
         ),
     ];
-    let named = hints.into_iter().filter(|(_, is_set)| *is_set);
-    named.map(|(name, _)| name).collect()
+    let hints = hints.into_iter().filter(|(_, is_set)| *is_set);
+    let hints = hints.map(|(name, _)| name);
+    let labels = profile().drops.iter().copied();
+    let labels = labels.filter(|name| options::is_set(options, name));
+    let mut dropped: Vec<_> = hints.chain(labels).map(Cow::Borrowed).collect();
+    dropped.extend(options::unknown(options, profile()));
+    dropped
 }
 
-/// Whether a message with this word in it is such a one. Few have the word; the others are not read.
-fn any(request: &LlmRequest, word: &str, is_such: impl Fn(&MessageView) -> bool) -> bool {
+/// Whether a message with this word in its text meets a condition. The others are not read.
+fn any(request: &LlmRequest, word: &str, condition: impl Fn(&MessageView) -> bool) -> bool {
     let mut messages = request.messages.iter();
-    messages.any(|it| it.raw().as_str().contains(word) && it.view().is_ok_and(|it| is_such(&it)))
+    messages.any(|it| it.raw().as_str().contains(word) && it.view().is_ok_and(|it| condition(&it)))
 }
 
-fn asks_for_detail(view: &MessageView) -> bool {
+fn has_detail(view: &MessageView) -> bool {
     let Some(Content::Parts(parts)) = &view.content else {
         return false;
     };
@@ -265,7 +292,7 @@ fn asks_for_detail(view: &MessageView) -> bool {
     parts.iter().any(detail)
 }
 
-/// The longest answer. This wire must be told one, thoughts included.
+/// The output limit, thoughts included. This wire requires one.
 fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle) -> u32 {
     let limit = model.and_then(Model::longest_answer);
     let limit = limit.map(|limit| u32::try_from(limit.get()).unwrap_or(u32::MAX));
@@ -273,15 +300,25 @@ fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle)
         (Some(effort), style) if style != ThinkingStyle::Unknown => thinking::budget(effort),
         _ => 0,
     };
-    let wanted = request.options.max_output();
-    let wanted = wanted.unwrap_or(DEFAULT_MAX_TOKENS.saturating_add(thoughts));
-    wanted.min(limit.unwrap_or(u32::MAX))
+    let default = || match model.and_then(|model| model.max_output) {
+        Some(limit) => u32::try_from(limit.get()).unwrap_or(u32::MAX),
+        None => default_limit(&request.model).saturating_add(thoughts),
+    };
+    let requested = request.options.max_output().unwrap_or_else(default);
+    requested.min(limit.unwrap_or(u32::MAX))
 }
 
-/// A schema goes out as such; that any JSON will do can only be asked for.
-fn format(asked: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Format>, LlmError> {
+/// The output limit of a model that is not configured.
+fn default_limit(model: &str) -> u32 {
+    let mut older = OLDER_LIMITS.into_iter();
+    let older = older.find(|(prefix, _)| model.starts_with(prefix));
+    older.map_or(DEFAULT_MAX_TOKENS, |(_, limit)| limit)
+}
+
+/// The format of the answer. A schema is sent; any JSON object can only be asked for in words.
+fn format(requested: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Format>, LlmError> {
     #[derive(Deserialize)]
-    struct Asked {
+    struct Requested {
         r#type: String,
         json_schema: Option<Schema>,
     }
@@ -290,19 +327,20 @@ fn format(asked: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Format
         schema: Option<Json>,
     }
     let unknown = || unsupported("response_format", "this `response_format`");
-    let Some(asked) = asked else {
+    let Some(requested) = requested else {
         return Ok(None);
     };
-    let asked: Asked = asked.read().map_err(|_| unknown())?;
-    match asked.r#type.as_str() {
+    let requested: Requested = requested.read().map_err(|_| unknown())?;
+    match requested.r#type.as_str() {
         "text" => Ok(None),
         "json_object" => {
-            let wish = "Answer with one JSON object and nothing else: no Markdown, no comments.";
-            system.push(Block::text(wish));
+            let instruction =
+                "Answer with one JSON object and nothing else: no Markdown, no comments.";
+            system.push(Block::text(instruction));
             Ok(None)
         }
         "json_schema" => {
-            let schema = asked.json_schema.and_then(|it| it.schema);
+            let schema = requested.json_schema.and_then(|it| it.schema);
             Ok(Some(Format {
                 r#type: "json_schema",
                 schema: schema.ok_or_else(unknown)?,
@@ -312,14 +350,17 @@ fn format(asked: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Format
     }
 }
 
-/// Marks what is long and likely to come again: the tools and the system prompt, and the
-/// conversation up to its last message.
+/// Marks long prefixes that later requests are likely to repeat: the tools with the system prompt,
+/// and the conversation up to its last message. Marks of the client's own take their place.
 fn mark_for_cache(
     tools: &mut [WireTool<'_>],
     system: &mut [Block],
     messages: &mut [WireMessage],
     request: &LlmRequest,
 ) {
+    if request.messages.iter().any(cache::may_mark) {
+        return;
+    }
     let (mut of_system, mut of_all) = (0, 0);
     for message in &request.messages {
         let bytes = message.raw().as_str().len();
@@ -331,14 +372,14 @@ fn mark_for_cache(
     let schemas = request.options.tools.iter().flatten();
     let schemas = schemas.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
     let of_tools: usize = schemas.map(|schema| schema.as_str().len()).sum();
-    if of_tools + of_system >= CACHED_FROM_BYTES {
+    if of_tools + of_system >= MIN_CACHED_BYTES {
         if let Some(last) = system.last_mut() {
             last.mark();
         } else if let Some(last) = tools.last_mut() {
             last.cache_control = Some(CacheControl::EPHEMERAL);
         }
     }
-    if of_tools + of_all >= CACHED_FROM_BYTES && messages.len() > 1 {
+    if of_tools + of_all >= MIN_CACHED_BYTES && messages.len() > 1 {
         let last = messages.last_mut();
         if let Some(last) = last.and_then(|message| message.content.last_mut()) {
             last.mark();

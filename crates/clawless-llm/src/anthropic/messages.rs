@@ -1,25 +1,21 @@
-//! Messages, in this wire's words: system texts apart, results of tools inside a user's message,
-//! and never two messages of one role in a row.
+//! Messages of this wire: system texts apart, results of tools inside a user's message, and never
+//! two messages of one role in a row.
 
 use clawless_core::Message;
 use clawless_core::chat::{Content, MessageView, Part, Role, ToolCallView};
 use clawless_core::json::Json;
+use clawless_core::llm::ProviderKind;
 use serde::Serialize;
 
+use super::cache::{CacheControl, Marks};
+use super::images::{self, Source};
 use super::signed;
+use crate::call_id_map::CallIdMap;
 use crate::error::LlmError;
+use crate::profile::Profile;
 
-/// Marks the end of what the provider should keep in its prompt cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct CacheControl {
-    r#type: &'static str,
-}
-
-impl CacheControl {
-    pub(super) const EPHEMERAL: Self = Self {
-        r#type: "ephemeral",
-    };
-}
+/// The user's part of a conversation that begins with the assistant: this wire wants one.
+const OPENING: &str = "Begin.";
 
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -58,16 +54,9 @@ pub(super) enum Block {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
-    /// A thought, as it was signed.
+    /// Signed thoughts.
     #[serde(untagged)]
     Signed(Json),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Source {
-    Base64 { media_type: String, data: String },
-    Url { url: String },
 }
 
 impl Block {
@@ -89,46 +78,55 @@ impl Block {
     }
 }
 
-/// Translates a conversation. Thoughts that `thinker` signed go along, where that model is to
-/// think again: it takes them back within a chain of tool calls, and needs them there.
+/// Translates a conversation. Thoughts that `thinker` signed are included where that model is to
+/// think again: it needs them within a chain of tool calls.
 pub(super) fn convert(
     messages: &[Message],
     thinker: Option<&str>,
 ) -> Result<Conversation, LlmError> {
+    let profile = Profile::default_of(ProviderKind::Anthropic);
+    let mut ids = CallIdMap::new(profile.messages.call_ids);
     let mut conversation = Conversation::default();
     for (position, message) in messages.iter().enumerate() {
         let view = read(message)?;
+        let marks = Marks::of(message);
         let at = |member: &str| format!("messages[{position}]{member}");
         match view.role {
             Role::System | Role::Developer => {
-                let texts = view.content.iter().flat_map(Content::texts);
-                let texts = texts.filter(|text| !text.is_empty());
-                conversation.system.extend(texts.map(Block::text));
+                let blocks = content(view.content, &marks, &at)?;
+                let texts = blocks.into_iter();
+                let texts = texts.filter(|block| matches!(block, Block::Text { .. }));
+                conversation.system.extend(texts);
             }
             Role::User => {
-                let blocks = content(view.content, &at)?;
+                let blocks = content(view.content, &marks, &at)?;
                 conversation.append("user", blocks);
             }
             Role::Tool => {
-                let result = Block::ToolResult {
-                    tool_use_id: safe_id(&view.tool_call_id.unwrap_or_default()),
-                    content: content(view.content, &at)?,
+                let mut result = Block::ToolResult {
+                    tool_use_id: ids.of_result(&view.tool_call_id.unwrap_or_default()),
+                    content: content(view.content, &Marks::default(), &at)?,
                     cache_control: None,
                 };
+                if marks.any() {
+                    result.mark();
+                }
                 conversation.append("user", vec![result]);
             }
             Role::Assistant => {
-                let blocks = assistant(view, thinker, &at)?;
+                let mut of_call = |id: &str| ids.of_call(position, id);
+                let blocks = assistant(view, &marks, thinker, &mut of_call, &at)?;
                 conversation.append("assistant", blocks);
             }
             Role::Function => return Err(unsupported(at(".role"), "function messages")),
         }
     }
+    conversation.complete();
     Ok(conversation)
 }
 
-/// Whether a model may think about this conversation: within a chain of tool calls only where the
-/// calls came with thoughts that it signed, else the API refuses the request.
+/// Whether a model may think about this conversation. Within a chain of tool calls the API requires
+/// the thoughts that the model signed with the calls.
 pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
     let last = messages.iter().rev().find(|it| it.role() != Role::Tool);
     let in_a_chain = messages.last().is_some_and(|it| it.role() == Role::Tool);
@@ -140,6 +138,20 @@ pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
 }
 
 impl Conversation {
+    /// Makes the ends of the conversation as the API wants them: it begins with the user, and an
+    /// answer that the model is to continue does not end in blanks.
+    fn complete(&mut self) {
+        if self.messages.first().is_some_and(|it| it.role != "user") {
+            let content = vec![Block::text(OPENING)];
+            let role = "user";
+            self.messages.insert(0, WireMessage { role, content });
+        }
+        let last = self.messages.last_mut().filter(|it| it.role != "user");
+        if let Some(Block::Text { text, .. }) = last.and_then(|it| it.content.last_mut()) {
+            text.truncate(text.trim_end().len());
+        }
+    }
+
     fn append(&mut self, role: &'static str, blocks: Vec<Block>) {
         if blocks.is_empty() {
             return;
@@ -156,7 +168,9 @@ impl Conversation {
 
 fn assistant(
     view: MessageView,
+    marks: &Marks,
     thinker: Option<&str>,
+    of_call: &mut impl FnMut(&str) -> String,
     at: &impl Fn(&str) -> String,
 ) -> Result<Vec<Block>, LlmError> {
     if view.audio.is_some() {
@@ -168,28 +182,31 @@ fn assistant(
             .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
         blocks.extend(signed.into_iter().map(Block::Signed));
     }
-    blocks.extend(content(view.content, at)?);
-    let refusal = view.refusal.filter(|text| !text.is_empty());
+    blocks.extend(content(view.content, marks, at)?);
+    let refusal = view.refusal.filter(|text| !text.trim().is_empty());
     blocks.extend(refusal.map(Block::text));
     for call in view.tool_calls.into_iter().flatten() {
-        blocks.push(tool_use(call, at)?);
+        blocks.push(tool_use(call, of_call, at)?);
     }
     Ok(blocks)
 }
 
-fn tool_use(call: ToolCallView, at: &impl Fn(&str) -> String) -> Result<Block, LlmError> {
+fn tool_use(
+    call: ToolCallView,
+    of_call: &mut impl FnMut(&str) -> String,
+    at: &impl Fn(&str) -> String,
+) -> Result<Block, LlmError> {
     let Some(function) = call.function else {
         return Err(unsupported(at(".tool_calls"), "custom tools"));
     };
     Ok(Block::ToolUse {
-        id: safe_id(&call.id),
-        name: function.name,
+        id: of_call(&call.id),
+        name: safe_name(&function.name),
         input: input(function.arguments)?,
     })
 }
 
-/// Arguments as the object that this wire wants. What a model once wrote that is no object is
-/// shown to it inside one.
+/// Arguments as an object, which this wire requires. Anything else is wrapped in one.
 fn input(arguments: String) -> Result<Json, LlmError> {
     #[derive(Serialize)]
     struct Invalid {
@@ -211,49 +228,51 @@ fn json<T: Serialize>(value: &T) -> Result<Json, LlmError> {
     Json::of(value).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
-/// A content as blocks, without empty texts, which the API refuses.
-fn content(content: Option<Content>, at: &impl Fn(&str) -> String) -> Result<Vec<Block>, LlmError> {
+/// A content as blocks, without blank texts, which the API refuses.
+fn content(
+    content: Option<Content>,
+    marks: &Marks,
+    at: &impl Fn(&str) -> String,
+) -> Result<Vec<Block>, LlmError> {
     let parts = match content {
         None => Vec::new(),
         Some(Content::Text(text)) => vec![Part::Text(text)],
         Some(Content::Parts(parts)) => parts,
     };
-    let mut blocks = Vec::with_capacity(parts.len());
-    for part in parts {
+    let mut blocks: Vec<Block> = Vec::with_capacity(parts.len());
+    for (position, part) in parts.into_iter().enumerate() {
+        let refuse = |what: &str| Err(unsupported(at(".content"), what));
         match part {
-            Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
+            Part::Text(text) | Part::Refusal(text) if text.trim().is_empty() => {}
             Part::Text(text) | Part::Refusal(text) => blocks.push(Block::text(text)),
-            Part::Image(image) => blocks.push(Block::Image {
-                source: source(&image.url).ok_or_else(|| {
-                    unsupported(
-                        at(".content"),
-                        "images other than https: and base64 data: URLs",
-                    )
-                })?,
-                cache_control: None,
-            }),
-            Part::Audio => return Err(unsupported(at(".content"), "audio")),
-            Part::File => return Err(unsupported(at(".content"), "files")),
+            Part::Image(image) => {
+                let source = images::source(&image.url);
+                let source = source.map_err(|what| unsupported(at(".content"), what))?;
+                blocks.push(Block::Image {
+                    source,
+                    cache_control: None,
+                });
+            }
+            Part::Audio => return refuse("audio"),
+            Part::File => return refuse("files"),
         }
+        if marks.has(position)
+            && let Some(last) = blocks.last_mut()
+        {
+            last.mark();
+        }
+    }
+    if marks.whole
+        && let Some(last) = blocks.last_mut()
+    {
+        last.mark();
     }
     Ok(blocks)
 }
 
-fn source(url: &str) -> Option<Source> {
-    if url.starts_with("https://") {
-        return Some(Source::Url {
-            url: url.to_owned(),
-        });
-    }
-    let (media_type, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
-    Some(Source::Base64 {
-        media_type: media_type.to_owned(),
-        data: data.to_owned(),
-    })
-}
-
-/// An id of the characters that this wire allows; the ids of other providers mostly are.
-fn safe_id(id: &str) -> String {
+/// The name of a tool in the characters that this wire allows. Names that are offered are refused
+/// instead; a call in the history may be of another provider's tool.
+fn safe_name(name: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
             c
@@ -261,7 +280,7 @@ fn safe_id(id: &str) -> String {
             '_'
         }
     };
-    id.chars().map(safe).collect()
+    name.chars().map(safe).collect()
 }
 
 fn read(message: &Message) -> Result<MessageView, LlmError> {

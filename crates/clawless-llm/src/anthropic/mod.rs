@@ -1,13 +1,17 @@
 //! `Anthropic`'s Messages.
 
 mod blocks;
+mod cache;
 mod encode;
+mod images;
 mod messages;
 mod signed;
 mod stream;
 mod thinking;
 mod tools;
 mod wire;
+
+use std::borrow::Cow;
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -19,19 +23,19 @@ use crate::failure;
 use crate::ports::{HttpRequest, Method};
 use crate::protocol::{Decoder, Mode, Protocol};
 
-/// The version of the API that is spoken here.
+/// The version of the API.
 const VERSION: &str = "2023-06-01";
 
-/// The protocol, for one server.
+/// The protocol of one server.
 pub struct Anthropic {
     url: String,
     key: Option<String>,
-    /// What is known of the models: `max_tokens` must be told, and thinking differs.
+    /// The configured models: `max_tokens` is required, and thinking differs.
     models: Vec<Model>,
 }
 
 impl Anthropic {
-    /// For the server whose API begins at `base_url`, such as `https://api.anthropic.com/v1`.
+    /// The server whose API begins at `base_url`, such as `https://api.anthropic.com/v1`.
     pub fn new(base_url: &str, key: Option<&str>, models: &[Model]) -> Self {
         Self {
             url: format!("{}/messages", base_url.trim_end_matches('/')),
@@ -74,7 +78,7 @@ impl Protocol for Anthropic {
         failure::refusal(status, body)
     }
 
-    fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+    fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
         encode::dropped(request, self.model(request))
     }
 }

@@ -1,13 +1,17 @@
-//! Tools, in this wire's words.
+//! Tools of this wire.
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
+use clawless_core::llm::ProviderKind;
 use clawless_core::tool::{FunctionTool, ToolKind};
 use serde::Serialize;
 
-use super::messages::{CacheControl, unsupported};
+use super::cache::CacheControl;
+use super::messages::unsupported;
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
+use crate::members::Members;
+use crate::profile::Profile;
 
 #[derive(Debug, Serialize)]
 pub(super) struct WireTool<'a> {
@@ -47,7 +51,7 @@ impl WireChoice {
     }
 }
 
-/// The tools, and which must be called. Schemas hold strictly for models that answer by one.
+/// The tools and the choice among them. `strict` is sent to models that support JSON schemas.
 pub(super) fn convert(
     options: &ChatOptions,
     may_be_strict: bool,
@@ -56,6 +60,7 @@ pub(super) fn convert(
     for tool in options.tools.iter().flatten() {
         match (&tool.function, tool.r#type) {
             (Some(function), ToolKind::Function) => {
+                check_name(&function.name)?;
                 tools.push(convert_tool(function, may_be_strict)?);
             }
             _ => return Err(unsupported("tools", "custom tools")),
@@ -66,7 +71,7 @@ pub(super) fn convert(
         return Ok((tools, None));
     }
     let serial = (options.parallel_tool_calls == Some(false)).then_some(true);
-    let wanted = match &options.tool_choice {
+    let choice = match &options.tool_choice {
         None => serial.is_some().then_some(WireChoice::Auto {
             disable_parallel_tool_use: serial,
         }),
@@ -85,7 +90,7 @@ pub(super) fn convert(
     if tools.is_empty() {
         return Err(choice::nothing_left());
     }
-    Ok((tools, wanted))
+    Ok((tools, choice))
 }
 
 /// Whether a function's arguments are to match its schema exactly.
@@ -109,16 +114,20 @@ fn by_word(word: &str, disable_parallel_tool_use: Option<bool>) -> Result<WireCh
     }
 }
 
-fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool<'_>, LlmError> {
-    #[derive(Serialize)]
-    struct AnyObject {
-        r#type: &'static str,
+/// Refuses a name that the API refuses.
+fn check_name(name: &str) -> Result<(), LlmError> {
+    let rule = Profile::default_of(ProviderKind::Anthropic).tools.names;
+    if rule.is_none_or(|rule| rule.allows(name)) {
+        return Ok(());
     }
-    let input_schema = match &function.parameters {
-        Some(schema) => schema.clone(),
-        None => Json::of(&AnyObject { r#type: "object" })
-            .map_err(|error| LlmError::Malformed(error.to_string()))?,
-    };
+    Err(LlmError::Unsupported {
+        message: format!("This model does not take a tool named `{name}`."),
+        param: "tools".to_owned(),
+    })
+}
+
+fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool<'_>, LlmError> {
+    let input_schema = object_schema(function.parameters.as_ref())?;
     Ok(WireTool {
         name: &function.name,
         description: function.description.as_deref(),
@@ -126,4 +135,24 @@ fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool
         strict: function.strict.filter(|strict| *strict && may_be_strict),
         cache_control: None,
     })
+}
+
+/// A schema of an object, which the API requires by its `type`; other wires take any.
+fn object_schema(parameters: Option<&Json>) -> Result<Json, LlmError> {
+    let malformed = |error: serde_json::Error| LlmError::Malformed(error.to_string());
+    let mut members: Members = match parameters.filter(|json| json.as_str() != "null") {
+        Some(schema) => match schema.read() {
+            Ok(members) => members,
+            Err(_) => return Ok(schema.clone()),
+        },
+        None => Members(Vec::new()),
+    };
+    let is_type = |(name, value): &(String, Json)| name == "type" && value.as_str() == "\"object\"";
+    if let (Some(schema), true) = (parameters, members.0.iter().any(is_type)) {
+        return Ok(schema.clone());
+    }
+    members.0.retain(|(name, _)| name != "type");
+    let object = Json::of("object").map_err(malformed)?;
+    members.0.insert(0, ("type".to_owned(), object));
+    Json::of(&members).map_err(malformed)
 }

@@ -1,40 +1,64 @@
-//! `OpenAI`'s chat completions, as `OpenAI` and every server compatible with it speak them.
+//! `OpenAI`'s chat completions, as spoken by `OpenAI` and by every compatible server.
 
 pub(crate) mod chunk;
 pub(crate) mod encode;
 mod finish;
-mod replay;
+pub(crate) mod messages;
 mod report;
 pub(crate) mod tool_calls;
 pub(crate) mod usage;
 mod whole;
 pub(crate) mod wire;
 
+use std::borrow::Cow;
+
 use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::model::Model;
 
 pub use chunk::OpenAiDecoder;
 
 use crate::error::LlmError;
 use crate::ports::{HttpRequest, Method};
+use crate::profile::{DEFAULT, Profile};
 use crate::protocol::{Decoder, Mode, Protocol};
 
-/// The most answers to one request (`n`), and the most tool calls of one answer. A provider that
-/// sends more is not believed: each costs memory.
+/// The most answers to one request (`n`), and the most tool calls of one answer. More is an error:
+/// each costs memory.
 pub(crate) const MAX_PARALLEL: u32 = 128;
 
-/// The protocol, for one server.
+/// The protocol of one server.
 pub struct OpenAi {
     url: String,
     authorization: Option<String>,
+    profile: &'static Profile,
+    /// What is known of the models.
+    models: Vec<Model>,
 }
 
 impl OpenAi {
-    /// For the server whose API begins at `base_url`, such as `https://api.openai.com/v1`.
+    /// The server whose API begins at `base_url`, such as `https://api.openai.com/v1`, with the
+    /// default profile.
     pub fn new(base_url: &str, key: Option<&str>) -> Self {
+        Self::with_profile(base_url, key, &DEFAULT, &[])
+    }
+
+    /// The same with a profile, and with what is known of its models.
+    pub fn with_profile(
+        base_url: &str,
+        key: Option<&str>,
+        profile: &'static Profile,
+        models: &[Model],
+    ) -> Self {
         Self {
             url: format!("{}/chat/completions", base_url.trim_end_matches('/')),
             authorization: key.map(|key| format!("Bearer {key}")),
+            profile,
+            models: models.to_vec(),
         }
+    }
+
+    fn model(&self, request: &LlmRequest) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == request.model)
     }
 }
 
@@ -55,7 +79,7 @@ impl Protocol for OpenAi {
             method: Method::Post,
             url: self.url.clone(),
             headers,
-            body: encode::body(request, mode)?,
+            body: encode::body(request, self.profile, self.model(request), mode)?,
         })
     }
 
@@ -69,5 +93,9 @@ impl Protocol for OpenAi {
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {
         crate::failure::refusal(status, body)
+    }
+
+    fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
+        encode::dropped(request, self.profile, self.model(request))
     }
 }

@@ -1,10 +1,12 @@
-//! Inputs of a text model, written.
+//! Inputs of the platform's text models.
+
+use std::borrow::Cow;
 
 use clawless_core::Message;
 use clawless_core::Tokens;
 use clawless_core::chat::{ChatOptions, Content, Part, ReasoningEffort, Role};
 use clawless_core::json::Json;
-use clawless_core::llm::LlmRequest;
+use clawless_core::llm::{LlmRequest, ProviderKind};
 use clawless_core::model::{InputForm, Model, ThinkingStyle};
 use clawless_core::tool::Tool;
 use serde::{Deserialize, Serialize};
@@ -14,10 +16,11 @@ use crate::error::LlmError;
 use crate::legacy_functions;
 use crate::members::Members;
 use crate::openai;
+use crate::options::{self, Extensions};
+use crate::profile::Profile;
 use crate::protocol::Mode;
 
-/// The longest answer where nobody says one. The platform's own default is 256, which cuts most
-/// answers short.
+/// The default output limit in tokens. The platform's own is 256, which cuts most answers short.
 const DEFAULT_MAX_TOKENS: u32 = 2048;
 
 #[derive(Serialize)]
@@ -42,11 +45,13 @@ struct Inputs<'a> {
     tool_choice: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<ReasoningEffort>,
+    #[serde(flatten)]
+    extensions: Extensions<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
 }
 
-/// The platform takes the schema where the wire has a named wrapper around it.
+/// The platform takes the bare schema, where the wire has a named wrapper around it.
 #[derive(Serialize)]
 struct Format {
     r#type: String,
@@ -54,7 +59,7 @@ struct Format {
     json_schema: Option<Json>,
 }
 
-/// The inputs of a request to a model of which this much is known.
+/// The inputs for a request.
 pub(super) fn inputs(
     request: &LlmRequest,
     model: Option<&Model>,
@@ -67,7 +72,8 @@ pub(super) fn inputs(
     let options = &request.options;
     refuse(options)?;
     let (tools, tool_choice) = tools(options)?;
-    let messages = request.messages.iter().enumerate();
+    let messages = openai::messages::convert(&request.messages, profile())?;
+    let messages = messages.iter().enumerate();
     let messages = messages.map(|(position, it)| message(position, it));
     let inputs = Inputs {
         messages: messages.collect::<Result<_, _>>()?,
@@ -81,48 +87,44 @@ pub(super) fn inputs(
         tools,
         tool_choice,
         reasoning_effort: effort(options.reasoning_effort, model),
+        extensions: Extensions::new(options, profile()),
         stream: (mode == Mode::Stream).then_some(true),
     };
     serde_json::to_vec(&inputs).map_err(unreadable)
+}
+
+fn profile() -> &'static Profile {
+    Profile::default_of(ProviderKind::WorkersAi)
 }
 
 fn takes_openai(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.inputs == InputForm::OpenAi)
 }
 
-/// The inputs of a model that takes `OpenAI`'s form: as any server of that wire gets them, without
-/// the labels that the platform has no use for.
+/// The inputs of a model that takes `OpenAI`'s form.
 fn openai_form(
     request: &LlmRequest,
     model: Option<&Model>,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
     let mut request = request.clone();
-    let most = max_tokens(&request, model);
+    let limit = max_tokens(&request, model);
     let options = &mut request.options;
-    let asked = options.reasoning_effort;
-    options.limit_output(Tokens::new(most.into()));
-    options.reasoning_effort = effort(asked, model);
-    options.verbosity = None;
-    options.service_tier = None;
-    options.prediction = None;
-    options.store = None;
-    options.metadata = None;
-    options.user = None;
-    options.safety_identifier = None;
-    options.prompt_cache_key = None;
-    let mut body = openai::encode::body(&request, mode)?;
-    if asked == Some(ReasoningEffort::None) && may_rest(model) {
+    let requested = options.reasoning_effort;
+    options.limit_output(Tokens::new(limit.into()));
+    options.reasoning_effort = effort(requested, model);
+    let mut body = openai::encode::body(&request, profile(), model, mode)?;
+    if requested == Some(ReasoningEffort::None) && may_rest(model) {
         body.pop();
         body.extend_from_slice(br#","chat_template_kwargs":{"enable_thinking":false}}"#);
     }
     Ok(body)
 }
 
-/// An effort in the platform's words, which are three.
-fn effort(asked: Option<ReasoningEffort>, model: Option<&Model>) -> Option<ReasoningEffort> {
+/// An effort as one of the platform's three.
+fn effort(requested: Option<ReasoningEffort>, model: Option<&Model>) -> Option<ReasoningEffort> {
     use ReasoningEffort::{Adaptive, High, Low, Max, Medium, Minimal, Xhigh};
-    match asked.filter(|_| thinks(model))? {
+    match requested.filter(|_| thinks(model))? {
         ReasoningEffort::None if may_rest(model) => None,
         ReasoningEffort::None | Minimal | Low => Some(Low),
         Medium => Some(Medium),
@@ -131,25 +133,25 @@ fn effort(asked: Option<ReasoningEffort>, model: Option<&Model>) -> Option<Reaso
     }
 }
 
-/// Whether a model that thinks can be told not to.
+/// Whether thinking can be switched off.
 fn may_rest(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.thinking == ThinkingStyle::Adaptive)
 }
 
-/// The longest answer. It is always told, so a cut is recognised by it.
+/// The output limit. It is always sent, so that the decoder recognises an answer that was cut.
 pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
     let limit = model.and_then(Model::longest_answer);
     let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
-    let wanted = request.options.max_output();
-    wanted.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
+    let requested = request.options.max_output();
+    requested.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
 }
 
 fn thinks(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.thinking != ThinkingStyle::Unknown)
 }
 
-/// What is left out because that changes nothing that was promised.
-pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'static str> {
+/// The parameters that are left out because the answer keeps every promise without them.
+pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'static, str>> {
     let options = &request.options;
     let effort = options.reasoning_effort;
     let hints = [
@@ -161,17 +163,14 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<&'stat
             "parallel_tool_calls",
             options.parallel_tool_calls.is_some() && !takes_openai(model),
         ),
-        ("verbosity", options.verbosity.is_some()),
-        ("service_tier", options.service_tier.is_some()),
-        ("prediction", options.prediction.is_some()),
-        ("store", options.store.is_some()),
-        ("metadata", options.metadata.is_some()),
-        ("user", options.user.is_some()),
-        ("safety_identifier", options.safety_identifier.is_some()),
-        ("prompt_cache_key", options.prompt_cache_key.is_some()),
     ];
-    let named = hints.into_iter().filter(|(_, is_set)| *is_set);
-    named.map(|(name, _)| name).collect()
+    let hints = hints.into_iter().filter(|(_, is_set)| *is_set);
+    let hints = hints.map(|(name, _)| name);
+    let labels = profile().drops.iter().copied();
+    let labels = labels.filter(|name| options::is_set(options, name));
+    let mut dropped: Vec<_> = hints.chain(labels).map(Cow::Borrowed).collect();
+    dropped.extend(options::unknown(options, profile()));
+    dropped
 }
 
 fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
@@ -199,13 +198,13 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
         ),
         ("audio", options.audio.is_some(), "audio"),
     ];
-    match refused.into_iter().find(|(_, is_asked, _)| *is_asked) {
+    match refused.into_iter().find(|(_, is_set, _)| *is_set) {
         Some((param, _, what)) => Err(unsupported(param, what)),
         None => Ok(()),
     }
 }
 
-/// The tools. One that must be called is the only one offered: the platform cannot name it.
+/// The tools. A tool that must be called is the only one offered: the platform takes no name.
 fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), LlmError> {
     let mut tools: Vec<&Tool> = options.tools.iter().flatten().collect();
     if tools.iter().any(|tool| tool.function.is_none()) {
@@ -238,9 +237,9 @@ fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), Ll
     Ok((tools, Some(word)))
 }
 
-fn format(asked: &Json) -> Result<Format, LlmError> {
+fn format(requested: &Json) -> Result<Format, LlmError> {
     #[derive(Deserialize)]
-    struct Asked {
+    struct Requested {
         r#type: String,
         json_schema: Option<Schema>,
     }
@@ -248,17 +247,17 @@ fn format(asked: &Json) -> Result<Format, LlmError> {
     struct Schema {
         schema: Option<Json>,
     }
-    let asked: Asked = asked
+    let requested: Requested = requested
         .read()
         .map_err(|_| unsupported("response_format", "this `response_format`"))?;
     Ok(Format {
-        r#type: asked.r#type,
-        json_schema: asked.json_schema.and_then(|it| it.schema),
+        r#type: requested.r#type,
+        json_schema: requested.json_schema.and_then(|it| it.schema),
     })
 }
 
-/// A message, member for member, but for what the platform does not take: a content of null, a
-/// list of texts, the role `developer`, and the thoughts of models.
+/// A message member for member, except for what the platform refuses: a content of null, a list of
+/// texts, the role `developer`, and models' thoughts.
 fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
     let view = message.view().map_err(unreadable)?;
     let at = format!("messages[{position}].content");

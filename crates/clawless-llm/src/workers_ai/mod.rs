@@ -1,7 +1,9 @@
-//! The models of the platform itself, reached by its AI binding.
+//! The platform's own models, called through its AI binding.
 
 mod decode;
 mod encode;
+
+use std::borrow::Cow;
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -16,12 +18,12 @@ use crate::protocol::{Decoder, Mode, Protocol};
 
 /// The protocol.
 pub struct WorkersAi {
-    /// What is known of the models.
+    /// The configured models.
     models: Vec<Model>,
 }
 
 impl WorkersAi {
-    /// For these models.
+    /// A protocol for these models.
     pub fn new(models: &[Model]) -> Self {
         Self {
             models: models.to_vec(),
@@ -61,12 +63,12 @@ impl Protocol for WorkersAi {
         }
     }
 
-    fn dropped(&self, request: &LlmRequest) -> Vec<&'static str> {
+    fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
         encode::dropped(request, self.model(request))
     }
 }
 
-/// Reads one of the platform's own error codes (its documentation, "Workers AI errors").
+/// Maps one of the platform's error codes (its documentation, "Workers AI errors").
 fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
     let text = |name: &str| report.get(name).and_then(Value::as_str);
     let description = text("description").or_else(|| text("message"));
@@ -81,8 +83,8 @@ fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
             status: 408,
             retry_after: None,
         },
-        // The account's allowance is used up (3036), the model is unknown, closed to the account
-        // or not agreed to: neither a client nor a retry can repair that.
+        // The account's allowance is used up (3036), or the model is unknown, closed to the account
+        // or not agreed to: neither the client nor a retry can change that.
         3036 | 3023 | 3039 | 3041 | 3042 | 5005 | 5007 | 5016 | 5018 | 5019 => {
             LlmError::Misconfigured { status }
         }

@@ -48,6 +48,7 @@ pub fn provider(name: &str) -> LlmProvider {
         name: name.to_owned(),
         kind: ProviderKind::OpenAi,
         base_url: format!("https://{name}.example/v1"),
+        profile: None,
         key: Some("KEY".to_owned()),
         models: Vec::new(),
     }

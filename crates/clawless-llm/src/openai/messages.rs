@@ -1,0 +1,267 @@
+//! A conversation as a provider of this wire takes it. Messages go out member for member, except
+//! for what the provider's profile is known to refuse. Nothing is copied where nothing changes.
+
+use std::borrow::Cow;
+
+use clawless_core::chat::Content;
+use clawless_core::json::Json;
+use clawless_core::{Message, Role};
+use serde::Deserialize;
+
+use crate::call_id_map::{self, CallIdMap};
+use crate::error::LlmError;
+use crate::members::Members;
+use crate::profile::{Media, MessageRules, Profile, Replay};
+
+/// Members of assistant messages and of their tool calls that only some providers take back.
+const PROVIDER_MEMBERS: [&str; 5] = [
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "extra_content",
+    "thinking_blocks",
+];
+
+/// How they are recognised in a message that was not read.
+const MARKS: [&str; 3] = ["\"reasoning", "\"extra_content\"", "\"thinking_blocks\""];
+
+/// The members that the wire defines.
+const WIRE_MEMBERS: [&str; 8] = [
+    "role",
+    "content",
+    "name",
+    "tool_calls",
+    "tool_call_id",
+    "function_call",
+    "audio",
+    "prefix",
+];
+
+/// What is common to all messages of one conversation.
+struct Rewriter<'a> {
+    rules: &'a MessageRules,
+    drops_names: bool,
+    /// The first message after the last one of the user: the chain of tool calls begins there.
+    chain: usize,
+    /// Where the ids of calls change.
+    ids: Option<CallIdMap>,
+}
+
+/// The messages in the provider's form. Borrowed where they are in it already, which is the rule.
+///
+/// # Errors
+/// Where a message holds media that the provider is known to refuse.
+pub(crate) fn convert<'a>(
+    messages: &'a [Message],
+    profile: &Profile,
+) -> Result<Cow<'a, [Message]>, LlmError> {
+    let rules = &profile.messages;
+    check_media(messages, rules.media)?;
+    let drops_names = profile.drops.contains(&"messages[].name");
+    let last_user = messages.iter().rposition(|it| it.role() == Role::User);
+    let mut rewriter = Rewriter {
+        rules,
+        drops_names,
+        chain: last_user.map_or(0, |at| at + 1),
+        ids: must_change_ids(messages, rules).then(|| CallIdMap::new(rules.call_ids)),
+    };
+    let system = rules.one_system && must_merge_system(messages);
+    if !system && !messages.iter().any(|it| rewriter.concerns(it)) {
+        return Ok(Cow::Borrowed(messages));
+    }
+    let mut converted = Vec::with_capacity(messages.len());
+    if system {
+        converted.push(merged_system(messages)?);
+    }
+    for (at, message) in messages.iter().enumerate() {
+        if system && is_system(message) {
+            continue;
+        }
+        converted.push(if rewriter.concerns(message) {
+            rewriter.rewrite(at, message)?
+        } else {
+            message.clone()
+        });
+    }
+    Ok(Cow::Owned(converted))
+}
+
+impl Rewriter<'_> {
+    /// Whether a message may have to change. Looks at its text only.
+    fn concerns(&self, message: &Message) -> bool {
+        let text = message.raw().as_str();
+        let is_named = self.drops_names && text.contains("\"name\"");
+        match message.role() {
+            Role::Developer => !self.rules.developer,
+            Role::Assistant => {
+                self.rules.strict
+                    || self.ids.is_some()
+                    || is_named
+                    || has_null(text)
+                    || MARKS.iter().any(|mark| text.contains(mark))
+            }
+            Role::Tool => self.ids.is_some() || self.rules.strict,
+            Role::System | Role::User => is_named || self.rules.strict,
+            Role::Function => false,
+        }
+    }
+
+    fn is_replayed(&self, at: usize, name: &str) -> bool {
+        self.rules.replay.contains(&name)
+            && (self.rules.replay_when == Replay::Always || at >= self.chain)
+    }
+
+    fn rewrite(&mut self, at: usize, message: &Message) -> Result<Message, LlmError> {
+        let role = match message.role() {
+            Role::Developer if !self.rules.developer => Role::System,
+            role => role,
+        };
+        let mut members: Members = message.raw().read().map_err(unreadable)?;
+        let is_assistant = role == Role::Assistant;
+        members.0.retain(|(name, value)| {
+            let name = name.as_str();
+            let is_null = is_assistant && name != "content" && value.as_str() == "null";
+            let is_unknown = self.rules.strict && !WIRE_MEMBERS.contains(&name);
+            let is_label = self.drops_names && name == "name" && role != Role::Function;
+            let is_providers = is_assistant && PROVIDER_MEMBERS.contains(&name);
+            if is_providers || is_unknown {
+                return is_assistant && !is_null && self.is_replayed(at, name);
+            }
+            !is_null && !is_label
+        });
+        for (name, value) in &mut members.0 {
+            match name.as_str() {
+                "role" => *value = Json::of(&role).map_err(unreadable)?,
+                "tool_calls" if is_assistant => *value = self.calls(at, value)?,
+                "tool_call_id" => {
+                    if let (Some(ids), Ok(id)) = (&mut self.ids, value.read::<String>()) {
+                        *value = Json::of(&ids.of_result(&id)).map_err(unreadable)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let raw = Json::of(&members).map_err(unreadable)?;
+        Ok(Message::from_stored(role, raw))
+    }
+
+    /// The tool calls of an assistant's message.
+    fn calls(&mut self, at: usize, calls: &Json) -> Result<Json, LlmError> {
+        let Ok(mut calls) = calls.read::<Vec<Members>>() else {
+            return Ok(calls.clone());
+        };
+        for call in &mut calls {
+            call.0.retain(|(name, _)| {
+                !PROVIDER_MEMBERS.contains(&name.as_str()) || self.is_replayed(at, name)
+            });
+            for (name, value) in &mut call.0 {
+                if let (Some(ids), "id", Ok(id)) =
+                    (&mut self.ids, name.as_str(), value.read::<String>())
+                {
+                    *value = Json::of(&ids.of_call(at, &id)).map_err(unreadable)?;
+                }
+            }
+        }
+        Json::of(&calls).map_err(unreadable)
+    }
+}
+
+/// Whether a member beside the content may be null: SDKs send back what an answer did not have, and
+/// some servers refuse it.
+fn has_null(text: &str) -> bool {
+    text.match_indices("null").any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default().trim_end();
+        let name = before.strip_suffix(':').map(str::trim_end);
+        name.is_some_and(|name| !name.ends_with("\"content\""))
+    })
+}
+
+fn is_system(message: &Message) -> bool {
+    matches!(message.role(), Role::System | Role::Developer)
+}
+
+/// Whether there is more than one system message, or one that is not the first.
+fn must_merge_system(messages: &[Message]) -> bool {
+    messages.iter().skip(1).any(is_system)
+}
+
+/// All system messages as one, in their order.
+fn merged_system(messages: &[Message]) -> Result<Message, LlmError> {
+    let mut texts: Vec<String> = Vec::new();
+    for message in messages.iter().filter(|it| is_system(it)) {
+        let view = message.view().map_err(unreadable)?;
+        for text in view.content.iter().flat_map(Content::texts) {
+            // Clients of a session repeat their prompt with every turn.
+            if !text.is_empty() && !texts.iter().any(|it| it == text) {
+                texts.push(text.to_owned());
+            }
+        }
+    }
+    Message::text(Role::System, &texts.join("\n\n")).map_err(unreadable)
+}
+
+/// Whether an id of a call is one that the provider refuses.
+fn must_change_ids(messages: &[Message], rules: &MessageRules) -> bool {
+    let rule = rules.call_ids;
+    if rule.length.is_none() && rule.beside_alphanumeric.is_none() && !rule.unique {
+        return false;
+    }
+    let mut seen = Vec::new();
+    let calls = messages
+        .iter()
+        .filter(|it| it.role() == Role::Assistant && it.raw().as_str().contains("\"tool_calls\""));
+    for call in calls.filter_map(|it| it.view().ok()?.tool_calls).flatten() {
+        if !call_id_map::fits(rule, &call.id) || (rule.unique && seen.contains(&call.id)) {
+            return true;
+        }
+        seen.push(call.id);
+    }
+    false
+}
+
+/// Refuses media that the provider does not take, before the request costs anything.
+fn check_media(messages: &[Message], media: Media) -> Result<(), LlmError> {
+    let refused = [
+        (media.images, "\"image_url\"", "images"),
+        (media.audio, "\"input_audio\"", "audio"),
+        (media.files, "\"file\"", "files"),
+        (media.video, "\"video_url\"", "video"),
+        (media.video, "\"audio_url\"", "audio by URL"),
+    ];
+    let mut refused = refused.into_iter().filter(|(is_taken, ..)| !is_taken);
+    let found = refused.find_map(|(_, mark, what)| {
+        let mut messages = messages.iter();
+        let at = messages.position(|it| it.role() == Role::User && has_part(it, mark))?;
+        Some((at, what))
+    });
+    let Some((at, what)) = found else {
+        return Ok(());
+    };
+    Err(LlmError::Unsupported {
+        message: format!("This model does not take {what}."),
+        param: format!("messages[{at}].content"),
+    })
+}
+
+/// Whether one of a message's parts has this mark, a word in quotes. A quote within a text is
+/// escaped, so most messages need not be read.
+fn has_part(message: &Message, mark: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Parts {
+        content: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        r#type: Json,
+    }
+    let text = message.raw();
+    text.as_str().contains(mark)
+        && text
+            .read()
+            .is_ok_and(|it: Parts| it.content.iter().any(|part| part.r#type.as_str() == mark))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn unreadable(error: serde_json::Error) -> LlmError {
+    LlmError::Malformed(error.to_string())
+}

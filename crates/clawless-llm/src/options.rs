@@ -1,0 +1,98 @@
+//! The parameters of a request by their names, for providers that refuse some of them.
+
+use std::borrow::Cow;
+
+use clawless_core::chat::ChatOptions;
+use clawless_core::json::Json;
+use serde::{Serialize, Serializer};
+
+use crate::profile::Profile;
+
+/// The longest name of a parameter that is told to the client.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The most unknown parameters that are told to the client.
+const MAX_NAMES: usize = 32;
+
+macro_rules! parameters {
+    ($($name:ident),* $(,)?) => {
+        /// Whether a request has this parameter.
+        pub(crate) fn is_set(options: &ChatOptions, name: &str) -> bool {
+            match name {
+                $(stringify!($name) => options.$name.is_some(),)*
+                _ => false,
+            }
+        }
+
+        /// Removes a parameter.
+        pub(crate) fn clear(options: &mut ChatOptions, name: &str) {
+            match name {
+                $(stringify!($name) => options.$name = None,)*
+                _ => {}
+            }
+        }
+    };
+}
+
+parameters!(
+    temperature,
+    top_p,
+    n,
+    stop,
+    presence_penalty,
+    frequency_penalty,
+    seed,
+    logprobs,
+    top_logprobs,
+    logit_bias,
+    parallel_tool_calls,
+    reasoning_effort,
+    verbosity,
+    service_tier,
+    prediction,
+    store,
+    metadata,
+    user,
+    safety_identifier,
+    prompt_cache_key,
+);
+
+/// The parameters of a request that its wire does not define and that a profile passes through.
+pub(crate) struct Extensions<'a> {
+    all: &'a [(String, Json)],
+    passes: &'a [&'a str],
+}
+
+impl<'a> Extensions<'a> {
+    pub(crate) fn new(options: &'a ChatOptions, profile: &'a Profile) -> Self {
+        Self {
+            all: &options.extensions,
+            passes: profile.passes,
+        }
+    }
+}
+
+impl Serialize for Extensions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let passed = self.all.iter();
+        let passed = passed.filter(|(name, _)| self.passes.contains(&name.as_str()));
+        serializer.collect_map(passed.map(|(name, value)| (name, value)))
+    }
+}
+
+/// The unknown parameters of a request that a profile does not pass through. A name that no header
+/// could hold is left out of the list, and so is every name after the first few.
+pub(crate) fn unknown(options: &ChatOptions, profile: &Profile) -> Vec<Cow<'static, str>> {
+    let is_printable = |name: &str| {
+        (1..=MAX_NAME_BYTES).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    };
+    let names = options.extensions.iter().map(|(name, _)| name.as_str());
+    names
+        .filter(|name| !profile.passes.contains(name) && is_printable(name))
+        .take(MAX_NAMES)
+        .map(|name| Cow::Owned(name.to_owned()))
+        .collect()
+}

@@ -1,0 +1,348 @@
+//! How a provider's wire differs from `OpenAI`'s: one [`Profile`] a provider, all of them in
+//! [`table`]. A provider's entry selects its profile by `profile`, else by its host; every other
+//! server gets the conservative default of its wire. Pure data: encoders and timeouts read it.
+
+mod table;
+
+use clawless_core::chat::ReasoningEffort;
+use clawless_core::llm::{LlmProvider, ProviderKind};
+use clawless_core::model::Model;
+
+pub use table::{DEFAULT, PROFILES};
+
+/// The wire of one provider.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The name in the configuration.
+    pub name: &'static str,
+    /// The provider's own name.
+    pub title: &'static str,
+    /// The wire that it speaks.
+    pub kind: ProviderKind,
+    /// Hosts that select it. One that begins with a dot matches every host that ends so.
+    pub hosts: &'static [&'static str],
+    /// The name of the longest answer.
+    pub output_limit: OutputLimit,
+    /// Whether the usage of a stream must be requested.
+    pub stream_usage: StreamUsage,
+    /// What a conversation may hold.
+    pub messages: MessageRules,
+    /// What a request may offer.
+    pub tools: ToolRules,
+    /// Parameters beyond `OpenAI`'s that are passed through. None changes price, model,
+    /// destination or the number of answers.
+    pub passes: &'static [&'static str],
+    /// Parameters that the provider refuses, and that do no harm where they are left out.
+    pub drops: &'static [&'static str],
+    /// Whether models may think without a word of it in the answer.
+    pub hidden_reasoning: bool,
+    /// How patient a caller must be.
+    pub patience: Patience,
+}
+
+/// The parameter that holds the longest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputLimit {
+    /// The client's own choice of the two names.
+    AsSent,
+    /// `max_tokens`.
+    MaxTokens,
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+}
+
+/// How a stream reports its usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// On request: `stream_options.include_usage`.
+    Requested,
+    /// Always. `stream_options` may be unknown and is not sent.
+    Always,
+}
+
+/// What a conversation may hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MessageRules {
+    /// Whether the conversation has one system message at most, at its front.
+    pub one_system: bool,
+    /// Whether the role `developer` is known; else it is sent as `system`.
+    pub developer: bool,
+    /// Whether members that the wire does not define are refused.
+    pub strict: bool,
+    /// Members of assistant messages, and of tool calls in them, that go back to the provider.
+    pub replay: &'static [&'static str],
+    /// When they go back.
+    pub replay_when: Replay,
+    /// What ids of tool calls may look like.
+    pub call_ids: CallIdRule,
+    /// Media that a message may hold.
+    pub media: Media,
+}
+
+/// When a provider takes its own members back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// Within the chain of tool calls since the last user message.
+    InChain,
+    /// In the whole conversation.
+    Always,
+}
+
+/// What ids of tool calls may look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallIdRule {
+    /// The shortest and the longest id, in characters; any length where absent.
+    pub length: Option<(usize, usize)>,
+    /// The characters beside ASCII letters and digits; any character where absent.
+    pub beside_alphanumeric: Option<&'static str>,
+    /// Whether an id may be used once in a conversation only.
+    pub unique: bool,
+}
+
+impl CallIdRule {
+    /// Any text, any number of times.
+    pub const ANY: Self = Self {
+        length: None,
+        beside_alphanumeric: None,
+        unique: false,
+    };
+}
+
+/// Media that a message may hold. The bytes of every medium are the provider's to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each medium")]
+pub struct Media {
+    /// `image_url`.
+    pub images: bool,
+    /// `input_audio`.
+    pub audio: bool,
+    /// `file`.
+    pub files: bool,
+    /// `video_url` and `audio_url`.
+    pub video: bool,
+}
+
+/// What a request may offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolRules {
+    /// The most tools; any number where absent.
+    pub max: Option<usize>,
+    /// The names of tools; any where absent.
+    pub names: Option<NameRule>,
+}
+
+/// What the name of a tool may look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameRule {
+    /// The longest name, in characters.
+    pub max: usize,
+    /// The characters beside ASCII letters and digits.
+    pub beside_alphanumeric: &'static str,
+}
+
+impl NameRule {
+    /// Whether a tool may have this name.
+    pub fn allows(self, name: &str) -> bool {
+        (1..=self.max).contains(&name.len())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || self.beside_alphanumeric.contains(c))
+    }
+}
+
+/// How many times longer than the deployment's timeouts a provider may be silent. A model that
+/// thinks is waited for longer still ([`Profile::patience`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the first event.
+    pub first_byte: u32,
+    /// Between two events.
+    pub idle: u32,
+}
+
+/// A provider's entry names a profile that does not exist, or one of another wire.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// No profile has this name.
+    #[error("no profile is named `{name}`; there are {}", names())]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The profile speaks another wire than the entry's `kind`.
+    #[error("the profile `{name}` does not speak the wire of the entry's `kind`")]
+    Kind {
+        /// The name.
+        name: String,
+    },
+}
+
+fn names() -> String {
+    let names: Vec<String> = PROFILES.iter().map(|it| format!("`{}`", it.name)).collect();
+    names.join(", ")
+}
+
+impl Profile {
+    /// The profile of a provider: the one that its entry names, else the one of its host, else the
+    /// default of its wire.
+    ///
+    /// # Errors
+    /// Where the entry names a profile that does not exist or speaks another wire.
+    pub fn of(provider: &LlmProvider) -> Result<&'static Self, ProfileError> {
+        let profiles = || PROFILES.iter().filter(|it| it.kind == provider.kind);
+        if let Some(name) = &provider.profile {
+            let named = profiles().find(|it| it.name == name);
+            return named.ok_or_else(|| {
+                let name = name.clone();
+                if PROFILES.iter().any(|it| it.name == name) {
+                    ProfileError::Kind { name }
+                } else {
+                    ProfileError::Unknown { name }
+                }
+            });
+        }
+        let host = host(&provider.base_url);
+        let by_host = profiles().find(|it| it.hosts.iter().any(|name| matches(&host, name)));
+        Ok(by_host.unwrap_or_else(|| Self::default_of(provider.kind)))
+    }
+
+    /// The profile of a wire where nothing else is known.
+    pub fn default_of(kind: ProviderKind) -> &'static Self {
+        let found = PROFILES.iter().find(|it| it.kind == kind);
+        match kind {
+            ProviderKind::OpenAi => &DEFAULT,
+            ProviderKind::Anthropic | ProviderKind::WorkersAi => found.unwrap_or(&DEFAULT),
+        }
+    }
+
+    /// How patient a caller of a model must be: a model that thinks for minutes sends nothing, or
+    /// a few comments.
+    pub fn patience(&self, model: &Model, effort: Option<ReasoningEffort>) -> Patience {
+        let thinks = model.thinks() || (self.hidden_reasoning && effort.is_some());
+        let factor = match effort.filter(|_| thinks) {
+            None if thinks => 4,
+            None | Some(ReasoningEffort::None) => 1,
+            Some(ReasoningEffort::Minimal | ReasoningEffort::Low) => 2,
+            Some(ReasoningEffort::Medium | ReasoningEffort::Adaptive) => 4,
+            Some(ReasoningEffort::High) => 10,
+            Some(ReasoningEffort::Xhigh | ReasoningEffort::Max) => 20,
+        };
+        Patience {
+            first_byte: self.patience.first_byte.max(factor),
+            idle: self.patience.idle.max(factor),
+        }
+    }
+}
+
+/// The host of a base URL, in lower case.
+fn host(base_url: &str) -> String {
+    let rest = base_url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(authority, |(host, _)| host);
+    host.to_ascii_lowercase()
+}
+
+fn matches(host: &str, name: &str) -> bool {
+    host == name || (name.starts_with('.') && host.ends_with(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(base_url: &str, name: Option<&str>) -> Result<&'static Profile, ProfileError> {
+        let kind = if base_url.contains("anthropic") {
+            ProviderKind::Anthropic
+        } else {
+            ProviderKind::OpenAi
+        };
+        Profile::of(&LlmProvider {
+            name: "p".to_owned(),
+            kind,
+            base_url: base_url.to_owned(),
+            key: None,
+            profile: name.map(str::to_owned),
+            models: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_host_selects_its_profile_and_no_other_host_does() {
+        for (base_url, name) in [
+            ("https://api.openai.com/v1", "openai"),
+            ("https://API.OPENAI.COM:443/v1", "openai"),
+            ("https://api.openai.com.example/v1", "default"),
+            ("https://x.openai.azure.com/openai/v1", "azure"),
+            ("https://openai.azure.com.example/v1", "default"),
+            ("https://api.mistral.ai/v1", "mistral"),
+            ("http://127.0.0.1:11434/v1", "default"),
+            ("https://api.anthropic.com/v1", "anthropic"),
+            ("https://anthropic.example/v1", "anthropic"),
+        ] {
+            assert_eq!(profile(base_url, None).map(|it| it.name), Ok(name));
+        }
+    }
+
+    #[test]
+    fn a_named_profile_is_taken_and_an_unknown_name_is_refused_with_all_that_exist() {
+        let local = "http://127.0.0.1:8000/v1";
+        assert_eq!(profile(local, Some("vllm")).map(|it| it.name), Ok("vllm"));
+        let error = profile(local, Some("vlm")).expect_err("unknown");
+        assert!(error.to_string().starts_with("no profile is named `vlm`"));
+        assert!(error.to_string().contains("`llama.cpp`"));
+        let error = profile(local, Some("anthropic")).expect_err("another wire");
+        assert!(matches!(error, ProfileError::Kind { .. }));
+    }
+
+    #[test]
+    fn no_profile_passes_what_changes_price_model_or_destination() {
+        const FORBIDDEN: [&str; 22] = [
+            "models",
+            "route",
+            "provider",
+            "transforms",
+            "plugins",
+            "preset",
+            "best_of",
+            "api_base",
+            "base_url",
+            "api_key",
+            "service_tier",
+            "n_predict",
+            "max_new_tokens",
+            "use_beam_search",
+            "draft_model",
+            "lora",
+            "web_search_options",
+            "search_parameters",
+            "enable_search",
+            "fallbacks",
+            "extra_headers",
+            "extra_body",
+        ];
+        let mut names: Vec<&str> = PROFILES.iter().map(|it| it.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), PROFILES.len(), "each name once");
+        for profile in &PROFILES {
+            for name in profile.passes {
+                assert!(!FORBIDDEN.contains(name), "{}: {name}", profile.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_that_thinks_is_waited_for_longer_the_more_it_thinks() {
+        let model: Model = serde_json::from_str(r#"{"id":"m"}"#).expect("a model");
+        let thinker: Model =
+            serde_json::from_str(r#"{"id":"m","thinking":"adaptive"}"#).expect("a model");
+        let wait = |model, effort| DEFAULT.patience(model, effort).first_byte;
+        assert_eq!(wait(&model, None), 1);
+        assert_eq!(wait(&thinker, None), 4);
+        assert_eq!(wait(&thinker, Some(ReasoningEffort::None)), 1);
+        assert!(wait(&thinker, Some(ReasoningEffort::High)) > wait(&thinker, None));
+    }
+}
