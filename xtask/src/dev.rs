@@ -104,22 +104,13 @@ fn supervise(
         let prepared = preparation::prepare(layout, state, plan, progress)?;
         let mut signals = SignalsInfo::<SignalOnly>::new([SIGINT, SIGTERM, SIGHUP])
             .context("can't listen for signals")?;
-        let provider = match (upstream, &prepared.model) {
-            (Some(provider), _) => {
-                progress.line(format!(
-                    "  ✓ {} with {} models",
-                    provider.base_url(),
-                    provider.offered()
-                ));
+        let provider = match upstream {
+            Some(provider) => {
+                let (url, models) = (provider.base_url(), provider.offered());
+                progress.line(format!("  ✓ {url} with {models} models"));
                 provider
             }
-            (None, Some(model)) => {
-                let task = progress.task(format!("loading {}", model.model.title));
-                let provider = model.start(&mut group, &state.log("model"))?;
-                task.done();
-                provider
-            }
-            (None, None) => bail!("neither a model nor an upstream: this is a bug in xtask"),
+            None => start_model(state, &prepared, &mut group, progress)?,
         };
         start_workers(
             layout, state, &prepared, &provider, port, &mut group, progress,
@@ -130,15 +121,8 @@ fn supervise(
         let access = access(port, &prepared, &provider, &processes);
         access.write(state)?;
         println!("{}", greeting::text(&access, state));
-        println!(
-            "\nReady after {:.1} s. {}",
-            started.elapsed().as_secs_f64(),
-            if arguments.supervise {
-                format!("Stop it with `{}`.", arguments.down_command())
-            } else {
-                "Ctrl-C stops it.".to_owned()
-            }
-        );
+        let seconds = started.elapsed().as_secs_f64();
+        println!("\nReady after {seconds:.1} s. {}", arguments.how_to_stop());
         let rebuild = Rebuild {
             layout: layout.clone(),
             state: state.clone(),
@@ -171,6 +155,23 @@ fn plan(arguments: &Arguments) -> Plan {
         },
         model,
     }
+}
+
+/// Starts the local model's server.
+fn start_model(
+    state: &State,
+    prepared: &Prepared,
+    group: &mut Group,
+    progress: &Progress,
+) -> Result<Provider> {
+    let model = prepared
+        .model
+        .as_ref()
+        .context("neither a model nor an upstream: this is a bug in xtask")?;
+    let task = progress.task(format!("loading {}", model.model.title));
+    let provider = model.start(group, &state.log("model"))?;
+    task.done();
+    Ok(provider)
 }
 
 /// Starts all Workers in one `wrangler dev` and waits until the gateway responds.

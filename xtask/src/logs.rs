@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     write: bool,
 }
 
-/// Prints or writes the rows. What the document says of when a message is logged stays.
+/// Prints or writes the rows. Keeps the last cells, which say when a message is logged.
 pub(crate) fn run(layout: &Layout, arguments: &Arguments) -> Result<()> {
     let rows = tidy::log_rows(layout)?;
     if !arguments.write {

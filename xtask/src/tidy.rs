@@ -23,9 +23,26 @@ use crate::{layout::Layout, process::capture, progress::Progress, tools::rust::c
 
 /// Checks all rules and prints one line per breach.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
+    let mut breaches = 0;
+    for (rule, found) in check(layout)? {
+        let mark = if found.is_empty() { "✓" } else { "✗" };
+        progress.line(format!("  {mark} {rule}"));
+        for breach in &found {
+            progress.line(format!("      {breach}"));
+        }
+        breaches += found.len();
+    }
+    if breaches > 0 {
+        bail!("{breaches} breaches: see above");
+    }
+    Ok(())
+}
+
+/// The rules with their breaches.
+fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 14]> {
     let files = files(layout)?;
     let metadata = metadata(layout)?;
-    let rules: [(&str, Vec<String>); 14] = [
+    Ok([
         (
             "dependencies point inward",
             dependencies::directions(&metadata),
@@ -67,22 +84,7 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
             "release bundles have no test code",
             bundles::test_code(layout),
         ),
-    ];
-    let mut breaches = 0;
-    for (rule, found) in &rules {
-        progress.line(format!(
-            "  {} {rule}",
-            if found.is_empty() { "✓" } else { "✗" }
-        ));
-        for breach in found {
-            progress.line(format!("      {breach}"));
-        }
-        breaches += found.len();
-    }
-    if breaches > 0 {
-        bail!("{breaches} breaches: see above");
-    }
-    Ok(())
+    ])
 }
 
 pub(crate) use logs::DOCUMENT as LOGS;

@@ -84,4 +84,13 @@ impl Arguments {
             None => "cargo xtask down".to_owned(),
         }
     }
+
+    /// The message that tells how to stop the stack.
+    pub(super) fn how_to_stop(&self) -> String {
+        if self.supervise {
+            format!("Stop it with `{}`.", self.down_command())
+        } else {
+            "Ctrl-C stops it.".to_owned()
+        }
+    }
 }

@@ -28,7 +28,7 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// A message at a level, with all fields that any place logs with it, in their order.
 type Messages = BTreeMap<(String, String), Vec<String>>;
 
-/// Messages that the document lacks, or lists otherwise than they are, and messages that no code has.
+/// Messages that the document lacks or describes incorrectly, and messages that no code logs.
 pub(super) fn unlisted(files: &[SourceFile]) -> Vec<String> {
     let (messages, mut breaches) = messages(files);
     let Some(document) = files.iter().find(|file| file.path == DOCUMENT) else {
@@ -51,12 +51,14 @@ pub(super) fn unlisted(files: &[SourceFile]) -> Vec<String> {
             .difference(&wanted)
             .map(|row| format!("{DOCUMENT} has a row that no code logs: {row}")),
     );
-    let silent = listed.iter().filter(|row| row.when.is_empty());
-    breaches.extend(silent.map(|row| format!("{DOCUMENT} does not say when: {}", row.cells)));
+    let incomplete = listed.iter().filter(|row| row.when.is_empty());
+    breaches.extend(
+        incomplete.map(|row| format!("{DOCUMENT}: the last cell is empty: {} |", row.cells)),
+    );
     breaches
 }
 
-/// The rows that the document should have. What it says of when a message is logged stays.
+/// The rows that the document should have, with the last cells that it has.
 pub(crate) fn rows(files: &[SourceFile]) -> Vec<String> {
     let document = files.iter().find(|file| file.path == DOCUMENT);
     let listed: Vec<Row> = document
