@@ -2,7 +2,7 @@
 //!
 //! Rust allows cycles, but files that import each other can only be understood together. An edge goes
 //! from the file that uses an item to the file that defines it. Re-exports are followed to their origin, so
-//! a re-export is no use of the item, and importing a module counts by the items used from it.
+//! a re-export is no use of the item. Importing a module is a use of its file.
 
 mod graph;
 mod module;
@@ -103,7 +103,7 @@ impl Crate {
         edges
     }
 
-    /// The file that defines an item, and the item's name. None for a module as such.
+    /// The file that defines an item or a module, and its name.
     fn definition(&self, path: &[String], depth: usize) -> Option<(String, String)> {
         let depth = depth.checked_sub(1)?;
         let is_module = |end: &usize| {
@@ -115,7 +115,9 @@ impl Crate {
         };
         let end = (0..=path.len()).take_while(is_module).last()?;
         let (parent, rest) = path.split_at(end);
-        let (name, members) = rest.split_first()?;
+        let Some((name, members)) = rest.split_first() else {
+            return Some((self.files.get(parent)?.clone(), parent.last()?.clone()));
+        };
         if parent.is_empty() {
             let mut modules = self.modules.iter();
             if let Some((path, _)) = modules.find(|(_, module)| module.macros.contains(name)) {
@@ -173,7 +175,7 @@ mod tests {
                 "pub struct Two; fn f() -> usize { crate::a::g::<u8>(1) }",
             ),
         ]);
-        assert_eq!(found, ["a.rs → b.rs (Two) → a.rs (g)"]);
+        assert_eq!(found, ["a.rs → b.rs (Two, b) → a.rs (g)"]);
     }
 
     #[test]
@@ -184,7 +186,16 @@ mod tests {
             ("b.rs", "pub fn g() { log!(\"{}\", crate::c::h()) }"),
             ("c.rs", "pub fn h() { let x: super::a::T = 1; }"),
         ]);
-        assert_eq!(found, ["a.rs → b.rs (g) → c.rs (h) → a.rs (T)"]);
+        assert_eq!(found, ["a.rs → b.rs (b, g) → c.rs (h) → a.rs (T)"]);
+    }
+
+    #[test]
+    fn importing_a_module_is_a_use_of_its_file() {
+        let found = of(&[
+            ("a.rs", "use crate::b; pub(in crate::b) fn f() {}"),
+            ("b.rs", "use super::a as other;"),
+        ]);
+        assert_eq!(found, ["a.rs → b.rs (b) → a.rs (a)"]);
     }
 
     #[test]

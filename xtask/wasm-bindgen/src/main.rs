@@ -1,7 +1,7 @@
-//! The `wasm-bindgen` command as worker-build calls it, over the library of the lockfile's version.
+//! The `wasm-bindgen` command for worker-build, with the library version of the lockfile.
 //!
-//! The published command-line tool is released and installed apart from the library that the Workers
-//! link, and refuses a module that another version made. Built here, the two can't differ.
+//! The published tool is installed separately and rejects modules of another version of the library that
+//! the Workers link. Built here, both always have the same version.
 
 use std::path::PathBuf;
 
@@ -12,8 +12,10 @@ use wasm_bindgen_cli_support::Bindgen;
 /// Generates the JavaScript bindings of a Worker's wasm module.
 #[derive(Debug, Parser)]
 #[command(name = "wasm-bindgen", version = BINDGEN_VERSION)]
-// These are the switches of the tool that this one stands for.
-#[allow(clippy::struct_excessive_bools)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the options of the published tool"
+)]
 struct Arguments {
     /// The module that Cargo built.
     input: PathBuf,
@@ -44,10 +46,10 @@ struct Arguments {
     /// Leave out the default path of the module.
     #[arg(long)]
     omit_default_module_path: bool,
-    /// Write linked modules as files of their own.
+    /// Write linked modules to separate files.
     #[arg(long)]
     split_linked_modules: bool,
-    /// Export a function that starts the instance afresh; the Workers shim calls it after a panic.
+    /// Export a function that resets the instance; the Workers shim calls it after a panic.
     #[arg(long)]
     experimental_reset_state_function: bool,
     /// Mark the instance as dead when it aborts.
@@ -58,8 +60,8 @@ struct Arguments {
 /// The version of `wasm-bindgen-cli-support` named in this crate's manifest.
 const BINDGEN_VERSION: &str = "0.2.130";
 
-/// Set for a release: function names are a fifth of a module, and a panic names its place without.
-/// worker-build has no switch to pass on, so it is a variable.
+/// Set for releases: function names are a fifth of a module, and panics report file and line without
+/// them. A variable, because worker-build passes no additional options.
 const STRIP_NAMES: &str = "CLAWLESS_STRIP_NAMES";
 
 fn main() -> Result<()> {
@@ -68,7 +70,7 @@ fn main() -> Result<()> {
     match arguments.target.as_str() {
         "module" => bindgen.module(true)?,
         "bundler" => bindgen.bundler(true)?,
-        other => bail!("target {other} is not one that Workers use: say module or bundler"),
+        other => bail!("unsupported target {other}: use module or bundler"),
     };
     if let Some(name) = &arguments.out_name {
         bindgen.out_name(name);
@@ -86,5 +88,5 @@ fn main() -> Result<()> {
         .force_enable_abort_handler(arguments.force_enable_abort_handler);
     bindgen
         .generate(&arguments.out_dir)
-        .with_context(|| format!("no bindings for {}", arguments.input.display()))
+        .with_context(|| format!("can't generate bindings for {}", arguments.input.display()))
 }
