@@ -1,14 +1,18 @@
-//! A request's body: from bytes to a type, or an error that names the parameter at fault.
+//! JSON bodies of requests. Every body is read through this module, which names the invalid parameter
+//! in its errors.
+
+use std::marker::PhantomData;
 
 use clawless_core::json::{self, MAX_DEPTH};
 use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde_path_to_error::Track;
 
-/// Checks that a body is a text that every parser behind us can take.
+/// Checks that a body is UTF-8 and not nested too deeply for the parsers of providers.
 ///
 /// # Errors
-/// 400 where it nests too deep or is not UTF-8.
+/// 400 otherwise.
 pub fn text(body: &[u8]) -> Result<&str, ApiError> {
     if json::is_too_deep(body) {
         return Err(ApiError::new(
@@ -20,27 +24,39 @@ pub fn text(body: &[u8]) -> Result<&str, ApiError> {
         .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))
 }
 
-/// Reads a text that is one JSON value as a type. What a type with `deny_unknown_fields` does not
-/// know is refused by name.
+/// Deserializes a text that is one JSON value.
 ///
 /// # Errors
-/// 400 that says where it went wrong.
+/// 400 that names the invalid parameter, including unknown ones of types with
+/// `deny_unknown_fields`.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    read_seed(text, PhantomData)
+}
+
+/// Deserializes a text that is one JSON value, with a seed.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_seed<'a, S: DeserializeSeed<'a>>(
+    text: &'a str,
+    seed: S,
+) -> Result<S::Value, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| explain(error.inner(), error.path().to_string()))?;
-    deserializer.end().map_err(|error| malformed(&error))?;
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let result = seed.deserialize(tracked);
+    let value = result.map_err(|error| data_error(&error, track.path().to_string()))?;
+    deserializer.end().map_err(|error| invalid_json(&error))?;
     Ok(value)
 }
 
-/// Refuses a text in which a member of an object stands twice, at any depth. Types with named members
-/// refuse that by themselves; maps and free values would keep the last without a word, where another
-/// reader keeps the first.
+/// Rejects duplicate members of objects, at any depth. Derived types reject them anyway, but maps
+/// and `Value` keep the last member, where other parsers keep the first.
 ///
 /// # Errors
 /// 400 that names the member.
-pub fn refuse_repeated_members(text: &str) -> Result<(), ApiError> {
-    match json::repeated_member(text) {
+pub fn reject_duplicate_members(text: &str) -> Result<(), ApiError> {
+    match json::duplicate_member(text) {
         None => Ok(()),
         Some(path) => {
             let message = format!("Invalid value: duplicate field `{path}`.");
@@ -49,7 +65,7 @@ pub fn refuse_repeated_members(text: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Reads a body of settings as a type: rejects duplicate members at any depth; an empty body is an
+/// Deserializes a body of settings. Rejects duplicate members at any depth; an empty body is an
 /// empty object.
 ///
 /// # Errors
@@ -57,20 +73,20 @@ pub fn refuse_repeated_members(text: &str) -> Result<(), ApiError> {
 pub fn read_settings<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = text(body)?;
     let text = if text.is_empty() { "{}" } else { text };
-    refuse_repeated_members(text)?;
+    reject_duplicate_members(text)?;
     read(text)
 }
 
-fn malformed(error: &serde_json::Error) -> ApiError {
+fn invalid_json(error: &serde_json::Error) -> ApiError {
     ApiError::new(
         ErrorCode::InvalidJson,
         format!("The body is not valid JSON: {error}."),
     )
 }
 
-fn explain(error: &serde_json::Error, path: String) -> ApiError {
+fn data_error(error: &serde_json::Error, path: String) -> ApiError {
     if !error.is_data() {
-        return malformed(error);
+        return invalid_json(error);
     }
     let reason = json::error_reason(error);
     if let Some(name) = reason.strip_prefix("missing field ") {
@@ -96,15 +112,15 @@ fn explain(error: &serde_json::Error, path: String) -> ApiError {
     }
 }
 
-/// The first broken rule of a report, as an error that names its parameter.
+/// The first violated rule of a validation report, as an error that names its parameter.
 pub fn invalid_value(report: &garde::Report) -> ApiError {
-    let Some((path, broken)) = report.iter().next() else {
-        return ApiError::new(ErrorCode::InvalidValue, "The request breaks a rule.");
+    let Some((path, rule)) = report.iter().next() else {
+        return ApiError::new(ErrorCode::InvalidValue, "The request is invalid.");
     };
     let path = path.to_string();
     ApiError::new(
         ErrorCode::InvalidValue,
-        format!("Invalid `{path}`: {broken}."),
+        format!("Invalid `{path}`: {rule}."),
     )
     .param(path)
 }
@@ -128,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_parameter_is_named() {
         let cases = [
             (
                 r#"{"inner":{"count":1,"more":2}}"#,
@@ -163,8 +179,9 @@ mod tests {
         }
         assert_eq!(text(&[0xff]).expect_err("no UTF-8").status(), 400);
     }
+
     #[test]
-    fn a_member_that_stands_twice_is_refused_at_any_depth_and_in_any_spelling() {
+    fn duplicate_member_is_rejected_at_any_depth_and_in_any_spelling() {
         for (body, param) in [
             (r#"{"a":1,"b":2,"a":1}"#, "a"),
             (r#"{"limits":{"burst":1,"burst":2}}"#, "limits.burst"),
@@ -172,20 +189,20 @@ mod tests {
             (r#"{"a\"":{"b":[]},"a\"" : 1}"#, "a\""),
             (r#"[{"a":"{","b":["}",{"c":1}],"a":0}]"#, "a"),
         ] {
-            let error = refuse_repeated_members(body).expect_err(body);
-            let said = (error.status(), error.param.as_deref());
-            assert_eq!(said, (400, Some(param)), "{body}");
+            let error = reject_duplicate_members(body).expect_err(body);
+            let result = (error.status(), error.param.as_deref());
+            assert_eq!(result, (400, Some(param)), "{body}");
             assert!(error.message.contains("duplicate field"), "{body}");
         }
-        let good = [
+        let valid = [
             r#"{"a":{"x":1.5},"b":{"x":-1}}"#,
             r#"[1,"a","a",null,{"a":["a","a"]},{"a":"a"}]"#,
             "5",
-            // No JSON, which whoever reads it will say.
+            // Invalid JSON: its parser reports it.
             r#"}{"a"]"a",""#,
         ];
-        for body in good {
-            assert!(refuse_repeated_members(body).is_ok(), "{body}");
+        for body in valid {
+            assert!(reject_duplicate_members(body).is_ok(), "{body}");
         }
     }
 }

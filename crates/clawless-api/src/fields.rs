@@ -2,10 +2,13 @@
 
 use clawless_core::{ApiError, ErrorCode, SessionId};
 
-/// The longest name of a model.
+/// The maximum length of a model name.
 const MAX_MODEL_BYTES: usize = 256;
 
-/// Checks a session id from the body or a header; `param` names where it stood.
+/// Validates a session id. `param` is the name of the parameter or header.
+///
+/// # Errors
+/// 400 that names `param`.
 pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
     text.parse().map_err(|error| {
         ApiError::new(
@@ -16,6 +19,10 @@ pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> 
     })
 }
 
+/// Validates the name of a model.
+///
+/// # Errors
+/// 400 that names `model`.
 pub(crate) fn check_model(model: String) -> Result<String, ApiError> {
     let printable = model.chars().all(|c| !c.is_control());
     if model.is_empty() || model.len() > MAX_MODEL_BYTES || !printable {

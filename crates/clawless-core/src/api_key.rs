@@ -1,27 +1,27 @@
-//! API keys as records: whose they are, what they may do, until when.
+//! Records of API keys: tenant, scopes, expiry.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyId, TenantId};
 use crate::time::Timestamp;
 
-/// What a key is for; told by its prefix.
+/// The kind of a key, encoded in its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyKind {
-    /// A server's key: does what its scopes say.
+    /// A key for servers, limited by its scopes.
     Secret,
-    /// A key that stands in a web page: can open a widget session and nothing else.
+    /// A key for web pages. It can only open a widget session.
     Public,
-    /// An operator's token for the admin API.
+    /// An operator token for the admin API.
     Admin,
 }
 
 impl KeyKind {
-    /// Every kind there is.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Secret, Self::Public, Self::Admin];
 
-    /// What every key of this kind begins with.
+    /// The prefix of keys of this kind.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Secret => "cl_sk_",
@@ -30,7 +30,7 @@ impl KeyKind {
         }
     }
 
-    /// The kind's name in the database.
+    /// The name in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Secret => "secret",
@@ -40,10 +40,10 @@ impl KeyKind {
     }
 }
 
-/// One thing that a secret key may do.
+/// A permission of a secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// Ask models.
+    /// Send chat requests.
     #[serde(rename = "chat")]
     Chat,
     /// Read sessions, messages and tool executions.
@@ -52,16 +52,16 @@ pub enum Scope {
     /// Create, change and delete sessions.
     #[serde(rename = "sessions:write")]
     SessionsWrite,
-    /// Have server tools run.
+    /// Use server tools.
     #[serde(rename = "tools")]
     Tools,
-    /// Read the tenant's own usage.
+    /// Read the usage of the tenant.
     #[serde(rename = "usage:read")]
     UsageRead,
 }
 
 impl Scope {
-    /// Every scope there is.
+    /// All scopes.
     pub const ALL: [Self; 5] = [
         Self::Chat,
         Self::SessionsRead,
@@ -70,7 +70,7 @@ impl Scope {
         Self::UsageRead,
     ];
 
-    /// The scope's name.
+    /// The name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -93,7 +93,7 @@ impl Scopes {
         Self(Scope::ALL.to_vec())
     }
 
-    /// Whether the set holds `scope`.
+    /// Whether the set contains `scope`.
     pub fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
@@ -113,10 +113,10 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// Whether a text is an origin as browsers write it in the header `origin`: scheme, host in lower
-/// case, and a port only where it is not the scheme's own.
+/// Whether a text is an origin as browsers send it in the `origin` header: scheme, lower-case host,
+/// and the port if it is not the default of the scheme.
 pub fn is_origin(text: &str) -> bool {
-    let (rest, own_port) = match text.split_once("://") {
+    let (rest, default_port) = match text.split_once("://") {
         Some(("https", rest)) => (rest, ":443"),
         Some(("http", rest)) => (rest, ":80"),
         _ => return false,
@@ -127,38 +127,38 @@ pub fn is_origin(text: &str) -> bool {
         && rest.len() <= 253
         && !rest.starts_with(':')
         && !rest.ends_with([':', '.'])
-        && !rest.ends_with(own_port)
+        && !rest.ends_with(default_port)
         && rest.bytes().all(allowed)
 }
 
-/// A key's record. The key itself is not in it, nor anywhere else.
+/// The record of an API key. The key itself is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// The record's id.
+    /// The id of the record.
     pub id: KeyId,
-    /// Whose key it is.
+    /// The tenant.
     pub tenant_id: TenantId,
-    /// What it is for.
+    /// The kind.
     pub kind: KeyKind,
-    /// The operator's name for it.
+    /// A name for operators.
     pub name: String,
-    /// What it may do.
+    /// The permissions.
     pub scopes: Scopes,
-    /// The exact origins from which a public key may be used.
+    /// The exact origins that may use a public key.
     pub allowed_origins: Vec<String>,
-    /// When it ends by itself.
+    /// The time of expiry.
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time of revocation.
     pub revoked_at: Option<Timestamp>,
-    /// Counts changes of this record, so that the ledger can tell a stale copy.
+    /// Incremented with each change of this record, so that the ledger can detect a stale copy.
     pub version: u64,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
 }
 
 impl ApiKey {
-    /// Whether the record itself lets the key work at `now`. The ledger has the last word on
-    /// revocation.
+    /// Whether the key is neither revoked nor expired at `now`, by this record. The ledger may know
+    /// of a later revocation.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_ends_at_its_expiry_and_not_after() {
+    fn key_is_unusable_from_its_expiry_on() {
         let end = Timestamp::from_millis(1000);
         let key = ApiKey {
             id: "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_written_as_browsers_write_it() {
+    fn origin_has_the_form_that_browsers_send() {
         for origin in [
             "https://example.org",
             "https://a.example.org:8443",
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_have_the_names_that_the_documentation_gives() {
+    fn scopes_have_the_documented_names() {
         let text = serde_json::to_string(&Scopes::all()).expect("serialises");
         assert_eq!(
             text,

@@ -1,16 +1,16 @@
-//! The civil calendar: a moment as people write it.
+//! Conversion of timestamps to calendar dates.
 
 use std::fmt;
 
 use crate::time::Timestamp;
 
 const SECS_PER_DAY: u64 = 86_400;
-/// Days from 0000-03-01, where the civil calendar's leap days come last, to 1970-01-01.
+/// Days from 0000-03-01 to 1970-01-01. Years that start in March have their leap day at the end.
 pub(crate) const DAYS_TO_EPOCH: u64 = 719_468;
 /// Days in 400 years.
 pub(crate) const DAYS_PER_ERA: u64 = 146_097;
 
-/// A moment in the civil calendar, to the second. Written `2026-01-31T23:59:59`.
+/// A date and time in UTC, to the second. Displayed as `2026-01-31T23:59:59`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Civil {
     /// The year.
@@ -24,9 +24,9 @@ pub struct Civil {
 }
 
 impl Civil {
-    /// A moment in UTC.
-    pub const fn of(moment: Timestamp) -> Self {
-        let secs = moment.as_secs();
+    /// The date and time of a timestamp.
+    pub const fn of(timestamp: Timestamp) -> Self {
+        let secs = timestamp.as_secs();
         let days = secs / SECS_PER_DAY;
         let (era, day_of_era) = (
             (days + DAYS_TO_EPOCH) / DAYS_PER_ERA,
@@ -35,9 +35,9 @@ impl Civil {
         let year_of_era =
             (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        // Months from March, whose lengths repeat every five months: 153 days.
+        // From March, the lengths of months repeat every five months (153 days).
         let month_from_march = (5 * day_of_year + 2) / 153;
-        // From January, which together with February belongs to the year before.
+        // January and February belong to the year that started in March before.
         let month_from_january = month_from_march + 2;
         Self {
             year: era * 400 + year_of_era + month_from_january / 12,
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_as_the_calendar_has_them() {
+    fn timestamps_have_calendar_dates() {
         for (secs, text, weekday) in [
             (0, "1970-01-01T00:00:00", "Thursday"),
             (951_782_399, "2000-02-28T23:59:59", "Monday"),

@@ -1,7 +1,7 @@
-//! Cursors of lists: where a page ended, in a form that a client hands back and cannot make.
+//! Signed pagination cursors.
 //!
-//! A cursor is signed for one list of one owner under one filter, and for a time. So a cursor of
-//! another tenant, of another filter, from yesterday or with one bit changed is no cursor.
+//! A cursor contains the end of a page and is valid for one list, owner and filter, for [`CURSOR_TTL`].
+//! Clients cannot forge or change it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,20 +10,20 @@ use crate::error::{ApiError, ErrorCode};
 use crate::signing::{SigningKey, TAG_BYTES};
 use crate::time::{Millis, Timestamp};
 
-/// How long a cursor is good for.
-pub const LIFE: Millis = Millis::from_secs(24 * 60 * 60);
+/// The time for which a cursor is valid.
+pub const CURSOR_TTL: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// The longest cursor that is looked at. Ids are at most 128 bytes, so a real one is far shorter.
+/// The maximum length of a cursor. Ids have at most 128 bytes, so valid cursors are far shorter.
 const MAX_TEXT_BYTES: usize = 1024;
 
-/// What a cursor is good for.
+/// The list that a cursor is valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CursorScope<'a> {
-    /// The list: a name of our own, such as `sessions`.
+    /// The name of the list, such as `sessions`.
     pub list: &'static str,
-    /// Whose list it is: the tenant's id, or an operator's.
+    /// The owner: the id of a tenant or an operator.
     pub owner: &'a str,
-    /// All that decides what is on the list and in which order, in one spelling.
+    /// All filters and the sort order, in canonical form.
     pub filter: &'a str,
 }
 
@@ -33,12 +33,12 @@ pub struct CursorScope<'a> {
 pub struct InvalidCursor;
 
 impl From<InvalidCursor> for ApiError {
-    /// One answer for every cursor that does not work; it does not tell why.
+    /// The same error for every invalid cursor, so that it reveals nothing.
     fn from(_: InvalidCursor) -> Self {
         Self::new(
             ErrorCode::InvalidValue,
             "Invalid `cursor`: it was changed, has expired, or belongs to another list or filter. \
-             Start again without one.",
+             Start again without a cursor.",
         )
         .param("cursor")
     }
@@ -47,15 +47,18 @@ impl From<InvalidCursor> for ApiError {
 const PURPOSE: &str = "cursor";
 const TIME_BYTES: usize = size_of::<u64>();
 
-/// A cursor for the place `position`, good from `now` on for [`LIFE`].
+/// Creates a cursor for `position`, valid for [`CURSOR_TTL`] from `now`.
 pub fn seal(key: &SigningKey, scope: CursorScope<'_>, position: &str, now: Timestamp) -> String {
-    let expires = now.plus(LIFE).as_millis().to_be_bytes();
+    let expires = now.plus(CURSOR_TTL).as_millis().to_be_bytes();
     let tag = key.sign(PURPOSE, &signed(scope, &expires, position.as_bytes()));
     let bytes = [expires.as_slice(), position.as_bytes(), tag.as_slice()].concat();
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that a cursor names.
+/// Verifies a cursor and returns its position.
+///
+/// # Errors
+/// The cursor is forged, expired or of another list.
 pub fn open(
     key: &SigningKey,
     scope: CursorScope<'_>,
@@ -70,8 +73,8 @@ pub fn open(
     let (expires, position) = body
         .split_first_chunk::<TIME_BYTES>()
         .ok_or(InvalidCursor)?;
-    let is_ours = key.verifies(PURPOSE, &signed(scope, expires, position), tag);
-    if !is_ours || now.as_millis() >= u64::from_be_bytes(*expires) {
+    let is_authentic = key.verifies(PURPOSE, &signed(scope, expires, position), tag);
+    if !is_authentic || now.as_millis() >= u64::from_be_bytes(*expires) {
         return Err(InvalidCursor);
     }
     String::from_utf8(position.to_vec()).map_err(|_| InvalidCursor)
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_gives_its_place_back() {
+    fn cursor_contains_its_position() {
         let cursor = seal(&key(), SCOPE, "17:a:b", NOW);
         assert_eq!(open(&key(), SCOPE, &cursor, NOW), Ok("17:a:b".to_owned()));
         assert!(
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_16_a_cursor_is_good_for_one_owner_one_list_and_one_filter() {
+    fn attack_16_cursor_is_valid_for_one_owner_list_and_filter() {
         let cursor = seal(&key(), SCOPE, "17", NOW);
         for other in [
             CursorScope {
@@ -142,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn attack_17_a_cursor_ends_with_its_time() {
+    fn attack_17_cursor_expires() {
         let cursor = seal(&key(), SCOPE, "17", NOW);
-        let end = NOW.plus(LIFE);
+        let end = NOW.plus(CURSOR_TTL);
         let before = Timestamp::from_millis(end.as_millis() - 1);
         assert!(open(&key(), SCOPE, &cursor, before).is_ok());
         assert_eq!(open(&key(), SCOPE, &cursor, end), Err(InvalidCursor));
@@ -152,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attack_17_a_changed_cursor_is_none(position in ".{0,40}", at in any::<prop::sample::Index>(), to in any::<char>()) {
+        fn attack_17_changed_cursor_is_invalid(position in ".{0,40}", at in any::<prop::sample::Index>(), to in any::<char>()) {
             let cursor = seal(&key(), SCOPE, &position, NOW);
             prop_assert_eq!(open(&key(), SCOPE, &cursor, NOW), Ok(position));
             let mut changed: Vec<char> = cursor.chars().collect();
@@ -166,7 +169,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_breaks_the_reader(text in ".{0,200}") {
+        fn arbitrary_text_is_invalid(text in ".{0,200}") {
             prop_assert_eq!(open(&key(), SCOPE, &text, NOW), Err(InvalidCursor));
         }
     }

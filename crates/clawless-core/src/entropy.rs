@@ -1,11 +1,11 @@
-//! The port that gives random bytes.
+//! The port for random bytes.
 
-/// A source of random bytes. Production uses the platform's cryptographic generator, tests a seed.
+/// A source of random bytes: the platform's cryptographic generator, or a seeded one in tests.
 pub trait Entropy {
     /// Fills `bytes` with random values.
     fn fill(&self, bytes: &mut [u8]);
 
-    /// `N` random bytes.
+    /// Returns `N` random bytes.
     fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);

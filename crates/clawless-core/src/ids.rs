@@ -1,5 +1,4 @@
-//! Typed ids: a prefix that says what is named, then a ULID, so that ids sort by the time they
-//! were made and are safe in a URL.
+//! Typed ids: a prefix for the type, then a ULID. Ids sort by creation time and are safe in URLs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +9,20 @@ use ulid::Ulid;
 use crate::entropy::Entropy;
 use crate::time::Timestamp;
 
-/// A text is not an id of the expected kind.
+/// A text is not an id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id of the form `{expected}`")]
 pub struct InvalidId {
-    /// The form that was expected, for the message to the user.
+    /// The expected form, for the error message.
     pub expected: &'static str,
 }
 
-/// A fresh ULID for the moment `at`.
+/// Generates a ULID for the time `at`.
 fn generate(at: Timestamp, entropy: &impl Entropy) -> Ulid {
     Ulid::from_parts(at.as_millis(), u128::from_be_bytes(entropy.bytes()))
 }
 
-/// Whether `text` is a ULID in its one canonical spelling, so that an id has no aliases.
+/// Whether `text` is a ULID in canonical form. Other spellings would be aliases of an id.
 fn is_canonical_ulid(text: &str) -> bool {
     Ulid::from_string(text).is_ok_and(|ulid| ulid.to_string() == text)
 }
@@ -36,10 +35,10 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// The prefix of ids of this type.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh id that sorts after all made before `at`.
+            /// Generates an id that sorts after all ids generated before `at`.
             pub fn generate(at: Timestamp, entropy: &impl Entropy) -> Self {
                 Self(format!("{}{}", $prefix, generate(at, entropy)))
             }
@@ -81,7 +80,7 @@ id! {
     TenantId, "ten_"
 }
 id! {
-    /// An API key's record (never the key itself).
+    /// The record of an API key (not the key itself).
     KeyId, "key_"
 }
 id! {
@@ -89,11 +88,11 @@ id! {
     MessageId, "msg_"
 }
 id! {
-    /// One request, from its first byte to its receipt.
+    /// A request.
     RequestId, "req_"
 }
 id! {
-    /// One execution of a tool.
+    /// An execution of a tool.
     ToolExecutionId, "tex_"
 }
 
@@ -103,33 +102,33 @@ id! {
 }
 
 id! {
-    /// An operator's token for the admin API (never the token itself).
+    /// The record of an admin token (not the token itself).
     AdminTokenId, "adm_"
 }
 id! {
-    /// One line of the audit log.
+    /// An entry of the audit log.
     AuditId, "aud_"
 }
 
-/// A session's name within its tenant: either generated (`ses_` and a ULID) or chosen by the
-/// client, so that an unchanged SDK can name a session by an id that its application already has.
+/// The id of a session, unique within its tenant: generated (`ses_` and a ULID), or chosen by the
+/// client, which may already have an id for the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// What a generated session id begins with.
+    /// The prefix of generated ids.
     pub const PREFIX: &'static str = "ses_";
-    /// The longest session id, in bytes.
+    /// The maximum length, in bytes.
     pub const MAX_BYTES: usize = 128;
 
-    /// A fresh id that sorts after all made before `at`.
+    /// Generates an id that sorts after all ids generated before `at`.
     pub fn generate(at: Timestamp, entropy: &impl Entropy) -> Self {
         Self(format!("{}{}", Self::PREFIX, generate(at, entropy)))
     }
 
-    /// Whether the id has the generated form. Such a session must exist before it is used; a name
-    /// that a client chose is created at its first use.
+    /// Whether the id has the generated form. A session with such an id must exist before its use;
+    /// a session with an id chosen by the client is created at its first use.
     pub fn is_generated(&self) -> bool {
         self.0
             .strip_prefix(Self::PREFIX)
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_sort_by_the_time_they_were_made() {
+    fn ids_sort_by_creation_time() {
         let early = RequestId::generate(Timestamp::from_millis(1), &Zeros);
         let late = RequestId::generate(Timestamp::from_millis(2_000_000_000_000), &Zeros);
         assert!(early < late);
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_one_spelling_only() {
+    fn id_has_one_spelling() {
         let id = TenantId::generate(Timestamp::from_millis(2_000_000_000_000), &Zeros);
         assert!(id.as_str().to_lowercase().parse::<TenantId>().is_err());
         assert!(
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_may_be_named_by_its_client_but_not_by_anything() {
+    fn client_may_choose_a_valid_session_id() {
         let chosen: SessionId = "user-42:chat.1".parse().expect("a plain name");
         assert!(!chosen.is_generated());
         assert!(SessionId::generate(Timestamp::from_millis(1), &Zeros).is_generated());

@@ -1,5 +1,4 @@
-//! JSON that is carried and not interpreted, and the checks that untrusted JSON needs before it
-//! is parsed.
+//! Unparsed JSON values, and checks of untrusted JSON before it is parsed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,22 +6,22 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The deepest nesting of arrays and objects that a request may have. Deeper than any real schema,
-/// and shallow enough for every parser behind us (`serde_json` itself stops at 128).
+/// The maximum nesting depth of a request. Deeper than real schemas, and within the limits of the
+/// parsers of providers (`serde_json` stops at 128).
 pub const MAX_DEPTH: usize = 96;
 
-/// A piece of JSON kept as it was written: member order, spacing and numbers included.
+/// A JSON value in its original text: member order, whitespace and numbers are preserved.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// Takes a text that must be one JSON value.
+    /// Parses a text that is one JSON value.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(Self)
     }
 
-    /// Writes a value as JSON.
+    /// Serializes a value.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(Self)
     }
@@ -32,7 +31,7 @@ impl Json {
         self.0.get()
     }
 
-    /// Reads the JSON as a type.
+    /// Deserializes the JSON.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.as_str())
     }
@@ -52,8 +51,8 @@ impl PartialEq for Json {
 
 impl Eq for Json {}
 
-/// Whether a JSON text nests deeper than [`MAX_DEPTH`]. One pass without recursion, so that a
-/// hostile text cannot exhaust the stack of the parser that comes after.
+/// Whether a JSON text nests deeper than [`MAX_DEPTH`]. Works without recursion, so that hostile
+/// input cannot exhaust the stack of a recursive parser.
 pub fn is_too_deep(text: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for &byte in text {
@@ -81,10 +80,10 @@ pub fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// The first member that stands twice in its object, by the names on the way to it. One pass without
-/// recursion; a text that is no JSON may give anything.
-pub fn repeated_member(text: &str) -> Option<String> {
-    /// An object's members so far and the last of them; an array has none.
+/// The path of the first duplicate member. Works without recursion. The result for invalid JSON is
+/// unspecified.
+pub fn duplicate_member(text: &str) -> Option<String> {
+    /// The members of an object up to here and the last of them; `None` for an array.
     type Level = Option<(BTreeSet<String>, String)>;
     let (mut levels, mut is_name): (Vec<Level>, _) = (Vec::new(), false);
     let bytes = text.as_bytes();
@@ -112,7 +111,7 @@ pub fn repeated_member(text: &str) -> Option<String> {
                     }
                 }
                 if let (true, Some(Some((seen, last)))) = (is_name, levels.last_mut()) {
-                    // As it is read, not as it is spelt.
+                    // Compare names after unescaping.
                     let name: String = serde_json::from_str(text.get(start..at)?).ok()?;
                     name.clone_into(last);
                     if !seen.insert(name) {
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn carried_json_keeps_its_members_in_order() {
+    fn json_preserves_its_text() {
         let text = r#"{"z":1e2, "a":[1.0]}"#;
         assert_eq!(Json::parse(text.to_owned()).expect("valid").as_str(), text);
     }

@@ -1,8 +1,7 @@
-//! Pure types and decisions of Clawless: no I/O, no knowledge of the Workers runtime.
+//! The domain of Clawless, as pure types and functions: no I/O, no knowledge of the Workers runtime.
 //!
-//! Everything that must be right without a network lives here and is tested in microseconds:
-//! typed ids, time and money, API keys, chat requests and answers, routing, the ledger and the
-//! catalogue of errors.
+//! It contains typed ids, time and money, API keys, conversations and completion requests, routing, the
+//! ledger and the error catalogue.
 
 pub mod api_key;
 pub mod chat;
@@ -25,6 +24,7 @@ pub mod sending;
 pub mod session;
 pub mod signing;
 pub mod tenant;
+pub mod tier;
 pub mod time;
 pub mod tool;
 

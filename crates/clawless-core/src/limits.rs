@@ -1,47 +1,45 @@
-//! Limits and quotas: what each tier grants, and what an operator set for one tenant instead.
-//!
-//! The tiers' numbers stand in `data/tiers.json` and nowhere else.
+//! Limits and quotas: the defaults of each tier (`data/tiers.json`), and overrides of one tenant.
 
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::money::{MicroDollars, Tokens};
-use crate::tenant::{Tenant, Tier};
+use crate::tier::Tier;
 
-/// How fast a tenant may ask. `None` is unlimited.
+/// Rate limits. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Requests a minute, in the long run.
+    /// Sustained requests per minute.
     pub requests_per_minute: Option<u64>,
-    /// Requests at once, after a pause. Unlimited switches the rate limit off altogether.
+    /// The size of the token bucket, in requests. `None` disables the rate limit.
     pub burst: Option<u64>,
-    /// Model calls that may run at the same time.
+    /// Concurrent model calls.
     pub concurrent: Option<u64>,
 }
 
-/// How much a tenant may use in a calendar month (UTC). `None` is unlimited.
+/// Quotas for a calendar month (UTC). `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API's own names")]
 pub struct Quotas {
-    /// Answered chat requests.
+    /// Completed chat requests.
     pub messages_per_month: Option<u64>,
-    /// Tokens, of requests and answers together.
+    /// Tokens of requests and responses.
     pub tokens_per_month: Option<Tokens>,
-    /// Money, in millionths of a US dollar.
+    /// Cost, in millionths of a US dollar.
     pub micro_dollars_per_month: Option<MicroDollars>,
 }
 
 impl Limits {
-    /// Nothing passes.
+    /// Rejects every request.
     pub const NOTHING: Self = Self {
         requests_per_minute: Some(0),
         burst: Some(0),
         concurrent: Some(0),
     };
-    /// Everything passes.
+    /// No limit.
     pub const UNLIMITED: Self = Self {
         requests_per_minute: None,
         burst: None,
@@ -50,13 +48,13 @@ impl Limits {
 }
 
 impl Quotas {
-    /// Nothing may be used.
+    /// Rejects every request.
     pub const NOTHING: Self = Self {
         messages_per_month: Some(0),
         tokens_per_month: Some(Tokens::ZERO),
         micro_dollars_per_month: Some(MicroDollars::ZERO),
     };
-    /// Any amount may be used.
+    /// No limit.
     pub const UNLIMITED: Self = Self {
         messages_per_month: None,
         tokens_per_month: None,
@@ -64,18 +62,18 @@ impl Quotas {
     };
 }
 
-/// What one tier grants.
+/// The defaults of a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// How fast.
+    /// Rate limits.
     pub limits: Limits,
-    /// How much.
+    /// Monthly quotas.
     pub quotas: Quotas,
 }
 
 impl Plan {
-    /// A plan that grants nothing.
+    /// Rejects every request.
     const NOTHING: Self = Self {
         limits: Limits::NOTHING,
         quotas: Quotas::NOTHING,
@@ -90,7 +88,7 @@ struct Tiers {
     enterprise: Plan,
 }
 
-/// The data file, read once. Were it broken, nothing would be granted; a test keeps it whole.
+/// The parsed data file. An invalid file rejects every request; a test checks that it is valid.
 static TIERS: LazyLock<Tiers> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../data/tiers.json")).unwrap_or(Tiers {
         free: Plan::NOTHING,
@@ -100,7 +98,7 @@ static TIERS: LazyLock<Tiers> = LazyLock::new(|| {
 });
 
 impl Tier {
-    /// What the tier grants to tenants of which nothing else was said.
+    /// The default limits and quotas of the tier.
     pub fn plan(self) -> &'static Plan {
         match self {
             Self::Free => &TIERS.free,
@@ -110,21 +108,21 @@ impl Tier {
     }
 }
 
-/// What an operator says of one limit: nothing (absent), `null` (unlimited) or a number.
+/// An override of one limit in JSON: absent (default), `null` (unlimited) or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Override<T> {
-    /// The tier's default holds.
+    /// The tier's default applies.
     #[default]
     TierDefault,
     /// No limit.
     Unlimited,
-    /// This one.
+    /// This limit.
     Set(T),
 }
 
 impl<T: Copy> Override<T> {
-    /// The limit that holds, where the tier says `default`.
-    pub fn over(self, default: Option<T>) -> Option<T> {
+    /// The effective limit, with `default` of the tier.
+    pub fn resolve(self, default: Option<T>) -> Option<T> {
         match self {
             Self::TierDefault => default,
             Self::Unlimited => None,
@@ -132,7 +130,7 @@ impl<T: Copy> Override<T> {
         }
     }
 
-    /// Whether nothing was said. Such a member is not written.
+    /// Whether the default applies. Such a member is not serialized.
     #[allow(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde passes by reference"
@@ -160,82 +158,71 @@ impl<T: Serialize> Serialize for Override<T> {
     }
 }
 
-/// A tenant's own limits, where they differ from its tier's.
+/// Overrides of a tier's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitOverrides {
-    /// Requests a minute.
+    /// Sustained requests per minute.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub requests_per_minute: Override<u64>,
-    /// Requests at once.
+    /// The size of the token bucket.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub burst: Override<u64>,
-    /// Model calls at the same time.
+    /// Concurrent model calls.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub concurrent: Override<u64>,
 }
 
-/// A tenant's own quotas, where they differ from its tier's.
+/// Overrides of a tier's quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API's own names")]
 pub struct QuotaOverrides {
-    /// Answered chat requests.
+    /// Completed chat requests.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub messages_per_month: Override<u64>,
     /// Tokens.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub tokens_per_month: Override<Tokens>,
-    /// Millionths of a US dollar.
+    /// Cost, in millionths of a US dollar.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub micro_dollars_per_month: Override<MicroDollars>,
 }
 
 impl LimitOverrides {
-    /// The limits that hold for a tenant of `tier`.
-    pub fn over(&self, tier: Tier) -> Limits {
+    /// The effective limits for a tenant of `tier`.
+    pub fn resolve(&self, tier: Tier) -> Limits {
         let default = tier.plan().limits;
         Limits {
-            requests_per_minute: self.requests_per_minute.over(default.requests_per_minute),
-            burst: self.burst.over(default.burst),
-            concurrent: self.concurrent.over(default.concurrent),
+            requests_per_minute: self
+                .requests_per_minute
+                .resolve(default.requests_per_minute),
+            burst: self.burst.resolve(default.burst),
+            concurrent: self.concurrent.resolve(default.concurrent),
         }
     }
 }
 
 impl QuotaOverrides {
-    /// The quotas that hold for a tenant of `tier`.
-    pub fn over(&self, tier: Tier) -> Quotas {
+    /// The effective quotas for a tenant of `tier`.
+    pub fn resolve(&self, tier: Tier) -> Quotas {
         let default = tier.plan().quotas;
         Quotas {
-            messages_per_month: self.messages_per_month.over(default.messages_per_month),
-            tokens_per_month: self.tokens_per_month.over(default.tokens_per_month),
+            messages_per_month: self.messages_per_month.resolve(default.messages_per_month),
+            tokens_per_month: self.tokens_per_month.resolve(default.tokens_per_month),
             micro_dollars_per_month: self
                 .micro_dollars_per_month
-                .over(default.micro_dollars_per_month),
+                .resolve(default.micro_dollars_per_month),
         }
-    }
-}
-
-impl Tenant {
-    /// How fast the tenant may ask.
-    pub fn limits(&self) -> Limits {
-        self.settings.limits.over(self.tier)
-    }
-
-    /// How much the tenant may use in a month.
-    pub fn quotas(&self) -> Quotas {
-        self.settings.quotas.over(self.tier)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::TenantSettings;
 
     #[test]
-    fn the_data_file_is_whole_and_tiers_grow() {
+    fn data_file_is_valid_and_tiers_are_ordered() {
         let (free, pro) = (Tier::Free.plan(), Tier::Pro.plan());
         assert_ne!(*free, Plan::NOTHING, "data/tiers.json does not parse");
         assert!(free.limits.requests_per_minute < pro.limits.requests_per_minute);
@@ -244,38 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_the_tiers_default_and_null_is_unlimited() {
-        let text = r#"{"limits":{"burst":null,"concurrent":2},"quotas":{"tokens_per_month":0}}"#;
-        let settings: TenantSettings = serde_json::from_str(text).expect("valid");
-        let limits = settings.limits.over(Tier::Free);
-        let default = Tier::Free.plan();
-        assert_eq!(
-            limits.requests_per_minute,
-            default.limits.requests_per_minute
-        );
-        assert_eq!((limits.burst, limits.concurrent), (None, Some(2)));
-        let quotas = settings.quotas.over(Tier::Free);
-        assert_eq!(quotas.tokens_per_month, Some(Tokens::ZERO));
-        assert_eq!(quotas.messages_per_month, default.quotas.messages_per_month);
-
-        let again = serde_json::to_value(&settings).expect("serialises");
-        assert_eq!(
-            again["limits"].to_string(),
-            r#"{"burst":null,"concurrent":2}"#
-        );
-        assert_eq!(
-            serde_json::from_value::<TenantSettings>(again).expect("reads"),
-            settings
-        );
-    }
-
-    #[test]
-    fn what_is_no_count_is_refused() {
-        for bad in ["-1", "1.5", "\"5\"", "18446744073709551616", "[]"] {
-            let text = format!(r#"{{"burst":{bad}}}"#);
+    fn limit_that_is_not_a_count_is_rejected() {
+        for invalid in ["-1", "1.5", "\"5\"", "18446744073709551616", "[]"] {
+            let text = format!(r#"{{"burst":{invalid}}}"#);
             assert!(
                 serde_json::from_str::<LimitOverrides>(&text).is_err(),
-                "{bad}"
+                "{invalid}"
             );
         }
         assert!(serde_json::from_str::<LimitOverrides>(r#"{"bursts":1}"#).is_err());

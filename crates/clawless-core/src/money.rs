@@ -1,4 +1,4 @@
-//! Counts that cost: tokens and millionths of a dollar, in integers that cannot overflow unseen.
+//! Tokens and money, as integers with saturating arithmetic.
 
 use std::iter::Sum;
 
@@ -14,7 +14,7 @@ macro_rules! quantity {
         pub struct $name(u64);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
 
             /// A quantity of `count`.
@@ -22,24 +22,24 @@ macro_rules! quantity {
                 Self(count)
             }
 
-            /// The bare number.
+            /// The number.
             pub const fn get(self) -> u64 {
                 self.0
             }
 
-            /// The sum; saturates, so that a hostile count cannot wrap to a small one.
+            /// The sum. Saturates: a hostile value must not wrap to a small one.
             #[must_use]
             pub const fn plus(self, other: Self) -> Self {
                 Self(self.0.saturating_add(other.0))
             }
 
-            /// The difference; zero where `other` is larger.
+            /// The difference; zero if `other` is larger.
             #[must_use]
             pub const fn minus(self, other: Self) -> Self {
                 Self(self.0.saturating_sub(other.0))
             }
 
-            /// This quantity `factor` times; saturates.
+            /// The product. Saturates.
             #[must_use]
             pub const fn times(self, factor: u64) -> Self {
                 Self(self.0.saturating_mul(factor))
@@ -63,24 +63,24 @@ quantity! {
     MicroDollars
 }
 
-/// How a usage is known.
+/// The source of a usage record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provenance {
-    /// The provider told it.
+    /// Reported by the provider.
     Provider,
-    /// It was counted with the model's own tokenizer.
+    /// Counted with the tokenizer of the model.
     Counted,
-    /// It was estimated from the length of the text.
+    /// Estimated from the length of the text.
     Estimated,
-    /// Nobody said how the call ended: it is charged what was reserved for its input.
+    /// The outcome of the call is unknown. The reserved input tokens are charged.
     Swept,
-    /// The call cost nothing.
+    /// Nothing is charged.
     Released,
 }
 
 impl Provenance {
-    /// Its name in the database and in answers.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hostile_counts_saturate_and_never_wrap() {
+    fn arithmetic_saturates() {
         let huge = Tokens::new(u64::MAX);
         assert_eq!(huge.plus(Tokens::new(1)), huge);
         assert_eq!(huge.times(2), huge);

@@ -4,49 +4,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{SendId, SessionId, TenantId};
 
-/// How often a message may lead to another one, from session to session.
+/// The maximum number of messages in a chain from session to session.
 pub const MAX_HOPS: u32 = 4;
 
-/// Where a message is.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SendState {
-    /// It is stored, and waits for its session.
+    /// Stored, not yet delivered.
     Queued,
-    /// Its session's turn is under way.
+    /// The turn of the receiving session is running.
     Running,
-    /// It stands in its session, whose answer broke off.
+    /// Stored in the receiving session; its response was interrupted.
     Delivered,
-    /// It stands in its session, and so does the answer.
+    /// Stored in the receiving session, with a complete response.
     Replied,
-    /// It will not be delivered.
+    /// Not delivered.
     Failed,
 }
 
 impl SendState {
-    /// Whether nothing more comes.
+    /// Whether the state is final.
     pub const fn is_end(self) -> bool {
         matches!(self, Self::Delivered | Self::Replied | Self::Failed)
     }
 }
 
-/// What the queue carries: a message's name. All else stands in the database.
+/// A queue message: the id of a stored message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendJob {
-    /// Whose message it is.
+    /// The tenant.
     pub tenant: TenantId,
-    /// The message.
+    /// The id of the message.
     pub send: SendId,
 }
 
-/// How a turn came about: asked for by a client, or by a message of another session.
+/// The origin of a turn: a client, or a message of another session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SendOrigin {
-    /// The message that it answers.
+    /// The message, for a turn that a message started.
     pub send: Option<SendId>,
-    /// How many messages led to it.
+    /// The number of messages in the chain.
     pub hops: u32,
-    /// The sessions that those came from, which may wait for it.
+    /// The sessions in the chain, which may wait for this turn.
     pub path: Vec<SessionId>,
 }

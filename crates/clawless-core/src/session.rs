@@ -1,4 +1,4 @@
-//! Sessions: conversations that the server remembers.
+//! Sessions: conversations with stored history.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::ids::{SessionId, TenantId};
 use crate::money::Tokens;
 use crate::time::Timestamp;
 
-/// Counts the changes of a session: its turns, and whatever else changes its history or settings.
+/// The version of a session. It increases with each turn and each other change of its history or
+/// settings.
 ///
-/// It names the session's state: whoever read the history under a head can tell whether it is
-/// still the present one, and the turn after it is stored under `head + 1` or not at all. It only
-/// ever grows. Where everything that was said is forgotten, it goes on in the next era, so that a
-/// turn that began before can be told from one that was merely overtaken.
+/// A reader of the history compares heads to detect changes. The next turn is stored under
+/// `head + 1` or not at all. Deleting the whole history starts a new era, so that a turn that
+/// started before the deletion is distinguishable from a turn that lost a race.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -22,13 +22,13 @@ use crate::time::Timestamp;
 pub struct SessionHead(u64);
 
 impl SessionHead {
-    /// How many heads an era has. The store's statements that empty a session hold it as a number.
+    /// The number of heads in an era. SQL statements of the store contain the same number.
     pub const ERA: u64 = 1 << 20;
 
-    /// A session without turns.
+    /// The head of a session without turns.
     pub const EMPTY: Self = Self(0);
 
-    /// The head of a session whose last turn has the number `seq`.
+    /// The head after the turn with the number `seq`.
     pub const fn new(seq: u64) -> Self {
         Self(seq)
     }
@@ -38,82 +38,82 @@ impl SessionHead {
         self.0
     }
 
-    /// The head after one more turn.
+    /// The head after the next turn.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The head of a session that is emptied.
+    /// The head after the history is deleted: the start of the next era.
     #[must_use]
     pub const fn emptied(self) -> Self {
         Self((self.era() + 1).saturating_mul(Self::ERA))
     }
 
-    /// How often the session was emptied before this head.
+    /// The number of deletions of the history before this head.
     pub const fn era(self) -> u64 {
         self.0 / Self::ERA
     }
 }
 
-/// A session's record.
+/// A session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// The session's id within its tenant.
+    /// The id, unique within the tenant.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The tenant.
     pub tenant_id: TenantId,
-    /// A title for people.
+    /// The title.
     pub title: Option<String>,
-    /// The client's own labels.
+    /// Labels of the client.
     pub metadata: BTreeMap<String, String>,
-    /// Placed before the session's history, after the tenant's own.
+    /// The system prompt, after the tenant's system prompt.
     pub system_prompt: Option<String>,
-    /// The model for turns that name none.
+    /// The model for requests without one.
     pub model: Option<String>,
-    /// How much models think in turns that do not say.
+    /// The reasoning effort for requests without one.
     pub thinking_level: Option<ReasoningEffort>,
-    /// The server tools that are on, by name; the tenant's where it is absent.
+    /// The names of the enabled server tools. The tenant's tools if absent.
     pub tools: Option<Vec<String>>,
-    /// Its state.
+    /// The version.
     pub head: SessionHead,
-    /// Tokens of the stored history, as far as providers told them.
+    /// Tokens of the stored history, as reported by providers.
     pub token_total: Tokens,
-    /// When it ends by itself.
+    /// The time of expiry.
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
 impl Session {
-    /// Whether the session has ended by itself.
+    /// Whether the session has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 }
 
-/// What an explicitly created session is given.
+/// The settings of a new session.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NewSession {
-    /// A title for people.
+    /// The title.
     pub title: Option<String>,
-    /// The client's own labels.
+    /// Labels of the client.
     pub metadata: BTreeMap<String, String>,
-    /// Placed before the session's history, after the tenant's own.
+    /// The system prompt, after the tenant's system prompt.
     pub system_prompt: Option<String>,
-    /// The model for turns that name none.
+    /// The model for requests without one.
     pub model: Option<String>,
-    /// How much models think in turns that do not say.
+    /// The reasoning effort for requests without one.
     pub thinking_level: Option<ReasoningEffort>,
-    /// The server tools that are on, by name.
+    /// The names of the enabled server tools.
     pub tools: Option<Vec<String>>,
-    /// When it ends by itself.
+    /// The time of expiry.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What is changed of a session's settings: what is absent stays, `Some(None)` is taken away.
+/// A change of a session's settings. `None` keeps a setting, `Some(None)` removes it.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[allow(
     clippy::option_option,
@@ -122,16 +122,16 @@ pub struct NewSession {
 pub struct Change {
     /// The title.
     pub title: Option<Option<String>>,
-    /// The labels, all of them.
+    /// The labels. Replaces all labels.
     pub metadata: Option<BTreeMap<String, String>>,
     /// The system prompt.
     pub system_prompt: Option<Option<String>>,
     /// The model.
     pub model: Option<Option<String>>,
-    /// How much models think.
+    /// The reasoning effort.
     pub thinking_level: Option<Option<ReasoningEffort>>,
-    /// The server tools.
+    /// The names of the enabled server tools.
     pub tools: Option<Option<Vec<String>>>,
-    /// When it ends by itself.
+    /// The time of expiry.
     pub expires_at: Option<Option<Timestamp>>,
 }

@@ -1,4 +1,4 @@
-//! The deployment's own signature, for what is handed to a client and must come back unchanged.
+//! Signatures for values that clients return unchanged, such as cursors.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use sha2::Sha256;
 /// The length of a signature, in bytes.
 pub const TAG_BYTES: usize = 32;
 
-/// A deployment's secret, with which it signs (HMAC-SHA256). `Debug` hides it, and it has no
-/// `Display` or `Serialize`.
+/// The HMAC-SHA256 key of the deployment. `Debug` redacts it, and it has no `Display` or
+/// `Serialize`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey(Vec<u8>);
 
-/// A secret is too short to sign with.
+/// A secret is too short for a signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected at least {} characters", SigningKey::MIN_BYTES)]
 pub struct WeakSigningKey;
 
 impl SigningKey {
-    /// The shortest secret: 32 characters, in hexadecimal 128 bits.
+    /// The minimum length of a secret: 32 characters, which is 128 bits in hexadecimal.
     pub const MIN_BYTES: usize = 32;
 
-    /// Takes a secret text, whatever its alphabet.
+    /// A key from a secret in any alphabet.
     pub fn new(secret: &str) -> Result<Self, WeakSigningKey> {
         if secret.len() < Self::MIN_BYTES {
             return Err(WeakSigningKey);
@@ -30,20 +30,18 @@ impl SigningKey {
         Ok(Self(secret.as_bytes().to_vec()))
     }
 
-    /// Signs a list of texts under a purpose, so that what is signed for one is worth nothing for
-    /// another.
+    /// Signs a list of byte strings for a purpose. A signature is valid for that purpose only.
     pub fn sign(&self, purpose: &str, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
         self.mac(purpose, parts).finalize().into_bytes().into()
     }
 
-    /// Whether `tag` is the signature, in constant time.
+    /// Verifies a signature in constant time.
     pub fn verifies(&self, purpose: &str, parts: &[&[u8]], tag: &[u8]) -> bool {
         self.mac(purpose, parts).verify_slice(tag).is_ok()
     }
 
-    /// Each part goes in with its length before it: no two lists are signed as the same bytes.
+    /// Each part is prefixed with its length, so that different lists never have the same encoding.
     fn mac(&self, purpose: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
-        // HMAC takes keys of any length; the error exists for other algorithms.
         #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length");
         for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
@@ -69,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_good_for_its_purpose_and_its_parts_alone() {
+    fn signature_is_valid_for_its_purpose_and_parts_only() {
         let tag = key().sign("a", &[b"b", b"c"]);
         assert!(key().verifies("a", &[b"b", b"c"], &tag));
         let other = SigningKey::new("0123456789abcdef0123456789abcdeF").expect("long enough");
@@ -90,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_refused_and_none_is_shown() {
+    fn short_secret_is_rejected_and_debug_output_is_redacted() {
         assert_eq!(SigningKey::new("short"), Err(WeakSigningKey));
         assert!(!format!("{:?}", key()).contains("0123"));
     }

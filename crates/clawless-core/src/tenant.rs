@@ -1,36 +1,25 @@
-//! Tenants: who Clawless serves, and how each wants it.
+//! Tenants and their settings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::chat::ReasoningEffort;
 use crate::ids::TenantId;
-use crate::limits::{LimitOverrides, QuotaOverrides};
+use crate::limits::{LimitOverrides, Limits, QuotaOverrides, Quotas};
 use crate::routing::Fallback;
 use crate::time::Timestamp;
 
-/// What a tenant pays for; sets the defaults of its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tier {
-    /// The default.
-    #[default]
-    Free,
-    /// Paid.
-    Pro,
-    /// Negotiated.
-    Enterprise,
-}
+pub use crate::tier::Tier;
 
-/// Whether a tenant is served.
+/// Whether requests of a tenant are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TenantStatus {
     /// Served.
     #[default]
     Active,
-    /// Refused with 403 until an operator resumes it.
+    /// Requests are rejected with 403 until an operator resumes the tenant.
     Suspended,
-    /// Being deleted; refused, and its data is going away.
+    /// Requests are rejected while the data of the tenant is deleted.
     Deleting,
 }
 
@@ -39,44 +28,88 @@ pub enum TenantStatus {
 pub struct Tenant {
     /// The tenant's id.
     pub id: TenantId,
-    /// The operator's name for it.
+    /// A name for operators.
     pub name: String,
-    /// What it pays for.
+    /// The tier.
     pub tier: Tier,
-    /// Whether it is served.
+    /// Whether requests are served.
     pub status: TenantStatus,
-    /// How it wants to be served.
+    /// The settings.
     #[serde(flatten)]
     pub settings: TenantSettings,
-    /// Counts changes of this record, so that the ledger can tell a stale copy.
+    /// Incremented with each change of this record, so that the ledger can detect a stale copy.
     pub version: u64,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// What a tenant's operator can set. Stored as one JSON document, so that a new setting needs no
-/// migration; absent members take their defaults.
+/// The settings of a tenant. Stored as one JSON document: a new setting needs no migration, and
+/// absent members take their defaults.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSettings {
-    /// The model or alias for requests that ask for `auto`; the router decides where it is absent.
+    /// The model or alias for `auto`. The router decides if it is absent.
     pub default_model: Option<String>,
-    /// How much models think where neither the request nor its session says.
+    /// The reasoning effort for requests and sessions that do not set one.
     pub thinking: Option<ReasoningEffort>,
-    /// The models that the tenant may use; all where it is absent.
+    /// The models that the tenant may use. All if absent.
     pub allowed_models: Option<Vec<String>>,
-    /// Placed before every conversation.
+    /// The system prompt before every conversation.
     pub system_prompt: Option<String>,
-    /// The server tools that are switched on.
+    /// The enabled server tools.
     pub tools: Vec<String>,
-    /// The models to fall back to, in order: for every request, or by its class.
+    /// The fallback models in order, for all requests or by request class.
     pub fallback: Fallback,
-    /// Days after which messages are deleted; kept where it is absent.
+    /// The age in days at which messages are deleted. Unlimited if absent.
     pub retention_days: Option<u32>,
-    /// How fast it may ask, where that differs from its tier's limits.
+    /// Limits that differ from the tier's defaults.
     pub limits: LimitOverrides,
-    /// How much it may use in a month, where that differs from its tier's quotas.
+    /// Quotas that differ from the tier's defaults.
     pub quotas: QuotaOverrides,
+}
+
+impl Tenant {
+    /// The tenant's rate limits.
+    pub fn limits(&self) -> Limits {
+        self.settings.limits.resolve(self.tier)
+    }
+
+    /// The tenant's quotas for a month.
+    pub fn quotas(&self) -> Quotas {
+        self.settings.quotas.resolve(self.tier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Tokens;
+
+    #[test]
+    fn absent_override_is_the_default_and_null_is_unlimited() {
+        let text = r#"{"limits":{"burst":null,"concurrent":2},"quotas":{"tokens_per_month":0}}"#;
+        let settings: TenantSettings = serde_json::from_str(text).expect("valid");
+        let limits = settings.limits.resolve(Tier::Free);
+        let default = Tier::Free.plan();
+        assert_eq!(
+            limits.requests_per_minute,
+            default.limits.requests_per_minute
+        );
+        assert_eq!((limits.burst, limits.concurrent), (None, Some(2)));
+        let quotas = settings.quotas.resolve(Tier::Free);
+        assert_eq!(quotas.tokens_per_month, Some(Tokens::ZERO));
+        assert_eq!(quotas.messages_per_month, default.quotas.messages_per_month);
+
+        let serialized = serde_json::to_value(&settings).expect("serialises");
+        assert_eq!(
+            serialized["limits"].to_string(),
+            r#"{"burst":null,"concurrent":2}"#
+        );
+        assert_eq!(
+            serde_json::from_value::<TenantSettings>(serialized).expect("reads"),
+            settings
+        );
+    }
 }

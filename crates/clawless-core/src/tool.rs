@@ -1,4 +1,4 @@
-//! Tools: what a model may ask to have done, and the record of what was done.
+//! Tools, tool calls, and the records of tool executions.
 
 use std::borrow::Cow;
 
@@ -8,55 +8,55 @@ use crate::ids::{RequestId, SessionId, TenantId, ToolExecutionId};
 use crate::json::Json;
 use crate::time::{Millis, Timestamp};
 
-/// The names of the server's own tools, a line each. The gateway's tests write the file from its
+/// The names of the server tools, one per line. A gateway test generates the file from the
 /// registry.
-const BUILT_IN: &str = include_str!("../data/tools.txt");
+const SERVER_TOOLS: &str = include_str!("../data/tools.txt");
 
-/// Checks that these are names of server tools.
+/// Validates names of server tools.
 ///
 /// # Errors
-/// A sentence that tells which there are.
+/// A message that lists the valid names.
 pub fn check_names(names: &[String]) -> Result<(), String> {
-    let is_known = |name: &String| BUILT_IN.lines().any(|built_in| built_in == name);
+    let is_known = |name: &String| SERVER_TOOLS.lines().any(|known| known == name);
     if names.iter().all(is_known) {
         return Ok(());
     }
-    let known = BUILT_IN.trim_end().replace('\n', "`, `");
+    let known = SERVER_TOOLS.trim_end().replace('\n', "`, `");
     Err(format!("`tools` holds names of server tools: `{known}`."))
 }
 
-/// A tool that a request offers to the model.
+/// A tool definition of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// `function` or `custom`.
     pub r#type: ToolKind,
-    /// The function, where the kind is `function`.
+    /// The function, for `type: "function"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<FunctionTool>,
-    /// The custom tool, as it came in, where the kind is `custom`.
+    /// The custom tool, unparsed, for `type: "custom"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<Json>,
 }
 
-/// The kinds of tools on `OpenAI`'s wire.
+/// The types of tools in `OpenAI`'s API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolKind {
     /// A function with a JSON schema.
     Function,
-    /// A tool that takes free text or a grammar.
+    /// A tool with free text as input, or a grammar.
     Custom,
 }
 
 /// A function that a model may call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionTool {
-    /// The function's name: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
+    /// The name: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
     pub name: String,
-    /// What it does, for the model.
+    /// The description for the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The JSON schema of its arguments, as it came in.
+    /// The JSON schema of the arguments, unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Json>,
     /// Whether the arguments must match the schema exactly.
@@ -65,7 +65,7 @@ pub struct FunctionTool {
 }
 
 impl Tool {
-    /// The tool's name, whatever its kind.
+    /// The name of the function or custom tool.
     pub fn name(&self) -> Option<Cow<'_, str>> {
         #[derive(Deserialize)]
         struct Named {
@@ -89,56 +89,57 @@ impl From<FunctionTool> for Tool {
     }
 }
 
-/// A model's request to run a tool.
+/// A tool call of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// The call's id, given by the provider.
+    /// The id, assigned by the provider.
     pub id: String,
-    /// The tool's name.
+    /// The name of the tool.
     pub name: String,
-    /// The arguments as JSON text, as the model wrote them; the input of a custom tool.
+    /// The arguments as JSON text, unvalidated; for a custom tool its input.
     pub arguments: String,
-    /// How the call stands on `OpenAI`'s wire.
+    /// The form of the call.
     #[serde(default, skip_serializing_if = "CallForm::is_function")]
     pub form: CallForm,
 }
 
-/// How a call stands on `OpenAI`'s wire.
+/// The form of a call in `OpenAI`'s API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallForm {
-    /// One of the `tool_calls`, of a function.
+    /// An element of `tool_calls` with a function.
     #[default]
     Function,
-    /// One of the `tool_calls`, of a custom tool: its input is any text.
+    /// An element of `tool_calls` with a custom tool. Its input is free text.
     Custom,
-    /// The `function_call` of the older form. There is one at most, and its id is never told.
+    /// The legacy `function_call`. A message has at most one, without an id.
+    #[serde(rename = "older")]
     Older,
 }
 
 impl CallForm {
-    /// Whether it is the usual form.
+    /// Whether this is the default form.
     pub const fn is_function(&self) -> bool {
         matches!(self, Self::Function)
     }
 }
 
-/// How the execution of a tool ended.
+/// The outcome of a tool execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolOutcome {
-    /// It ran and gave a result.
+    /// The tool returned a result.
     Succeeded,
-    /// It ran and failed.
+    /// The tool failed.
     Failed,
-    /// It was not run: unknown, invalid or not permitted.
+    /// The tool did not run: unknown, invalid arguments or no permission.
     Refused,
-    /// It did not end in time.
+    /// The tool timed out.
     TimedOut,
 }
 
 impl ToolOutcome {
-    /// The outcome's name on the wire and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -152,22 +153,22 @@ impl ToolOutcome {
 /// The record of one execution of a server tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolExecution {
-    /// The record's id.
+    /// The id of the record.
     pub id: ToolExecutionId,
-    /// Whose it is.
+    /// The tenant.
     pub tenant_id: TenantId,
-    /// The session in which it ran, if any.
+    /// The session, if the request has one.
     pub session_id: Option<SessionId>,
-    /// The request in which it ran.
+    /// The request.
     pub request_id: RequestId,
-    /// What the model asked for.
+    /// The call of the model.
     pub call: ToolCall,
-    /// How it ended.
+    /// The outcome.
     pub outcome: ToolOutcome,
-    /// What the model was told.
+    /// The result that the model received.
     pub result: String,
-    /// When it began.
+    /// The start time.
     pub started_at: Timestamp,
-    /// How long it took.
+    /// The duration.
     pub duration: Millis,
 }

@@ -46,7 +46,7 @@ const KINDS: [(ErrorKind, &str); 8] = [
 
 const HEAD: &str = "# Errors
 
-Made of the catalogue in `crates/clawless-core/src/error.rs`; a test fails where the two differ. To change
+Made of the catalogue in `crates/clawless-core/src/error/code.rs`; a test fails where the two differ. To change
 a line, change it there and run `CLAWLESS_WRITE_DOCS=1 cargo test -p clawless-core --test error_catalogue`.
 
 Every error is `{\"error\": {\"message\", \"type\", \"param\", \"code\"}}` under the status of its code, with

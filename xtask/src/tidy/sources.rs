@@ -12,7 +12,8 @@ const MAX_ARCHITECTURE_LINES: usize = 200;
 const CODE: [&str; 8] = ["rs", "ts", "js", "mjs", "py", "sql", "css", "html"];
 
 /// Folders with code that runs in a Worker.
-const IN_WORKERS: [&str; 6] = [
+const IN_WORKERS: [&str; 7] = [
+    "crates/clawless-api/src/",
     "crates/clawless-core/src/",
     "crates/clawless-llm/src/",
     "crates/clawless-store/src/",

@@ -1,34 +1,34 @@
-//! What a client hears of the server's tools: an extension of `OpenAI`'s wire, under one member
-//! that no SDK knows.
+//! Activity of server tools: an extension of `OpenAI`'s format, in the member `clawless` that SDKs
+//! ignore.
 
 use clawless_core::Millis;
 use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
 use serde::Serialize;
 
-/// What a server tool does, as it stands in `clawless.tool_executions`.
+/// The state of a server tool call, an element of `clawless.tool_executions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ToolActivity {
-    /// The call's id, which both of its states share.
+    /// The id of the call, the same in both states.
     call_id: String,
-    /// The tool's name.
+    /// The name of the tool.
     tool: String,
-    /// `running`, or how it ended.
+    /// `running`, or the outcome.
     status: &'static str,
-    /// The record's id and how long it took, once it has ended.
+    /// The id of the record, after the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<Millis>,
 }
 
-/// The member `clawless` of a chunk and of a body.
+/// The member `clawless` of a chunk or body.
 #[derive(Debug, Serialize)]
 pub(super) struct Extension<A> {
     pub(super) tool_executions: A,
 }
 
 impl ToolActivity {
-    /// A call that is about to run.
+    /// A call that starts.
     pub fn running(call: &ToolCall) -> Self {
         Self {
             call_id: call.id.clone(),
@@ -39,7 +39,7 @@ impl ToolActivity {
         }
     }
 
-    /// A call that has ended.
+    /// A completed call.
     pub fn ended(execution: &ToolExecution) -> Self {
         Self {
             call_id: execution.call.id.clone(),

@@ -1,4 +1,4 @@
-//! The answer, streamed: `chat.completion.chunk` events.
+//! Streamed responses: `chat.completion.chunk` events.
 
 use clawless_core::chat::{FinishReason, Usage};
 use clawless_core::json::Json;
@@ -8,10 +8,10 @@ use clawless_core::{ApiError, Timestamp};
 use serde::Serialize;
 
 use super::activity::{Extension, ToolActivity};
+use crate::envelope::error_envelope;
 
-/// Writes the events of one streamed answer: same id and time on each, the role first, usage once
-/// and only where it was asked for, `[DONE]` last. Model output goes through JSON, so whatever it
-/// holds stays inside one `data:` line.
+/// Writes the events of one streamed response: the role first, the usage once and only on request,
+/// `[DONE]` last. Model output is encoded as JSON, so it cannot leave its `data:` line.
 #[derive(Debug)]
 pub struct ChunkWriter {
     id: String,
@@ -35,13 +35,14 @@ struct Chunk<'a> {
     clawless: Option<Extension<&'a [ToolActivity]>>,
 }
 
-/// A chunk's `usage`: where usage was asked for, the last chunk has it and all others say `null`.
+/// The `usage` of a chunk. If the client requested usage, the last chunk contains it and all others
+/// contain `null`.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum UsageField {
     Absent,
     Null,
-    Told(Usage),
+    Present(Usage),
 }
 
 impl UsageField {
@@ -104,7 +105,7 @@ struct WireCustom<'a> {
 }
 
 impl<'a> WireDelta<'a> {
-    /// A call's beginning, with its id and name, or more of it.
+    /// A part of a tool call. The first part has the id and name.
     fn call(form: CallForm, index: u32, start: Option<(&'a str, &'a str)>, text: &'a str) -> Self {
         let (id, name) = start.unzip();
         let function = WireFunction {
@@ -133,7 +134,7 @@ impl<'a> WireDelta<'a> {
 }
 
 impl ChunkWriter {
-    /// A writer for the answer with this id, made at `created` by `model`.
+    /// A writer for the response `id` of `model`.
     pub fn new(id: String, created: Timestamp, model: String, include_usage: bool) -> Self {
         Self {
             id,
@@ -144,7 +145,7 @@ impl ChunkWriter {
         }
     }
 
-    /// Appends what a client sees of one event. Usage is held back until [`Self::finish`].
+    /// Appends an event. Usage events write nothing; see [`Self::finish`].
     pub fn event(&mut self, event: &LlmEvent, out: &mut String) {
         match event {
             LlmEvent::Delta { index, delta } => self.delta(*index, delta, out),
@@ -156,28 +157,27 @@ impl ChunkWriter {
         }
     }
 
-    /// Appends what server tools do: a chunk that adds nothing to the answer, and says so in a
-    /// member of its own.
+    /// Appends a chunk with an empty delta and the activity of server tools.
     pub fn activity(&mut self, activity: &[ToolActivity], out: &mut String) {
         self.introduce(0, out);
-        let nothing = ChunkChoice {
+        let empty = ChunkChoice {
             index: 0,
             delta: WireDelta::default(),
             logprobs: None,
             finish_reason: None,
         };
-        self.chunk(&[nothing], self.no_usage(), Some(activity), out);
+        self.chunk(&[empty], self.no_usage(), Some(activity), out);
     }
 
-    /// Appends the end of a good answer: the usage where it was asked for, then `[DONE]`.
+    /// Appends the end of a complete response: the usage on request, then `[DONE]`.
     pub fn finish(&self, usage: Usage, out: &mut String) {
         if self.include_usage {
-            self.chunk(&[], UsageField::Told(usage), None, out);
+            self.chunk(&[], UsageField::Present(usage), None, out);
         }
         out.push_str("data: [DONE]\n\n");
     }
 
-    /// A whole answer in one text: its events and its end, good or, where there is an error, not.
+    /// The whole stream of a response, which ends with `error` if there is one.
     pub fn whole(mut self, events: &[LlmEvent], usage: Usage, error: Option<&ApiError>) -> String {
         let mut out = String::new();
         for event in events {
@@ -190,11 +190,11 @@ impl ChunkWriter {
         out
     }
 
-    /// Appends the end of an answer that broke: an error object and no `[DONE]`, which every
-    /// client surfaces.
+    /// Appends the end of a failed response: an error envelope and no `[DONE]`. SDKs raise it as an
+    /// error.
     pub fn fail(error: &ApiError, out: &mut String) {
         out.push_str("data: ");
-        out.push_str(&error.to_json());
+        out.push_str(&error_envelope(error));
         out.push_str("\n\n");
     }
 
@@ -223,7 +223,7 @@ impl ChunkWriter {
         self.choice(index, wire, logprobs, None, out);
     }
 
-    /// The first chunk of each choice says who speaks, with an empty content, as `OpenAI` does.
+    /// The first chunk of each choice has the role and an empty content, as in `OpenAI`'s API.
     fn introduce(&mut self, index: u32, out: &mut String) {
         if !self.introduced.contains(&index) {
             self.introduced.push(index);
@@ -278,11 +278,11 @@ impl ChunkWriter {
             clawless: activity.map(|tool_executions| Extension { tool_executions }),
         };
         out.push_str("data: ");
-        // Strings and numbers always serialise.
+        // Serializing strings and numbers cannot fail.
         let json = serde_json::to_string(&chunk).unwrap_or_default();
         if json.contains(['\n', '\r']) {
-            // JSON of a provider that is carried as it came: a line end in it can only stand
-            // between its tokens, and here it would end the event.
+            // Unparsed JSON of a provider may contain line ends between its tokens. They would end
+            // the event.
             out.push_str(&json.replace(['\n', '\r'], " "));
         } else {
             out.push_str(&json);
@@ -296,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_of_a_provider_with_line_ends_in_it_stays_on_one_line() {
+    fn provider_json_with_line_ends_stays_on_one_line() {
         let pretty = "{\r\n  \"content\": [\"a\\n\"]\n}".to_owned();
         let event = LlmEvent::Delta {
             index: 0,

@@ -1,11 +1,11 @@
-//! The chat surface: `OpenAI`'s chat completions. Parses requests, writes responses and stream events.
+//! The chat surface, `OpenAI`'s chat completions: parses requests, writes responses and stream events.
 
 mod activity;
-mod carried;
 mod chunk;
 mod extensions;
 mod request;
 mod response;
+mod unparsed_json;
 
 pub use activity::ToolActivity;
 pub use chunk::ChunkWriter;

@@ -1,19 +1,19 @@
-//! `POST /v1/chat/completions`: from bytes to a checked request.
+//! Parsing and validation of `POST /v1/chat/completions`.
 
 use clawless_core::chat::{ChatOptions, CompletionRequest, InvalidMessage, Message};
-use clawless_core::json::{self, Json};
+use clawless_core::json::Json;
 use clawless_core::{ApiError, ErrorCode};
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::carried;
-use super::extensions::{self, Extensions};
+use super::extensions;
+use super::unparsed_json;
 use crate::body;
 use crate::fields::{check_model, check_session_id};
 
-/// The body as it stands on the wire, without its options. Members that name identity or limits
-/// are refused; other unknown members are kept as extensions.
+/// The members of the body besides the options. Members that name identity or limits are rejected;
+/// other unknown members become extensions.
 #[derive(Debug, Deserialize)]
 struct IncomingRequest {
     model: String,
@@ -40,7 +40,7 @@ pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
     let text = body::text(body)?;
     let incoming: IncomingRequest = body::read(text)?;
     let mut options: ChatOptions = body::read(text)?;
-    incoming.refuse_identity()?;
+    incoming.reject_identity()?;
     options
         .validate()
         .map_err(|report| body::invalid_value(&report))?;
@@ -48,31 +48,25 @@ pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
         extensions::fields::<IncomingRequest>(),
         extensions::fields::<ChatOptions>(),
     ];
-    let unknown = Extensions::read(text, known);
-    options.extensions = unknown
-        .map_err(|error| {
-            let reason = json::error_reason(&error);
-            ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."))
-        })?
-        .0;
-    carried::check(&options)?;
-    refuse_mixture(&options)?;
+    options.extensions = body::read_seed(text, extensions::Unknown(known))?;
+    unparsed_json::check(&options)?;
+    check_legacy_functions(&options)?;
     let model = check_model(incoming.model)?;
     let stream = incoming.stream.unwrap_or(false);
     if incoming.stream_options.is_some() && !stream {
         return Err(ApiError::new(
             ErrorCode::InvalidValue,
-            "`stream_options` goes with `stream: true` only.",
+            "`stream_options` requires `stream: true`.",
         )
         .param("stream_options"));
     }
-    let asked = incoming.stream_options.unwrap_or_default();
+    let stream_options = incoming.stream_options.unwrap_or_default();
     Ok(CompletionRequest {
         model,
         messages: check_messages(incoming.messages)?,
         stream,
-        include_usage: asked.include_usage.unwrap_or(false),
-        include_obfuscation: asked.include_obfuscation.unwrap_or(false),
+        include_usage: stream_options.include_usage.unwrap_or(false),
+        include_obfuscation: stream_options.include_obfuscation.unwrap_or(false),
         session_id: incoming
             .session_id
             .map(|id| check_session_id(&id, "session_id"))
@@ -82,15 +76,14 @@ pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
 }
 
 impl IncomingRequest {
-    /// Identity and limits come from the key. A client that sends them means something by it, and
-    /// ignoring it would mislead.
-    fn refuse_identity(&self) -> Result<(), ApiError> {
-        let named = [
+    /// Identity and limits come from the API key. Ignoring them here would mislead the client.
+    fn reject_identity(&self) -> Result<(), ApiError> {
+        let members = [
             ("tenant_id", &self.tenant_id),
             ("role", &self.role),
             ("quota", &self.quota),
         ];
-        match named.into_iter().find(|(_, value)| value.is_some()) {
+        match members.into_iter().find(|(_, value)| value.is_some()) {
             Some((name, _)) => Err(ApiError::new(
                 ErrorCode::UnknownParameter,
                 format!("`{name}` is not a parameter: identity and limits come from the API key."),
@@ -101,20 +94,16 @@ impl IncomingRequest {
     }
 }
 
-/// The older form of tools is a form of its own: it stands alone, and a choice needs what it
-/// chooses from.
-fn refuse_mixture(options: &ChatOptions) -> Result<(), ApiError> {
-    let of_tools = options.tools.is_some() || options.tool_choice.is_some();
-    let (param, message) = if options.functions.is_some() && of_tools {
+/// Legacy functions exclude tools, and `function_call` requires `functions`.
+fn check_legacy_functions(options: &ChatOptions) -> Result<(), ApiError> {
+    let has_tools = options.tools.is_some() || options.tool_choice.is_some();
+    let (param, message) = if options.functions.is_some() && has_tools {
         (
             "functions",
-            "`functions` is the older form of `tools`: send the one or the other.",
+            "`functions` is the deprecated form of `tools`: send one of them.",
         )
     } else if options.function_call.is_some() && options.functions.is_none() {
-        (
-            "function_call",
-            "`function_call` goes with `functions` only.",
-        )
+        ("function_call", "`function_call` requires `functions`.")
     } else {
         return Ok(());
     };
@@ -125,7 +114,7 @@ fn check_messages(messages: Vec<Json>) -> Result<Vec<Message>, ApiError> {
     if messages.is_empty() {
         return Err(ApiError::new(
             ErrorCode::InvalidValue,
-            "`messages` must hold at least one message.",
+            "`messages` must contain at least one message.",
         )
         .param("messages"));
     }
@@ -157,18 +146,18 @@ mod tests {
         super::parse(body.as_bytes())
     }
 
-    /// A request with one message and `more` beside it.
+    /// A request with one message and the members `more`.
     fn with(more: &str) -> String {
         format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{more}}}"#)
     }
 
-    fn refusal(body: &str) -> (ErrorCode, Option<String>) {
+    fn error_of(body: &str) -> (ErrorCode, Option<String>) {
         let error = parse(body).expect_err(body);
         (error.code, error.param)
     }
 
     #[test]
-    fn a_plain_request_parses() {
+    fn minimal_request_parses() {
         let request = parse(&with(r#","stream":true,"stream_options":{"include_usage":true},"stop":"x","user":null,"unknown_member":1"#))
             .expect("valid");
         assert!(request.stream && request.include_usage);
@@ -176,34 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_told_from_wrong_types() {
-        assert_eq!(refusal("{"), (ErrorCode::InvalidJson, None));
+    fn invalid_json_and_wrong_types_have_different_codes() {
+        assert_eq!(error_of("{"), (ErrorCode::InvalidJson, None));
         assert_eq!(
-            refusal(&format!("{} x", with(""))),
+            error_of(&format!("{} x", with(""))),
             (ErrorCode::InvalidJson, None)
         );
         assert_eq!(
-            refusal(&with(r#","temperature":NaN"#)).0,
+            error_of(&with(r#","temperature":NaN"#)).0,
             ErrorCode::InvalidJson
         );
         assert_eq!(
-            refusal(&"[".repeat(100_000)),
+            error_of(&"[".repeat(100_000)),
             (ErrorCode::InvalidJson, None)
         );
-        assert_eq!(refusal("[]"), (ErrorCode::InvalidType, None));
+        assert_eq!(error_of("[]"), (ErrorCode::InvalidType, None));
         assert_eq!(
-            refusal(r#"{"model":"m"}"#),
+            error_of(r#"{"model":"m"}"#),
             (ErrorCode::MissingParameter, Some("messages".into()))
         );
         assert_eq!(
-            refusal(r#"{"messages":[]}"#),
+            error_of(r#"{"messages":[]}"#),
             (ErrorCode::MissingParameter, Some("model".into()))
         );
     }
 
     #[test]
-    fn a_count_is_a_whole_number_in_range() {
-        for bad in [
+    fn count_is_an_integer_in_range() {
+        for invalid in [
             "-1",
             "0",
             "4294967296",
@@ -214,17 +203,17 @@ mod tests {
             "\"5\"",
             "1e400",
         ] {
-            let (_, param) = refusal(&with(&format!(r#","max_tokens":{bad}"#)));
-            // A number beyond every float is broken JSON to the parser, without a place.
+            let (_, param) = error_of(&with(&format!(r#","max_tokens":{invalid}"#)));
+            // The parser reports a number beyond the range of floats as invalid JSON, without a path.
             assert!(
-                param.as_deref() == Some("max_tokens") || bad == "1e400",
-                "{bad}: {param:?}"
+                param.as_deref() == Some("max_tokens") || invalid == "1e400",
+                "{invalid}: {param:?}"
             );
         }
     }
 
     #[test]
-    fn ranges_are_those_of_the_contract() {
+    fn value_out_of_range_is_rejected_by_name() {
         for (more, param) in [
             (r#","temperature":2.1"#, "temperature"),
             (r#","top_p":-0.1"#, "top_p"),
@@ -265,20 +254,20 @@ mod tests {
             (r#","tenant_id":"ten_x""#, "tenant_id"),
             (r#","quota":1"#, "quota"),
         ] {
-            assert_eq!(refusal(&with(more)).1.as_deref(), Some(param), "{more}");
+            assert_eq!(error_of(&with(more)).1.as_deref(), Some(param), "{more}");
         }
     }
 
     #[test]
-    fn duplicate_members_are_refused() {
+    fn duplicate_members_are_rejected() {
         assert!(parse(&with(r#","stream":true,"stream":false"#)).is_err());
         assert!(parse(&with(r#","temperature":1,"temperature":0"#)).is_err());
         assert!(parse(&with(r#","model":"other""#)).is_err());
     }
 
     #[test]
-    fn a_message_at_fault_is_named_by_its_place() {
+    fn invalid_message_is_named_by_its_index() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"wizard","content":"b"}]}"#;
-        assert_eq!(refusal(body).1.as_deref(), Some("messages[1].role"));
+        assert_eq!(error_of(body).1.as_deref(), Some("messages[1].role"));
     }
 }

@@ -1,4 +1,4 @@
-//! The answer, whole: `chat.completion`.
+//! Whole responses: `chat.completion`.
 
 use clawless_core::chat::{FinishReason, MessageFunction, MessageToolCall, Usage, message_calls};
 use clawless_core::json::Json;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::activity::{Extension, ToolActivity};
 
-/// The body of a whole answer.
+/// The body of a whole response.
 #[derive(Debug, Serialize)]
 pub struct ChatCompletionResponse {
     id: String,
@@ -18,7 +18,7 @@ pub struct ChatCompletionResponse {
     choices: Vec<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
-    /// Only where a stored turn is shown.
+    /// For stored turns only.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ struct Choice {
     finish_reason: Option<FinishReason>,
 }
 
-/// An assistant's message as it goes out, and as it is stored in a session.
+/// The assistant message of a choice.
 #[derive(Debug, Serialize)]
 struct AssistantMessage {
     role: &'static str,
@@ -67,10 +67,10 @@ impl From<LlmChoice> for AssistantMessage {
 }
 
 impl ChatCompletionResponse {
-    /// The body for an answer. `id` is the completion's id, `model` the model that answered.
-    pub fn new(id: String, created: Timestamp, model: String, answer: LlmResponse) -> Self {
-        let usage = answer.usage;
-        let choices = answer.choices.into_iter().map(|mut choice| Choice {
+    /// The body of the response `id` of `model`.
+    pub fn new(id: String, created: Timestamp, model: String, response: LlmResponse) -> Self {
+        let usage = response.usage;
+        let choices = response.choices.into_iter().map(|mut choice| Choice {
             index: choice.index,
             logprobs: choice.logprobs.take(),
             finish_reason: choice.finish_reason,
@@ -89,18 +89,22 @@ impl ChatCompletionResponse {
         }
     }
 
-    /// Says what server tools did for the answer.
+    /// Adds the activity of server tools.
     #[must_use]
     pub fn with_activity(mut self, tool_executions: Vec<ToolActivity>) -> Self {
         self.clawless = Some(Extension { tool_executions });
         self
     }
 
-    /// Says of a stored answer whether it came to its end, and why not.
+    /// Adds the status of a stored turn; `incomplete` is the reason of an interrupted one.
     #[must_use]
     pub fn with_status(mut self, incomplete: Option<ErrorCode>) -> Self {
-        let complete = incomplete.is_none();
-        self.status = Some(if complete { "complete" } else { "incomplete" });
+        let is_complete = incomplete.is_none();
+        self.status = Some(if is_complete {
+            "complete"
+        } else {
+            "incomplete"
+        });
         self.incomplete_reason = incomplete.map(ErrorCode::as_str);
         self
     }

@@ -1,8 +1,8 @@
-//! `POST` and `PATCH` of sessions: from bytes to checked settings.
+//! Parsing and validation of `POST` and `PATCH` of sessions.
 
 #![allow(
     clippy::option_option,
-    reason = "of a member that is absent, null or a value all three mean something"
+    reason = "an absent member, `null` and a value differ in meaning"
 )]
 
 use std::collections::BTreeMap;
@@ -16,50 +16,51 @@ use serde::{Deserialize, Deserializer};
 use crate::body;
 use crate::fields::{check_model, check_session_id};
 
-/// The longest title, in characters.
+/// The maximum length of a title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
-/// The longest system prompt, in bytes: far below what a row of D1 takes.
+/// The maximum length of a system prompt, in bytes. Far below the limit of a D1 row.
 const MAX_PROMPT_BYTES: usize = 64 * 1024;
-/// The most tools that are named.
+/// The maximum number of tool names.
 const MAX_TOOLS: usize = 64;
-/// The longest life of a session that ends by itself: 10 years.
-const MAX_LIFE: Millis = Millis::from_secs(10 * 366 * 24 * 60 * 60);
+/// The maximum lifetime of a session with an expiry: 10 years.
+const MAX_TTL: Millis = Millis::from_secs(10 * 366 * 24 * 60 * 60);
 
-/// The body of either route. Of each member: absent, `null`, or a value.
+/// The body of both routes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Incoming {
+struct SessionBody {
     id: Option<String>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     title: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     metadata: Option<Option<BTreeMap<String, String>>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     system_prompt: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     model: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     thinking_level: Option<Option<ReasoningEffort>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     tools: Option<Option<Vec<String>>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "present")]
     expires_at: Option<Option<u64>>,
     ttl: Option<u64>,
 }
 
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+/// Distinguishes `null` (`Some(None)`) from an absent member (`None`).
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
-/// Reads the body of a new session: the name that the client chose, if it did, and the settings. An
-/// empty body is a session without any.
+/// Parses the body of a new session: the id if the client chose one, and the settings. The body may
+/// be empty.
 ///
 /// # Errors
-/// 400 that names the parameter at fault.
+/// 400 that names the invalid parameter.
 pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewSession), ApiError> {
-    let incoming: Incoming = body::read_settings(body)?;
-    let id = incoming.id.as_deref().map(chosen_id).transpose()?;
-    let change = incoming.check(now)?;
+    let settings: SessionBody = body::read_settings(body)?;
+    let id = settings.id.as_deref().map(chosen_id).transpose()?;
+    let change = settings.check(now)?;
     let new = NewSession {
         title: change.title.flatten(),
         metadata: change.metadata.unwrap_or_default(),
@@ -72,30 +73,31 @@ pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewS
     Ok((id, new))
 }
 
-/// Reads the body of a change of a session's settings.
+/// Parses the body of a change of a session's settings.
 ///
 /// # Errors
-/// 400 that names the parameter at fault.
+/// 400 that names the invalid parameter.
 pub fn parse_change(body: &[u8], now: Timestamp) -> Result<Change, ApiError> {
-    let incoming: Incoming = body::read_settings(body)?;
-    if incoming.id.is_some() {
-        let message = "`id` is not a parameter of this route: a session keeps its name.";
+    let settings: SessionBody = body::read_settings(body)?;
+    if settings.id.is_some() {
+        let message = "`id` is not a parameter of this route: the id of a session cannot change.";
         return Err(ApiError::new(ErrorCode::UnknownParameter, message).param("id"));
     }
-    incoming.check(now)
+    settings.check(now)
 }
 
-/// A name of the client's own. One of the generated form would look like one that we made.
+/// Validates an id that the client chose. The generated form is reserved.
 fn chosen_id(text: &str) -> Result<SessionId, ApiError> {
     let id = check_session_id(text, "id")?;
     if id.is_generated() {
-        let message = "An `id` of this form is generated. Leave it out, or choose another name.";
+        let message =
+            "An `id` of this form is reserved for generated ids. Omit it, or choose another one.";
         return Err(invalid("id", message));
     }
     Ok(id)
 }
 
-impl Incoming {
+impl SessionBody {
     fn check(self, now: Timestamp) -> Result<Change, ApiError> {
         if let Some(Some(title)) = &self.title {
             let fits = (1..=MAX_TITLE_CHARS).contains(&title.chars().count());
@@ -137,7 +139,7 @@ impl Incoming {
             model,
             thinking_level: self.thinking_level,
             tools: self.tools,
-            expires_at: end(self.expires_at, self.ttl, now)?,
+            expires_at: expiry(self.expires_at, self.ttl, now)?,
         })
     }
 }
@@ -150,8 +152,8 @@ fn check_tools(tools: &[String]) -> Result<(), ApiError> {
     tool::check_names(tools).map_err(|why| invalid("tools", why))
 }
 
-/// When the session ends: at a moment in seconds since 1970, or so many seconds from now.
-fn end(
+/// The time of expiry, from `expires_at` (seconds since 1970) or `ttl` (seconds from now).
+fn expiry(
     at: Option<Option<u64>>,
     ttl: Option<u64>,
     now: Timestamp,
@@ -168,10 +170,10 @@ fn end(
         }
         (None, Some(secs)) => ("ttl", now.plus(Millis::from_secs(secs))),
     };
-    if now < end && end <= now.plus(MAX_LIFE) {
+    if now < end && end <= now.plus(MAX_TTL) {
         return Ok(Some(Some(end)));
     }
-    let message = format!("Invalid `{param}`: a session ends in the future, within 10 years.");
+    let message = format!("Invalid `{param}`: the expiry must be in the future, within 10 years.");
     Err(invalid(param, message))
 }
 
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_read_and_none_is_needed() {
+    fn all_settings_are_optional() {
         for empty in [
             "",
             "{}",
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_tells_absent_from_null() {
+    fn absent_and_null_settings_differ() {
         let change = parse_change(br#"{"title":null,"model":"small"}"#, NOW).expect("valid");
         let expected = Change {
             title: Some(None),
@@ -227,12 +229,12 @@ mod tests {
             change.expires_at,
             Some(Some(Timestamp::from_millis(1_767_225_601_000)))
         );
-        let error = parse_change(br#"{"id":"other"}"#, NOW).expect_err("a name stays");
+        let error = parse_change(br#"{"id":"other"}"#, NOW).expect_err("an id cannot change");
         assert_eq!(error.param.as_deref(), Some("id"));
     }
 
     #[test]
-    fn attack_30_what_is_wrong_is_refused_by_name() {
+    fn attack_30_invalid_parameter_is_named() {
         let long = |name: &str, count: usize| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(count));
         let cases = [
             (r#"{"tenant_id":"ten_x"}"#.to_owned(), "tenant_id"),

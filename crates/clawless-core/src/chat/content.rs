@@ -1,20 +1,20 @@
-//! A message's content: a text, or a list of parts.
+//! The content of a message: text, or a list of parts.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-/// A message's content.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// A plain text.
+    /// Plain text.
     Text(String),
     /// Several parts.
     Parts(Vec<Part>),
 }
 
-/// One part of a message's content.
+/// A content part.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "PartWire")]
 pub enum Part {
@@ -22,15 +22,15 @@ pub enum Part {
     Text(String),
     /// An image, by URL or inline.
     Image(ImageUrl),
-    /// Audio, inline; its bytes stay in the raw message.
+    /// Inline audio. Its data is in the raw message only.
     Audio,
-    /// A file, by id or inline; its bytes stay in the raw message.
+    /// A file, by id or inline. Its data is in the raw message only.
     File,
-    /// An earlier refusal.
+    /// A refusal in an earlier response.
     Refusal(String),
 }
 
-/// A part as it stands on the wire: one type, and the one member of that name.
+/// The JSON form of a part: a type, and the member of that name.
 #[derive(Deserialize)]
 struct PartWire {
     r#type: PartKind,
@@ -77,18 +77,18 @@ impl TryFrom<PartWire> for Part {
     }
 }
 
-/// Where an image is.
+/// A reference to an image.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ImageUrl {
     /// An `https:` or `data:` URL.
     pub url: String,
-    /// How closely the model should look: `auto`, `low` or `high`.
+    /// The resolution: `auto`, `low` or `high`.
     #[serde(default)]
     pub detail: Option<String>,
 }
 
 impl Content {
-    /// Every text in the content, in order.
+    /// All texts of the content, in order.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let (text, parts) = match self {
             Self::Text(text) => (Some(text.as_str()), [].as_slice()),

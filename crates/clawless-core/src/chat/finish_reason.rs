@@ -2,24 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why an answer ended.
+/// The reason why a model stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model was done, or met a stop text.
+    /// The model finished, or reached a stop sequence.
     Stop,
-    /// The limit of tokens was reached.
+    /// The token limit was reached.
     Length,
-    /// The model wants tools to run.
+    /// The model calls tools.
     ToolCalls,
-    /// The provider's filter cut it.
+    /// The provider's content filter stopped the response.
     ContentFilter,
-    /// The model wants a function to run, in the older form.
+    /// The model calls a function in the legacy form.
     FunctionCall,
 }
 
 impl FinishReason {
-    /// The reason's name on the wire and in the database.
+    /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",

@@ -5,19 +5,21 @@ mod finish_reason;
 mod message;
 mod options;
 mod request;
+mod role;
 mod rules;
 mod stop;
 mod tool_calls;
 mod usage;
+mod view;
 
 pub use content::{Content, ImageUrl, Part};
 pub use finish_reason::FinishReason;
-pub use message::{
-    CustomView, FunctionView, InvalidMessage, Message, MessageView, Role, ToolCallView,
-};
+pub use message::Message;
 pub use options::{ChatOptions, ReasoningEffort, Verbosity};
 pub use request::CompletionRequest;
+pub use role::Role;
 pub use rules::check_metadata;
 pub use stop::Stop;
 pub use tool_calls::{MessageCustom, MessageFunction, MessageToolCall, message_calls};
 pub use usage::{CompletionDetails, PromptDetails, Usage};
+pub use view::{CustomView, FunctionView, InvalidMessage, MessageView, ToolCallView};

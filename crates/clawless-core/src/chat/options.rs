@@ -1,4 +1,4 @@
-//! What a client may ask for beside the messages.
+//! The parameters of a completion request besides its messages.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use crate::json::Json;
 use crate::money::Tokens;
 use crate::tool::{FunctionTool, Tool};
 
-/// The most answers to one request, as `OpenAI` has it.
+/// `OpenAI`'s limit for `n`.
 const MAX_CHOICES: u32 = 128;
-/// The longest answer that can be asked for: what every provider's 32-bit integer holds.
+/// The maximum of `max_tokens`: providers use signed 32-bit integers.
 const MAX_OUTPUT: u32 = i32::MAX.unsigned_abs();
 
-/// Sampling, limits, tools and formats: every member that is carried to the provider, under
-/// `OpenAI`'s own names. Absent members are not sent.
+/// Sampling, limits, tools and formats, under `OpenAI`'s names. Absent members are not sent to the
+/// provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Validate)]
 pub struct ChatOptions {
-    /// Randomness, 0 to 2.
+    /// Sampling temperature, 0 to 2.
     #[garde(range(min = 0.0, max = 2.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
@@ -30,19 +30,19 @@ pub struct ChatOptions {
     #[garde(range(min = 0.0, max = 1.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// How many answers.
+    /// The number of choices.
     #[garde(range(min = 1, max = MAX_CHOICES))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
-    /// The longest answer in tokens, in the older name.
+    /// The maximum number of output tokens, under the deprecated name.
     #[garde(range(min = 1, max = MAX_OUTPUT))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// The longest answer in tokens.
+    /// The maximum number of output tokens.
     #[garde(range(min = 1, max = MAX_OUTPUT))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
-    /// Texts at which the answer ends.
+    /// Stop sequences.
     #[garde(custom(check_stop))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
@@ -54,23 +54,23 @@ pub struct ChatOptions {
     #[garde(range(min = -2.0, max = 2.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency_penalty: Option<f64>,
-    /// For repeatable answers.
+    /// The seed for reproducible sampling.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
-    /// Whether to tell log probabilities.
+    /// Whether to return log probabilities.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
-    /// How many alternatives to tell at each token.
+    /// The number of alternatives for each token.
     #[garde(range(max = 20))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_logprobs: Option<u8>,
-    /// Token ids and how much to favour them, −100 to 100; at most 1,024.
+    /// Biases by token id, −100 to 100. At most 1,024.
     #[garde(custom(check_logit_bias))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logit_bias: Option<BTreeMap<String, f64>>,
-    /// `text`, `json_object` or `json_schema`, as it came in.
+    /// `text`, `json_object` or `json_schema`, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Json>,
@@ -78,122 +78,123 @@ pub struct ChatOptions {
     #[garde(length(max = 128), custom(check_tools))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
-    /// Which tool must be called, as it came in.
+    /// The tool that the model must call, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<Json>,
-    /// Whether several tools may be called at once.
+    /// Whether the model may call several tools at once.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
-    /// The functions that the model may call, in the older form.
+    /// The functions that the model may call, in the legacy form.
     #[garde(length(max = 128), custom(check_function_names))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionTool>>,
-    /// Which function must be called, in the older form, as it came in.
+    /// The function that the model must call, in the legacy form, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_call: Option<Json>,
-    /// How much the model should think.
+    /// The reasoning effort.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// `low`, `medium` or `high`.
+    /// The verbosity of the response.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<Verbosity>,
-    /// The provider's class of service.
+    /// The provider's service tier.
     #[garde(inner(length(max = 64)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
-    /// `text`, `audio`.
+    /// The output types: `text`, `audio`.
     #[garde(length(max = 8))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modalities: Option<Vec<String>>,
-    /// How audio should sound, as it came in.
+    /// The audio format and voice, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<Json>,
-    /// The answer that the client expects, as it came in.
+    /// The predicted output, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<Json>,
-    /// Whether the provider may keep the answer.
+    /// Whether the provider may store the response.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<bool>,
-    /// The client's own labels: 16 pairs at most, keys of 64 and values of 512 characters.
+    /// Labels of the client: at most 16 pairs, keys of 64 and values of 512 characters.
     #[garde(custom(check_metadata))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
-    /// The client's own user.
+    /// The end user of the client.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The client's own user, hashed.
+    /// The end user of the client, hashed.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safety_identifier: Option<String>,
-    /// Names requests that share a prefix.
+    /// Identifies requests with a common prefix.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_cache_key: Option<String>,
-    /// Parameters that the wire does not define, as they came in. A provider's profile decides
+    /// Parameters that the surface does not define, unparsed. The profile of the provider decides
     /// which of them are sent.
     #[garde(skip)]
     #[serde(skip)]
     pub extensions: Vec<(String, Json)>,
 }
 
-/// How much a model should think before it answers.
+/// The reasoning effort of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningEffort {
-    /// Not at all; `off` where people choose it.
+    /// No reasoning. Also accepted as `off`.
     #[serde(alias = "off")]
     None,
-    /// Hardly.
+    /// Minimal.
     Minimal,
-    /// A little.
+    /// Low.
     Low,
-    /// Some.
+    /// Medium.
     Medium,
-    /// Much.
+    /// High.
     High,
-    /// Very much.
+    /// Extra high.
     Xhigh,
-    /// As much as it can.
+    /// Maximum.
     Max,
-    /// As much as the model finds fit. Not `OpenAI`'s word: where a provider lacks it, the
-    /// provider's default stands for it.
+    /// The model decides. An extension of `OpenAI`'s values; the provider's default where the
+    /// provider does not support it.
     Adaptive,
 }
 
-/// How wordy an answer should be.
+/// The verbosity of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verbosity {
-    /// Terse.
+    /// Short.
     Low,
-    /// As usual.
+    /// Default.
     Medium,
-    /// At length.
+    /// Detailed.
     High,
 }
 
 impl ChatOptions {
-    /// The longest answer that the client asked for, under either name.
+    /// The requested maximum of output tokens, under either name.
     pub fn max_output(&self) -> Option<u32> {
         self.max_completion_tokens.or(self.max_tokens)
     }
 
-    /// Sets the longest answer, under the name that the client used, else under the newer one.
-    pub fn limit_output(&mut self, most: Tokens) {
-        let most = Some(u32::try_from(most.get()).unwrap_or(u32::MAX));
+    /// Sets the maximum of output tokens, under the name that the client used; by default the newer
+    /// one.
+    pub fn limit_output(&mut self, max: Tokens) {
+        let max = Some(u32::try_from(max.get()).unwrap_or(u32::MAX));
         if self.max_tokens.is_some() && self.max_completion_tokens.is_none() {
-            self.max_tokens = most;
+            self.max_tokens = max;
         } else {
-            self.max_completion_tokens = most;
+            self.max_completion_tokens = max;
         }
     }
 }

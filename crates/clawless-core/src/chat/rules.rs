@@ -14,7 +14,7 @@ use crate::tool::{FunctionTool, Tool, ToolKind};
 pub(super) fn check_logit_bias(bias: &Option<BTreeMap<String, f64>>, (): &()) -> garde::Result {
     let Some(bias) = bias else { return Ok(()) };
     if bias.len() > 1024 {
-        return Err(garde::Error::new("at most 1024 tokens can be favoured"));
+        return Err(garde::Error::new("at most 1024 tokens can have a bias"));
     }
     let is_token = |token: &String| !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit());
     if bias
@@ -38,14 +38,14 @@ pub(super) fn check_stop(stop: &Option<Stop>, (): &()) -> garde::Result {
 
 pub(super) fn check_tools(tools: &Option<Vec<Tool>>, (): &()) -> garde::Result {
     tools.iter().flatten().try_for_each(|tool| {
-        let is_whole = match tool.r#type {
+        let is_complete = match tool.r#type {
             ToolKind::Function => tool.function.is_some() && tool.custom.is_none(),
             ToolKind::Custom => tool.custom.is_some() && tool.function.is_none(),
         };
-        match tool.name().filter(|_| is_whole) {
+        match tool.name().filter(|_| is_complete) {
             Some(name) => check_name(&name),
             None => Err(garde::Error::new(
-                "a tool has the member that its `type` names, and a name in it",
+                "a tool needs the member that its `type` names, with a `name` in it",
             )),
         }
     })

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Texts at which an answer ends: one, or up to four.
+/// Up to four stop sequences. JSON: a string, or an array of strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Stop(Vec<String>);
 
 impl Stop {
-    /// The texts.
+    /// The stop sequences.
     pub fn texts(&self) -> &[String] {
         &self.0
     }

@@ -1,10 +1,10 @@
-//! Tool calls as members of an assistant's message.
+//! Tool calls in the JSON of an assistant message.
 
 use serde::Serialize;
 
 use crate::tool::{CallForm, ToolCall};
 
-/// A tool call on `OpenAI`'s wire.
+/// An element of `tool_calls`.
 #[derive(Debug, Serialize)]
 pub struct MessageToolCall {
     id: String,
@@ -29,7 +29,7 @@ pub struct MessageCustom {
     input: String,
 }
 
-/// The calls of a message: those of tools, and the one of the older form.
+/// The members `tool_calls` and `function_call` of an assistant message.
 pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<MessageFunction>) {
     let (mut tool_calls, mut function_call) = (Vec::new(), None);
     for ToolCall {

@@ -1,26 +1,26 @@
-//! What a call used.
+//! Token usage.
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens that a call used, as they stand in an answer's `usage`.
+/// The token usage of a model call, as in the `usage` member of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct Usage {
-    /// Tokens of the request, history included.
+    /// Tokens of the request, including history.
     pub prompt_tokens: u64,
-    /// Tokens of the answer, reasoning included.
+    /// Tokens of the response, including reasoning.
     pub completion_tokens: u64,
-    /// Both together.
+    /// The sum of both.
     pub total_tokens: u64,
-    /// How the tokens of the request divide, where the provider says so.
+    /// Details of the request tokens, if the provider reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_tokens_details: Option<PromptDetails>,
-    /// How the tokens of the answer divide, where the provider says so.
+    /// Details of the response tokens, if the provider reports them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_tokens_details: Option<CompletionDetails>,
 }
 
-/// Parts of the request's tokens.
+/// Details of the request tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct PromptDetails {
@@ -30,31 +30,31 @@ pub struct PromptDetails {
     /// Tokens written to the provider's prompt cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u64>,
-    /// Tokens of audio.
+    /// Audio tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_tokens: Option<u64>,
 }
 
-/// Parts of the answer's tokens.
+/// Details of the response tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct CompletionDetails {
-    /// Tokens that the model thought with.
+    /// Reasoning tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
-    /// Tokens of audio.
+    /// Audio tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_tokens: Option<u64>,
-    /// Predicted tokens that stood in the answer.
+    /// Predicted tokens that the response contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_prediction_tokens: Option<u64>,
-    /// Predicted tokens that did not.
+    /// Predicted tokens that the response does not contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_prediction_tokens: Option<u64>,
 }
 
 impl Usage {
-    /// A usage of two counts.
+    /// A usage without details.
     pub const fn of(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self {
             prompt_tokens,
@@ -65,11 +65,11 @@ impl Usage {
         }
     }
 
-    /// What two calls used together. A part that either told is told.
+    /// The sum of two usages. A detail is present if either usage has it.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let (a, b) = (self.prompt_tokens_details, other.prompt_tokens_details);
-        let prompt = both(a, b, |a, b| PromptDetails {
+        let prompt = combine(a, b, |a, b| PromptDetails {
             cached_tokens: sum(a.cached_tokens, b.cached_tokens),
             cache_write_tokens: sum(a.cache_write_tokens, b.cache_write_tokens),
             audio_tokens: sum(a.audio_tokens, b.audio_tokens),
@@ -78,7 +78,7 @@ impl Usage {
             self.completion_tokens_details,
             other.completion_tokens_details,
         );
-        let completion = both(a, b, |a, b| CompletionDetails {
+        let completion = combine(a, b, |a, b| CompletionDetails {
             reasoning_tokens: sum(a.reasoning_tokens, b.reasoning_tokens),
             audio_tokens: sum(a.audio_tokens, b.audio_tokens),
             accepted_prediction_tokens: sum(
@@ -102,7 +102,7 @@ impl Usage {
     }
 }
 
-fn both<T: Default>(a: Option<T>, b: Option<T>, add: impl FnOnce(T, T) -> T) -> Option<T> {
+fn combine<T: Default>(a: Option<T>, b: Option<T>, add: impl FnOnce(T, T) -> T) -> Option<T> {
     match (a, b) {
         (None, None) => None,
         (a, b) => Some(add(a.unwrap_or_default(), b.unwrap_or_default())),
@@ -110,7 +110,7 @@ fn both<T: Default>(a: Option<T>, b: Option<T>, add: impl FnOnce(T, T) -> T) -> 
 }
 
 fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
-    both(a, b, u64::saturating_add)
+    combine(a, b, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_either_call_told_is_in_the_sum() {
+    fn sum_has_the_details_of_either_usage() {
         let cached = |cached_tokens| Usage {
             prompt_tokens_details: Some(PromptDetails {
                 cached_tokens,
@@ -131,7 +131,7 @@ mod tests {
             (sum.prompt_tokens, sum.completion_tokens, sum.total_tokens),
             (21, 5, 26)
         );
-        let details = sum.prompt_tokens_details.expect("told");
+        let details = sum.prompt_tokens_details.expect("details");
         assert_eq!(
             (details.cached_tokens, details.audio_tokens),
             (Some(4), None)

@@ -4,27 +4,27 @@ use crate::entropy::Entropy;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The digit for a value; values wrap at 62.
+/// The digit for a value modulo 62.
 fn digit(value: u32) -> char {
     ALPHABET
         .get((value % 62) as usize)
         .map_or('0', |&byte| char::from(byte))
 }
 
-/// Appends `count` uniformly random digits. Bytes of 248 and above are drawn again, since
-/// 248 = 4 × 62 is where a remainder would begin to favour small digits.
+/// Appends `count` uniformly random digits. Bytes of 248 (4 × 62) and above are discarded, because
+/// their remainders would favour small digits.
 pub(super) fn push_random(text: &mut String, count: usize, entropy: &impl Entropy) {
     let mut missing = count;
     while missing > 0 {
-        let fair = entropy.bytes::<64>().into_iter().filter(|&byte| byte < 248);
-        for byte in fair.take(missing) {
+        let uniform = entropy.bytes::<64>().into_iter().filter(|&byte| byte < 248);
+        for byte in uniform.take(missing) {
             text.push(digit(u32::from(byte)));
             missing -= 1;
         }
     }
 }
 
-/// Appends a number in exactly `width` digits, most significant first.
+/// Appends a number with exactly `width` digits, most significant digit first.
 pub(super) fn push_number(text: &mut String, number: u32, width: usize) {
     let mut rest = number;
     let mut digits = Vec::with_capacity(width);

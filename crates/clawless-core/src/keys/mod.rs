@@ -1,8 +1,8 @@
 //! API keys as text: `cl_sk_…` (secret), `cl_pk_…` (public, widget only), `cl_at_…` (admin token).
 //!
-//! A key is its prefix, 27 random base62 characters (160.7 bits) and six characters of CRC32 over
-//! what stands before. The checksum lets the gateway refuse garbage without asking storage, and
-//! lets secret scanners recognise a leaked key without asking us.
+//! A key consists of its prefix, 27 random base62 characters (160.7 bits) and a CRC32 of both in six
+//! characters. The checksum lets the gateway reject malformed keys without a storage read, and lets
+//! secret scanners recognise leaked keys.
 
 mod base62;
 
@@ -19,13 +19,13 @@ const RANDOM_CHARS: usize = 27;
 /// Characters of the checksum: 62^6 > 2^32.
 const CHECKSUM_CHARS: usize = 6;
 
-/// A text is not a key: wrong prefix, length, alphabet or checksum.
+/// A text is not a key: invalid prefix, length, alphabet or checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a well-formed API key")]
 pub struct MalformedKey;
 
-/// A well-formed key in the clear. It is shown once, when it is minted; `Debug` hides it, and it
-/// has no `Display` or `Serialize`, so that it cannot reach a log or an answer by accident.
+/// A well-formed key in plain text. `Debug` redacts it, and it has no `Display` or `Serialize`, so
+/// that it cannot reach a log or a response by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyText {
     kind: KeyKind,
@@ -33,7 +33,7 @@ pub struct KeyText {
 }
 
 impl KeyText {
-    /// A fresh key of the given kind.
+    /// Generates a key.
     pub fn generate(kind: KeyKind, entropy: &impl Entropy) -> Self {
         let mut text = kind.prefix().to_owned();
         base62::push_random(&mut text, RANDOM_CHARS, entropy);
@@ -42,7 +42,7 @@ impl KeyText {
         Self { kind, text }
     }
 
-    /// Takes a text that came in from outside.
+    /// Parses a key.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
         let kind = KeyKind::ALL
             .into_iter()
@@ -69,17 +69,17 @@ impl KeyText {
         })
     }
 
-    /// What the key is for.
+    /// The kind of the key.
     pub const fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// The key itself. Call this only to hand the key to the person who minted it.
+    /// The plain text. Only for the response to the request that created the key.
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// The SHA-256 of the key: the only form in which a key is stored or looked up.
+    /// The SHA-256 digest: the only form in which a key is stored or looked up.
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of(&self.text)
     }
@@ -96,17 +96,17 @@ impl fmt::Debug for KeyText {
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
-    /// The digest of a secret that is no key of ours, such as one that an operator chose.
+    /// The digest of any secret, such as a bootstrap token that an operator chose.
     pub fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// Whether both are the same, in a time that does not tell how far they agree.
+    /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
-    /// The digest in lower-case hexadecimal, as it stands in the database.
+    /// The digest in lower-case hexadecimal, the form in the database.
     pub fn to_hex(self) -> String {
         use fmt::Write;
         self.0
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minted_key_parses_and_keeps_its_kind() {
+    fn generated_key_parses_and_keeps_its_kind() {
         for kind in KeyKind::ALL {
             let key = KeyText::generate(kind, &Counter);
             assert_eq!(KeyText::parse(key.reveal()), Ok(key.clone()));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn any_change_to_a_key_breaks_its_checksum() {
+    fn changed_key_is_malformed() {
         let key = KeyText::generate(KeyKind::Secret, &Counter);
         for at in 0..key.reveal().len() {
             let mut bytes = key.reveal().as_bytes().to_vec();
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_matches_itself_and_nothing_else() {
+    fn digest_matches_only_itself() {
         let digest = KeyDigest::of("a secret");
         assert!(digest.matches(&KeyDigest::of("a secret")));
         assert!(!digest.matches(&KeyDigest::of("a secreT")));
     }
 
     #[test]
-    fn a_key_does_not_show_itself() {
+    fn debug_output_redacts_the_key() {
         let key = KeyText::generate(KeyKind::Secret, &Counter);
         assert_eq!(format!("{key:?}"), "cl_sk_…");
     }

@@ -4,58 +4,58 @@ use crate::chat::{FinishReason, Usage};
 use crate::json::Json;
 use crate::tool::CallForm;
 
-/// One step of a streamed answer.
+/// An event of a streamed response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LlmEvent {
-    /// More of an answer.
+    /// An addition to a choice.
     Delta {
-        /// Which of the `n` answers.
+        /// The index of the choice.
         index: u32,
-        /// What was added.
+        /// The addition.
         delta: Delta,
     },
-    /// An answer ended.
+    /// The end of a choice.
     Finish {
-        /// Which of the `n` answers.
+        /// The index of the choice.
         index: u32,
-        /// Why.
+        /// The finish reason.
         reason: FinishReason,
     },
-    /// What the whole call used. May come more than once; the last one holds.
+    /// The usage of the whole call. May be repeated; the last one counts.
     Usage(Usage),
 }
 
-/// An addition to an answer.
+/// An addition to a choice.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
-    /// More text.
+    /// Text.
     Content(String),
-    /// More of what the model thinks.
+    /// Reasoning.
     Reasoning(String),
-    /// More of a refusal.
+    /// Text of a refusal.
     Refusal(String),
-    /// A tool call begins.
+    /// The start of a tool call.
     ToolCallStart {
-        /// The call's position among the calls of this answer.
+        /// The position of the call among the calls of the choice.
         call: u32,
-        /// The call's id.
+        /// The id of the call.
         id: String,
-        /// The tool's name.
+        /// The name of the tool.
         name: String,
-        /// How it stands on `OpenAI`'s wire.
+        /// The form of the call.
         form: CallForm,
     },
-    /// More of a tool call's arguments.
+    /// Arguments of a tool call.
     ToolCallArguments {
-        /// The call's position among the calls of this answer.
+        /// The position of the call among the calls of the choice.
         call: u32,
-        /// A piece of JSON text, or of a custom tool's input.
+        /// A part of the JSON text, or of the input of a custom tool.
         arguments: String,
-        /// How the call stands on `OpenAI`'s wire.
+        /// The form of the call.
         form: CallForm,
     },
-    /// Log probabilities of what was added last, as the provider gave them.
+    /// Log probabilities of the last text, unparsed.
     Logprobs(Json),
-    /// The thoughts that the provider signed, all of them, once, before the answer's end.
+    /// All signed reasoning blocks, once, before the end of the choice.
     ThinkingBlocks(Json),
 }

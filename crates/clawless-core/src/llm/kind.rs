@@ -1,16 +1,16 @@
-//! The wire formats that providers use.
+//! The wire formats of providers.
 
 use serde::{Deserialize, Serialize};
 
-/// The wire that a provider speaks.
+/// The wire format of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
-    /// `OpenAI`'s chat completions, by `OpenAI` or by any server that speaks them.
+    /// `OpenAI`'s chat completions, of `OpenAI` or a compatible server.
     #[serde(rename = "openai")]
     OpenAi,
     /// Anthropic's Messages.
     Anthropic,
-    /// The models of the platform itself, by its AI binding.
+    /// Workers AI, through the platform's AI binding.
     WorkersAi,
 }

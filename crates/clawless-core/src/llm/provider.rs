@@ -5,25 +5,25 @@ use serde::{Deserialize, Serialize};
 use super::kind::ProviderKind;
 use crate::model::Model;
 
-/// A model provider, as configured.
+/// The configuration of a model provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LlmProvider {
-    /// The operator's name for it.
+    /// The name, chosen by the operator.
     pub name: String,
-    /// The wire that it speaks.
+    /// The wire format.
     pub kind: ProviderKind,
-    /// Where its API begins, such as `https://api.openai.com/v1`; without a slash at the end.
-    /// The platform's own models have none.
+    /// The base URL, such as `https://api.openai.com/v1`, without a trailing slash. Empty for
+    /// Workers AI.
     #[serde(default)]
     pub base_url: String,
-    /// The NAME of the secret that holds its key; no key is sent where it is absent.
+    /// The NAME of the secret with the API key. No key is sent if absent.
     #[serde(default)]
     pub key: Option<String>,
-    /// The name of the profile of its wire; its host selects one where it is absent.
+    /// The name of the profile of the wire format. Selected by host if absent.
     #[serde(default)]
     pub profile: Option<String>,
-    /// The models that it serves.
+    /// The models of the provider.
     #[serde(default)]
     pub models: Vec<Model>,
 }

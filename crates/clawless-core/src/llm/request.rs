@@ -2,13 +2,13 @@
 
 use crate::chat::{ChatOptions, Message};
 
-/// One call of a model.
+/// A model call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LlmRequest {
-    /// The provider's name for the model.
+    /// The model id at the provider.
     pub model: String,
-    /// The whole conversation: system prompt, history, and what the client sent.
+    /// The conversation: system prompt, history and the messages of the request.
     pub messages: Vec<Message>,
-    /// Everything else that the client asked for.
+    /// All other parameters.
     pub options: ChatOptions,
 }

@@ -4,33 +4,33 @@ use crate::chat::{FinishReason, Usage};
 use crate::json::Json;
 use crate::tool::ToolCall;
 
-/// One answer of a model, whole.
+/// The whole response of a model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LlmResponse {
-    /// The answers, one for each of the `n` that were asked for.
+    /// The choices, one for each of `n`.
     pub choices: Vec<LlmChoice>,
-    /// What it used, where the provider said so.
+    /// The usage, if the provider reports it.
     pub usage: Option<Usage>,
 }
 
-/// One of the answers to a request.
+/// One of the choices of a response.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LlmChoice {
-    /// The answer's position.
+    /// The position.
     pub index: u32,
-    /// Its text.
+    /// The text.
     pub content: Option<String>,
-    /// What the model thought before it answered, where the provider tells.
+    /// The reasoning, if the provider returns it.
     pub reasoning: Option<String>,
-    /// Its refusal, instead of a text.
+    /// The refusal, instead of a text.
     pub refusal: Option<String>,
-    /// The tools that it wants to have run.
+    /// The tool calls.
     pub tool_calls: Vec<ToolCall>,
-    /// Why it ended; absent where it broke off.
+    /// The finish reason. Absent if the response was interrupted.
     pub finish_reason: Option<FinishReason>,
-    /// Log probabilities, as the provider gave them.
+    /// Log probabilities, unparsed.
     pub logprobs: Option<Json>,
-    /// The thoughts that the provider signed: an array of its own blocks, to be given back to it
-    /// unchanged when the conversation goes on.
+    /// Signed reasoning: an array of provider-specific blocks, returned unchanged to the provider
+    /// in later requests.
     pub thinking_blocks: Option<Json>,
 }

@@ -10,9 +10,8 @@ use crate::json::Json;
 use crate::tool::{CallForm, ToolCall};
 
 impl LlmChoice {
-    /// The choice as the assistant's message that a session stores and replays: without what the
-    /// model thought, which no provider takes back unless it signed it, and without an empty
-    /// `refusal`.
+    /// The choice as the assistant message that a session stores. Contains no unsigned reasoning,
+    /// because providers do not accept it, and no empty `refusal`.
     pub fn to_stored(&self) -> Result<Json, serde_json::Error> {
         #[derive(Serialize)]
         struct Stored<'a> {
@@ -37,13 +36,11 @@ impl LlmChoice {
             function_call,
         })
     }
-}
 
-impl LlmChoice {
-    /// The choice that was stored as this message, with the reason that the turn knows.
+    /// The choice of a stored message, with the finish reason of its turn.
     ///
     /// # Errors
-    /// Where the message is not one that [`Self::to_stored`] wrote.
+    /// The message has another form than [`Self::to_stored`] writes.
     pub fn from_stored(
         message: &Message,
         finish_reason: Option<FinishReason>,
@@ -64,7 +61,7 @@ impl LlmChoice {
                 form,
             })
         });
-        let older = view.function_call.map(|it| ToolCall {
+        let legacy = view.function_call.map(|it| ToolCall {
             id: String::new(),
             name: it.name,
             arguments: it.arguments,
@@ -74,7 +71,7 @@ impl LlmChoice {
             index: 0,
             content: texts.map(Iterator::collect),
             refusal: view.refusal,
-            tool_calls: calls.chain(older).collect(),
+            tool_calls: calls.chain(legacy).collect(),
             finish_reason,
             thinking_blocks: view.thinking_blocks,
             ..Self::default()

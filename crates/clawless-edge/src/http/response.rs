@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use clawless_api::envelope::error_envelope;
 use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
 use worker::{Headers, Response, ResponseBuilder};
@@ -155,7 +156,7 @@ impl From<ApiError> for HttpResponse {
         let mut response = Self {
             status: error.status(),
             headers: error.headers.clone(),
-            body: Body::Json(error.to_json()),
+            body: Body::Json(error_envelope(&error)),
         };
         if let Some(wait) = error.retry_after {
             response

@@ -249,7 +249,8 @@ mod tests {
             let error = SqlError::from_message(message);
             assert!(!error.to_string().contains("turns"));
             let api = ApiError::from(error);
-            assert!(!api.to_json().contains("turns") && !api.to_json().contains("D1"));
+            let public = format!("{} {:?}", api.message, api.param);
+            assert!(!public.contains("turns") && !public.contains("D1"));
             assert_eq!(api.internal.as_deref(), Some(message));
         }
     }
