@@ -1,5 +1,5 @@
-//! Deletes a tenant's data in batches, each small enough for one query: a large tenant takes several
-//! requests, and an interrupted deletion can be resumed.
+//! Deletes a tenant's data in batches, each small enough for one query: a large tenant takes
+//! several requests, and an interrupted deletion can be resumed.
 
 use clawless_core::{SessionId, TenantId, Timestamp};
 use serde::Deserialize;
@@ -70,8 +70,8 @@ const TABLES: [SqlText; 7] = [
 /// stored for idempotency keys.
 const SESSIONLESS_TABLES: [SqlText; 2] = [TOOL_EXECUTIONS, IDEMPOTENCY];
 
-/// Deletes a tenant's rows, in at most `max_batches` batches of at most `rows`; `true` once only the
-/// tenant's record is left.
+/// Deletes a tenant's rows, in at most `max_batches` batches of at most `rows`; `true` once only
+/// the tenant's record is left.
 pub async fn erase_rows(
     sql: &impl Sql,
     tenant: &TenantId,

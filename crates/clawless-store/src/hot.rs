@@ -18,8 +18,8 @@ use crate::turns::NewMessage;
 /// The TTL of a copy.
 const COPY_TTL: Millis = Millis::from_secs(300);
 
-/// The longest history that is cached, in bytes. KV accepts 25 MiB, but a copy is in memory twice, as
-/// text and as messages, and an isolate has 128 MB. Longer histories are read from D1.
+/// The longest history that is cached, in bytes. KV accepts 25 MiB, but a copy is in memory twice,
+/// as text and as messages, and an isolate has 128 MB. Longer histories are read from D1.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Everything a turn needs to know of its session.

@@ -110,7 +110,8 @@ pub struct ClaimRequest<'a> {
     pub dead: Option<&'a RequestId>,
 }
 
-/// The SHA-256 of a request, in hexadecimal: of the session that a header may name, and of the body.
+/// The SHA-256 of a request, in hexadecimal: of the session that a header may name, and of the
+/// body.
 pub fn digest(session: Option<&str>, body: &[u8]) -> String {
     let mut digest = Sha256::new();
     // Session names have no line breaks, so the first one ends the name.

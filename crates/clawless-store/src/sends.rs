@@ -143,8 +143,8 @@ impl TryFrom<ClaimedRow> for ClaimedSend {
     }
 }
 
-/// Stores a message and returns its id, or that of the same message if it was sent before. `None` if
-/// a limit is reached. Idempotent.
+/// Stores a message and returns its id, or that of the same message if it was sent before. `None`
+/// if a limit is reached. Idempotent.
 pub async fn accept(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -193,8 +193,8 @@ pub async fn find(
     Ok(rows.into_iter().next())
 }
 
-/// Claims a queued message, or one whose last try, `dead`, is known to be dead. `None` if another try
-/// has it or it has ended. Idempotent.
+/// Claims a queued message, or one whose last try, `dead`, is known to be dead. `None` if another
+/// try has it or it has ended. Idempotent.
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,

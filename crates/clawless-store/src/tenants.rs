@@ -17,7 +17,8 @@ statements! {
     INSERT = "
         INSERT INTO tenants (id, name, tier, status, settings, version, created_at, updated_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    /// Sets the version to NULL if the record has changed, which the column rejects: the batch fails.
+    /// Sets the version to NULL if the record has changed, which the column rejects: the batch
+    /// fails.
     UPDATE = "
         UPDATE tenants SET name = ?2, tier = ?3, status = ?4, settings = ?5,
                            version = iif(version = ?6, version + 1, NULL), updated_at = ?7

@@ -14,8 +14,8 @@ use crate::row;
 use crate::statements::statements;
 
 statements! {
-    /// Takes all rows as one JSON array: D1 limits the statements of an invocation and the parameters
-    /// of a statement.
+    /// Takes all rows as one JSON array: D1 limits the statements of an invocation and the
+    /// parameters of a statement.
     INSERT = "
         INSERT INTO tool_executions (tenant_id, id, session_id, request_id, call_id, tool,
                                      arguments, outcome, result, started_at, duration_ms)

@@ -13,8 +13,8 @@ pub enum KvMode {
     /// Consistent and available.
     #[default]
     Normal,
-    /// Reads return the state at the time of [`MemoryKv::set_mode`]; writes succeed and are visible in
-    /// the next mode.
+    /// Reads return the state at the time of [`MemoryKv::set_mode`]; writes succeed and are visible
+    /// in the next mode.
     Stale,
     /// Every call fails.
     Failing,

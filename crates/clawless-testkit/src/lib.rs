@@ -1,5 +1,5 @@
-//! Test doubles for the ports: `SQLite` with D1's migrations and limits, an in-memory cache, clocks and
-//! timers that tests control, seeded randomness and a scripted provider.
+//! Test doubles for the ports: `SQLite` with D1's migrations and limits, an in-memory cache, clocks
+//! and timers that tests control, seeded randomness and a scripted provider.
 //!
 //! Only a dev-dependency of other crates.
 #![allow(

@@ -37,8 +37,8 @@ pub async fn mint(
     .await
 }
 
-/// Stores a key that replaces `old`, which expires at `old_expires_at`. `false` if `old` has changed
-/// since it was read, and then nothing is stored.
+/// Stores a key that replaces `old`, which expires at `old_expires_at`. `false` if `old` has
+/// changed since it was read, and then nothing is stored.
 pub async fn rotate(
     sql: &impl Sql,
     tenant: &TenantId,

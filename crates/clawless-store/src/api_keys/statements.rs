@@ -32,7 +32,8 @@ statements! {
         INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, allowed_origins,
                               expires_at, revoked_at, version, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    /// Sets the version to NULL if the record has changed, which the column rejects: the batch fails.
+    /// Sets the version to NULL if the record has changed, which the column rejects: the batch
+    /// fails.
     REVOKE = "
         UPDATE api_keys SET revoked_at = ?4, version = iif(version = ?3, version + 1, NULL)
         WHERE tenant_id = ?1 AND id = ?2";

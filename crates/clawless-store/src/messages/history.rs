@@ -70,8 +70,8 @@ impl History {
         self.turns.iter().map(HistoryTurn::bytes).sum()
     }
 
-    /// Keeps what [`history`] would read: the newest whole turns that fit the budget, and the newest
-    /// one even if it does not.
+    /// Keeps what [`history`] would read: the newest whole turns that fit the budget, and the
+    /// newest one even if it does not.
     pub(crate) fn truncate(&mut self, budget: HistoryBudget) {
         let (mut kept, mut bytes) = (0_usize, 0_u64);
         for turn in self.turns.iter().rev().take(budget.turns as usize) {

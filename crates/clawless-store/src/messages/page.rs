@@ -102,8 +102,8 @@ impl TryFrom<Row> for ListedMessage {
     }
 }
 
-/// Up to `limit` messages of a session in a range, starting at the end that `order` selects. Fewer if
-/// they are long, but at least one.
+/// Up to `limit` messages of a session in a range, starting at the end that `order` selects. Fewer
+/// if they are long, but at least one.
 pub async fn page(
     sql: &impl Sql,
     tenant: &TenantId,

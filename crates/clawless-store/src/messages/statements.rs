@@ -22,8 +22,8 @@ statements! {
     OF_TURN = "
         SELECT id, role, content FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
-    /// The earliest messages between two positions, exclusive, unsorted: as many as fit, and the first
-    /// even if it does not. `found` is their number up to the limit.
+    /// The earliest messages between two positions, exclusive, unsorted: as many as fit, and the
+    /// first even if it does not. `found` is their number up to the limit.
     PAGE_FORWARD = "
         SELECT m.id, m.seq, m.position, m.role, m.content, t.request_id, t.incomplete_reason,
                t.model, t.created_at, sizes.found
@@ -62,8 +62,8 @@ statements! {
     POSITION = "
         SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";
-    /// Subtracts a message of ?4 bytes, and tokens in proportion. D1 binds numbers as reals, so they
-    /// are cast for an integer division.
+    /// Subtracts a message of ?4 bytes, and tokens in proportion. D1 binds numbers as reals, so
+    /// they are cast for an integer division.
     SHRINK_TURN = "
         UPDATE turns SET
           stored_tokens = stored_tokens

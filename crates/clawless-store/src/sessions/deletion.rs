@@ -8,8 +8,8 @@ use super::statements::{
 };
 use crate::ports::{Sql, SqlError, SqlText};
 
-/// Deletes a session's history but not the session; `false` if it does not exist. The head moves, so
-/// that a running turn is not stored.
+/// Deletes a session's history but not the session; `false` if it does not exist. The head moves,
+/// so that a running turn is not stored.
 pub async fn reset(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -19,8 +19,8 @@ pub async fn reset(
     clear(sql, tenant, id, now, RESET).await
 }
 
-/// Deletes a session with its history and tool executions; `false` if it does not exist. Its name and
-/// its head remain until [`purge_across_tenants`].
+/// Deletes a session with its history and tool executions; `false` if it does not exist. Its name
+/// and its head remain until [`purge_across_tenants`].
 pub async fn delete(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -30,8 +30,8 @@ pub async fn delete(
     clear(sql, tenant, id, now, SOFT_DELETE).await
 }
 
-/// Deletes a session's turns and tool executions, which may quote its messages, and runs `update` on
-/// its row; `false` if it does not exist.
+/// Deletes a session's turns and tool executions, which may quote its messages, and runs `update`
+/// on its row; `false` if it does not exist.
 async fn clear(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -51,8 +51,8 @@ async fn clear(
     Ok(true)
 }
 
-/// Removes the rows of sessions that were deleted before `before`, which must be long enough ago that
-/// none of their turns runs and no copy of them is cached.
+/// Removes the rows of sessions that were deleted before `before`, which must be long enough ago
+/// that none of their turns runs and no copy of them is cached.
 pub async fn purge_across_tenants(sql: &impl Sql, before: Timestamp) -> Result<(), SqlError> {
     sql.batch(vec![PURGE_ACROSS_TENANTS.with([before.into()])])
         .await

@@ -18,8 +18,8 @@ pub enum SessionLookup {
     Found(Box<Session>),
     /// The session was never created, or is deleted or expired.
     Free {
-        /// The head that the first turn of a new session expects: [`SessionHead::EMPTY`], or that of the
-        /// deleted session.
+        /// The head that the first turn of a new session expects: [`SessionHead::EMPTY`], or that
+        /// of the deleted session.
         head: SessionHead,
     },
 }

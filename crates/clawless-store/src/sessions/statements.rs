@@ -23,8 +23,8 @@ statements! {
             )
           )
         ORDER BY created_at DESC, id DESC LIMIT ?8";
-    /// Creates a session, or replaces a deleted one and continues from its head. The head moves, because
-    /// a concurrent turn that found the name free does not know these settings.
+    /// Creates a session, or replaces a deleted one and continues from its head. The head moves,
+    /// because a concurrent turn that found the name free does not know these settings.
     CREATE = "
         INSERT INTO sessions (tenant_id, id, title, metadata, system_prompt, model, thinking_level,
                               tools, expires_at, created_at, updated_at, head)
@@ -39,8 +39,8 @@ statements! {
         WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL
         RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
                   token_total, expires_at, deleted_at, created_at, updated_at";
-    /// Each setting is preceded by a flag; 0 leaves it unchanged. The head moves, because cached copies
-    /// contain the settings.
+    /// Each setting is preceded by a flag; 0 leaves it unchanged. The head moves, because cached
+    /// copies contain the settings.
     UPDATE = "
         UPDATE sessions SET
           title = iif(?3, ?4, title), metadata = iif(?5, ?6, metadata),

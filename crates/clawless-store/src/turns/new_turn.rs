@@ -34,7 +34,8 @@ pub struct NewMessage {
     pub message: Message,
 }
 
-/// A turn to store. Serialises, so that it can be pending elsewhere while the database is unavailable.
+/// A turn to store. Serialises, so that it can be pending elsewhere while the database is
+/// unavailable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewTurn {
     /// The session. One that the client named is created by its first turn; one with a generated id

@@ -1,15 +1,15 @@
-//! Isolation fuzz test: a million store calls by tenants who share all their ids. No tenant ever reads,
-//! changes, blocks or is charged for another.
+//! Isolation fuzz test: a million store calls by tenants who share all their ids. No tenant ever
+//! reads, changes, blocks or is charged for another.
 //!
-//! In each seed several tenants use one database, with the real statements and migrations and the same
-//! ids of sessions, requests, messages, keys and idempotency keys. Three checks run: a row that is read
-//! must not contain the mark of another tenant; the database rejects a write to another tenant's row;
-//! and a tenant's results must equal those that it gets alone. A failing seed is printed;
-//! `CLAWLESS_SEED=<seed>` runs it again.
+//! In each seed several tenants use one database, with the real statements and migrations and the
+//! same ids of sessions, requests, messages, keys and idempotency keys. Three checks run: a row
+//! that is read must not contain the mark of another tenant; the database rejects a write to
+//! another tenant's row; and a tenant's results must equal those that it gets alone. A failing seed
+//! is printed; `CLAWLESS_SEED=<seed>` runs it again.
 //!
-//! To test the test, the tenant was removed from eight statements, one at a time: reads of messages, of
-//! a position, of a receipt, of a sum and of a subquery, an `UPDATE` of a session and one of a key, and
-//! a `DELETE` of turns. The first seed failed each time.
+//! To test the test, the tenant was removed from eight statements, one at a time: reads of
+//! messages, of a position, of a receipt, of a sum and of a subquery, an `UPDATE` of a session and
+//! one of a key, and a `DELETE` of turns. The first seed failed each time.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! Random choices of one call. They depend only on the seed and the call's number, so a tenant makes
-//! the same calls alone as among others.
+//! Random choices of one call. They depend only on the seed and the call's number, so a tenant
+//! makes the same calls alone as among others.
 
 use clawless_core::Timestamp;
 use clawless_testkit::SeededEntropy;

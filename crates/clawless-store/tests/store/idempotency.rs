@@ -1,4 +1,5 @@
-//! An idempotency key is claimed by one request and has one response, within a tenant, key and route.
+//! An idempotency key is claimed by one request and has one response, within a tenant, key and
+//! route.
 
 use clawless_core::{Clock, KeyId, Millis, RequestId, TenantId};
 use clawless_store::idempotency::{

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use clawless_core::time::{Clock, Timer};
 use clawless_core::{Millis, Timestamp};
 
-/// A clock and a timer that jump to the next alarm when no task can run, so that tests of long waits take
-/// microseconds.
+/// A clock and a timer that jump to the next alarm when no task can run, so that tests of long
+/// waits take microseconds.
 #[derive(Debug, Clone, Default)]
 pub struct VirtualTime {
     shared: Rc<Shared>,
@@ -38,7 +38,8 @@ impl VirtualTime {
     pub fn advance(&self, span: Millis) {
         let shared = &self.shared;
         shared.now.set(shared.now.get().saturating_add(span.get()));
-        // Due alarms are removed here: a sleeper may be polled much later and must not delay the others.
+        // Due alarms are removed here: a sleeper may be polled much later and must not delay the
+        // others.
         let mut alarms = shared.alarms.borrow_mut();
         let later = alarms.split_off(&(shared.now.get().saturating_add(1), 0));
         let due: Vec<Waker> = std::mem::replace(&mut *alarms, later)

@@ -1,0 +1,161 @@
+//! Calls that read and change sessions, turns and messages.
+
+use clawless_core::chat::{FinishReason, Message, Role, Usage};
+use clawless_core::session::{Change, NewSession, SessionHead};
+use clawless_core::{MicroDollars, Millis, Provenance, SessionId, Tokens};
+use clawless_store::messages::{self, HistoryBudget, Range, SortOrder};
+use clawless_store::sessions::{self, Filter, SessionLookup};
+use clawless_store::turns::{self, NewMessage, NewTurn, TurnStatus};
+use clawless_testkit::block_on;
+
+use super::Caller;
+use crate::fixture::Digest;
+
+impl Caller<'_> {
+    pub(super) fn commit_turn(&self, results: &mut Digest) {
+        let (sql, session) = (&self.fixture.database, self.session());
+        let lookup = block_on(sessions::look_up(sql, self.id, session, self.random.now));
+        results.add(&lookup);
+        let head = match lookup.expect("succeeds") {
+            SessionLookup::Found(session) => session.head,
+            SessionLookup::Free { head } => head,
+        };
+        // One in eight may be too late.
+        let expected = if self.random.below(8) == 0 {
+            SessionHead::EMPTY
+        } else {
+            head
+        };
+        let turn = self.turn(session, expected);
+        results.add(&block_on(turns::commit(sql, self.id, &turn)));
+    }
+
+    fn turn(&self, session: &SessionId, expected: SessionHead) -> NewTurn {
+        let random = self.random;
+        let count = if random.below(10) == 0 { 9 } else { 2 };
+        let message = |position: u64| NewMessage {
+            id: random.choose(&self.fixture.pools.messages).clone(),
+            message: Message::text(
+                if position.is_multiple_of(2) {
+                    Role::User
+                } else {
+                    Role::Assistant
+                },
+                &format!("{} message {position}", self.mark()),
+            )
+            .expect("a message"),
+        };
+        let request = self.request().clone();
+        let executions = if random.below(4) == 0 {
+            vec![self.execution(Some(session.clone()), request.clone())]
+        } else {
+            Vec::new()
+        };
+        NewTurn {
+            session: session.clone(),
+            expected,
+            key: Some(random.choose(&self.fixture.pools.keys).clone()),
+            status: TurnStatus::Complete,
+            finish_reason: Some(FinishReason::Stop),
+            model: self.mark(),
+            provider: "local".to_owned(),
+            usage: Usage::of(20, 5),
+            cost: MicroDollars::new(7),
+            provenance: Provenance::Provider,
+            stored_tokens: Tokens::new(10),
+            messages: (0..count).map(message).collect(),
+            executions,
+            send: (random.below(10) == 0).then(|| random.choose(&self.fixture.pools.sends).clone()),
+            created_at: random.now,
+            response: random.coin().then(|| self.response()),
+            request,
+        }
+    }
+
+    pub(super) fn read_messages(&self, results: &mut Digest) {
+        let (sql, tenant, session) = (&self.fixture.database, self.id, self.session());
+        let id = self.random.choose(&self.fixture.pools.messages);
+        match self.random.below(6) {
+            0 => {
+                let budget = HistoryBudget {
+                    turns: 5,
+                    bytes: 600,
+                };
+                let head = SessionHead::new(1 << 40);
+                results.add(&block_on(messages::history(
+                    sql, tenant, session, head, budget,
+                )));
+            }
+            1 => {
+                let range = Range::default();
+                let order = if self.random.coin() {
+                    SortOrder::Forward
+                } else {
+                    SortOrder::Backward
+                };
+                results.add(&block_on(messages::page(
+                    sql, tenant, session, range, order, 5,
+                )));
+            }
+            2 => {
+                let turn = SessionHead::new(1 + self.random.below(6));
+                results.add(&block_on(messages::of_turn(sql, tenant, session, turn)));
+            }
+            3 => results.add(&block_on(messages::position(sql, tenant, session, id))),
+            4 => results.add(&block_on(messages::remove(
+                sql,
+                tenant,
+                session,
+                id,
+                self.random.now,
+            ))),
+            _ => results.add(&block_on(turns::find_by_request(
+                sql,
+                tenant,
+                self.request(),
+            ))),
+        }
+    }
+
+    pub(super) fn sessions(&self, results: &mut Digest) {
+        let (sql, tenant, session, now) = (
+            &self.fixture.database,
+            self.id,
+            self.session(),
+            self.random.now,
+        );
+        let expires_at = self.random.coin().then(|| now.plus(Millis::from_secs(50)));
+        match self.random.below(12) {
+            0..=3 => {
+                let new = NewSession {
+                    title: Some(self.mark()),
+                    expires_at,
+                    ..NewSession::default()
+                };
+                results.add(&block_on(sessions::create(sql, tenant, session, &new, now)));
+            }
+            4..=6 => {
+                let change = Change {
+                    title: Some(Some(self.mark())),
+                    expires_at: Some(expires_at),
+                    ..Change::default()
+                };
+                results.add(&block_on(sessions::update(
+                    sql, tenant, session, &change, now,
+                )));
+            }
+            7..=8 => results.add(&block_on(sessions::find(sql, tenant, session, now))),
+            9 => {
+                let filter = Filter {
+                    title: self.random.coin().then(|| "mark".to_owned()),
+                    ..Filter::default()
+                };
+                results.add(&block_on(sessions::page(
+                    sql, tenant, &filter, None, 4, now,
+                )));
+            }
+            10 => results.add(&block_on(sessions::reset(sql, tenant, session, now))),
+            _ => results.add(&block_on(sessions::delete(sql, tenant, session, now))),
+        }
+    }
+}
