@@ -40,7 +40,7 @@ use crate::{layout::Layout, progress::Progress};
     name = "cargo xtask",
     bin_name = "cargo xtask",
     disable_help_subcommand = true,
-    after_help = "On a new machine: `cargo xtask doctor`, then `cargo xtask dev`. Before a commit: `cargo xtask test`.\nEach command has a --help of its own; See also CONTRIBUTING.md and docs/deployment.md."
+    after_help = "On a new machine: `cargo xtask doctor`, then `cargo xtask dev`. Before a commit: `cargo xtask test`.\nEach command has its own --help. See also CONTRIBUTING.md and docs/deployment.md."
 )]
 struct Arguments {
     #[command(subcommand)]
