@@ -5,7 +5,7 @@
 -- copy that a request was admitted under.
 --
 -- The foreign keys of other tables to this one do not cascade: a tenant's data is deleted piece by
--- piece, and the row goes last. Whoever forgets a table is stopped here.
+-- piece, and the row goes last. A deletion that misses a table fails here.
 CREATE TABLE IF NOT EXISTS tenants (
   id TEXT NOT NULL PRIMARY KEY CHECK (id GLOB 'ten_*'),
   name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),

@@ -33,8 +33,8 @@ impl Queue {
     }
 }
 
-/// A request's place. The side that decodes and the side that reads hold it together, and whoever is
-/// through first gives it back: a client that leaves frees it at once, a slow reader does not keep it.
+/// A request's place. Decoder and reader share it, and the first to finish releases it: a disconnect
+/// frees it at once, and a slow reader does not block it.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueSlot(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Failure> {
 }
 
 async fn serve(options: &ServeOptions) -> Result<(), Failure> {
-    // The port first: if it is taken, nobody should wait for the model.
+    // Before the model is loaded, so that a port in use fails at once.
     let address = SocketAddr::new(options.host, options.port);
     let listener = TcpListener::bind(address)
         .await
@@ -97,7 +97,7 @@ fn name_of(path: &Path) -> String {
     )
 }
 
-/// The one line on stdout, by which whoever started us knows that we are ready, and where.
+/// Prints the only line on stdout: it tells the parent process the address of the ready server.
 fn announce(address: SocketAddr, model: &str) -> Result<(), Failure> {
     let line = serde_json::json!({
         "ready": true,

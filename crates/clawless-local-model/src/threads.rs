@@ -17,8 +17,8 @@ const FEW_SPINS: &str = "200";
 /// More threads than this wait for memory, not for each other.
 const MAX_THREADS: usize = 8;
 
-/// Returns at once when the environment says it all; else the process starts anew and this returns only
-/// if that failed.
+/// Returns at once if the environment is complete. Otherwise restarts the process, and returns only if
+/// that fails.
 pub(crate) fn settle(wanted: Option<u16>) -> Result<(), Failure> {
     if std::env::var_os(SPINS).is_some() {
         return Ok(());

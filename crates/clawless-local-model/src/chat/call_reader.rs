@@ -57,7 +57,7 @@ impl CallReader {
             self.inside = !self.inside;
         }
         if !self.inside {
-            // White space around calls belongs to nobody: it waits for what follows.
+            // White space around calls is not content: it is held until the next text.
             let blank = self.called && self.held.trim().is_empty();
             let keep = if blank {
                 self.held.len()
