@@ -1,13 +1,16 @@
 // Fault 27, before our Rust has seen the request: the entry of every Worker around code that dies at once.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { ROOT } from "../harness/bundle.mjs";
 import { expectError } from "../harness/client.mjs";
 
-/** Stands where worker-build's module is: it traps as Rust does, in a task of its own, or fails by itself. */
+/** The files of the entry; workerd's main module comes first. */
+const ENTRY = readdirSync(path.join(ROOT, "workers/entry")).sort((a, b) => Number(b === "index.js") - Number(a === "index.js"));
+
+/** In place of worker-build's module: it traps as Rust does, in a task of its own, or fails by itself. */
 const DYING = `import { WorkerEntrypoint } from "cloudflare:workers";
 export default class extends WorkerEntrypoint {
   fetch(request) {
@@ -27,7 +30,7 @@ describe("fault 27: a Worker that dies before a request has its id", () => {
         handleStructuredLogs: () => {},
         modulesRoot: "/",
         modules: [
-          { type: "ESModule", path: "/index.js", contents: readFileSync(path.join(ROOT, "workers/entry.js"), "utf8") },
+          ...ENTRY.map((file) => ({ type: "ESModule", path: `/${file}`, contents: readFileSync(path.join(ROOT, "workers/entry", file), "utf8") })),
           { type: "ESModule", path: "/worker.js", contents: DYING },
         ],
         compatibilityDate: "2026-11-01",

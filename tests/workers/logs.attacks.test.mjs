@@ -94,7 +94,7 @@ test("attack 55: a_panic_writes_no_key_and_no_word_of_the_request_that_it_kills_
     const answers = [dead.raw, JSON.stringify([...beside.headers]), await beside.text()];
     assert.deepEqual([dead.status, beside.status], [500, 500]);
     const ids = [dead.headers.get("x-request-id"), beside.headers.get("x-request-id")];
-    const died = (id) => dying.logs.some(({ message }) => message.includes('"died"') && message.includes(id));
+    const died = (id) => dying.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id));
     await until(() => ids.every(died), "a line of the log for each request that died");
     await until(() => dying.logs.some(({ message }) => message.includes("a panic on purpose")), "the panic's own words are logged");
     const log = dying.logs.map((entry) => JSON.stringify(entry));

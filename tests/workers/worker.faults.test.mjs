@@ -24,7 +24,7 @@ describe("fault 27: a panic in a handler", () => {
         const error = await expectError(response, 500, { code: "internal_error", type: "server_error", param: null });
         for (const word of ["panic", "purpose", ".rs", "wasm", "    at "]) assert.ok(!error.message.includes(word), error.message);
         const id = response.headers.get("x-request-id");
-        await until(() => stack.logs.some(({ message }) => message.includes('"died"') && message.includes(id)), "a line of the log for the request that died");
+        await until(() => stack.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id)), "a line of the log for the request that died");
         await complete(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
         await completeStream(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
       }

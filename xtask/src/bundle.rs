@@ -12,7 +12,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{
     layout::{Layout, WORKERS},
-    process::run_logged,
+    process::{capture, run_logged},
     progress::Progress,
     stamp::{Stamp, digest_of},
     tools::{
@@ -117,11 +117,10 @@ pub(crate) fn build(
     };
     let task = progress.task(title);
     let module = compile(layout, worker, profile, Some(&task))?;
-    let entry = layout.at("workers/entry.js");
     let inputs = format!(
         "{}\n{}\n{}\n{}",
         digest_of(&module, |_| ())?,
-        digest_of(&entry, |_| ())?,
+        digests_of_entry(layout)?,
         tools.worker_build.display(),
         tools.wasm_bindgen.display()
     );
@@ -144,7 +143,7 @@ pub(crate) fn build(
         }
         command.args(profile.features());
         run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
-        install_entry(&entry, &folder)?;
+        install_entry(layout, tools, &folder)?;
         remove_extra_files(&folder)?;
         stamp.set()?;
     }
@@ -189,12 +188,33 @@ fn log_of(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!(".clawless/logs/build-{worker}.log"))
 }
 
-/// Replaces worker-build's entry, which becomes `worker.js`, with `workers/entry.js`.
-fn install_entry(entry: &Path, folder: &Path) -> Result<()> {
-    fs::rename(folder.join(ENTRY), folder.join("worker.js"))
-        .and_then(|()| fs::copy(entry, folder.join(ENTRY)))
-        .with_context(|| format!("can't install {}", entry.display()))?;
-    Ok(())
+/// Replaces worker-build's entry, which becomes `worker.js`, with `workers/entry/` as one file.
+fn install_entry(layout: &Layout, tools: &BuildTools, folder: &Path) -> Result<()> {
+    let entry = folder.join(ENTRY);
+    fs::rename(&entry, folder.join("worker.js"))
+        .with_context(|| format!("can't rename {}", entry.display()))?;
+    let mut command = Command::new(&tools.esbuild);
+    command
+        .args(["workers/entry/index.js", "--bundle", "--format=esm"])
+        .args(["--external:cloudflare:workers", "--external:./worker.js"])
+        .arg("--log-level=warning")
+        .arg(format!("--outfile={}", entry.display()))
+        .current_dir(layout.root())
+        .env("PATH", npm::path_with_node(layout)?);
+    capture(&mut command).map(drop)
+}
+
+/// The digests of the entry's files.
+fn digests_of_entry(layout: &Layout) -> Result<String> {
+    let folder = layout.at("workers/entry");
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))?;
+    let mut files = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    let digests = files.iter().map(|file| digest_of(file, |_| ()));
+    Ok(digests.collect::<Result<Vec<_>>>()?.join("\n"))
 }
 
 /// Removes other files of worker-build, which wrangler would upload.

@@ -174,7 +174,7 @@ mod tests {
         for source in [
             "crates/a/src/lib.rs",
             "migrations/001_tenants.sql",
-            "workers/entry.js",
+            "workers/entry/index.js",
             "wrangler/gateway.jsonc",
             "Cargo.toml",
             "Cargo.lock",

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn entry_script_sends_the_same_internal_error() {
-        let entry = include_str!("../../../../workers/entry.js");
+        let entry = include_str!("../../../../workers/entry/error-response.js");
         let error = ApiError::internal("");
         for text in [
             &*error.message,

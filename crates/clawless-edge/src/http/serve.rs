@@ -1,5 +1,5 @@
 //! The steps around every handler: request id, routing, authorization, error envelope, log line.
-//! A panic ends in `workers/entry.js`.
+//! A panic ends in `workers/entry/`.
 
 use std::fmt;
 use std::rc::Rc;
@@ -202,7 +202,7 @@ async fn authorize_unmatched<S: Service>(
 
 #[wasm_bindgen]
 extern "C" {
-    /// A request as `workers/entry.js` sees it.
+    /// A request as `workers/entry/` sees it.
     type EntryRequest;
 
     /// A property of the object. Clients cannot set it, as they could set a header.
