@@ -1,8 +1,8 @@
 //! The platform's own models, by the AI binding.
 //!
-//! `worker`'s own type insists on a JS constructor named `Ai` and ignores inputs that are not
-//! plain structs. This one takes any object with a method `run`, so that a stand-in Worker can
-//! serve it, and hands it inputs that JavaScript itself read from JSON.
+//! The type of the crate `worker` requires a JS constructor named `Ai` and ignores inputs that are not
+//! plain structs. This one accepts any object with a method `run`, so that a test Worker can provide
+//! it, and JavaScript parses the inputs from JSON.
 
 use clawless_llm::ports::HttpError;
 use js_sys::{JSON, Object, Promise, Reflect};
@@ -34,26 +34,26 @@ extern "C" {
 pub struct Ai(Binding);
 
 impl Ai {
-    /// The binding; absent where the Worker has none.
-    pub fn of(env: &Env) -> Option<Self> {
+    /// The binding; none where it is absent.
+    pub fn from_env(env: &Env) -> Option<Self> {
         let found = Reflect::get(env.as_ref(), &AI.into()).ok()?;
         (!found.is_undefined()).then(|| Self(found.unchecked_into()))
     }
 
-    /// Runs a model and gives the platform's answer as it is, refusals included.
+    /// Runs a model and returns the platform's response unchanged, refusals included.
     pub(crate) async fn run(
         &self,
         model: &str,
         inputs: &[u8],
         signal: &AbortSignal,
     ) -> Result<Response, HttpError> {
-        let answer = self.answer(model, inputs, signal).await;
-        let answer = answer.and_then(JsCast::dyn_into::<web_sys::Response>);
-        let answer = answer.map_err(|thrown| failure(&thrown))?;
-        Ok(Response::from(answer))
+        let response = self.respond(model, inputs, signal).await;
+        let response = response.and_then(JsCast::dyn_into::<web_sys::Response>);
+        let response = response.map_err(|thrown| failure(&thrown))?;
+        Ok(Response::from(response))
     }
 
-    async fn answer(
+    async fn respond(
         &self,
         model: &str,
         inputs: &[u8],
@@ -64,14 +64,14 @@ impl Ai {
         Reflect::set(&options, &"returnRawResponse".into(), &JsValue::TRUE)?;
         let signal: &web_sys::AbortSignal = signal;
         Reflect::set(&options, &"signal".into(), signal)?;
-        let running = self.0.run(model, &inputs, &options)?;
-        JsFuture::from(Promise::resolve(&running)).await
+        let response = self.0.run(model, &inputs, &options)?;
+        JsFuture::from(Promise::resolve(&response)).await
     }
 }
 
-/// What JavaScript threw, in its own words.
+/// The message of a thrown value.
 fn failure(thrown: &JsValue) -> HttpError {
     let message = Reflect::get(thrown, &"message".into()).unwrap_or_default();
     let text = message.as_string().or_else(|| thrown.as_string());
-    HttpError(text.unwrap_or_else(|| "the AI binding gave no answer".to_owned()))
+    HttpError(text.unwrap_or_else(|| "the AI binding did not respond".to_owned()))
 }

@@ -1,6 +1,6 @@
-// What the hot path asks of the runtime, in as few crossings between wasm and JavaScript as can be:
-// each crossing and each promise that wasm waits for costs more than all that is done here.
-// Lists of headers cross as lines, name and value in turns: neither can hold a line break.
+// Calls of the runtime on the hot path, with as few calls between wasm and JavaScript as possible: each
+// call, and each promise that wasm awaits, costs more than all work done here.
+// Headers are passed as lines, name and value in turn: neither can contain a line break.
 
 /** A request's method, URL and headers, as lines. */
 export function head(request) {
@@ -22,7 +22,7 @@ export function send(method, url, lines, body, signal) {
   return fetch(url, { method, headers: headers(lines), body, signal, redirect: "manual" });
 }
 
-/** An answer's status, and the values of these headers (lines too), each empty where it is absent. */
+/** A response's status, and the values of these headers, as lines; an absent one is empty. */
 export function summary(response, names) {
   let lines = String(response.status);
   for (const name of names.split("\n")) lines += `\n${response.headers.get(name) ?? ""}`;
@@ -36,16 +36,16 @@ export async function next(reader) {
 }
 
 /**
- * Asks an object. `undefined` where it has too much to do; `null` where it is silent for too long:
- * whether it took the question is not known then.
+ * Calls a Durable Object. `undefined` where it is overloaded; `null` after the timeout, when the object
+ * may or may not have received the question.
  */
 export async function ask(namespace, name, question, millis) {
   let timer;
-  const silence = new Promise((resolve) => {
+  const timeout = new Promise((resolve) => {
     timer = setTimeout(() => resolve(null), millis);
   });
   try {
-    return await Promise.race([namespace.getByName(name).ask(question), silence]);
+    return await Promise.race([namespace.getByName(name).ask(question), timeout]);
   } catch (error) {
     if (error.overloaded) return undefined;
     throw error;

@@ -1,5 +1,5 @@
-//! What the hot path asks of the runtime, through a small script of our own (`crossing.js`): there a
-//! promise or an object of the runtime costs a fraction of what it costs from wasm.
+//! Calls of the runtime on the hot path, through a small script (`crossing.js`), where a promise or an
+//! object of the runtime costs a fraction of its cost in wasm.
 
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::JsValue;
@@ -15,7 +15,7 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(crate) fn headers(lines: &str) -> Result<web_sys::Headers, JsValue>;
 
-    /// Sends a request; the promise is one of a response.
+    /// Sends a request; the promise resolves to a response.
     #[wasm_bindgen(catch)]
     pub(crate) fn send(
         method: &str,
@@ -25,18 +25,18 @@ extern "C" {
         signal: &AbortSignal,
     ) -> Result<Promise, JsValue>;
 
-    /// A response's status and the values of these headers, as lines; one that is absent is empty.
+    /// A response's status and the values of these headers, as lines; an absent one is empty.
     pub(crate) fn summary(response: &web_sys::Response, names: &str) -> String;
 
     /// The next piece of a stream; undefined at its end.
     pub(crate) fn next(reader: &ReadableStreamDefaultReader) -> Promise;
 
-    /// Asks an object. The promise is one of a text; of undefined where the object has too much to
-    /// do; of null where it does not answer in so many milliseconds.
+    /// Calls a Durable Object. The promise resolves to a text; to undefined where the object is
+    /// overloaded; to null where it does not respond within `millis`.
     pub(crate) fn ask(namespace: &JsValue, name: &str, question: &str, millis: f64) -> Promise;
 }
 
-/// Lines of names and values.
+/// Names and values as lines.
 pub(crate) fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut lines = String::new();
     for (name, value) in pairs {
@@ -52,7 +52,7 @@ pub(crate) fn lines<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     lines
 }
 
-/// What JavaScript threw, as a text for the log.
+/// The message of a thrown value, for the log.
 pub(crate) fn reason(thrown: &JsValue) -> String {
     let error: Option<&js_sys::Error> = wasm_bindgen::JsCast::dyn_ref(thrown);
     error.map_or_else(

@@ -11,7 +11,7 @@ use worker::{D1Database, D1PreparedStatement};
 pub struct D1(Option<D1Database>);
 
 impl D1 {
-    /// Takes a binding, which is absent where the Worker is configured without it.
+    /// A database over a binding, which may be absent.
     pub const fn new(binding: Option<D1Database>) -> Self {
         Self(binding)
     }
@@ -53,14 +53,14 @@ impl Sql for D1 {
 fn parameter(value: Value) -> JsValue {
     match value {
         Value::Null => JsValue::NULL,
-        // Safe integers fit a JavaScript number exactly, which is what their type promises.
+        // The type guarantees a safe integer, which a JavaScript number represents exactly.
         #[allow(clippy::cast_precision_loss, reason = "within ±(2^53 − 1)")]
         Value::Integer(number) => JsValue::from_f64(number.get() as f64),
         Value::Text(text) => JsValue::from_str(&text),
     }
 }
 
-/// D1 wraps the database's own message, and `Display` would add a JavaScript stack.
+/// Takes the message of the cause: `Display` would add a JavaScript stack.
 fn failure(error: worker::Error) -> SqlError {
     match error {
         worker::Error::D1(error) => SqlError::from_message(error.cause()),

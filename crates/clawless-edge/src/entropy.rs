@@ -9,7 +9,7 @@ pub struct EdgeEntropy;
 impl Entropy for EdgeEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
-            // Going on with predictable ids and keys would be worse than failing the request.
+            // Predictable ids and keys would be worse than a failed request.
             worker::wasm_bindgen::throw_str(&format!("no randomness: {error}"));
         }
     }

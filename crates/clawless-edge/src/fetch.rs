@@ -1,4 +1,4 @@
-//! Outgoing HTTP over the runtime's `fetch`, and calls of the platform's own models.
+//! Outgoing HTTP by the runtime's `fetch`, and calls of the platform's own models.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,9 +14,9 @@ use worker::{AbortSignal as WorkerSignal, Env};
 use crate::ai::Ai;
 use crate::crossing;
 
-/// An answer that announces at most this many bytes is read at once: 64 KiB. Reading by pieces costs
-/// several times as much, and only a stream is wanted piece by piece.
-const AT_ONCE: u64 = 64 * 1024;
+/// A response that announces at most this many bytes is read at once: 64 KiB. Reading in pieces costs
+/// several times as much, and only streams need it.
+const MAX_WHOLE_BYTES: u64 = 64 * 1024;
 
 /// The runtime's `fetch`, and the AI binding for the platform's own models.
 #[derive(Debug, Clone, Default)]
@@ -25,24 +25,26 @@ pub struct EdgeHttp {
 }
 
 impl EdgeHttp {
-    /// For a Worker of this environment.
+    /// The port over a Worker's bindings.
     pub fn new(env: &Env) -> Self {
-        Self { ai: Ai::of(env) }
+        Self {
+            ai: Ai::from_env(env),
+        }
     }
 }
 
-/// Aborts its request when it is dropped, unless the answer has come to its end.
+/// Aborts its request when it is dropped before the end of the response.
 #[derive(Debug)]
 struct AbortOnDrop(Option<AbortController>);
 
 impl AbortOnDrop {
-    fn armed() -> Result<(Self, AbortSignal), HttpError> {
+    fn new() -> Result<(Self, AbortSignal), HttpError> {
         let controller = AbortController::new().map_err(failure)?;
         let signal = controller.signal();
         Ok((Self(Some(controller)), signal))
     }
 
-    /// The answer is whole; there is nothing left to abort.
+    /// The response is complete, so there is nothing to abort.
     fn disarm(&mut self) {
         self.0 = None;
     }
@@ -56,16 +58,16 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// An answer's body; dropping it aborts the request.
+/// A response's body; dropping it aborts the request.
 #[derive(Debug)]
 pub struct EdgeBody {
-    left: Left,
+    rest: Rest,
     abort: AbortOnDrop,
 }
 
-/// What is still to come of a body.
+/// The part of a body that is not read yet.
 #[derive(Debug)]
-enum Left {
+enum Rest {
     Nothing,
     Whole(JsFuture),
     Pieces {
@@ -74,12 +76,12 @@ enum Left {
     },
 }
 
-impl Left {
-    fn of(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
+impl Rest {
+    fn from_response(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
         if at_once {
             return Ok(Self::Whole(JsFuture::from(response.array_buffer()?)));
         }
-        // An answer without a body has no stream.
+        // A response without a body has no stream.
         Ok(response.body().map_or(Self::Nothing, |stream| {
             let reader = stream.get_reader().unchecked_into();
             Self::Pieces { reader, next: None }
@@ -113,9 +115,9 @@ impl Stream for EdgeBody {
     type Item = Result<Vec<u8>, HttpError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let read = ready!(self.left.poll_bytes(context));
-        if !matches!(read, Some(Ok(_))) || matches!(self.left, Left::Nothing) {
-            self.left = Left::Nothing;
+        let read = ready!(self.rest.poll_bytes(context));
+        if !matches!(read, Some(Ok(_))) || matches!(self.rest, Rest::Nothing) {
+            self.rest = Rest::Nothing;
             self.abort.disarm();
         }
         Poll::Ready(read.map(|read| read.map_err(failure)))
@@ -126,13 +128,13 @@ impl Http for EdgeHttp {
     type Body = EdgeBody;
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<EdgeBody>, HttpError> {
-        let (abort, signal) = AbortOnDrop::armed()?;
+        let (abort, signal) = AbortOnDrop::new()?;
         let pairs = request.headers.iter();
         let lines = crossing::lines(pairs.map(|(name, value)| (*name, value.as_str())));
         let body = (!request.body.is_empty()).then(|| Uint8Array::from(request.body.as_slice()));
         let sent = crossing::send(request.method.as_str(), &request.url, &lines, body, &signal);
-        let answered = JsFuture::from(sent.map_err(failure)?).await;
-        answer(&answered.map_err(failure)?.unchecked_into(), abort)
+        let response = JsFuture::from(sent.map_err(failure)?).await;
+        convert(&response.map_err(failure)?.unchecked_into(), abort)
     }
 
     async fn run_ai(
@@ -141,22 +143,22 @@ impl Http for EdgeHttp {
         inputs: &[u8],
     ) -> Result<HttpResponse<EdgeBody>, HttpError> {
         let Some(ai) = &self.ai else {
-            return Err(HttpError("there is no AI binding".to_owned()));
+            return Err(HttpError("the AI binding is absent".to_owned()));
         };
-        let (abort, signal) = AbortOnDrop::armed()?;
+        let (abort, signal) = AbortOnDrop::new()?;
         let signal = WorkerSignal::from(signal);
         let response = ai.run(model, inputs, &signal).await?;
-        answer(&response.into(), abort)
+        convert(&response.into(), abort)
     }
 }
 
-fn answer(
+fn convert(
     response: &web_sys::Response,
     abort: AbortOnDrop,
 ) -> Result<HttpResponse<EdgeBody>, HttpError> {
     let (status, headers, at_once) = head(response);
-    let left = Left::of(response, at_once).map_err(failure)?;
-    let body = EdgeBody { left, abort };
+    let rest = Rest::from_response(response, at_once).map_err(failure)?;
+    let body = EdgeBody { rest, abort };
     Ok(HttpResponse {
         status,
         headers,
@@ -164,12 +166,12 @@ fn answer(
     })
 }
 
-/// What adapters need to know of an answer beside [`HEADERS_READ`].
-const OWN: [&str; 2] = ["content-length", "content-encoding"];
+/// Headers that this adapter reads beside [`HEADERS_READ`].
+const OWN_HEADERS: [&str; 2] = ["content-length", "content-encoding"];
 
-/// Status and headers of an answer, and whether its body is read at once.
+/// Status and headers of a response, and whether its body is read at once.
 fn head(response: &web_sys::Response) -> (u16, clawless_llm::ports::Headers, bool) {
-    let names = || HEADERS_READ.into_iter().chain(OWN);
+    let names = || HEADERS_READ.into_iter().chain(OWN_HEADERS);
     let summary = crossing::summary(response, &names().collect::<Vec<_>>().join("\n"));
     let mut lines = summary.split('\n');
     let status = lines.next().and_then(|status| status.parse().ok());
@@ -182,8 +184,8 @@ fn head(response: &web_sys::Response) -> (u16, clawless_llm::ports::Headers, boo
     };
     let length = value("content-length").parse().unwrap_or(u64::MAX);
     let is_stream = value("content-type").starts_with("text/event-stream");
-    // What is compressed may be of any length.
-    let at_once = length <= AT_ONCE && value("content-encoding").is_empty() && !is_stream;
+    // A compressed body may have any length.
+    let at_once = length <= MAX_WHOLE_BYTES && value("content-encoding").is_empty() && !is_stream;
     let headers = found
         .iter()
         .filter(|(_, value)| !value.is_empty())

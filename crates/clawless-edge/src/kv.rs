@@ -4,19 +4,19 @@ use clawless_core::time::Millis;
 use clawless_store::ports::{Kv, KvError, KvKey};
 use worker::KvStore;
 
-/// The shortest life that Workers KV gives an entry, in seconds.
+/// The shortest TTL of Workers KV, in seconds.
 const MIN_TTL_SECS: u64 = 60;
 
 /// A KV namespace; every call fails where its binding is absent.
 pub struct EdgeKv(Option<KvStore>);
 
 impl EdgeKv {
-    /// Takes a binding, which is absent where the Worker is configured without it.
+    /// A namespace over a binding, which may be absent.
     pub const fn new(binding: Option<KvStore>) -> Self {
         Self(binding)
     }
 
-    /// Whether the namespace answers a read.
+    /// Whether the namespace responds to a read.
     pub async fn ping(&self) -> bool {
         let Ok(store) = self.store() else {
             return false;

@@ -1,8 +1,7 @@
-//! Structured logging: one JSON line an event on the Workers console.
+//! Structured logging: one JSON line per event on the Workers console.
 //!
-//! Spans give their fields to every event inside them, so that a line names its request without
-//! the code that logs having to know it. Line breaks and control characters in values are escaped
-//! by JSON.
+//! The fields of a span are added to every event inside it, so that a line names its request although
+//! the code that logs does not know it. JSON escapes line breaks and control characters in values.
 
 use std::fmt::{self, Write};
 
@@ -36,7 +35,7 @@ pub fn start(env: &Env) {
 /// Writes events as JSON lines.
 struct ConsoleLayer;
 
-/// The fields of a span, kept in its extensions.
+/// The fields of a span, stored in its extensions.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
@@ -71,7 +70,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
             }
         }
         event.record(&mut line);
-        let text = plain(&Value::Object(line.0).to_string());
+        let text = escape_controls(&Value::Object(line.0).to_string());
         match *event.metadata().level() {
             Level::ERROR => worker::console_error!("{text}"),
             Level::WARN => worker::console_warn!("{text}"),
@@ -80,21 +79,21 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
     }
 }
 
-/// JSON escapes the controls below U+0020 only. Terminals and log viewers also obey DEL and the
-/// controls from U+0080 on, and some break or turn lines at U+2028 and its like: these are escaped
-/// here, as they can stand within texts only.
-fn plain(json: &str) -> String {
-    let mut plain = String::with_capacity(json.len());
+/// Escapes terminal control sequences. JSON escapes only control characters below U+0020; terminals and
+/// log viewers also interpret DEL, the control characters from U+0080, and separators and direction
+/// marks such as U+2028. These occur only within strings, where an escape is valid.
+fn escape_controls(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
-        let turns = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if letter.is_control() || turns {
+        let is_mark = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter.is_control() || is_mark {
             // Writing to a string cannot fail.
-            let _ = write!(plain, "\\u{:04x}", u32::from(letter));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
         } else {
-            plain.push(letter);
+            escaped.push(letter);
         }
     }
-    plain
+    escaped
 }
 
 impl Fields {
@@ -130,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attack_56_what_a_terminal_would_obey_is_escaped_and_reads_as_it_was() {
+    fn attack_56_terminal_control_sequences_are_escaped_and_parse_back() {
         let hostile = "a\r\nb\u{1b}[31m\u{7f}\u{9b}2J\u{2028}\u{202e}\u{2066}\u{e4}\u{1f600}\"\\";
-        let line = plain(&Value::from(hostile).to_string());
+        let line = escape_controls(&Value::from(hostile).to_string());
         assert!(
             !line.contains(char::is_control)
                 && !line.contains(['\u{2028}', '\u{202e}', '\u{2066}'])

@@ -13,7 +13,7 @@ use crate::crossing::reason;
 /// The binding's name.
 pub const SENDS: &str = "SENDS";
 
-/// The queue did not take something.
+/// The queue did not accept a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the queue: {0}")]
 pub struct QueueError(pub String);
@@ -24,16 +24,16 @@ impl Transient for QueueError {
     }
 }
 
-/// Carries errands to whoever runs them: at least once, in no order.
+/// Delivers jobs to their consumer: at least once, in no order.
 #[allow(
     async_fn_in_trait,
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Queue {
-    /// Hands an job over.
+    /// Sends a job.
     ///
     /// # Errors
-    /// Where it may be lost.
+    /// Where the job may be lost.
     async fn post(&self, job: &SendJob) -> Result<(), QueueError>;
 }
 
@@ -51,7 +51,7 @@ extern "C" {
 pub struct EdgeQueue(Option<Binding>);
 
 impl EdgeQueue {
-    /// The queue of a Worker. One that has none takes nothing.
+    /// The queue of a Worker; every call fails where the binding is absent.
     pub fn new(env: &Env) -> Self {
         let found = Reflect::get(env.as_ref(), &SENDS.into()).unwrap_or_default();
         Self((!found.is_undefined()).then(|| found.unchecked_into()))
@@ -59,7 +59,7 @@ impl EdgeQueue {
 
     async fn send(&self, body: &str) -> Result<(), JsValue> {
         let Some(binding) = &self.0 else {
-            return Err("there is no binding".into());
+            return Err("the queue binding is absent".into());
         };
         let options = Object::new();
         Reflect::set(&options, &"contentType".into(), &"text".into())?;

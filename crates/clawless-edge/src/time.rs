@@ -5,8 +5,8 @@ use std::time::Duration;
 use clawless_core::time::{Clock, Millis, Timer, Timestamp};
 use worker::Delay;
 
-/// `Date.now` and `setTimeout`. On the edge the clock stands still between I/O, which is precise
-/// enough for deadlines and useless for measuring computation.
+/// `Date.now` and `setTimeout`. On Workers the clock advances only with I/O: precise enough for
+/// deadlines, useless for measuring computation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EdgeTime;
 

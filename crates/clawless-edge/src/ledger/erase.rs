@@ -1,21 +1,22 @@
-//! A ledger is erased, once its tenant is being deleted.
+//! Erasing a ledger while its tenant is being deleted.
 
 use clawless_core::TenantId;
 use worker::{Method, Request, RequestInit};
 
-use super::RemoteLedger;
+use super::remote::RemoteLedger;
 
-/// The ledger may or may not have been erased; asking again is harmless.
+/// The ledger may or may not be erased; repeating the call is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger is not known to be erased: {0}")]
+#[error("erase ledger failed: {0}")]
 pub struct EraseError(String);
 
 impl RemoteLedger {
-    /// Deletes all that a tenant's ledger has stored. What arrives later finds a ledger that was
-    /// never configured, which lets nothing pass.
+    /// Deletes all data of a tenant's ledger. Later requests reach a ledger without configuration, which
+    /// admits nothing.
     pub async fn erase(&self, tenant: &TenantId) -> Result<(), EraseError> {
         let namespace = self.0.as_ref();
-        let namespace = namespace.ok_or_else(|| EraseError("no binding".to_owned()))?;
+        let namespace =
+            namespace.ok_or_else(|| EraseError("the ledger binding is absent".to_owned()))?;
         let mut init = RequestInit::new();
         init.with_method(Method::Delete);
         let request = Request::new_with_init("http://ledger/", &init).map_err(failure)?;

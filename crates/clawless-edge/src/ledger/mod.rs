@@ -1,5 +1,4 @@
-//! The tenants' ledgers as Workers reach them: the port that they ask, and its client over the
-//! Durable Objects of the gateway.
+//! Access to the tenants' ledgers: the port, and its client over the gateway's Durable Objects.
 
 mod erase;
 mod port;

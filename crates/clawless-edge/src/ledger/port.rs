@@ -5,50 +5,50 @@ use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode, TenantId};
 use serde::{Deserialize, Serialize};
 
-/// How long a client should wait where the ledger does not answer.
-const BUSY_WAIT: Millis = Millis::from_secs(1);
+/// How long a client waits where the ledger does not respond.
+const RETRY_AFTER_LEDGER: Millis = Millis::from_secs(1);
 
-/// Asks a tenant's ledger.
+/// Calls a tenant's ledger.
 #[allow(
     async_fn_in_trait,
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Ledger {
-    /// Asks one thing. An answer comes only once everything that it rests on is durable.
+    /// Sends one input. The output arrives when all state that it depends on is durable.
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError>;
 }
 
-/// A question on its way to the object, as JSON. The object learns its tenant from the first.
+/// An input for the object, as JSON. The object takes its tenant from the first one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// Whose ledger is asked. The object is found by this name.
+    /// The tenant of the ledger, which is also the object's name.
     pub tenant: TenantId,
-    /// What is asked.
+    /// The input.
     pub input: Input,
 }
 
-/// The ledger did not answer. Whether it took the question is not known; asking again is harmless.
+/// The ledger did not respond. It may or may not have received the input; repeating it is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// It failed, or cannot be reached.
-    #[error("the ledger does not answer: {0}")]
+    /// It failed or cannot be reached.
+    #[error("the ledger does not respond: {0}")]
     Failed(String),
-    /// It has said nothing for as long as anybody waits.
-    #[error("the ledger is silent")]
+    /// It did not respond before the timeout.
+    #[error("the ledger timed out")]
     Silent,
-    /// It has too much to do and took nothing. Asking again at once would make that worse.
-    #[error("the ledger has too much to do")]
+    /// It is overloaded and accepted nothing. An immediate retry would make that worse.
+    #[error("the ledger is overloaded")]
     Overloaded,
 }
 
 impl From<LedgerError> for ApiError {
-    /// Without the ledger nothing is decided, and so nothing is served.
+    /// Without a decision of the ledger, nothing is served.
     fn from(error: LedgerError) -> Self {
         Self::new(
             ErrorCode::ServiceUnavailable,
             "The service is busy. Try again in a moment.",
         )
-        .retry_after(BUSY_WAIT)
+        .retry_after(RETRY_AFTER_LEDGER)
         .because(error)
     }
 }

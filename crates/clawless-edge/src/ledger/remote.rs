@@ -1,4 +1,4 @@
-//! The ledger as a Worker reaches it: a Durable Object that is found by the tenant's id.
+//! The client of the ledgers: Durable Objects named after their tenants.
 
 use std::cell::Cell;
 
@@ -15,15 +15,15 @@ use crate::time::EdgeTime;
 /// The binding of the objects' namespace.
 const LEDGER: &str = "LEDGER";
 
-/// How long one question may take. Longer than a turn waits for its session
+/// The timeout of one call: longer than a turn waits for its session
 /// ([`clawless_core::ledger::LANE_WAIT`]).
-const PATIENCE_MS: f64 = 15_000.0;
+const CALL_TIMEOUT_MS: f64 = 15_000.0;
 
-/// The pauses before the second and the third try.
-const PAUSES: [Millis; 2] = [Millis::new(50), Millis::new(250)];
+/// The delays before the second and the third try.
+const RETRY_DELAYS: [Millis; 2] = [Millis::new(50), Millis::new(250)];
 
-/// How many questions of an isolate may be between two tries. Where more fail at once, it is the
-/// ledger that is in trouble, and asking three times as often would not help it.
+/// The largest number of calls of an isolate that wait for a retry. Where more fail at once, the ledger
+/// itself is failing, and three times as many calls would not help it.
 const MAX_RETRYING: usize = 32;
 
 thread_local! {
@@ -34,43 +34,45 @@ thread_local! {
 pub struct RemoteLedger(pub(super) Option<ObjectNamespace>);
 
 impl RemoteLedger {
-    /// Takes the namespace from the environment.
+    /// A client over the binding.
     pub fn new(env: &Env) -> Self {
         Self(env.durable_object(LEDGER).ok())
     }
 
-    /// Whether the objects answer at all. The one that is asked belongs to no tenant.
+    /// Whether objects respond. The one called here belongs to no tenant.
     pub async fn answers(&self) -> bool {
         let Some(stub) = self.0.as_ref().and_then(|it| it.get_by_name("health").ok()) else {
             return false;
         };
-        let answer = stub.fetch_with_str("http://ledger/").await;
-        answer.is_ok_and(|response| response.status_code() == 200)
+        let response = stub.fetch_with_str("http://ledger/").await;
+        response.is_ok_and(|response| response.status_code() == 200)
     }
 }
 
 impl Ledger for RemoteLedger {
-    /// Asks up to three times: an object is cut off from its callers whenever it moves or a new
-    /// version is deployed, and every question may be repeated. One that is overloaded or silent is
-    /// left alone.
+    /// Tries up to three times: an object loses its callers when it moves or a new version is deployed,
+    /// and every input may be repeated. There is no retry after an overload or a timeout.
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
-        let namespace = self.0.as_ref().ok_or_else(|| failure("no binding"))?;
+        let namespace = self
+            .0
+            .as_ref()
+            .ok_or_else(|| failure("the ledger binding is absent"))?;
         let question = Question {
             tenant: tenant.clone(),
             input,
         };
         let question = serde_json::to_string(&question).map_err(failure)?;
-        let mut pauses = PAUSES.into_iter();
+        let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let asked = ask_once(namespace, tenant, &question).await;
-            let (Err(LedgerError::Failed(error)), Some(pause)) = (&asked, pauses.next()) else {
-                return asked;
+            let result = ask_once(namespace, tenant, &question).await;
+            let (Err(LedgerError::Failed(error)), Some(delay)) = (&result, delays.next()) else {
+                return result;
             };
-            let Some(_retrying) = Retrying::begin() else {
-                return asked;
+            let Some(_slot) = RetrySlot::acquire() else {
+                return result;
             };
-            tracing::warn!(error, "the ledger is asked again");
-            EdgeTime.sleep(pause).await;
+            tracing::warn!(error, "retry ledger call");
+            EdgeTime.sleep(delay).await;
         }
     }
 }
@@ -81,24 +83,29 @@ async fn ask_once(
     question: &str,
 ) -> Result<Output, LedgerError> {
     // The name comes from the authenticated tenant, so no request can reach another's object.
-    let asked = crossing::ask(namespace.as_ref(), tenant.as_str(), question, PATIENCE_MS);
-    let answer = JsFuture::from(asked).await;
-    let answer = answer.map_err(|thrown| failure(crossing::reason(&thrown)))?;
-    if answer.is_undefined() {
+    let output = crossing::ask(
+        namespace.as_ref(),
+        tenant.as_str(),
+        question,
+        CALL_TIMEOUT_MS,
+    );
+    let output = JsFuture::from(output).await;
+    let output = output.map_err(|thrown| failure(crossing::reason(&thrown)))?;
+    if output.is_undefined() {
         return Err(LedgerError::Overloaded);
     }
-    if answer.is_null() {
+    if output.is_null() {
         return Err(LedgerError::Silent);
     }
-    let text = answer.as_string().ok_or_else(|| failure("not a text"))?;
+    let text = output.as_string().ok_or_else(|| failure("not a text"))?;
     serde_json::from_str(&text).map_err(failure)
 }
 
-/// A place among the questions that are asked again.
-struct Retrying;
+/// A slot among the calls that wait for a retry.
+struct RetrySlot;
 
-impl Retrying {
-    fn begin() -> Option<Self> {
+impl RetrySlot {
+    fn acquire() -> Option<Self> {
         RETRYING.with(|retrying| {
             let free = retrying.get() < MAX_RETRYING;
             free.then(|| {
@@ -109,7 +116,7 @@ impl Retrying {
     }
 }
 
-impl Drop for Retrying {
+impl Drop for RetrySlot {
     fn drop(&mut self) {
         RETRYING.with(|retrying| retrying.set(retrying.get().saturating_sub(1)));
     }
