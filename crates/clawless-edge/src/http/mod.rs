@@ -9,6 +9,7 @@ pub mod request;
 pub mod response;
 pub mod routes;
 pub mod serve;
+pub mod service;
 
 pub use body::RequestBody;
 pub use call::{Call, Params};
@@ -16,4 +17,5 @@ pub use query::Query;
 pub use request::RequestHead;
 pub use response::{Body, HttpResponse};
 pub use routes::{Endpoint, Route, Routes};
-pub use serve::{Authorized, Service, serve};
+pub use serve::serve;
+pub use service::{Authorized, Service};

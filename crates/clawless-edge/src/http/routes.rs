@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::call::{Call, Params};
 use super::response::HttpResponse;
-use super::serve::Service;
+use super::service::Service;
 
 /// The method of a route that takes every method.
 pub const ANY: &str = "ANY";
@@ -214,7 +214,7 @@ mod tests {
     use worker::{Context, Env};
 
     use super::super::request::RequestHead;
-    use super::super::serve::Authorized;
+    use super::super::service::Authorized;
     use super::*;
 
     struct Things;

@@ -1,7 +1,6 @@
 //! The steps around every handler: request id, routing, authorization, error envelope, log line.
 //! A panic ends in `workers/entry/`.
 
-use std::fmt;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
@@ -14,78 +13,10 @@ use super::call::Call;
 use super::request::RequestHead;
 use super::response::{Body, HttpResponse};
 use super::routes::{Endpoint, Routes, redacted};
+use super::service::{Authorized, Service};
 use crate::entropy::EdgeEntropy;
 use crate::logging;
 use crate::time::EdgeTime;
-
-/// How one Worker opens its platform and authorizes callers.
-#[allow(
-    async_fn_in_trait,
-    reason = "every use is generic, and on Workers nothing is Send"
-)]
-pub trait Service: 'static {
-    /// Ports and configuration of a request.
-    type Platform: 'static;
-    /// The proof that a caller was authenticated.
-    type Caller: 'static;
-    /// The access rule of a route.
-    type Access: Copy + fmt::Debug + 'static;
-
-    /// Opens the platform for one request.
-    ///
-    /// # Errors
-    /// An internal error where the Worker's configuration is invalid.
-    fn open(
-        env: Env,
-        context: Context,
-        request_id: &RequestId,
-    ) -> Result<Rc<Self::Platform>, ApiError>;
-
-    /// Authenticates a caller and checks the access rule.
-    ///
-    /// # Errors
-    /// 401, 403 and 429; 503 where storage or the ledger does not respond.
-    async fn authorize(
-        platform: &Self::Platform,
-        access: Self::Access,
-        head: &RequestHead,
-    ) -> Result<Authorized<Self::Caller>, ApiError>;
-
-    /// Checks a request after its caller and route are known, before the handler runs.
-    ///
-    /// # Errors
-    /// 400, 413 or 415.
-    async fn check(
-        _access: Self::Access,
-        _call: &Call<Self::Platform, Self::Caller>,
-    ) -> Result<(), ApiError> {
-        Ok(())
-    }
-
-    /// The response to a CORS preflight, where the Worker answers those.
-    fn preflight(_platform: &Self::Platform, _head: &RequestHead) -> Option<HttpResponse> {
-        None
-    }
-
-    /// Adds headers to every response, CORS for example. There is no platform where it could not be
-    /// opened.
-    fn decorate(
-        _platform: Option<&Self::Platform>,
-        _head: &RequestHead,
-        response: HttpResponse,
-    ) -> HttpResponse {
-        response
-    }
-}
-
-/// An authenticated caller, and the headers that its response has whatever the handler does.
-#[derive(Debug)]
-pub struct Authorized<C> {
-    /// The caller.
-    pub caller: C,
-    /// The state of the caller's rate limits.
-    pub headers: Vec<(&'static str, String)>,
-}
 
 /// Serves one request of a Worker.
 ///
