@@ -8,14 +8,16 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::future::pending;
+use std::pin::pin;
 
 use clawless_core::model::Model;
 use clawless_core::routing::breaker::Breakers;
-use clawless_core::time::Clock;
+use clawless_core::time::{Clock, Timer};
 use clawless_core::{Entropy, LlmResponse, Millis};
 use clawless_llm::call::DEFAULT_RETRIES;
-use clawless_llm::{Answered, ChainCall, Failed, LlmError, Target, Timeouts};
+use clawless_llm::{Answered, CallError, ChainCall, Failed, LlmError, Target, Timeouts};
 use clawless_testkit::provider::{Reply, Step};
 use common::{Stage, client, request};
 
@@ -37,7 +39,6 @@ fn model(id: &str, context: u64) -> Model {
 struct Chain {
     stage: Stage,
     breakers: RefCell<Breakers>,
-    in_flight: Cell<bool>,
 }
 
 impl Chain {
@@ -45,11 +46,23 @@ impl Chain {
         Self {
             stage: Stage::new(),
             breakers: RefCell::default(),
-            in_flight: Cell::default(),
         }
     }
 
     fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        match self.ask_until(length, pending()) {
+            Ok(answered) => Ok(answered),
+            Err(CallError::Failed(failed)) => Err(failed),
+            Err(cancelled) => panic!("{cancelled}"),
+        }
+    }
+
+    /// Calls the chain and cancels the call when `cancel` completes.
+    fn ask_until(
+        &self,
+        length: usize,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Answered<LlmResponse>, CallError> {
         let (io, timeouts) = (self.stage.io(), Timeouts::default());
         let caller = ChainCall {
             io: &io,
@@ -57,7 +70,6 @@ impl Chain {
             breakers: &self.breakers,
             timeouts,
             retries: DEFAULT_RETRIES,
-            in_flight: &self.in_flight,
         };
         let (first, second) = (client("first"), client("second"));
         let (small, large) = (model("small", 8), model("large", 16));
@@ -75,7 +87,8 @@ impl Chain {
         let deadline = self.stage.time.now().plus(Millis::from_secs(6000));
         let (chain, request) = (&chain[..length], request());
         self.stage.time.run(async {
-            let whole = caller.complete(chain, &request, deadline);
+            let cancel = pin!(cancel);
+            let whole = caller.complete(chain, &request, deadline, cancel);
             whole.await
         })
     }
@@ -178,6 +191,27 @@ fn silence_goes_to_the_next_model_without_a_retry() {
     let answered = chain.ask(2).expect("an answer");
     assert_eq!((answered.target, answered.tries()), (1, 2));
     assert_eq!(chain.stage.http.aborted(), 1);
+}
+
+#[test]
+fn a_cancelled_call_aborts_the_request_in_flight() {
+    let chain = Chain::new();
+    chain.stage.http.always(good().after(Step::Hang));
+    let cancel = chain.stage.time.sleep(Millis::from_secs(1));
+    let cancelled = chain.ask_until(2, cancel);
+    assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: true }));
+    assert_eq!(chain.stage.http.aborted(), 1);
+}
+
+#[test]
+fn a_call_cancelled_between_two_tries_has_nothing_in_flight() {
+    let chain = Chain::new();
+    let busy = Reply::json(429, "{}").header("retry-after", "2");
+    chain.stage.http.always(busy);
+    let cancel = chain.stage.time.sleep(Millis::from_secs(1));
+    let cancelled = chain.ask_until(1, cancel);
+    assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: false }));
+    assert_eq!(chain.stage.http.aborted(), 0);
 }
 
 #[test]
