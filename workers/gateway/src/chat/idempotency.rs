@@ -74,7 +74,7 @@ pub async fn claim<P: Platform>(
     platform: &Rc<P>,
     pending: &PendingTurn,
 ) -> Result<ClaimOutcome, ApiError> {
-    let Some(own) = IdempotencyClaim::new(pending) else {
+    let Some(own) = pending.claim() else {
         return Ok(ClaimOutcome::Granted(None));
     };
     let give_up = pending.started.plus(platform.config().total_timeout);

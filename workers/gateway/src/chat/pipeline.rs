@@ -31,7 +31,6 @@ use super::commit::{CommitFailure, commit};
 use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
 use super::model::call::{CallFailure, CallTrace};
-use super::model::idempotency::IdempotencyClaim;
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::turn::{Admission, PendingTurn, Turn};
 use super::parse::parse;
@@ -144,7 +143,7 @@ async fn run<P: Platform>(
     departure: Departure,
     mut reply: Reply,
 ) {
-    let claim = IdempotencyClaim::new(&pending);
+    let claim = pending.claim();
     let request_id = pending.request_id.clone();
     let tenant = pending.caller.tenant().id.clone();
     // 4. admit

@@ -4,8 +4,6 @@ use clawless_core::{ApiError, ErrorCode, KeyId, RequestId, SessionId, TenantId};
 use clawless_edge::http::RequestHead;
 use clawless_store::idempotency::{self, ClaimKey, StoredResponse};
 
-use super::turn::PendingTurn;
-
 /// The header that carries an idempotency key.
 pub const HEADER: &str = "idempotency-key";
 /// The longest key, in characters.
@@ -57,14 +55,19 @@ pub struct IdempotencyClaim {
 }
 
 impl IdempotencyClaim {
-    /// The claim of a request; `None` if it has no idempotency key.
-    pub fn new(pending: &PendingTurn) -> Option<Self> {
-        Some(Self {
-            request: pending.request_id.clone(),
-            tenant: pending.caller.tenant().id.clone(),
-            key: pending.caller.key().id.clone(),
-            idempotency_key: pending.idempotency_key.clone()?,
-        })
+    /// The claim of a request on its idempotency key.
+    pub const fn new(
+        request: RequestId,
+        tenant: TenantId,
+        key: KeyId,
+        idempotency_key: IdempotencyKey,
+    ) -> Self {
+        Self {
+            request,
+            tenant,
+            key,
+            idempotency_key,
+        }
     }
 
     /// The key of the claim's row.

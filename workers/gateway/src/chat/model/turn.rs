@@ -41,6 +41,16 @@ pub struct PendingTurn {
 }
 
 impl PendingTurn {
+    /// The request's claim on its idempotency key, if it has one.
+    pub fn claim(&self) -> Option<IdempotencyClaim> {
+        Some(IdempotencyClaim::new(
+            self.request_id.clone(),
+            self.caller.tenant().id.clone(),
+            self.caller.key().id.clone(),
+            self.idempotency_key.clone()?,
+        ))
+    }
+
     /// The format of the answer.
     pub const fn format(&self) -> AnswerFormat {
         if self.request.stream {
@@ -141,7 +151,7 @@ impl Turn {
     /// Builds the turn from its admission and conversation. The model's output is limited to the
     /// reservation.
     pub fn new(pending: PendingTurn, admission: &Admission, conversation: Conversation) -> Self {
-        let (format, claim) = (pending.format(), IdempotencyClaim::new(&pending));
+        let (format, claim) = (pending.format(), pending.claim());
         let grant = &admission.grant;
         let mut options = pending.request.options;
         options.limit_output(grant.max_tokens_out);
