@@ -3,8 +3,8 @@ use clawless_core::ledger::{Event, Extend, QuotaKind};
 use super::*;
 
 #[test]
-fn attack_43_an_answer_without_a_maximum_is_capped_by_what_is_left() {
-    let mut ledger = Ledger::with(tokens(100));
+fn attack_43_output_without_a_limit_is_capped_by_the_remaining_quota() {
+    let mut ledger = Ledger::with_quotas(tokens(100));
     let request = Admit {
         max_tokens_out: None,
         ..ledger.request()
@@ -15,7 +15,7 @@ fn attack_43_an_answer_without_a_maximum_is_capped_by_what_is_left() {
         (90, 100)
     );
 
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let request = Admit {
         max_tokens_out: None,
         ..ledger.request()
@@ -24,8 +24,8 @@ fn attack_43_an_answer_without_a_maximum_is_capped_by_what_is_left() {
 }
 
 #[test]
-fn attack_40_many_answers_are_reserved_many_times() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn attack_40_every_answer_is_reserved() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let request = Admit {
         answers: 5,
         ..ledger.request()
@@ -34,7 +34,7 @@ fn attack_40_many_answers_are_reserved_many_times() {
 }
 
 #[test]
-fn attack_44_of_a_thousand_at_once_on_the_last_unit_exactly_one_passes() {
+fn attack_44_one_of_a_thousand_requests_gets_the_last_unit() {
     let one_message = Quotas {
         messages_per_month: Some(1),
         ..Quotas::UNLIMITED
@@ -48,65 +48,65 @@ fn attack_44_of_a_thousand_at_once_on_the_last_unit_exactly_one_passes() {
         output: MicroDollars::new(1),
     };
     for quotas in [one_message, tokens(11), one_micro_dollar] {
-        let mut ledger = Ledger::with(quotas);
-        let mut passed = 0;
+        let mut ledger = Ledger::with_quotas(quotas);
+        let mut granted = 0;
         for _ in 0..1000 {
             let request = Admit {
                 price,
                 ..ledger.request()
             };
             match ledger.admit(request).answer {
-                LedgerAnswer::Granted(_) => passed += 1,
+                LedgerAnswer::Granted(_) => granted += 1,
                 other => assert_eq!(denial(other).reason, DenialReason::QuotaUsedUp),
             }
         }
-        assert_eq!(passed, 1, "{quotas:?}");
+        assert_eq!(granted, 1, "{quotas:?}");
     }
 }
 
 #[test]
 fn attack_49_usage_that_no_call_can_have_does_not_wrap_the_books() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     for _ in 0..3 {
         let request = ledger.request();
         let grant = ledger.granted(request);
-        let hostile = Spent {
+        let impossible = Spent {
             cost: MicroDollars::new(u64::MAX),
             ..spent(u64::MAX, 1 << 63)
         };
-        assert_eq!(ledger.settle(&grant, hostile).answer, BOOKED);
+        assert_eq!(ledger.settle(&grant, impossible).answer, BOOKED);
     }
     assert!(ledger.used() > 1 << 40 && ledger.used() < 1 << 53);
 }
 
 #[test]
-fn attack_50_a_quota_of_zero_or_below_the_use_is_a_defined_refusal_and_the_largest_is_none() {
-    let mut ledger = Ledger::with(tokens(0));
+fn attack_50_zero_exceeded_and_maximum_quotas_are_handled() {
+    let mut ledger = Ledger::with_quotas(tokens(0));
     let request = ledger.request();
     let denial = ledger.denied(request);
     assert_eq!(denial.reason, DenialReason::QuotaUsedUp);
     assert_eq!(denial.retry_after, None);
-    let quota = denial.quota.expect("says which");
+    let quota = denial.quota.expect("quota details");
     assert_eq!(
         (quota.kind, quota.used, quota.limit),
         (QuotaKind::Tokens, 0, 0)
     );
     assert_eq!(quota.resets_at.as_millis(), NOW + HOUR / 2);
 
-    let mut ledger = Ledger::with(tokens(u64::MAX));
+    let mut ledger = Ledger::with_quotas(tokens(u64::MAX));
     let request = ledger.request();
     let grant = ledger.granted(request);
     ledger.settle(&grant, spent(10, 90));
-    ledger.tell(Input::Configure(config(2, tokens(50))));
+    ledger.apply(Input::Configure(config(2, tokens(50))));
     let mut request = ledger.request();
     request.caller.config_version = 2;
-    let quota = ledger.denied(request).quota.expect("says which");
+    let quota = ledger.denied(request).quota.expect("quota details");
     assert_eq!((quota.used, quota.limit), (100, 50));
 }
 
 #[test]
-fn a_call_is_settled_once_and_frees_what_it_did_not_use() {
-    let mut ledger = Ledger::with(tokens(100));
+fn a_call_is_settled_once_and_frees_the_unused_reservation() {
+    let mut ledger = Ledger::with_quotas(tokens(100));
     let request = ledger.request();
     let grant = ledger.granted(request.clone());
     assert_eq!(ledger.settle(&grant, spent(10, 5)).answer, BOOKED);
@@ -121,8 +121,8 @@ fn a_call_is_settled_once_and_frees_what_it_did_not_use() {
 }
 
 #[test]
-fn what_a_provider_writes_beyond_the_reservation_is_booked_and_told() {
-    let mut ledger = Ledger::with(tokens(100));
+fn usage_beyond_the_reservation_is_charged_and_reported() {
+    let mut ledger = Ledger::with_quotas(tokens(100));
     let request = ledger.request();
     let grant = ledger.granted(request);
     let output = ledger.settle(&grant, spent(10, 200));
@@ -143,8 +143,8 @@ fn what_a_provider_writes_beyond_the_reservation_is_booked_and_told() {
 }
 
 #[test]
-fn a_warning_is_given_once_a_period_even_after_a_restart() {
-    let mut ledger = Ledger::with(tokens(1000));
+fn a_warning_is_sent_once_per_period_even_after_a_restart() {
+    let mut ledger = Ledger::with_quotas(tokens(1000));
     let mut warned = 0;
     for _ in 0..10 {
         let request = Admit {
@@ -159,12 +159,12 @@ fn a_warning_is_given_once_a_period_even_after_a_restart() {
 }
 
 #[test]
-fn a_released_call_costs_nothing() {
-    let mut ledger = Ledger::with(tokens(100));
+fn a_released_call_is_not_charged() {
+    let mut ledger = Ledger::with_quotas(tokens(100));
     let request = ledger.request();
     let grant = ledger.granted(request);
     let request_id = grant.request_id.clone();
-    assert_eq!(ledger.tell(Input::Release { request_id }).answer, BOOKED);
+    assert_eq!(ledger.apply(Input::Release { request_id }).answer, BOOKED);
     assert_eq!((ledger.used(), ledger.machine.running()), (0, 0));
     assert_eq!(ledger.settle(&grant, spent(10, 10)).answer, NOT_OPEN);
     let request = ledger.request();
@@ -172,8 +172,8 @@ fn a_released_call_costs_nothing() {
 }
 
 #[test]
-fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
-    let mut ledger = Ledger::with(tokens(200));
+fn a_denied_extension_keeps_the_reservation() {
+    let mut ledger = Ledger::with_quotas(tokens(200));
     let request = ledger.request();
     let grant = ledger.granted(request);
     let extend = |tokens_in| {
@@ -187,7 +187,7 @@ fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
         })
     };
     for _ in 0..2 {
-        let answer = ledger.tell(extend(150)).answer;
+        let answer = ledger.apply(extend(150)).answer;
         let LedgerAnswer::Extended {
             reserved,
             max_tokens_out,
@@ -197,21 +197,21 @@ fn a_call_can_ask_for_more_and_keeps_what_it_has_when_it_gets_none() {
         };
         assert_eq!((reserved.tokens.get(), max_tokens_out.get()), (200, 50));
     }
-    let refused = denial(ledger.tell(extend(250)).answer);
+    let refused = denial(ledger.apply(extend(250)).answer);
     assert_eq!(refused.reason, DenialReason::QuotaUsedUp);
     assert_eq!(ledger.settle(&grant, spent(150, 50)).answer, BOOKED);
     assert_eq!(ledger.used(), 200);
 }
 
 #[test]
-fn a_call_that_turns_out_dearer_is_reserved_anew() {
-    let mut ledger = Ledger::with(Quotas {
+fn an_extension_raises_the_reserved_price() {
+    let mut ledger = Ledger::with_quotas(Quotas {
         micro_dollars_per_month: Some(MicroDollars::new(100)),
         ..Quotas::UNLIMITED
     });
     let request = ledger.request();
     let grant = ledger.granted(request);
-    let at = |price| {
+    let extend_at = |price| {
         let price = MicroDollars::new(price);
         Input::Extend(Extend {
             request_id: grant.request_id.clone(),
@@ -225,30 +225,30 @@ fn a_call_that_turns_out_dearer_is_reserved_anew() {
             session: None,
         })
     };
-    let mut extended = |price| match ledger.tell(at(price)).answer {
+    let mut extended = |price| match ledger.apply(extend_at(price)).answer {
         LedgerAnswer::Extended {
             reserved,
             max_tokens_out,
         } => (reserved.micro_dollars.get(), max_tokens_out.get()),
         answer => panic!("{answer:?}"),
     };
-    // 100 tokens at half a micro-dollar; a cheaper price later gives nothing back.
+    // 100 tokens at half a micro-dollar; a lower price later releases nothing.
     assert_eq!(extended(500_000), (50, 90));
     assert_eq!(extended(1000), (50, 90));
-    // 10 tokens in for 20, and 40 out for what is left.
+    // 10 input tokens for 20 micro-dollars, 40 output tokens for the rest.
     assert_eq!(extended(2_000_000), (100, 40));
-    let refused = denial(ledger.tell(at(20_000_000)).answer);
+    let refused = denial(ledger.apply(extend_at(20_000_000)).answer);
     assert_eq!(refused.reason, DenialReason::QuotaUsedUp);
 }
 
 #[test]
-fn headers_say_what_is_left() {
+fn headers_report_the_remaining_amounts() {
     let limits = Limits {
         requests_per_minute: Some(60),
         burst: Some(3),
         concurrent: None,
     };
-    let mut ledger = Ledger::configured(LedgerConfig {
+    let mut ledger = Ledger::new(LedgerConfig {
         limits,
         ..config(1, tokens(1000))
     });

@@ -1,4 +1,4 @@
-//! One tenant, its ledger and short ways to ask it.
+//! A tenant's ledger with shorthand methods for inputs.
 
 use clawless_core::ledger::{
     Admit, CallerVersions, Closing, Denial, DenialReason, EndpointClass, Grant, Input,
@@ -16,14 +16,14 @@ mod lanes;
 mod money;
 mod sweep;
 
-/// 2025-01-31T23:30:00Z: half an hour before the month's edge.
+/// 2025-01-31T23:30:00Z: half an hour before the end of the month.
 const NOW: u64 = 1_738_366_200_000;
 const HOUR: u64 = 3_600_000;
 
 struct Ledger {
     machine: Machine,
     now: u64,
-    made: u128,
+    request_count: u128,
 }
 
 fn config(version: u64, quotas: Quotas) -> LedgerConfig {
@@ -52,7 +52,7 @@ fn caller() -> CallerVersions {
 }
 
 fn session() -> SessionId {
-    "talk".parse().expect("a name")
+    "session-1".parse().expect("a name")
 }
 
 fn state(head: u64, token_total: u64) -> SessionState {
@@ -71,27 +71,27 @@ fn spent(tokens_in: u64, tokens_out: u64) -> Spent {
 }
 
 impl Ledger {
-    fn with(quotas: Quotas) -> Self {
-        Self::configured(config(1, quotas))
+    fn with_quotas(quotas: Quotas) -> Self {
+        Self::new(config(1, quotas))
     }
 
-    fn configured(config: LedgerConfig) -> Self {
+    fn new(config: LedgerConfig) -> Self {
         let mut ledger = Self {
             machine: Machine::default(),
             now: NOW,
-            made: 0,
+            request_count: 0,
         };
-        ledger.tell(Input::Configure(config));
+        ledger.apply(Input::Configure(config));
         ledger
     }
 
-    fn tell(&mut self, input: Input) -> Output {
+    fn apply(&mut self, input: Input) -> Output {
         self.machine.apply(Timestamp::from_millis(self.now), input)
     }
 
     fn request(&mut self) -> Admit {
-        self.made += 1;
-        let id = ulid::Ulid::from_parts(self.now, self.made);
+        self.request_count += 1;
+        let id = ulid::Ulid::from_parts(self.now, self.request_count);
         Admit {
             request_id: format!("req_{id}").parse().expect("id"),
             caller: caller(),
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     fn admit(&mut self, admit: Admit) -> Output {
-        self.tell(Input::Admit(Box::new(admit)))
+        self.apply(Input::Admit(Box::new(admit)))
     }
 
     fn granted(&mut self, admit: Admit) -> Grant {
@@ -129,8 +129,8 @@ impl Ledger {
         self.settle_turn(grant, spent, None)
     }
 
-    fn settle_turn(&mut self, grant: &Grant, spent: Spent, to: Option<SessionState>) -> Output {
-        self.tell(Input::Settle(Box::new(settlement(grant, spent, to))))
+    fn settle_turn(&mut self, grant: &Grant, spent: Spent, state: Option<SessionState>) -> Output {
+        self.apply(Input::Settle(Box::new(settlement(grant, spent, state))))
     }
 
     fn used(&self) -> u64 {
@@ -138,14 +138,14 @@ impl Ledger {
         self.machine.statement(period).closed.used().tokens.get()
     }
 
-    /// The object dies and rises from its rows.
+    /// Rebuilds the machine from its rows.
     fn restart(&mut self) {
         let rows = self.machine.rows().expect("plain data");
         let rows = rows.iter().map(|write| match write {
             Write::Put { table, key, value } => (*table, key.as_str(), value.as_str()),
-            Write::Delete { .. } => panic!("a dump deletes nothing"),
+            Write::Delete { .. } => panic!("rows() returned a deletion"),
         });
-        self.machine = Machine::load(rows).expect("own rows");
+        self.machine = Machine::load(rows).expect("valid rows");
     }
 }
 
@@ -177,7 +177,7 @@ fn denial(answer: LedgerAnswer) -> Denial {
 fn overdue(output: &Output) -> Vec<RequestId> {
     match &output.answer {
         LedgerAnswer::Overdue(calls) => calls.iter().map(|call| call.request_id.clone()).collect(),
-        other => panic!("not a sweep's answer: {other:?}"),
+        other => panic!("not a sweep answer: {other:?}"),
     }
 }
 
@@ -185,7 +185,7 @@ const BOOKED: LedgerAnswer = LedgerAnswer::Closed(Closing::Booked);
 const NOT_OPEN: LedgerAnswer = LedgerAnswer::Closed(Closing::NotOpen);
 
 #[test]
-fn every_reason_of_a_denial_has_its_error() {
+fn denial_reasons_map_to_error_codes() {
     assert_eq!(
         DenialReason::QuotaUsedUp.code().as_str(),
         "insufficient_quota"
@@ -201,8 +201,8 @@ fn every_reason_of_a_denial_has_its_error() {
 }
 
 #[test]
-fn inputs_and_outputs_survive_the_way_to_the_object() {
-    let mut ledger = Ledger::with(tokens(1000));
+fn inputs_and_outputs_round_trip_through_json() {
+    let mut ledger = Ledger::with_quotas(tokens(1000));
     let mut turn = ledger.turn();
     turn.caller.config = Some(Box::new(config(2, tokens(5))));
     let inputs = [
@@ -223,7 +223,7 @@ fn inputs_and_outputs_survive_the_way_to_the_object() {
             input,
             "{text}"
         );
-        let output = ledger.tell(input);
+        let output = ledger.apply(input);
         let text = serde_json::to_string(&output).expect("serialises");
         assert_eq!(
             serde_json::from_str::<Output>(&text).expect("reads"),

@@ -1,27 +1,27 @@
-//! The answers that leave the object: told to the book-keeper and to whoever asked.
+//! Delivers the object's answers to the model and to the calls.
 
 use clawless_core::RequestId;
 use clawless_core::ledger::{Closing, Input, LedgerAnswer, Period, Resolve, Settle, Stale};
 
-use super::disk::Step;
+use super::object::Step;
 use super::gateway::Stage;
-use super::world::World;
+use super::harness::Harness;
 
-impl World {
-    /// The answers that left the object are taken in.
-    pub(super) fn hear(&mut self, step: Step) {
+impl Harness {
+    /// Processes one answer of the object.
+    pub(super) fn observe(&mut self, step: Step) {
         let Step {
             input,
             output,
             period,
         } = step;
-        self.learn_config(&input);
-        self.oracle.denied(&input, &output.answer);
+        self.update_config(&input);
+        self.model.denied(&input, &output.answer);
         match &input {
             Input::Admit(admit) => {
-                let waits = self.oracle.waiting.contains(&admit.request_id);
+                let is_waiting = self.model.waiting.contains(&admit.request_id);
                 let new = self.admitted(&admit.request_id, &output.answer, period);
-                self.rate.passed += u64::from(new && !waits);
+                self.rate.admitted += u64::from(new && !is_waiting);
                 if let LedgerAnswer::Stale(Stale::Config { .. }) = output.answer {
                     let config = self.config;
                     let call = self.call(&admit.request_id);
@@ -29,17 +29,17 @@ impl World {
                     call.admit.caller.config = Some(Box::new(config));
                 }
             }
-            Input::Pass(_) => self.rate.passed += u64::from(output.answer == LedgerAnswer::Passed),
+            Input::Pass(_) => self.rate.admitted += u64::from(output.answer == LedgerAnswer::Passed),
             Input::Extend(extend) => {
                 if let LedgerAnswer::Extended { reserved, .. } = output.answer {
-                    self.oracle.extended(&extend.request_id, reserved);
+                    self.model.extended(&extend.request_id, reserved);
                 }
             }
             Input::Cancel { request_id } => {
-                let waited = self.oracle.waiting.remove(request_id);
+                let waited = self.model.waiting.remove(request_id);
                 let call = self.call(request_id);
                 call.stage = if waited {
-                    Stage::Over
+                    Stage::Ended
                 } else {
                     call.stage.clone()
                 };
@@ -48,30 +48,30 @@ impl World {
                 let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
-                self.oracle.settled(settle, closing);
+                self.model.settled(settle, closing);
                 self.repeat(settle);
-                self.call(&settle.request_id).stage = Stage::Over;
-                self.call(&settle.request_id).seen |= closing != Closing::NotOpen
+                self.call(&settle.request_id).stage = Stage::Ended;
+                self.call(&settle.request_id).acknowledged |= closing != Closing::NotOpen
                     && self.call(&settle.request_id).admit.session_id.is_none();
             }
             Input::Park(park) => {
                 let id = &park.settle.request_id;
-                self.call(id).stage = Stage::Over;
+                self.call(id).stage = Stage::Ended;
                 if output.answer == LedgerAnswer::Parked {
-                    let session = self.oracle.open[id].session.clone().expect("a turn");
-                    self.oracle.settled(&park.settle, Closing::Booked);
-                    self.oracle.parked.insert(id.clone(), session);
-                    self.call(id).seen = true;
+                    let session = self.model.open[id].session.clone().expect("a turn");
+                    self.model.settled(&park.settle, Closing::Booked);
+                    self.model.parked.insert(id.clone(), session);
+                    self.call(id).acknowledged = true;
                 } else if let LedgerAnswer::Closed(closing) = output.answer {
-                    self.oracle.settled(&park.settle, closing);
+                    self.model.settled(&park.settle, closing);
                 }
             }
             Input::Release { request_id } => {
                 let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
-                self.oracle.released(request_id, closing);
-                self.call(request_id).stage = Stage::Over;
+                self.model.released(request_id, closing);
+                self.call(request_id).stage = Stage::Ended;
             }
             Input::Sweep => {
                 let LedgerAnswer::Overdue(overdue) = output.answer else {
@@ -90,29 +90,29 @@ impl World {
                 let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
                 };
-                self.oracle.resolved(resolve, closing);
+                self.model.resolved(resolve, closing);
             }
             Input::AckTurn { request_id, stored } => {
-                if let Some(session) = self.oracle.parked.remove(request_id) {
+                if let Some(session) = self.model.parked.remove(request_id) {
                     assert!(
                         *stored || self.tainted.contains(&session),
-                        "{request_id} was lost"
+                        "turn of {request_id} was lost"
                     );
                 }
             }
             Input::Revoke { key_id } => {
-                self.oracle.revoked.insert(key_id.clone());
+                self.model.revoked.insert(key_id.clone());
             }
-            Input::Suspend => self.oracle.suspended = true,
+            Input::Suspend => self.model.suspended = true,
             _ => {}
         }
         for woken in output.woken {
-            self.oracle.denied(&input, &woken.answer);
+            self.model.denied(&input, &woken.answer);
             self.admitted(&woken.request_id, &woken.answer, period);
         }
     }
 
-    /// Now and then both the beginning and the end of a call come once more.
+    /// Sometimes delivers both the admission and the settlement of a call again.
     fn repeat(&mut self, settle: &Settle) {
         if self.prng.once_in(30) && self.late.len() < 200 {
             let admit = self.call(&settle.request_id).admit.clone();
@@ -121,28 +121,28 @@ impl World {
         }
     }
 
-    /// A newer configuration in an input holds from there on.
-    fn learn_config(&mut self, input: &Input) {
+    /// Applies a newer configuration contained in an input.
+    fn update_config(&mut self, input: &Input) {
         let config = match input {
             Input::Configure(config) => Some(*config),
             Input::Admit(admit) => admit.caller.config.as_deref().copied(),
             _ => None,
         };
-        let known = self.oracle.config.map_or(0, |known| known.version);
+        let known = self.model.config.map_or(0, |known| known.version);
         if let Some(config) = config.filter(|config| config.version > known) {
-            self.oracle.config = Some(config);
-            self.oracle.suspended = false;
+            self.model.config = Some(config);
+            self.model.suspended = false;
             self.new_rate_window();
         }
     }
 
-    /// An answer to an admission arrived. Gives whether it took a request from the buckets.
+    /// Processes an answer to an admission. Returns whether it consumed a request from the buckets.
     fn admitted(&mut self, id: &RequestId, answer: &LedgerAnswer, period: Period) -> bool {
         match answer {
             LedgerAnswer::Granted(grant) => {
-                let call = self.calls.get_mut(id).expect("a call that was made");
-                let new = self.oracle.granted(grant, &call.admit, period);
-                if matches!(call.stage, Stage::Asking | Stage::Waiting) {
+                let call = self.calls.get_mut(id).expect("known call");
+                let new = self.model.granted(grant, &call.admit, period);
+                if matches!(call.stage, Stage::Admitting | Stage::Waiting) {
                     call.stage = Stage::Running;
                     call.grant = Some(grant.clone());
                     call.state = grant.session;
@@ -151,34 +151,34 @@ impl World {
                     (new, &call.admit.session_id, grant.session)
                 {
                     let tainted = self.tainted.contains(session);
-                    let stands = self.database.session(session);
+                    let stored = self.database.session(session);
                     assert!(
-                        tainted || state.head == stands.head,
-                        "{session}: {state:?} {stands:?}"
+                        tainted || state.head == stored.head,
+                        "{session}: {state:?} {stored:?}"
                     );
                 }
                 new
             }
             LedgerAnswer::Queued { .. } => {
                 let call = self.call(id);
-                if call.stage == Stage::Asking {
+                if call.stage == Stage::Admitting {
                     call.stage = Stage::Waiting;
                 }
-                self.oracle.waiting.insert(id.clone())
+                self.model.waiting.insert(id.clone())
             }
             LedgerAnswer::Denied(_) => {
-                self.oracle.waiting.remove(id);
+                self.model.waiting.remove(id);
                 let call = self.call(id);
-                if matches!(call.stage, Stage::Asking | Stage::Waiting) {
-                    call.stage = Stage::Over;
+                if matches!(call.stage, Stage::Admitting | Stage::Waiting) {
+                    call.stage = Stage::Ended;
                 }
                 false
             }
             _ => {
-                self.oracle.waiting.remove(id);
+                self.model.waiting.remove(id);
                 let call = self.call(id);
                 if call.stage == Stage::Waiting {
-                    call.stage = Stage::Asking;
+                    call.stage = Stage::Admitting;
                 }
                 false
             }

@@ -4,8 +4,8 @@ use clawless_core::ledger::{Event, Extend, Park};
 use super::*;
 
 #[test]
-fn fault_24_a_second_turn_waits_for_the_first_and_begins_where_it_ended() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn fault_24_a_second_turn_waits_for_the_first_and_starts_from_its_state() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let (first, second) = (ledger.turn(), ledger.turn());
     let first = ledger.granted(first);
     let queued = ledger.admit(second.clone());
@@ -26,8 +26,8 @@ fn fault_24_a_second_turn_waits_for_the_first_and_begins_where_it_ended() {
 }
 
 #[test]
-fn a_turn_that_waits_too_long_is_told_that_the_session_is_busy() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn a_turn_that_waits_too_long_is_denied_as_busy() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let (first, second, third) = (ledger.turn(), ledger.turn(), ledger.turn());
     let first = ledger.granted(first);
     ledger.admit(second.clone());
@@ -35,18 +35,18 @@ fn a_turn_that_waits_too_long_is_told_that_the_session_is_busy() {
     let request_id = second.request_id;
     let denied = denial(
         ledger
-            .tell(Input::Cancel {
+            .apply(Input::Cancel {
                 request_id: request_id.clone(),
             })
             .answer,
     );
     assert_eq!(denied.reason, DenialReason::SessionBusy);
     assert!(denied.retry_after.is_some());
-    let again = denial(ledger.tell(Input::Cancel { request_id }).answer);
-    assert_eq!(again.reason, DenialReason::NotOpen);
+    let repeated = denial(ledger.apply(Input::Cancel { request_id }).answer);
+    assert_eq!(repeated.reason, DenialReason::NotOpen);
 
     ledger.now += 10_000;
-    let output = ledger.tell(Input::Sweep);
+    let output = ledger.apply(Input::Sweep);
     let [woken] = &output.woken[..] else {
         panic!("{output:?}")
     };
@@ -59,36 +59,36 @@ fn a_turn_that_waits_too_long_is_told_that_the_session_is_busy() {
 }
 
 #[test]
-fn a_call_that_is_released_while_it_waits_never_begins() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn a_call_released_while_waiting_never_starts() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let (first, second) = (ledger.turn(), ledger.turn());
     let first = ledger.granted(first);
     ledger.admit(second.clone());
     let request_id = second.request_id;
-    ledger.tell(Input::Release { request_id });
+    ledger.apply(Input::Release { request_id });
     assert!(ledger.settle(&first, spent(1, 1)).woken.is_empty());
 }
 
 #[test]
-fn a_dead_waiter_is_passed_over() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
-    let (first, dead) = (ledger.turn(), ledger.turn());
+fn an_expired_waiter_is_skipped() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    let (first, expired) = (ledger.turn(), ledger.turn());
     let first = ledger.granted(first);
-    ledger.admit(dead);
+    ledger.admit(expired);
     ledger.now += 10_001;
-    let alive = ledger.turn();
-    ledger.admit(alive.clone());
+    let active = ledger.turn();
+    ledger.admit(active.clone());
     let woken = ledger.settle(&first, spent(1, 1)).woken;
     assert_eq!(
         denial(woken[0].answer.clone()).reason,
         DenialReason::SessionBusy
     );
-    assert_eq!(grant(woken[1].answer.clone()).request_id, alive.request_id);
+    assert_eq!(grant(woken[1].answer.clone()).request_id, active.request_id);
 }
 
 #[test]
-fn a_queue_has_an_end() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn the_wait_queue_is_bounded() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     for _ in 0..17 {
         let turn = ledger.turn();
         ledger.admit(turn);
@@ -98,12 +98,12 @@ fn a_queue_has_an_end() {
 }
 
 #[test]
-fn a_key_that_is_revoked_while_its_turn_waits_is_refused() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn a_key_revoked_while_its_turn_waits_is_denied() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let (first, second) = (ledger.turn(), ledger.turn());
     let first = ledger.granted(first);
     ledger.admit(second);
-    ledger.tell(Input::Revoke {
+    ledger.apply(Input::Revoke {
         key_id: caller().key_id,
     });
     let woken = ledger.settle(&first, spent(1, 1)).woken;
@@ -118,15 +118,15 @@ fn park(ledger: &mut Ledger) -> RequestId {
     let grant = ledger.granted(turn);
     let settle = settlement(&grant, spent(10, 20), Some(state(1, 30)));
     let turn = Json::parse(r#"{"messages":[]}"#.to_owned()).expect("valid");
-    let parked = ledger.tell(Input::Park(Box::new(Park { settle, turn })));
+    let parked = ledger.apply(Input::Park(Box::new(Park { settle, turn })));
     assert_eq!(parked.answer, LedgerAnswer::Parked);
     grant.request_id
 }
 
 #[test]
-fn fault_15_a_session_waits_until_its_parked_turn_is_stored() {
+fn fault_15_a_session_is_locked_until_its_parked_turn_is_stored() {
     for restarts in [false, true] {
-        let mut ledger = Ledger::with(Quotas::UNLIMITED);
+        let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
         let request_id = park(&mut ledger);
         if restarts {
             ledger.restart();
@@ -138,7 +138,7 @@ fn fault_15_a_session_waits_until_its_parked_turn_is_stored() {
             ledger.admit(next).answer,
             LedgerAnswer::Queued { .. }
         ));
-        let output = ledger.tell(Input::AckTurn {
+        let output = ledger.apply(Input::AckTurn {
             request_id,
             stored: true,
         });
@@ -150,7 +150,7 @@ fn fault_15_a_session_waits_until_its_parked_turn_is_stored() {
 
 #[test]
 fn fault_15_after_a_minute_the_session_is_unavailable_until_the_turn_is_stored() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let request_id = park(&mut ledger);
     ledger.now += 60_000;
     let turn = ledger.turn();
@@ -160,7 +160,7 @@ fn fault_15_after_a_minute_the_session_is_unavailable_until_the_turn_is_stored()
     );
     let stateless = ledger.request();
     ledger.granted(stateless);
-    let output = ledger.tell(Input::AckTurn {
+    let output = ledger.apply(Input::AckTurn {
         request_id,
         stored: false,
     });
@@ -169,12 +169,12 @@ fn fault_15_after_a_minute_the_session_is_unavailable_until_the_turn_is_stored()
 }
 
 #[test]
-fn a_session_changed_behind_the_ledgers_back_is_read_anew() {
+fn a_session_changed_in_the_database_is_read_again() {
     for restarts in [false, true] {
-        let mut ledger = Ledger::with(Quotas::UNLIMITED);
+        let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
         let turn = ledger.turn();
         let first = ledger.granted(turn);
-        ledger.tell(forget());
+        ledger.apply(session_changed());
         if restarts {
             ledger.restart();
         }
@@ -189,12 +189,12 @@ fn a_session_changed_behind_the_ledgers_back_is_read_anew() {
 }
 
 #[test]
-fn what_a_turn_read_before_a_change_and_tells_after_it_is_not_believed() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn session_state_read_before_a_change_is_ignored() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let turn = ledger.turn();
     let grant = ledger.granted(turn);
-    ledger.tell(forget());
-    let learnt = ledger.tell(Input::Extend(Extend {
+    ledger.apply(session_changed());
+    let extended = ledger.apply(Input::Extend(Extend {
         request_id: grant.request_id.clone(),
         ticket: grant.ticket,
         tokens_in: Tokens::new(40),
@@ -202,8 +202,8 @@ fn what_a_turn_read_before_a_change_and_tells_after_it_is_not_believed() {
         price: None,
         session: Some(state(1, 30)),
     }));
-    assert!(matches!(learnt.answer, LedgerAnswer::Extended { .. }));
-    ledger.tell(Input::Release {
+    assert!(matches!(extended.answer, LedgerAnswer::Extended { .. }));
+    ledger.apply(Input::Release {
         request_id: grant.request_id,
     });
     let turn = ledger.turn();
@@ -211,8 +211,8 @@ fn what_a_turn_read_before_a_change_and_tells_after_it_is_not_believed() {
 }
 
 #[test]
-fn after_a_turn_that_is_not_known_to_be_stored_the_session_is_read_anew() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn a_session_is_read_again_after_a_turn_with_unknown_outcome() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let turn = ledger.turn();
     let first = ledger.granted(turn);
     ledger.settle_turn(&first, spent(10, 20), Some(state(1, 30)));
@@ -223,19 +223,19 @@ fn after_a_turn_that_is_not_known_to_be_stored_the_session_is_read_anew() {
     assert_eq!(ledger.granted(turn).session, None);
 }
 
-fn forget() -> Input {
+fn session_changed() -> Input {
     Input::Forget {
         session_id: session(),
     }
 }
 
 #[test]
-fn sessions_that_are_not_used_are_forgotten_when_there_are_too_many() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn unused_sessions_are_evicted_above_the_limit() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     for number in 0..10_000 {
         ledger.now += 1;
         let mut turn = ledger.request();
-        turn.session_id = Some(format!("s{number}").parse().expect("a name"));
+        turn.session_id = Some(format!("s{number}").parse().expect("valid id"));
         let grant = ledger.granted(turn);
         ledger.settle_turn(&grant, spent(1, 1), Some(state(1, 2)));
     }
@@ -249,9 +249,9 @@ fn sessions_that_are_not_used_are_forgotten_when_there_are_too_many() {
             }
         )
     };
-    let kept = rows.iter().filter(sessions).count();
-    assert!((7000..=8192).contains(&kept), "{kept}");
+    let count = rows.iter().filter(sessions).count();
+    assert!((7000..=8192).contains(&count), "{count}");
     let mut turn = ledger.request();
-    turn.session_id = Some("s9999".parse().expect("a name"));
+    turn.session_id = Some("s9999".parse().expect("valid id"));
     assert_eq!(ledger.granted(turn).session, Some(state(1, 2)));
 }

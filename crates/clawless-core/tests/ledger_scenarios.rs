@@ -1,4 +1,4 @@
-//! The ledger's promises, one by one: the attacks on money and the faults of clocks and alarms.
+//! Scenario tests of the ledger: attacks on quotas, clock and alarm faults, sessions, keys.
 
 #![allow(
     clippy::expect_used,
@@ -7,4 +7,4 @@
     reason = "a test may fail"
 )]
 
-mod stories;
+mod scenarios;

@@ -2,7 +2,7 @@ use clawless_core::ledger::{ReceiptKey, Resolution, Resolve};
 
 use super::*;
 
-const SPAN: u64 = 660_000;
+const RESERVATION_TTL_MS: u64 = 660_000;
 
 fn resolve(request_id: &RequestId, resolution: Resolution) -> Input {
     let request_id = request_id.clone();
@@ -13,7 +13,7 @@ fn resolve(request_id: &RequestId, resolution: Resolution) -> Input {
     }))
 }
 
-fn found() -> Resolution {
+fn stored_turn() -> Resolution {
     Resolution::Turn {
         spent: spent(10, 33),
         provenance: Provenance::Provider,
@@ -22,11 +22,11 @@ fn found() -> Resolution {
 }
 
 #[test]
-fn fault_22_a_call_that_died_is_settled_by_its_turn_or_charged_its_input() {
-    let mut ledger = Ledger::with(tokens(10_000));
+fn fault_22_a_lost_call_is_charged_by_its_turn_or_its_input() {
+    let mut ledger = Ledger::with_quotas(tokens(10_000));
     let (turn, lost, stateless) = (
         Admit {
-            session_id: Some("other".parse().expect("a name")),
+            session_id: Some("other".parse().expect("valid id")),
             ..ledger.request()
         },
         ledger.turn(),
@@ -36,24 +36,24 @@ fn fault_22_a_call_that_died_is_settled_by_its_turn_or_charged_its_input() {
     let lost = ledger.granted(lost).request_id;
     let stateless = ledger.granted(stateless).request_id;
     ledger.restart();
-    ledger.now += SPAN - 1;
-    assert!(overdue(&ledger.tell(Input::Sweep)).is_empty());
+    ledger.now += RESERVATION_TTL_MS - 1;
+    assert!(overdue(&ledger.apply(Input::Sweep)).is_empty());
     ledger.now += 1;
-    assert_eq!(overdue(&ledger.tell(Input::Sweep)).len(), 3);
-    assert_eq!(ledger.tell(resolve(&turn, found())).answer, BOOKED);
+    assert_eq!(overdue(&ledger.apply(Input::Sweep)).len(), 3);
+    assert_eq!(ledger.apply(resolve(&turn, stored_turn())).answer, BOOKED);
     assert_eq!(
-        ledger.tell(resolve(&lost, Resolution::NotFound)).answer,
+        ledger.apply(resolve(&lost, Resolution::NotFound)).answer,
         BOOKED
     );
     assert_eq!(
         ledger
-            .tell(resolve(&stateless, Resolution::NotFound))
+            .apply(resolve(&stateless, Resolution::NotFound))
             .answer,
         BOOKED
     );
     let mut receipts: Vec<_> = ledger.machine.receipts().collect();
     receipts.sort_by_key(|receipt| receipt.charged.tokens);
-    let told: Vec<_> = receipts
+    let charges: Vec<_> = receipts
         .iter()
         .map(|receipt| (receipt.charged.tokens.get(), receipt.provenance))
         .collect();
@@ -62,67 +62,67 @@ fn fault_22_a_call_that_died_is_settled_by_its_turn_or_charged_its_input() {
         (10, Provenance::Swept),
         (43, Provenance::Provider),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(charges, expected);
     assert_eq!(ledger.machine.running(), 0);
 }
 
 #[test]
-fn fault_21_an_alarm_that_comes_twice_changes_nothing() {
-    let mut ledger = Ledger::with(tokens(10_000));
+fn fault_21_a_repeated_alarm_changes_nothing() {
+    let mut ledger = Ledger::with_quotas(tokens(10_000));
     let request = ledger.request();
     let id = ledger.granted(request).request_id;
     assert_eq!(
-        ledger.tell(resolve(&id, Resolution::NotFound)).answer,
+        ledger.apply(resolve(&id, Resolution::NotFound)).answer,
         NOT_OPEN,
         "not due"
     );
-    ledger.now += SPAN;
-    assert_eq!(overdue(&ledger.tell(Input::Sweep)), vec![id.clone()]);
-    assert_eq!(overdue(&ledger.tell(Input::Sweep)), vec![id.clone()]);
+    ledger.now += RESERVATION_TTL_MS;
+    assert_eq!(overdue(&ledger.apply(Input::Sweep)), vec![id.clone()]);
+    assert_eq!(overdue(&ledger.apply(Input::Sweep)), vec![id.clone()]);
     assert_eq!(
-        ledger.tell(resolve(&id, Resolution::NotFound)).answer,
+        ledger.apply(resolve(&id, Resolution::NotFound)).answer,
         BOOKED
     );
     assert_eq!(
-        ledger.tell(resolve(&id, Resolution::NotFound)).answer,
+        ledger.apply(resolve(&id, Resolution::NotFound)).answer,
         NOT_OPEN
     );
-    assert!(overdue(&ledger.tell(Input::Sweep)).is_empty());
+    assert!(overdue(&ledger.apply(Input::Sweep)).is_empty());
     assert_eq!(ledger.used(), 10);
 }
 
 #[test]
-fn a_second_look_finds_what_was_stored_after_the_first() {
+fn a_recheck_finds_a_turn_stored_after_the_first_lookup() {
     for stored in [false, true] {
-        let mut ledger = Ledger::with(tokens(10_000));
+        let mut ledger = Ledger::with_quotas(tokens(10_000));
         let turn = ledger.turn();
         let id = ledger.granted(turn).request_id;
         // The clock jumps; the turn is still running.
         ledger.now += HOUR;
-        ledger.tell(resolve(&id, Resolution::NotFound));
+        ledger.apply(resolve(&id, Resolution::NotFound));
         ledger.restart();
-        ledger.tell(Input::Sweep);
+        ledger.apply(Input::Sweep);
         let due = ledger
             .machine
             .next_sweep()
-            .expect("a second look")
+            .expect("a recheck is due")
             .as_millis();
-        assert_eq!(due, ledger.now + SPAN);
+        assert_eq!(due, ledger.now + RESERVATION_TTL_MS);
         ledger.now = due;
-        let sweep = ledger.tell(Input::Sweep);
+        let sweep = ledger.apply(Input::Sweep);
         assert_eq!(overdue(&sweep), vec![id.clone()]);
         let resolution = if stored {
-            found()
+            stored_turn()
         } else {
             Resolution::NotFound
         };
-        let look = Resolve {
+        let recheck = Resolve {
             request_id: id.clone(),
             resolution,
             again: true,
         };
-        ledger.tell(Input::Resolve(Box::new(look.clone())));
-        assert_eq!(ledger.tell(Input::Resolve(Box::new(look))).answer, NOT_OPEN);
+        ledger.apply(Input::Resolve(Box::new(recheck.clone())));
+        assert_eq!(ledger.apply(Input::Resolve(Box::new(recheck))).answer, NOT_OPEN);
         let charged = ledger
             .machine
             .receipts()
@@ -133,19 +133,19 @@ fn a_second_look_finds_what_was_stored_after_the_first() {
 }
 
 #[test]
-fn an_end_that_comes_after_the_sweep_puts_the_receipt_right_once() {
+fn a_settlement_after_the_sweep_corrects_the_receipt_once() {
     for acked in [false, true] {
-        let mut ledger = Ledger::with(tokens(10_000));
+        let mut ledger = Ledger::with_quotas(tokens(10_000));
         let request = ledger.request();
         let grant = ledger.granted(request);
-        ledger.now += SPAN;
-        ledger.tell(resolve(&grant.request_id, Resolution::NotFound));
+        ledger.now += RESERVATION_TTL_MS;
+        ledger.apply(resolve(&grant.request_id, Resolution::NotFound));
         let key = |revision| ReceiptKey {
             request_id: grant.request_id.clone(),
             revision,
         };
         if acked {
-            ledger.tell(Input::AckReceipts(vec![key(0)]));
+            ledger.apply(Input::AckReceipts(vec![key(0)]));
         }
         ledger.restart();
         let late = ledger.settle(&grant, spent(10, 55)).answer;
@@ -154,10 +154,10 @@ fn an_end_that_comes_after_the_sweep_puts_the_receipt_right_once() {
         assert_eq!(ledger.used(), 65);
         ledger.restart();
         assert_eq!(ledger.used(), 65);
-        // The acknowledgement of what was replaced does not remove what replaces it.
-        ledger.tell(Input::AckReceipts(vec![key(0)]));
+        // Acknowledging the replaced revision does not remove the new one.
+        ledger.apply(Input::AckReceipts(vec![key(0)]));
         assert_eq!(ledger.machine.receipts().count(), 1);
-        ledger.tell(Input::AckReceipts(vec![key(1), key(1)]));
+        ledger.apply(Input::AckReceipts(vec![key(1), key(1)]));
         assert_eq!(ledger.machine.receipts().count(), 0);
         ledger.restart();
         assert_eq!(ledger.used(), 65);
@@ -165,39 +165,39 @@ fn an_end_that_comes_after_the_sweep_puts_the_receipt_right_once() {
 }
 
 #[test]
-fn an_admission_repeated_after_its_receipt_was_filed_is_charged_nothing() {
-    let mut ledger = Ledger::with(tokens(10_000));
+fn an_admission_repeated_after_its_receipt_was_stored_is_not_charged() {
+    let mut ledger = Ledger::with_quotas(tokens(10_000));
     let request = ledger.request();
     let grant = ledger.granted(request.clone());
     ledger.settle(&grant, spent(10, 5));
     let request_id = grant.request_id.clone();
-    ledger.tell(Input::AckReceipts(vec![ReceiptKey {
+    ledger.apply(Input::AckReceipts(vec![ReceiptKey {
         request_id,
         revision: 0,
     }]));
-    let again = ledger.granted(request);
+    let repeated = ledger.granted(request);
     assert_eq!(
         ledger.settle(&grant, spent(10, 5)).answer,
         NOT_OPEN,
         "an old ticket"
     );
-    ledger.now += SPAN;
-    let receipted = resolve(&again.request_id, Resolution::Receipted);
-    assert_eq!(ledger.tell(receipted).answer, BOOKED);
+    ledger.now += RESERVATION_TTL_MS;
+    let receipted = resolve(&repeated.request_id, Resolution::Receipted);
+    assert_eq!(ledger.apply(receipted).answer, BOOKED);
     assert_eq!((ledger.used(), ledger.machine.running()), (15, 0));
     assert_eq!(ledger.machine.receipts().count(), 0);
 }
 
 #[test]
-fn fault_19_a_restart_changes_nothing_that_counts() {
-    let mut ledger = Ledger::with(tokens(10_000));
+fn fault_19_a_restart_preserves_accounts_and_reservations() {
+    let mut ledger = Ledger::with_quotas(tokens(10_000));
     let (turn, request) = (ledger.turn(), ledger.request());
     let turn = ledger.granted(turn);
     let request = ledger.granted(request);
     ledger.settle_turn(&turn, spent(10, 20), Some(state(1, 30)));
     let before = ledger.machine.statement(ledger.machine.period());
     ledger.restart();
-    ledger.tell(Input::Sweep);
+    ledger.apply(Input::Sweep);
     assert_eq!(ledger.machine.statement(ledger.machine.period()), before);
     assert_eq!(ledger.settle(&request, spent(1, 1)).answer, BOOKED);
     let turn = ledger.turn();
@@ -205,7 +205,7 @@ fn fault_19_a_restart_changes_nothing_that_counts() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_stop_the_ledger() {
+fn unreadable_rows_are_an_error() {
     assert!(Machine::load([("books", "2025-01", "{")]).is_err());
-    assert!(Machine::load([("unheard of", "", "{}")]).is_err());
+    assert!(Machine::load([("unknown", "", "{}")]).is_err());
 }

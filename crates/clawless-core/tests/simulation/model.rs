@@ -1,5 +1,4 @@
-//! What must be true, told apart from the machine: a plain list of what is open and what was
-//! charged, kept from the answers that left the object.
+//! An independent model of the ledger: open calls and charges, derived from the object's answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +19,14 @@ pub struct Open {
 }
 
 #[derive(Default)]
-pub struct Oracle {
+pub struct Model {
     pub open: BTreeMap<RequestId, Open>,
     pub waiting: BTreeSet<RequestId>,
-    /// Requests whose receipt the machine or D1 has, with what it charges.
+    /// Charge of each request that has a receipt in the machine or in D1.
     pub charged: BTreeMap<RequestId, (Period, Amounts)>,
-    /// Requests that the sweep closed blindly.
+    /// Requests that the sweep closed without an outcome.
     swept: BTreeSet<RequestId>,
-    /// The turn that has each session.
+    /// The running turn of each session.
     lanes: BTreeMap<SessionId, RequestId>,
     pub parked: BTreeMap<RequestId, SessionId>,
     pub revoked: BTreeSet<KeyId>,
@@ -38,18 +37,18 @@ pub struct Oracle {
     pub denials: BTreeMap<DenialReason, u64>,
 }
 
-impl Oracle {
-    /// Everything that was in memory only is gone.
-    pub fn forget_waiting(&mut self) {
+impl Model {
+    /// Clears the state that a restart loses.
+    pub fn clear_waiting(&mut self) {
         self.waiting.clear();
     }
 
-    /// Whether a turn runs in a session, or waits for the database.
+    /// Whether a session has a running or parked turn.
     pub fn is_held(&self, session: &SessionId) -> bool {
         self.lanes.contains_key(session) || self.parked.values().any(|held| held == session)
     }
 
-    /// What was used in each month.
+    /// Usage per month.
     pub fn months(&self) -> impl Iterator<Item = (Period, Amounts)> {
         self.used.iter().map(|(period, used)| (*period, *used))
     }
@@ -58,7 +57,7 @@ impl Oracle {
         self.used.get(&period).copied().unwrap_or_default()
     }
 
-    /// A grant left the object. Gives whether it is new.
+    /// Records a grant. Returns whether it is new.
     pub fn granted(&mut self, grant: &Grant, admit: &Admit, period: Period) -> bool {
         let (session, key) = (admit.session_id.as_ref(), &admit.caller.key_id);
         let id = &grant.request_id;
@@ -72,14 +71,14 @@ impl Oracle {
         assert!(!self.revoked.contains(key), "{id} granted to a revoked key");
         let running = self.open.len() as u64;
         assert!(
-            config.limits.concurrent.is_none_or(|most| running < most),
-            "{id} runs beside {running} others"
+            config.limits.concurrent.is_none_or(|limit| running < limit),
+            "{id} exceeds the concurrency limit with {running} others"
         );
         self.check_quotas(&config, grant, period);
         if let Some(session) = session {
             assert!(
                 !self.parked.values().any(|held| held == session),
-                "{session} is closed"
+                "{session} is locked"
             );
             let before = self.lanes.insert(session.clone(), id.clone());
             assert_eq!(before, None, "two turns run in {session}");
@@ -103,28 +102,28 @@ impl Oracle {
         assert!(
             quotas
                 .messages_per_month
-                .is_none_or(|most| all.messages <= most)
+                .is_none_or(|limit| all.messages <= limit)
         );
         assert!(
             quotas
                 .tokens_per_month
-                .is_none_or(|most| all.tokens <= most)
+                .is_none_or(|limit| all.tokens <= limit)
         );
         let money = quotas.micro_dollars_per_month;
         assert!(
-            money.is_none_or(|most| all.micro_dollars <= most),
-            "{all:?} above {money:?}"
+            money.is_none_or(|limit| all.micro_dollars <= limit),
+            "{all:?} exceeds {money:?}"
         );
     }
 
-    /// A call was given more.
+    /// Records an extension.
     pub fn extended(&mut self, id: &RequestId, reserved: Amounts) {
         if let Some(open) = self.open.get_mut(id) {
             open.grant.reserved = reserved;
         }
     }
 
-    /// A settlement was answered.
+    /// Checks the answer to a settlement.
     pub fn settled(&mut self, settle: &Settle, closing: Closing) {
         let id = &settle.request_id;
         let charge = charge(settle.spent);
@@ -189,11 +188,11 @@ impl Oracle {
         match resolution {
             Resolution::Receipted => {
                 assert!(self.charged.contains_key(id), "{id} has no receipt");
-                self.leave(id);
+                self.remove(id);
             }
             Resolution::Turn { spent, .. } => self.close(id, charge(*spent)),
             Resolution::NotFound => {
-                // A session turn is free, a stateless call costs its input.
+                // A lost session turn is free; a lost stateless call is charged its input.
                 let charge = match open.session {
                     Some(_) => Amounts::ZERO,
                     None => Amounts {
@@ -209,16 +208,16 @@ impl Oracle {
     }
 
     fn close(&mut self, id: &RequestId, charge: Amounts) {
-        let open = self.leave(id);
+        let open = self.remove(id);
         assert!(!self.charged.contains_key(id), "{id} is charged twice");
-        let beyond = charge.minus(&open.grant.reserved);
-        self.overruns += u64::from(beyond != Amounts::ZERO);
+        let excess = charge.minus(&open.grant.reserved);
+        self.overruns += u64::from(excess != Amounts::ZERO);
         let used = self.used.entry(open.period).or_default();
         *used = used.plus(&charge);
         self.charged.insert(id.clone(), (open.period, charge));
     }
 
-    fn leave(&mut self, id: &RequestId) -> Open {
+    fn remove(&mut self, id: &RequestId) -> Open {
         let open = self.open.remove(id).expect("open");
         if let Some(session) = &open.session {
             assert_eq!(self.lanes.remove(session).as_ref(), Some(id));
@@ -226,15 +225,15 @@ impl Oracle {
         open
     }
 
-    /// After every answer of a batch was taken in: the machine's books are these.
+    /// Compares the machine with the model, after a complete batch.
     pub fn compare(&self, machine: &Machine) {
         assert_eq!(machine.running(), self.open.len());
         let period = machine.period();
         let books = machine.statement(period);
-        assert_eq!(books.closed.used(), self.used(period), "books of {period}");
+        assert_eq!(books.closed.used(), self.used(period), "account of {period}");
     }
 
-    /// What an answer to somebody says of the tenant as a whole.
+    /// Checks a denial against the state of the tenant.
     pub fn denied(&mut self, input: &Input, answer: &LedgerAnswer) {
         if let LedgerAnswer::Denied(denial) = answer {
             *self.denials.entry(denial.reason).or_default() += 1;
@@ -253,7 +252,7 @@ impl Oracle {
     }
 }
 
-/// What a call that used this is charged.
+/// The charge of a call.
 fn charge(spent: Spent) -> Amounts {
     Amounts {
         messages: 1,

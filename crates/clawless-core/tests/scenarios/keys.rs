@@ -4,11 +4,11 @@ use clawless_core::ledger::{Pass, Stale};
 use super::*;
 
 #[test]
-fn attack_9_a_revoked_key_is_refused_at_the_next_request_and_for_ever() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn attack_9_a_revoked_key_is_denied_permanently_from_the_next_request() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let request = ledger.request();
     ledger.granted(request);
-    ledger.tell(Input::Revoke {
+    ledger.apply(Input::Revoke {
         key_id: caller().key_id,
     });
     let pass = Input::Pass(Pass {
@@ -24,7 +24,7 @@ fn attack_9_a_revoked_key_is_refused_at_the_next_request_and_for_ever() {
         request.caller.key_version = 99;
         assert_eq!(ledger.denied(request).reason, DenialReason::KeyRevoked);
         assert_eq!(
-            denial(ledger.tell(pass.clone()).answer).reason,
+            denial(ledger.apply(pass.clone()).answer).reason,
             DenialReason::KeyRevoked
         );
         ledger.restart();
@@ -32,9 +32,9 @@ fn attack_9_a_revoked_key_is_refused_at_the_next_request_and_for_ever() {
 }
 
 #[test]
-fn an_old_copy_of_a_key_or_a_tenant_is_stale() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
-    ledger.tell(Input::ReviseKey {
+fn an_outdated_key_or_tenant_record_is_stale() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    ledger.apply(Input::ReviseKey {
         key_id: caller().key_id,
         version: 3,
     });
@@ -59,11 +59,11 @@ fn an_old_copy_of_a_key_or_a_tenant_is_stale() {
 }
 
 #[test]
-fn a_ledger_that_was_never_configured_lets_nothing_pass_but_learns_from_the_caller() {
+fn an_unconfigured_ledger_denies_until_a_caller_sends_the_configuration() {
     let mut ledger = Ledger {
         machine: Machine::default(),
         now: NOW,
-        made: 0,
+        request_count: 0,
     };
     let mut request = ledger.request();
     let answer = ledger.admit(request.clone()).answer;
@@ -73,10 +73,10 @@ fn a_ledger_that_was_never_configured_lets_nothing_pass_but_learns_from_the_call
 }
 
 #[test]
-fn a_suspended_tenant_is_refused_until_a_newer_configuration_resumes_it() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
-    ledger.tell(Input::Suspend);
-    ledger.tell(Input::Configure(config(1, Quotas::UNLIMITED)));
+fn a_suspended_tenant_is_denied_until_a_newer_configuration() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    ledger.apply(Input::Suspend);
+    ledger.apply(Input::Configure(config(1, Quotas::UNLIMITED)));
     let mut request = ledger.request();
     assert_eq!(
         ledger.denied(request.clone()).reason,
@@ -88,27 +88,27 @@ fn a_suspended_tenant_is_refused_until_a_newer_configuration_resumes_it() {
         DenialReason::Suspended
     );
     request.caller.config_version = 2;
-    ledger.tell(Input::Configure(config(2, Quotas::UNLIMITED)));
+    ledger.apply(Input::Configure(config(2, Quotas::UNLIMITED)));
     ledger.granted(request);
 
     let suspended = LedgerConfig {
         status: TenantStatus::Suspended,
         ..config(3, Quotas::UNLIMITED)
     };
-    ledger.tell(Input::Configure(suspended));
+    ledger.apply(Input::Configure(suspended));
     let mut request = ledger.request();
     request.caller.config_version = 3;
     assert_eq!(ledger.denied(request).reason, DenialReason::Suspended);
 }
 
 #[test]
-fn a_request_that_costs_nothing_writes_nothing() {
+fn a_request_without_cost_writes_nothing() {
     let limits = Limits {
         requests_per_minute: Some(60),
         burst: Some(4),
         concurrent: Some(0),
     };
-    let mut ledger = Ledger::configured(LedgerConfig {
+    let mut ledger = Ledger::new(LedgerConfig {
         limits,
         ..config(1, tokens(0))
     });
@@ -117,9 +117,9 @@ fn a_request_that_costs_nothing_writes_nothing() {
         caller: caller(),
         class: EndpointClass::Read,
     });
-    assert_eq!(ledger.tell(pass.clone()).answer, LedgerAnswer::Passed);
-    assert_eq!(ledger.tell(pass.clone()).answer, LedgerAnswer::Passed);
-    let output = ledger.tell(pass);
+    assert_eq!(ledger.apply(pass.clone()).answer, LedgerAnswer::Passed);
+    assert_eq!(ledger.apply(pass.clone()).answer, LedgerAnswer::Passed);
+    let output = ledger.apply(pass);
     let denial = denial(output.answer);
     assert_eq!(denial.reason, DenialReason::RateLimited);
     assert_eq!(denial.retry_after.map(Millis::get), Some(2000));
@@ -131,12 +131,12 @@ fn a_request_that_costs_nothing_writes_nothing() {
 }
 
 #[test]
-fn no_more_calls_run_than_may() {
+fn the_concurrency_limit_is_enforced() {
     let limits = Limits {
         concurrent: Some(2),
         ..Limits::UNLIMITED
     };
-    let mut ledger = Ledger::configured(LedgerConfig {
+    let mut ledger = Ledger::new(LedgerConfig {
         limits,
         ..config(1, Quotas::UNLIMITED)
     });
@@ -151,8 +151,8 @@ fn no_more_calls_run_than_may() {
 }
 
 #[test]
-fn a_key_in_use_all_the_time_is_noted_once_in_five_minutes() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn a_key_in_constant_use_is_recorded_once_per_five_minutes() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let pass = || {
         Input::Pass(Pass {
             caller: caller(),
@@ -160,30 +160,30 @@ fn a_key_in_use_all_the_time_is_noted_once_in_five_minutes() {
         })
     };
     let uses = |ledger: &Ledger| -> Vec<_> {
-        let uses = ledger.machine.uses();
+        let uses = ledger.machine.key_uses();
         uses.map(|(key, at)| (key.clone(), at)).collect()
     };
-    ledger.tell(pass());
+    ledger.apply(pass());
     ledger.now += 1000;
-    ledger.tell(pass());
-    let noted = uses(&ledger);
-    assert_eq!(noted, [(caller().key_id, Timestamp::from_millis(NOW))]);
-    ledger.machine.uses_are_written(&noted);
+    ledger.apply(pass());
+    let recorded = uses(&ledger);
+    assert_eq!(recorded, [(caller().key_id, Timestamp::from_millis(NOW))]);
+    ledger.machine.mark_key_uses_written(&recorded);
     ledger.now += 298_000;
-    ledger.tell(pass());
-    assert_eq!(uses(&ledger), [], "known well enough");
+    ledger.apply(pass());
+    assert_eq!(uses(&ledger), [], "recorded recently");
     ledger.now += 1000;
-    ledger.tell(pass());
+    ledger.apply(pass());
     assert_eq!(uses(&ledger).len(), 1);
 }
 
 #[test]
-fn a_key_that_is_refused_was_not_used() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
-    ledger.tell(Input::Revoke {
+fn a_denied_request_does_not_count_as_key_use() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    ledger.apply(Input::Revoke {
         key_id: caller().key_id,
     });
     let request = ledger.request();
     ledger.denied(request);
-    assert_eq!(ledger.machine.uses().count(), 0);
+    assert_eq!(ledger.machine.key_uses().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! The object: a machine, the rows that survive it, and a batch that is durable or never was.
+//! The Durable Object: a machine, its persisted rows, and atomic batches.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use clawless_core::ledger::{Input, Machine, Output, Period, Write};
 
 type Rows = BTreeMap<(String, String), String>;
 
-/// One input, what came of it, and the month in which it came.
+/// One input, its output, and the month at that time.
 pub struct Step {
     pub input: Input,
     pub output: Output,
@@ -18,12 +18,12 @@ pub struct Step {
 pub struct Object {
     pub machine: Machine,
     rows: Rows,
-    /// Inputs whose outputs have not left yet.
+    /// Inputs whose outputs are not sent yet.
     batch: Vec<Step>,
 }
 
 impl Object {
-    /// Takes an input into the batch.
+    /// Applies an input and adds it to the batch.
     pub fn apply(&mut self, now: Timestamp, input: &Input) {
         let output = self.machine.apply(now, input.clone());
         let period = self.machine.period();
@@ -45,7 +45,7 @@ impl Object {
         });
     }
 
-    /// Makes the batch durable and lets its outputs leave.
+    /// Persists the batch and returns its outputs.
     pub fn commit(&mut self) -> Vec<Step> {
         let writes = self.machine.take_writes().expect("rows are plain data");
         let free =
@@ -53,7 +53,7 @@ impl Object {
         let all_free = self.batch.iter().all(free);
         assert!(
             !all_free || writes.is_empty(),
-            "a request that costs nothing wrote {writes:?}"
+            "a request without cost wrote {writes:?}"
         );
         for write in writes {
             match write {
@@ -68,28 +68,28 @@ impl Object {
         std::mem::take(&mut self.batch)
     }
 
-    /// Dies with the batch, and rises from the rows. Gives the inputs that nobody answered.
+    /// Loses the batch and restarts from the rows. Returns the unanswered inputs.
     pub fn crash(&mut self) -> Vec<Input> {
         self.machine = self.reload();
         let lost = std::mem::take(&mut self.batch);
         lost.into_iter().map(|step| step.input).collect()
     }
 
-    /// Between batches: the rows are what the machine would write, and load into the same machine.
+    /// Between batches: the rows equal those of the machine, and load into an equal machine.
     pub fn check_rows(&self) {
         assert_eq!(
             rows_of(&self.machine),
             self.rows,
-            "rows are not what the machine holds"
+            "persisted rows differ from the machine"
         );
-        let again = self.reload();
-        assert_eq!(rows_of(&again), self.rows, "rows do not survive a restart");
-        assert_eq!(again.running(), self.machine.running());
+        let reloaded = self.reload();
+        assert_eq!(rows_of(&reloaded), self.rows, "rows change in a restart");
+        assert_eq!(reloaded.running(), self.machine.running());
         let mut period = self.machine.period();
-        // The months that a run can reach.
+        // A run spans at most four months.
         for _ in 0..4 {
             assert_eq!(
-                again.statement(period),
+                reloaded.statement(period),
                 self.machine.statement(period),
                 "{period}"
             );
@@ -101,7 +101,7 @@ impl Object {
     fn reload(&self) -> Machine {
         let rows = self.rows.iter();
         let rows = rows.map(|((table, key), value)| (table.as_str(), key.as_str(), value.as_str()));
-        Machine::load(rows).expect("own rows load")
+        Machine::load(rows).expect("valid rows")
     }
 }
 
@@ -109,7 +109,7 @@ fn rows_of(machine: &Machine) -> Rows {
     let puts = machine.rows().expect("rows are plain data").into_iter();
     puts.map(|write| match write {
         Write::Put { table, key, value } => ((table.to_owned(), key), value),
-        Write::Delete { .. } => panic!("a dump deletes nothing"),
+        Write::Delete { .. } => panic!("rows() returned a deletion"),
     })
     .collect()
 }

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn fault_29_a_turn_over_the_months_edge_is_charged_to_the_month_in_which_it_began() {
-    let mut ledger = Ledger::with(tokens(100));
+    let mut ledger = Ledger::with_quotas(tokens(100));
     let request = ledger.request();
     let grant = ledger.granted(request);
     let january = ledger.machine.period();
@@ -26,7 +26,7 @@ fn fault_29_a_turn_over_the_months_edge_is_charged_to_the_month_in_which_it_bega
 #[test]
 fn attack_47_a_clock_that_steps_back_reopens_no_month() {
     for restarts in [false, true] {
-        let mut ledger = Ledger::with(tokens(100));
+        let mut ledger = Ledger::with_quotas(tokens(100));
         let request = ledger.request();
         let grant = ledger.granted(request);
         ledger.settle(&grant, spent(10, 90));
@@ -46,13 +46,13 @@ fn attack_47_a_clock_that_steps_back_reopens_no_month() {
 }
 
 #[test]
-fn fault_29_a_clock_that_steps_back_and_forth_refills_nothing_and_freezes_nobody() {
+fn fault_29_a_clock_that_steps_back_and_forth_neither_refills_nor_blocks() {
     let limits = Limits {
         requests_per_minute: Some(60),
         burst: Some(5),
         concurrent: None,
     };
-    let mut ledger = Ledger::configured(LedgerConfig {
+    let mut ledger = Ledger::new(LedgerConfig {
         limits,
         ..config(1, Quotas::UNLIMITED)
     });
@@ -71,7 +71,7 @@ fn fault_29_a_clock_that_steps_back_and_forth_refills_nothing_and_freezes_nobody
     }
     ledger.now = NOW - HOUR;
     let request = ledger.request();
-    let wait = ledger.denied(request).retry_after.expect("says when");
+    let wait = ledger.denied(request).retry_after.expect("retry delay");
     assert_eq!(wait.get(), 1000);
     ledger.now += wait.get();
     let request = ledger.request();
@@ -79,14 +79,14 @@ fn fault_29_a_clock_that_steps_back_and_forth_refills_nothing_and_freezes_nobody
 }
 
 #[test]
-fn fault_29_deadlines_move_with_the_clock() {
-    let mut ledger = Ledger::with(Quotas::UNLIMITED);
+fn fault_29_deadlines_follow_the_wall_clock() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
     let request = ledger.request();
     ledger.granted(request);
     ledger.now -= HOUR;
-    assert!(overdue(&ledger.tell(Input::Sweep)).is_empty());
-    let due = ledger.machine.next_sweep().expect("one is open");
+    assert!(overdue(&ledger.apply(Input::Sweep)).is_empty());
+    let due = ledger.machine.next_sweep().expect("an open reservation");
     assert_eq!(due.as_millis(), NOW - HOUR + 660_000);
     ledger.now += 30_000;
-    assert!(overdue(&ledger.tell(Input::Sweep)).is_empty());
+    assert!(overdue(&ledger.apply(Input::Sweep)).is_empty());
 }
