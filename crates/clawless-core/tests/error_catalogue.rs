@@ -1,9 +1,6 @@
 //! Checks that `docs/errors.md` matches the error catalogue. `CLAWLESS_WRITE_DOCS=1 cargo test -p
 //! clawless-core --test error_catalogue` regenerates it.
-#![allow(
-    clippy::expect_used,
-    reason = "a test may fail"
-)]
+#![allow(clippy::expect_used, reason = "a test may fail")]
 
 use std::fmt::Write;
 use std::{env, fs, path::Path};
@@ -13,10 +10,7 @@ use clawless_core::error::ErrorKind;
 
 /// Headings of the error kinds, in page order.
 const KINDS: [(ErrorKind, &str); 8] = [
-    (
-        ErrorKind::Validation,
-        "Invalid request (`ValidationError`)",
-    ),
+    (ErrorKind::Validation, "Invalid request (`ValidationError`)"),
     (
         ErrorKind::Authentication,
         "Authentication failed (`AuthenticationError`)",
@@ -25,23 +19,14 @@ const KINDS: [(ErrorKind, &str); 8] = [
         ErrorKind::Permission,
         "Permission denied (`PermissionError`)",
     ),
-    (
-        ErrorKind::NotFound,
-        "Not found (`NotFoundError`)",
-    ),
-    (
-        ErrorKind::Conflict,
-        "Conflict (`ConflictError`)",
-    ),
+    (ErrorKind::NotFound, "Not found (`NotFoundError`)"),
+    (ErrorKind::Conflict, "Conflict (`ConflictError`)"),
     (
         ErrorKind::RateLimit,
         "Rate limit or quota exceeded (`RateLimitError`)",
     ),
     (ErrorKind::Internal, "Internal error (`InternalError`)"),
-    (
-        ErrorKind::Upstream,
-        "Provider error (`UpstreamError`)",
-    ),
+    (ErrorKind::Upstream, "Provider error (`UpstreamError`)"),
 ];
 
 const HEAD: &str = "# Errors

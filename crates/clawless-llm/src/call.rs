@@ -38,6 +38,8 @@ pub struct ChainCall<'a, H, T, E> {
     pub entropy: &'a E,
     /// The circuit breakers of this isolate. Never borrowed across an `await`.
     pub breakers: &'a RefCell<Breakers>,
+    /// The tenant of the request. Its failures alone do not open a breaker for other tenants.
+    pub tenant: &'a str,
     /// The deployment's timeouts. A provider's profile and a model that thinks extend them.
     pub timeouts: Timeouts,
     /// How often one model is retried.
@@ -225,20 +227,22 @@ where
     fn may_try(&self, target: Target<'_>, is_only_choice: bool) -> bool {
         let (provider, model) = breaker_key(target);
         let now = self.io.time.now();
-        let admitted = self.breakers.borrow_mut().admit(provider, model, now);
-        admitted || is_only_choice
+        let mut breakers = self.breakers.borrow_mut();
+        breakers.admit(provider, model, self.tenant, now) || is_only_choice
     }
 
     fn succeed(&self, target: Target<'_>) {
         let (provider, model) = breaker_key(target);
-        self.breakers.borrow_mut().succeed(provider, model);
+        let mut breakers = self.breakers.borrow_mut();
+        breakers.succeed(provider, model, self.tenant);
     }
 
     fn fail(&self, target: Target<'_>, error: &LlmError) {
         if error.is_providers_fault() {
             let (provider, model) = breaker_key(target);
             let now = self.io.time.now();
-            self.breakers.borrow_mut().fail(provider, model, now);
+            let mut breakers = self.breakers.borrow_mut();
+            breakers.fail(provider, model, self.tenant, now);
         } else {
             // A refusal shows that the provider is up.
             self.succeed(target);

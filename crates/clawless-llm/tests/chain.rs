@@ -50,7 +50,11 @@ impl Chain {
     }
 
     fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
-        match self.ask_until(length, pending()) {
+        self.ask_for("tenant", length)
+    }
+
+    fn ask_for(&self, tenant: &str, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        match self.ask_until(tenant, length, pending()) {
             Ok(answered) => Ok(answered),
             Err(CallError::Failed(failed)) => Err(failed),
             Err(cancelled) => panic!("{cancelled}"),
@@ -60,6 +64,7 @@ impl Chain {
     /// Calls the chain and cancels the call when `cancel` completes.
     fn ask_until(
         &self,
+        tenant: &str,
         length: usize,
         cancel: impl Future<Output = ()>,
     ) -> Result<Answered<LlmResponse>, CallError> {
@@ -68,6 +73,7 @@ impl Chain {
             io: &io,
             entropy: &Middle,
             breakers: &self.breakers,
+            tenant,
             timeouts,
             retries: DEFAULT_RETRIES,
         };
@@ -198,7 +204,7 @@ fn a_cancelled_call_aborts_the_request_in_flight() {
     let chain = Chain::new();
     chain.stage.http.always(good().after(Step::Hang));
     let cancel = chain.stage.time.sleep(Millis::from_secs(1));
-    let cancelled = chain.ask_until(2, cancel);
+    let cancelled = chain.ask_until("tenant", 2, cancel);
     assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: true }));
     assert_eq!(chain.stage.http.aborted(), 1);
 }
@@ -209,7 +215,7 @@ fn a_call_cancelled_between_two_tries_has_nothing_in_flight() {
     let busy = Reply::json(429, "{}").header("retry-after", "2");
     chain.stage.http.always(busy);
     let cancel = chain.stage.time.sleep(Millis::from_secs(1));
-    let cancelled = chain.ask_until(1, cancel);
+    let cancelled = chain.ask_until("tenant", 1, cancel);
     assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: false }));
     assert_eq!(chain.stage.http.aborted(), 0);
 }
@@ -299,4 +305,42 @@ fn the_longest_time_for_a_call_bounds_the_whole_chain() {
     ));
     let spent = chain.stage.time.now().since(before);
     assert!(spent <= Timeouts::default().total, "{spent:?}");
+}
+
+#[test]
+fn refusals_of_one_request_do_not_open_the_breaker() {
+    for status in [400, 402, 403, 404, 409, 413, 422, 429] {
+        let chain = Chain::new();
+        chain.stage.http.always(Reply::json(status, "{}"));
+        for _ in 0..10 {
+            assert!(chain.ask(2).is_err());
+        }
+        chain.stage.http.always(good());
+        assert_eq!(chain.ask(2).expect("an answer").target, 0, "{status}");
+    }
+}
+
+#[test]
+fn failures_of_one_tenant_do_not_open_the_breaker_for_another() {
+    let chain = Chain::new();
+    chain.stage.http.always(Reply::json(500, "{}"));
+    for _ in 0..3 {
+        assert!(chain.ask_for("attacker", 2).is_err());
+    }
+    let first = chain.asked();
+    let first = first.iter().filter(|it| *it == "first:small").count();
+    assert_eq!(first, 6, "the third call skips the first model");
+    chain.stage.http.always(good());
+    assert_eq!(chain.ask_for("other", 2).expect("an answer").target, 0);
+}
+
+#[test]
+fn failures_of_several_tenants_open_the_breaker_for_all() {
+    let chain = Chain::new();
+    chain.stage.http.always(Reply::json(500, "{}"));
+    for tenant in ["a", "b"] {
+        assert!(chain.ask_for(tenant, 1).is_err());
+    }
+    chain.stage.http.always(good());
+    assert_eq!(chain.ask_for("c", 2).expect("an answer").target, 1);
 }

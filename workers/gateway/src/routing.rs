@@ -58,7 +58,7 @@ impl Route {
             input: price.input.max(price.cache_write.unwrap_or(price.input)),
             output: price.output,
         });
-        prices.fold(Price::default(), Price::dearer)
+        prices.fold(Price::default(), Price::max)
     }
 }
 

@@ -99,7 +99,9 @@ impl Bucket {
         self.at = now;
         match UNITS_PER_REQUEST.checked_sub(self.level) {
             None | Some(0) => Ok(()),
-            Some(_) if rate.per_minute == 0 || rate.capacity < UNITS_PER_REQUEST => Err(RETRY_AFTER_ZERO_RATE),
+            Some(_) if rate.per_minute == 0 || rate.capacity < UNITS_PER_REQUEST => {
+                Err(RETRY_AFTER_ZERO_RATE)
+            }
             Some(missing) => Err(Millis::new(missing.div_ceil(rate.per_minute))),
         }
     }
@@ -144,7 +146,9 @@ impl RateLimiter {
         let class_rate = rate.share(class.share());
         let tenant = self.tenant.get_or_insert(Bucket::full(rate, now));
         let mut wait = tenant.refill(rate, now);
-        let class = self.class(class).get_or_insert(Bucket::full(class_rate, now));
+        let class = self
+            .class(class)
+            .get_or_insert(Bucket::full(class_rate, now));
         wait = longer_wait(wait, class.refill(class_rate, now));
         if let Some(bucket) = self.keys.get_mut(key) {
             return longer_wait(wait, bucket.refill(rate, now));
@@ -159,7 +163,8 @@ impl RateLimiter {
 
     /// Consumes one request from the buckets that [`Self::check`] accepted.
     pub(super) fn consume(&mut self, key: &KeyId, class: EndpointClass) {
-        let consume = |bucket: &mut Bucket| bucket.level = bucket.level.saturating_sub(UNITS_PER_REQUEST);
+        let consume =
+            |bucket: &mut Bucket| bucket.level = bucket.level.saturating_sub(UNITS_PER_REQUEST);
         self.tenant.as_mut().map(consume);
         self.class(class).as_mut().map(consume);
         self.keys.get_mut(key).map(consume);
@@ -242,10 +247,16 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(try_request(&mut limiter, 0, &LIMITS), Ok(()));
         }
-        assert_eq!(try_request(&mut limiter, 0, &LIMITS), Err(Millis::new(1000)));
+        assert_eq!(
+            try_request(&mut limiter, 0, &LIMITS),
+            Err(Millis::new(1000))
+        );
         assert_eq!(try_request(&mut limiter, 999, &LIMITS), Err(Millis::new(1)));
         assert_eq!(try_request(&mut limiter, 1000, &LIMITS), Ok(()));
-        assert_eq!(try_request(&mut limiter, 1000, &LIMITS), Err(Millis::new(1000)));
+        assert_eq!(
+            try_request(&mut limiter, 1000, &LIMITS),
+            Err(Millis::new(1000))
+        );
     }
 
     #[test]
@@ -258,7 +269,9 @@ mod tests {
             };
             let mut limiter = RateLimiter::default();
             assert_eq!(try_request(&mut limiter, 0, &limits), Ok(()));
-            let wait = try_request(&mut limiter, 0, &limits).expect_err("empty").get();
+            let wait = try_request(&mut limiter, 0, &limits)
+                .expect_err("empty")
+                .get();
             assert!(try_request(&mut limiter, wait - 1, &limits).is_err());
             assert_eq!(try_request(&mut limiter, wait, &limits), Ok(()));
         }
@@ -298,8 +311,14 @@ mod tests {
     #[test]
     fn zero_rejects_everything_and_null_admits_everything() {
         let mut limiter = RateLimiter::default();
-        assert_eq!(try_request(&mut limiter, 0, &Limits::NOTHING), Err(RETRY_AFTER_ZERO_RATE));
-        assert_eq!(try_request(&mut limiter, u64::MAX, &Limits::NOTHING), Err(RETRY_AFTER_ZERO_RATE));
+        assert_eq!(
+            try_request(&mut limiter, 0, &Limits::NOTHING),
+            Err(RETRY_AFTER_ZERO_RATE)
+        );
+        assert_eq!(
+            try_request(&mut limiter, u64::MAX, &Limits::NOTHING),
+            Err(RETRY_AFTER_ZERO_RATE)
+        );
         for _ in 0..10_000 {
             assert_eq!(try_request(&mut limiter, 0, &Limits::UNLIMITED), Ok(()));
         }

@@ -23,7 +23,10 @@ pub(super) struct MonotonicClock {
 impl MonotonicClock {
     /// A clock that continues from `time`.
     pub(super) fn starting_at(time: Timestamp) -> Self {
-        Self { time, last_observed: None }
+        Self {
+            time,
+            last_observed: None,
+        }
     }
 
     /// Reads the wall clock and returns the monotonic time.
@@ -57,8 +60,9 @@ impl MonotonicClock {
 
     /// How far the monotonic time is ahead of the wall clock.
     fn ahead(&self) -> Millis {
-        self.last_observed
-            .map_or(Millis::new(0), |last_observed| self.time.since(last_observed))
+        self.last_observed.map_or(Millis::new(0), |last_observed| {
+            self.time.since(last_observed)
+        })
     }
 }
 

@@ -183,7 +183,8 @@ impl Lanes {
 
     /// Requests whose wait is over.
     pub(super) fn expired(&self, now: Timestamp) -> Vec<RequestId> {
-        let is_expired = |request: &&RequestId| self.wait_deadline(request).is_none_or(|end| end <= now);
+        let is_expired =
+            |request: &&RequestId| self.wait_deadline(request).is_none_or(|end| end <= now);
         self.waiting.keys().filter(is_expired).cloned().collect()
     }
 

@@ -136,12 +136,7 @@ impl Machine {
         let limit = self.config.quotas().tokens_per_month?.get();
         let period = self.quotas.current(now);
         let taken = self.quotas.get(period).map_or(0, |account| {
-            account
-                .closed
-                .used()
-                .tokens
-                .plus(account.open.tokens)
-                .get()
+            account.closed.used().tokens.plus(account.open.tokens).get()
         });
         Some(Window {
             limit,

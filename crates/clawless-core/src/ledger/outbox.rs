@@ -151,7 +151,8 @@ impl Outbox {
     /// Whether there is room for a turn.
     pub(super) fn has_room_for(&self, turn: &Json) -> bool {
         let bytes = turn.as_str().len();
-        bytes <= MAX_PARKED_TURN_BYTES && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED_BYTES
+        bytes <= MAX_PARKED_TURN_BYTES
+            && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED_BYTES
     }
 
     pub(super) fn park(&mut self, turn: ParkedTurn) {

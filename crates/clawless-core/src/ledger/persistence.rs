@@ -32,7 +32,11 @@ impl Machine {
     /// All rows of the machine.
     pub fn rows(&self) -> Result<Vec<Write>, serde_json::Error> {
         let mut keys = vec![RowKey::Config];
-        keys.extend(self.quotas.iter().map(|(period, _)| RowKey::Account(period)));
+        keys.extend(
+            self.quotas
+                .iter()
+                .map(|(period, _)| RowKey::Account(period)),
+        );
         keys.extend(self.keys.ids().cloned().map(RowKey::Key));
         keys.extend(self.lanes.ids().cloned().map(RowKey::Session));
         let open = self.reservations.iter().map(|open| &open.request_id);

@@ -295,7 +295,9 @@ impl QuotaManager {
 
     /// All accounts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Period, &Account)> {
-        self.accounts.iter().map(|(period, account)| (*period, account))
+        self.accounts
+            .iter()
+            .map(|(period, account)| (*period, account))
     }
 
     /// The latest month with an account.
@@ -359,7 +361,10 @@ mod tests {
             .allocate(&quotas, request(20, 1000, 2, price), &Amounts::ZERO)
             .expect("fits");
         assert_eq!(
-            (allocation.tokens_out.get(), allocation.reserved.micro_dollars.get()),
+            (
+                allocation.tokens_out.get(),
+                allocation.reserved.micro_dollars.get()
+            ),
             (20, 100)
         );
         let expensive = account.allocate(&quotas, request(101, 1, 1, price), &Amounts::ZERO);

@@ -80,7 +80,10 @@ impl Reservations {
 
     pub(super) fn insert(&mut self, reservation: Reservation) {
         let deadline = reservation.deadline();
-        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        self.earliest = Some(
+            self.earliest
+                .map_or(deadline, |earliest| earliest.min(deadline)),
+        );
         self.open
             .insert(reservation.request_id.clone(), reservation);
     }

@@ -10,12 +10,7 @@ use crate::time::Timestamp;
 impl Machine {
     /// Admits the next waiter of a session that became free. Every check except the rate limit runs
     /// again: its key may have been revoked, or the quota used up, while it waited.
-    pub(super) fn wake_next(
-        &mut self,
-        now: Timestamp,
-        session: &SessionId,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn wake_next(&mut self, now: Timestamp, session: &SessionId, effects: &mut Effects) {
         while let Some(mut waiter) = self.lanes.pop_waiter(session) {
             let request_id = waiter.admit.request_id.clone();
             let (key, class) = (waiter.admit.caller.key_id.clone(), waiter.admit.class);
@@ -36,7 +31,8 @@ impl Machine {
         }
         self.lanes.remove_if_empty(session);
         let evicted = self.lanes.evict();
-        self.changed.extend(evicted.into_iter().map(RowKey::Session));
+        self.changed
+            .extend(evicted.into_iter().map(RowKey::Session));
     }
 
     /// Rejects the waiters whose wait is over.

@@ -397,7 +397,12 @@ mod tests {
         assert!(!breakers.admit("p", "m", "a", at(1)));
         for number in 0..1000_u64 {
             breakers.fail("p", "m", &number.to_string(), at(number * 61));
-            assert!(breakers.0.values().all(|it| it.tenants.len() <= MAX_TENANTS));
+            assert!(
+                breakers
+                    .0
+                    .values()
+                    .all(|it| it.tenants.len() <= MAX_TENANTS)
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 //! requests; half of them were not used when the words were chosen.
 
 use super::demands::{DEMANDING, DEMANDING_JAPANESE, SMALL, WEIGHTY};
-use super::vocabulary::{CODING, CODING_JAPANESE, CREATION, CODE_ONLY, TECHNOLOGY};
+use super::vocabulary::{CODE_ONLY, CODING, CODING_JAPANESE, CREATION, TECHNOLOGY};
 use crate::chat::{Content, Message, MessageView, Part, Role};
 use crate::model::ModelRole;
 
@@ -98,7 +98,8 @@ pub fn classify_text(text: &str) -> QueryClass {
     let creation = count(CREATION);
     let code_only = count(CODE_ONLY);
     let underscored = words.iter().filter(|word| word.contains('_')).count();
-    let identifying = identifiers(&text_sample) + underscored + 2 * files(&text_sample) + 2 * statuses(&words);
+    let identifying =
+        identifiers(&text_sample) + underscored + 2 * files(&text_sample) + 2 * statuses(&words);
     let code = 2 * looks_like_code + technology + coding + identifying;
     let is_code = code_only >= 1
         || (code >= 2
@@ -316,10 +317,7 @@ mod tests {
     fn accuracy_on_the_held_out_half_is_at_least_90_percent() {
         let (percent, wrong) = accuracy(1);
         // Print the count only: reading the cases would make them unusable as held-out data.
-        println!(
-            "held-out half: {percent} % correct, {} wrong",
-            wrong.len()
-        );
+        println!("held-out half: {percent} % correct, {} wrong", wrong.len());
         assert!(percent >= 90, "{percent} %, {} wrong", wrong.len());
     }
 
@@ -328,7 +326,10 @@ mod tests {
     fn accuracy_on_independent_requests_is_at_least_50_percent() {
         let all = parse(include_str!("../../data/queries-independent.tsv"));
         let (percent, wrong) = accuracy_of(&all);
-        println!("independent set: {percent} % of {} correct: {wrong:#?}", all.len());
+        println!(
+            "independent set: {percent} % of {} correct: {wrong:#?}",
+            all.len()
+        );
         assert!(percent >= 50, "{percent} %");
     }
 

@@ -9,6 +9,4 @@ mod vocabulary;
 
 pub use classify::{QueryClass, classify};
 pub use fallback::{ClassFallback, Fallback};
-pub use select::{
-    MAX_OVERESTIMATE, Needs, Policy, Reason, Selection, Unroutable, select_model,
-};
+pub use select::{MAX_OVERESTIMATE, Needs, Policy, Reason, Selection, Unroutable, select_model};

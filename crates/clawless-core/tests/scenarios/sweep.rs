@@ -122,7 +122,10 @@ fn a_recheck_finds_a_turn_stored_after_the_first_lookup() {
             again: true,
         };
         ledger.apply(Input::Resolve(Box::new(recheck.clone())));
-        assert_eq!(ledger.apply(Input::Resolve(Box::new(recheck))).answer, NOT_OPEN);
+        assert_eq!(
+            ledger.apply(Input::Resolve(Box::new(recheck))).answer,
+            NOT_OPEN
+        );
         let charged = ledger
             .machine
             .receipts()

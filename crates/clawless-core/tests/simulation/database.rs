@@ -34,7 +34,10 @@ impl Database {
         spent: Spent,
     ) -> Option<SessionState> {
         let position = (session.clone(), head.next().seq());
-        let holder = self.positions.entry(position).or_insert_with(|| request.clone());
+        let holder = self
+            .positions
+            .entry(position)
+            .or_insert_with(|| request.clone());
         if holder != request {
             return None;
         }

@@ -9,9 +9,9 @@ use clawless_core::{KeyId, MicroDollars, RequestId, SessionId, Timestamp, Tokens
 use ulid::Ulid;
 
 use super::database::Database;
-use super::object::Object;
 use super::gateway::{Call, Stage};
 use super::model::Model;
+use super::object::Object;
 use super::prng::Prng;
 
 const HOUR: u64 = 3_600_000;
@@ -312,7 +312,9 @@ impl Harness {
                 Input::Revoke { key_id }
             }
             _ => Input::Forget {
-                session_id: format!("s{}", self.prng.below(8)).parse().expect("valid id"),
+                session_id: format!("s{}", self.prng.below(8))
+                    .parse()
+                    .expect("valid id"),
             },
         };
         self.send(input);

@@ -230,7 +230,11 @@ impl Model {
         assert_eq!(machine.running(), self.open.len());
         let period = machine.period();
         let books = machine.statement(period);
-        assert_eq!(books.closed.used(), self.used(period), "account of {period}");
+        assert_eq!(
+            books.closed.used(),
+            self.used(period),
+            "account of {period}"
+        );
     }
 
     /// Checks a denial against the state of the tenant.

@@ -3,9 +3,9 @@
 use clawless_core::RequestId;
 use clawless_core::ledger::{Closing, Input, LedgerAnswer, Period, Resolve, Settle, Stale};
 
-use super::object::Step;
 use super::gateway::Stage;
 use super::harness::Harness;
+use super::object::Step;
 
 impl Harness {
     /// Processes one answer of the object.
@@ -29,7 +29,9 @@ impl Harness {
                     call.admit.caller.config = Some(Box::new(config));
                 }
             }
-            Input::Pass(_) => self.rate.admitted += u64::from(output.answer == LedgerAnswer::Passed),
+            Input::Pass(_) => {
+                self.rate.admitted += u64::from(output.answer == LedgerAnswer::Passed)
+            }
             Input::Extend(extend) => {
                 if let LedgerAnswer::Extended { reserved, .. } = output.answer {
                     self.model.extended(&extend.request_id, reserved);

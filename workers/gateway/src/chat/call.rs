@@ -105,6 +105,7 @@ fn chain_call<'a, P: Platform>(
         io,
         entropy: platform.entropy(),
         breakers: &platform.memory().breakers,
+        tenant: turn.identity.tenant.as_str(),
         timeouts: Timeouts {
             first_byte: config.first_byte_timeout,
             whole: config.whole_timeout,

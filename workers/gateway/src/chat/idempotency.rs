@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer, RESERVATION_SPAN};
+use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer, RESERVATION_TTL};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Timestamp};
 use clawless_edge::ledger::Ledger;
@@ -29,7 +29,7 @@ const CLAIM_GRACE: Millis = Millis::from_secs(30);
 /// A request that is not admitted within this time gives up, before another one can take its claim.
 const ADMISSION_TIMEOUT: Millis = Millis::from_secs(20);
 /// The longest wait for a session, and the call after it.
-const MAX_CLAIM_TIME: Millis = Millis::from_secs(30 + 10).plus(RESERVATION_SPAN);
+const MAX_CLAIM_TIME: Millis = Millis::from_secs(30 + 10).plus(RESERVATION_TTL);
 /// The shortest and the longest pause between two checks of a request that has ended or not begun.
 const MIN_PAUSE: Millis = Millis::new(50);
 const MAX_PAUSE: Millis = Millis::from_secs(2);

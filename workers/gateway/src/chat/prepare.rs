@@ -2,7 +2,7 @@
 
 use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::ledger::SessionState;
-use clawless_core::routing::ESTIMATE_WITHIN;
+use clawless_core::routing::MAX_OVERESTIMATE;
 use clawless_core::session::Session;
 use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
 use clawless_llm::vocabulary::Vocabulary;
@@ -189,7 +189,7 @@ fn require_room(
     };
     let prompts = tokens::of_messages(prompts, &ChatOptions::default());
     let needed = prompts.plus(admission.tokens_in);
-    if needed.get() / ESTIMATE_WITHIN <= window.get() {
+    if needed.get() / MAX_OVERESTIMATE <= window.get() {
         return Ok(());
     }
     Err(context_length_exceeded(window, needed))
@@ -217,7 +217,7 @@ async fn route_again<P: Platform>(
         session_context,
     )?;
     let (reserved, needed) = (pending.route.max_price(), route.max_price());
-    if reserved.dearer(needed) != reserved {
+    if reserved.max(needed) != reserved {
         reprice(platform, admission, needed).await?;
     }
     pending.route = route;

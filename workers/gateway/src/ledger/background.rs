@@ -48,7 +48,7 @@ pub fn next_due<R: Rows>(runtime: &LedgerRuntime<R>, now: Timestamp) -> Option<T
         let is_waiting =
             machine.receipts().next().is_some() || machine.parked_turns().next().is_some();
         let flush = is_waiting.then(|| now.plus(RECEIPT_DELAY));
-        let is_used = machine.uses().next().is_some();
+        let is_used = machine.key_uses().next().is_some();
         let note = is_used.then(|| now.plus(KEY_USE_DELAY));
         // A sweep in the past has found calls that could not be looked up yet.
         let sweep = machine.next_sweep().map(|due| {
@@ -108,11 +108,11 @@ async fn store_key_uses<R: Rows>(
     tenant: &TenantId,
 ) -> Result<(), WorkError> {
     let uses: Vec<_> = runtime.read(|machine| {
-        let uses = machine.uses().take(MAX_BATCH);
+        let uses = machine.key_uses().take(MAX_BATCH);
         uses.map(|(key, at)| (key.clone(), at)).collect()
     });
     api_keys::record_uses(sql, tenant, &uses).await?;
-    runtime.uses_are_written(&uses);
+    runtime.mark_key_uses_written(&uses);
     Ok(())
 }
 

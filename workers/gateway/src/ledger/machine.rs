@@ -96,8 +96,8 @@ impl<R: Rows> DurableMachine<R> {
     }
 
     /// Notes that D1 has the times at which these keys were used.
-    pub fn uses_are_written(&self, uses: &[(KeyId, Timestamp)]) {
-        self.machine.borrow_mut().uses_are_written(uses);
+    pub fn mark_key_uses_written(&self, uses: &[(KeyId, Timestamp)]) {
+        self.machine.borrow_mut().mark_key_uses_written(uses);
     }
 
     /// Processes one input and writes its changes. If the write fails, the machine is rebuilt from
@@ -142,7 +142,7 @@ impl<R: Rows> DurableMachine<R> {
         // Dropping a sender wakes its watcher.
         let mut watching = self.watching.borrow_mut();
         watching.retain(|(request, watcher)| {
-            !watcher.is_canceled() && machine.is_under_way(request, None)
+            !watcher.is_canceled() && machine.is_in_progress(request, None)
         });
         drop((machine, watching));
         for output in &mut outputs {

@@ -52,8 +52,8 @@ impl<R: Rows> LedgerRuntime<R> {
     }
 
     /// Notes that D1 has the times at which these keys were used.
-    pub fn uses_are_written(&self, uses: &[(KeyId, Timestamp)]) {
-        self.machine().uses_are_written(uses);
+    pub fn mark_key_uses_written(&self, uses: &[(KeyId, Timestamp)]) {
+        self.machine().mark_key_uses_written(uses);
     }
 
     /// Processes one input and writes its changes, without waiting for other inputs.

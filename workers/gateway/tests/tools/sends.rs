@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::ledger::{Input, Period, RESERVATION_SPAN};
+use clawless_core::ledger::{Input, Period, RESERVATION_TTL};
 use clawless_core::sending::SendJob;
 use clawless_core::time::Timer;
 use clawless_core::{Clock, Millis, Scope};
@@ -284,7 +284,7 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
         matches!(waits[..], [Verdict::RetryAfter(_)]),
         "the ledger holds its place"
     );
-    deployment.run(deployment.time.sleep(RESERVATION_SPAN));
+    deployment.run(deployment.time.sleep(RESERVATION_TTL));
     deployment.ring(&customer.tenant);
     deployment.http.next(answers("Heard."));
     assert_eq!(
@@ -310,7 +310,7 @@ fn a_turn_that_is_run_again_does_not_send_again() {
     deployment.http.next(slow);
     deployment.kill_in(5, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1", "queued 0"]);
-    deployment.run(deployment.time.sleep(RESERVATION_SPAN));
+    deployment.run(deployment.time.sleep(RESERVATION_TTL));
     deployment.ring(&customer.tenant);
     will_send(&deployment, &onward);
     deployment.http.next(answers("Told."));
