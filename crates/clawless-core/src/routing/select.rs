@@ -3,7 +3,7 @@
 use super::classify::QueryClass;
 use crate::model::{AUTO, Model, ModelRole};
 use crate::money::Tokens;
-use crate::tenant::Tier;
+use crate::tier::Tier;
 
 /// Most models that one request is tried on.
 const MAX_CHAIN: usize = 3;
