@@ -1,7 +1,7 @@
 //! Delivers the object's answers to the model and to the calls.
 
 use clawless_core::RequestId;
-use clawless_core::ledger::{Closing, Input, LedgerAnswer, Period, Resolve, Settle, Stale};
+use clawless_core::ledger::{Closing, Input, LedgerAnswer, Park, Period, Resolve, Settle, Stale};
 
 use super::gateway::Stage;
 use super::harness::Harness;
@@ -30,7 +30,7 @@ impl Harness {
                 }
             }
             Input::Pass(_) => {
-                self.rate.admitted += u64::from(output.answer == LedgerAnswer::Passed)
+                self.rate.admitted += u64::from(output.answer == LedgerAnswer::Passed);
             }
             Input::Extend(extend) => {
                 if let LedgerAnswer::Extended { reserved, .. } = output.answer {
@@ -56,18 +56,7 @@ impl Harness {
                 self.call(&settle.request_id).acknowledged |= closing != Closing::NotOpen
                     && self.call(&settle.request_id).admit.session_id.is_none();
             }
-            Input::Park(park) => {
-                let id = &park.settle.request_id;
-                self.call(id).stage = Stage::Ended;
-                if output.answer == LedgerAnswer::Parked {
-                    let session = self.model.open[id].session.clone().expect("a turn");
-                    self.model.settled(&park.settle, Closing::Booked);
-                    self.model.parked.insert(id.clone(), session);
-                    self.call(id).acknowledged = true;
-                } else if let LedgerAnswer::Closed(closing) = output.answer {
-                    self.model.settled(&park.settle, closing);
-                }
-            }
+            Input::Park(park) => self.parked(park, &output.answer),
             Input::Release { request_id } => {
                 let LedgerAnswer::Closed(closing) = output.answer else {
                     panic!("{output:?}")
@@ -111,6 +100,20 @@ impl Harness {
         for woken in output.woken {
             self.model.denied(&input, &woken.answer);
             self.admitted(&woken.request_id, &woken.answer, period);
+        }
+    }
+
+    /// Processes the answer to a parked turn.
+    fn parked(&mut self, park: &Park, answer: &LedgerAnswer) {
+        let id = &park.settle.request_id;
+        self.call(id).stage = Stage::Ended;
+        if *answer == LedgerAnswer::Parked {
+            let session = self.model.open[id].session.clone().expect("a turn");
+            self.model.settled(&park.settle, Closing::Booked);
+            self.model.parked.insert(id.clone(), session);
+            self.call(id).acknowledged = true;
+        } else if let LedgerAnswer::Closed(closing) = answer {
+            self.model.settled(&park.settle, *closing);
         }
     }
 
