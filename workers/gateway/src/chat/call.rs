@@ -23,7 +23,7 @@ pub async fn complete<P: Platform>(
 ) -> Result<(Outcome, CallTrace), CallFailure> {
     let (chain, io) = (Chain::new(platform, turn)?, io(platform));
     let deadline = turn.reservation.deadline;
-    let answered = chain_call(platform, &io)
+    let answered = chain_call(platform, &io, turn)
         .complete(&chain.targets(), &turn.llm, deadline, departure)
         .await
         .map_err(failure)?;
@@ -44,7 +44,7 @@ pub async fn stream<P: Platform>(
 ) -> Result<OpenStream<P>, CallFailure> {
     let (chain, io) = (Chain::new(platform, turn)?, io(platform));
     let deadline = turn.reservation.deadline;
-    let answered = chain_call(platform, &io)
+    let answered = chain_call(platform, &io, turn)
         .stream(&chain.targets(), &turn.llm, deadline, departure)
         .await
         .map_err(failure)?;
@@ -99,6 +99,7 @@ fn io<P: Platform>(platform: &P) -> Io<&P::Http, P::Time> {
 fn chain_call<'a, P: Platform>(
     platform: &'a P,
     io: &'a Io<&'a P::Http, P::Time>,
+    turn: &'a Turn,
 ) -> ChainCall<'a, &'a P::Http, P::Time, P::Entropy> {
     let config = platform.config();
     ChainCall {
