@@ -1,11 +1,11 @@
-// Behaviours of a scripted upstream. A behaviour is `async (request, response) => …`;
-// each function below returns one.
+// What a scripted upstream can do with a request. A behaviour is
+// `async (request, response) => …`; each maker below returns one.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const CREATED = 1_700_000_000;
 const PROVIDER_ID = "chatcmpl-provider-1";
 
-/** The default usage of scripted responses. */
+/** The tokens every scripted answer reports unless told otherwise. */
 export const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
 /** An ordinary chat completion, as one JSON body. */
@@ -21,7 +21,7 @@ export function answer({ content = "Hello there.", finish_reason = "stop", usage
   }));
 }
 
-/** An ordinary stream: role, one event per piece, finish, usage, `[DONE]`. */
+/** An ordinary stream: role, one event a piece, finish, usage, `[DONE]`. */
 export function stream({ pieces = ["Hello", " there", "."], delayMs = 0, finish_reason = "stop", usage = USAGE } = {}) {
   return events(
     (request) => [
@@ -34,7 +34,7 @@ export function stream({ pieces = ["Hello", " there", "."], delayMs = 0, finish_
   );
 }
 
-/** Sends a stream for `stream: true`, else one JSON body. `content` may be a function of the request. */
+/** Answers as it is asked to: a stream to `stream: true`, else one JSON body. `content` may be a function of the request. */
 export function answerOrStream({ content = "Hello there.", ...options } = {}) {
   return async (request, response) => {
     const text = typeof content === "function" ? content(request) : content;
@@ -53,15 +53,15 @@ export function json(status, body, headers = {}) {
   };
 }
 
-/** A provider error in OpenAI's envelope. Its message must never reach a client. */
+/** An error of the provider's, in OpenAI's envelope. Its message must never reach a client. */
 export function failure(status, headers = {}) {
   return json(status, { error: { message: PROVIDER_SECRET, type: "server_error", param: null, code: null } }, headers);
 }
 
-/** Text from the provider's error messages: tests check that clients never see it. */
+/** A text that only the provider knows: tests look for it where it must not be. */
 export const PROVIDER_SECRET = "provider-internal-detail-7f3a";
 
-/** A web page with status 200, as an intermediate proxy might send. */
+/** A 200 that holds a web page, as a proxy in between would send it. */
 export function htmlWith200() {
   return async (_request, response) => {
     response.writeHead(200, { "content-type": "text/html" });
@@ -70,8 +70,9 @@ export function htmlWith200() {
 }
 
 /**
- * Sends server-sent events. `list` maps the request to objects (sent as JSON) and
- * strings (sent unchanged) for `data:` lines, or `{ raw }` for arbitrary bytes.
+ * Sends server-sent events. `list` gives, for the request, objects (sent as
+ * JSON) and strings (sent as they are) for `data:` lines, or `{ raw }` for bytes
+ * of any kind.
  */
 export function events(list, { delayMs = 0, ending = end } = {}) {
   return async (request, response) => {
@@ -84,24 +85,24 @@ export function events(list, { delayMs = 0, ending = end } = {}) {
   };
 }
 
-/** A stream that ends with a TCP reset after its pieces. */
+/** A stream, cut by a TCP reset after its pieces. */
 export function resetMidBody({ pieces = ["Hel", "lo"] } = {}) {
   return events((request) => openingEvents(request, pieces), {
     ending: async (response) => {
-      await sleep(50); // sends the pieces before the reset discards them
+      await sleep(50); // lets the pieces leave before the reset discards them
       response.socket.resetAndDestroy();
     },
   });
 }
 
-/** A stream whose connection closes cleanly before the end of the body. */
+/** A stream whose connection closes in an orderly way, but before the body's end. */
 export function cutMidBody({ pieces = ["Hel", "lo"] } = {}) {
   return events((request) => openingEvents(request, pieces), {
     ending: async (response) => response.socket.end(),
   });
 }
 
-/** A TCP reset before the first byte of the response. */
+/** A reset before a single byte of the answer. */
 export function resetBeforeAnswer() {
   return async (_request, response) => response.socket.resetAndDestroy();
 }
@@ -129,7 +130,7 @@ export function hugeLine({ bytes = 5 * 1024 * 1024 } = {}) {
   return events((request) => [...openingEvents(request, ["Hi"]), chunk(request, { content: "x".repeat(bytes) }), "[DONE]"]);
 }
 
-/** A complete stream, one byte per write. */
+/** A whole stream, each byte in a write of its own. */
 export function oneByteAtATime({ pieces }) {
   return async (request, response) => {
     openStream(response);
@@ -143,7 +144,7 @@ export function oneByteAtATime({ pieces }) {
   };
 }
 
-/** Sends a further chunk after `[DONE]`. */
+/** Goes on talking after `[DONE]`. */
 export function dataAfterDone({ pieces = ["Hello"] } = {}) {
   return events((request) => [
     ...openingEvents(request, pieces),
@@ -153,12 +154,12 @@ export function dataAfterDone({ pieces = ["Hello"] } = {}) {
   ]);
 }
 
-/** Accepts the request and sends nothing until the other side disconnects. */
+/** Accepts the request and says nothing until the other side leaves. */
 export function silence() {
   return (_request, response) => new Promise((resolve) => response.on("close", resolve));
 }
 
-/** One stream chunk in a provider's format. */
+/** One chunk as a provider sends it. */
 export function chunk(request, delta, finish_reason = null) {
   return {
     id: PROVIDER_ID,
@@ -169,7 +170,7 @@ export function chunk(request, delta, finish_reason = null) {
   };
 }
 
-/** The start of a stream: the role, then one event per piece of text. */
+/** The start of a stream: the role, then one event for each piece of text. */
 export function openingEvents(request, pieces) {
   return [chunk(request, { role: "assistant", content: "" }), ...pieces.map((content) => chunk(request, { content }))];
 }

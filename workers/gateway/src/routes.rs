@@ -9,7 +9,8 @@ use clawless_edge::routes;
 use crate::http::faults;
 use crate::http::service::Access::Key;
 use crate::http::service::Gateway;
-use crate::http::{completions, forward, health, models, resume, sessions};
+use crate::http::{completions, forward, health, models, sessions};
+use crate::resume;
 
 /// Every route of the gateway.
 pub static ROUTES: Routes<Gateway> = Routes {

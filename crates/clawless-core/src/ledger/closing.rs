@@ -1,12 +1,10 @@
-//! Closing: settle, release, park, and the sweep of overdue calls.
+//! Closing: settle, release, park, and what the sweep does for those that died.
 //!
-//! Only the first outcome of a request counts, because only an open reservation can be closed. The
-//! exception is a call that the sweep closed without finding its outcome: a late settlement corrects
-//! the receipt.
+//! Only the first end of a request counts, because only an open reservation can be closed. The one
+//! exception is a call that the sweep closed without having found its end: when the end comes after
+//! all, the receipt is put right.
 
 use super::admission::denied;
-use super::constants::MAX_CALL_AMOUNT;
-use super::input::{Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
 use super::lanes::TurnEnd;
 use super::machine::{Effects, Machine};
 use super::outbox::{ParkedTurn, Receipt};
@@ -14,26 +12,28 @@ use super::output::{Closing, DenialReason, Event, LedgerAnswer, Overdue};
 use super::quotas::Amounts;
 use super::reservations::Reservation;
 use super::rows::RowKey;
+use super::{MAX_CALL, Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
 use crate::ids::{RequestId, SessionId};
-use crate::money::{MicroDollars, Provenance, Tokens};
+use crate::money::Provenance;
+use crate::money::{MicroDollars, Tokens};
 use crate::time::Timestamp;
 
-/// Outcome of a call, for its receipt.
-struct Outcome {
+/// How a call ended, for its receipt.
+struct End {
     charged: Amounts,
     spent: Spent,
     provenance: Provenance,
     model: Option<String>,
 }
 
-impl Outcome {
-    /// A call with usage. Impossible numbers are capped, so that no sum can overflow.
+impl End {
+    /// It used this much. Numbers that no call can reach are cut, so that no sum can wrap.
     fn used(spent: Spent, provenance: Provenance, model: Option<String>) -> Self {
-        let cap = |count: u64| count.min(MAX_CALL_AMOUNT);
+        let cut = |count: u64| count.min(MAX_CALL);
         let spent = Spent {
-            tokens_in: Tokens::new(cap(spent.tokens_in.get())),
-            tokens_out: Tokens::new(cap(spent.tokens_out.get())),
-            cost: MicroDollars::new(cap(spent.cost.get())),
+            tokens_in: Tokens::new(cut(spent.tokens_in.get())),
+            tokens_out: Tokens::new(cut(spent.tokens_out.get())),
+            cost: MicroDollars::new(cut(spent.cost.get())),
         };
         Self {
             charged: Amounts {
@@ -47,7 +47,7 @@ impl Outcome {
         }
     }
 
-    /// A call without cost.
+    /// It cost nothing.
     fn free() -> Self {
         Self {
             charged: Amounts::ZERO,
@@ -59,28 +59,29 @@ impl Outcome {
 }
 
 impl Machine {
-    /// Charges the usage of a call.
+    /// Books what a call used.
     pub(super) fn settle(
         &mut self,
         now: Timestamp,
         settle: Settle,
         effects: &mut Effects,
     ) -> Closing {
-        let outcome = Outcome::used(settle.spent, settle.provenance, settle.model);
+        let end = End::used(settle.spent, settle.provenance, settle.model);
         if !self.reservations.holds(&settle.request_id, settle.ticket) {
-            return self.correct_receipt(now, &settle.request_id, outcome, effects);
+            return self.correct(now, &settle.request_id, end, effects);
         }
         let Some(open) = self.reservations.remove(&settle.request_id) else {
             return Closing::NotOpen;
         };
-        self.close(now, &open, outcome, effects);
-        // Without a state the turn may or may not be stored, so the session state is unknown.
+        self.book(now, &open, end, effects);
+        // A turn that is not known to be stored may be yet, or was refused because its session moved on.
         let turn = settle.session.map_or(TurnEnd::Unknown, TurnEnd::Stored);
-        self.release_lane(now, &open, turn, effects);
+        self.leave(now, &open, turn, effects);
         Closing::Booked
     }
 
-    /// Releases the reservation of a call without cost. A call that still waits stops waiting.
+    /// Frees what a call that cost nothing had reserved. One that still waits for its session need
+    /// not wait any more.
     pub(super) fn release(
         &mut self,
         now: Timestamp,
@@ -88,15 +89,15 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         let Some(open) = self.reservations.remove(id) else {
-            self.lanes.remove_waiter(id);
+            self.lanes.give_up(id);
             return Closing::NotOpen;
         };
-        self.close(now, &open, Outcome::free(), effects);
-        self.release_lane(now, &open, TurnEnd::Unchanged, effects);
+        self.book(now, &open, End::free(), effects);
+        self.leave(now, &open, TurnEnd::Unchanged, effects);
         Closing::Booked
     }
 
-    /// Settles a turn and stores it until D1 accepts it. Its session stays locked until then.
+    /// Settles a turn and keeps it until D1 takes it; its session stays closed so long.
     pub(super) fn park(
         &mut self,
         now: Timestamp,
@@ -124,9 +125,9 @@ impl Machine {
         LedgerAnswer::Parked
     }
 
-    /// Lists the calls past their deadline and expires waiters.
+    /// Lists the calls past their deadline, and ends what has waited too long.
     pub(super) fn sweep(&mut self, now: Timestamp, effects: &mut Effects) -> LedgerAnswer {
-        self.expire_waiters(now, effects);
+        self.expire(now, effects);
         let overdue = self.reservations.overdue(now).into_iter();
         let overdue = overdue.map(|open| Overdue {
             request_id: open.request_id.clone(),
@@ -134,16 +135,16 @@ impl Machine {
             granted_at: open.granted_at,
             again: false,
         });
-        let rechecks = self.outbox.rechecks_due(now).map(|swept| Overdue {
+        let again = self.outbox.second_looks(now).map(|swept| Overdue {
             request_id: swept.request_id.clone(),
             session_id: swept.session_id.clone(),
             granted_at: swept.granted_at,
             again: true,
         });
-        LedgerAnswer::Overdue(overdue.chain(rechecks).collect())
+        LedgerAnswer::Overdue(overdue.chain(again).collect())
     }
 
-    /// Closes an overdue call according to its records in D1.
+    /// Closes an overdue call by what D1 knows of it.
     pub(super) fn resolve(
         &mut self,
         now: Timestamp,
@@ -151,7 +152,7 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         if resolve.again {
-            return self.resolve_recheck(now, resolve, effects);
+            return self.look_again(now, resolve, effects);
         }
         let open = self.reservations.get(&resolve.request_id);
         if open.is_none_or(|open| open.deadline() > now) {
@@ -161,51 +162,45 @@ impl Machine {
             return Closing::NotOpen;
         };
         match resolve.resolution {
-            Resolution::Receipted => self.drop_duplicate(&open),
+            Resolution::Receipted => self.drop_repeated(&open),
             Resolution::Turn {
                 spent,
                 provenance,
                 model,
             } => {
-                self.close(now, &open, Outcome::used(spent, provenance, model), effects);
+                self.book(now, &open, End::used(spent, provenance, model), effects);
             }
             Resolution::NotFound => {
-                let outcome = if open.session_id.is_some() {
-                    Outcome::free()
+                let end = if open.session_id.is_some() {
+                    End::free()
                 } else {
                     let spent = Spent {
                         tokens_in: open.tokens_in,
                         tokens_out: Tokens::ZERO,
                         cost: open.price.cost(open.tokens_in, Tokens::ZERO),
                     };
-                    Outcome::used(spent, Provenance::Swept, None)
+                    End::used(spent, Provenance::Swept, None)
                 };
-                let receipt = self.close(now, &open, outcome, effects);
+                let receipt = self.book(now, &open, end, effects);
                 self.changed.push(RowKey::Swept(receipt.request_id.clone()));
                 self.outbox.remember_swept(receipt);
             }
         }
-        self.release_lane(now, &open, TurnEnd::Unknown, effects);
+        self.leave(now, &open, TurnEnd::Unknown, effects);
         Closing::Booked
     }
 
-    /// Handles the recheck of a call that the sweep closed without an outcome. Corrects its receipt
-    /// if its turn was stored in the meantime.
-    fn resolve_recheck(
-        &mut self,
-        now: Timestamp,
-        recheck: Resolve,
-        effects: &mut Effects,
-    ) -> Closing {
-        let id = recheck.request_id;
+    /// Ends the memory of a call that was closed blindly, and puts its receipt right if its turn was
+    /// stored after all.
+    fn look_again(&mut self, now: Timestamp, look: Resolve, effects: &mut Effects) -> Closing {
+        let id = look.request_id;
         if let Resolution::Turn {
             spent,
             provenance,
             model,
-        } = recheck.resolution
+        } = look.resolution
         {
-            let outcome = Outcome::used(spent, provenance, model);
-            return self.correct_receipt(now, &id, outcome, effects);
+            return self.correct(now, &id, End::used(spent, provenance, model), effects);
         }
         if self.outbox.take_swept(&id).is_some() {
             self.changed.push(RowKey::Swept(id));
@@ -213,12 +208,12 @@ impl Machine {
         Closing::NotOpen
     }
 
-    /// Moves a closed reservation to the closed part of the account and records its receipt.
-    fn close(
+    /// Moves a reservation that was closed to where it belongs in the books, with a receipt.
+    fn book(
         &mut self,
         now: Timestamp,
         open: &Reservation,
-        outcome: Outcome,
+        end: End,
         effects: &mut Effects,
     ) -> Receipt {
         let receipt = Receipt {
@@ -226,56 +221,56 @@ impl Machine {
             revision: 0,
             key_id: open.key_id.clone(),
             session_id: open.session_id.clone(),
-            model: outcome.model.unwrap_or_else(|| open.model.clone()),
+            model: end.model.unwrap_or_else(|| open.model.clone()),
             period: open.period,
             granted_at: open.granted_at,
             closed_at: now,
             reserved: open.reserved,
-            charged: outcome.charged,
-            tokens_in: outcome.spent.tokens_in,
-            tokens_out: outcome.spent.tokens_out,
-            provenance: outcome.provenance,
+            charged: end.charged,
+            tokens_in: end.spent.tokens_in,
+            tokens_out: end.spent.tokens_out,
+            provenance: end.provenance,
             replaces: None,
         };
-        let account = self.quotas.account(open.period);
-        account.open = account.open.minus(&open.reserved);
-        account.closed = receipt.add_to(&account.closed);
-        self.record_receipt(&receipt, effects);
+        let books = self.quotas.books(open.period);
+        books.open = books.open.minus(&open.reserved);
+        books.closed = receipt.file(&books.closed);
+        self.file(&receipt, effects);
         receipt
     }
 
-    /// Replaces the receipt of a call that the sweep closed without an outcome.
-    fn correct_receipt(
+    /// Puts right what the sweep wrote of a call whose end it did not find.
+    fn correct(
         &mut self,
         now: Timestamp,
         id: &RequestId,
-        outcome: Outcome,
+        end: End,
         effects: &mut Effects,
     ) -> Closing {
         let Some(swept) = self.outbox.take_swept(id) else {
             return Closing::NotOpen;
         };
         self.changed.push(RowKey::Swept(id.clone()));
-        let is_pending = self.outbox.receipt(id).is_some();
+        let waits = self.outbox.receipt(id).is_some();
         let receipt = Receipt {
             revision: swept.revision + 1,
-            model: outcome.model.unwrap_or(swept.model),
+            model: end.model.unwrap_or(swept.model),
             closed_at: now,
-            charged: outcome.charged,
-            tokens_in: outcome.spent.tokens_in,
-            tokens_out: outcome.spent.tokens_out,
-            provenance: outcome.provenance,
+            charged: end.charged,
+            tokens_in: end.spent.tokens_in,
+            tokens_out: end.spent.tokens_out,
+            provenance: end.provenance,
             replaces: Some(swept.charged),
             ..swept
         };
-        let account = self.quotas.account(receipt.period);
-        account.closed = receipt.add_to(&account.closed);
+        let books = self.quotas.books(receipt.period);
+        books.closed = receipt.file(&books.closed);
         if let Some(session) = &receipt.session_id {
-            // The late turn may be stored. The turn position protects a turn that runs now.
-            self.invalidate_session(session.clone());
+            // The late turn may be stored; whoever runs now is guarded by the place of its turn.
+            self.forget(session.clone());
         }
-        let replaces = receipt.replaces.filter(|_| !is_pending);
-        self.record_receipt(
+        let replaces = receipt.replaces.filter(|_| !waits);
+        self.file(
             &Receipt {
                 replaces,
                 ..receipt
@@ -285,8 +280,8 @@ impl Machine {
         Closing::Corrected
     }
 
-    /// Adds a receipt to the outbox and emits operator events.
-    fn record_receipt(&mut self, receipt: &Receipt, effects: &mut Effects) {
+    /// Puts a receipt into the outbox, and tells what an operator wants to know of it.
+    fn file(&mut self, receipt: &Receipt, effects: &mut Effects) {
         let excess = receipt.excess();
         if excess != Amounts::ZERO {
             let request_id = receipt.request_id.clone();
@@ -295,25 +290,19 @@ impl Machine {
         self.changed
             .push(RowKey::Request(receipt.request_id.clone()));
         self.outbox.push(receipt.clone());
-        self.emit_quota_warnings(receipt.period, effects);
+        self.warn(receipt.period, effects);
     }
 
-    /// Removes the reservation of a repeated request that has a receipt already.
-    fn drop_duplicate(&mut self, open: &Reservation) {
-        let account = self.quotas.account(open.period);
-        account.open = account.open.minus(&open.reserved);
-        account.granted = account.granted.minus(&open.reserved);
+    /// Takes back a reservation that was never needed: its request has a receipt already.
+    fn drop_repeated(&mut self, open: &Reservation) {
+        let books = self.quotas.books(open.period);
+        books.open = books.open.minus(&open.reserved);
+        books.granted = books.granted.minus(&open.reserved);
         self.changed.push(RowKey::Request(open.request_id.clone()));
     }
 
-    /// Releases the lane, admits the next waiter and refreshes the caller's headers.
-    fn release_lane(
-        &mut self,
-        now: Timestamp,
-        open: &Reservation,
-        end: TurnEnd,
-        effects: &mut Effects,
-    ) {
+    /// Leaves the lane and lets the next in; tells the caller how its limits stand.
+    fn leave(&mut self, now: Timestamp, open: &Reservation, end: TurnEnd, effects: &mut Effects) {
         let end = if open.session_changed {
             TurnEnd::Unknown
         } else {
@@ -323,14 +312,14 @@ impl Machine {
             if self.lanes.end(session, &open.request_id, end, now) {
                 self.changed.push(RowKey::Session(session.clone()));
             }
-            self.wake_next(now, session, effects);
+            self.wake(now, session, effects);
         }
-        self.refresh_headers(now, &open.key_id, open.class, effects);
+        self.refresh(now, &open.key_id, open.class, effects);
     }
 
-    /// Clears the cached state of a session, now and again when its running turn ends.
-    pub(super) fn invalidate_session(&mut self, session: SessionId) {
-        if let Some(holder) = self.lanes.invalidate(&session)
+    /// Makes a session's state unknown, now and at the end of the turn that runs.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        if let Some(holder) = self.lanes.forget(&session)
             && let Some(open) = self.reservations.get_mut(&holder)
         {
             open.session_changed = true;
@@ -339,20 +328,20 @@ impl Machine {
         self.changed.push(RowKey::Session(session));
     }
 
-    /// Removes receipts that D1 has stored and adds them to the acknowledged totals of their month.
+    /// Forgets receipts that D1 has; their sums go into the month's row.
     pub(super) fn ack_receipts(&mut self, keys: &[ReceiptKey]) -> LedgerAnswer {
         for key in keys {
             if let Some(receipt) = self.outbox.ack(key) {
-                let account = self.quotas.account(receipt.period);
-                account.acknowledged = receipt.add_to(&account.acknowledged);
-                self.changed.push(RowKey::Account(receipt.period));
+                let books = self.quotas.books(receipt.period);
+                books.filed = receipt.file(&books.filed);
+                self.changed.push(RowKey::Books(receipt.period));
                 self.changed.push(RowKey::Request(receipt.request_id));
             }
         }
         LedgerAnswer::Done
     }
 
-    /// Unlocks a session whose parked turn D1 stored or permanently rejected.
+    /// Opens a session whose parked turn D1 has, or will never have.
     pub(super) fn ack_turn(
         &mut self,
         now: Timestamp,
@@ -366,13 +355,13 @@ impl Machine {
         self.changed.push(RowKey::Turn(id.clone()));
         self.lanes.lane(&turn.session_id).parked_at = None;
         if !stored {
-            self.invalidate_session(turn.session_id.clone());
+            self.forget(turn.session_id.clone());
             effects.events.push(Event::TurnLost {
                 request_id: turn.request_id,
                 session_id: turn.session_id.clone(),
             });
         }
-        self.wake_next(now, &turn.session_id, effects);
+        self.wake(now, &turn.session_id, effects);
         LedgerAnswer::Done
     }
 }

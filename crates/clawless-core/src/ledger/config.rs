@@ -1,20 +1,20 @@
-//! The tenant configuration that the ledger enforces.
+//! The tenant's configuration as the ledger goes by it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{Limits, Quotas};
 use crate::tenant::{Tenant, TenantStatus};
 
-/// The part of a tenant record that the ledger needs.
+/// What the ledger needs of a tenant's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerConfig {
-    /// Version of the record.
+    /// The record's version.
     pub version: u64,
     /// Whether the tenant is served.
     pub status: TenantStatus,
-    /// Rate and concurrency limits.
+    /// How fast it may ask.
     pub limits: Limits,
-    /// Monthly quotas.
+    /// How much it may use in a month.
     pub quotas: Quotas,
 }
 
@@ -29,7 +29,7 @@ impl From<&Tenant> for LedgerConfig {
     }
 }
 
-/// The configuration, and whether the tenant was suspended after it.
+/// The configuration and whether the tenant was suspended since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct ConfigState {
     pub(super) config: Option<LedgerConfig>,
@@ -37,8 +37,8 @@ pub(super) struct ConfigState {
 }
 
 impl ConfigState {
-    /// Applies a newer configuration, which also lifts a suspension unless its status says
-    /// otherwise. Returns `false` for a known or older version.
+    /// Takes over a newer configuration, which also lifts a suspension unless it says otherwise.
+    /// `false`: known or older.
     pub(super) fn configure(&mut self, config: LedgerConfig) -> bool {
         if self.version().is_some_and(|known| known >= config.version) {
             return false;
@@ -50,25 +50,25 @@ impl ConfigState {
         true
     }
 
-    /// Version of the current configuration.
+    /// The version of the configuration in force.
     pub(super) fn version(&self) -> Option<u64> {
         self.config.map(|config| config.version)
     }
 
-    /// Whether the tenant is suspended or being deleted.
-    pub(super) fn is_suspended(&self) -> bool {
+    /// Whether nothing is served.
+    pub(super) fn is_closed(&self) -> bool {
         self.suspended
             || self
                 .config
                 .is_some_and(|config| config.status != TenantStatus::Active)
     }
 
-    /// The limits; zero before the first configuration.
+    /// The limits; nothing passes before the ledger was configured.
     pub(super) fn limits(&self) -> Limits {
         self.config.map_or(Limits::NOTHING, |config| config.limits)
     }
 
-    /// The quotas; zero before the first configuration.
+    /// The quotas; nothing may be used before the ledger was configured.
     pub(super) fn quotas(&self) -> Quotas {
         self.config.map_or(Quotas::NOTHING, |config| config.quotas)
     }

@@ -1,4 +1,4 @@
-//! Inputs of the ledger. They are sent to the Durable Object as JSON.
+//! What the ledger is asked. These values cross a fetch to the object as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,133 +7,136 @@ use super::config::LedgerConfig;
 use super::price::Price;
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
-use crate::money::{MicroDollars, Provenance, Tokens};
+use crate::money::Provenance;
+use crate::money::{MicroDollars, Tokens};
 use crate::session::SessionHead;
 use crate::time::Timestamp;
 
-/// One request to the ledger.
+/// One thing that the ledger is asked or told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Checks the rate limits of a request without cost. No reservation, no write.
+    /// May this request that costs nothing pass? Rate limits only: no reservation, no write.
     Pass(Pass),
-    /// Admits a model call.
+    /// May this model call begin?
     Admit(Box<Admit>),
-    /// Extends a reservation, for history read from D1 or another tool round.
+    /// The call needs more than was reserved: history that was read from D1, or another round of
+    /// tools.
     Extend(Extend),
-    /// Ends the wait for a session: the client disconnected or the wait timed out.
+    /// Whoever waited for a session waits no longer: gone, or its time is over.
     Cancel {
         /// The waiting request.
         request_id: RequestId,
     },
-    /// Ends a call and charges its usage.
+    /// The call is over; this is what it used.
     Settle(Box<Settle>),
-    /// Like settle, for a turn whose commit D1 rejected: stores the turn and locks its session until D1
-    /// has it.
+    /// As settle, for a turn that D1 refused to take: keep it and hold its session until D1 has it.
     Park(Box<Park>),
-    /// Ends a call without cost: it failed before the provider produced output.
+    /// The call cost nothing: it failed before the provider produced anything.
     Release {
         /// The call.
         request_id: RequestId,
     },
-    /// Reports whether a request is still in progress: waiting, running, or parked. The runtime delays
-    /// the response until the request ends. Read-only.
+    /// Is this request still under way: waiting, running, or stored by nobody but the ledger? The
+    /// shell lets whoever asks wait for its end. Reads only.
     Await {
         /// The request.
         request_id: RequestId,
-        /// The session that it must belong to; if absent, any or none.
+        /// The session that it must belong to; absent: any, or none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<SessionId>,
     },
-    /// Lists the calls past their deadline and expires waiters.
+    /// Which calls are past their deadline? Also lets time pass for everything that waits.
     Sweep,
-    /// Closes an overdue call according to its records in D1.
+    /// What D1 says of a call past its deadline.
     Resolve(Box<Resolve>),
-    /// Applies a changed tenant record. Older and known versions are ignored.
+    /// The tenant's record changed. Older and known versions are ignored.
     Configure(LedgerConfig),
-    /// Denies everything until a newer configuration arrives.
+    /// Refuse everything until a newer configuration comes.
     Suspend,
-    /// Revokes a key permanently.
+    /// Refuse this key for ever.
     Revoke {
         /// The key.
         key_id: KeyId,
     },
-    /// Marks copies of a key record older than `version` as stale.
+    /// The key's record changed: copies older than `version` are stale.
     ReviseKey {
         /// The key.
         key_id: KeyId,
-        /// The current version of the record.
+        /// The record's version now.
         version: u64,
     },
-    /// Clears the cached state of a session that was changed in D1 (reset, deleted, edited).
+    /// The session was changed in D1 behind the ledger's back (reset, deleted, edited): its head
+    /// is unknown.
     Forget {
         /// The session.
         session_id: SessionId,
     },
-    /// Acknowledges receipts that D1 has stored.
+    /// These receipts are in D1.
     AckReceipts(Vec<ReceiptKey>),
-    /// Reports whether D1 stored a parked turn.
+    /// What D1 said to a parked turn.
     AckTurn {
         /// The turn's request.
         request_id: RequestId,
-        /// `false`: D1 will never accept the turn (its position is taken). The turn is dropped and
-        /// the session state cleared.
+        /// Whether D1 has it now. `false`: D1 will never take it (its place is taken); it is given
+        /// up and the session's head becomes unknown.
         stored: bool,
     },
 }
 
-/// The calling key, and the record versions it was authenticated with.
+/// Who asks, and by which versions of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerVersions {
     /// The key.
     pub key_id: KeyId,
-    /// Version of the key record used.
+    /// The version of the key's record that the caller went by.
     pub key_version: u64,
-    /// Version of the tenant record used.
+    /// The version of the tenant's record that the caller went by.
     pub config_version: u64,
-    /// The tenant record as read from D1, in a retry after a `Stale` answer. The ledger applies it if
-    /// it is newer than its own.
+    /// The tenant's record as just read from D1, when asking again after [`super::Stale`]; the
+    /// ledger takes it over if it is newer than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Box<LedgerConfig>>,
 }
 
-/// Parameters of a rate check.
+/// Asks for a request that costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
-    /// The caller.
+    /// Who asks.
     pub caller: CallerVersions,
-    /// Class of the route.
+    /// What kind of route it is.
     pub class: EndpointClass,
 }
 
-/// Parameters of an admission.
+/// Asks for a model call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admit {
-    /// The request. A repeated admission returns the same grant.
+    /// The request. Asking twice gives the same grant.
     pub request_id: RequestId,
-    /// The caller.
+    /// Who asks.
     pub caller: CallerVersions,
-    /// Class of the route.
+    /// What kind of route it is.
     pub class: EndpointClass,
-    /// The session of the turn; none for a stateless call.
+    /// The session that gets the turn; none for a stateless call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The selected model, for the receipt.
+    /// The model that will probably answer, for the receipt.
     pub model: String,
-    /// Estimated input tokens, including tools and system prompt, excluding the session history.
+    /// Estimated tokens of what the client sent, tools and system prompt included, the session's
+    /// history not.
     pub tokens_in: Tokens,
-    /// Output limit per answer, if the client set one.
+    /// The longest answer that the client asked for, each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_out: Option<Tokens>,
-    /// Output limit per answer, if the client set none.
+    /// What the model would write at most by itself; holds where the client asked for nothing.
     pub default_tokens_out: Tokens,
-    /// Number of answers (`n`); 0 counts as 1.
+    /// The number of answers (`n`); 0 counts as 1.
     pub answers: u32,
-    /// The highest prices of the fallback chain.
+    /// The dearest prices of the model chain.
     pub price: Price,
 }
 
-/// Identifies a grant; later grants have higher numbers.
+/// The number of a grant: later grants have higher ones.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -141,117 +144,119 @@ pub struct Admit {
 pub struct Ticket(u64);
 
 impl Ticket {
-    /// The next ticket for a grant at `now`. Tickets follow the time, so they stay unique after a
-    /// restart that lost the last one.
+    /// The ticket after this one for a grant at `now`. Following the time, tickets stay unique
+    /// after a restart that no longer knows the last one.
     #[must_use]
     pub(super) fn next(self, now: Timestamp) -> Self {
         Self(self.0.saturating_add(1).max(now.as_millis()))
     }
 }
 
-/// Parameters of an extension. Totals, not differences, so that repeating it is harmless.
+/// Asks for more than was reserved. Totals, not differences, so that asking twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extend {
     /// The call.
     pub request_id: RequestId,
-    /// The ticket of its grant.
+    /// Its grant.
     pub ticket: Ticket,
-    /// All input tokens of the call so far, including history.
+    /// All input tokens of the call so far, history included.
     pub tokens_in: Tokens,
-    /// Output limit per answer; unchanged if absent.
+    /// The longest answer, each; what was granted stays where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_out: Option<Tokens>,
-    /// A higher price than reserved for; unchanged if absent.
+    /// The price of dearer models than were reserved for; what was granted stays where it is
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// Session state read from D1 while holding the lane.
+    /// The session's state as read from D1 while holding its lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// State of a session.
+/// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
-    /// Position of its last turn.
+    /// Its last turn.
     pub head: SessionHead,
     /// Tokens of its history.
     pub token_total: Tokens,
 }
 
-/// Usage of a call.
+/// What a call used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
-    /// Input tokens of all rounds, including history.
+    /// Tokens of the request, history included, over all rounds.
     pub tokens_in: Tokens,
-    /// Output tokens of all rounds.
+    /// Tokens of the answers, over all rounds.
     pub tokens_out: Tokens,
-    /// Cost at the prices of the model that answered.
+    /// Its cost at the prices of the model that answered.
     pub cost: MicroDollars,
 }
 
-/// Parameters of a settlement. Only the first settlement of a request counts.
+/// Ends a call. Only the first end of a request counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settle {
     /// The call.
     pub request_id: RequestId,
-    /// The ticket of its grant.
+    /// Its grant.
     pub ticket: Ticket,
-    /// Its usage.
+    /// What it used.
     pub spent: Spent,
-    /// Source of the usage.
+    /// How that is known.
     pub provenance: Provenance,
-    /// The model that answered, if it differs from the one at admission.
+    /// The model that answered, where it is not the one named at admission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Session state after this turn. Absent if it is unknown whether the turn is stored; the cached
-    /// state is then cleared.
+    /// Where the session stands after this turn. Absent for a session turn that is not known to be
+    /// stored: where the session stands then is not known either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// Parameters of a settlement whose commit D1 rejected.
+/// Ends a turn whose commit D1 refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Park {
-    /// The settlement.
+    /// Its end.
     pub settle: Settle,
-    /// The content of the commit; opaque to the ledger.
+    /// All that the commit would have written; the ledger does not look into it.
     pub turn: Json,
 }
 
-/// Outcome of an overdue call.
+/// Tells what became of an overdue call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolve {
     /// The call.
     pub request_id: RequestId,
-    /// Its records in D1.
+    /// What D1 knows of it.
     pub resolution: Resolution,
-    /// Whether this answers a recheck (`Overdue::again`).
+    /// Whether this was the second look: [`super::Overdue::again`].
     #[serde(default)]
     pub again: bool,
 }
 
-/// Records of an overdue call in D1. Look for a receipt first, then for a turn; in a recheck for a
-/// turn only.
+/// What D1 knows of an overdue call. Look for a receipt first, then for a turn;
+/// at the second look for a turn only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
-    /// A receipt exists: the call ended before, and a delayed message repeated its admission.
+    /// There is a receipt: the call ended long ago, and its admission was repeated by a message
+    /// that came late.
     Receipted,
-    /// A stored turn exists and contains the usage. The session state is cleared.
+    /// There is a stored turn, which says what it used. Its session's head is read anew.
     Turn {
-        /// Its usage.
+        /// What it used.
         spent: Spent,
-        /// Source of the usage.
+        /// How that is known.
         provenance: Provenance,
         /// The model that answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
     },
-    /// No record exists.
+    /// There is nothing.
     NotFound,
 }
 
-/// Identifies a receipt that was sent to D1.
+/// Names one receipt as it was sent to D1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptKey {
     /// The request.

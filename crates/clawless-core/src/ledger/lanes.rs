@@ -1,19 +1,19 @@
-//! Session lanes: one turn at a time per session, and the cached state of each session.
+//! Session lanes: one turn at a time in each session, and where each session stands.
 //!
-//! A lane is held by an open reservation or locked by a parked turn. Both have their own rows, so a
-//! lane's row contains only the session state. Waiters are kept in memory: a restart drops their
-//! connections as well.
+//! A lane is held by an open reservation, or closed by a parked turn; both are found in their own
+//! rows, so that a lane's row holds the session's state only. Whoever waits is in memory only: a
+//! restart cuts the connections that wait as well.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::constants::{MAX_SESSIONS, MAX_WAITERS};
 use super::input::{Admit, SessionState};
+use super::{MAX_SESSIONS, MAX_WAITERS};
 use crate::ids::{RequestId, SessionId};
 use crate::time::Timestamp;
 
-/// A waiting turn.
+/// A turn that waits.
 #[derive(Debug, Clone)]
 pub(super) struct Waiter {
     pub(super) admit: Box<Admit>,
@@ -23,25 +23,25 @@ pub(super) struct Waiter {
 /// One session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
-    /// Session state; none if it must be read from D1.
+    /// Where the session stands; none if only D1 knows.
     pub(super) state: Option<SessionState>,
-    /// When the state was last updated.
+    /// When the state was last learnt.
     pub(super) used_at: Timestamp,
-    /// The running turn.
+    /// The turn that runs.
     pub(super) holder: Option<RequestId>,
-    /// When the turn that waits for D1 was parked.
+    /// Since when a turn waits to be taken by D1.
     pub(super) parked_at: Option<Timestamp>,
     waiters: VecDeque<Waiter>,
 }
 
 impl Lane {
-    /// Whether a turn may start.
+    /// Whether a turn may begin.
     pub(super) fn is_free(&self) -> bool {
         self.holder.is_none() && self.parked_at.is_none()
     }
 
-    /// Whether the lane holds no information.
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing to remember.
+    fn is_blank(&self) -> bool {
         self.is_free() && self.state.is_none() && self.waiters.is_empty()
     }
 
@@ -50,14 +50,14 @@ impl Lane {
     }
 }
 
-/// Effect of the end of a turn on its session.
+/// What the end of a turn says of its session.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TurnEnd {
-    /// The turn is stored; this is the new state.
+    /// The turn is stored; the session stands here.
     Stored(SessionState),
     /// No turn was stored.
     Unchanged,
-    /// Unknown whether a turn was stored.
+    /// Nobody knows.
     Unknown,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct LaneRow {
     pub(super) used_at: Timestamp,
 }
 
-/// All sessions that are running, waited for, or cached.
+/// All sessions that run, wait or are remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lanes {
     lanes: BTreeMap<SessionId, Lane>,
-    /// The session of each waiting request.
+    /// Where each waiting request waits.
     waiting: BTreeMap<RequestId, SessionId>,
 }
 
@@ -82,12 +82,12 @@ impl Lanes {
         self.lanes.get(id)
     }
 
-    /// The lane of a session, created if missing.
+    /// The lane of a session, made if there is none.
     pub(super) fn lane(&mut self, id: &SessionId) -> &mut Lane {
         self.lanes.entry(id.clone()).or_default()
     }
 
-    /// Ends the running turn if it is `holder`. Returns whether the lane's row changed.
+    /// Ends the turn that runs. Whether the lane's row changed: not where another turn ran.
     pub(super) fn end(
         &mut self,
         id: &SessionId,
@@ -111,8 +111,8 @@ impl Lanes {
         before != (lane.state, lane.used_at)
     }
 
-    /// Updates the state to what the running turn read from D1.
-    pub(super) fn update_state(
+    /// Takes over what the running turn read in D1.
+    pub(super) fn learn(
         &mut self,
         id: &SessionId,
         holder: &RequestId,
@@ -125,17 +125,17 @@ impl Lanes {
         }
     }
 
-    /// Clears the cached state of a session. Returns the running turn, if any.
-    pub(super) fn invalidate(&mut self, id: &SessionId) -> Option<RequestId> {
+    /// Makes a session's state unknown. The turn that runs, if one does.
+    pub(super) fn forget(&mut self, id: &SessionId) -> Option<RequestId> {
         let lane = self.lanes.get_mut(id)?;
         lane.state = None;
         let holder = lane.holder.clone();
-        self.remove_if_empty(id);
+        self.tidy(id);
         holder
     }
 
-    /// Adds a waiter. Returns `false` if the queue is full.
-    pub(super) fn enqueue(&mut self, id: &SessionId, waiter: Waiter) -> bool {
+    /// Lets a request wait. `false`: too many wait already.
+    pub(super) fn wait(&mut self, id: &SessionId, waiter: Waiter) -> bool {
         let request_id = waiter.admit.request_id.clone();
         let lane = self.lane(id);
         if lane.waiters.len() >= MAX_WAITERS {
@@ -146,8 +146,8 @@ impl Lanes {
         true
     }
 
-    /// End of a request's wait, if it waits.
-    pub(super) fn wait_deadline(&self, request: &RequestId) -> Option<Timestamp> {
+    /// Until when a request waits, if it does.
+    pub(super) fn waits_until(&self, request: &RequestId) -> Option<Timestamp> {
         let lane = self.lanes.get(self.waiting.get(request)?)?;
         let mut waiters = lane.waiters.iter();
         waiters
@@ -155,21 +155,21 @@ impl Lanes {
             .map(|waiter| waiter.until)
     }
 
-    /// The session that a request waits for, if any.
-    pub(super) fn session_of_waiter(&self, request: &RequestId) -> Option<&SessionId> {
+    /// The session that a request waits for, if it waits.
+    pub(super) fn waits_for(&self, request: &RequestId) -> Option<&SessionId> {
         self.waiting.get(request)
     }
 
-    /// Removes the next waiter if the lane is free.
-    pub(super) fn pop_waiter(&mut self, id: &SessionId) -> Option<Waiter> {
+    /// The next to have a turn, if the lane is free.
+    pub(super) fn next(&mut self, id: &SessionId) -> Option<Waiter> {
         let lane = self.lanes.get_mut(id).filter(|lane| lane.is_free())?;
         let waiter = lane.waiters.pop_front()?;
         self.waiting.remove(&waiter.admit.request_id);
         Some(waiter)
     }
 
-    /// Removes a request from its queue.
-    pub(super) fn remove_waiter(&mut self, request: &RequestId) -> Option<Waiter> {
+    /// Takes a request out of its queue.
+    pub(super) fn give_up(&mut self, request: &RequestId) -> Option<Waiter> {
         let id = self.waiting.remove(request)?;
         let lane = self.lanes.get_mut(&id)?;
         let at = lane
@@ -177,26 +177,25 @@ impl Lanes {
             .iter()
             .position(|waiter| waiter.admit.request_id == *request)?;
         let waiter = lane.waiters.remove(at);
-        self.remove_if_empty(&id);
+        self.tidy(&id);
         waiter
     }
 
-    /// Requests whose wait is over.
+    /// The requests that have waited long enough.
     pub(super) fn expired(&self, now: Timestamp) -> Vec<RequestId> {
-        let is_expired =
-            |request: &&RequestId| self.wait_deadline(request).is_none_or(|end| end <= now);
-        self.waiting.keys().filter(is_expired).cloned().collect()
+        let late = |request: &&RequestId| self.waits_until(request).is_none_or(|end| end <= now);
+        self.waiting.keys().filter(late).cloned().collect()
     }
 
-    /// Removes a lane that holds no information.
-    pub(super) fn remove_if_empty(&mut self, id: &SessionId) {
-        if self.lanes.get(id).is_some_and(Lane::is_empty) {
+    /// Drops a lane of which there is nothing to remember.
+    pub(super) fn tidy(&mut self, id: &SessionId) {
+        if self.lanes.get(id).is_some_and(Lane::is_blank) {
             self.lanes.remove(id);
         }
     }
 
-    /// Evicts the least recently used sessions above the limit and returns their ids. Evicts one
-    /// eighth at a time, so that the scan runs rarely.
+    /// Forgets the sessions that were not used for longest, once there are too many, and names
+    /// them. An eighth at a time, so that the search is paid rarely.
     pub(super) fn evict(&mut self) -> Vec<SessionId> {
         if self.lanes.len() <= MAX_SESSIONS {
             return Vec::new();
@@ -206,11 +205,11 @@ impl Lanes {
             idle.map(|(id, lane)| (lane.used_at, id.clone())).collect();
         idle.sort_unstable();
         idle.truncate(MAX_SESSIONS / 8);
-        let evicted: Vec<SessionId> = idle.into_iter().map(|(_, id)| id).collect();
-        for id in &evicted {
+        let gone: Vec<SessionId> = idle.into_iter().map(|(_, id)| id).collect();
+        for id in &gone {
             self.lanes.remove(id);
         }
-        evicted
+        gone
     }
 
     /// The row of a session, if its state is known.
@@ -223,14 +222,14 @@ impl Lanes {
         })
     }
 
-    /// Restores a row.
+    /// Takes back a row.
     pub(super) fn restore(&mut self, row: &LaneRow) {
         let lane = self.lane(&row.session_id);
         lane.state = Some(row.state);
         lane.used_at = row.used_at;
     }
 
-    /// All session ids.
+    /// The sessions there are.
     pub(super) fn ids(&self) -> impl Iterator<Item = &SessionId> {
         self.lanes.keys()
     }

@@ -1,64 +1,62 @@
-//! Receipts and parked turns that are not in D1 yet.
+//! What is on its way to D1: receipts, and turns that D1 refused at first.
 //!
-//! Both are sent at least once and acknowledged by id; sending twice is harmless.
+//! Both are sent at least once and acknowledged by id, so that sending twice is harmless.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::constants::{MAX_PARKED_BYTES, MAX_PARKED_TURN_BYTES, RESERVATION_TTL};
-use super::input::ReceiptKey;
-use super::period::Period;
 use super::quotas::{Amounts, Tally};
+use super::{MAX_PARKED, MAX_PARKED_TURN, Period, RESERVATION_SPAN, ReceiptKey};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::{Provenance, Tokens};
 use crate::time::Timestamp;
 
-/// Outcome of one reservation. D1 stores one per request: a higher revision replaces a lower one, a
-/// lower or equal one is ignored.
+/// What became of one reservation. D1 keeps one per request: a higher revision replaces a lower
+/// one, a lower or equal one changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The request.
     pub request_id: RequestId,
-    /// 0, or 1 if a late settlement corrects the receipt of the sweep.
+    /// 0, or 1 where a late settlement corrects what the sweep had written.
     pub revision: u32,
-    /// The key of the request.
+    /// The key that asked.
     pub key_id: KeyId,
-    /// The session of a turn.
+    /// The session, if it was a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The model that answered, or that was selected.
+    /// The model that answered, or that was to answer.
     pub model: String,
-    /// The charged month.
+    /// The month that is charged.
     pub period: Period,
     /// When the call was admitted.
     pub granted_at: Timestamp,
     /// When the call was closed.
     pub closed_at: Timestamp,
-    /// The reserved amounts.
+    /// What was reserved.
     pub reserved: Amounts,
-    /// The charged amounts: the whole usage, even beyond the reservation.
+    /// What is charged: all that was used, whether reserved or not.
     pub charged: Amounts,
-    /// Charged input tokens.
+    /// Tokens of the request among what is charged.
     pub tokens_in: Tokens,
-    /// Charged output tokens.
+    /// Tokens of the answers among what is charged.
     pub tokens_out: Tokens,
-    /// Source of the usage.
+    /// How the usage is known.
     pub provenance: Provenance,
-    /// Amounts charged by an earlier revision that D1 has stored already.
+    /// What an earlier revision charged that D1 has taken already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Amounts>,
 }
 
 impl Receipt {
-    /// Usage beyond the reservation.
+    /// How much was used beyond the reservation.
     pub fn excess(&self) -> Amounts {
         self.charged.minus(&self.reserved)
     }
 
-    /// Adds the receipt to sums that include the revision it replaces, if any.
-    pub(super) fn add_to(&self, sums: &Tally) -> Tally {
+    /// Adds the receipt to sums that hold what it replaces, if anything.
+    pub(super) fn file(&self, sums: &Tally) -> Tally {
         let sums = sums.plus(&Tally::of(&self.reserved, &self.charged));
         match &self.replaces {
             Some(charged) => sums.minus(&Tally::of(&self.reserved, charged)),
@@ -67,31 +65,31 @@ impl Receipt {
     }
 }
 
-/// A turn whose commit D1 rejected.
+/// A turn that D1 refused at first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedTurn {
     /// Its request.
     pub request_id: RequestId,
-    /// Its session; locked until D1 has the turn.
+    /// Its session, which is held until D1 has the turn.
     pub session_id: SessionId,
     /// When it was parked.
     pub parked_at: Timestamp,
-    /// The content of the failed commit.
+    /// All that the commit would have written.
     pub turn: Json,
 }
 
-/// Everything that is not in D1 yet, oldest first.
+/// Everything that is on its way to D1, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Outbox {
     receipts: BTreeMap<RequestId, Receipt>,
     turns: BTreeMap<RequestId, ParkedTurn>,
     parked_bytes: usize,
-    /// Receipts of calls that the sweep closed without finding an outcome, until the recheck.
+    /// Receipts of calls whose end the sweep did not find, until it looks again.
     swept: BTreeMap<RequestId, Receipt>,
 }
 
 impl Outbox {
-    /// Whether the request is known to have ended. `false` is not proof: D1 may have its receipt.
+    /// Whether the request is known to have ended. It may have and not be known: then D1 knows.
     pub(super) fn has_ended(&self, id: &RequestId) -> bool {
         self.receipts.contains_key(id) || self.swept.contains_key(id)
     }
@@ -108,7 +106,7 @@ impl Outbox {
         self.receipts.values()
     }
 
-    /// Removes a receipt that D1 has stored, unless it was corrected since.
+    /// Removes a receipt that D1 has, unless it was corrected meanwhile.
     pub(super) fn ack(&mut self, key: &ReceiptKey) -> Option<Receipt> {
         if self.receipts.get(&key.request_id)?.revision != key.revision {
             return None;
@@ -116,7 +114,7 @@ impl Outbox {
         self.receipts.remove(&key.request_id)
     }
 
-    /// Remembers a receipt whose call may still report its outcome.
+    /// Remembers a receipt whose call may yet tell its end.
     pub(super) fn remember_swept(&mut self, receipt: Receipt) {
         self.swept.insert(receipt.request_id.clone(), receipt);
     }
@@ -133,26 +131,25 @@ impl Outbox {
         self.swept.values()
     }
 
-    /// Time of the next recheck of a swept call.
-    pub(super) fn next_recheck(&self) -> Option<Timestamp> {
+    /// When the next second look is due.
+    pub(super) fn second_look(&self) -> Option<Timestamp> {
         let due = self
             .swept
             .values()
-            .map(|swept| swept.closed_at.plus(RESERVATION_TTL));
+            .map(|swept| swept.closed_at.plus(RESERVATION_SPAN));
         due.min()
     }
 
-    /// Swept calls that are due for a recheck.
-    pub(super) fn rechecks_due(&self, now: Timestamp) -> impl Iterator<Item = &Receipt> {
-        let due = move |swept: &&Receipt| swept.closed_at.plus(RESERVATION_TTL) <= now;
+    /// The calls at which to look a second time.
+    pub(super) fn second_looks(&self, now: Timestamp) -> impl Iterator<Item = &Receipt> {
+        let due = move |swept: &&Receipt| swept.closed_at.plus(RESERVATION_SPAN) <= now;
         self.swept.values().filter(due)
     }
 
     /// Whether there is room for a turn.
     pub(super) fn has_room_for(&self, turn: &Json) -> bool {
         let bytes = turn.as_str().len();
-        bytes <= MAX_PARKED_TURN_BYTES
-            && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED_BYTES
+        bytes <= MAX_PARKED_TURN && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED
     }
 
     pub(super) fn park(&mut self, turn: ParkedTurn) {

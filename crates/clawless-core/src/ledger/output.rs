@@ -1,4 +1,4 @@
-//! Outputs of the ledger. The Durable Object returns them as JSON.
+//! What the ledger answers. These values cross a fetch from the object as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::ids::{RequestId, SessionId};
 use crate::money::Tokens;
 use crate::time::{Millis, Timestamp};
 
-/// The answer to one input and its other effects.
+/// The answer to one input, and what else came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// The answer to the caller.
+    /// The answer to whoever asked.
     pub answer: LedgerAnswer,
-    /// Values of the `x-ratelimit-*` headers of the response.
+    /// What the `x-ratelimit-*` headers of its response say.
     pub headers: RateHeaders,
-    /// Events for operators.
+    /// What an operator wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
-    /// Answers to requests that waited for a session.
+    /// Answers to others, who have waited for a session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub woken: Vec<Woken>,
 }
@@ -30,74 +30,76 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerAnswer {
-    /// Pass: allowed.
+    /// To pass: yes.
     Passed,
-    /// Admit: granted.
+    /// To admit: yes.
     Granted(Grant),
-    /// Admit: queued. The final answer arrives as [`Woken`], or when the runtime sends
-    /// `Input::Cancel` at `until`.
+    /// To admit: not yet. The answer comes as [`Woken`], at the latest when whoever holds the
+    /// request sends [`super::Input::Cancel`] at `until`.
     Queued {
-        /// End of the wait, by the caller's clock.
+        /// When the wait is over, by the caller's clock.
         until: Timestamp,
     },
-    /// Pass, admit, extend and cancel: denied.
+    /// To pass, admit, extend and cancel: no.
     Denied(Denial),
-    /// Pass and admit: the caller used an outdated record. Read it from D1 and retry once.
+    /// To pass and admit: by a record that is not the present one. Read it from D1 and ask again,
+    /// once.
     Stale(Stale),
-    /// Extend: granted.
+    /// To extend: yes.
     Extended {
-        /// The total reservation.
+        /// All that is reserved now.
         reserved: Amounts,
-        /// Output limit per answer.
+        /// The longest answer, each.
         max_tokens_out: Tokens,
     },
-    /// Settle, release and resolve.
+    /// To settle, release and resolve.
     Closed(Closing),
-    /// Park: the turn is stored and its call settled. With any other answer the turn is NOT stored.
+    /// To park: the turn is kept and its call is settled. Any other answer to park means that the
+    /// turn is NOT kept.
     Parked,
-    /// Sweep: calls past their deadline, oldest first. Look up each in D1 and resolve it.
+    /// To sweep: calls past their deadline, oldest first. Look each up in D1 and resolve it.
     Overdue(Vec<Overdue>),
-    /// Await: the request is in progress. Any other answer: it is not.
+    /// To await: it is under way. Any other answer: it is not.
     UnderWay,
-    /// Everything else: done, or nothing to do.
+    /// To everything else: done, or nothing to do.
     Done,
 }
 
-/// A reservation.
+/// A reservation was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The request; identifies the reservation.
+    /// The request, which names the reservation.
     pub request_id: RequestId,
-    /// Distinguishes grants of the same request: a delayed message for an earlier grant must not close
-    /// a later one.
+    /// Tells this grant from others of the same request: a message of an earlier life, delivered
+    /// late, must not close a later one.
     pub ticket: Ticket,
-    /// End of the reservation, by the caller's clock. Nothing may be committed after it.
+    /// When the reservation ends, by the caller's clock. Nothing may be committed after it.
     pub deadline: Timestamp,
-    /// The reserved amounts.
+    /// What was reserved.
     pub reserved: Amounts,
-    /// Output limit per answer: the requested limit or the remaining quota. It must be sent to the
-    /// provider; a stream that reaches it ends with `finish_reason: "length"`.
+    /// The longest answer, each: what was asked for or what the quota leaves. The provider must be
+    /// told, and a stream that reaches it ends with `finish_reason: "length"`.
     pub max_tokens_out: Tokens,
-    /// Session state. If absent for a session turn, read it from D1 and extend the reservation by the
-    /// history (`Input::Extend`).
+    /// Where the session stands. Absent for a session turn: unknown; read D1 and
+    /// [`super::Input::Extend`] the reservation by the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// A denied request.
+/// Refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// The reason.
+    /// Why.
     pub reason: DenialReason,
-    /// Delay before a retry, if a retry can succeed.
+    /// How long to wait before asking again, where waiting helps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Millis>,
-    /// The exhausted quota.
+    /// The quota that is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaUse>,
 }
 
-/// The reason of a denial.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
@@ -105,22 +107,22 @@ pub enum DenialReason {
     Suspended,
     /// The key is revoked.
     KeyRevoked,
-    /// The rate limit is exceeded.
+    /// Too many requests in too short a time.
     RateLimited,
-    /// The concurrency limit is reached.
+    /// As many calls are running as may run at the same time.
     TooManyRunning,
-    /// A quota of this period is exhausted.
+    /// A quota of this period is used up.
     QuotaUsedUp,
-    /// Another turn of the session is running.
+    /// Another turn of the session is still running.
     SessionBusy,
-    /// A turn of the session has been parked for longer than `PARKED_GRACE`.
+    /// The session's last turn has not reached D1 for longer than [`super::PARKED_GRACE`].
     SessionUnavailable,
-    /// The request ended before; for extend, there is no open reservation.
+    /// The request has ended before; or, to extend, there is no open reservation.
     NotOpen,
 }
 
 impl DenialReason {
-    /// The error code of the response.
+    /// The error that a client gets.
     pub const fn code(self) -> ErrorCode {
         match self {
             Self::Suspended => ErrorCode::TenantSuspended,
@@ -134,46 +136,46 @@ impl DenialReason {
     }
 }
 
-/// State of an exhausted quota.
+/// How a quota stands that refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaUse {
-    /// The kind of quota.
+    /// Which quota.
     pub kind: QuotaKind,
-    /// Usage in this period.
+    /// What is used in this period.
     pub used: u64,
-    /// Reserved by running calls.
+    /// What is reserved by calls that are still running.
     pub reserved: u64,
-    /// The limit.
+    /// The quota.
     pub limit: u64,
-    /// Start of the next period.
+    /// When the next period begins.
     pub resets_at: Timestamp,
 }
 
-/// The outdated record.
+/// Which record is not the present one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stale {
-    /// The tenant record. Retry with the record from D1.
+    /// The tenant's. Ask again with the record as it is in D1.
     Config {
-        /// The version known to the ledger, if any.
+        /// The version that the ledger knows; none if it has never been told.
         known: Option<u64>,
     },
-    /// The key record.
+    /// The key's.
     Key {
-        /// The version known to the ledger.
+        /// The version that the ledger knows of.
         known: u64,
     },
 }
 
-/// Result of closing a call.
+/// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
-    /// Recorded in the account.
+    /// It is in the books now.
     Booked,
-    /// The sweep had closed it; the receipt is corrected.
+    /// The sweep had closed it; the receipt is put right now.
     Corrected,
-    /// Nothing to do: it ended before, was never admitted, or (for resolve) is not overdue.
+    /// Nothing to do: it ended before, was never admitted, or (to resolve) is not overdue.
     NotOpen,
 }
 
@@ -182,43 +184,43 @@ pub enum Closing {
 pub struct Overdue {
     /// The call.
     pub request_id: RequestId,
-    /// The session of a turn.
+    /// Its session, if it is a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// Time of admission.
+    /// When it was admitted.
     pub granted_at: Timestamp,
-    /// A recheck: the first lookup found nothing and the call was closed without an outcome. Look up
-    /// its turn only. Every gateway deadline passes between the lookups, so a call that the first one
-    /// missed (after a clock jump) has ended by now.
+    /// The first look found nothing and the call was closed blindly; look once more, for a turn
+    /// only. Between the looks every gateway's deadline passes, so a call that the first look missed
+    /// (the clock had jumped) has ended by now.
     #[serde(default)]
     pub again: bool,
 }
 
-/// An event for operators.
+/// What an operator wants to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A quota reached 80 % or 100 %; sent once each per period.
+    /// A quota reached 80 % or 100 %; once each a period.
     QuotaWarning {
         /// The period.
         period: Period,
-        /// The kind of quota.
+        /// Which quota.
         kind: QuotaKind,
         /// 80 or 100.
         percent: u8,
-        /// The usage.
+        /// What is used.
         used: u64,
-        /// The limit.
+        /// The quota.
         limit: u64,
     },
-    /// A call used more than it had reserved.
+    /// A call used more than was reserved.
     Overrun {
         /// The call.
         request_id: RequestId,
-        /// The excess.
+        /// How much more.
         excess: Amounts,
     },
-    /// A parked turn was dropped.
+    /// A parked turn was given up.
     TurnLost {
         /// Its request.
         request_id: RequestId,
@@ -227,13 +229,13 @@ pub enum Event {
     },
 }
 
-/// The final answer to a queued admission.
+/// The answer to an admission that was queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Woken {
-    /// The waiting request.
+    /// The request that waited.
     pub request_id: RequestId,
     /// `Granted`, `Denied` or `Stale`.
     pub answer: LedgerAnswer,
-    /// Rate-limit headers of its response.
+    /// What the headers of its response say.
     pub headers: RateHeaders,
 }

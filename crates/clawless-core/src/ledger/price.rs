@@ -1,47 +1,47 @@
-//! Prices of tokens.
+//! What tokens cost.
 
 use serde::{Deserialize, Serialize};
 
-use super::constants::MAX_CALL_AMOUNT;
+use super::MAX_CALL;
 use crate::money::{MicroDollars, Tokens};
 
 /// A model's prices, in micro-dollars per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Price {
-    /// Per million input tokens.
+    /// For tokens of the request.
     pub input: MicroDollars,
-    /// Per million output tokens.
+    /// For tokens of the answer.
     pub output: MicroDollars,
 }
 
-/// Number of tokens that a price refers to.
-const TOKENS_PER_PRICE: u128 = 1_000_000;
+/// Tokens to which a price applies.
+const PER: u128 = 1_000_000;
 
 impl Price {
-    /// Cost of a call. Rounded up to whole micro-dollars once, on the sum.
+    /// What a call costs, rounded up to a whole micro-dollar once, at the end.
     pub fn cost(self, tokens_in: Tokens, tokens_out: Tokens) -> MicroDollars {
         let exact = product(tokens_in, self.input).saturating_add(product(tokens_out, self.output));
-        let whole = u64::try_from(exact.div_ceil(TOKENS_PER_PRICE)).unwrap_or(u64::MAX);
-        MicroDollars::new(whole.min(MAX_CALL_AMOUNT))
+        let whole = u64::try_from(exact.div_ceil(PER)).unwrap_or(u64::MAX);
+        MicroDollars::new(whole.min(MAX_CALL))
     }
 
-    /// The higher price of each, input and output.
+    /// The dearer of two prices, for input and output each.
     #[must_use]
-    pub fn max(self, other: Self) -> Self {
+    pub fn dearer(self, other: Self) -> Self {
         Self {
             input: self.input.max(other.input),
             output: self.output.max(other.output),
         }
     }
 
-    /// Number of output tokens that `budget` covers after `tokens_in`; `None` if output is free.
-    /// Fails if the budget does not cover the input.
+    /// How many output tokens `budget` pays for, after `tokens_in`. `None`: any number. An error:
+    /// not even the input.
     pub(super) fn affordable(
         self,
         budget: MicroDollars,
         tokens_in: Tokens,
     ) -> Result<Option<u64>, Unaffordable> {
-        let rest = (u128::from(budget.get()) * TOKENS_PER_PRICE)
+        let rest = (u128::from(budget.get()) * PER)
             .checked_sub(product(tokens_in, self.input))
             .ok_or(Unaffordable)?;
         Ok(match u128::from(self.output.get()) {
@@ -51,7 +51,7 @@ impl Price {
     }
 }
 
-/// The budget does not cover the input.
+/// The budget does not pay for the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unaffordable;
 
@@ -69,7 +69,7 @@ mod tests {
     };
 
     #[test]
-    fn cost_is_rounded_up_once() {
+    fn a_cost_is_rounded_up_once() {
         assert_eq!(PRICE.cost(Tokens::new(1), Tokens::ZERO).get(), 1);
         assert_eq!(PRICE.cost(Tokens::new(2), Tokens::new(1)).get(), 1);
         assert_eq!(PRICE.cost(Tokens::new(1000), Tokens::new(1000)).get(), 750);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn affordable_output_never_exceeds_the_budget() {
+    fn what_is_affordable_never_costs_more_than_the_budget() {
         for budget in 0..200 {
             for tokens_in in 0..200 {
                 let (budget, tokens_in) = (MicroDollars::new(budget), Tokens::new(tokens_in));
@@ -89,7 +89,7 @@ mod tests {
                         assert!(PRICE.cost(tokens_in, Tokens::new(out)) <= budget);
                         assert!(PRICE.cost(tokens_in, Tokens::new(out + 1)) > budget);
                     }
-                    Ok(None) => panic!("output is not free"),
+                    Ok(None) => panic!("output has a price"),
                     Err(Unaffordable) => assert!(PRICE.cost(tokens_in, Tokens::ZERO) > budget),
                 }
             }
@@ -97,15 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn extreme_values_do_not_overflow() {
-        let highest = Price {
+    fn hostile_numbers_do_not_wrap() {
+        let dear = Price {
             input: MicroDollars::new(u64::MAX),
             output: MicroDollars::new(u64::MAX),
         };
-        let most = Tokens::new(u64::MAX);
-        assert_eq!(highest.cost(most, most).get(), MAX_CALL_AMOUNT);
+        let many = Tokens::new(u64::MAX);
+        assert_eq!(dear.cost(many, many).get(), MAX_CALL);
         assert_eq!(
-            highest.affordable(MicroDollars::new(u64::MAX), most),
+            dear.affordable(MicroDollars::new(u64::MAX), many),
             Err(Unaffordable)
         );
     }

@@ -1,4 +1,4 @@
-//! Revoked and revised keys. Keys that never changed have no entry.
+//! What the ledger knows of keys: only of those that changed after they were made.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::KeyId;
 
-/// Row of one key.
+/// What the ledger knows of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeyRow {
     pub(super) key_id: KeyId,
@@ -14,37 +14,37 @@ pub(super) struct KeyRow {
     pub(super) state: KeyState,
 }
 
-/// State of a key.
+/// How a key stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct KeyState {
-    /// Lowest accepted version of the key record.
+    /// The lowest version of the record that may be gone by.
     pub(super) version: u64,
-    /// Permanent; a newer key record does not undo it.
+    /// A revoked key stays revoked, whatever a record says.
     pub(super) revoked: bool,
 }
 
-/// Keys that changed after creation.
+/// The keys that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Revocations(BTreeMap<KeyId, KeyState>);
 
 impl Revocations {
-    /// State of the key; the default if it never changed.
+    /// How the key stands.
     pub(super) fn state(&self, key: &KeyId) -> KeyState {
         self.0.get(key).copied().unwrap_or_default()
     }
 
-    /// State of the key, if it ever changed.
+    /// How the key stands, if it ever changed.
     pub(super) fn get(&self, key: &KeyId) -> Option<KeyState> {
         self.0.get(key).copied()
     }
 
-    /// Revokes the key permanently. Returns `false` if it was revoked already.
+    /// Refuses the key for ever. `false`: it was refused already.
     pub(super) fn revoke(&mut self, key: KeyId) -> bool {
         let state = self.0.entry(key).or_default();
         !std::mem::replace(&mut state.revoked, true)
     }
 
-    /// Rejects key records older than `version`. Returns `false` if they were rejected already.
+    /// Refuses copies of the record older than `version`. `false`: they were refused already.
     pub(super) fn revise(&mut self, key: KeyId, version: u64) -> bool {
         let state = self.0.entry(key).or_default();
         let newer = version > state.version;
@@ -52,12 +52,12 @@ impl Revocations {
         newer
     }
 
-    /// Keys with an entry.
+    /// The keys that ever changed.
     pub(super) fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.0.keys()
     }
 
-    /// Restores a row.
+    /// Takes back a row.
     pub(super) fn restore(&mut self, row: KeyRow) {
         self.0.insert(row.key_id, row.state);
     }

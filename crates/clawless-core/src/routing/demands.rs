@@ -1,6 +1,7 @@
-//! Words that identify complex requests. Languages and format as in `vocabulary.rs`.
+//! The words by which requests that take thought are told from the others, in the languages and the
+//! form of [`super::vocabulary`].
 
-/// Words that request work rather than a fact.
+/// Words that ask for work rather than for a fact.
 pub(super) const DEMANDING: &[&str] = &[
     // English
     "prove",
@@ -170,7 +171,7 @@ pub(super) const DEMANDING: &[&str] = &[
     "redigi",
 ];
 
-/// Japanese phrases that request work; matched anywhere, because words are not separated.
+/// What stands in Japanese requests for work.
 pub(super) const DEMANDING_JAPANESE: &[&str] = &[
     "分析",
     "比較",
@@ -192,7 +193,7 @@ pub(super) const DEMANDING_JAPANESE: &[&str] = &[
     "理由を述べ",
 ];
 
-/// Words that make a question harder; two count as one demanding word.
+/// Words that make a question somewhat harder: two of them count as one that demands.
 pub(super) const WEIGHTY: &[&str] = &[
     "explain",
     "why",
@@ -296,7 +297,7 @@ pub(super) const WEIGHTY: &[&str] = &[
     "piano",
 ];
 
-/// Words that request a small task, independent of the text length.
+/// Words that ask for something small, however long the text is that it is done to.
 pub(super) const SMALL: &[&str] = &[
     "translate",
     "translation",

@@ -1,12 +1,12 @@
-//! Model routing without I/O: which model answers, and what happens when it fails.
+//! Which model answers, and what happens when it does not: decisions without I/O.
 
 pub mod breaker;
 pub mod classify;
 mod demands;
-pub mod fallback;
-pub mod select;
+mod fallback;
+mod select;
 mod vocabulary;
 
 pub use classify::{QueryClass, classify};
 pub use fallback::{ClassFallback, Fallback};
-pub use select::{MAX_OVERESTIMATE, Needs, Policy, Reason, Selection, Unroutable, select_model};
+pub use select::{ESTIMATE_WITHIN, Needs, Policy, Reason, Selection, Unroutable, select_model};

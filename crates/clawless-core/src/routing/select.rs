@@ -1,64 +1,64 @@
-//! Selects the model of a request and its fallback chain.
+//! Which model answers a request, and which ones stand in for it.
 
 use super::classify::QueryClass;
 use crate::model::{AUTO, Model, ModelRole};
 use crate::money::Tokens;
-use crate::tier::Tier;
+use crate::tenant::Tier;
 
-/// Most models that one request is tried on.
+/// The most models that one request is tried on.
 const MAX_CHAIN: usize = 3;
 
-/// Upper bound of the factor by which a token estimate is too high, in any language.
-pub const MAX_OVERESTIMATE: u64 = 2;
+/// An estimate of tokens is at most so many times too high, whatever the language.
+pub const ESTIMATE_WITHIN: u64 = 2;
 
-/// Capabilities that a request needs.
+/// What a request asks of its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// The request offers tools.
+    /// It offers tools.
     pub tools: bool,
-    /// The request contains images.
+    /// It shows images.
     pub vision: bool,
-    /// The request requires output by a JSON schema.
+    /// It wants an answer by a JSON schema.
     pub json_schema: bool,
-    /// Input tokens plus the reserved output.
+    /// Its size, with the answer that it leaves room for.
     pub context: Tokens,
 }
 
-/// A tenant's permissions and preferences.
+/// What a tenant may have and wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy<'a> {
-    /// Its tier.
+    /// What it pays for.
     pub tier: Tier,
-    /// Allowed models; all if absent.
+    /// The models that it may use; all where absent.
     pub allowed: Option<&'a [String]>,
     /// The session's model or alias for `auto`.
     pub session: Option<&'a str>,
-    /// The tenant's model or alias for `auto`, if the session has none. Without both, the router
-    /// decides.
+    /// The tenant's model or alias for `auto`, where the session has none; the router decides
+    /// where both are absent.
     pub default: Option<&'a str>,
-    /// Fallback models or roles for the request's class, in order.
+    /// The models or roles to fall back to for a request of its class, in order.
     pub fallback: &'a [String],
 }
 
-/// Why the first model of a chain was selected.
+/// Why the first model of a chain stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The request names the model.
+    /// The request names it.
     Named,
-    /// The request names the model's role.
+    /// The request names its role.
     Alias(ModelRole),
-    /// The session's default.
+    /// It is the session's own.
     Session,
-    /// The tenant's default.
+    /// It is the tenant's default.
     Tenant,
-    /// The model has the role for the request's class.
+    /// The request is of this class, and the model has the role for it.
     Class(QueryClass),
-    /// No model has the role for the class; this one has the needed capabilities.
+    /// No model has the role for this class; this one can do what is needed.
     Able(QueryClass),
 }
 
 impl Reason {
-    /// The reason as one word, for logs and the `x-clawless-route` header.
+    /// The reason in a word, for the log and the `x-clawless-route` header.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Named => "named",
@@ -80,30 +80,32 @@ impl Reason {
 /// The models to try, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection<'a> {
-    /// At least one model, without duplicates.
+    /// At least one, each of them once.
     pub chain: Vec<&'a Model>,
-    /// Why the first model was selected.
+    /// Why the first.
     pub reason: Reason,
 }
 
-/// No model can answer the request.
+/// No model can answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unroutable {
-    /// The model does not exist or is not allowed; the error does not distinguish the two.
+    /// There is no such model, or the tenant may not use it: the answer does not tell which.
     NotFound,
-    /// The named model lacks a capability; holds the request parameter that needs it.
+    /// The model that was named lacks something; the request's parameter that asks for it.
     Lacks(&'static str),
-    /// The request exceeds every context window.
+    /// The request fits no model's window.
     TooLong,
 }
 
-/// Selects the models for a request that names `wanted`. Deterministic for every input.
+/// Selects the models for a request that names `wanted`. Pure and total: the same question has
+/// the same answer, whatever it is.
 ///
-/// A model name selects that model or fails. If several providers serve the name, they form a chain
-/// in the operator's order. An alias and `auto` select among the models with the needed
-/// capabilities: models with the role first, the cheapest first unless the tier is enterprise, else
-/// in the operator's order. A default without the needed capabilities is skipped. The tenant's
-/// fallbacks follow the first model and, unless a model was named, others of the same role.
+/// A name is taken at its word: it is that model or an error. Where several providers serve it
+/// under that name, they stand in for each other, in the operator's order. An alias and `auto`
+/// choose among the models that can do what is needed: those with the role first, the cheapest of
+/// them for a tenant that pays little, else in the operator's order. A default that cannot do what
+/// is needed is passed over. Behind the first stand the tenant's own fallbacks and, unless a model
+/// was named, others of the same role.
 pub fn select_model<'a>(
     models: &'a [Model],
     wanted: &str,
@@ -117,25 +119,25 @@ pub fn select_model<'a>(
             .is_none_or(|allowed| allowed.contains(&model.id))
     };
     let allowed: Vec<&Model> = models.iter().filter(is_allowed).collect();
-    let candidates = Candidates {
+    let offer = Offer {
         models: allowed,
         needs,
         tier: policy.tier,
     };
     let (mut chain, reason) = if wanted == AUTO {
-        candidates.automatic(class, policy)
+        offer.unnamed(class, policy)
     } else {
-        candidates.named(wanted)?
+        offer.named(wanted)?
     };
     if chain.is_empty() {
-        return Err(closest_failure(&candidates.models, needs));
+        return Err(none_is_able(&offer.models, needs));
     }
-    // Providers of the first model come first, then the tenant's fallbacks, then the rest of the role.
+    // Those of one name stand together; of a role the tenant's own fallbacks come before the rest.
     let first = chain.first().map(|it| it.id.as_str());
     let same = chain.iter().take_while(|it| Some(it.id.as_str()) == first);
     let same = same.count();
     let fallback = policy.fallback.iter();
-    let fallback: Vec<&Model> = fallback.flat_map(|name| candidates.capable(name)).collect();
+    let fallback: Vec<&Model> = fallback.flat_map(|name| offer.able(name)).collect();
     chain.splice(same..same, fallback);
     let mut seen: Vec<(&str, &str)> = Vec::new();
     chain.retain(|model| {
@@ -148,22 +150,22 @@ pub fn select_model<'a>(
     Ok(Selection { chain, reason })
 }
 
-/// The models that a tenant may use, and the needs of the request.
-struct Candidates<'a> {
+/// What a tenant may choose from, and what for.
+struct Offer<'a> {
     models: Vec<&'a Model>,
     needs: Needs,
     tier: Tier,
 }
 
-impl<'a> Candidates<'a> {
-    /// The models with a name, one per provider.
+impl<'a> Offer<'a> {
+    /// The models of a name: one for each provider that serves it.
     fn by_name(&self, name: &str) -> impl Iterator<Item = &'a Model> {
         let models = self.models.iter().copied();
         models.filter(move |model| model.id == name)
     }
 
-    /// The capable models with a name, or with the role that the name is an alias of.
-    fn capable(&self, name: &str) -> Vec<&'a Model> {
+    /// The models of a name, or of the role that it is an alias of, that can do what is needed.
+    fn able(&self, name: &str) -> Vec<&'a Model> {
         let named = self.by_name(name);
         let able: Vec<&Model> = named
             .filter(|model| lacks(model, self.needs).is_none())
@@ -178,17 +180,17 @@ impl<'a> Candidates<'a> {
         by_role(&self.models, role, self.needs, self.tier)
     }
 
-    /// The models that a request names directly or by role.
+    /// The models that a request names, or names by their role.
     fn named(&self, wanted: &str) -> Result<(Vec<&'a Model>, Reason), Unroutable> {
         let mut lack = None;
         let mut able = Vec::new();
         for model in self.by_name(wanted) {
-            match lacks_certainly(model, self.needs) {
+            match lacks_surely(model, self.needs) {
                 None => able.push(model),
                 Some(it) => lack = lack.or(Some(it)),
             }
         }
-        // A model that is named like an alias takes precedence over the alias.
+        // An operator's model may have an alias for its name; it then is what is meant.
         match (able.is_empty(), lack, ModelRole::by_alias(wanted)) {
             (false, _, _) => Ok((able, Reason::Named)),
             (true, Some(lack), _) => Err(lack),
@@ -197,8 +199,8 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// The models for `auto`.
-    fn automatic(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
+    /// The models for a request that leaves the choice to us.
+    fn unnamed(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
         let defaults = [
             (policy.session, Reason::Session),
             (policy.default, Reason::Tenant),
@@ -207,7 +209,7 @@ impl<'a> Candidates<'a> {
             let Some(name) = name.filter(|name| *name != AUTO) else {
                 continue;
             };
-            let found = self.capable(name);
+            let found = self.able(name);
             if !found.is_empty() {
                 return (found, reason);
             }
@@ -222,27 +224,27 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// The capable models of a role, best first.
+/// The able models of a role, best first.
 fn by_role<'a>(models: &[&'a Model], role: ModelRole, needs: Needs, tier: Tier) -> Vec<&'a Model> {
-    let is_suitable = |model: &&Model| model.roles.contains(&role) && lacks(model, needs).is_none();
-    let mut suitable: Vec<&Model> = models.iter().copied().filter(is_suitable).collect();
+    let suits = |model: &&Model| model.roles.contains(&role) && lacks(model, needs).is_none();
+    let mut suiting: Vec<&Model> = models.iter().copied().filter(suits).collect();
     if tier != Tier::Enterprise {
-        // Stable: models with equal prices keep the operator's order. A model without a price is
-        // self-hosted and free.
-        suitable.sort_by_key(|model| {
+        // Stable: models of one price stay in the operator's order. A model without a price is
+        // the operator's own and costs nothing.
+        suiting.sort_by_key(|model| {
             let price = model.price.as_ref();
             price.map_or(0, |it| it.input.get().saturating_add(it.output.get()))
         });
     }
-    suitable
+    suiting
 }
 
-/// The capability that a model certainly lacks. The request size is an estimate and some windows are
-/// unknown; in these cases the provider decides.
-fn lacks_certainly(model: &Model, needs: Needs) -> Option<Unroutable> {
+/// What a model lacks for a request, as far as that is beyond doubt. A request's size is only
+/// estimated, and of some models nobody told the window: there its provider knows best.
+fn lacks_surely(model: &Model, needs: Needs) -> Option<Unroutable> {
     let certain = Needs {
         context: match model.known_context() {
-            Some(_) => Tokens::new(needs.context.get() / MAX_OVERESTIMATE),
+            Some(_) => Tokens::new(needs.context.get() / ESTIMATE_WITHIN),
             None => Tokens::ZERO,
         },
         ..needs
@@ -266,8 +268,8 @@ fn lacks(model: &Model, needs: Needs) -> Option<Unroutable> {
     }
 }
 
-/// The failure of the model that comes closest to the needs.
-fn closest_failure(models: &[&Model], needs: Needs) -> Unroutable {
+/// Why none of these models can answer: what the last one of them lacks that lacks least.
+fn none_is_able(models: &[&Model], needs: Needs) -> Unroutable {
     let lacking = models.iter().filter_map(|model| lacks(model, needs));
     lacking
         .max_by_key(|lack| matches!(lack, Unroutable::TooLong))
@@ -299,7 +301,7 @@ mod tests {
         fallback: &[],
     };
 
-    fn select(wanted: &str, class: QueryClass, needs: Needs, policy: Policy<'_>) -> String {
+    fn ask(wanted: &str, class: QueryClass, needs: Needs, policy: Policy<'_>) -> String {
         let models = models();
         match select_model(&models, wanted, class, needs, policy) {
             Ok(selection) => {
@@ -312,7 +314,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::too_many_lines, reason = "one table")]
-    fn every_selection_rule() {
+    fn every_rule_has_its_case() {
         use QueryClass::{Code, Complex, Simple, Vision};
         let none = Needs::default();
         let tools = Needs {
@@ -327,7 +329,7 @@ mod tests {
             context: Tokens::new(4000),
             ..none
         };
-        let huge = Needs {
+        let endless = Needs {
             context: Tokens::new(9000),
             ..none
         };
@@ -335,23 +337,23 @@ mod tests {
             tier: Tier::Enterprise,
             ..FREE
         };
-        let allowed = ["small".to_owned()];
-        let restricted = Policy {
-            allowed: Some(&allowed),
+        let only = ["small".to_owned()];
+        let narrow = Policy {
+            allowed: Some(&only),
             ..FREE
         };
         let default = Policy {
             default: Some("large"),
             ..FREE
         };
-        let fallback_names = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
+        let behind = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
         let role = ["smart".to_owned()];
         let by_role = Policy {
             fallback: &role,
             ..FREE
         };
         let fallback = Policy {
-            fallback: &fallback_names,
+            fallback: &behind,
             ..FREE
         };
         let cases = [
@@ -374,9 +376,9 @@ mod tests {
             ("auto", Vision, vision, FREE, "class:vision: eyes"),
             ("auto", Simple, tools, FREE, "able: large large-cheap eyes"),
             ("auto", Simple, long, FREE, "able: large"),
-            ("auto", Simple, huge, FREE, "TooLong"),
-            ("auto", Code, none, restricted, "able: small"),
-            ("auto", Code, vision, restricted, "Lacks(\"messages\")"),
+            ("auto", Simple, endless, FREE, "TooLong"),
+            ("auto", Code, none, narrow, "able: small"),
+            ("auto", Code, vision, narrow, "Lacks(\"messages\")"),
             ("auto", Simple, none, default, "tenant: large"),
             ("auto", Vision, vision, default, "class:vision: eyes"),
             (
@@ -398,7 +400,7 @@ mod tests {
             ("large", Complex, none, fallback, "named: large eyes"),
             ("small", Complex, tools, FREE, "Lacks(\"tools\")"),
             ("small", Complex, long, FREE, "TooLong"),
-            ("large", Complex, none, restricted, "NotFound"),
+            ("large", Complex, none, narrow, "NotFound"),
             ("gone", Complex, none, FREE, "NotFound"),
             ("", Complex, none, FREE, "NotFound"),
             (
@@ -408,12 +410,12 @@ mod tests {
                 FREE,
                 "alias:smart: large-cheap large",
             ),
-            ("vision", Simple, none, restricted, "NotFound"),
+            ("vision", Simple, none, narrow, "NotFound"),
             ("AUTO", Simple, none, FREE, "NotFound"),
         ];
         for (wanted, class, needs, policy, expected) in cases {
             assert_eq!(
-                select(wanted, class, needs, policy),
+                ask(wanted, class, needs, policy),
                 expected,
                 "{wanted} {class:?} {needs:?}"
             );
@@ -421,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn session_default_precedes_tenant_default_and_both_yield_to_needs() {
+    fn a_default_is_the_sessions_before_the_tenants_and_gives_way_to_needs() {
         let session = Policy {
             session: Some("eyes"),
             default: Some("large"),
@@ -445,20 +447,20 @@ mod tests {
             ("small", needs(false, 0), session, "named: small"),
         ];
         for (wanted, needs, policy, expected) in cases {
-            assert_eq!(select(wanted, QueryClass::Simple, needs, policy), expected);
+            assert_eq!(ask(wanted, QueryClass::Simple, needs, policy), expected);
         }
     }
 
     #[test]
-    fn providers_of_one_model_form_a_chain() {
+    fn providers_of_one_model_stand_in_for_each_other() {
         let models: Vec<Model> = serde_json::from_value(serde_json::json!([
             {"id": "m", "provider": "a"}, {"id": "m", "provider": "b", "features": {"tools": false}},
             {"id": "other", "provider": "a"},
         ]))
         .expect("models");
-        let fallback_names = ["other".to_owned()];
+        let behind = ["other".to_owned()];
         let policy = Policy {
-            fallback: &fallback_names,
+            fallback: &behind,
             ..FREE
         };
         let chain = |needs| {
@@ -476,20 +478,20 @@ mod tests {
     }
 
     #[test]
-    fn a_named_model_with_unknown_window_is_not_rejected() {
+    fn a_model_of_unknown_window_is_asked_and_not_guessed_about() {
         let models: Vec<Model> =
             serde_json::from_value(serde_json::json!([{"id": "m"}])).expect("models");
         let needs = Needs {
             context: Tokens::new(1_000_000),
             ..Needs::default()
         };
-        let select = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
-        assert!(select("m").is_ok());
-        assert_eq!(select("auto"), Err(Unroutable::TooLong));
+        let ask = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
+        assert!(ask("m").is_ok());
+        assert_eq!(ask("auto"), Err(Unroutable::TooLong));
     }
 
     #[test]
-    fn an_empty_model_list_selects_nothing() {
+    fn nothing_is_selected_from_nothing() {
         let selected = select_model(&[], "auto", QueryClass::Simple, Needs::default(), FREE);
         assert_eq!(selected, Err(Unroutable::NotFound));
     }

@@ -1,7 +1,7 @@
-//! Words that identify requests for code, in English, German, French, Spanish, Italian and Japanese.
-//! A trailing `*` matches every word with that prefix.
+//! The words by which requests for code are told, in English, German, French, Spanish, Italian and
+//! Japanese. A word that ends in `*` stands for every word that begins so.
 
-/// Names of languages, tools and platforms. One of them makes a request for code likely.
+/// Names of what programs are written in and run on. One of them makes a request for code likely.
 pub(super) const TECHNOLOGY: &[&str] = &[
     "python",
     "javascript",
@@ -135,7 +135,7 @@ pub(super) const TECHNOLOGY: &[&str] = &[
     "prisma",
 ];
 
-/// Programming terms.
+/// Words of the craft itself.
 pub(super) const CODING: &[&str] = &[
     "function*",
     "funktion*",
@@ -303,8 +303,8 @@ pub(super) const CODING: &[&str] = &[
     "latency",
 ];
 
-/// Words that request creation or instructions. Together with a technology they request code.
-pub(super) const CREATION: &[&str] = &[
+/// Words that ask for something to be made, or how. With a technology they ask for code.
+pub(super) const MAKING: &[&str] = &[
     "write",
     "create",
     "build",
@@ -363,8 +363,8 @@ pub(super) const CREATION: &[&str] = &[
     "supprime",
 ];
 
-/// Terms used only for programs; one is sufficient.
-pub(super) const CODE_ONLY: &[&str] = &[
+/// Words that nobody says but of programs: one of them is enough.
+pub(super) const PLAINLY_CODE: &[&str] = &[
     "implement",
     "implementier*",
     "implémente*",
@@ -395,7 +395,7 @@ pub(super) const CODE_ONLY: &[&str] = &[
     "codec*",
 ];
 
-/// Japanese phrases in requests for code; matched anywhere, because words are not separated.
+/// What stands in Japanese requests for code; found anywhere, as nothing separates the words.
 pub(super) const CODING_JAPANESE: &[&str] = &[
     "関数",
     "コード",

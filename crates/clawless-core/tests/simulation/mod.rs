@@ -1,9 +1,9 @@
-//! Simulation of one tenant's ledger with gateways, database and clock, driven by a seed.
+//! One tenant's ledger, its gateways, its database and its clock, driven by a seed.
 
 pub mod database;
+pub mod disk;
 pub mod gateway;
-pub mod harness;
-pub mod model;
-pub mod object;
-pub mod observe;
+pub mod hearing;
+pub mod oracle;
 pub mod prng;
+pub mod world;

@@ -4,8 +4,7 @@ use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
 use clawless_edge::http::{Body, Call, HttpResponse};
 
-use crate::platform::binding_names::{ADMIN, WIDGET};
-use crate::platform::bindings::Bindings;
+use crate::bindings::{ADMIN, Bindings, WIDGET};
 
 /// How long a client waits for a Worker that does not respond.
 const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);

@@ -1,4 +1,4 @@
-//! The trait of a server tool, its context and its errors.
+//! What a tool is.
 
 use clawless_core::sending::SendOrigin;
 use clawless_core::time::Millis;
@@ -8,7 +8,6 @@ use garde::Validate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::text::truncated;
 use crate::platform::Platform;
 
 /// A server tool.
@@ -17,67 +16,67 @@ use crate::platform::Platform;
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Tool {
-    /// The name in calls and in configurations.
+    /// The name by which a model calls it and a configuration switches it on.
     const NAME: &'static str;
-    /// Its purpose and when to use it, for the model.
+    /// What it does and when to use it, for the model.
     const DESCRIPTION: &'static str;
-    /// The scope that it needs beside [`Scope::Tools`].
+    /// What the key must allow, beside [`Scope::Tools`].
     const PERMISSION: Scope;
-    /// Its timeout.
+    /// How long it may take.
     const TIMEOUT: Millis = Millis::from_secs(30);
-    /// Its arguments. Types must deny unknown fields, so that a model learns of misspelled names.
+    /// Its arguments. Refuse unknown ones: a model that misspells a name must be told.
     type Arguments: DeserializeOwned + Validate<Context = ()>;
 
-    /// Runs the tool. Returns the result for the model.
+    /// Does it. The result is what the model is told.
     async fn run<P: Platform>(
         context: &ToolContext<'_, P>,
         arguments: Self::Arguments,
-    ) -> Result<String, ToolError>;
+    ) -> Result<String, Failure>;
 }
 
-/// The context of a tool call.
+/// For whom and where tools run.
 #[derive(Debug)]
 pub struct ToolContext<'a, P> {
     /// The ports.
     pub platform: &'a P,
-    /// The turn's tenant; a tool has access to nothing else.
+    /// Whose turn it is; a tool sees nothing of anybody else.
     pub tenant: &'a TenantId,
-    /// The API key of the request.
+    /// The key that asked for the turn.
     pub key: &'a KeyId,
-    /// The turn's session, if any.
+    /// The session in which the turn runs, if any.
     pub session: Option<&'a SessionId>,
     /// The request that the turn answers.
     pub request: &'a RequestId,
-    /// The message between sessions that caused the turn, if any.
+    /// How the turn came about.
     pub origin: &'a SendOrigin,
 }
 
-/// Why a tool gave no result, as a text for the model.
+/// A tool gave no result. The text is told to the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToolError {
-    /// The tool did not run.
+pub enum Failure {
+    /// It was not run.
     Refused(String),
-    /// The tool failed.
+    /// It failed.
     Failed(String),
 }
 
-impl From<SqlError> for ToolError {
+impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Self {
-        tracing::warn!(internal = error.internal(), "tool storage call failed");
+        tracing::warn!(internal = error.internal(), "storage failed a tool");
         Self::Failed("Storage did not answer. It may help to try again.".to_owned())
     }
 }
 
-/// Serializes a result.
-pub(super) fn json<T: Serialize>(result: &T) -> Result<String, ToolError> {
+/// A result as JSON text.
+pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Failure> {
     serde_json::to_string(result).map_err(|error| {
-        tracing::error!(%error, "serialize tool result failed");
-        ToolError::Failed("The result could not be written.".to_owned())
+        tracing::error!(%error, "a tool's result is no JSON");
+        Failure::Failed("The result could not be written.".to_owned())
     })
 }
 
-/// The error for a session that the tenant does not have.
-pub(super) fn session_not_found(id: &str) -> ToolError {
-    let id = truncated(id, SessionId::MAX_BYTES);
-    ToolError::Failed(format!("There is no session `{id}`."))
+/// The tenant has no such session. Says the same of a session of somebody else.
+pub(super) fn no_session(id: &str) -> Failure {
+    let id = super::execute::bounded(id, SessionId::MAX_BYTES);
+    Failure::Failed(format!("There is no session `{id}`."))
 }

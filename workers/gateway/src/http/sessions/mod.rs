@@ -6,7 +6,7 @@
 
 mod change;
 mod export;
-mod find;
+pub(crate) mod find;
 mod list;
 mod message_object;
 mod messages;
