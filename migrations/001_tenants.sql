@@ -1,11 +1,11 @@
--- Tenants: who is served, and how each wants it.
+-- Tenants and their settings.
 --
--- Limits, quotas, models and prompts stand in `settings`, one JSON object, so that a new setting
--- needs no migration. `version` counts the changes of the row; the ledger compares it with the
--- copy that a request was admitted under.
+-- Limits, quotas, models and prompts are members of `settings`, one JSON object, so that a new
+-- setting needs no migration. `version` counts the changes of the row; the ledger compares it with
+-- the version that a request was admitted with.
 --
--- The foreign keys of other tables to this one do not cascade: a tenant's data is deleted piece by
--- piece, and the row goes last. A deletion that misses a table fails here.
+-- Foreign keys to this table do not cascade: a tenant's data is deleted table by table, and this row
+-- last. If a table is missed, deleting this row fails.
 CREATE TABLE IF NOT EXISTS tenants (
   id TEXT NOT NULL PRIMARY KEY CHECK (id GLOB 'ten_*'),
   name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),

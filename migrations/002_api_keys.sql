@@ -1,8 +1,8 @@
--- API keys of tenants. The key itself is nowhere: only its SHA-256, in lower-case hexadecimal.
+-- API keys of tenants. The key itself is not stored, only its SHA-256 in lower-case hexadecimal.
 --
--- `digest` is unique over all tenants, and looking one up is the only way to learn whose a key is.
--- A rotated key keeps its row: `expires_at` ends its grace, `successor_id` names the new one.
--- `last_used_at` is coarse: it is not written with every request.
+-- `digest` is unique across all tenants; the tenant of a key is found by its digest only.
+-- A rotated key keeps its row: `expires_at` ends its grace period, `successor_id` refers to the new
+-- key. `last_used_at` is approximate: it is not written with every request.
 CREATE TABLE IF NOT EXISTS api_keys (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   id TEXT NOT NULL CHECK (id GLOB 'key_*'),

@@ -1,11 +1,11 @@
--- Sessions: conversations that the server remembers.
+-- Sessions: conversations stored by the server.
 --
--- `head` names the state of a session's history. It only ever grows: a turn moves it, and so does
--- everything else that changes the history (reset, the deletion of a message or of the session).
--- So a copy of the history that was taken under a head is either right or never asked for again.
+-- `head` is the version of a session's history. It never decreases: every turn and every other
+-- change (reset, deletion of a message or of the session) increments it. A cached copy of the
+-- history is therefore valid for its head, and is not read under another head.
 --
--- A deleted session leaves an empty row behind (`deleted_at`), for as long as a copy or a late
--- turn of it may be about: a new session of the same name goes on from its head.
+-- A deleted session keeps an empty row (`deleted_at`) while cached copies or late turns may exist: a
+-- new session with the same id continues from its head.
 CREATE TABLE IF NOT EXISTS sessions (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   id TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 128),
@@ -24,9 +24,9 @@ CREATE TABLE IF NOT EXISTS sessions (
   PRIMARY KEY (tenant_id, id)
 ) STRICT;
 
--- GET /v1/sessions: newest first, page by page.
+-- GET /v1/sessions: newest first, paged.
 CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (tenant_id, created_at, id)
   WHERE deleted_at IS NULL;
 
--- Purging what deleted sessions left.
+-- Purge of deleted sessions.
 CREATE INDEX IF NOT EXISTS sessions_deleted ON sessions (deleted_at) WHERE deleted_at IS NOT NULL;

@@ -1,12 +1,12 @@
--- Turns, and the messages that they consist of.
+-- Turns and their messages.
 --
--- A turn is what one request added to a session: the messages that came in and the answer. Its
--- primary key is the fence: two turns cannot take the same place, so a late one fails with its
--- whole batch. Its request id is unique, so that a turn that is stored twice is stored once.
+-- A turn is what one request added to a session: the request's messages and the answer. The primary
+-- key prevents two turns at the same position: the batch of a late turn fails as a whole. The request
+-- id is unique, so storing a turn twice has no effect.
 --
--- A turn that broke off is stored as `incomplete`, with the text that had come and the reason.
--- Usage is what the whole call used; `stored_tokens` is what the turn added to the history, and
--- `stored_bytes` how long its messages are.
+-- An interrupted turn is stored as `incomplete`, with the received text and the reason. Usage is that
+-- of the whole call; `stored_tokens` is what the turn added to the history, `stored_bytes` the size
+-- of its messages.
 CREATE TABLE IF NOT EXISTS turns (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   session_id TEXT NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS turns (
   CHECK ((status = 'incomplete') = (incomplete_reason IS NOT NULL))
 ) STRICT;
 
--- `content` is the whole message as JSON text, byte for byte as it came in.
+-- `content` is the whole message as JSON text, byte for byte as received.
 CREATE TABLE IF NOT EXISTS messages (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   session_id TEXT NOT NULL,

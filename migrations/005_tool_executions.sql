@@ -1,6 +1,6 @@
--- What server tools did: for whom, in which request, with which arguments and what result.
+-- Executions of server tools, with request, arguments and result.
 --
--- Arguments and results are bounded where they are made, so that a row stays far below D1's 2 MB.
+-- The sizes of arguments and results are limited before storage, so a row stays far below D1's 2 MB.
 CREATE TABLE IF NOT EXISTS tool_executions (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   id TEXT NOT NULL CHECK (id GLOB 'tex_*'),
@@ -17,6 +17,6 @@ CREATE TABLE IF NOT EXISTS tool_executions (
   FOREIGN KEY (tenant_id, session_id) REFERENCES sessions (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
 
--- GET /v1/sessions/{id}/tool_executions; ids sort by time.
+-- GET /v1/sessions/{id}/tool_executions; ids are sorted by time.
 CREATE INDEX IF NOT EXISTS tool_executions_by_session
   ON tool_executions (tenant_id, session_id, id);

@@ -1,9 +1,9 @@
--- Receipts: what became of each call that the ledger admitted, for reports. The ledger decides
--- money; this is its copy, written in batches after the fact.
+-- Receipts: the outcome of each admitted call, for reports. The ledger is authoritative; this is its
+-- copy, written in batches afterwards.
 --
--- One row a request: a higher `revision` replaces a lower one (a late settlement corrects what a
--- sweep had written). `period` is the UTC month that was charged, as `2026-01`. What was charged
--- beyond the reservation is the excess. A receipt outlives its session and its key.
+-- One row per request: a higher `revision` replaces a lower one (a late settlement corrects the
+-- receipt of a sweep). `period` is the charged UTC month, such as `2026-01`. The charge beyond the
+-- reservation is the excess. A receipt is kept after its session and key are deleted.
 CREATE TABLE IF NOT EXISTS receipts (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   request_id TEXT NOT NULL CHECK (request_id GLOB 'req_*'),

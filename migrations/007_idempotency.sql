@@ -1,7 +1,7 @@
--- What was answered to requests that carried an `Idempotency-Key`, for 24 hours.
+-- Responses to requests with an `Idempotency-Key`, for 24 hours.
 --
--- A key counts within its tenant, API key and route. `body_digest` tells the same request from
--- another one. The answer is kept up to 256 KiB; of a longer one only that there was one.
+-- A key is scoped to its tenant, API key and route. `body_digest` distinguishes a retry from another
+-- request. Responses up to 256 KiB are stored; for larger ones only the fact.
 CREATE TABLE IF NOT EXISTS idempotency (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   key_id TEXT NOT NULL,
@@ -12,12 +12,12 @@ CREATE TABLE IF NOT EXISTS idempotency (
   state TEXT NOT NULL CHECK (state IN ('running', 'answered', 'too_large')),
   answer TEXT,
   created_at INTEGER NOT NULL CHECK (created_at >= 0),
-  -- Until when a running request is believed to run.
+  -- Time after which a running request counts as failed.
   deadline INTEGER NOT NULL CHECK (deadline >= 0),
   expires_at INTEGER NOT NULL CHECK (expires_at >= 0),
   PRIMARY KEY (tenant_id, key_id, route, idempotency_key),
   CHECK ((state = 'answered') = (answer IS NOT NULL))
 ) STRICT;
 
--- Sweeping what has expired.
+-- Deletion of expired rows.
 CREATE INDEX IF NOT EXISTS idempotency_by_expiry ON idempotency (expires_at);

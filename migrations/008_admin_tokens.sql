@@ -1,4 +1,4 @@
--- Tokens of the operators. They belong to no tenant and open the admin API only.
+-- Tokens of operators. They belong to no tenant and grant access to the admin API only.
 CREATE TABLE IF NOT EXISTS admin_tokens (
   id TEXT NOT NULL PRIMARY KEY,
   digest TEXT NOT NULL UNIQUE CHECK (length(digest) = 64 AND digest NOT GLOB '*[^0-9a-f]*'),

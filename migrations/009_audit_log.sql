@@ -1,5 +1,5 @@
--- The audit log: every change that an operator made. It is only ever added to, and it outlives the
--- tenants that it speaks of, so it refers to nothing.
+-- The audit log: every change by an operator. It is append-only and kept after its tenants are
+-- deleted, so it has no foreign keys.
 CREATE TABLE IF NOT EXISTS audit_log (
   id TEXT NOT NULL PRIMARY KEY,
   at INTEGER NOT NULL CHECK (at >= 0),
@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS audit_log (
   request_id TEXT NOT NULL
 ) STRICT;
 
--- GET /admin/audit for one tenant; ids sort by time.
+-- GET /admin/audit for one tenant; ids are sorted by time.
 CREATE INDEX IF NOT EXISTS audit_log_by_tenant ON audit_log (tenant_id, id);
 
 CREATE TRIGGER IF NOT EXISTS audit_log_is_never_changed BEFORE UPDATE ON audit_log

@@ -1,12 +1,12 @@
--- Messages that sessions send each other, from before their receipt until a day after their end.
+-- Messages between sessions, kept from before their delivery until one day after their end.
 --
--- The row is the message: what the queue carries is its name. `request_id` is the try that runs, or
--- ran last; only its turn is stored, and in the transaction that stores it the message comes to its
--- end. The text is kept until then; afterwards it stands in the session, or nowhere.
+-- The row is the message; the queue carries its id only. `request_id` is the current or last try; only
+-- its turn is stored, and the same transaction ends the message. The text is deleted at the end;
+-- a delivered text is part of the session.
 --
--- `origin` is the request that the sending turn answers, or the message that it answers: a turn that
--- is run again, because its first run died, says nothing twice. `path` holds the sessions that wait
--- or may wait for this message, the sender last.
+-- `origin` is the request or message that the sending turn answers: a turn that is run again after a
+-- crash does not send a message twice. `path` lists the sessions that wait or may wait for this
+-- message, the sender last.
 CREATE TABLE IF NOT EXISTS sends (
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   id TEXT NOT NULL CHECK (id GLOB 'snd_*'),
@@ -34,14 +34,14 @@ CREATE TABLE IF NOT EXISTS sends (
   CHECK (state NOT IN ('delivered', 'failed') OR reason IS NOT NULL)
 ) STRICT;
 
--- How many of a tenant's are under way.
+-- Number of a tenant's messages in progress.
 CREATE INDEX IF NOT EXISTS sends_under_way ON sends (tenant_id) WHERE ended_at IS NULL;
 
--- Those that the queue may have lost.
+-- Messages that the queue may have lost.
 CREATE INDEX IF NOT EXISTS sends_waiting ON sends (updated_at) WHERE ended_at IS NULL;
 
--- Forgetting those that ended.
+-- Deletion of ended messages.
 CREATE INDEX IF NOT EXISTS sends_ended ON sends (ended_at) WHERE ended_at IS NOT NULL;
 
--- What goes with a session.
+-- Deletion with a session.
 CREATE INDEX IF NOT EXISTS sends_by_session ON sends (tenant_id, session_id);

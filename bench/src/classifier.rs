@@ -14,9 +14,9 @@ pub(crate) fn accuracy() -> Result<Value> {
     let labelled = rows(LABELLED);
     let half = |which| labelled.clone().skip(which).step_by(2);
     Ok(json!({
-        "tuned on": measure(half(0))?,
-        "held back": measure(half(1))?,
-        "by somebody else": measure(rows(INDEPENDENT))?,
+        "tuning": measure(half(0))?,
+        "held out": measure(half(1))?,
+        "independent": measure(rows(INDEPENDENT))?,
     }))
 }
 

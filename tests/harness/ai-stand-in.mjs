@@ -1,22 +1,22 @@
-// The Worker that serves as the platform's AI binding. It runs on workerd.
+// A Worker that replaces the platform's AI binding in tests. It runs on workerd.
 //
 // The real binding (cloudflare-internal:ai-api in workerd) is an object with a method
 // `run(model, inputs, options)`. It posts `{ inputs, options }` to the platform, the model's name
-// in a header and the signal kept back, and with `returnRawResponse` gives the platform's answer
-// as it is. This one does the same; the platform is a test's upstream.
+// in a header and without the signal, and with `returnRawResponse` returns the platform's raw
+// response. This one does the same; the platform is a test's upstream.
 import { WorkerEntrypoint } from "cloudflare:workers";
 
 export class Ai extends WorkerEntrypoint {
   async run(model, inputs, options = {}) {
-    const { signal, ...sent } = options;
-    const answer = await fetch(`${this.env.PLATFORM}/run`, {
+    const { signal, ...forwarded } = options;
+    const response = await fetch(`${this.env.PLATFORM}/run`, {
       method: "POST",
       headers: { "content-type": "application/json", "cf-consn-model-id": model },
-      body: JSON.stringify({ inputs, options: sent }),
+      body: JSON.stringify({ inputs, options: forwarded }),
       signal,
     });
-    if (sent.returnRawResponse) return answer;
-    throw new Error("the gateway asks for the raw answer, always");
+    if (forwarded.returnRawResponse) return response;
+    throw new Error("the gateway always requests the raw response");
   }
 }
 

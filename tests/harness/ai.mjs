@@ -1,4 +1,4 @@
-// A stand-in for the platform's AI binding, and the shapes in which the platform answers.
+// A replacement for the platform's AI binding, and the platform's response formats.
 import { readFileSync } from "node:fs";
 import { events, json } from "./behaviours.mjs";
 
@@ -11,7 +11,7 @@ const FLAGS = ["enable_abortsignal_rpc"];
 /** The gateway's binding to the stand-in. */
 export const AI_BINDING = { services: { AI: { name: NAME, entrypoint: "Ai" } }, flags: FLAGS };
 
-/** The Worker behind the binding; the platform that it asks is an upstream. */
+/** The Worker behind the binding; it calls the upstream as its platform. */
 export function aiStandIn(upstream) {
   const script = readFileSync(SOURCE, "utf8");
   return { name: NAME, modules: true, script, bindings: { PLATFORM: upstream.baseUrl }, compatibilityDate: "2026-11-01", compatibilityFlags: FLAGS };
@@ -22,12 +22,12 @@ export const PLATFORM = { name: "workers-ai", kind: "workers_ai" };
 
 export const USAGE = { prompt_tokens: 21, completion_tokens: 4, total_tokens: 25 };
 
-/** An answer in the platform's own form: a text, or what JSON mode made; calls beside it. */
+/** A response in the platform's own format: text or the JSON mode's value, with tool calls if any. */
 export function native({ response = "Hello there.", tool_calls, usage = USAGE } = {}) {
   return json(200, { response, ...(tool_calls ? { tool_calls } : {}), ...(usage ? { usage } : {}) });
 }
 
-/** A stream in the platform's own form: one event a piece, then the usage, then `[DONE]`. */
+/** A stream in the platform's own format: one event per piece, then the usage, then `[DONE]`. */
 export function nativeStream({ pieces = ["Hello", " there", "."], calls = [], usage = USAGE, last = true, ending } = {}) {
   return events(
     () => [
@@ -40,7 +40,7 @@ export function nativeStream({ pieces = ["Hello", " there", "."], calls = [], us
   );
 }
 
-/** A refusal of the platform's: its own code, beside the HTTP status. */
+/** An error response of the platform: its own code in addition to the HTTP status. */
 export function refusal(status, internalCode, headers = {}) {
   return json(status, { internalCode, name: "InferenceUpstreamError", message: "AiError", description: "platform-internal-detail" }, headers);
 }

@@ -1,11 +1,11 @@
-// What a scripted upstream can do with a request. A behaviour is
-// `async (request, response) => …`; each maker below returns one.
+// Behaviours of a scripted upstream. A behaviour is `async (request, response) => …`;
+// each function below returns one.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const CREATED = 1_700_000_000;
 const PROVIDER_ID = "chatcmpl-provider-1";
 
-/** The tokens every scripted answer reports unless told otherwise. */
+/** The default usage of scripted responses. */
 export const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
 /** An ordinary chat completion, as one JSON body. */
@@ -21,7 +21,7 @@ export function answer({ content = "Hello there.", finish_reason = "stop", usage
   }));
 }
 
-/** An ordinary stream: role, one event a piece, finish, usage, `[DONE]`. */
+/** An ordinary stream: role, one event per piece, finish, usage, `[DONE]`. */
 export function stream({ pieces = ["Hello", " there", "."], delayMs = 0, finish_reason = "stop", usage = USAGE } = {}) {
   return events(
     (request) => [
@@ -34,7 +34,7 @@ export function stream({ pieces = ["Hello", " there", "."], delayMs = 0, finish_
   );
 }
 
-/** Answers as it is asked to: a stream to `stream: true`, else one JSON body. `content` may be a function of the request. */
+/** Sends a stream for `stream: true`, else one JSON body. `content` may be a function of the request. */
 export function answerOrStream({ content = "Hello there.", ...options } = {}) {
   return async (request, response) => {
     const text = typeof content === "function" ? content(request) : content;
@@ -53,15 +53,15 @@ export function json(status, body, headers = {}) {
   };
 }
 
-/** An error of the provider's, in OpenAI's envelope. Its message must never reach a client. */
+/** A provider error in OpenAI's envelope. Its message must never reach a client. */
 export function failure(status, headers = {}) {
   return json(status, { error: { message: PROVIDER_SECRET, type: "server_error", param: null, code: null } }, headers);
 }
 
-/** A text that only the provider knows: tests look for it where it must not be. */
+/** Text from the provider's error messages: tests check that clients never see it. */
 export const PROVIDER_SECRET = "provider-internal-detail-7f3a";
 
-/** A 200 that holds a web page, as a proxy in between would send it. */
+/** A web page with status 200, as an intermediate proxy might send. */
 export function htmlWith200() {
   return async (_request, response) => {
     response.writeHead(200, { "content-type": "text/html" });
@@ -70,9 +70,8 @@ export function htmlWith200() {
 }
 
 /**
- * Sends server-sent events. `list` gives, for the request, objects (sent as
- * JSON) and strings (sent as they are) for `data:` lines, or `{ raw }` for bytes
- * of any kind.
+ * Sends server-sent events. `list` maps the request to objects (sent as JSON) and
+ * strings (sent unchanged) for `data:` lines, or `{ raw }` for arbitrary bytes.
  */
 export function events(list, { delayMs = 0, ending = end } = {}) {
   return async (request, response) => {
@@ -85,24 +84,24 @@ export function events(list, { delayMs = 0, ending = end } = {}) {
   };
 }
 
-/** A stream, cut by a TCP reset after its pieces. */
+/** A stream that ends with a TCP reset after its pieces. */
 export function resetMidBody({ pieces = ["Hel", "lo"] } = {}) {
   return events((request) => openingEvents(request, pieces), {
     ending: async (response) => {
-      await sleep(50); // lets the pieces leave before the reset discards them
+      await sleep(50); // sends the pieces before the reset discards them
       response.socket.resetAndDestroy();
     },
   });
 }
 
-/** A stream whose connection closes in an orderly way, but before the body's end. */
+/** A stream whose connection closes cleanly before the end of the body. */
 export function cutMidBody({ pieces = ["Hel", "lo"] } = {}) {
   return events((request) => openingEvents(request, pieces), {
     ending: async (response) => response.socket.end(),
   });
 }
 
-/** A reset before a single byte of the answer. */
+/** A TCP reset before the first byte of the response. */
 export function resetBeforeAnswer() {
   return async (_request, response) => response.socket.resetAndDestroy();
 }
@@ -130,7 +129,7 @@ export function hugeLine({ bytes = 5 * 1024 * 1024 } = {}) {
   return events((request) => [...openingEvents(request, ["Hi"]), chunk(request, { content: "x".repeat(bytes) }), "[DONE]"]);
 }
 
-/** A whole stream, each byte in a write of its own. */
+/** A complete stream, one byte per write. */
 export function oneByteAtATime({ pieces }) {
   return async (request, response) => {
     openStream(response);
@@ -144,7 +143,7 @@ export function oneByteAtATime({ pieces }) {
   };
 }
 
-/** Goes on talking after `[DONE]`. */
+/** Sends a further chunk after `[DONE]`. */
 export function dataAfterDone({ pieces = ["Hello"] } = {}) {
   return events((request) => [
     ...openingEvents(request, pieces),
@@ -154,12 +153,12 @@ export function dataAfterDone({ pieces = ["Hello"] } = {}) {
   ]);
 }
 
-/** Accepts the request and says nothing until the other side leaves. */
+/** Accepts the request and sends nothing until the other side disconnects. */
 export function silence() {
   return (_request, response) => new Promise((resolve) => response.on("close", resolve));
 }
 
-/** One chunk as a provider sends it. */
+/** One stream chunk in a provider's format. */
 export function chunk(request, delta, finish_reason = null) {
   return {
     id: PROVIDER_ID,
@@ -170,7 +169,7 @@ export function chunk(request, delta, finish_reason = null) {
   };
 }
 
-/** The start of a stream: the role, then one event for each piece of text. */
+/** The start of a stream: the role, then one event per piece of text. */
 export function openingEvents(request, pieces) {
   return [chunk(request, { role: "assistant", content: "" }), ...pieces.map((content) => chunk(request, { content }))];
 }

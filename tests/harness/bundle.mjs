@@ -1,4 +1,4 @@
-// The prebuilt Workers and their own wrangler configurations, as options for workerd.
+// Miniflare options for the prebuilt Workers, from their wrangler configurations.
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -8,10 +8,10 @@ import { unstable_getMiniflareWorkerOptions, unstable_splitSqlQuery } from "wran
 /** The repository's root. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** The folder of the bundles under test: what is deployed, unless told otherwise. */
+/** The folder of the bundles under test; the deployed ones by default. */
 const BUILD = process.env.CLAWLESS_BUILD ?? "build/release";
 
-/** The folder of a gateway that has routes which fail on purpose (its feature `test-faults`). */
+/** The folder of the gateway built with the feature `test-faults`, whose extra routes inject faults. */
 export const BUILD_WITH_FAULTS = process.env.CLAWLESS_FAULTS_BUILD ?? "build/test";
 
 const MIGRATIONS = path.join(ROOT, "migrations");
@@ -20,20 +20,20 @@ const MIGRATIONS = path.join(ROOT, "migrations");
 process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
 
 /**
- * Options for one Worker: its wrangler configuration, with the modules of the
- * bundle that is under test. `objectsOf` names the Worker whose Durable Objects
- * it shall use in place of its own; `services` are further bindings
- * to Workers, and `flags` compatibility flags; `clockAheadMs` puts test-clock.mjs in front. Of several
- * gateways the one without a `name` of its own gets what the queues bring.
+ * Options for one Worker: its wrangler configuration with the modules of the bundle under
+ * test. `without` lists bindings to omit, `objectsOf` names the Worker whose Durable Objects it
+ * uses instead of its own, `services` are further service bindings, `flags` are compatibility
+ * flags, and `clockAheadMs` wraps the bundle in test-clock.mjs. Only the Worker with the default
+ * name consumes the queues.
  */
 export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs, services = {}, flags = [] } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
-  // Modules are listed below; wrangler's rules for finding them are not needed.
-  // The AI binding needs the network; `services` can put a stand-in in its place.
+  // Modules are listed below, so wrangler's module rules are not needed.
+  // The AI binding needs the network; `services` can replace it.
   const { modulesRules: _rules, rootPath: _root, ai: _ai, ...rest } = options;
   const dir = bundleDir(build, worker);
-  const kept = (bindings = {}) => Object.fromEntries(Object.entries(bindings).filter(([binding]) => !without.includes(binding)));
-  const objects = Object.entries(kept(rest.durableObjects)).map(([binding, object]) => [binding, { ...object, scriptName: objectsOf ?? object.scriptName }]);
+  const allowed = (bindings = {}) => Object.fromEntries(Object.entries(bindings).filter(([binding]) => !without.includes(binding)));
+  const objects = Object.entries(allowed(rest.durableObjects)).map(([binding, object]) => [binding, { ...object, scriptName: objectsOf ?? object.scriptName }]);
   return {
     ...rest,
     name: name ?? `clawless-${worker}`,
@@ -41,19 +41,19 @@ export function workerOptions(worker, { name, vars = {}, without = [], build = B
     modules: [...(clockAheadMs === undefined ? [] : [clockModule(dir, clockAheadMs)]), ...modules(dir)],
     modulesRoot: dir,
     bindings: { ...rest.bindings, ...vars },
-    serviceBindings: { ...kept(rest.serviceBindings), ...services },
+    serviceBindings: { ...allowed(rest.serviceBindings), ...services },
     durableObjects: Object.fromEntries(objects),
-    ratelimits: kept(rest.ratelimits),
-    queueProducers: kept(rest.queueProducers),
+    ratelimits: allowed(rest.ratelimits),
+    queueProducers: allowed(rest.queueProducers),
     queueConsumers: name === undefined || name === `clawless-${worker}` ? rest.queueConsumers : {},
-    // Straight into the Worker: no proxy of the tools between a test and the answer.
+    // Requests go directly to the Worker, without the proxy of the tools.
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }
 
 function bundleDir(build, worker) {
   const dir = path.resolve(ROOT, build, worker);
-  if (!existsSync(dir)) throw new Error(`There is no bundle in ${path.join(build, worker)}: build it first (cargo xtask build --help).`);
+  if (!existsSync(dir)) throw new Error(`No bundle in ${path.join(build, worker)}: build it first (cargo xtask build --help).`);
   return dir;
 }
 
@@ -65,7 +65,7 @@ export function migrations() {
     .map((name) => ({ name, statements: unstable_splitSqlQuery(readFileSync(path.join(MIGRATIONS, name), "utf8")) }));
 }
 
-/** The module of a test that stands in front of the bundle's own. */
+/** The module that wraps the bundle's entry to change the clock. */
 function clockModule(dir, aheadMs) {
   const source = readFileSync(path.join(ROOT, "tests/harness/test-clock.mjs"), "utf8");
   return { type: "ESModule", path: path.join(dir, "test-clock.js"), contents: `globalThis.aheadMs = ${aheadMs};\n${source}` };

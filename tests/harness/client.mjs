@@ -1,7 +1,7 @@
-// How tests speak to the gateway: plain fetch, and a strict reader of the stream.
+// The tests' gateway client: plain fetch and a strict parser of event streams.
 import assert from "node:assert/strict";
 
-/** The model that the scripted upstream offers. */
+/** The model of the scripted upstream. */
 export const MODEL = "scripted-model";
 
 /** A small, valid chat request. */
@@ -9,7 +9,7 @@ export function chatBody(fields = {}) {
   return { model: MODEL, messages: [{ role: "user", content: "Say hello." }], ...fields };
 }
 
-/** Sends a chat request. `body` may be an object, or text that is sent as it is. */
+/** Sends a chat request. `body` is an object, or text or bytes that are sent unchanged. */
 export function postChat(stack, body, { key = stack.key, headers = {}, url = stack.url, signal } = {}) {
   return fetch(`${url}/v1/chat/completions`, {
     method: "POST",
@@ -19,7 +19,7 @@ export function postChat(stack, body, { key = stack.key, headers = {}, url = sta
   });
 }
 
-/** Sends a request and reads its answer to the end: a completion, or a failed assertion. */
+/** Sends a chat request and reads the whole response; fails unless the status is 200. */
 export async function complete(stack, fields, options) {
   const response = await postChat(stack, chatBody(fields), options);
   const body = await response.json();
@@ -28,19 +28,19 @@ export async function complete(stack, fields, options) {
 }
 
 /**
- * Sends a chat request while the provider behaves so, and sees that it was asked. A good answer comes
- * before: after many failures in a row nobody asks the provider.
+ * Sends a chat request while the provider has this behaviour, and checks that the provider is called.
+ * A successful request comes first because many consecutive failures open the circuit breaker.
  */
 export async function postChatWhile(stack, behaviour, fields) {
   stack.upstream.reset();
   await complete(stack, {});
   stack.upstream.always(behaviour);
   const response = await postChat(stack, chatBody(fields));
-  assert.ok(stack.upstream.requests.length > 1, "the provider was asked");
+  assert.ok(stack.upstream.requests.length > 1, "the provider is called");
   return response;
 }
 
-/** Sends a streaming request and reads the stream to its end. */
+/** Sends a streaming chat request and reads the stream to its end. */
 export async function completeStream(stack, fields, options) {
   const response = await postChat(stack, chatBody({ stream: true, ...fields }), options);
   if (response.status !== 200) assert.fail(`${response.status} ${await response.text()}`);
@@ -48,9 +48,9 @@ export async function completeStream(stack, fields, options) {
 }
 
 /**
- * Takes a stream apart. `data` holds every `data:` payload as text, `chunks`
- * those that are JSON, `lines` all lines that are not `data:` or empty, `done`
- * whether `[DONE]` came, and `text` the concatenated content.
+ * Parses a stream. `data` holds every `data:` payload as text, `chunks` those that
+ * are JSON, `lines` all lines that are not `data:` or empty, `done` whether `[DONE]`
+ * is present, and `text` the concatenated content.
  */
 export function readEvents(stream) {
   assert.ok(!stream.includes("\r"), "the stream's lines end in a bare line feed");
@@ -67,7 +67,7 @@ export function readEvents(stream) {
   };
 }
 
-/** Reads a stream as it arrives; each step gives one event's text, without the blank line that ends it. */
+/** Reads a stream as it arrives; yields the text of each event without the final blank line. */
 export async function* eventsAsTheyArrive(response) {
   let buffer = "";
   for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
@@ -80,8 +80,8 @@ export async function* eventsAsTheyArrive(response) {
 }
 
 /**
- * Checks an error answer against the contract: status, JSON envelope with
- * exactly its four members, request id; `code` and `param` where given.
+ * Checks an error response against the contract: status, JSON envelope with exactly
+ * its four members, request id; `code`, `param` and `type` if given.
  */
 export async function expectError(response, status, { code, param, type } = {}) {
   const text = await response.text();
@@ -96,19 +96,19 @@ export async function expectError(response, status, { code, param, type } = {}) 
   return body.error;
 }
 
-/** `{"error":{"message","type","param","code"}}`, with the types that the SDKs read. */
+/** `{"error":{"message","type","param","code"}}` with the types that the SDKs expect. */
 export function assertEnvelope(body) {
   assert.deepEqual(Object.keys(body), ["error"]);
   const { message, type, param, code, ...others } = body.error;
   assert.deepEqual(others, {});
   assert.equal(typeof message, "string");
-  assert.ok(message.length > 0, "an error says what is wrong");
+  assert.ok(message.length > 0, "an error has a message");
   assert.equal(typeof type, "string");
   assert.ok(param === null || typeof param === "string", "param is a string or null");
   assert.ok(code === null || typeof code === "string", "code is a string or null");
 }
 
-/** Every answer names its request. */
+/** Every response has a request id. */
 export function assertRequestId(response) {
   assert.match(response.headers.get("x-request-id") ?? "", /^req_[0-9A-Za-z]{10,}$/);
 }

@@ -1,7 +1,7 @@
-// Empty D1 databases on workerd, without any Worker of ours around them.
+// Empty D1 databases on workerd, without any of the project's Workers.
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 
-/** Opens `count` empty databases in memory; whoever opens them calls `stop()`. */
+/** Opens `count` empty databases in memory; the caller must call `stop()`. */
 export async function openDatabases(count) {
   const names = Array.from({ length: count }, (_, index) => `DB${index}`);
   const runtime = new Miniflare(
@@ -21,12 +21,12 @@ export async function openDatabases(count) {
   return { databases, stop: () => runtime.dispose() };
 }
 
-/** Everything that migrations define in a database, in a fixed order. */
+/** Everything that the migrations define in a database, in a fixed order. */
 export async function schemaOf(database) {
   const { results } = await database.prepare(SCHEMA).all();
   return results;
 }
 
-/** Tables, indexes and triggers, without what the platform and its tools keep for themselves. */
+/** Tables, indexes and triggers, without those of the platform and its tools. */
 export const SCHEMA = `SELECT type, name, tbl_name, sql FROM sqlite_master
   WHERE tbl_name NOT LIKE 'sqlite_%' AND tbl_name NOT LIKE '_cf_%' AND tbl_name <> 'd1_migrations' ORDER BY type, name`;

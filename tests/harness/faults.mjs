@@ -1,43 +1,43 @@
-// What a provider can do wrong, in every dialect: each maker takes a dialect of
-// dialects.mjs and gives a behaviour for an upstream.
+// Provider faults in every dialect: each function takes a dialect of dialects.mjs and
+// returns a behaviour for an upstream.
 import { setTimeout as sleep } from "node:timers/promises";
 import { events, htmlWith200, json, PROVIDER_SECRET, resetBeforeAnswer, silence } from "./behaviours.mjs";
 
-/** The text that a broken stream had brought until then. */
+/** The text of a broken stream before it breaks. */
 export const PARTIAL = "Hello";
 const PIECES = ["Hel", "lo"];
 
-/** A refusal with this status. */
+/** An error response with this status. */
 export const refusal = (dialect, status, headers) => json(status, dialect.refusal(status), headers);
 
-/** A good answer, whole or streamed as it was asked for. */
+/** A successful response, streamed if the request has `stream: true`. */
 export const good = (dialect, options = {}) => (request, response) =>
   request.body.stream === true
-    ? events((asked) => [...dialect.opening(asked, ["Hello", " there", "."], options), ...dialect.closing(asked, options)])(request, response)
+    ? events((req) => [...dialect.opening(req, ["Hello", " there", "."], options), ...dialect.closing(req, options)])(request, response)
     : json(200, dialect.body(request, options))(request, response);
 
-/** Faults before the first byte of an answer, whether a stream was asked for or not. */
+/** Faults before the first byte of a response, streamed or not. */
 export const BEFORE_THE_FIRST_BYTE = {
   a_reset: () => resetBeforeAnswer(),
-  a_connection_closed_without_a_word: () => async (_request, response) => response.socket.end(),
-  bytes_that_are_no_http: () => async (_request, response) => response.socket.end(`${PROVIDER_SECRET}\r\n\r\n`),
+  a_connection_closed_without_a_response: () => async (_request, response) => response.socket.end(),
+  bytes_that_are_not_http: () => async (_request, response) => response.socket.end(`${PROVIDER_SECRET}\r\n\r\n`),
   a_web_page: () => htmlWith200(),
-  a_web_page_called_json: () => named("application/json"),
-  a_web_page_called_a_stream: () => named("text/event-stream"),
-  a_web_page_without_a_name: () => named(undefined),
+  a_web_page_with_the_type_of_json: () => webPageAs("application/json"),
+  a_web_page_with_the_type_of_a_stream: () => webPageAs("text/event-stream"),
+  a_web_page_without_a_type: () => webPageAs(undefined),
   an_error_object_with_status_200: (dialect) => json(200, { ...dialect.refusal(500) }),
   an_empty_body: () => async (_request, response) => response.end(),
   a_redirect: () => async (_request, response) => response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
 };
 
-function named(type) {
+function webPageAs(type) {
   return async (_request, response) => {
     response.writeHead(200, type ? { "content-type": type } : {});
     response.end(`<!doctype html>\n<html><body>${PROVIDER_SECRET}</body></html>\n`);
   };
 }
 
-/** Faults of a whole answer. */
+/** Faults of a response that is not streamed. */
 export const IN_A_WHOLE_ANSWER = {
   a_reset_in_the_middle: (dialect) => cut(dialect, (response) => response.socket.resetAndDestroy()),
   a_cut_in_the_middle: (dialect) => cut(dialect, (response) => response.socket.end()),
@@ -72,12 +72,12 @@ function cut(dialect, end) {
   return async (request, response) => {
     response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
     response.write(half(dialect, request));
-    await sleep(50); // lets the bytes leave before a reset discards them
+    await sleep(50); // sends the bytes before a reset discards them
     end(response);
   };
 }
 
-/** Breaks in the middle of a stream, after `PARTIAL` was said. */
+/** Faults in the middle of a stream, after `PARTIAL`. */
 export const IN_A_STREAM = {
   a_reset: (dialect) => broken(dialect, [], async (response) => {
     await sleep(50);
@@ -85,11 +85,11 @@ export const IN_A_STREAM = {
   }),
   a_cut_connection: (dialect) => broken(dialect, [], async (response) => response.socket.end()),
   a_clean_end: (dialect) => broken(dialect),
-  an_end_without_a_reason: (dialect) => broken(dialect, (request) => dialect.closingWithoutReason(request)),
+  an_end_without_a_reason: (dialect) => broken(dialect, (request) => dialect.closingWithoutFinishReason(request)),
   half_an_event: (dialect) => broken(dialect, (request) => [{ raw: bytes(dialect.piece(request, "never seen")).subarray(0, -12) }]),
   a_malformed_event: (dialect) => broken(dialect, () => [dialect.malformed()]),
   a_web_page_in_the_middle: (dialect) => broken(dialect, () => [{ raw: `data: <html>${PROVIDER_SECRET}</html>\n\n` }]),
-  an_error_after_200: (dialect) => broken(dialect, () => [dialect.reported()]),
+  an_error_after_200: (dialect) => broken(dialect, () => [dialect.errorEvent()]),
   half_a_character: (dialect) => broken(dialect, (request) => {
     const event = bytes(dialect.piece(request, "漢"));
     const at = event.indexOf(Buffer.from("漢"));
@@ -100,7 +100,7 @@ export const IN_A_STREAM = {
   silence: (dialect) => broken(dialect, [], (response) => new Promise((resolve) => response.on("close", resolve))),
 };
 
-/** A stream that says `PARTIAL`, then what `more` lists, and then ends as `ending` does it. */
+/** A stream of `PARTIAL`, then the events of `more`, then `ending`. */
 function broken(dialect, more = [], ending = async (response) => response.end()) {
   return events((request) => [...dialect.opening(request, PIECES), ...(typeof more === "function" ? more(request) : more)], { ending });
 }
@@ -111,7 +111,7 @@ export function bytes(event) {
   return Buffer.from(`data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`);
 }
 
-/** A good stream, byte by byte or otherwise odd: `write(response, bytes)` sends it. */
+/** A successful stream that `write(response, bytes)` sends, for example byte by byte. */
 export function sendUnusually(dialect, pieces, write) {
   return async (request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });

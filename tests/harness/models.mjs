@@ -1,38 +1,38 @@
-// Models that each do one thing: a test names one, and its scripted provider
-// behaves as the model's name is scripted, however many others are asked meanwhile.
+// Scripted models with one behaviour each, so that tests can run at the same time
+// against one stack: the model's id selects the behaviour.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DIALECTS } from "./dialects.mjs";
 import { startStack } from "./stack.mjs";
 import { startUpstream } from "./upstream.mjs";
 
-/** Rates that no test reaches, and quotas by which the ledger's books can be read. */
+/** No rate limits, and a quota whose response headers show the ledger's balance. */
 const LIMITS = { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { tokens_per_month: 1_000_000_000 } };
 
-/** The scripted models of one test file. Add them while the tests are declared; then `start()`. */
+/** The scripted models of one test file. Add them while tests are declared, then call `start()`. */
 export class Models {
   #scripts = new Map();
   #providers = new Map();
 
-  /** Adds a model and gives its id. Its provider speaks `dialect`; `overrides` are the provider's own. */
+  /** Adds a model and returns its id. Its provider uses `dialect`; `overrides` change the provider's settings. */
   add(dialect, name, behaviour, overrides = {}) {
     const id = `${dialect.kind}-${name}`;
-    assert.ok(!this.#scripts.has(id), `${id} is there twice`);
+    assert.ok(!this.#scripts.has(id), `${id} is a duplicate`);
     this.#scripts.set(id, behaviour);
     const provider = JSON.stringify({ kind: dialect.kind, ...overrides });
     this.#providers.set(provider, [...(this.#providers.get(provider) ?? []), id]);
     return id;
   }
 
-  /** From now on the model does this. */
+  /** Replaces a model's behaviour. */
   script(id, behaviour) {
     this.#scripts.set(id, behaviour);
   }
 
-  /** Starts a stack with two tenants: the first has no fallback, the second falls back on `fallback`. */
+  /** Starts a stack with two tenants: `alone` has no fallback, `chained` falls back on `fallback`. */
   async start({ fallback, vars = {} } = {}) {
     this.upstream = await startUpstream();
-    this.upstream.always((request, response) => this.#scripts.get(asked(request).body.model)(asked(request), response));
+    this.upstream.always((request, response) => this.#scripts.get(withModelInBody(request).body.model)(withModelInBody(request), response));
     const providers = [...this.#providers].map(([provider, ids], index) => ({
       ...this.upstream.provider(),
       ...JSON.parse(provider),
@@ -53,31 +53,31 @@ export class Models {
     await this.upstream?.close();
   }
 
-  /** The requests that reached a model, oldest first. */
+  /** The requests to a model, oldest first. */
   requestsTo(id) {
-    return this.upstream.requests.map(asked).filter(({ body }) => body.model === id);
+    return this.upstream.requests.map(withModelInBody).filter(({ body }) => body.model === id);
   }
 
-  /** What became of a call's reservation, as it stands in the receipt. */
+  /** Waits for the receipt of a call. */
   async receipt(response) {
     const id = response.headers.get("x-request-id");
-    // Receipts come in batches, a second after the call; many tests ask for theirs at once.
+    // Receipts are written in batches, a second after the call; many tests wait at the same time.
     for (const end = Date.now() + 20_000; Date.now() < end; await sleep(300)) {
       const [found] = await this.stack.rows("SELECT * FROM receipts WHERE request_id = ?1", id);
       if (found) return found;
     }
-    throw new Error(`no receipt of ${id} came`);
+    throw new Error(`no receipt for ${id}`);
   }
 
-  /** The call cost nothing: its reservation was given back whole. */
+  /** Asserts that the call was not charged and its whole reservation was released. */
   async assertUncharged(response) {
     const receipt = await this.receipt(response);
     assert.equal(receipt.provenance, "released");
     assert.deepEqual([receipt.charged_messages, receipt.charged_tokens, receipt.charged_micro_dollars], [0, 0, 0]);
-    assert.ok(receipt.reserved_tokens > 0, "there was something to give back");
+    assert.ok(receipt.reserved_tokens > 0, "the call had a reservation");
   }
 
-  /** The call was charged what `provenance` says it used. */
+  /** Asserts that the call was charged once, by usage of this `provenance`; returns the receipt. */
   async assertCharged(response, provenance) {
     const receipt = await this.receipt(response);
     assert.equal(receipt.provenance, provenance, JSON.stringify(receipt));
@@ -87,7 +87,7 @@ export class Models {
     return receipt;
   }
 
-  /** Nothing of a tenant is left reserved: its ledger and its receipts say the same. */
+  /** Asserts that no reservation of a tenant is open: the balance of its ledger equals that of its receipts. */
   async assertNothingReserved({ tenant, key }, model) {
     const authorization = `Bearer ${key}`;
     const response = await fetch(`${this.stack.url}/v1/chat/completions`, {
@@ -105,13 +105,13 @@ export class Models {
   }
 }
 
-/** A request as the model was asked: the AI binding names the model beside the inputs. */
-function asked(request) {
+/** A request with the model in its body; the AI binding sends the model in a header. */
+function withModelInBody(request) {
   const model = request.headers["cf-consn-model-id"];
   return model ? { ...request, body: { ...request.body.inputs, model } } : request;
 }
 
-/** Calls `declare(dialect, name, stream)` for every dialect, streamed and not. */
+/** Calls `declare(dialect, stream, name)` for every dialect, streamed and not. */
 export function forEachWire(declare) {
   for (const [name, dialect] of Object.entries(DIALECTS)) for (const stream of [false, true]) declare(dialect, stream, `${name}_${stream ? "stream" : "answer"}`);
 }

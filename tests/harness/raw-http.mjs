@@ -1,66 +1,66 @@
-// HTTP from a bare socket, for requests that no well-behaved client would send.
+// HTTP over a raw socket, for requests that regular clients don't send.
 import net from "node:net";
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 
 /**
- * Sends `head` (text, without the empty line that ends it) and then the parts of
- * `body`, one after the other, until they are used up or an answer begins.
- * Gives the answer and how many body bytes were handed to the network.
+ * Sends `head` (text without the final empty line), then the parts of `body` in order
+ * until the last part or until a response begins. Returns the response and the number of
+ * body bytes written to the socket.
  */
 export async function exchange(url, head, body = [], { timeoutMs = 20_000 } = {}) {
   const { hostname, port } = new URL(url);
   const socket = net.connect({ host: hostname, port: Number(port) });
-  socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no response within ${timeoutMs} ms`)));
   await once(socket, "connect");
-  const answer = readAnswer(socket);
-  let begun = false;
-  answer.begun.then(() => (begun = true));
+  const response = readResponse(socket);
+  let started = false;
+  response.started.then(() => (started = true));
   socket.write(`${head}\r\n\r\n`, "latin1");
   let bytesSent = 0;
   for await (const part of body) {
-    if (begun || socket.destroyed) break;
+    if (started || socket.destroyed) break;
     bytesSent += part.length;
-    if (!socket.write(part)) await Promise.race([once(socket, "drain").catch(() => {}), answer.begun]);
-    // What has arrived is read before the next write: one that meets a closed connection ends the socket unread.
+    if (!socket.write(part)) await Promise.race([once(socket, "drain").catch(() => {}), response.started]);
+    // Reads received data before the next write: a write to a closed connection discards unread data.
     await turn();
   }
   try {
-    return { ...(await answer.whole), bytesSent };
+    return { ...(await response.whole), bytesSent };
   } finally {
     socket.destroy();
   }
 }
 
-/** The parts of a chunked body: `count` times the same `part`, and no end. */
+/** The chunks of a chunked body: `count` times the same `part`, without the final chunk. */
 export function* endlessChunks(part, count) {
   const chunk = Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n")]);
   for (let index = 0; index < count; index += 1) yield chunk;
 }
 
-function readAnswer(socket) {
+function readResponse(socket) {
   let received = Buffer.alloc(0);
-  let begin;
-  const begun = new Promise((resolve) => (begin = resolve));
+  let start;
+  const started = new Promise((resolve) => (start = resolve));
   const whole = new Promise((resolve, reject) => {
     const settle = (error) => {
-      begin();
-      const answer = parse(received);
-      if (answer) resolve(answer);
-      else reject(error ?? new Error(`the connection closed after ${received.length} bytes of an answer`));
+      start();
+      const response = parse(received);
+      if (response) resolve(response);
+      else reject(error ?? new Error(`the connection closed after ${received.length} bytes of a response`));
     };
     socket.on("data", (part) => {
       received = Buffer.concat([received, part]);
-      if (received.includes("\r\n\r\n")) begin();
-      const answer = parse(received);
-      if (answer?.complete) resolve(answer);
+      if (received.includes("\r\n\r\n")) start();
+      const response = parse(received);
+      if (response?.complete) resolve(response);
     });
-    // A server that refuses early may reset the connection under our writes:
-    // what it said before still counts.
+    // A server that rejects a request early may reset the connection during our writes;
+    // the response received before the reset is still valid.
     socket.on("error", settle);
     socket.on("close", () => settle());
   });
-  return { begun, whole };
+  return { started, whole };
 }
 
 function parse(bytes) {

@@ -1,45 +1,46 @@
-// A gateway whose models break in every way, or call tools, for the tests of official
-// SDKs: a client asks for a model and gets what its name says, through either wire.
+// A gateway with scripted models for the tests of official SDKs: models whose responses break,
+// and models that call tools, over every wire format.
 //
-// Run as a program, it prints `{ base_url, secret_key, breaks, … }` as one line once
-// it is ready, and runs until its input ends.
+// As a program it prints `{ base_url, secret_key, breaks, … }` as one line when it is
+// ready, and runs until its standard input ends.
 import { once } from "node:events";
 import { chunk, events } from "./behaviours.mjs";
 import { DIALECTS } from "./dialects.mjs";
 import { BEFORE_THE_FIRST_BYTE, good, IN_A_STREAM, IN_A_WHOLE_ANSWER } from "./faults.mjs";
 import { Models } from "./models.mjs";
 
-/** The calls that a model of `tools` makes, both at once. */
+/** The parallel calls of the models of `tools`. */
 export const CALLS = [
   { id: "call_a1", name: "get_weather", input: { city: "Köln", days: [1, 2], note: 'say "hi"\n' } },
   { id: "call_b2", name: "get_time", input: { city: "東京" } },
 ];
 
-/** The calls that a model of `custom` makes, both at once: of a custom tool, and of a function. */
+/** The calls of the models of `custom`, both in one response: a custom tool and a function. */
 export const CUSTOM = { id: "call_sql", name: "run_sql", input: 'SELECT "größe"\n} FROM t;' };
-const BESIDE = CALLS[1];
+const FUNCTION_CALL = CALLS[1];
 
-/** The call that a model of `older` makes. */
-export const OLDER = { name: "get_weather", input: { city: "Köln", note: 'say "hi"\n' } };
+/** The call of the models of `legacy`, in the format of `functions`. */
+export const LEGACY = { name: "get_weather", input: { city: "Köln", note: 'say "hi"\n' } };
 
-/** Breaks that the SDKs' own parsers see differently; the rest is held in `tests/workers`. */
-const BEFORE = ["a_reset", "a_web_page", "a_web_page_called_a_stream", "an_error_object_with_status_200", "an_empty_body"];
+/** Early faults that SDK parsers can treat differently; `tests/workers` covers the others. */
+const BEFORE = ["a_reset", "a_web_page", "a_web_page_with_the_type_of_a_stream", "an_error_object_with_status_200", "an_empty_body"];
 
 /**
- * Starts it; whoever does calls `stop()`.
+ * Starts the gateway; the caller must call `stop()`.
  *
- * - `breaks`: models whose streams break after the first words;
- * - `early`: models that break before them, streamed or not;
- * - `whole`: models whose answers in one piece break;
- * - `good`: models that answer as they should;
- * - `tools`: models that make `CALLS`, and, told the results, answer with JSON of what reached them;
- * - `custom`: the same with `CUSTOM`, which one wire has;
- * - `older`: the same with `OLDER`, asked for by `functions`;
- * - `acts`: models that ask the server for the time, and then say so. Only `acting_key` has its tools.
+ * - `breaks`: models whose streams break after the first text;
+ * - `early`: models that fail before the first byte, streamed or not;
+ * - `whole`: models whose non-streamed responses break;
+ * - `good`: models that respond without a fault;
+ * - `tools`: models that make `CALLS` and then respond with JSON of the calls and results received;
+ * - `custom`: the same with `CUSTOM`, which one wire format supports;
+ * - `legacy`: the same with `LEGACY`, for requests with `functions`;
+ * - `acts`: models that call the server tool `time_now` and then respond with its result; only
+ *   the tenant of `acting_key` has this tool.
  */
 export async function startScripted() {
   const models = new Models();
-  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], older: [], acts: [] };
+  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], legacy: [], acts: [] };
   for (const dialect of Object.values(DIALECTS)) {
     const add = (list, name, behaviour) => lists[list].push(models.add(dialect, `${list}-${name}`, behaviour));
     for (const [name, make] of Object.entries(IN_A_STREAM)) add("breaks", name, make(dialect));
@@ -47,22 +48,22 @@ export async function startScripted() {
       add("breaks", "a_cut_within_a_call", events((request) => dialect.calls(request, CALLS).slice(0, -2)));
       add("breaks", "a_cut_after_the_last_call", events((request) => dialect.calls(request, CALLS)));
       add("tools", "two_at_once", callThenAnswer(dialect));
-      add("acts", "time_now", actThenAnswer(dialect));
+      add("acts", "time_now", callServerToolThenAnswer(dialect));
     }
     for (const name of BEFORE) add("early", name, BEFORE_THE_FIRST_BYTE[name](dialect));
     for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
-      if (name !== "no_finish_reason" || dialect.needsReason !== false) add("whole", name, make(dialect));
+      if (name !== "no_finish_reason" || dialect.requiresFinishReason !== false) add("whole", name, make(dialect));
     }
     add("good", "answer", good(dialect));
   }
-  // The platform's models that take tools speak OpenAI's form behind the binding.
+  // Workers AI models that support tools use OpenAI's format behind the binding.
   const platform = { ...DIALECTS.openai, kind: "workers_ai" };
   lists.tools.push(models.add(platform, "tools-two_at_once", callThenAnswer(DIALECTS.openai)));
   lists.custom.push(models.add(DIALECTS.openai, "custom-beside_a_function", callCustom));
   lists.older.push(
-    models.add(DIALECTS.openai, "older-call", callOlder),
-    models.add(DIALECTS.anthropic, "older-call", callInTools(DIALECTS.anthropic)),
-    models.add(platform, "older-call", callInTools(DIALECTS.openai)),
+    models.add(DIALECTS.openai, "legacy-call", callLegacy),
+    models.add(DIALECTS.anthropic, "legacy-call", callInTools(DIALECTS.anthropic)),
+    models.add(platform, "legacy-call", callInTools(DIALECTS.openai)),
   );
   const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500" } });
   await stack.updateSettings(models.chained.tenant, { tools: ["time_now"] });
@@ -80,84 +81,84 @@ function callThenAnswer(dialect) {
   return (request, response) => {
     const results = dialect.results(request.body);
     if (Object.keys(results).length > 0) {
-      const text = JSON.stringify({ recalled: dialect.recalled(request.body), results });
-      const said = (asked) => [...dialect.opening(asked, text.match(/.{1,9}/gsu)), ...dialect.closing(asked)];
-      return events(said)(request, response);
+      const text = JSON.stringify({ recalled: dialect.previousCalls(request.body), results });
+      const list = (req) => [...dialect.opening(req, text.match(/.{1,9}/gsu)), ...dialect.closing(req)];
+      return events(list)(request, response);
     }
-    return events((asked) => [...dialect.calls(asked, CALLS), ...dialect.closing(asked, { finish: "tool_calls" })])(request, response);
+    return events((req) => [...dialect.calls(req, CALLS), ...dialect.closing(req, { finish: "tool_calls" })])(request, response);
   };
 }
 
 const openai = DIALECTS.openai;
 
-/** Says a JSON text in pieces, to the end. */
-const tell = (dialect, request, told) => {
-  const pieces = JSON.stringify(told).match(/.{1,9}/gsu);
+/** The events of a complete stream whose text is this value as JSON. */
+const jsonEvents = (dialect, request, value) => {
+  const pieces = JSON.stringify(value).match(/.{1,9}/gsu);
   return [...dialect.opening(request, pieces), ...dialect.closing(request)];
 };
 
-/** Calls a custom tool, its input in pieces, beside a function. */
+/** Calls a custom tool, its input in pieces, and a function. */
 function callCustom(request, response) {
   const { messages } = request.body;
   const results = openai.results(request.body);
   if (Object.keys(results).length > 0) {
     const calls = messages.flatMap((message) => message.tool_calls ?? []);
     const recalled = calls.filter(({ type }) => type === "custom").map(({ id, custom }) => ({ id, ...custom }));
-    return events((asked) => tell(openai, asked, { recalled, results, tools: request.body.tools }))(request, response);
+    return events((req) => jsonEvents(openai, req, { recalled, results, tools: request.body.tools }))(request, response);
   }
   const delta = (call) => chunk(request, { tool_calls: [call] });
   const { id, name, input } = CUSTOM;
-  return events((asked) => [
-    chunk(asked, { role: "assistant", content: null }),
+  return events((req) => [
+    chunk(req, { role: "assistant", content: null }),
     delta({ index: 0, id, type: "custom", custom: { name, input: "" } }),
-    delta({ index: 1, id: BESIDE.id, type: "function", function: { name: BESIDE.name, arguments: JSON.stringify(BESIDE.input) } }),
+    delta({ index: 1, id: FUNCTION_CALL.id, type: "function", function: { name: FUNCTION_CALL.name, arguments: JSON.stringify(FUNCTION_CALL.input) } }),
     ...[input.slice(0, 9), input.slice(9)].map((piece) => delta({ index: 0, custom: { input: piece } })),
-    ...openai.closing(asked, { finish: "tool_calls" }),
+    ...openai.closing(req, { finish: "tool_calls" }),
   ])(request, response);
 }
 
-/** Calls a function in the older form, on the wire that has it. */
-function callOlder(request, response) {
+/** Calls a function in the legacy format, on the wire format that has it. */
+function callLegacy(request, response) {
   const { messages } = request.body;
   const results = messages.filter(({ role }) => role === "function").map(({ content }) => content);
   if (results.length > 0) {
     const recalled = messages.filter((message) => message.function_call).map(({ function_call: call }) => ({ name: call.name, input: JSON.parse(call.arguments) }));
-    return events((asked) => tell(openai, asked, { recalled, results }))(request, response);
+    return events((req) => jsonEvents(openai, req, { recalled, results }))(request, response);
   }
-  const text = JSON.stringify(OLDER.input);
-  return events((asked) => [
-    chunk(asked, { role: "assistant", content: null, function_call: { name: OLDER.name, arguments: "" } }),
-    ...[text.slice(0, 9), text.slice(9)].map((piece) => chunk(asked, { function_call: { arguments: piece } })),
-    ...openai.closing(asked, { finish: "function_call" }),
+  const text = JSON.stringify(LEGACY.input);
+  return events((req) => [
+    chunk(req, { role: "assistant", content: null, function_call: { name: LEGACY.name, arguments: "" } }),
+    ...[text.slice(0, 9), text.slice(9)].map((piece) => chunk(req, { function_call: { arguments: piece } })),
+    ...openai.closing(req, { finish: "function_call" }),
   ])(request, response);
 }
 
-/** The same on a wire that has tools alone. */
+/** The same on a wire format that only has tools. */
 function callInTools(dialect) {
   return (request, response) => {
     const results = Object.values(dialect.results(request.body));
     if (results.length > 0) {
-      const recalled = dialect.recalled(request.body).map(({ name, input }) => ({ name, input }));
-      return events((asked) => tell(dialect, asked, { recalled, results }))(request, response);
+      const recalled = dialect.previousCalls(request.body).map(({ name, input }) => ({ name, input }));
+      return events((req) => jsonEvents(dialect, req, { recalled, results }))(request, response);
     }
-    const calls = [{ id: "call_o1", ...OLDER }];
-    return events((asked) => [...dialect.calls(asked, calls), ...dialect.closing(asked, { finish: "tool_calls" })])(request, response);
+    const calls = [{ id: "call_o1", ...LEGACY }];
+    return events((req) => [...dialect.calls(req, calls), ...dialect.closing(req, { finish: "tool_calls" })])(request, response);
   };
 }
 
-function actThenAnswer(dialect) {
+function callServerToolThenAnswer(dialect) {
   const call = { id: "call_s1", name: "time_now", input: {} };
   return (request, response) => {
-    const [told] = Object.values(dialect.results(request.body));
-    if (told === undefined) return events((asked) => [...dialect.calls(asked, [call]), ...dialect.closing(asked, { finish: "tool_calls" })])(request, response);
-    const text = `It is ${JSON.parse(told).utc}.`;
-    return events((asked) => [...dialect.opening(asked, text.match(/.{1,9}/gsu)), ...dialect.closing(asked)])(request, response);
+    const [result] = Object.values(dialect.results(request.body));
+    if (result === undefined) return events((req) => [...dialect.calls(req, [call]), ...dialect.closing(req, { finish: "tool_calls" })])(request, response);
+    const text = `It is ${JSON.parse(result).utc}.`;
+    return events((req) => [...dialect.opening(req, text.match(/.{1,9}/gsu)), ...dialect.closing(req)])(request, response);
   };
 }
 
 if (process.argv[1] === import.meta.filename) {
   const { models: _models, stop, ...described } = await startScripted();
-  process.stdout.write(`${JSON.stringify({ ...described, calls: CALLS, custom_call: CUSTOM, older_call: OLDER })}\n`);
+  process.stdout.write(`${JSON.stringify({ ...described, calls: CALLS, custom_call: CUSTOM, legacy_call: LEGACY })}\n`);
   process.stdin.resume();
   await once(process.stdin, "end");
   await stop();

@@ -1,4 +1,4 @@
-// Demo tenants, made by the same program that seeds a developer's database.
+// Demo tenants, created by the same program that seeds a developer's database.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { unstable_splitSqlQuery } from "wrangler";
@@ -6,7 +6,7 @@ import { ROOT } from "./bundle.mjs";
 
 const run = promisify(execFile);
 
-/** A new tenant with a key of its own, and the statements that store both. */
+/** A new tenant with a key, and the SQL statements that store both. */
 export async function seedTenant(index) {
   const [program, ...rest] = seedCommand();
   const { stdout } = await run(program, [...rest, "--name", `tenant-${index}`], { cwd: ROOT });
@@ -14,7 +14,7 @@ export async function seedTenant(index) {
   return { ...seeded, statements: unstable_splitSqlQuery(seeded.sql) };
 }
 
-/** `CLAWLESS_SEED` names a built program; without it, cargo builds and runs it. */
+/** `CLAWLESS_SEED` is the path of the built program; without it, cargo builds and runs it. */
 function seedCommand() {
   const built = process.env.CLAWLESS_SEED;
   return built ? [built] : ["cargo", "run", "--quiet", "--package", "clawless-seed", "--"];

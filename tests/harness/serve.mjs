@@ -1,4 +1,4 @@
-// A stack in a process of its own, for tests that kill it.
+// Runs a stack in a separate process, for tests that kill it.
 //
 // Takes its options as JSON in the first argument, prints `{ urls, tenants }` as
 // one line when it is ready, and runs until it is killed.
@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import { startStack } from "./stack.mjs";
 
 /**
- * Starts a stack in its own process group over the folder `persist`; `kill()`
- * ends all of it at once, as a power cut would. `settings` are those of every tenant.
+ * Starts a stack in its own process group, with its storage in the folder `persist`; `kill()`
+ * kills all of its processes at once, as a power cut would. `settings` apply to every tenant.
  */
 export async function startStackProcess({ persist, upstream, tenants, gateways = 1, clockAheadMs, settings }) {
   const options = { persist, tenants, fresh: tenants > 0, provider: upstream.provider(), gateways, clockAheadMs, settings };
@@ -35,10 +35,10 @@ export async function startStackProcess({ persist, upstream, tenants, gateways =
   };
 }
 
-/** The first line of JSON: wrangler may have something to say before it. */
+/** The first line of JSON; wrangler may print other lines before it. */
 async function firstJson(output) {
   for await (const line of readline.createInterface({ input: output })) if (line.startsWith("{")) return line;
-  return new Promise(() => {}); // whoever waits hears of the child's end
+  return new Promise(() => {}); // the caller also waits for the child's end
 }
 
 async function main({ provider, settings, ...options }) {

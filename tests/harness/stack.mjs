@@ -1,5 +1,5 @@
-// A whole stack of its own for one test file: gateway, admin and widget-server
-// on workerd, with D1 and KV, in front of a scripted upstream.
+// A complete stack for one test file: gateway, admin and widget-server on workerd,
+// with D1 and KV, and a scripted upstream as the provider.
 import { createHash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
@@ -11,7 +11,7 @@ import { startUpstream } from "./upstream.mjs";
 
 const OTHER_LEDGER = "other-ledger";
 
-/** The first operator's token of every stack. */
+/** The value of the secret `ADMIN_TOKEN` in every stack. */
 export const BOOTSTRAP_TOKEN = "a-secret-of-the-deployment-for-its-first-operator";
 
 function otherLedger(script) {
@@ -20,19 +20,19 @@ function otherLedger(script) {
 }
 
 /**
- * Starts a stack and returns it; whoever starts it calls `stop()`.
+ * Starts a stack and returns it; the caller must call `stop()`.
  *
- * - `tenants`: how many demo tenants to seed; their keys are in `stack.tenants`.
+ * - `tenants`: number of demo tenants to seed; their keys are in `stack.tenants`.
  * - `vars`: variables of the gateway that differ from its configuration.
- * - `without`: bindings that the gateway shall lack.
- * - `gateways`: how many gateway Workers share the one D1 and KV.
- * - `persist`: a folder that keeps D1 and KV; without one they live in memory.
- * - `fresh`: whether the database is new and wants its migrations.
- * - `upstream`: an upstream that the caller owns, in place of a new one.
- * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; with it `stack.deliverAlarm` works.
- * - `ledgerScript`: a module in place of the gateway's own ledger, for one that fails.
- * - `ai`: whether the gateway has an AI binding; ai.mjs stands behind it and asks the upstream.
- * - `build`: the folder of the gateway's bundle, if it is another than the other Workers'.
+ * - `without`: bindings to remove from the gateway.
+ * - `gateways`: number of gateway Workers that share D1 and KV.
+ * - `persist`: the folder of D1 and KV; in memory if absent.
+ * - `fresh`: whether to apply the migrations to a new database.
+ * - `upstream`: an upstream that the caller owns, instead of a new one.
+ * - `clockAheadMs`: how far the gateways' clock is ahead of the machine's; required by `stack.deliverAlarm`.
+ * - `ledgerScript`: a module that replaces the gateway's ledger, for ledger faults.
+ * - `ai`: whether the gateway has an AI binding; ai.mjs implements it and calls the upstream.
+ * - `build`: the folder of the gateway's bundle, if it differs from that of the other Workers.
  */
 export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript, ai = false } = {}) {
   const upstream = given ?? (await startUpstream());
@@ -50,7 +50,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
         ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, ...(ai ? AI_BINDING : {}), objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
         ...(ai ? [aiStandIn(upstream)] : []),
-        // A gateway without its ledger has no class that the admin Worker could bind.
+        // Without the ledger the gateway exports no class for the admin Worker's binding.
         workerOptions("admin", { without: without.filter((binding) => binding === "LEDGER"), vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],
@@ -80,11 +80,11 @@ class Stack {
     this.#names = names;
     this.#ownsUpstream = ownsUpstream;
     this.upstream = upstream;
-    /** What the Workers wrote to their console: `{ level, message, … }`. */
+    /** The console output of the Workers: `{ level, message, … }`. */
     this.logs = logs;
   }
 
-  /** The origin of the first gateway, without a slash at its end. */
+  /** The origin of the first gateway, without a trailing slash. */
   get url() {
     return this.urls[0];
   }
@@ -112,7 +112,7 @@ class Stack {
     return this.tenants[0].admin_token;
   }
 
-  /** Asks the admin API as an operator: `{ status, headers, body }`, the body read as JSON where it is any. */
+  /** Calls the admin API as an operator: `{ status, headers, body }`; a JSON body is parsed. */
   async admin(method, path, body, { token = this.adminToken, url = this.url, headers = {} } = {}) {
     const response = await fetch(`${url}/admin${path}`, {
       method,
@@ -124,47 +124,47 @@ class Stack {
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   }
 
-  /** Tells a tenant's ledger something, or asks it, as the admin Worker would. Gives its whole answer. */
+  /** Sends an input to a tenant's ledger, as the admin Worker does, and returns the parsed response. */
   async callLedger(tenant, input) {
     const response = await (await this.#ledger(tenant)).fetch("http://ledger/", { method: "POST", body: JSON.stringify({ tenant, input }) });
     const text = await response.text();
-    if (response.status !== 200) throw new Error(`the ledger said ${response.status}: ${text}`);
+    if (response.status !== 200) throw new Error(`the ledger responded with ${response.status}: ${text}`);
     return JSON.parse(text);
   }
 
-  /** Delivers a tenant's alarm, twice at once. Needs `clockAheadMs`. */
+  /** Delivers a tenant's alarm twice at the same time. Needs `clockAheadMs`. */
   async deliverAlarm(tenant) {
     const response = await (await this.#ledger(tenant)).fetch("http://alarm/", { method: "POST" });
     if (response.status !== 200) throw new Error(`the alarm failed: ${await response.text()}`);
   }
 
-  /** Delivers the gateway's hourly cron trigger; gives its outcome. */
+  /** Delivers the gateway's hourly cron trigger; returns the outcome. */
   async cron() {
     const worker = await this.#runtime.getWorker(this.#names[0]);
     return (await worker.scheduled({ cron: "17 * * * *" })).outcome;
   }
 
-  /** Puts a text into the queue of messages between sessions. */
+  /** Enqueues a body in the queue of messages between sessions. */
   async enqueue(body) {
     const queue = await this.#runtime.getQueueProducer("SENDS", this.#names[0]);
     await queue.send(body, { contentType: "text" });
   }
 
-  /** Brings these texts to the gateway as a queue does, in one batch; gives what the queue is told: `{ acked, again }`, by position. */
+  /** Delivers these bodies to the gateway as one queue batch; returns the positions `{ acked, retried }`. */
   async deliverQueueBatch(bodies, queue = "clawless-sends") {
     const worker = await this.#runtime.getWorker(this.#names[0]);
     const messages = bodies.map((body, at) => ({ id: String(at), timestamp: new Date(), attempts: 1, body }));
     const { outcome, explicitAcks, retryMessages } = await worker.queue(queue, messages);
     if (outcome !== "ok") throw new Error(`the batch ended with ${outcome}`);
-    return { acked: explicitAcks.map(Number).sort(), again: retryMessages.map(({ msgId }) => Number(msgId)).sort() };
+    return { acked: explicitAcks.map(Number).sort(), retried: retryMessages.map(({ msgId }) => Number(msgId)).sort() };
   }
 
-  /** Takes a tenant's ledger out of memory. */
+  /** Evicts a tenant's ledger from memory. */
   evict(tenant) {
     return this.#runtime.unsafeEvictDurableObject(this.#names[0], "TenantLedger", { name: tenant });
   }
 
-  /** Fetches a path of the object that stands in for a tenant's ledger (`ledgerScript`). */
+  /** Fetches a path of the object that replaces a tenant's ledger (`ledgerScript`). */
   async fetchLedger(tenant, path) {
     return (await this.#ledger(tenant)).fetch(`http://ledger${path}`);
   }
@@ -174,18 +174,18 @@ class Stack {
     return namespace.get(namespace.idFromName(tenant));
   }
 
-  /** Changes a tenant's settings (an object, or JSON as it is), in D1 only, and bumps its version. */
+  /** Sets a tenant's settings (an object or JSON text) in D1 only, and increments its version. */
   async updateSettings(tenant, settings) {
     const text = typeof settings === "string" ? settings : JSON.stringify(settings);
     await this.rows("UPDATE tenants SET settings = ?1, version = version + 1 WHERE id = ?2", text, tenant);
   }
 
-  /** The receipts of a tenant, oldest first, once the database has this many of them. */
+  /** Waits until the database has `count` receipts of a tenant; returns them, oldest first. */
   async receipts(tenant, count, { timeoutMs = 15_000 } = {}) {
     for (const end = Date.now() + timeoutMs; ; await sleep(100)) {
       const found = await this.rows("SELECT * FROM receipts WHERE tenant_id = ?1 ORDER BY request_id", tenant);
       if (found.length === count) return found;
-      if (found.length > count || Date.now() > end) throw new Error(`${found.length} receipts where ${count} are due`);
+      if (found.length > count || Date.now() > end) throw new Error(`${found.length} receipts, expected ${count}`);
     }
   }
 
@@ -195,7 +195,7 @@ class Stack {
     return id;
   }
 
-  /** A further secret key of a tenant: `{ key, keyId }`. */
+  /** Adds a secret key to a tenant: `{ key, keyId }`. */
   async addKey(tenant) {
     const key = unknownKey();
     const keyId = `key_${Array.from({ length: 26 }, () => "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[randomInt(32)]).join("").replace(/^./, "0")}`;
@@ -209,19 +209,19 @@ class Stack {
     return { key, keyId };
   }
 
-  /** The names of all that the cache holds. */
+  /** The names of all cache entries. */
   async cacheKeys() {
     const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
     return (await cache.list()).keys.map(({ name }) => name);
   }
 
-  /** Runs one query and gives its rows. */
+  /** Runs one query and returns its rows. */
   async rows(sql, ...parameters) {
     const { results } = await this.db.prepare(sql).bind(...parameters).all();
     return results;
   }
 
-  /** How many rows each table has. Two equal censuses: nothing was stored in between. */
+  /** The number of rows in each table; equal counts mean that nothing was stored in between. */
   async rowCounts() {
     const tables = await this.rows(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%' ORDER BY name",
@@ -236,7 +236,7 @@ class Stack {
   }
 }
 
-/** Applies every migration once, in order, each as one transaction, as wrangler behaviours. */
+/** Applies every migration once, in order, each as one transaction, as wrangler does. */
 export async function migrate(db) {
   for (const { statements } of migrations()) await execute(db, statements);
 }

@@ -1,5 +1,5 @@
-// Stands in front of the gateway's bundle in tests: a clock that runs ahead, and a
-// ledger whose alarm a test can deliver. Whoever includes it sets `aheadMs` first.
+// Wraps the gateway's bundle in tests: the clock runs ahead, and a test can deliver the
+// ledger's alarm. The module that includes it must set `aheadMs` first.
 import * as bundle from "./index.js";
 
 const { aheadMs, Date: RealDate } = globalThis;
@@ -28,7 +28,7 @@ export class TenantLedger extends bundle.TenantLedger {
   }
 }
 
-/** The runtime's alarms go by the machine's clock. */
+/** Converts alarm times: the runtime's alarms use the machine's clock. */
 function keepAlarmsReal(storage) {
   const prototype = Object.getPrototypeOf(storage);
   const { setAlarm } = prototype;

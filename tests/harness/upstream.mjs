@@ -1,7 +1,7 @@
-// A model server that does what a test tells it to, and remembers what it was asked.
+// A model server with scripted behaviours that records its requests.
 //
-// It speaks the OpenAI wire on a free loopback port. A test hands it behaviours
-// (see behaviours.mjs): `next` for one request, `always` for all that follow.
+// It serves OpenAI's API on a free loopback port. A test sets behaviours (see
+// behaviours.mjs): `next` for one request, `always` for all other requests.
 import http from "node:http";
 import { once } from "node:events";
 import { answerOrStream } from "./behaviours.mjs";
@@ -16,11 +16,11 @@ export async function startUpstream({ models = ["scripted-model"] } = {}) {
 class Upstream {
   #server;
   #queue = [];
-  #standing = answerOrStream();
+  #default = answerOrStream();
   #sockets = new Set();
   /** Every chat request received, oldest first: `{ method, path, headers, text, body }`. */
   requests = [];
-  /** What went wrong inside a behaviour; `close()` throws it, so that no test passes over it. */
+  /** Errors inside behaviours; `close()` throws the first, so that the test fails. */
   failures = [];
 
   constructor(models) {
@@ -34,7 +34,7 @@ class Upstream {
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
-      // A client that leaves in the middle is an ordinary event here.
+      // A client that disconnects early is not an error here.
       socket.on("error", () => {});
     });
   }
@@ -52,7 +52,7 @@ class Upstream {
     return `http://127.0.0.1:${this.port}/v1`;
   }
 
-  /** The provider entry that makes a gateway use this upstream. */
+  /** The provider configuration for this upstream. */
   provider(overrides = {}) {
     return {
       name: "local",
@@ -69,16 +69,16 @@ class Upstream {
     this.#queue.push(...behaviours);
   }
 
-  /** Requests without a behaviour of their own get this one. */
+  /** Sets the behaviour of all requests without one from `next`. */
   always(behaviour) {
-    this.#standing = behaviour;
+    this.#default = behaviour;
   }
 
-  /** Forgets requests and scripts: the state at the start of a test. */
+  /** Clears requests and behaviours before a test. */
   reset() {
     this.requests = [];
     this.#queue = [];
-    this.#standing = answerOrStream();
+    this.#default = answerOrStream();
   }
 
   /** The body of the newest chat request. */
@@ -101,10 +101,10 @@ class Upstream {
       response.end(JSON.stringify({ object: "list", data }));
       return;
     }
-    const seen = { method: request.method, path: request.url, headers: request.headers, text, body: JSON.parse(text) };
-    this.requests.push(seen);
-    const behaviour = this.#queue.shift() ?? this.#standing;
-    await behaviour(seen, response);
+    const received = { method: request.method, path: request.url, headers: request.headers, text, body: JSON.parse(text) };
+    this.requests.push(received);
+    const behaviour = this.#queue.shift() ?? this.#default;
+    await behaviour(received, response);
   }
 }
 

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
-import { plan, planned } from "../harness/storage-faults.mjs";
+import { plan, faultState } from "../harness/storage-faults.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -110,7 +110,7 @@ describe("fault 18: a turn of a hot session", () => {
       expected.push(ANSWER, "again");
       assert.deepEqual(shown(), expected);
       await until(async () => (await copies(session)) > copied, "a copy of the session");
-      ({ calls } = await planned(url));
+      ({ calls } = await faultState(url));
       if (!calls.query) break;
     }
     assert.deepEqual(calls, { batch: 1, get: 1, put: 1 });
@@ -126,7 +126,7 @@ describe("fault 18: a turn of a hot session", () => {
       await plan(stack.url, faults);
       await say(session, "two");
       assert.deepEqual(shown(), ["one", ANSWER, "two"]);
-      assert.equal((await planned(stack.url)).calls.get, 1, "it is asked once");
+      assert.equal((await faultState(stack.url)).calls.get, 1, "it is asked once");
       const stored = await stack.rows("SELECT seq FROM turns WHERE session_id = ?", session);
       assert.equal(stored.length, 2);
     });
@@ -138,7 +138,7 @@ describe("fault 18: a turn of a hot session", () => {
     stack.upstream.next(behaviours.resetMidBody());
     const response = await postChat(stack, chatBody({ stream: true, messages: [user("breaks")] }), { headers: { "x-session-id": session } });
     assert.ok(!(await response.text()).includes("[DONE]"));
-    assert.equal((await planned(stack.url)).calls.put, undefined);
+    assert.equal((await faultState(stack.url)).calls.put, undefined);
     const stored = await stack.rows("SELECT content FROM messages WHERE session_id = ? ORDER BY seq, position", session);
     await say(session, "two");
     assert.deepEqual(shown(), [...stored.map(({ content }) => JSON.parse(content).content), "two"]);

@@ -8,7 +8,7 @@ import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { BEFORE_THE_FIRST_BYTE, good, IN_A_WHOLE_ANSWER, refusal } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { ask, expectCompleteAnswer, idleFor, promise } from "../harness/promise.mjs";
+import { requestModel, expectCompleteAnswer, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
 
 const models = new Models();
 const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
@@ -20,7 +20,7 @@ const ONCE = 1;
 
 describe("before the first byte", { concurrency: 16 }, () => {
   forEachWire((dialect, stream, wire) => {
-    const declare = (name, expected) => promise(models, LAST, dialect, stream, wire, name, expected);
+    const declare = (name, expected) => declareFaultTests(models, LAST, dialect, stream, wire, name, expected);
     declare("a_429", { behaviour: refusal(dialect, 429, { "retry-after": "7" }), status: 429, calls: ONCE, retryAfter: /^7$/ });
     for (const [status, told] of Object.entries({ 500: 502, 502: 502, 503: 503, 504: 502 })) {
       declare(`a_${status}`, { behaviour: refusal(dialect, Number(status)), status: told, calls: RETRIED, retryAfter: told === 503 ? /^\d+$/ : undefined });
@@ -40,7 +40,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
     if (stream) {
       declare("a_stream_without_an_answer_in_it", { behaviour: idleFor(dialect, 4), status: 502, calls: ONCE });
       declare("an_error_as_the_first_event", {
-        behaviour: behaviours.events(() => [dialect.reported()]),
+        behaviour: behaviours.events(() => [dialect.errorEvent()]),
         status: dialect.kind === "anthropic" ? 503 : 502, // Anthropic's says that it is overloaded
         calls: RETRIED,
         retryAfter: dialect.kind === "anthropic" ? /^\d+$/ : undefined,
@@ -48,7 +48,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
     } else {
       const cut = ["a_reset_in_the_middle", "a_cut_in_the_middle", "no_finish_reason"];
       for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
-        if (name === "no_finish_reason" && dialect.needsReason === false) continue;
+        if (name === "no_finish_reason" && dialect.requiresFinishReason === false) continue;
         declare(name, { behaviour: make(dialect), status: 502, calls: cut.includes(name) ? RETRIED : ONCE });
       }
       for (const at of [0, 1, 2, 3]) {
@@ -85,7 +85,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
       let calls = 0;
       models.script(session, (request, response) => ((calls += 1) === 1 ? refusal(dialect, 503) : good(dialect))(request, response));
       for (let turn = 0; turn < 2; turn += 1) {
-        const response = await ask(models, session, stream, models.alone, { session_id: `retried-${wire}` });
+        const response = await requestModel(models, session, stream, models.alone, { session_id: `retried-${wire}` });
         assert.equal(response.status, 200, await response.text());
       }
       assert.deepEqual(models.requestsTo(session).map(({ body }) => body.messages.length), [1, 1, 3]);
@@ -94,7 +94,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
     const wrong = { error: { message: "stop: too many texts", type: "invalid_request_error", param: "stop" } };
     const rejected = models.add(dialect, `${wire}-invalid`, behaviours.json(400, wrong));
     test(`a_request_that_the_provider_finds_wrong_is_a_400_and_asked_of_nobody_else_for_${wire}`, async () => {
-      const response = await ask(models, rejected, stream, models.chained);
+      const response = await requestModel(models, rejected, stream, models.chained);
       await expectError(response, 400, { param: "stop" });
       assert.equal(models.requestsTo(rejected).length, 1);
       await models.assertUncharged(response);
@@ -102,7 +102,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
 
     const uncounted = models.add(dialect, `${wire}-uncounted`, good(dialect, { usage: false }));
     test(`missing_usage_is_estimated_and_marked_for_${wire}`, async () => {
-      const response = await ask(models, uncounted, stream, models.alone, stream ? { stream_options: { include_usage: true } } : {});
+      const response = await requestModel(models, uncounted, stream, models.alone, stream ? { stream_options: { include_usage: true } } : {});
       const text = await response.text();
       assert.match(text, /"completion_tokens":[1-9]/);
       const receipt = await models.assertCharged(response, "estimated");

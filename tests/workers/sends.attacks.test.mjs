@@ -121,9 +121,9 @@ test("brought_twice_and_out_of_order_and_beside_poison_each_message_is_said_once
   for (const body of poison) await stack.enqueue(body);
   const twice = stack.deliverQueueBatch([...poison, ...bodies.toReversed(), ...bodies]);
   open();
-  const { acked, again } = await twice;
+  const { acked, retried } = await twice;
   assert.deepEqual(acked.slice(0, poison.length), [0, 1, 2, 3, 4], "poison is dropped");
-  assert.equal(acked.length + again.length, poison.length + 6);
+  assert.equal(acked.length + retried.length, poison.length + 6);
   await until(async () => (await states("crowd")).join() === "replied,replied,replied", "all are answered", PATIENT);
   assert.deepEqual((await heard("crowd")).slice(1).sort(), ["m1", "m2", "m3"].map((text) => introduced("crier", text)));
   const { acked: late } = await stack.deliverQueueBatch(bodies);

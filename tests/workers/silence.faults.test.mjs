@@ -7,7 +7,7 @@ import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { bytes, good } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { ask, expectCompleteAnswer, idleFor, promise } from "../harness/promise.mjs";
+import { requestModel, expectCompleteAnswer, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
 import { until } from "../harness/wait.mjs";
 
 const models = new Models();
@@ -24,7 +24,7 @@ after(() => models.stop());
 
 describe("silence", { concurrency: 40 }, () => {
   forEachWire((dialect, stream, wire) => {
-    const silent = (name, behaviour) => promise(models, LAST, dialect, stream, wire, name, { behaviour, status: 504, calls: 1 });
+    const silent = (name, behaviour) => declareFaultTests(models, LAST, dialect, stream, wire, name, { behaviour, status: 504, calls: 1 });
     silent("silence", behaviours.silence());
     silent("a_head_and_then_silence", headAndSilence(stream));
     if (stream) silent("signs_of_life_for_ever", idleFor(dialect, Infinity));
@@ -36,7 +36,7 @@ describe("silence", { concurrency: 40 }, () => {
         response.on("close", () => (closed = true));
         await new Promise((resolve) => response.on("close", resolve));
       });
-      await expectError(await ask(models, left, stream), 504);
+      await expectError(await requestModel(models, left, stream), 504);
       await until(() => closed, "the connection is closed");
     });
   });
@@ -64,7 +64,7 @@ describe("a whole answer", { concurrency: 6 }, () => {
       await new Promise((resolve) => response.on("close", resolve));
     });
     test(`an_answer_that_stops_coming_is_a_504_without_charge_for_${name}_answer`, async () => {
-      const response = await ask(models, stuck, false);
+      const response = await requestModel(models, stuck, false);
       await expectError(response, 504);
       await models.assertUncharged(response);
     });

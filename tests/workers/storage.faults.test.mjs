@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
-import { LOST, OVERLOADED, plan, planned } from "../harness/storage-faults.mjs";
+import { LOST, OVERLOADED, plan, faultState } from "../harness/storage-faults.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -42,7 +42,7 @@ describe("fault 15: the connection to D1 is lost before the commit", () => {
     const { done } = await completeStream(stack, { messages: [user("hold on")] }, named(session));
     assert.equal(done, true);
     assert.equal((await turns(session)).length, 1);
-    assert.equal((await planned(stack.url)).calls.batch, 5);
+    assert.equal((await faultState(stack.url)).calls.batch, 5);
     await settled(session, 1);
   });
 
@@ -53,7 +53,7 @@ describe("fault 15: the connection to D1 is lost before the commit", () => {
     stack.upstream.next(behaviours.stream({ pieces: ["parked"] }));
     const { done } = await completeStream(stack, { messages: [user("second")] }, named(session));
     assert.equal(done, true, "the client need not know");
-    assert.equal((await planned(stack.url)).calls.batch, 5, "five tries and no more");
+    assert.equal((await faultState(stack.url)).calls.batch, 5, "five tries and no more");
     // Through the other gateway, which finds the lane closed until D1 has the turn.
     await complete(stack, { messages: [user("third")] }, named(session, { url: stack.urls[1] }));
     const said = stack.upstream.lastBody.messages.map(({ content }) => content);
@@ -102,7 +102,7 @@ describe("fault 17: D1 is overloaded", () => {
     assert.ok(Number(response.headers.get("retry-after")) >= 1);
     await expectError(response, 503, { code: "service_unavailable" });
     assert.equal(stack.upstream.requests.length, 0);
-    assert.equal((await planned(stack.url)).calls.query, 1, "no storm");
+    assert.equal((await faultState(stack.url)).calls.query, 1, "no storm");
     await plan(stack.url, []);
     await complete(stack, { messages: [user("third")] }, named(session));
     await until(async () => (await stack.rows("SELECT 1 FROM receipts WHERE session_id = ? AND charged_messages = 1", session)).length === 2, "the refused call was not charged");
@@ -113,7 +113,7 @@ describe("fault 17: D1 is overloaded", () => {
     await plan(stack.url, [commit({ when: "before", error: OVERLOADED, times: 100 })]);
     const { done } = await completeStream(stack, {}, named(session));
     assert.equal(done, true);
-    assert.equal((await planned(stack.url)).calls.batch, 1, "no storm");
+    assert.equal((await faultState(stack.url)).calls.batch, 1, "no storm");
     await until(async () => (await turns(session)).length === 1, "the ledger stores the turn");
     await settled(session, 1);
   });

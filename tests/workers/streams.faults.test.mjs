@@ -142,7 +142,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       assert.ok(!text.includes(behaviours.PROVIDER_SECRET));
     });
 
-    if (dialect.tellsReason !== false) {
+    if (dialect.reportsFinishReason !== false) {
       const abrupt = add("abrupt", behaviours.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })]));
       test("and_says_why_it_ended_but_not_that_it_did_is_whole", async () => assert.equal((await whole(abrupt)).text, "Hello"));
 
@@ -156,7 +156,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
     }
 
     const idling = add("idling", behaviours.events((request) => [
-      ...dialect.idling(request), ...dialect.opening(request, ["Hel"]), ...dialect.idling(request), dialect.piece(request, "lo"), ...dialect.closing(request),
+      ...dialect.idleEvents(request), ...dialect.opening(request, ["Hel"]), ...dialect.idleEvents(request), dialect.piece(request, "lo"), ...dialect.closing(request),
     ]));
     test("with_events_that_say_nothing_in_between_passes_none_of_them_on", async () => {
       const { text, chunks, lines } = await whole(idling);

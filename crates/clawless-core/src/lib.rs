@@ -15,7 +15,6 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod llm;
-pub mod members;
 pub mod model;
 pub mod money;
 pub mod retry;

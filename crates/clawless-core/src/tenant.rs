@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::chat::ReasoningEffort;
 use crate::ids::TenantId;
 use crate::limits::{LimitOverrides, Limits, QuotaOverrides, Quotas};
-use crate::routing::Fallback;
+use crate::routing::fallback::Fallback;
 use crate::time::Timestamp;
 
 pub use crate::tier::Tier;

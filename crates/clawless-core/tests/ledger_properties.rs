@@ -1,4 +1,4 @@
-//! Properties of the ledger for numbers and orders that nobody would think of.
+//! Property tests of the ledger with arbitrary numbers and orders of events.
 
 #![allow(
     clippy::expect_used,
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 const START: u64 = 1_738_366_200_000;
 
-/// Numbers that break things, and ordinary ones.
+/// Edge cases and ordinary numbers.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),
@@ -114,9 +114,9 @@ fn admit(number: u64, call: &Call) -> Admit {
 }
 
 proptest! {
-    /// No number makes the books wrap, stop adding up, or exceed a quota at admission.
+    /// No number makes the account overflow, become inconsistent, or exceed a quota at admission.
     #[test]
-    fn hostile_numbers_leave_the_books_whole(
+    fn arbitrary_numbers_keep_the_account_consistent(
         config in config(),
         calls in proptest::collection::vec(call(), 1..20),
     ) {
@@ -124,16 +124,16 @@ proptest! {
         machine.apply(Timestamp::from_millis(START), Input::Configure(config));
         for (number, call) in calls.iter().enumerate() {
             let now = Timestamp::from_millis(call.now);
-            let asked = admit(number as u64, call);
-            let output = machine.apply(now, Input::Admit(Box::new(asked)));
+            let admission = admit(number as u64, call);
+            let output = machine.apply(now, Input::Admit(Box::new(admission)));
             let period = machine.period();
-            let books = machine.statement(period);
+            let account = machine.statement(period);
             let LedgerAnswer::Granted(grant) = output.answer else { continue };
-            let taken = books.closed.used().plus(&books.open);
+            let taken = account.closed.used().plus(&account.open);
             let quotas = config.quotas;
-            prop_assert!(quotas.tokens_per_month.is_none_or(|most| taken.tokens <= most));
+            prop_assert!(quotas.tokens_per_month.is_none_or(|limit| taken.tokens <= limit));
             prop_assert!(
-                quotas.micro_dollars_per_month.is_none_or(|most| taken.micro_dollars <= most)
+                quotas.micro_dollars_per_month.is_none_or(|limit| taken.micro_dollars <= limit)
             );
             let settle = Settle {
                 request_id: grant.request_id,
@@ -143,13 +143,13 @@ proptest! {
                 model: None,
                 session: None,
             };
-            let before = books.closed.used();
+            let before = account.closed.used();
             let output = machine.apply(now, Input::Settle(Box::new(settle)));
             prop_assert_eq!(output.answer, LedgerAnswer::Closed(Closing::Booked));
-            let books = machine.statement(period);
-            let parts = books.closed.settled.plus(&books.closed.released).plus(&books.open);
-            prop_assert_eq!(books.granted, parts);
-            let after = books.closed.used();
+            let account = machine.statement(period);
+            let parts = account.closed.settled.plus(&account.closed.released).plus(&account.open);
+            prop_assert_eq!(account.granted, parts);
+            let after = account.closed.used();
             prop_assert!(after.tokens >= before.tokens && after.tokens.get() < 1 << 53);
             prop_assert!(after.micro_dollars >= before.micro_dollars);
         }
@@ -158,13 +158,13 @@ proptest! {
             Write::Put { table, key, value } => Some((*table, key.as_str(), value.as_str())),
             Write::Delete { .. } => None,
         }).collect();
-        let again = Machine::load(texts.iter().rev().copied()).expect("own rows");
-        prop_assert_eq!(again.rows().expect("plain data"), rows);
+        let reloaded = Machine::load(texts.iter().rev().copied()).expect("valid rows");
+        prop_assert_eq!(reloaded.rows().expect("plain data"), rows);
     }
 
-    /// Whatever a clock shows, a bucket gives no more than its burst and what the time brought.
+    /// For any clock, a bucket admits at most its burst plus its refill over the elapsed time.
     #[test]
-    fn no_order_of_times_refills_a_bucket_twice(
+    fn clock_steps_do_not_refill_a_bucket_twice(
         steps in proptest::collection::vec(0..3_600_000_u64, 1..200),
     ) {
         let limits = Limits { requests_per_minute: Some(60), burst: Some(5), concurrent: None };
@@ -182,30 +182,30 @@ proptest! {
             price: Price::default(),
             spent: Spent::default(),
         };
-        // The clock shows its latest time first, so nothing after it is new.
+        // The clock shows its latest time first, so no later reading is new time.
         let latest = START + 3_600_000;
         let mut machine = Machine::default();
         machine.apply(Timestamp::from_millis(latest), Input::Configure(config));
-        let mut passed = 0_u64;
+        let mut granted = 0_u64;
         let mut short_moves = 0;
-        let mut seen = latest;
+        let mut previous = latest;
         for (number, step) in steps.iter().enumerate() {
             let now = START + step;
-            // A move of up to a minute may be time that really went by.
-            if now > seen && now - seen <= 60_000 {
-                short_moves += now - seen;
+            // A step of up to one minute may be elapsed time.
+            if now > previous && now - previous <= 60_000 {
+                short_moves += now - previous;
             }
-            seen = now;
-            let asked = Input::Admit(Box::new(admit(number as u64, &call)));
-            let output = machine.apply(Timestamp::from_millis(now), asked);
-            passed += u64::from(matches!(output.answer, LedgerAnswer::Granted(_)));
+            previous = now;
+            let input = Input::Admit(Box::new(admit(number as u64, &call)));
+            let output = machine.apply(Timestamp::from_millis(now), input);
+            granted += u64::from(matches!(output.answer, LedgerAnswer::Granted(_)));
         }
-        prop_assert!(passed <= 5 + short_moves / 1000 + 1, "{passed} passed");
+        prop_assert!(granted <= 5 + short_moves / 1000 + 1, "{granted} granted");
     }
 
-    /// A month is the same whether it is told by its name or by any of its moments.
+    /// A period contains its moments and round-trips through its name.
     #[test]
-    fn a_period_is_what_its_name_says(moment in 0..253_402_300_800_000_u64) {
+    fn a_period_round_trips_through_its_name(moment in 0..253_402_300_800_000_u64) {
         let moment = Timestamp::from_millis(moment);
         let period = Period::of(moment);
         prop_assert!(period.begins_at() <= moment && moment < period.ends_at());

@@ -1,18 +1,17 @@
-//! The ledger against everything that can happen to it.
+//! Randomised simulation of the ledger.
 //!
-//! Each seed drives one tenant's ledger through calls, deaths at every step, restarts that lose
-//! what was not written, clocks that step by an hour, late, doubled and lost messages, and an
-//! operator who changes limits under way. A plain book-keeper beside it checks every answer. A seed
-//! that fails prints itself; `CLAWLESS_SEED=<seed>` runs it alone.
+//! Each seed drives one tenant's ledger through calls, crashes at every step, restarts that lose
+//! unwritten state, clock steps of an hour, delayed, repeated and lost messages, and configuration
+//! changes. An independent model checks every answer. A failing seed is printed;
+//! `CLAWLESS_SEED=<seed>` runs it alone.
 //!
-//! A simulation that never fails proves nothing, so the machine was broken on purpose, in one place
-//! at a time; each of these makes a seed fail:
-//! a settlement of any ticket closes · time runs on when the clock steps back · no jump of the clock
-//! is swallowed · one call too many at once · a lane lets two in · a parked turn leaves its lane open
-//! · open reservations do not count against quotas · excess is forgotten · an acknowledgement removes
-//! any revision · a correction adds instead of replacing · filed sums, receipts or a suspension are
-//! not written · a swept session keeps its head · nobody wakes a waiter · a woken waiter's key is not
-//! asked for again · lanes are free after a restart · a blind closing is forgotten at once.
+//! Mutation check: each of these bugs, introduced one at a time, makes a seed fail: a settlement with
+//! any ticket closes a call; time advances when the clock steps back; clock corrections count as time;
+//! the concurrency limit is off by one; a lane admits two turns; a parked turn does not lock its lane;
+//! open reservations do not count against quotas; excess is ignored; an acknowledgement removes any
+//! revision; a correction adds instead of replacing; acknowledged totals, receipts or a suspension are
+//! not persisted; a swept session keeps its head; waiters are not woken; a woken waiter's key is not
+//! checked again; lanes are free after a restart; a call closed without outcome is not rechecked.
 
 #![allow(
     clippy::expect_used,
@@ -24,16 +23,16 @@
 #[allow(unreachable_pub, reason = "shared by the files of one test")]
 mod simulation;
 
-use simulation::world::World;
+use simulation::harness::Harness;
 
 const SEEDS: u64 = 100;
-/// Things that happen in one seed. More inputs than that reach the ledger.
-const STEPS: u64 = 10_000;
+/// Events per seed. Some events send several inputs.
+const EVENTS: u64 = 10_000;
 
-/// Names the seed when a test fails.
-struct Named(u64);
+/// Prints the seed if the test fails.
+struct SeedReport(u64);
 
-impl Drop for Named {
+impl Drop for SeedReport {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("replay with CLAWLESS_SEED={}", self.0);
@@ -41,18 +40,18 @@ impl Drop for Named {
     }
 }
 
-fn run(seed: u64) -> World {
-    let _named = Named(seed);
-    let mut world = World::new(seed);
-    for _ in 0..STEPS {
-        world.step();
+fn run(seed: u64) -> Harness {
+    let _report = SeedReport(seed);
+    let mut harness = Harness::new(seed);
+    for _ in 0..EVENTS {
+        harness.step();
     }
-    world.end();
-    world
+    harness.finish();
+    harness
 }
 
 #[test]
-fn the_books_are_right_whatever_happens() {
+fn accounts_are_correct_under_random_faults() {
     let seeds = match std::env::var("CLAWLESS_SEED") {
         Ok(seed) => {
             let seed = seed.parse().expect("CLAWLESS_SEED is a number");
@@ -64,12 +63,12 @@ fn the_books_are_right_whatever_happens() {
     let (mut operations, mut crashes, mut receipts, mut overruns) = (0, 0, 0, 0);
     let mut denials = std::collections::BTreeMap::new();
     for seed in seeds {
-        let world = run(seed);
-        operations += world.operations;
-        crashes += world.crashes;
-        overruns += world.oracle.overruns;
-        receipts += world.database.receipts.len();
-        for (reason, count) in world.oracle.denials {
+        let harness = run(seed);
+        operations += harness.operations;
+        crashes += harness.crashes;
+        overruns += harness.model.overruns;
+        receipts += harness.database.receipts.len();
+        for (reason, count) in harness.model.denials {
             *denials.entry(format!("{reason:?}")).or_insert(0) += count;
         }
     }

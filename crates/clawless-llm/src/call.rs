@@ -1,7 +1,8 @@
 //! A call along its fallback chain: retries, then the next model, until an answer begins.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::pin::pin;
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -9,6 +10,7 @@ use clawless_core::retry::Backoff;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Clock, Timer};
 use clawless_core::{Entropy, Timestamp, Tokens};
+use futures_util::future::{Either, select};
 
 use crate::client::{Io, LlmClient, Timeouts};
 use crate::error::LlmError;
@@ -36,13 +38,12 @@ pub struct ChainCall<'a, H, T, E> {
     pub entropy: &'a E,
     /// The circuit breakers of this isolate. Never borrowed across an `await`.
     pub breakers: &'a RefCell<Breakers>,
+    /// The tenant of the request. Its failures alone do not open a breaker for other tenants.
+    pub tenant: &'a str,
     /// The deployment's timeouts. A provider's profile and a model that thinks extend them.
     pub timeouts: Timeouts,
     /// How often one model is retried.
     pub retries: u32,
-    /// Whether a request is in flight, for a caller that drops the future: between two tries a
-    /// dropped call costs nothing.
-    pub in_flight: &'a Cell<bool>,
 }
 
 /// A failed try.
@@ -85,6 +86,21 @@ pub struct Failed {
     pub failed: Vec<FailedTry>,
 }
 
+/// Why a call gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No model of the chain answered.
+    #[error(transparent)]
+    Failed(#[from] Failed),
+    /// The caller cancelled the call.
+    #[error("the call was cancelled")]
+    Cancelled {
+        /// Whether a request to a provider was aborted. Between two tries none runs, and nothing
+        /// is charged.
+        in_flight: bool,
+    },
+}
+
 impl<H, T, E> ChainCall<'_, H, T, E>
 where
     H: Http,
@@ -92,38 +108,42 @@ where
     E: Entropy,
 {
     /// Requests a streamed answer along the chain and returns once one has begun. From then on
-    /// nothing is retried: the client may have seen the beginning.
+    /// nothing is retried: the client may have seen the beginning. When `cancel` completes first, the
+    /// request in flight is aborted.
     ///
     /// # Errors
-    /// Where no model of the chain answers.
+    /// Where no model of the chain answers, and where the call is cancelled.
     pub async fn stream(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
-    ) -> Result<Answered<AnswerStream<H::Body, T>>, Failed> {
+        cancel: impl Future<Output = ()> + Unpin,
+    ) -> Result<Answered<AnswerStream<H::Body, T>>, CallError> {
         let deadline = self.bounded(deadline);
         let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.stream(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, send).await
+        self.walk(chain, request, deadline, cancel, send).await
     }
 
-    /// Requests a whole answer along the chain.
+    /// Requests a whole answer along the chain. When `cancel` completes first, the request in flight
+    /// is aborted.
     ///
     /// # Errors
-    /// Where no model of the chain answers.
+    /// Where no model of the chain answers, and where the call is cancelled.
     pub async fn complete(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
-    ) -> Result<Answered<LlmResponse>, Failed> {
+        cancel: impl Future<Output = ()> + Unpin,
+    ) -> Result<Answered<LlmResponse>, CallError> {
         let deadline = self.bounded(deadline);
         let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.complete(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, send).await
+        self.walk(chain, request, deadline, cancel, send).await
     }
 
     /// The deadline of a call that begins now.
@@ -137,8 +157,9 @@ where
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
+        mut cancel: impl Future<Output = ()> + Unpin,
         send: impl AsyncFn(&LlmClient, &LlmRequest, &Timeouts) -> Result<A, LlmError>,
-    ) -> Result<Answered<A>, Failed> {
+    ) -> Result<Answered<A>, CallError> {
         let mut failed: Vec<FailedTry> = Vec::new();
         for (position, target) in chain.iter().enumerate() {
             let is_last = position + 1 == chain.len();
@@ -154,11 +175,10 @@ where
             let patience = target.client.profile().patience(target.model, effort);
             let timeouts = self.timeouts.extended(patience);
             for retry in 0..=self.retries {
-                self.in_flight.set(true);
-                let answer = send(target.client, &request, &timeouts).await;
-                self.in_flight.set(answer.is_ok());
-                let error = match answer {
-                    Ok(answer) => {
+                let sending = pin!(send(target.client, &request, &timeouts));
+                let error = match select(sending, &mut cancel).await {
+                    Either::Right(_) => return Err(CallError::Cancelled { in_flight: true }),
+                    Either::Left((Ok(answer), _)) => {
                         self.succeed(*target);
                         return Ok(Answered {
                             answer,
@@ -167,7 +187,7 @@ where
                             dropped: target.client.dropped(&request),
                         });
                     }
-                    Err(error) => error,
+                    Either::Left((Err(error), _)) => error,
                 };
                 self.fail(*target, &error);
                 failed.push(FailedTry {
@@ -175,7 +195,7 @@ where
                     error: error.clone(),
                 });
                 if !error.may_fall_over() {
-                    return Err(Failed { error, failed });
+                    return Err(Failed { error, failed }.into());
                 }
                 let now = self.io.time.now();
                 if retry == self.retries || !is_retried(&error, is_last) {
@@ -188,14 +208,18 @@ where
                 let Some(wait) = wait else {
                     break;
                 };
-                self.io.time.sleep(wait).await;
+                let sleep = pin!(self.io.time.sleep(wait));
+                if let Either::Right(_) = select(sleep, &mut cancel).await {
+                    return Err(CallError::Cancelled { in_flight: false });
+                }
             }
         }
         let error = failed.last().map(|it| it.error.clone());
         Err(Failed {
             error: error.unwrap_or_else(|| LlmError::Unreachable("the chain is empty".to_owned())),
             failed,
-        })
+        }
+        .into())
     }
 
     /// Whether the breaker admits a call. Breakers choose among models; where there is no choice, a
@@ -203,20 +227,22 @@ where
     fn may_try(&self, target: Target<'_>, is_only_choice: bool) -> bool {
         let (provider, model) = breaker_key(target);
         let now = self.io.time.now();
-        let admitted = self.breakers.borrow_mut().admit(provider, model, now);
-        admitted || is_only_choice
+        let mut breakers = self.breakers.borrow_mut();
+        breakers.admit(provider, model, self.tenant, now) || is_only_choice
     }
 
     fn succeed(&self, target: Target<'_>) {
         let (provider, model) = breaker_key(target);
-        self.breakers.borrow_mut().succeed(provider, model);
+        let mut breakers = self.breakers.borrow_mut();
+        breakers.succeed(provider, model, self.tenant);
     }
 
     fn fail(&self, target: Target<'_>, error: &LlmError) {
         if error.is_providers_fault() {
             let (provider, model) = breaker_key(target);
             let now = self.io.time.now();
-            self.breakers.borrow_mut().fail(provider, model, now);
+            let mut breakers = self.breakers.borrow_mut();
+            breakers.fail(provider, model, self.tenant, now);
         } else {
             // A refusal shows that the provider is up.
             self.succeed(target);

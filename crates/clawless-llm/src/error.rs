@@ -103,16 +103,24 @@ impl LlmError {
         !matches!(self, Self::InvalidRequest { .. } | Self::DeadlineExceeded)
     }
 
-    /// Whether the failure speaks against the provider's health. What the client did wrong does
-    /// not, nor does a limit that the provider keeps on purpose.
+    /// Whether the failure counts against the provider's health. A refusal that may depend on the
+    /// request (400, 403, 404, 413, 422, …) does not, nor does a rate limit, nor our own deadline.
     pub const fn is_providers_fault(&self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::InvalidRequest { .. }
-                | Self::Unsupported { .. }
-                | Self::ContextLength
-                | Self::EmptyAnswer
-                | Self::RateLimited { .. }
+            Self::Overloaded { .. }
+                | Self::ServerError {
+                    status: 408 | 500..,
+                    ..
+                }
+                | Self::Unreachable(_)
+                | Self::FirstByteTimeout
+                | Self::IdleTimeout
+                | Self::Truncated(_)
+                | Self::Malformed(_)
+                | Self::Reported(_)
+                // An invalid key fails every request.
+                | Self::Misconfigured { status: 401 }
         )
     }
 

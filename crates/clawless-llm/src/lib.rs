@@ -18,7 +18,6 @@ mod legacy_functions;
 mod members;
 pub mod openai;
 mod options;
-mod origin;
 mod plausible;
 pub mod ports;
 pub mod profile;
@@ -34,7 +33,7 @@ pub mod window;
 pub mod workers_ai;
 
 pub use accumulate::{Accumulator, replay};
-pub use call::{Answered, ChainCall, Failed, Target};
+pub use call::{Answered, CallError, ChainCall, Failed, Target};
 pub use client::{Io, LlmClient, Timeouts};
 pub use error::LlmError;
 pub use factory::{ConfigError, make_client};

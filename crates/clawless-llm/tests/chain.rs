@@ -8,14 +8,16 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::future::pending;
+use std::pin::pin;
 
 use clawless_core::model::Model;
 use clawless_core::routing::breaker::Breakers;
-use clawless_core::time::Clock;
+use clawless_core::time::{Clock, Timer};
 use clawless_core::{Entropy, LlmResponse, Millis};
 use clawless_llm::call::DEFAULT_RETRIES;
-use clawless_llm::{Answered, ChainCall, Failed, LlmError, Target, Timeouts};
+use clawless_llm::{Answered, CallError, ChainCall, Failed, LlmError, Target, Timeouts};
 use clawless_testkit::provider::{Reply, Step};
 use common::{Stage, client, request};
 
@@ -37,7 +39,6 @@ fn model(id: &str, context: u64) -> Model {
 struct Chain {
     stage: Stage,
     breakers: RefCell<Breakers>,
-    in_flight: Cell<bool>,
 }
 
 impl Chain {
@@ -45,19 +46,36 @@ impl Chain {
         Self {
             stage: Stage::new(),
             breakers: RefCell::default(),
-            in_flight: Cell::default(),
         }
     }
 
     fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        self.ask_for("tenant", length)
+    }
+
+    fn ask_for(&self, tenant: &str, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        match self.ask_until(tenant, length, pending()) {
+            Ok(answered) => Ok(answered),
+            Err(CallError::Failed(failed)) => Err(failed),
+            Err(cancelled) => panic!("{cancelled}"),
+        }
+    }
+
+    /// Calls the chain and cancels the call when `cancel` completes.
+    fn ask_until(
+        &self,
+        tenant: &str,
+        length: usize,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Answered<LlmResponse>, CallError> {
         let (io, timeouts) = (self.stage.io(), Timeouts::default());
         let caller = ChainCall {
             io: &io,
             entropy: &Middle,
             breakers: &self.breakers,
+            tenant,
             timeouts,
             retries: DEFAULT_RETRIES,
-            in_flight: &self.in_flight,
         };
         let (first, second) = (client("first"), client("second"));
         let (small, large) = (model("small", 8), model("large", 16));
@@ -75,7 +93,8 @@ impl Chain {
         let deadline = self.stage.time.now().plus(Millis::from_secs(6000));
         let (chain, request) = (&chain[..length], request());
         self.stage.time.run(async {
-            let whole = caller.complete(chain, &request, deadline);
+            let cancel = pin!(cancel);
+            let whole = caller.complete(chain, &request, deadline, cancel);
             whole.await
         })
     }
@@ -181,6 +200,27 @@ fn silence_goes_to_the_next_model_without_a_retry() {
 }
 
 #[test]
+fn a_cancelled_call_aborts_the_request_in_flight() {
+    let chain = Chain::new();
+    chain.stage.http.always(good().after(Step::Hang));
+    let cancel = chain.stage.time.sleep(Millis::from_secs(1));
+    let cancelled = chain.ask_until("tenant", 2, cancel);
+    assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: true }));
+    assert_eq!(chain.stage.http.aborted(), 1);
+}
+
+#[test]
+fn a_call_cancelled_between_two_tries_has_nothing_in_flight() {
+    let chain = Chain::new();
+    let busy = Reply::json(429, "{}").header("retry-after", "2");
+    chain.stage.http.always(busy);
+    let cancel = chain.stage.time.sleep(Millis::from_secs(1));
+    let cancelled = chain.ask_until("tenant", 1, cancel);
+    assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: false }));
+    assert_eq!(chain.stage.http.aborted(), 0);
+}
+
+#[test]
 fn what_the_client_did_wrong_ends_the_call() {
     let chain = Chain::new();
     chain
@@ -265,4 +305,42 @@ fn the_longest_time_for_a_call_bounds_the_whole_chain() {
     ));
     let spent = chain.stage.time.now().since(before);
     assert!(spent <= Timeouts::default().total, "{spent:?}");
+}
+
+#[test]
+fn refusals_of_one_request_do_not_open_the_breaker() {
+    for status in [400, 402, 403, 404, 409, 413, 422, 429] {
+        let chain = Chain::new();
+        chain.stage.http.always(Reply::json(status, "{}"));
+        for _ in 0..10 {
+            assert!(chain.ask(2).is_err());
+        }
+        chain.stage.http.always(good());
+        assert_eq!(chain.ask(2).expect("an answer").target, 0, "{status}");
+    }
+}
+
+#[test]
+fn failures_of_one_tenant_do_not_open_the_breaker_for_another() {
+    let chain = Chain::new();
+    chain.stage.http.always(Reply::json(500, "{}"));
+    for _ in 0..3 {
+        assert!(chain.ask_for("attacker", 2).is_err());
+    }
+    let first = chain.asked();
+    let first = first.iter().filter(|it| *it == "first:small").count();
+    assert_eq!(first, 6, "the third call skips the first model");
+    chain.stage.http.always(good());
+    assert_eq!(chain.ask_for("other", 2).expect("an answer").target, 0);
+}
+
+#[test]
+fn failures_of_several_tenants_open_the_breaker_for_all() {
+    let chain = Chain::new();
+    chain.stage.http.always(Reply::json(500, "{}"));
+    for tenant in ["a", "b"] {
+        assert!(chain.ask_for(tenant, 1).is_err());
+    }
+    chain.stage.http.always(good());
+    assert_eq!(chain.ask_for("c", 2).expect("an answer").target, 1);
 }

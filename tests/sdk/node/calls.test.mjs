@@ -1,9 +1,9 @@
-// Calls of custom tools and in the older form, streamed and put together by the package's
+// Calls of custom tools and in the legacy form, streamed and put together by the package's
 // own accumulator, on the way there and back.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import OpenAI from "openai";
-import { CALLS, CUSTOM, OLDER, startScripted } from "../../harness/scripted.mjs";
+import { CALLS, CUSTOM, LEGACY, startScripted } from "../../harness/scripted.mjs";
 
 let gateway;
 let client;
@@ -37,17 +37,17 @@ test("openai_node_accumulates_a_custom_tools_call_and_gives_its_result_back", as
 });
 
 test("openai_node_accumulates_a_call_of_the_older_form_from_every_wire", async () => {
-  assert.equal(gateway.older.length, 3, "one for each wire");
-  const functions = [{ name: OLDER.name, parameters }];
-  for (const model of gateway.older) {
+  assert.equal(gateway.legacy.length, 3, "one for each wire");
+  const functions = [{ name: LEGACY.name, parameters }];
+  for (const model of gateway.legacy) {
     const asked = await finish({ model, messages: [QUESTION], functions });
     const [{ message, finish_reason }] = asked.choices;
     assert.equal(finish_reason, "function_call", model);
     assert.equal(message.tool_calls, undefined, model);
-    assert.equal(message.function_call.name, OLDER.name, model);
-    assert.deepEqual(JSON.parse(message.function_call.arguments), OLDER.input, model);
-    const messages = [QUESTION, message, { role: "function", name: OLDER.name, content: "21 °C" }];
+    assert.equal(message.function_call.name, LEGACY.name, model);
+    assert.deepEqual(JSON.parse(message.function_call.arguments), LEGACY.input, model);
+    const messages = [QUESTION, message, { role: "function", name: LEGACY.name, content: "21 °C" }];
     const answered = await finish({ model, messages, functions });
-    assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [OLDER], results: ["21 °C"] }, model);
+    assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [LEGACY], results: ["21 °C"] }, model);
   }
 });

@@ -1,4 +1,4 @@
-"""Calls of custom tools and in the older form, streamed and put together by openai-python's own
+"""Calls of custom tools and in the legacy form, streamed and put together by openai-python's own
 accumulator, on the way there and back."""
 
 import json
@@ -49,8 +49,8 @@ def test_openai_python_accumulates_a_custom_tools_call_and_gives_its_result_back
 
 @pytest.mark.parametrize("wire", ["openai", "anthropic", "workers_ai"])
 def test_openai_python_accumulates_a_call_of_the_older_form(scripted, client, wire):
-    [model] = [model for model in scripted["older"] if model.startswith(f"{wire}-")]
-    call = scripted["older_call"]
+    [model] = [model for model in scripted["legacy"] if model.startswith(f"{wire}-")]
+    call = scripted["legacy_call"]
     functions = [{"name": call["name"], "parameters": PARAMETERS}]
 
     def ask(*more: dict) -> openai.types.chat.chat_completion.Choice:

@@ -1,33 +1,34 @@
-//! Stage 1: from a bearer token to a [`Caller`].
+//! Step 1: resolves a bearer token to a [`Caller`].
 
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ApiKey, Clock, ErrorCode, KeyId, KeyKind, Tenant, TenantId};
-use clawless_edge::request::{Authorization, RequestHead};
+use clawless_edge::http::RequestHead;
+use clawless_edge::http::request::Authorization;
 use clawless_store::api_keys;
 
 use crate::caller::Caller;
 use crate::platform::Platform;
 
-/// Finds out who asks.
+/// Authenticates a request.
 ///
-/// 1. 401 where the header is absent, doubled or not a bearer's.
-/// 2. 401 where the key's shape or checksum is wrong, before storage is asked.
-/// 3. 429 where the address has guessed too many keys, before storage is asked.
-/// 4. 401 where no usable key has this digest; the answer does not tell why.
+/// 1. 401 if the header is absent, duplicated or not a bearer token.
+/// 2. 401 if the key's format or checksum is wrong, before any storage read.
+/// 3. 429 if the address has guessed too many keys, before any storage read.
+/// 4. 401 if no usable key has this digest; the response does not tell why.
 ///
-/// The records may be some seconds old. Whether the key is revoked meanwhile or the tenant
-/// suspended is for the ledger to say, which every route asks next.
+/// The records may be some seconds old. The ledger, which every route calls next, knows whether the
+/// key has been revoked or the tenant suspended meanwhile.
 ///
 /// # Errors
-/// The statuses above; 503 where storage does not answer.
+/// The statuses above; 503 if storage does not answer.
 pub async fn authenticate<P: Platform>(
     platform: &P,
     head: &RequestHead,
 ) -> Result<Caller, ApiError> {
-    let key = KeyText::parse(bearer(head)?).map_err(|_| incorrect())?;
+    let key = KeyText::parse(bearer(head)?).map_err(|_| invalid_key())?;
     if key.kind() == KeyKind::Admin {
-        return Err(incorrect());
+        return Err(invalid_key());
     }
     let (digest, now) = (key.digest(), platform.time().now());
     let memory = platform.memory();
@@ -36,24 +37,24 @@ pub async fn authenticate<P: Platform>(
         None => look_up(platform, digest, head.header("cf-connecting-ip")).await?,
     };
     if !record.is_usable(now) {
-        return Err(incorrect());
+        return Err(invalid_key());
     }
     Ok(Caller::new(tenant, record, Some(digest)))
 }
 
-/// A caller on whose behalf something is done later: the key that asked for it, as it is now.
+/// The caller of deferred work: the key that requested it, in its current state.
 ///
 /// # Errors
-/// 401 where the key is gone or no longer usable, 503 where storage does not answer.
+/// 401 if the key is deleted or no longer usable, 503 if storage does not answer.
 pub async fn of_key<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     key: &KeyId,
 ) -> Result<Caller, ApiError> {
     let found = api_keys::find_with_tenant(platform.sql(), tenant, key).await?;
-    let (record, tenant) = found.ok_or_else(incorrect)?;
+    let (record, tenant) = found.ok_or_else(invalid_key)?;
     if !record.is_usable(platform.time().now()) {
-        return Err(incorrect());
+        return Err(invalid_key());
     }
     Ok(Caller::new(tenant, record, None))
 }
@@ -61,21 +62,21 @@ pub async fn of_key<P: Platform>(
 /// Reads a caller's records again, after the ledger has called them stale.
 ///
 /// # Errors
-/// 401 where the key is gone or no longer usable, 503 where storage does not answer.
+/// 401 if the key is deleted or no longer usable, 503 if storage does not answer.
 pub async fn reread<P: Platform>(platform: &P, caller: &Caller) -> Result<Caller, ApiError> {
     let Some(digest) = caller.digest() else {
         return of_key(platform, &caller.tenant().id, &caller.key().id).await;
     };
     platform.memory().forget_key(digest);
-    let (record, tenant) = read(platform, digest).await?.ok_or_else(incorrect)?;
+    let (record, tenant) = read(platform, digest).await?.ok_or_else(invalid_key)?;
     if !record.is_usable(platform.time().now()) {
-        return Err(incorrect());
+        return Err(invalid_key());
     }
     Ok(Caller::new(tenant, record, Some(digest)))
 }
 
-/// Looks a key up in storage, unless its address has guessed too often. Only wrong guesses count,
-/// so that a busy client on a cold isolate is never taken for a guesser.
+/// Looks up a key in storage, unless its address has guessed too often. Only wrong keys count, so
+/// that a busy client on a cold isolate is never blocked.
 async fn look_up<P: Platform>(
     platform: &P,
     digest: KeyDigest,
@@ -90,7 +91,7 @@ async fn look_up<P: Platform>(
         return Ok(found);
     }
     if platform.may_guess(address).await {
-        return Err(incorrect());
+        return Err(invalid_key());
     }
     Err(too_many_guesses(platform.memory().block(address, now)))
 }
@@ -103,7 +104,7 @@ async fn read<P: Platform>(
     if let Some((key, tenant)) = &found {
         let now = platform.time().now();
         let memory = platform.memory();
-        memory.remember_key(digest, key.clone(), tenant.clone(), now);
+        memory.cache_key(digest, key.clone(), tenant.clone(), now);
     }
     Ok(found)
 }
@@ -112,7 +113,7 @@ async fn read<P: Platform>(
 fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
     match head.authorization() {
         Authorization::Bearer(token) => Ok(token),
-        Authorization::Other => Err(incorrect()),
+        Authorization::Other => Err(invalid_key()),
         Authorization::Absent => Err(ApiError::new(
             ErrorCode::MissingApiKey,
             "You didn't provide an API key. Send it in the header `authorization: Bearer YOUR_KEY`; \
@@ -121,9 +122,9 @@ fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
     }
 }
 
-/// One answer for every key that does not work: unknown, malformed, expired, revoked or another
-/// tenant's. It begins with `OpenAI`'s own words, on which some clients rely.
-pub(crate) fn incorrect() -> ApiError {
+/// The error for every key that is not usable: unknown, malformed, expired, revoked or another
+/// tenant's. It begins with `OpenAI`'s own text, on which some clients rely.
+pub(crate) fn invalid_key() -> ApiError {
     ApiError::new(
         ErrorCode::InvalidApiKey,
         "Incorrect API key provided. Check the key, or ask your operator for a new one.",

@@ -1,21 +1,21 @@
-//! Who asks: the proof that a request was authenticated.
+//! The authenticated caller of a request.
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::ledger;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
 
-/// An authenticated caller. Only [`crate::authenticate`] makes one, so a handler that takes a
-/// `Caller` cannot run for a stranger.
+/// An authenticated caller. Only [`crate::authenticate`] creates one, so a handler that takes a
+/// `Caller` cannot run without authentication.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
     tenant: Tenant,
     key: ApiKey,
-    /// The key's digest, where it came with the request.
+    /// The key's digest, if the request carried the key.
     digest: Option<KeyDigest>,
 }
 
 impl Caller {
-    /// A caller whose key was found and is usable.
+    /// Creates a caller whose key was found and is usable.
     pub(crate) const fn new(tenant: Tenant, key: ApiKey, digest: Option<KeyDigest>) -> Self {
         Self {
             tenant,
@@ -24,13 +24,13 @@ impl Caller {
         }
     }
 
-    /// The digest by which the key was found, if that is how.
+    /// The digest by which the key was found, if it was.
     pub(crate) const fn digest(&self) -> Option<KeyDigest> {
         self.digest
     }
 
-    /// The caller as the ledger knows it: the versions of the records that we go by, which it
-    /// confirms or calls stale.
+    /// The caller for the ledger: the versions of its records, which the ledger confirms or calls
+    /// stale.
     pub(crate) fn for_ledger(&self) -> ledger::CallerVersions {
         ledger::CallerVersions {
             key_id: self.key.id.clone(),
@@ -40,17 +40,17 @@ impl Caller {
         }
     }
 
-    /// Whose request it is. Every storage access takes its tenant from here.
+    /// The tenant. Every storage access takes its tenant from here.
     pub const fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    /// The key that the request came with.
+    /// The API key.
     pub const fn key(&self) -> &ApiKey {
         &self.key
     }
 
-    /// Checks that the key may do something.
+    /// Checks that the key has a scope.
     ///
     /// # Errors
     /// 403 that names the missing scope.

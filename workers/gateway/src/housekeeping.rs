@@ -1,25 +1,25 @@
-//! What the gateway does every hour, for all tenants at once: what is kept no longer goes.
+//! The hourly cleanup, for all tenants at once.
 
 use clawless_core::Timestamp;
 use clawless_core::time::Millis;
 use clawless_edge::queue::Queue;
 use clawless_store::{Sql, SqlError, idempotency, sessions};
 
-use crate::sends;
+use crate::sends::maintenance;
 
-/// How long the empty row of a deleted session stays: far longer than a turn of it can run, or a
-/// copy of its history live.
-const BURIED: Millis = Millis::from_secs(24 * 60 * 60);
+/// How long the empty row of a deleted session is kept: far longer than a turn of it can run or a
+/// copy of its history can live.
+const SOFT_DELETE_RETENTION: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// Forgets answers to idempotency keys after their day, and what deleted sessions left; tells the
-/// queue of messages that it may have lost. May be repeated.
+/// Deletes expired answers to idempotency keys and the rows of deleted sessions, and sends stalled
+/// messages to the queue again. May be repeated.
 ///
 /// # Errors
-/// Where the database fails; the next hour does it.
+/// If the database fails; the next run repeats the work.
 pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result<(), SqlError> {
-    // What waits goes before what is to be forgotten.
-    sends::clean(sql, queue, now).await?;
+    // Stalled messages come first: they matter more than deletions.
+    maintenance::clean(sql, queue, now).await?;
     idempotency::sweep_across_tenants(sql, now).await?;
-    let long_ago = Timestamp::from_millis(now.as_millis().saturating_sub(BURIED.get()));
-    sessions::purge_across_tenants(sql, long_ago).await
+    let deleted_before = now.minus(SOFT_DELETE_RETENTION);
+    sessions::purge_across_tenants(sql, deleted_before).await
 }

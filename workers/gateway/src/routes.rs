@@ -9,8 +9,7 @@ use clawless_edge::routes;
 use crate::http::faults;
 use crate::http::service::Access::Key;
 use crate::http::service::Gateway;
-use crate::http::{completions, forward, health, models, sessions};
-use crate::resume;
+use crate::http::{completions, forward, health, models, resume, sessions};
 
 /// Every route of the gateway.
 pub static ROUTES: Routes<Gateway> = Routes {

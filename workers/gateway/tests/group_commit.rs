@@ -1,5 +1,5 @@
-//! Group commit: what comes while a commit is under way is committed together, and whatever
-//! becomes of those who lead, nobody is forgotten.
+//! Group commit: inputs that arrive during a commit are committed together, and every input gets an
+//! answer even if a leader is dropped.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -13,7 +13,8 @@ use std::task::{Context, Poll};
 
 use clawless_core::Timestamp;
 use clawless_core::ledger::{Input, LedgerAnswer, Output, Write};
-use clawless_gateway::ledger::runtime::{LedgerRuntime, Rows, RuntimeError};
+use clawless_gateway::ledger::machine::{Rows, RuntimeError};
+use clawless_gateway::ledger::runtime::LedgerRuntime;
 use clawless_testkit::provider::VirtualTime;
 use futures_channel::oneshot;
 use futures_util::task::noop_waker;
@@ -115,7 +116,7 @@ fn what_comes_during_a_commit_is_committed_together() {
     assert!(is_done(&mut asking[1]));
     let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
-    assert_eq!(*rows.commits.borrow(), [1, 3, 1], "nobody leads any more");
+    assert_eq!(*rows.commits.borrow(), [1, 3, 1], "no leader is left");
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn an_error_before_the_first_byte_is_not_remembered() {
 }
 
 #[test]
-fn whoever_waits_for_a_request_that_fails_has_a_try_of_its_own() {
+fn a_request_that_waits_for_a_failing_one_gets_its_own_try() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -303,7 +303,7 @@ fn an_answer_of_more_than_256_kib_is_refused_to_the_next_with_the_reason() {
 }
 
 #[test]
-fn after_a_crash_the_request_runs_anew_once_the_ledger_has_swept_it() {
+fn after_a_crash_the_request_runs_again_once_the_ledger_has_swept_it() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");

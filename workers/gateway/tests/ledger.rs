@@ -249,7 +249,7 @@ fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
 }
 
 #[test]
-fn a_call_whose_end_nobody_told_is_found_by_the_sweep() {
+fn a_call_without_a_settlement_is_found_by_the_sweep() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(answers("Hello."));

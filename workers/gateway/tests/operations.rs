@@ -25,7 +25,7 @@ const EACH_STORE_ONCE: Asked = Asked {
 };
 
 #[test]
-fn a_stateless_call_asks_the_ledger_before_and_after_and_nobody_else() {
+fn a_stateless_call_calls_only_the_ledger_once_before_and_once_after() {
     assert_eq!(ready(Past::None).call(), [ONLY_THE_LEDGER, ONLY_THE_LEDGER]);
 }
 

@@ -287,7 +287,7 @@ fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
     assert_eq!(effort(low.clone(), "deep", None), "low");
     assert_eq!(effort(low.clone(), "deep", Some("xhigh")), "xhigh");
     assert_eq!(effort(low.clone(), "deep", Some("off")), "none");
-    // Nobody told that this model thinks: a default would be refused, a wish is passed on.
+    // This model is not known to reason: a default effort would be rejected, a requested one is sent.
     assert_eq!(effort(low.clone(), "eyes", None), Value::Null);
     assert_eq!(effort(low, "eyes", Some("high")), "high");
 }

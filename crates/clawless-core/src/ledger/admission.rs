@@ -1,26 +1,26 @@
-//! Admission: may a request pass, may a call begin, may it have more?
+//! Admission: rate checks, new reservations and extensions of running calls.
 
 use super::buckets::EndpointClass;
+use super::config::LedgerConfig;
+use super::constants::{LANE_WAIT_TIMEOUT, PARKED_GRACE};
+use super::input::{Admit, CallerVersions, Extend, Pass};
 use super::lanes::Waiter;
 use super::machine::{Effects, Machine};
-use super::output::{Denial, DenialReason, Grant, LedgerAnswer, QuotaUse, Stale};
-use super::quotas::{Amounts, Ask, QuotaKind};
+use super::output::{Denial, DenialReason, Event, Grant, LedgerAnswer, QuotaUse, Stale};
+use super::period::Period;
+use super::quotas::{AllocationRequest, Amounts, QuotaKind};
 use super::reservations::Reservation;
 use super::rows::RowKey;
-use super::{
-    Admit, CallerVersions, Event, Extend, LANE_WAIT, LedgerConfig, PARKED_GRACE, Pass, Period,
-};
 use crate::ids::{KeyId, RequestId};
 use crate::money::Tokens;
 use crate::time::{Millis, Timestamp};
 
-/// When to ask again where the time depends on when a running call ends: small, so that SDKs wait
-/// and do not give up.
+/// Retry delay when the wait depends on a running call. Short, so that SDKs retry.
 const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(1);
-/// When to ask again for a session that waits for D1.
+/// Retry delay for a session with a parked turn.
 const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);
 
-/// A refusal without further detail.
+/// A denial without details.
 pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> LedgerAnswer {
     LedgerAnswer::Denied(Denial {
         reason,
@@ -29,14 +29,14 @@ pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> Ledge
     })
 }
 
-/// A refusal because the session is still in use.
+/// A denial because the session is in use.
 pub(super) fn session_busy() -> LedgerAnswer {
     denied(DenialReason::SessionBusy, Some(RETRY_AFTER_RUNNING))
 }
 
 impl Machine {
-    /// A request that costs nothing: rate limits only, nothing is written.
-    pub(super) fn pass(
+    /// Rate-limits a request that has no cost. Writes nothing.
+    pub(super) fn check_rate(
         &mut self,
         now: Timestamp,
         pass: Pass,
@@ -44,22 +44,22 @@ impl Machine {
     ) -> LedgerAnswer {
         let Pass { mut caller, class } = pass;
         let answer = match self
-            .gate(&mut caller)
-            .and_then(|()| self.rate(now, &caller, class))
+            .check_caller(&mut caller)
+            .and_then(|()| self.check_buckets(now, &caller, class))
         {
             Ok(()) => {
-                self.limiter.take(&caller.key_id, class);
-                self.uses.note(&caller.key_id, now);
+                self.limiter.consume(&caller.key_id, class);
+                self.key_usage.record(&caller.key_id, now);
                 LedgerAnswer::Passed
             }
-            Err(refusal) => refusal,
+            Err(denial) => denial,
         };
         effects.headers = self.headers(now, &caller.key_id, class);
         answer
     }
 
-    /// A model call: records, rate, quota, lane, concurrency, in this order; the first that refuses
-    /// answers, and a refused call takes nothing from any bucket.
+    /// Admits a model call. Checks record versions, rate, quota, lane and concurrency, in this order;
+    /// the first failure is the answer. A denied call consumes nothing from any bucket.
     pub(super) fn admit(
         &mut self,
         now: Timestamp,
@@ -67,42 +67,42 @@ impl Machine {
         effects: &mut Effects,
     ) -> LedgerAnswer {
         let (key, class) = (admit.caller.key_id.clone(), admit.class);
-        let answer = self.repeated(&admit.request_id).unwrap_or_else(|| {
-            let open = self.gate(&mut admit.caller);
-            match open.and_then(|()| self.rate(now, &admit.caller, class)) {
+        let answer = self.previous_answer(&admit.request_id).unwrap_or_else(|| {
+            let checked = self.check_caller(&mut admit.caller);
+            match checked.and_then(|()| self.check_buckets(now, &admit.caller, class)) {
                 Ok(()) => {
-                    let answer = self.place(now, admit);
+                    let answer = self.reserve(now, admit);
                     if matches!(
                         answer,
                         LedgerAnswer::Granted(_) | LedgerAnswer::Queued { .. }
                     ) {
-                        self.limiter.take(&key, class);
-                        self.uses.note(&key, now);
+                        self.limiter.consume(&key, class);
+                        self.key_usage.record(&key, now);
                     }
                     answer
                 }
-                Err(refusal) => refusal,
+                Err(denial) => denial,
             }
         });
         effects.headers = self.headers(now, &key, class);
         answer
     }
 
-    /// The answer to a request that was admitted, queued or closed before.
-    fn repeated(&self, id: &RequestId) -> Option<LedgerAnswer> {
+    /// The answer to a repeated request that was admitted, queued or closed before.
+    fn previous_answer(&self, id: &RequestId) -> Option<LedgerAnswer> {
         if let Some(open) = self.reservations.get(id) {
             return Some(LedgerAnswer::Granted(self.grant_of(open)));
         }
-        if let Some(until) = self.lanes.waits_until(id) {
-            let until = self.clock.outside(until);
+        if let Some(until) = self.lanes.wait_deadline(id) {
+            let until = self.clock.to_wall_clock(until);
             return Some(LedgerAnswer::Queued { until });
         }
         let ended = self.outbox.has_ended(id);
         ended.then(|| denied(DenialReason::NotOpen, None))
     }
 
-    /// Whether the tenant is served and the caller goes by the present records.
-    pub(super) fn gate(&mut self, caller: &mut CallerVersions) -> Result<(), LedgerAnswer> {
+    /// Checks that the tenant is active and that the caller used current records.
+    pub(super) fn check_caller(&mut self, caller: &mut CallerVersions) -> Result<(), LedgerAnswer> {
         if let Some(config) = caller.config.take()
             && self.config.configure(*config)
         {
@@ -112,7 +112,7 @@ impl Machine {
         if known.is_none_or(|known| known < caller.config_version) {
             return Err(LedgerAnswer::Stale(Stale::Config { known }));
         }
-        if self.config.is_closed() {
+        if self.config.is_suspended() {
             return Err(denied(DenialReason::Suspended, None));
         }
         if known != Some(caller.config_version) {
@@ -129,7 +129,7 @@ impl Machine {
         Ok(())
     }
 
-    fn rate(
+    fn check_buckets(
         &mut self,
         now: Timestamp,
         caller: &CallerVersions,
@@ -140,45 +140,42 @@ impl Machine {
         checked.map_err(|wait| denied(DenialReason::RateLimited, Some(wait)))
     }
 
-    /// Quota, lane and concurrency: grants, queues or refuses.
-    pub(super) fn place(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
+    /// Checks quota, lane and concurrency: grants, queues or denies.
+    pub(super) fn reserve(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
         let lane = admit.session_id.as_ref().and_then(|id| self.lanes.get(id));
         let state = lane.and_then(|lane| lane.state);
         let history = state.map_or(Tokens::ZERO, |state| state.token_total);
-        let wanted = admit.max_tokens_out.unwrap_or(admit.default_tokens_out);
-        let ask = Ask {
+        let requested = admit.max_tokens_out.unwrap_or(admit.default_tokens_out);
+        let request = AllocationRequest {
             tokens_in: admit.tokens_in.plus(history),
-            tokens_out: wanted,
+            tokens_out: requested,
             answers: admit.answers,
             price: admit.price,
         };
         let busy = lane.is_some_and(|lane| !lane.is_free());
-        let stuck = lane.and_then(|lane| lane.parked_at);
+        let parked_at = lane.and_then(|lane| lane.parked_at);
         let period = self.quotas.current(now);
         let quotas = self.config.quotas();
-        let allotted = self
-            .quotas
-            .books(period)
-            .allot(&quotas, ask, &Amounts::ZERO);
-        let allotment = match allotted {
-            Ok(allotment) => allotment,
-            Err(kind) => return self.used_up(period, kind),
+        let account = self.quotas.account(period);
+        let allocation = match account.allocate(&quotas, request, &Amounts::ZERO) {
+            Ok(allocation) => allocation,
+            Err(kind) => return self.quota_denial(period, kind),
         };
-        if stuck.is_some_and(|since| now.since(since) >= PARKED_GRACE) {
+        if parked_at.is_some_and(|since| now.since(since) >= PARKED_GRACE) {
             return denied(
                 DenialReason::SessionUnavailable,
                 Some(RETRY_AFTER_UNAVAILABLE),
             );
         }
         if busy {
-            return self.queue(now, admit);
+            return self.enqueue(now, admit);
         }
         let running = u64::try_from(self.reservations.len()).unwrap_or(u64::MAX);
         if self
             .config
             .limits()
             .concurrent
-            .is_some_and(|most| running >= most)
+            .is_some_and(|limit| running >= limit)
         {
             return denied(DenialReason::TooManyRunning, Some(RETRY_AFTER_RUNNING));
         }
@@ -193,20 +190,20 @@ impl Machine {
             model: admit.model,
             period,
             granted_at: now,
-            reserved: allotment.reserved,
-            tokens_in: ask.tokens_in,
-            tokens_out: allotment.tokens_out,
-            answers: ask.answers,
-            price: ask.price,
+            reserved: allocation.reserved,
+            tokens_in: request.tokens_in,
+            tokens_out: allocation.tokens_out,
+            answers: request.answers,
+            price: request.price,
             session_changed: false,
         };
-        self.open(reservation)
+        self.open_reservation(reservation)
     }
 
-    fn open(&mut self, reservation: Reservation) -> LedgerAnswer {
-        let books = self.quotas.books(reservation.period);
-        books.granted = books.granted.plus(&reservation.reserved);
-        books.open = books.open.plus(&reservation.reserved);
+    fn open_reservation(&mut self, reservation: Reservation) -> LedgerAnswer {
+        let account = self.quotas.account(reservation.period);
+        account.granted = account.granted.plus(&reservation.reserved);
+        account.open = account.open.plus(&reservation.reserved);
         if let Some(session) = &reservation.session_id {
             self.lanes.lane(session).holder = Some(reservation.request_id.clone());
         }
@@ -217,13 +214,13 @@ impl Machine {
         LedgerAnswer::Granted(grant)
     }
 
-    fn queue(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
+    fn enqueue(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
         let Some(session) = admit.session_id.clone() else {
             return session_busy();
         };
-        let until = now.plus(LANE_WAIT);
-        if self.lanes.wait(&session, Waiter { admit, until }) {
-            let until = self.clock.outside(until);
+        let until = now.plus(LANE_WAIT_TIMEOUT);
+        if self.lanes.enqueue(&session, Waiter { admit, until }) {
+            let until = self.clock.to_wall_clock(until);
             return LedgerAnswer::Queued { until };
         }
         session_busy()
@@ -234,30 +231,30 @@ impl Machine {
         Grant {
             request_id: open.request_id.clone(),
             ticket: open.ticket,
-            deadline: self.clock.outside(open.deadline()),
+            deadline: self.clock.to_wall_clock(open.deadline()),
             reserved: open.reserved,
             max_tokens_out: open.tokens_out,
             session: lane.and_then(|lane| lane.state),
         }
     }
 
-    fn used_up(&self, period: Period, kind: QuotaKind) -> LedgerAnswer {
+    fn quota_denial(&self, period: Period, kind: QuotaKind) -> LedgerAnswer {
         let limit = kind.limit(&self.config.quotas()).unwrap_or(u64::MAX);
-        let books = self.quotas.get(period);
+        let account = self.quotas.get(period);
         LedgerAnswer::Denied(Denial {
             reason: DenialReason::QuotaUsedUp,
             retry_after: None,
             quota: Some(QuotaUse {
                 kind,
-                used: books.map_or(0, |books| books.closed.used().of(kind)),
-                reserved: books.map_or(0, |books| books.open.of(kind)),
+                used: account.map_or(0, |account| account.closed.used().of(kind)),
+                reserved: account.map_or(0, |account| account.open.of(kind)),
                 limit,
-                resets_at: self.clock.outside(period.ends_at()),
+                resets_at: self.clock.to_wall_clock(period.ends_at()),
             }),
         })
     }
 
-    /// More for a call that runs. What it has it keeps, whatever the answer.
+    /// Extends the reservation of a running call. A denial leaves the reservation unchanged.
     pub(super) fn extend(
         &mut self,
         now: Timestamp,
@@ -269,44 +266,45 @@ impl Machine {
         let Some(open) = open.filter(|open| open.ticket == extend.ticket) else {
             return denied(DenialReason::NotOpen, None);
         };
-        let learnt = extend.session.filter(|_| !open.session_changed);
-        if let (Some(session), Some(state)) = (&open.session_id, learnt) {
-            self.lanes.learn(session, &extend.request_id, state, now);
+        let state = extend.session.filter(|_| !open.session_changed);
+        if let (Some(session), Some(state)) = (&open.session_id, state) {
+            self.lanes
+                .update_state(session, &extend.request_id, state, now);
             self.changed.push(RowKey::Session(session.clone()));
         }
-        let wanted = extend.max_tokens_out.unwrap_or(open.tokens_out);
-        let ask = Ask {
+        let requested = extend.max_tokens_out.unwrap_or(open.tokens_out);
+        let request = AllocationRequest {
             tokens_in: extend.tokens_in.max(open.tokens_in),
-            tokens_out: wanted.max(open.tokens_out),
-            price: open.price.dearer(extend.price.unwrap_or_default()),
-            ..open.ask()
+            tokens_out: requested.max(open.tokens_out),
+            price: open.price.max(extend.price.unwrap_or_default()),
+            ..open.allocation_request()
         };
         let (period, key, class) = (open.period, open.key_id.clone(), open.class);
-        let books = self.quotas.books(period);
-        let answer = match books.allot(&quotas, ask, &open.reserved) {
-            Ok(allotment) => {
-                let reserved = allotment.reserved.max(&open.reserved);
+        let account = self.quotas.account(period);
+        let answer = match account.allocate(&quotas, request, &open.reserved) {
+            Ok(allocation) => {
+                let reserved = allocation.reserved.max(&open.reserved);
                 let more = reserved.minus(&open.reserved);
-                books.granted = books.granted.plus(&more);
-                books.open = books.open.plus(&more);
+                account.granted = account.granted.plus(&more);
+                account.open = account.open.plus(&more);
                 open.reserved = reserved;
-                open.tokens_in = ask.tokens_in;
-                open.tokens_out = allotment.tokens_out;
-                open.price = ask.price;
+                open.tokens_in = request.tokens_in;
+                open.tokens_out = allocation.tokens_out;
+                open.price = request.price;
                 self.changed
                     .push(RowKey::Request(extend.request_id.clone()));
                 LedgerAnswer::Extended {
                     reserved,
-                    max_tokens_out: allotment.tokens_out,
+                    max_tokens_out: allocation.tokens_out,
                 }
             }
-            Err(kind) => self.used_up(period, kind),
+            Err(kind) => self.quota_denial(period, kind),
         };
         effects.headers = self.headers(now, &key, class);
         answer
     }
 
-    /// A new configuration holds for every later input; calls that run keep what they have.
+    /// Applies a new configuration to later inputs. Running calls keep their reservations.
     pub(super) fn configure(
         &mut self,
         now: Timestamp,
@@ -316,16 +314,16 @@ impl Machine {
         if self.config.configure(config) {
             self.changed.push(RowKey::Config);
             let period = self.quotas.current(now);
-            self.warn(period, effects);
+            self.emit_quota_warnings(period, effects);
         }
         LedgerAnswer::Done
     }
 
-    /// Gives the warnings that are due for a month.
-    pub(super) fn warn(&mut self, period: Period, effects: &mut Effects) {
+    /// Emits the quota warnings that are due for a month.
+    pub(super) fn emit_quota_warnings(&mut self, period: Period, effects: &mut Effects) {
         let quotas = self.config.quotas();
-        for (kind, percent, used, limit) in self.quotas.books(period).warnings(&quotas) {
-            self.changed.push(RowKey::Books(period));
+        for (kind, percent, used, limit) in self.quotas.account(period).take_warnings(&quotas) {
+            self.changed.push(RowKey::Account(period));
             effects.events.push(Event::QuotaWarning {
                 period,
                 kind,
@@ -336,8 +334,8 @@ impl Machine {
         }
     }
 
-    /// The headers of a caller who is not asking now.
-    pub(super) fn refresh(
+    /// Updates the rate-limit headers for a caller.
+    pub(super) fn refresh_headers(
         &mut self,
         now: Timestamp,
         key: &KeyId,

@@ -1,7 +1,7 @@
 //! The rate limiter: token buckets per tenant, per key and per endpoint class.
 //!
-//! Buckets live in memory only. A restart forgets them, which at most refills one burst; writing
-//! them down would cost a storage write per request.
+//! Buckets are kept in memory only. A restart refills at most one burst; persisting them would cost
+//! one storage write per request.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::ids::KeyId;
 use crate::limits::Limits;
 use crate::time::{Millis, Timestamp};
 
-/// Kinds of routes that share a bucket. One per route, however its path is spelled.
+/// Groups of routes that share a bucket, independent of how a path is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointClass {
-    /// Calls of a model.
+    /// Model calls.
     Chat,
-    /// Lists and gets.
+    /// Reads.
     Read,
     /// Changes of sessions and messages.
     Write,
 }
 
 impl EndpointClass {
-    /// The share of the tenant's rate that routes of the class may take, in percent. Chat may have
-    /// all of it; a dashboard that polls leaves half of it to chat.
+    /// Share of the tenant's rate that the class can use, in percent. Half of it is reserved for
+    /// chat, so that a polling dashboard cannot block it.
     const fn share(self) -> u64 {
         match self {
             Self::Chat => 100,
@@ -35,15 +35,15 @@ impl EndpointClass {
     }
 }
 
-/// What one request takes from a bucket. A bucket gains `requests_per_minute` units a millisecond,
-/// so that a request a minute is 60,000 units and all sums are whole.
-const REQUEST: u64 = 60_000;
-/// What a caller is told to wait where no request will ever pass.
-const NEVER: Millis = Millis::from_secs(60);
-/// How many keys' buckets are kept before the full ones, which are as good as none, are dropped.
+/// Units that one request consumes. A bucket gains `requests_per_minute` units per millisecond, so
+/// one request is 60,000 units and all arithmetic is integral.
+const UNITS_PER_REQUEST: u64 = 60_000;
+/// Reported wait if the rate admits no request at all.
+const RETRY_AFTER_ZERO_RATE: Millis = Millis::from_secs(60);
+/// Number of key buckets above which full buckets are dropped. A full bucket equals a missing one.
 const MAX_KEYS: usize = 1024;
 
-/// How fast a bucket fills and how much it holds.
+/// Refill rate and capacity of a bucket.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     per_minute: u64,
@@ -52,22 +52,22 @@ struct Rate {
 
 impl Rate {
     /// The tenant's rate; none if it is unlimited.
-    fn of(limits: &Limits) -> Option<Self> {
+    fn from_limits(limits: &Limits) -> Option<Self> {
         Some(Self {
             per_minute: limits.requests_per_minute?,
-            capacity: limits.burst?.saturating_mul(REQUEST),
+            capacity: limits.burst?.saturating_mul(UNITS_PER_REQUEST),
         })
     }
 
-    /// A share of the rate; at least one request where the whole lets any pass.
+    /// A share of the rate; at least one request unless the whole rate admits none.
     fn share(self, percent: u64) -> Self {
-        let part = |whole: u64| {
+        let scale = |whole: u64| {
             let exact = u128::from(whole) * u128::from(percent) / 100;
             u64::try_from(exact).unwrap_or(u64::MAX)
         };
         Self {
-            per_minute: part(self.per_minute).max(self.per_minute.min(1)),
-            capacity: part(self.capacity).max(self.capacity.min(REQUEST)),
+            per_minute: scale(self.per_minute).max(self.per_minute.min(1)),
+            capacity: scale(self.capacity).max(self.capacity.min(UNITS_PER_REQUEST)),
         }
     }
 }
@@ -93,13 +93,15 @@ impl Bucket {
         self.level.saturating_add(gained).min(rate.capacity)
     }
 
-    /// Brings the bucket up to now. An error is the time until a request passes.
-    fn ready(&mut self, rate: Rate, now: Timestamp) -> Result<(), Millis> {
+    /// Refills the bucket up to `now`. Fails with the time until a request is admitted.
+    fn refill(&mut self, rate: Rate, now: Timestamp) -> Result<(), Millis> {
         self.level = self.level(rate, now);
         self.at = now;
-        match REQUEST.checked_sub(self.level) {
+        match UNITS_PER_REQUEST.checked_sub(self.level) {
             None | Some(0) => Ok(()),
-            Some(_) if rate.per_minute == 0 || rate.capacity < REQUEST => Err(NEVER),
+            Some(_) if rate.per_minute == 0 || rate.capacity < UNITS_PER_REQUEST => {
+                Err(RETRY_AFTER_ZERO_RATE)
+            }
             Some(missing) => Err(Millis::new(missing.div_ceil(rate.per_minute))),
         }
     }
@@ -108,11 +110,11 @@ impl Bucket {
         let level = self.level(rate, now);
         let missing = rate.capacity - level;
         Window {
-            limit: rate.capacity / REQUEST,
-            remaining: level / REQUEST,
+            limit: rate.capacity / UNITS_PER_REQUEST,
+            remaining: level / UNITS_PER_REQUEST,
             reset: match (missing, rate.per_minute) {
                 (0, _) => Millis::new(0),
-                (_, 0) => NEVER,
+                (_, 0) => RETRY_AFTER_ZERO_RATE,
                 (missing, per_minute) => Millis::new(missing.div_ceil(per_minute)),
             },
         }
@@ -130,7 +132,7 @@ pub(super) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Whether a request may pass now; takes nothing. An error is the time until it may.
+    /// Checks whether a request is admitted, without consuming. Fails with the time to wait.
     pub(super) fn check(
         &mut self,
         now: Timestamp,
@@ -138,34 +140,37 @@ impl RateLimiter {
         key: &KeyId,
         class: EndpointClass,
     ) -> Result<(), Millis> {
-        let Some(rate) = Rate::of(limits) else {
+        let Some(rate) = Rate::from_limits(limits) else {
             return Ok(());
         };
-        let part = rate.share(class.share());
+        let class_rate = rate.share(class.share());
         let tenant = self.tenant.get_or_insert(Bucket::full(rate, now));
-        let mut wait = tenant.ready(rate, now);
-        let class = self.class(class).get_or_insert(Bucket::full(part, now));
-        wait = longer(wait, class.ready(part, now));
+        let mut wait = tenant.refill(rate, now);
+        let class = self
+            .class(class)
+            .get_or_insert(Bucket::full(class_rate, now));
+        wait = longer_wait(wait, class.refill(class_rate, now));
         if let Some(bucket) = self.keys.get_mut(key) {
-            return longer(wait, bucket.ready(rate, now));
+            return longer_wait(wait, bucket.refill(rate, now));
         }
         if self.keys.len() >= MAX_KEYS {
             self.keys
-                .retain(|_, kept| kept.level(rate, now) < rate.capacity);
+                .retain(|_, bucket| bucket.level(rate, now) < rate.capacity);
         }
         self.keys.insert(key.clone(), Bucket::full(rate, now));
         wait
     }
 
-    /// Takes a request from the buckets that [`Self::check`] found ready.
-    pub(super) fn take(&mut self, key: &KeyId, class: EndpointClass) {
-        let take = |bucket: &mut Bucket| bucket.level = bucket.level.saturating_sub(REQUEST);
-        self.tenant.as_mut().map(take);
-        self.class(class).as_mut().map(take);
-        self.keys.get_mut(key).map(take);
+    /// Consumes one request from the buckets that [`Self::check`] accepted.
+    pub(super) fn consume(&mut self, key: &KeyId, class: EndpointClass) {
+        let consume =
+            |bucket: &mut Bucket| bucket.level = bucket.level.saturating_sub(UNITS_PER_REQUEST);
+        self.tenant.as_mut().map(consume);
+        self.class(class).as_mut().map(consume);
+        self.keys.get_mut(key).map(consume);
     }
 
-    /// How the tightest of the buckets stands.
+    /// State of the bucket with the fewest remaining requests.
     pub(super) fn window(
         &self,
         now: Timestamp,
@@ -173,27 +178,27 @@ impl RateLimiter {
         key: &KeyId,
         class: EndpointClass,
     ) -> Option<Window> {
-        let rate = Rate::of(limits)?;
-        let part = rate.share(class.share());
+        let rate = Rate::from_limits(limits)?;
+        let class_rate = rate.share(class.share());
         let of_class = match class {
             EndpointClass::Chat => self.chat,
             EndpointClass::Read => self.read,
             EndpointClass::Write => self.write,
         };
-        let stands = |bucket: Option<Bucket>, rate: Rate| {
+        let window = |bucket: Option<Bucket>, rate: Rate| {
             bucket.unwrap_or(Bucket::full(rate, now)).window(rate, now)
         };
-        let tenant = stands(self.tenant, rate);
-        let class = stands(of_class, part);
-        let key = stands(self.keys.get(key).copied(), rate);
-        let tighter = |one: Window, other: Window| {
+        let tenant = window(self.tenant, rate);
+        let class = window(of_class, class_rate);
+        let key = window(self.keys.get(key).copied(), rate);
+        let fewer = |one: Window, other: Window| {
             if other.remaining < one.remaining {
                 other
             } else {
                 one
             }
         };
-        Some(tighter(tighter(tenant, key), class))
+        Some(fewer(fewer(tenant, key), class))
     }
 
     fn class(&mut self, class: EndpointClass) -> &mut Option<Bucket> {
@@ -205,7 +210,7 @@ impl RateLimiter {
     }
 }
 
-fn longer(one: Result<(), Millis>, other: Result<(), Millis>) -> Result<(), Millis> {
+fn longer_wait(one: Result<(), Millis>, other: Result<(), Millis>) -> Result<(), Millis> {
     match (one, other) {
         (Err(one), Err(other)) => Err(one.max(other)),
         (Err(wait), Ok(())) | (Ok(()), Err(wait)) => Err(wait),
@@ -229,27 +234,33 @@ mod tests {
             .expect("id")
     }
 
-    fn pass(limiter: &mut RateLimiter, at: u64, limits: &Limits) -> Result<(), Millis> {
+    fn try_request(limiter: &mut RateLimiter, at: u64, limits: &Limits) -> Result<(), Millis> {
         let now = Timestamp::from_millis(at);
         limiter.check(now, limits, &key('V'), EndpointClass::Chat)?;
-        limiter.take(&key('V'), EndpointClass::Chat);
+        limiter.consume(&key('V'), EndpointClass::Chat);
         Ok(())
     }
 
     #[test]
-    fn a_burst_passes_and_then_one_request_a_second() {
+    fn a_burst_is_admitted_then_one_request_per_second() {
         let mut limiter = RateLimiter::default();
         for _ in 0..3 {
-            assert_eq!(pass(&mut limiter, 0, &LIMITS), Ok(()));
+            assert_eq!(try_request(&mut limiter, 0, &LIMITS), Ok(()));
         }
-        assert_eq!(pass(&mut limiter, 0, &LIMITS), Err(Millis::new(1000)));
-        assert_eq!(pass(&mut limiter, 999, &LIMITS), Err(Millis::new(1)));
-        assert_eq!(pass(&mut limiter, 1000, &LIMITS), Ok(()));
-        assert_eq!(pass(&mut limiter, 1000, &LIMITS), Err(Millis::new(1000)));
+        assert_eq!(
+            try_request(&mut limiter, 0, &LIMITS),
+            Err(Millis::new(1000))
+        );
+        assert_eq!(try_request(&mut limiter, 999, &LIMITS), Err(Millis::new(1)));
+        assert_eq!(try_request(&mut limiter, 1000, &LIMITS), Ok(()));
+        assert_eq!(
+            try_request(&mut limiter, 1000, &LIMITS),
+            Err(Millis::new(1000))
+        );
     }
 
     #[test]
-    fn the_time_to_wait_is_true_for_any_rate() {
+    fn the_reported_wait_is_exact_for_any_rate() {
         for per_minute in [1, 7, 59, 61, 1000, 59_999, 60_000, 100_000] {
             let limits = Limits {
                 requests_per_minute: Some(per_minute),
@@ -257,15 +268,17 @@ mod tests {
                 ..LIMITS
             };
             let mut limiter = RateLimiter::default();
-            assert_eq!(pass(&mut limiter, 0, &limits), Ok(()));
-            let wait = pass(&mut limiter, 0, &limits).expect_err("empty").get();
-            assert!(pass(&mut limiter, wait - 1, &limits).is_err());
-            assert_eq!(pass(&mut limiter, wait, &limits), Ok(()));
+            assert_eq!(try_request(&mut limiter, 0, &limits), Ok(()));
+            let wait = try_request(&mut limiter, 0, &limits)
+                .expect_err("empty")
+                .get();
+            assert!(try_request(&mut limiter, wait - 1, &limits).is_err());
+            assert_eq!(try_request(&mut limiter, wait, &limits), Ok(()));
         }
     }
 
     #[test]
-    fn reads_leave_half_of_the_rate_to_chat() {
+    fn reads_use_at_most_half_of_the_rate() {
         let limits = Limits {
             burst: Some(4),
             ..LIMITS
@@ -277,7 +290,7 @@ mod tests {
                 limiter.check(now, &limits, &key('V'), EndpointClass::Read),
                 Ok(())
             );
-            limiter.take(&key('V'), EndpointClass::Read);
+            limiter.consume(&key('V'), EndpointClass::Read);
         }
         assert!(
             limiter
@@ -296,17 +309,23 @@ mod tests {
     }
 
     #[test]
-    fn zero_lets_nothing_pass_and_null_everything() {
+    fn zero_rejects_everything_and_null_admits_everything() {
         let mut limiter = RateLimiter::default();
-        assert_eq!(pass(&mut limiter, 0, &Limits::NOTHING), Err(NEVER));
-        assert_eq!(pass(&mut limiter, u64::MAX, &Limits::NOTHING), Err(NEVER));
+        assert_eq!(
+            try_request(&mut limiter, 0, &Limits::NOTHING),
+            Err(RETRY_AFTER_ZERO_RATE)
+        );
+        assert_eq!(
+            try_request(&mut limiter, u64::MAX, &Limits::NOTHING),
+            Err(RETRY_AFTER_ZERO_RATE)
+        );
         for _ in 0..10_000 {
-            assert_eq!(pass(&mut limiter, 0, &Limits::UNLIMITED), Ok(()));
+            assert_eq!(try_request(&mut limiter, 0, &Limits::UNLIMITED), Ok(()));
         }
     }
 
     #[test]
-    fn many_keys_do_not_fill_the_memory() {
+    fn key_buckets_are_bounded() {
         let mut limiter = RateLimiter::default();
         for number in 0..5000_u64 {
             let id = ulid::Ulid::from_parts(number, 0);
@@ -316,7 +335,7 @@ mod tests {
                 limiter.check(now, &LIMITS, &key, EndpointClass::Chat),
                 Ok(())
             );
-            limiter.take(&key, EndpointClass::Chat);
+            limiter.consume(&key, EndpointClass::Chat);
         }
         assert!(limiter.keys.len() <= MAX_KEYS);
     }

@@ -1,64 +1,68 @@
-//! The machine's own time, which never runs backwards.
+//! A monotonic clock derived from the wall clock.
 //!
-//! Clocks are set: a step back must neither refill a bucket nor reopen a month, and a step back
-//! and forth must not count the same hour twice. So the machine's time stays where it is when the
-//! clock steps back and goes on from there; a jump forward that only makes up for the step is
-//! swallowed. Neither freezes anybody: between steps a second is a second.
+//! Wall clocks can be adjusted. A step back must neither refill a bucket nor reopen a month, and a
+//! step back and forth must not count the same hour twice. When the wall clock steps back, this clock
+//! keeps its time and continues from there; a later jump forward that corrects the step is ignored.
+//! Between steps, time advances normally.
 
 use crate::time::{Millis, Timestamp};
 
-/// While the clock is behind, a longer silence than this counts as the clock being put right. It is
-/// as long as the slowest bucket needs for one request.
-const JUMP: Millis = Millis::from_secs(60);
+/// While the wall clock is behind, a longer gap than this counts as a correction of the clock. Equals
+/// the time that the slowest bucket needs for one request.
+const CORRECTION_THRESHOLD: Millis = Millis::from_secs(60);
 
-/// The machine's time.
+/// A clock that never runs backwards.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SteadyClock {
-    /// The machine's time; never decreases.
+pub(super) struct MonotonicClock {
+    /// The monotonic time.
     time: Timestamp,
-    /// What the clock showed last; none since the machine was loaded.
-    seen: Option<Timestamp>,
+    /// Last observed wall-clock time; none since the machine was loaded.
+    last_observed: Option<Timestamp>,
 }
 
-impl SteadyClock {
-    /// A clock that has shown `time` before.
+impl MonotonicClock {
+    /// A clock that continues from `time`.
     pub(super) fn starting_at(time: Timestamp) -> Self {
-        Self { time, seen: None }
+        Self {
+            time,
+            last_observed: None,
+        }
     }
 
-    /// Takes what the clock shows and gives the machine's time.
+    /// Reads the wall clock and returns the monotonic time.
     pub(super) fn observe(&mut self, now: Timestamp) -> Timestamp {
-        let elapsed = match self.seen {
+        let elapsed = match self.last_observed {
             None => now.since(self.time),
-            Some(seen) => {
-                let moved = now.since(seen);
-                let swallowed = if moved > JUMP {
+            Some(last_observed) => {
+                let moved = now.since(last_observed);
+                let ignored = if moved > CORRECTION_THRESHOLD {
                     self.ahead()
                 } else {
                     Millis::new(0)
                 };
-                Millis::new(moved.get().saturating_sub(swallowed.get()))
+                Millis::new(moved.get().saturating_sub(ignored.get()))
             }
         };
-        self.seen = Some(now);
+        self.last_observed = Some(now);
         self.time = self.time.plus(elapsed);
         self.time
     }
 
-    /// The machine's time.
+    /// The monotonic time.
     pub(super) fn time(&self) -> Timestamp {
         self.time
     }
 
-    /// What the outer clock will show when the machine's time is `moment`.
-    pub(super) fn outside(&self, moment: Timestamp) -> Timestamp {
+    /// The wall-clock time that corresponds to the monotonic time `moment`.
+    pub(super) fn to_wall_clock(&self, moment: Timestamp) -> Timestamp {
         Timestamp::from_millis(moment.as_millis().saturating_sub(self.ahead().get()))
     }
 
-    /// How far the machine's time is ahead of the clock.
+    /// How far the monotonic time is ahead of the wall clock.
     fn ahead(&self) -> Millis {
-        self.seen
-            .map_or(Millis::new(0), |seen| self.time.since(seen))
+        self.last_observed.map_or(Millis::new(0), |last_observed| {
+            self.time.since(last_observed)
+        })
     }
 }
 
@@ -73,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_back_and_forth_is_no_time_at_all() {
-        let mut clock = SteadyClock::default();
+    fn a_step_back_and_forth_does_not_advance_time() {
+        let mut clock = MonotonicClock::default();
         assert_eq!(clock.observe(at(2 * HOUR)), at(2 * HOUR));
         assert_eq!(clock.observe(at(HOUR)), at(2 * HOUR));
         assert_eq!(clock.observe(at(2 * HOUR)), at(2 * HOUR));
@@ -82,20 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_on_while_the_clock_is_behind() {
-        let mut clock = SteadyClock::default();
+    fn time_advances_while_the_wall_clock_is_behind() {
+        let mut clock = MonotonicClock::default();
         clock.observe(at(2 * HOUR));
         clock.observe(at(HOUR));
         assert_eq!(clock.observe(at(HOUR + 1000)), at(2 * HOUR + 1000));
-        assert_eq!(clock.outside(at(2 * HOUR + 3000)), at(HOUR + 3000));
+        assert_eq!(clock.to_wall_clock(at(2 * HOUR + 3000)), at(HOUR + 3000));
     }
 
     #[test]
     fn a_restart_does_not_turn_time_back() {
-        let mut clock = SteadyClock::starting_at(at(2 * HOUR));
+        let mut clock = MonotonicClock::starting_at(at(2 * HOUR));
         assert_eq!(clock.observe(at(HOUR)), at(2 * HOUR));
         assert_eq!(clock.observe(at(HOUR + 1)), at(2 * HOUR + 1));
-        let mut clock = SteadyClock::starting_at(at(HOUR));
+        let mut clock = MonotonicClock::starting_at(at(HOUR));
         assert_eq!(clock.observe(at(2 * HOUR)), at(2 * HOUR));
     }
 }

@@ -1,10 +1,12 @@
-//! Closing: settle, release, park, and what the sweep does for those that died.
+//! Closing: settle, release, park, and the sweep of overdue calls.
 //!
-//! Only the first end of a request counts, because only an open reservation can be closed. The one
-//! exception is a call that the sweep closed without having found its end: when the end comes after
-//! all, the receipt is put right.
+//! Only the first outcome of a request counts, because only an open reservation can be closed. The
+//! exception is a call that the sweep closed without finding its outcome: a late settlement corrects
+//! the receipt.
 
 use super::admission::denied;
+use super::constants::MAX_CALL_AMOUNT;
+use super::input::{Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
 use super::lanes::TurnEnd;
 use super::machine::{Effects, Machine};
 use super::outbox::{ParkedTurn, Receipt};
@@ -12,28 +14,26 @@ use super::output::{Closing, DenialReason, Event, LedgerAnswer, Overdue};
 use super::quotas::Amounts;
 use super::reservations::Reservation;
 use super::rows::RowKey;
-use super::{MAX_CALL, Park, ReceiptKey, Resolution, Resolve, Settle, Spent};
 use crate::ids::{RequestId, SessionId};
-use crate::money::Provenance;
-use crate::money::{MicroDollars, Tokens};
+use crate::money::{MicroDollars, Provenance, Tokens};
 use crate::time::Timestamp;
 
-/// How a call ended, for its receipt.
-struct End {
+/// Outcome of a call, for its receipt.
+struct Outcome {
     charged: Amounts,
     spent: Spent,
     provenance: Provenance,
     model: Option<String>,
 }
 
-impl End {
-    /// It used this much. Numbers that no call can reach are cut, so that no sum can wrap.
+impl Outcome {
+    /// A call with usage. Impossible numbers are capped, so that no sum can overflow.
     fn used(spent: Spent, provenance: Provenance, model: Option<String>) -> Self {
-        let cut = |count: u64| count.min(MAX_CALL);
+        let cap = |count: u64| count.min(MAX_CALL_AMOUNT);
         let spent = Spent {
-            tokens_in: Tokens::new(cut(spent.tokens_in.get())),
-            tokens_out: Tokens::new(cut(spent.tokens_out.get())),
-            cost: MicroDollars::new(cut(spent.cost.get())),
+            tokens_in: Tokens::new(cap(spent.tokens_in.get())),
+            tokens_out: Tokens::new(cap(spent.tokens_out.get())),
+            cost: MicroDollars::new(cap(spent.cost.get())),
         };
         Self {
             charged: Amounts {
@@ -47,7 +47,7 @@ impl End {
         }
     }
 
-    /// It cost nothing.
+    /// A call without cost.
     fn free() -> Self {
         Self {
             charged: Amounts::ZERO,
@@ -59,29 +59,28 @@ impl End {
 }
 
 impl Machine {
-    /// Books what a call used.
+    /// Charges the usage of a call.
     pub(super) fn settle(
         &mut self,
         now: Timestamp,
         settle: Settle,
         effects: &mut Effects,
     ) -> Closing {
-        let end = End::used(settle.spent, settle.provenance, settle.model);
+        let outcome = Outcome::used(settle.spent, settle.provenance, settle.model);
         if !self.reservations.holds(&settle.request_id, settle.ticket) {
-            return self.correct(now, &settle.request_id, end, effects);
+            return self.correct_receipt(now, &settle.request_id, outcome, effects);
         }
         let Some(open) = self.reservations.remove(&settle.request_id) else {
             return Closing::NotOpen;
         };
-        self.book(now, &open, end, effects);
-        // A turn that is not known to be stored may be yet, or was refused because its session moved on.
+        self.close(now, &open, outcome, effects);
+        // Without a state the turn may or may not be stored, so the session state is unknown.
         let turn = settle.session.map_or(TurnEnd::Unknown, TurnEnd::Stored);
-        self.leave(now, &open, turn, effects);
+        self.release_lane(now, &open, turn, effects);
         Closing::Booked
     }
 
-    /// Frees what a call that cost nothing had reserved. One that still waits for its session need
-    /// not wait any more.
+    /// Releases the reservation of a call without cost. A call that still waits stops waiting.
     pub(super) fn release(
         &mut self,
         now: Timestamp,
@@ -89,15 +88,15 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         let Some(open) = self.reservations.remove(id) else {
-            self.lanes.give_up(id);
+            self.lanes.remove_waiter(id);
             return Closing::NotOpen;
         };
-        self.book(now, &open, End::free(), effects);
-        self.leave(now, &open, TurnEnd::Unchanged, effects);
+        self.close(now, &open, Outcome::free(), effects);
+        self.release_lane(now, &open, TurnEnd::Unchanged, effects);
         Closing::Booked
     }
 
-    /// Settles a turn and keeps it until D1 takes it; its session stays closed so long.
+    /// Settles a turn and stores it until D1 accepts it. Its session stays locked until then.
     pub(super) fn park(
         &mut self,
         now: Timestamp,
@@ -125,9 +124,9 @@ impl Machine {
         LedgerAnswer::Parked
     }
 
-    /// Lists the calls past their deadline, and ends what has waited too long.
+    /// Lists the calls past their deadline and expires waiters.
     pub(super) fn sweep(&mut self, now: Timestamp, effects: &mut Effects) -> LedgerAnswer {
-        self.expire(now, effects);
+        self.expire_waiters(now, effects);
         let overdue = self.reservations.overdue(now).into_iter();
         let overdue = overdue.map(|open| Overdue {
             request_id: open.request_id.clone(),
@@ -135,16 +134,16 @@ impl Machine {
             granted_at: open.granted_at,
             again: false,
         });
-        let again = self.outbox.second_looks(now).map(|swept| Overdue {
+        let rechecks = self.outbox.rechecks_due(now).map(|swept| Overdue {
             request_id: swept.request_id.clone(),
             session_id: swept.session_id.clone(),
             granted_at: swept.granted_at,
             again: true,
         });
-        LedgerAnswer::Overdue(overdue.chain(again).collect())
+        LedgerAnswer::Overdue(overdue.chain(rechecks).collect())
     }
 
-    /// Closes an overdue call by what D1 knows of it.
+    /// Closes an overdue call according to its records in D1.
     pub(super) fn resolve(
         &mut self,
         now: Timestamp,
@@ -152,7 +151,7 @@ impl Machine {
         effects: &mut Effects,
     ) -> Closing {
         if resolve.again {
-            return self.look_again(now, resolve, effects);
+            return self.resolve_recheck(now, resolve, effects);
         }
         let open = self.reservations.get(&resolve.request_id);
         if open.is_none_or(|open| open.deadline() > now) {
@@ -162,45 +161,51 @@ impl Machine {
             return Closing::NotOpen;
         };
         match resolve.resolution {
-            Resolution::Receipted => self.drop_repeated(&open),
+            Resolution::Receipted => self.drop_duplicate(&open),
             Resolution::Turn {
                 spent,
                 provenance,
                 model,
             } => {
-                self.book(now, &open, End::used(spent, provenance, model), effects);
+                self.close(now, &open, Outcome::used(spent, provenance, model), effects);
             }
             Resolution::NotFound => {
-                let end = if open.session_id.is_some() {
-                    End::free()
+                let outcome = if open.session_id.is_some() {
+                    Outcome::free()
                 } else {
                     let spent = Spent {
                         tokens_in: open.tokens_in,
                         tokens_out: Tokens::ZERO,
                         cost: open.price.cost(open.tokens_in, Tokens::ZERO),
                     };
-                    End::used(spent, Provenance::Swept, None)
+                    Outcome::used(spent, Provenance::Swept, None)
                 };
-                let receipt = self.book(now, &open, end, effects);
+                let receipt = self.close(now, &open, outcome, effects);
                 self.changed.push(RowKey::Swept(receipt.request_id.clone()));
                 self.outbox.remember_swept(receipt);
             }
         }
-        self.leave(now, &open, TurnEnd::Unknown, effects);
+        self.release_lane(now, &open, TurnEnd::Unknown, effects);
         Closing::Booked
     }
 
-    /// Ends the memory of a call that was closed blindly, and puts its receipt right if its turn was
-    /// stored after all.
-    fn look_again(&mut self, now: Timestamp, look: Resolve, effects: &mut Effects) -> Closing {
-        let id = look.request_id;
+    /// Handles the recheck of a call that the sweep closed without an outcome. Corrects its receipt
+    /// if its turn was stored in the meantime.
+    fn resolve_recheck(
+        &mut self,
+        now: Timestamp,
+        recheck: Resolve,
+        effects: &mut Effects,
+    ) -> Closing {
+        let id = recheck.request_id;
         if let Resolution::Turn {
             spent,
             provenance,
             model,
-        } = look.resolution
+        } = recheck.resolution
         {
-            return self.correct(now, &id, End::used(spent, provenance, model), effects);
+            let outcome = Outcome::used(spent, provenance, model);
+            return self.correct_receipt(now, &id, outcome, effects);
         }
         if self.outbox.take_swept(&id).is_some() {
             self.changed.push(RowKey::Swept(id));
@@ -208,12 +213,12 @@ impl Machine {
         Closing::NotOpen
     }
 
-    /// Moves a reservation that was closed to where it belongs in the books, with a receipt.
-    fn book(
+    /// Moves a closed reservation to the closed part of the account and records its receipt.
+    fn close(
         &mut self,
         now: Timestamp,
         open: &Reservation,
-        end: End,
+        outcome: Outcome,
         effects: &mut Effects,
     ) -> Receipt {
         let receipt = Receipt {
@@ -221,56 +226,56 @@ impl Machine {
             revision: 0,
             key_id: open.key_id.clone(),
             session_id: open.session_id.clone(),
-            model: end.model.unwrap_or_else(|| open.model.clone()),
+            model: outcome.model.unwrap_or_else(|| open.model.clone()),
             period: open.period,
             granted_at: open.granted_at,
             closed_at: now,
             reserved: open.reserved,
-            charged: end.charged,
-            tokens_in: end.spent.tokens_in,
-            tokens_out: end.spent.tokens_out,
-            provenance: end.provenance,
+            charged: outcome.charged,
+            tokens_in: outcome.spent.tokens_in,
+            tokens_out: outcome.spent.tokens_out,
+            provenance: outcome.provenance,
             replaces: None,
         };
-        let books = self.quotas.books(open.period);
-        books.open = books.open.minus(&open.reserved);
-        books.closed = receipt.file(&books.closed);
-        self.file(&receipt, effects);
+        let account = self.quotas.account(open.period);
+        account.open = account.open.minus(&open.reserved);
+        account.closed = receipt.add_to(&account.closed);
+        self.record_receipt(&receipt, effects);
         receipt
     }
 
-    /// Puts right what the sweep wrote of a call whose end it did not find.
-    fn correct(
+    /// Replaces the receipt of a call that the sweep closed without an outcome.
+    fn correct_receipt(
         &mut self,
         now: Timestamp,
         id: &RequestId,
-        end: End,
+        outcome: Outcome,
         effects: &mut Effects,
     ) -> Closing {
         let Some(swept) = self.outbox.take_swept(id) else {
             return Closing::NotOpen;
         };
         self.changed.push(RowKey::Swept(id.clone()));
-        let waits = self.outbox.receipt(id).is_some();
+        let is_pending = self.outbox.receipt(id).is_some();
         let receipt = Receipt {
             revision: swept.revision + 1,
-            model: end.model.unwrap_or(swept.model),
+            model: outcome.model.unwrap_or(swept.model),
             closed_at: now,
-            charged: end.charged,
-            tokens_in: end.spent.tokens_in,
-            tokens_out: end.spent.tokens_out,
-            provenance: end.provenance,
+            charged: outcome.charged,
+            tokens_in: outcome.spent.tokens_in,
+            tokens_out: outcome.spent.tokens_out,
+            provenance: outcome.provenance,
             replaces: Some(swept.charged),
             ..swept
         };
-        let books = self.quotas.books(receipt.period);
-        books.closed = receipt.file(&books.closed);
+        let account = self.quotas.account(receipt.period);
+        account.closed = receipt.add_to(&account.closed);
         if let Some(session) = &receipt.session_id {
-            // The late turn may be stored; whoever runs now is guarded by the place of its turn.
-            self.forget(session.clone());
+            // The late turn may be stored. The turn position protects a turn that runs now.
+            self.invalidate_session(session.clone());
         }
-        let replaces = receipt.replaces.filter(|_| !waits);
-        self.file(
+        let replaces = receipt.replaces.filter(|_| !is_pending);
+        self.record_receipt(
             &Receipt {
                 replaces,
                 ..receipt
@@ -280,8 +285,8 @@ impl Machine {
         Closing::Corrected
     }
 
-    /// Puts a receipt into the outbox, and tells what an operator wants to know of it.
-    fn file(&mut self, receipt: &Receipt, effects: &mut Effects) {
+    /// Adds a receipt to the outbox and emits operator events.
+    fn record_receipt(&mut self, receipt: &Receipt, effects: &mut Effects) {
         let excess = receipt.excess();
         if excess != Amounts::ZERO {
             let request_id = receipt.request_id.clone();
@@ -290,19 +295,25 @@ impl Machine {
         self.changed
             .push(RowKey::Request(receipt.request_id.clone()));
         self.outbox.push(receipt.clone());
-        self.warn(receipt.period, effects);
+        self.emit_quota_warnings(receipt.period, effects);
     }
 
-    /// Takes back a reservation that was never needed: its request has a receipt already.
-    fn drop_repeated(&mut self, open: &Reservation) {
-        let books = self.quotas.books(open.period);
-        books.open = books.open.minus(&open.reserved);
-        books.granted = books.granted.minus(&open.reserved);
+    /// Removes the reservation of a repeated request that has a receipt already.
+    fn drop_duplicate(&mut self, open: &Reservation) {
+        let account = self.quotas.account(open.period);
+        account.open = account.open.minus(&open.reserved);
+        account.granted = account.granted.minus(&open.reserved);
         self.changed.push(RowKey::Request(open.request_id.clone()));
     }
 
-    /// Leaves the lane and lets the next in; tells the caller how its limits stand.
-    fn leave(&mut self, now: Timestamp, open: &Reservation, end: TurnEnd, effects: &mut Effects) {
+    /// Releases the lane, admits the next waiter and refreshes the caller's headers.
+    fn release_lane(
+        &mut self,
+        now: Timestamp,
+        open: &Reservation,
+        end: TurnEnd,
+        effects: &mut Effects,
+    ) {
         let end = if open.session_changed {
             TurnEnd::Unknown
         } else {
@@ -312,14 +323,14 @@ impl Machine {
             if self.lanes.end(session, &open.request_id, end, now) {
                 self.changed.push(RowKey::Session(session.clone()));
             }
-            self.wake(now, session, effects);
+            self.wake_next(now, session, effects);
         }
-        self.refresh(now, &open.key_id, open.class, effects);
+        self.refresh_headers(now, &open.key_id, open.class, effects);
     }
 
-    /// Makes a session's state unknown, now and at the end of the turn that runs.
-    pub(super) fn forget(&mut self, session: SessionId) {
-        if let Some(holder) = self.lanes.forget(&session)
+    /// Clears the cached state of a session, now and again when its running turn ends.
+    pub(super) fn invalidate_session(&mut self, session: SessionId) {
+        if let Some(holder) = self.lanes.invalidate(&session)
             && let Some(open) = self.reservations.get_mut(&holder)
         {
             open.session_changed = true;
@@ -328,20 +339,20 @@ impl Machine {
         self.changed.push(RowKey::Session(session));
     }
 
-    /// Forgets receipts that D1 has; their sums go into the month's row.
+    /// Removes receipts that D1 has stored and adds them to the acknowledged totals of their month.
     pub(super) fn ack_receipts(&mut self, keys: &[ReceiptKey]) -> LedgerAnswer {
         for key in keys {
             if let Some(receipt) = self.outbox.ack(key) {
-                let books = self.quotas.books(receipt.period);
-                books.filed = receipt.file(&books.filed);
-                self.changed.push(RowKey::Books(receipt.period));
+                let account = self.quotas.account(receipt.period);
+                account.acknowledged = receipt.add_to(&account.acknowledged);
+                self.changed.push(RowKey::Account(receipt.period));
                 self.changed.push(RowKey::Request(receipt.request_id));
             }
         }
         LedgerAnswer::Done
     }
 
-    /// Opens a session whose parked turn D1 has, or will never have.
+    /// Unlocks a session whose parked turn D1 stored or permanently rejected.
     pub(super) fn ack_turn(
         &mut self,
         now: Timestamp,
@@ -355,13 +366,13 @@ impl Machine {
         self.changed.push(RowKey::Turn(id.clone()));
         self.lanes.lane(&turn.session_id).parked_at = None;
         if !stored {
-            self.forget(turn.session_id.clone());
+            self.invalidate_session(turn.session_id.clone());
             effects.events.push(Event::TurnLost {
                 request_id: turn.request_id,
                 session_id: turn.session_id.clone(),
             });
         }
-        self.wake(now, &turn.session_id, effects);
+        self.wake_next(now, &turn.session_id, effects);
         LedgerAnswer::Done
     }
 }

@@ -1,20 +1,20 @@
-//! The tenant's configuration as the ledger goes by it.
+//! The tenant configuration that the ledger enforces.
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{Limits, Quotas};
 use crate::tenant::{Tenant, TenantStatus};
 
-/// What the ledger needs of a tenant's record.
+/// The part of a tenant record that the ledger needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerConfig {
-    /// The record's version.
+    /// Version of the record.
     pub version: u64,
     /// Whether the tenant is served.
     pub status: TenantStatus,
-    /// How fast it may ask.
+    /// Rate and concurrency limits.
     pub limits: Limits,
-    /// How much it may use in a month.
+    /// Monthly quotas.
     pub quotas: Quotas,
 }
 
@@ -29,7 +29,7 @@ impl From<&Tenant> for LedgerConfig {
     }
 }
 
-/// The configuration and whether the tenant was suspended since.
+/// The configuration, and whether the tenant was suspended after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct ConfigState {
     pub(super) config: Option<LedgerConfig>,
@@ -37,8 +37,8 @@ pub(super) struct ConfigState {
 }
 
 impl ConfigState {
-    /// Takes over a newer configuration, which also lifts a suspension unless it says otherwise.
-    /// `false`: known or older.
+    /// Applies a newer configuration, which also lifts a suspension unless its status says
+    /// otherwise. Returns `false` for a known or older version.
     pub(super) fn configure(&mut self, config: LedgerConfig) -> bool {
         if self.version().is_some_and(|known| known >= config.version) {
             return false;
@@ -50,25 +50,25 @@ impl ConfigState {
         true
     }
 
-    /// The version of the configuration in force.
+    /// Version of the current configuration.
     pub(super) fn version(&self) -> Option<u64> {
         self.config.map(|config| config.version)
     }
 
-    /// Whether nothing is served.
-    pub(super) fn is_closed(&self) -> bool {
+    /// Whether the tenant is suspended or being deleted.
+    pub(super) fn is_suspended(&self) -> bool {
         self.suspended
             || self
                 .config
                 .is_some_and(|config| config.status != TenantStatus::Active)
     }
 
-    /// The limits; nothing passes before the ledger was configured.
+    /// The limits; zero before the first configuration.
     pub(super) fn limits(&self) -> Limits {
         self.config.map_or(Limits::NOTHING, |config| config.limits)
     }
 
-    /// The quotas; nothing may be used before the ledger was configured.
+    /// The quotas; zero before the first configuration.
     pub(super) fn quotas(&self) -> Quotas {
         self.config.map_or(Quotas::NOTHING, |config| config.quotas)
     }

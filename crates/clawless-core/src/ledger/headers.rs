@@ -1,33 +1,33 @@
-//! What the `x-ratelimit-*` headers of a response say.
+//! The `x-ratelimit-*` headers of a response.
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
 
-/// How one limit stands.
+/// State of one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// The most there can be.
+    /// Maximum value.
     pub limit: u64,
-    /// What is left of it.
+    /// Remaining value.
     pub remaining: u64,
-    /// How long until all of it is there again.
+    /// Time until the full value is available again.
     pub reset: Millis,
 }
 
-/// How the limits of a caller stand. An unlimited one is absent.
+/// State of a caller's limits. An unlimited one is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RateHeaders {
     /// The tightest of the request limits: tenant, key, endpoint class. `limit` is the burst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<Window>,
-    /// The month's quota of tokens, less what is used and reserved.
+    /// The monthly token quota minus used and reserved tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Window>,
 }
 
 impl RateHeaders {
-    /// The headers by name, with the durations written as `OpenAI` writes them.
+    /// Header names and values; durations use `OpenAI`'s notation.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let mut pairs = Vec::with_capacity(6);
         if let Some(window) = self.requests {
@@ -51,7 +51,7 @@ impl RateHeaders {
 fn duration(span: Millis) -> String {
     let (secs, millis) = (span.get() / 1000, span.get() % 1000);
     let (hours, minutes) = (secs / 3600, secs / 60 % 60);
-    // Beyond a minute nobody needs milliseconds; rounded up, the promise still holds.
+    // Above one minute, round up to whole seconds: the stated time is still sufficient.
     let rounded = span.ceil_secs();
     match (hours, minutes) {
         _ if secs == 0 => format!("{millis}ms"),
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_as_openai_writes_them() {
+    fn durations_use_openai_notation() {
         let cases = [
             (0, "0ms"),
             (12, "12ms"),

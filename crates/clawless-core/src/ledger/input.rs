@@ -1,4 +1,4 @@
-//! What the ledger is asked. These values cross a fetch to the object as JSON.
+//! Inputs of the ledger. They are sent to the Durable Object as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,136 +7,133 @@ use super::config::LedgerConfig;
 use super::price::Price;
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
-use crate::money::Provenance;
-use crate::money::{MicroDollars, Tokens};
+use crate::money::{MicroDollars, Provenance, Tokens};
 use crate::session::SessionHead;
 use crate::time::Timestamp;
 
-/// One thing that the ledger is asked or told.
+/// One request to the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// May this request that costs nothing pass? Rate limits only: no reservation, no write.
+    /// Checks the rate limits of a request without cost. No reservation, no write.
     Pass(Pass),
-    /// May this model call begin?
+    /// Admits a model call.
     Admit(Box<Admit>),
-    /// The call needs more than was reserved: history that was read from D1, or another round of
-    /// tools.
+    /// Extends a reservation, for history read from D1 or another tool round.
     Extend(Extend),
-    /// Whoever waited for a session waits no longer: gone, or its time is over.
+    /// Ends the wait for a session: the client disconnected or the wait timed out.
     Cancel {
         /// The waiting request.
         request_id: RequestId,
     },
-    /// The call is over; this is what it used.
+    /// Ends a call and charges its usage.
     Settle(Box<Settle>),
-    /// As settle, for a turn that D1 refused to take: keep it and hold its session until D1 has it.
+    /// Like settle, for a turn whose commit D1 rejected: stores the turn and locks its session until D1
+    /// has it.
     Park(Box<Park>),
-    /// The call cost nothing: it failed before the provider produced anything.
+    /// Ends a call without cost: it failed before the provider produced output.
     Release {
         /// The call.
         request_id: RequestId,
     },
-    /// Is this request still under way: waiting, running, or stored by nobody but the ledger? The
-    /// shell lets whoever asks wait for its end. Reads only.
+    /// Reports whether a request is still in progress: waiting, running, or parked. The runtime delays
+    /// the response until the request ends. Read-only.
     Await {
         /// The request.
         request_id: RequestId,
-        /// The session that it must belong to; absent: any, or none.
+        /// The session that it must belong to; if absent, any or none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<SessionId>,
     },
-    /// Which calls are past their deadline? Also lets time pass for everything that waits.
+    /// Lists the calls past their deadline and expires waiters.
     Sweep,
-    /// What D1 says of a call past its deadline.
+    /// Closes an overdue call according to its records in D1.
     Resolve(Box<Resolve>),
-    /// The tenant's record changed. Older and known versions are ignored.
+    /// Applies a changed tenant record. Older and known versions are ignored.
     Configure(LedgerConfig),
-    /// Refuse everything until a newer configuration comes.
+    /// Denies everything until a newer configuration arrives.
     Suspend,
-    /// Refuse this key for ever.
+    /// Revokes a key permanently.
     Revoke {
         /// The key.
         key_id: KeyId,
     },
-    /// The key's record changed: copies older than `version` are stale.
+    /// Marks copies of a key record older than `version` as stale.
     ReviseKey {
         /// The key.
         key_id: KeyId,
-        /// The record's version now.
+        /// The current version of the record.
         version: u64,
     },
-    /// The session was changed in D1 behind the ledger's back (reset, deleted, edited): its head
-    /// is unknown.
+    /// Clears the cached state of a session that was changed in D1 (reset, deleted, edited).
     Forget {
         /// The session.
         session_id: SessionId,
     },
-    /// These receipts are in D1.
+    /// Acknowledges receipts that D1 has stored.
     AckReceipts(Vec<ReceiptKey>),
-    /// What D1 said to a parked turn.
+    /// Reports whether D1 stored a parked turn.
     AckTurn {
         /// The turn's request.
         request_id: RequestId,
-        /// Whether D1 has it now. `false`: D1 will never take it (its place is taken); it is given
-        /// up and the session's head becomes unknown.
+        /// `false`: D1 will never accept the turn (its position is taken). The turn is dropped and
+        /// the session state cleared.
         stored: bool,
     },
 }
 
-/// Who asks, and by which versions of the records.
+/// The calling key, and the record versions it was authenticated with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerVersions {
     /// The key.
     pub key_id: KeyId,
-    /// The version of the key's record that the caller went by.
+    /// Version of the key record used.
     pub key_version: u64,
-    /// The version of the tenant's record that the caller went by.
+    /// Version of the tenant record used.
     pub config_version: u64,
-    /// The tenant's record as just read from D1, when asking again after [`super::Stale`]; the
-    /// ledger takes it over if it is newer than its own.
+    /// The tenant record as read from D1, in a retry after a `Stale` answer. The ledger applies it if
+    /// it is newer than its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Box<LedgerConfig>>,
 }
 
-/// Asks for a request that costs nothing.
+/// Parameters of a rate check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pass {
-    /// Who asks.
+    /// The caller.
     pub caller: CallerVersions,
-    /// What kind of route it is.
+    /// Class of the route.
     pub class: EndpointClass,
 }
 
-/// Asks for a model call.
+/// Parameters of an admission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admit {
-    /// The request. Asking twice gives the same grant.
+    /// The request. A repeated admission returns the same grant.
     pub request_id: RequestId,
-    /// Who asks.
+    /// The caller.
     pub caller: CallerVersions,
-    /// What kind of route it is.
+    /// Class of the route.
     pub class: EndpointClass,
-    /// The session that gets the turn; none for a stateless call.
+    /// The session of the turn; none for a stateless call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The model that will probably answer, for the receipt.
+    /// The selected model, for the receipt.
     pub model: String,
-    /// Estimated tokens of what the client sent, tools and system prompt included, the session's
-    /// history not.
+    /// Estimated input tokens, including tools and system prompt, excluding the session history.
     pub tokens_in: Tokens,
-    /// The longest answer that the client asked for, each.
+    /// Output limit per answer, if the client set one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_out: Option<Tokens>,
-    /// What the model would write at most by itself; holds where the client asked for nothing.
+    /// Output limit per answer, if the client set none.
     pub default_tokens_out: Tokens,
-    /// The number of answers (`n`); 0 counts as 1.
+    /// Number of answers (`n`); 0 counts as 1.
     pub answers: u32,
-    /// The dearest prices of the model chain.
+    /// The highest prices of the fallback chain.
     pub price: Price,
 }
 
-/// The number of a grant: later grants have higher ones.
+/// Identifies a grant; later grants have higher numbers.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -144,119 +141,117 @@ pub struct Admit {
 pub struct Ticket(u64);
 
 impl Ticket {
-    /// The ticket after this one for a grant at `now`. Following the time, tickets stay unique
-    /// after a restart that no longer knows the last one.
+    /// The next ticket for a grant at `now`. Tickets follow the time, so they stay unique after a
+    /// restart that lost the last one.
     #[must_use]
     pub(super) fn next(self, now: Timestamp) -> Self {
         Self(self.0.saturating_add(1).max(now.as_millis()))
     }
 }
 
-/// Asks for more than was reserved. Totals, not differences, so that asking twice is harmless.
+/// Parameters of an extension. Totals, not differences, so that repeating it is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extend {
     /// The call.
     pub request_id: RequestId,
-    /// Its grant.
+    /// The ticket of its grant.
     pub ticket: Ticket,
-    /// All input tokens of the call so far, history included.
+    /// All input tokens of the call so far, including history.
     pub tokens_in: Tokens,
-    /// The longest answer, each; what was granted stays where it is absent.
+    /// Output limit per answer; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens_out: Option<Tokens>,
-    /// The price of dearer models than were reserved for; what was granted stays where it is
-    /// absent.
+    /// A higher price than reserved for; unchanged if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// The session's state as read from D1 while holding its lane.
+    /// Session state read from D1 while holding the lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// Where a session stands.
+/// State of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
-    /// Its last turn.
+    /// Position of its last turn.
     pub head: SessionHead,
     /// Tokens of its history.
     pub token_total: Tokens,
 }
 
-/// What a call used.
+/// Usage of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spent {
-    /// Tokens of the request, history included, over all rounds.
+    /// Input tokens of all rounds, including history.
     pub tokens_in: Tokens,
-    /// Tokens of the answers, over all rounds.
+    /// Output tokens of all rounds.
     pub tokens_out: Tokens,
-    /// Its cost at the prices of the model that answered.
+    /// Cost at the prices of the model that answered.
     pub cost: MicroDollars,
 }
 
-/// Ends a call. Only the first end of a request counts.
+/// Parameters of a settlement. Only the first settlement of a request counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settle {
     /// The call.
     pub request_id: RequestId,
-    /// Its grant.
+    /// The ticket of its grant.
     pub ticket: Ticket,
-    /// What it used.
+    /// Its usage.
     pub spent: Spent,
-    /// How that is known.
+    /// Source of the usage.
     pub provenance: Provenance,
-    /// The model that answered, where it is not the one named at admission.
+    /// The model that answered, if it differs from the one at admission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Where the session stands after this turn. Absent for a session turn that is not known to be
-    /// stored: where the session stands then is not known either.
+    /// Session state after this turn. Absent if it is unknown whether the turn is stored; the cached
+    /// state is then cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// Ends a turn whose commit D1 refused.
+/// Parameters of a settlement whose commit D1 rejected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Park {
-    /// Its end.
+    /// The settlement.
     pub settle: Settle,
-    /// All that the commit would have written; the ledger does not look into it.
+    /// The content of the commit; opaque to the ledger.
     pub turn: Json,
 }
 
-/// Tells what became of an overdue call.
+/// Outcome of an overdue call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolve {
     /// The call.
     pub request_id: RequestId,
-    /// What D1 knows of it.
+    /// Its records in D1.
     pub resolution: Resolution,
-    /// Whether this was the second look: [`super::Overdue::again`].
+    /// Whether this answers a recheck (`Overdue::again`).
     #[serde(default)]
     pub again: bool,
 }
 
-/// What D1 knows of an overdue call. Look for a receipt first, then for a turn;
-/// at the second look for a turn only.
+/// Records of an overdue call in D1. Look for a receipt first, then for a turn; in a recheck for a
+/// turn only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
-    /// There is a receipt: the call ended long ago, and its admission was repeated by a message
-    /// that came late.
+    /// A receipt exists: the call ended before, and a delayed message repeated its admission.
     Receipted,
-    /// There is a stored turn, which says what it used. Its session's head is read anew.
+    /// A stored turn exists and contains the usage. The session state is cleared.
     Turn {
-        /// What it used.
+        /// Its usage.
         spent: Spent,
-        /// How that is known.
+        /// Source of the usage.
         provenance: Provenance,
         /// The model that answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
     },
-    /// There is nothing.
+    /// No record exists.
     NotFound,
 }
 
-/// Names one receipt as it was sent to D1.
+/// Identifies a receipt that was sent to D1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptKey {
     /// The request.

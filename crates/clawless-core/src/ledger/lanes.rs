@@ -1,19 +1,19 @@
-//! Session lanes: one turn at a time in each session, and where each session stands.
+//! Session lanes: one turn at a time per session, and the cached state of each session.
 //!
-//! A lane is held by an open reservation, or closed by a parked turn; both are found in their own
-//! rows, so that a lane's row holds the session's state only. Whoever waits is in memory only: a
-//! restart cuts the connections that wait as well.
+//! A lane is held by an open reservation or locked by a parked turn. Both have their own rows, so a
+//! lane's row contains only the session state. Waiters are kept in memory: a restart drops their
+//! connections as well.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::constants::{MAX_SESSIONS, MAX_WAITERS};
 use super::input::{Admit, SessionState};
-use super::{MAX_SESSIONS, MAX_WAITERS};
 use crate::ids::{RequestId, SessionId};
 use crate::time::Timestamp;
 
-/// A turn that waits.
+/// A waiting turn.
 #[derive(Debug, Clone)]
 pub(super) struct Waiter {
     pub(super) admit: Box<Admit>,
@@ -23,25 +23,25 @@ pub(super) struct Waiter {
 /// One session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
-    /// Where the session stands; none if only D1 knows.
+    /// Session state; none if it must be read from D1.
     pub(super) state: Option<SessionState>,
-    /// When the state was last learnt.
+    /// When the state was last updated.
     pub(super) used_at: Timestamp,
-    /// The turn that runs.
+    /// The running turn.
     pub(super) holder: Option<RequestId>,
-    /// Since when a turn waits to be taken by D1.
+    /// When the turn that waits for D1 was parked.
     pub(super) parked_at: Option<Timestamp>,
     waiters: VecDeque<Waiter>,
 }
 
 impl Lane {
-    /// Whether a turn may begin.
+    /// Whether a turn may start.
     pub(super) fn is_free(&self) -> bool {
         self.holder.is_none() && self.parked_at.is_none()
     }
 
-    /// Whether there is nothing to remember.
-    fn is_blank(&self) -> bool {
+    /// Whether the lane holds no information.
+    fn is_empty(&self) -> bool {
         self.is_free() && self.state.is_none() && self.waiters.is_empty()
     }
 
@@ -50,14 +50,14 @@ impl Lane {
     }
 }
 
-/// What the end of a turn says of its session.
+/// Effect of the end of a turn on its session.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TurnEnd {
-    /// The turn is stored; the session stands here.
+    /// The turn is stored; this is the new state.
     Stored(SessionState),
     /// No turn was stored.
     Unchanged,
-    /// Nobody knows.
+    /// Unknown whether a turn was stored.
     Unknown,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct LaneRow {
     pub(super) used_at: Timestamp,
 }
 
-/// All sessions that run, wait or are remembered.
+/// All sessions that are running, waited for, or cached.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lanes {
     lanes: BTreeMap<SessionId, Lane>,
-    /// Where each waiting request waits.
+    /// The session of each waiting request.
     waiting: BTreeMap<RequestId, SessionId>,
 }
 
@@ -82,12 +82,12 @@ impl Lanes {
         self.lanes.get(id)
     }
 
-    /// The lane of a session, made if there is none.
+    /// The lane of a session, created if missing.
     pub(super) fn lane(&mut self, id: &SessionId) -> &mut Lane {
         self.lanes.entry(id.clone()).or_default()
     }
 
-    /// Ends the turn that runs. Whether the lane's row changed: not where another turn ran.
+    /// Ends the running turn if it is `holder`. Returns whether the lane's row changed.
     pub(super) fn end(
         &mut self,
         id: &SessionId,
@@ -111,8 +111,8 @@ impl Lanes {
         before != (lane.state, lane.used_at)
     }
 
-    /// Takes over what the running turn read in D1.
-    pub(super) fn learn(
+    /// Updates the state to what the running turn read from D1.
+    pub(super) fn update_state(
         &mut self,
         id: &SessionId,
         holder: &RequestId,
@@ -125,17 +125,17 @@ impl Lanes {
         }
     }
 
-    /// Makes a session's state unknown. The turn that runs, if one does.
-    pub(super) fn forget(&mut self, id: &SessionId) -> Option<RequestId> {
+    /// Clears the cached state of a session. Returns the running turn, if any.
+    pub(super) fn invalidate(&mut self, id: &SessionId) -> Option<RequestId> {
         let lane = self.lanes.get_mut(id)?;
         lane.state = None;
         let holder = lane.holder.clone();
-        self.tidy(id);
+        self.remove_if_empty(id);
         holder
     }
 
-    /// Lets a request wait. `false`: too many wait already.
-    pub(super) fn wait(&mut self, id: &SessionId, waiter: Waiter) -> bool {
+    /// Adds a waiter. Returns `false` if the queue is full.
+    pub(super) fn enqueue(&mut self, id: &SessionId, waiter: Waiter) -> bool {
         let request_id = waiter.admit.request_id.clone();
         let lane = self.lane(id);
         if lane.waiters.len() >= MAX_WAITERS {
@@ -146,8 +146,8 @@ impl Lanes {
         true
     }
 
-    /// Until when a request waits, if it does.
-    pub(super) fn waits_until(&self, request: &RequestId) -> Option<Timestamp> {
+    /// End of a request's wait, if it waits.
+    pub(super) fn wait_deadline(&self, request: &RequestId) -> Option<Timestamp> {
         let lane = self.lanes.get(self.waiting.get(request)?)?;
         let mut waiters = lane.waiters.iter();
         waiters
@@ -155,21 +155,21 @@ impl Lanes {
             .map(|waiter| waiter.until)
     }
 
-    /// The session that a request waits for, if it waits.
-    pub(super) fn waits_for(&self, request: &RequestId) -> Option<&SessionId> {
+    /// The session that a request waits for, if any.
+    pub(super) fn session_of_waiter(&self, request: &RequestId) -> Option<&SessionId> {
         self.waiting.get(request)
     }
 
-    /// The next to have a turn, if the lane is free.
-    pub(super) fn next(&mut self, id: &SessionId) -> Option<Waiter> {
+    /// Removes the next waiter if the lane is free.
+    pub(super) fn pop_waiter(&mut self, id: &SessionId) -> Option<Waiter> {
         let lane = self.lanes.get_mut(id).filter(|lane| lane.is_free())?;
         let waiter = lane.waiters.pop_front()?;
         self.waiting.remove(&waiter.admit.request_id);
         Some(waiter)
     }
 
-    /// Takes a request out of its queue.
-    pub(super) fn give_up(&mut self, request: &RequestId) -> Option<Waiter> {
+    /// Removes a request from its queue.
+    pub(super) fn remove_waiter(&mut self, request: &RequestId) -> Option<Waiter> {
         let id = self.waiting.remove(request)?;
         let lane = self.lanes.get_mut(&id)?;
         let at = lane
@@ -177,25 +177,26 @@ impl Lanes {
             .iter()
             .position(|waiter| waiter.admit.request_id == *request)?;
         let waiter = lane.waiters.remove(at);
-        self.tidy(&id);
+        self.remove_if_empty(&id);
         waiter
     }
 
-    /// The requests that have waited long enough.
+    /// Requests whose wait is over.
     pub(super) fn expired(&self, now: Timestamp) -> Vec<RequestId> {
-        let late = |request: &&RequestId| self.waits_until(request).is_none_or(|end| end <= now);
-        self.waiting.keys().filter(late).cloned().collect()
+        let is_expired =
+            |request: &&RequestId| self.wait_deadline(request).is_none_or(|end| end <= now);
+        self.waiting.keys().filter(is_expired).cloned().collect()
     }
 
-    /// Drops a lane of which there is nothing to remember.
-    pub(super) fn tidy(&mut self, id: &SessionId) {
-        if self.lanes.get(id).is_some_and(Lane::is_blank) {
+    /// Removes a lane that holds no information.
+    pub(super) fn remove_if_empty(&mut self, id: &SessionId) {
+        if self.lanes.get(id).is_some_and(Lane::is_empty) {
             self.lanes.remove(id);
         }
     }
 
-    /// Forgets the sessions that were not used for longest, once there are too many, and names
-    /// them. An eighth at a time, so that the search is paid rarely.
+    /// Evicts the least recently used sessions above the limit and returns their ids. Evicts one
+    /// eighth at a time, so that the scan runs rarely.
     pub(super) fn evict(&mut self) -> Vec<SessionId> {
         if self.lanes.len() <= MAX_SESSIONS {
             return Vec::new();
@@ -205,11 +206,11 @@ impl Lanes {
             idle.map(|(id, lane)| (lane.used_at, id.clone())).collect();
         idle.sort_unstable();
         idle.truncate(MAX_SESSIONS / 8);
-        let gone: Vec<SessionId> = idle.into_iter().map(|(_, id)| id).collect();
-        for id in &gone {
+        let evicted: Vec<SessionId> = idle.into_iter().map(|(_, id)| id).collect();
+        for id in &evicted {
             self.lanes.remove(id);
         }
-        gone
+        evicted
     }
 
     /// The row of a session, if its state is known.
@@ -222,14 +223,14 @@ impl Lanes {
         })
     }
 
-    /// Takes back a row.
+    /// Restores a row.
     pub(super) fn restore(&mut self, row: &LaneRow) {
         let lane = self.lane(&row.session_id);
         lane.state = Some(row.state);
         lane.used_at = row.used_at;
     }
 
-    /// The sessions there are.
+    /// All session ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = &SessionId> {
         self.lanes.keys()
     }

@@ -1,25 +1,26 @@
-//! The machine: the parts put together, and one door into them.
+//! The state of a ledger and its accessors.
 
 use super::buckets::{EndpointClass, RateLimiter};
-use super::clock::SteadyClock;
+use super::clock::MonotonicClock;
 use super::config::ConfigState;
 use super::headers::{RateHeaders, Window};
 use super::input::Ticket;
+use super::key_usage::KeyUsage;
 use super::lanes::Lanes;
 use super::outbox::{Outbox, ParkedTurn, Receipt};
+use super::output::{Event, Woken};
+use super::period::Period;
 use super::quotas::{Amounts, QuotaManager, Tally};
 use super::reservations::Reservations;
 use super::revocations::Revocations;
 use super::rows::RowKey;
-use super::uses::Uses;
-use super::{Event, Input, LedgerAnswer, Output, Period, Woken};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::time::Timestamp;
 
 /// The ledger of one tenant.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
-    pub(super) clock: SteadyClock,
+    pub(super) clock: MonotonicClock,
     pub(super) config: ConfigState,
     pub(super) keys: Revocations,
     pub(super) limiter: RateLimiter,
@@ -28,12 +29,12 @@ pub struct Machine {
     pub(super) lanes: Lanes,
     pub(super) outbox: Outbox,
     pub(super) last_ticket: Ticket,
-    pub(super) uses: Uses,
-    /// The rows that changed since the last [`Machine::take_writes`].
+    pub(super) key_usage: KeyUsage,
+    /// Rows changed since the last [`Machine::take_writes`].
     pub(super) changed: Vec<RowKey>,
 }
 
-/// What comes of an input beside its answer.
+/// Effects of an input other than its answer.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     pub(super) headers: RateHeaders,
@@ -41,130 +42,65 @@ pub(super) struct Effects {
     pub(super) woken: Vec<Woken>,
 }
 
-/// The books of one month, as [`Machine::statement`] shows them:
-/// `granted = closed.settled + closed.released + open`, and used is `closed.used()`.
+/// The accounts of one month: `granted = closed.settled + closed.released + open`. The usage is
+/// `closed.used()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Statement {
-    /// All that was reserved.
+    /// Total of all reservations.
     pub granted: Amounts,
-    /// What running calls hold.
+    /// Reserved by running calls.
     pub open: Amounts,
-    /// What became of the rest.
+    /// Outcome of closed reservations.
     pub closed: Tally,
 }
 
 impl Machine {
-    /// Takes one input at the time `now`, which may be any: the machine's own time never runs
-    /// backwards.
-    pub fn apply(&mut self, now: Timestamp, input: Input) -> Output {
-        let now = self.clock.observe(now);
-        let mut effects = Effects::default();
-        let answer = match input {
-            Input::Pass(pass) => self.pass(now, pass, &mut effects),
-            Input::Admit(admit) => self.admit(now, admit, &mut effects),
-            Input::Extend(extend) => self.extend(now, &extend, &mut effects),
-            Input::Cancel { request_id } => self.cancel(&request_id),
-            Input::Settle(settle) => LedgerAnswer::Closed(self.settle(now, *settle, &mut effects)),
-            Input::Park(park) => self.park(now, *park, &mut effects),
-            Input::Release { request_id } => {
-                LedgerAnswer::Closed(self.release(now, &request_id, &mut effects))
-            }
-            Input::Await {
-                request_id,
-                session_id,
-            } => {
-                if self.is_under_way(&request_id, session_id.as_ref()) {
-                    LedgerAnswer::UnderWay
-                } else {
-                    LedgerAnswer::Done
-                }
-            }
-            Input::Sweep => self.sweep(now, &mut effects),
-            Input::Resolve(resolve) => {
-                LedgerAnswer::Closed(self.resolve(now, *resolve, &mut effects))
-            }
-            Input::Configure(config) => self.configure(now, config, &mut effects),
-            Input::Suspend => {
-                if !std::mem::replace(&mut self.config.suspended, true) {
-                    self.changed.push(RowKey::Config);
-                }
-                LedgerAnswer::Done
-            }
-            Input::Revoke { key_id } => {
-                if self.keys.revoke(key_id.clone()) {
-                    self.changed.push(RowKey::Key(key_id));
-                }
-                LedgerAnswer::Done
-            }
-            Input::ReviseKey { key_id, version } => {
-                if self.keys.revise(key_id.clone(), version) {
-                    self.changed.push(RowKey::Key(key_id));
-                }
-                LedgerAnswer::Done
-            }
-            Input::Forget { session_id } => {
-                self.forget(session_id);
-                LedgerAnswer::Done
-            }
-            Input::AckReceipts(keys) => self.ack_receipts(&keys),
-            Input::AckTurn { request_id, stored } => {
-                self.ack_turn(now, &request_id, stored, &mut effects)
-            }
-        };
-        Output {
-            answer,
-            headers: effects.headers,
-            events: effects.events,
-            woken: effects.woken,
-        }
-    }
-
-    /// When the next [`Input::Sweep`] is due, by the outer clock. It may come too early, never too
-    /// late. Where it lies in the past, a sweep found calls that have not been resolved yet: try
-    /// again after a pause of the shell's choice.
+    /// Wall-clock time of the next [`Input::Sweep`]; may be earlier than necessary, never later. A
+    /// time in the past means that a sweep found calls that are not resolved yet: the runtime
+    /// retries after a delay of its choice.
     pub fn next_sweep(&self) -> Option<Timestamp> {
         let first = self.reservations.earliest().into_iter();
-        let earliest = first.chain(self.outbox.second_look()).min()?;
-        Some(self.clock.outside(earliest))
+        let earliest = first.chain(self.outbox.next_recheck()).min()?;
+        Some(self.clock.to_wall_clock(earliest))
     }
 
-    /// Whether a request waits for its session, runs, or is parked; of this session where one is
-    /// named.
-    pub fn is_under_way(&self, id: &RequestId, session: Option<&SessionId>) -> bool {
+    /// Whether a request waits for its session, runs, or is parked. With `session`, the request must
+    /// belong to it.
+    pub fn is_in_progress(&self, id: &RequestId, session: Option<&SessionId>) -> bool {
         let open = self.reservations.get(id);
         let parked = self.outbox.turn(id).map(|turn| &turn.session_id);
-        let waiting = self.lanes.waits_for(id);
+        let waiting = self.lanes.session_of_waiter(id);
         let found = open.map(|open| open.session_id.as_ref());
         let found = found.or(parked.map(Some)).or(waiting.map(Some));
         found.is_some_and(|found| session.is_none() || session == found)
     }
 
-    /// The receipts that D1 is not known to have, oldest first.
+    /// Receipts not confirmed by D1, oldest first.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
         self.outbox.receipts()
     }
 
-    /// The turns that D1 is not known to have, oldest first.
+    /// Parked turns not confirmed by D1, oldest first.
     pub fn parked_turns(&self) -> impl Iterator<Item = &ParkedTurn> {
         self.outbox.turns()
     }
 
-    /// When keys were last used, as far as D1 is not known to know it.
-    pub fn uses(&self) -> impl Iterator<Item = (&KeyId, Timestamp)> {
-        self.uses.fresh()
+    /// Last uses of keys not confirmed by D1.
+    pub fn key_uses(&self) -> impl Iterator<Item = (&KeyId, Timestamp)> {
+        self.key_usage.pending()
     }
 
-    /// Notes that D1 knows these uses.
-    pub fn uses_are_written(&mut self, uses: &[(KeyId, Timestamp)]) {
-        self.uses.written(uses);
+    /// Marks uses as stored in D1.
+    pub fn mark_key_uses_written(&mut self, uses: &[(KeyId, Timestamp)]) {
+        self.key_usage.mark_written(uses);
     }
 
-    /// How many calls are running.
+    /// Number of running calls.
     pub fn running(&self) -> usize {
         self.reservations.len()
     }
 
-    /// The present month by the machine's time.
+    /// The current month by the machine's time.
     pub fn period(&self) -> Period {
         let by_clock = Period::of(self.clock.time());
         self.quotas
@@ -172,18 +108,18 @@ impl Machine {
             .map_or(by_clock, |last| last.max(by_clock))
     }
 
-    /// The books of a month.
+    /// The accounts of a month.
     pub fn statement(&self, period: Period) -> Statement {
         self.quotas
             .get(period)
-            .map_or_else(Statement::default, |books| Statement {
-                granted: books.granted,
-                open: books.open,
-                closed: books.closed,
+            .map_or_else(Statement::default, |account| Statement {
+                granted: account.granted,
+                open: account.open,
+                closed: account.closed,
             })
     }
 
-    /// What the headers of a response to this caller say.
+    /// Rate-limit headers of a response to this caller.
     pub(super) fn headers(
         &mut self,
         now: Timestamp,
@@ -199,8 +135,8 @@ impl Machine {
     fn token_window(&mut self, now: Timestamp) -> Option<Window> {
         let limit = self.config.quotas().tokens_per_month?.get();
         let period = self.quotas.current(now);
-        let taken = self.quotas.get(period).map_or(0, |books| {
-            books.closed.used().tokens.plus(books.open.tokens).get()
+        let taken = self.quotas.get(period).map_or(0, |account| {
+            account.closed.used().tokens.plus(account.open.tokens).get()
         });
         Some(Window {
             limit,

@@ -1,62 +1,64 @@
-//! What is on its way to D1: receipts, and turns that D1 refused at first.
+//! Receipts and parked turns that are not in D1 yet.
 //!
-//! Both are sent at least once and acknowledged by id, so that sending twice is harmless.
+//! Both are sent at least once and acknowledged by id; sending twice is harmless.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::constants::{MAX_PARKED_BYTES, MAX_PARKED_TURN_BYTES, RESERVATION_TTL};
+use super::input::ReceiptKey;
+use super::period::Period;
 use super::quotas::{Amounts, Tally};
-use super::{MAX_PARKED, MAX_PARKED_TURN, Period, RESERVATION_SPAN, ReceiptKey};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::{Provenance, Tokens};
 use crate::time::Timestamp;
 
-/// What became of one reservation. D1 keeps one per request: a higher revision replaces a lower
-/// one, a lower or equal one changes nothing.
+/// Outcome of one reservation. D1 stores one per request: a higher revision replaces a lower one, a
+/// lower or equal one is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The request.
     pub request_id: RequestId,
-    /// 0, or 1 where a late settlement corrects what the sweep had written.
+    /// 0, or 1 if a late settlement corrects the receipt of the sweep.
     pub revision: u32,
-    /// The key that asked.
+    /// The key of the request.
     pub key_id: KeyId,
-    /// The session, if it was a turn.
+    /// The session of a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// The model that answered, or that was to answer.
+    /// The model that answered, or that was selected.
     pub model: String,
-    /// The month that is charged.
+    /// The charged month.
     pub period: Period,
     /// When the call was admitted.
     pub granted_at: Timestamp,
     /// When the call was closed.
     pub closed_at: Timestamp,
-    /// What was reserved.
+    /// The reserved amounts.
     pub reserved: Amounts,
-    /// What is charged: all that was used, whether reserved or not.
+    /// The charged amounts: the whole usage, even beyond the reservation.
     pub charged: Amounts,
-    /// Tokens of the request among what is charged.
+    /// Charged input tokens.
     pub tokens_in: Tokens,
-    /// Tokens of the answers among what is charged.
+    /// Charged output tokens.
     pub tokens_out: Tokens,
-    /// How the usage is known.
+    /// Source of the usage.
     pub provenance: Provenance,
-    /// What an earlier revision charged that D1 has taken already.
+    /// Amounts charged by an earlier revision that D1 has stored already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Amounts>,
 }
 
 impl Receipt {
-    /// How much was used beyond the reservation.
+    /// Usage beyond the reservation.
     pub fn excess(&self) -> Amounts {
         self.charged.minus(&self.reserved)
     }
 
-    /// Adds the receipt to sums that hold what it replaces, if anything.
-    pub(super) fn file(&self, sums: &Tally) -> Tally {
+    /// Adds the receipt to sums that include the revision it replaces, if any.
+    pub(super) fn add_to(&self, sums: &Tally) -> Tally {
         let sums = sums.plus(&Tally::of(&self.reserved, &self.charged));
         match &self.replaces {
             Some(charged) => sums.minus(&Tally::of(&self.reserved, charged)),
@@ -65,31 +67,31 @@ impl Receipt {
     }
 }
 
-/// A turn that D1 refused at first.
+/// A turn whose commit D1 rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedTurn {
     /// Its request.
     pub request_id: RequestId,
-    /// Its session, which is held until D1 has the turn.
+    /// Its session; locked until D1 has the turn.
     pub session_id: SessionId,
     /// When it was parked.
     pub parked_at: Timestamp,
-    /// All that the commit would have written.
+    /// The content of the failed commit.
     pub turn: Json,
 }
 
-/// Everything that is on its way to D1, oldest first.
+/// Everything that is not in D1 yet, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Outbox {
     receipts: BTreeMap<RequestId, Receipt>,
     turns: BTreeMap<RequestId, ParkedTurn>,
     parked_bytes: usize,
-    /// Receipts of calls whose end the sweep did not find, until it looks again.
+    /// Receipts of calls that the sweep closed without finding an outcome, until the recheck.
     swept: BTreeMap<RequestId, Receipt>,
 }
 
 impl Outbox {
-    /// Whether the request is known to have ended. It may have and not be known: then D1 knows.
+    /// Whether the request is known to have ended. `false` is not proof: D1 may have its receipt.
     pub(super) fn has_ended(&self, id: &RequestId) -> bool {
         self.receipts.contains_key(id) || self.swept.contains_key(id)
     }
@@ -106,7 +108,7 @@ impl Outbox {
         self.receipts.values()
     }
 
-    /// Removes a receipt that D1 has, unless it was corrected meanwhile.
+    /// Removes a receipt that D1 has stored, unless it was corrected since.
     pub(super) fn ack(&mut self, key: &ReceiptKey) -> Option<Receipt> {
         if self.receipts.get(&key.request_id)?.revision != key.revision {
             return None;
@@ -114,7 +116,7 @@ impl Outbox {
         self.receipts.remove(&key.request_id)
     }
 
-    /// Remembers a receipt whose call may yet tell its end.
+    /// Remembers a receipt whose call may still report its outcome.
     pub(super) fn remember_swept(&mut self, receipt: Receipt) {
         self.swept.insert(receipt.request_id.clone(), receipt);
     }
@@ -131,25 +133,26 @@ impl Outbox {
         self.swept.values()
     }
 
-    /// When the next second look is due.
-    pub(super) fn second_look(&self) -> Option<Timestamp> {
+    /// Time of the next recheck of a swept call.
+    pub(super) fn next_recheck(&self) -> Option<Timestamp> {
         let due = self
             .swept
             .values()
-            .map(|swept| swept.closed_at.plus(RESERVATION_SPAN));
+            .map(|swept| swept.closed_at.plus(RESERVATION_TTL));
         due.min()
     }
 
-    /// The calls at which to look a second time.
-    pub(super) fn second_looks(&self, now: Timestamp) -> impl Iterator<Item = &Receipt> {
-        let due = move |swept: &&Receipt| swept.closed_at.plus(RESERVATION_SPAN) <= now;
+    /// Swept calls that are due for a recheck.
+    pub(super) fn rechecks_due(&self, now: Timestamp) -> impl Iterator<Item = &Receipt> {
+        let due = move |swept: &&Receipt| swept.closed_at.plus(RESERVATION_TTL) <= now;
         self.swept.values().filter(due)
     }
 
     /// Whether there is room for a turn.
     pub(super) fn has_room_for(&self, turn: &Json) -> bool {
         let bytes = turn.as_str().len();
-        bytes <= MAX_PARKED_TURN && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED
+        bytes <= MAX_PARKED_TURN_BYTES
+            && self.parked_bytes.saturating_add(bytes) <= MAX_PARKED_BYTES
     }
 
     pub(super) fn park(&mut self, turn: ParkedTurn) {

@@ -1,4 +1,4 @@
-//! What the ledger answers. These values cross a fetch from the object as JSON.
+//! Outputs of the ledger. The Durable Object returns them as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::ids::{RequestId, SessionId};
 use crate::money::Tokens;
 use crate::time::{Millis, Timestamp};
 
-/// The answer to one input, and what else came of it.
+/// The answer to one input and its other effects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// The answer to whoever asked.
+    /// The answer to the caller.
     pub answer: LedgerAnswer,
-    /// What the `x-ratelimit-*` headers of its response say.
+    /// Values of the `x-ratelimit-*` headers of the response.
     pub headers: RateHeaders,
-    /// What an operator wants to know.
+    /// Events for operators.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
-    /// Answers to others, who have waited for a session.
+    /// Answers to requests that waited for a session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub woken: Vec<Woken>,
 }
@@ -30,76 +30,74 @@ pub struct Output {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerAnswer {
-    /// To pass: yes.
+    /// Pass: allowed.
     Passed,
-    /// To admit: yes.
+    /// Admit: granted.
     Granted(Grant),
-    /// To admit: not yet. The answer comes as [`Woken`], at the latest when whoever holds the
-    /// request sends [`super::Input::Cancel`] at `until`.
+    /// Admit: queued. The final answer arrives as [`Woken`], or when the runtime sends
+    /// `Input::Cancel` at `until`.
     Queued {
-        /// When the wait is over, by the caller's clock.
+        /// End of the wait, by the caller's clock.
         until: Timestamp,
     },
-    /// To pass, admit, extend and cancel: no.
+    /// Pass, admit, extend and cancel: denied.
     Denied(Denial),
-    /// To pass and admit: by a record that is not the present one. Read it from D1 and ask again,
-    /// once.
+    /// Pass and admit: the caller used an outdated record. Read it from D1 and retry once.
     Stale(Stale),
-    /// To extend: yes.
+    /// Extend: granted.
     Extended {
-        /// All that is reserved now.
+        /// The total reservation.
         reserved: Amounts,
-        /// The longest answer, each.
+        /// Output limit per answer.
         max_tokens_out: Tokens,
     },
-    /// To settle, release and resolve.
+    /// Settle, release and resolve.
     Closed(Closing),
-    /// To park: the turn is kept and its call is settled. Any other answer to park means that the
-    /// turn is NOT kept.
+    /// Park: the turn is stored and its call settled. With any other answer the turn is NOT stored.
     Parked,
-    /// To sweep: calls past their deadline, oldest first. Look each up in D1 and resolve it.
+    /// Sweep: calls past their deadline, oldest first. Look up each in D1 and resolve it.
     Overdue(Vec<Overdue>),
-    /// To await: it is under way. Any other answer: it is not.
+    /// Await: the request is in progress. Any other answer: it is not.
     UnderWay,
-    /// To everything else: done, or nothing to do.
+    /// Everything else: done, or nothing to do.
     Done,
 }
 
-/// A reservation was made.
+/// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The request, which names the reservation.
+    /// The request; identifies the reservation.
     pub request_id: RequestId,
-    /// Tells this grant from others of the same request: a message of an earlier life, delivered
-    /// late, must not close a later one.
+    /// Distinguishes grants of the same request: a delayed message for an earlier grant must not close
+    /// a later one.
     pub ticket: Ticket,
-    /// When the reservation ends, by the caller's clock. Nothing may be committed after it.
+    /// End of the reservation, by the caller's clock. Nothing may be committed after it.
     pub deadline: Timestamp,
-    /// What was reserved.
+    /// The reserved amounts.
     pub reserved: Amounts,
-    /// The longest answer, each: what was asked for or what the quota leaves. The provider must be
-    /// told, and a stream that reaches it ends with `finish_reason: "length"`.
+    /// Output limit per answer: the requested limit or the remaining quota. It must be sent to the
+    /// provider; a stream that reaches it ends with `finish_reason: "length"`.
     pub max_tokens_out: Tokens,
-    /// Where the session stands. Absent for a session turn: unknown; read D1 and
-    /// [`super::Input::Extend`] the reservation by the history.
+    /// Session state. If absent for a session turn, read it from D1 and extend the reservation by the
+    /// history (`Input::Extend`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
 }
 
-/// Refused.
+/// A denied request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// Why.
+    /// The reason.
     pub reason: DenialReason,
-    /// How long to wait before asking again, where waiting helps.
+    /// Delay before a retry, if a retry can succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Millis>,
-    /// The quota that is used up.
+    /// The exhausted quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaUse>,
 }
 
-/// Why a request is refused.
+/// The reason of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
@@ -107,22 +105,22 @@ pub enum DenialReason {
     Suspended,
     /// The key is revoked.
     KeyRevoked,
-    /// Too many requests in too short a time.
+    /// The rate limit is exceeded.
     RateLimited,
-    /// As many calls are running as may run at the same time.
+    /// The concurrency limit is reached.
     TooManyRunning,
-    /// A quota of this period is used up.
+    /// A quota of this period is exhausted.
     QuotaUsedUp,
-    /// Another turn of the session is still running.
+    /// Another turn of the session is running.
     SessionBusy,
-    /// The session's last turn has not reached D1 for longer than [`super::PARKED_GRACE`].
+    /// A turn of the session has been parked for longer than `PARKED_GRACE`.
     SessionUnavailable,
-    /// The request has ended before; or, to extend, there is no open reservation.
+    /// The request ended before; for extend, there is no open reservation.
     NotOpen,
 }
 
 impl DenialReason {
-    /// The error that a client gets.
+    /// The error code of the response.
     pub const fn code(self) -> ErrorCode {
         match self {
             Self::Suspended => ErrorCode::TenantSuspended,
@@ -136,46 +134,46 @@ impl DenialReason {
     }
 }
 
-/// How a quota stands that refuses a request.
+/// State of an exhausted quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaUse {
-    /// Which quota.
+    /// The kind of quota.
     pub kind: QuotaKind,
-    /// What is used in this period.
+    /// Usage in this period.
     pub used: u64,
-    /// What is reserved by calls that are still running.
+    /// Reserved by running calls.
     pub reserved: u64,
-    /// The quota.
+    /// The limit.
     pub limit: u64,
-    /// When the next period begins.
+    /// Start of the next period.
     pub resets_at: Timestamp,
 }
 
-/// Which record is not the present one.
+/// The outdated record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stale {
-    /// The tenant's. Ask again with the record as it is in D1.
+    /// The tenant record. Retry with the record from D1.
     Config {
-        /// The version that the ledger knows; none if it has never been told.
+        /// The version known to the ledger, if any.
         known: Option<u64>,
     },
-    /// The key's.
+    /// The key record.
     Key {
-        /// The version that the ledger knows of.
+        /// The version known to the ledger.
         known: u64,
     },
 }
 
-/// How a call ended.
+/// Result of closing a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
-    /// It is in the books now.
+    /// Recorded in the account.
     Booked,
-    /// The sweep had closed it; the receipt is put right now.
+    /// The sweep had closed it; the receipt is corrected.
     Corrected,
-    /// Nothing to do: it ended before, was never admitted, or (to resolve) is not overdue.
+    /// Nothing to do: it ended before, was never admitted, or (for resolve) is not overdue.
     NotOpen,
 }
 
@@ -184,43 +182,43 @@ pub enum Closing {
 pub struct Overdue {
     /// The call.
     pub request_id: RequestId,
-    /// Its session, if it is a turn.
+    /// The session of a turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// When it was admitted.
+    /// Time of admission.
     pub granted_at: Timestamp,
-    /// The first look found nothing and the call was closed blindly; look once more, for a turn
-    /// only. Between the looks every gateway's deadline passes, so a call that the first look missed
-    /// (the clock had jumped) has ended by now.
+    /// A recheck: the first lookup found nothing and the call was closed without an outcome. Look up
+    /// its turn only. Every gateway deadline passes between the lookups, so a call that the first one
+    /// missed (after a clock jump) has ended by now.
     #[serde(default)]
     pub again: bool,
 }
 
-/// What an operator wants to know.
+/// An event for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A quota reached 80 % or 100 %; once each a period.
+    /// A quota reached 80 % or 100 %; sent once each per period.
     QuotaWarning {
         /// The period.
         period: Period,
-        /// Which quota.
+        /// The kind of quota.
         kind: QuotaKind,
         /// 80 or 100.
         percent: u8,
-        /// What is used.
+        /// The usage.
         used: u64,
-        /// The quota.
+        /// The limit.
         limit: u64,
     },
-    /// A call used more than was reserved.
+    /// A call used more than it had reserved.
     Overrun {
         /// The call.
         request_id: RequestId,
-        /// How much more.
+        /// The excess.
         excess: Amounts,
     },
-    /// A parked turn was given up.
+    /// A parked turn was dropped.
     TurnLost {
         /// Its request.
         request_id: RequestId,
@@ -229,13 +227,13 @@ pub enum Event {
     },
 }
 
-/// The answer to an admission that was queued.
+/// The final answer to a queued admission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Woken {
-    /// The request that waited.
+    /// The waiting request.
     pub request_id: RequestId,
     /// `Granted`, `Denied` or `Stale`.
     pub answer: LedgerAnswer,
-    /// What the headers of its response say.
+    /// Rate-limit headers of its response.
     pub headers: RateHeaders,
 }

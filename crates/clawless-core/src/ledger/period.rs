@@ -1,4 +1,4 @@
-//! Quota periods: calendar months in UTC, derived from the time and never reset by a job.
+//! Quota periods: calendar months in UTC, computed from the time. No job resets them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::civil::{Civil, DAYS_PER_ERA, DAYS_TO_EPOCH};
 use crate::time::Timestamp;
 
-/// A calendar month in UTC; counts months since January of the year 0. Written `2025-08`.
+/// A calendar month in UTC, as months since January of the year 0. Text form: `2025-08`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Period(u32);
 
 const MILLIS_PER_DAY: u64 = 86_400_000;
-/// The last month that has a four-digit year.
-const LAST: u32 = 9999 * 12 + 11;
+/// The last month with a four-digit year.
+const MAX_MONTH: u32 = 9999 * 12 + 11;
 
 impl Period {
-    /// The month in which a moment lies.
+    /// The month that contains `moment`.
     pub fn of(moment: Timestamp) -> Self {
         let Civil { year, month, .. } = Civil::of(moment);
         let months = year * 12 + month - 1;
-        Self(u32::try_from(months).unwrap_or(LAST).min(LAST))
+        Self(u32::try_from(months).unwrap_or(MAX_MONTH).min(MAX_MONTH))
     }
 
-    /// The month's first moment; the epoch for months before it.
+    /// First moment of the month; the epoch for earlier months.
     pub fn begins_at(self) -> Timestamp {
         let from_march = u64::from(self.0).saturating_sub(2);
         let (year, month_from_march) = (from_march / 12, from_march % 12);
@@ -35,7 +35,7 @@ impl Period {
         Timestamp::from_millis(days * MILLIS_PER_DAY)
     }
 
-    /// The first moment after the month.
+    /// First moment after the month.
     pub fn ends_at(self) -> Timestamp {
         Self(self.0.saturating_add(1)).begins_at()
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// A text is not a month of the form `2025-08`.
+/// A text that is not a month of the form `2025-08`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a month of the form 2025-08")]
 pub struct InvalidPeriod;
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn months_begin_and_end_where_the_calendar_says() {
-        // 2024-02-29T23:59:59.999Z and the moment after.
+    fn months_begin_and_end_on_calendar_boundaries() {
+        // 2024-02-29T23:59:59.999Z and one millisecond later.
         let leap_day = Timestamp::from_millis(1_709_251_199_999);
         assert_eq!(Period::of(leap_day).to_string(), "2024-02");
         assert_eq!(
@@ -95,13 +95,13 @@ mod tests {
             1_709_251_200_000
         );
         assert_eq!(Period::of(Timestamp::default()).to_string(), "1970-01");
-        // 2100 is no leap year: 4,107,456,000 s is 2100-02-28T00:00:00Z, one day on is March.
+        // 2100 is not a leap year: 4,107,456,000 s is 2100-02-28T00:00:00Z, the next day is in March.
         let march = Timestamp::from_millis((4_107_456_000 + 86_400) * 1000);
         assert_eq!(Period::of(march).to_string(), "2100-03");
     }
 
     #[test]
-    fn every_month_of_two_centuries_is_its_own() {
+    fn months_of_two_centuries_are_consecutive() {
         let mut moment = Timestamp::default();
         for month in 0..2400_u32 {
             let period = Period::of(moment);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_a_month_too() {
+    fn the_largest_timestamp_maps_to_the_last_month() {
         let last = Period::of(Timestamp::from_millis(u64::MAX));
         assert_eq!(last.to_string(), "9999-12");
         assert_eq!(last.to_string().parse(), Ok(last));

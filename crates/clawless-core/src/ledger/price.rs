@@ -1,47 +1,47 @@
-//! What tokens cost.
+//! Prices of tokens.
 
 use serde::{Deserialize, Serialize};
 
-use super::MAX_CALL;
+use super::constants::MAX_CALL_AMOUNT;
 use crate::money::{MicroDollars, Tokens};
 
 /// A model's prices, in micro-dollars per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Price {
-    /// For tokens of the request.
+    /// Per million input tokens.
     pub input: MicroDollars,
-    /// For tokens of the answer.
+    /// Per million output tokens.
     pub output: MicroDollars,
 }
 
-/// Tokens to which a price applies.
-const PER: u128 = 1_000_000;
+/// Number of tokens that a price refers to.
+const TOKENS_PER_PRICE: u128 = 1_000_000;
 
 impl Price {
-    /// What a call costs, rounded up to a whole micro-dollar once, at the end.
+    /// Cost of a call. Rounded up to whole micro-dollars once, on the sum.
     pub fn cost(self, tokens_in: Tokens, tokens_out: Tokens) -> MicroDollars {
         let exact = product(tokens_in, self.input).saturating_add(product(tokens_out, self.output));
-        let whole = u64::try_from(exact.div_ceil(PER)).unwrap_or(u64::MAX);
-        MicroDollars::new(whole.min(MAX_CALL))
+        let whole = u64::try_from(exact.div_ceil(TOKENS_PER_PRICE)).unwrap_or(u64::MAX);
+        MicroDollars::new(whole.min(MAX_CALL_AMOUNT))
     }
 
-    /// The dearer of two prices, for input and output each.
+    /// The higher price of each, input and output.
     #[must_use]
-    pub fn dearer(self, other: Self) -> Self {
+    pub fn max(self, other: Self) -> Self {
         Self {
             input: self.input.max(other.input),
             output: self.output.max(other.output),
         }
     }
 
-    /// How many output tokens `budget` pays for, after `tokens_in`. `None`: any number. An error:
-    /// not even the input.
+    /// Number of output tokens that `budget` covers after `tokens_in`; `None` if output is free.
+    /// Fails if the budget does not cover the input.
     pub(super) fn affordable(
         self,
         budget: MicroDollars,
         tokens_in: Tokens,
     ) -> Result<Option<u64>, Unaffordable> {
-        let rest = (u128::from(budget.get()) * PER)
+        let rest = (u128::from(budget.get()) * TOKENS_PER_PRICE)
             .checked_sub(product(tokens_in, self.input))
             .ok_or(Unaffordable)?;
         Ok(match u128::from(self.output.get()) {
@@ -51,7 +51,7 @@ impl Price {
     }
 }
 
-/// The budget does not pay for the input.
+/// The budget does not cover the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unaffordable;
 
@@ -69,7 +69,7 @@ mod tests {
     };
 
     #[test]
-    fn a_cost_is_rounded_up_once() {
+    fn cost_is_rounded_up_once() {
         assert_eq!(PRICE.cost(Tokens::new(1), Tokens::ZERO).get(), 1);
         assert_eq!(PRICE.cost(Tokens::new(2), Tokens::new(1)).get(), 1);
         assert_eq!(PRICE.cost(Tokens::new(1000), Tokens::new(1000)).get(), 750);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_affordable_never_costs_more_than_the_budget() {
+    fn affordable_output_never_exceeds_the_budget() {
         for budget in 0..200 {
             for tokens_in in 0..200 {
                 let (budget, tokens_in) = (MicroDollars::new(budget), Tokens::new(tokens_in));
@@ -89,7 +89,7 @@ mod tests {
                         assert!(PRICE.cost(tokens_in, Tokens::new(out)) <= budget);
                         assert!(PRICE.cost(tokens_in, Tokens::new(out + 1)) > budget);
                     }
-                    Ok(None) => panic!("output has a price"),
+                    Ok(None) => panic!("output is not free"),
                     Err(Unaffordable) => assert!(PRICE.cost(tokens_in, Tokens::ZERO) > budget),
                 }
             }
@@ -97,15 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn hostile_numbers_do_not_wrap() {
-        let dear = Price {
+    fn extreme_values_do_not_overflow() {
+        let highest = Price {
             input: MicroDollars::new(u64::MAX),
             output: MicroDollars::new(u64::MAX),
         };
-        let many = Tokens::new(u64::MAX);
-        assert_eq!(dear.cost(many, many).get(), MAX_CALL);
+        let most = Tokens::new(u64::MAX);
+        assert_eq!(highest.cost(most, most).get(), MAX_CALL_AMOUNT);
         assert_eq!(
-            dear.affordable(MicroDollars::new(u64::MAX), many),
+            highest.affordable(MicroDollars::new(u64::MAX), most),
             Err(Unaffordable)
         );
     }

@@ -1,29 +1,30 @@
-//! The quota manager: what a tenant used, reserved and may still use in a month.
+//! Monthly quotas: used, reserved and remaining amounts.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::constants::MAX_CALL_AMOUNT;
+use super::period::Period;
 use super::price::Price;
-use super::{MAX_CALL, Period};
 use crate::limits::Quotas;
 use crate::money::{MicroDollars, Tokens};
 use crate::time::Timestamp;
 
-/// What quotas count.
+/// Resources limited by quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaKind {
     /// Answered chat requests.
     Messages,
-    /// Tokens of requests and answers.
+    /// Input and output tokens.
     Tokens,
-    /// Money.
+    /// Cost in micro-dollars.
     MicroDollars,
 }
 
 impl QuotaKind {
-    /// Every kind there is.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Messages, Self::Tokens, Self::MicroDollars];
 
     /// The quota of this kind; none if it is unlimited.
@@ -36,26 +37,26 @@ impl QuotaKind {
     }
 }
 
-/// An amount of each thing that quotas count.
+/// An amount of each resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Amounts {
     /// Answered chat requests.
     pub messages: u64,
-    /// Tokens of requests and answers.
+    /// Input and output tokens.
     pub tokens: Tokens,
-    /// Money.
+    /// Cost in micro-dollars.
     pub micro_dollars: MicroDollars,
 }
 
 impl Amounts {
-    /// Nothing.
+    /// Zero of each.
     pub const ZERO: Self = Self {
         messages: 0,
         tokens: Tokens::ZERO,
         micro_dollars: MicroDollars::ZERO,
     };
 
-    /// How much there is of a kind.
+    /// The amount of one kind.
     pub const fn of(&self, kind: QuotaKind) -> u64 {
         match kind {
             QuotaKind::Messages => self.messages,
@@ -64,7 +65,7 @@ impl Amounts {
         }
     }
 
-    /// The sum; saturates.
+    /// Saturating sum.
     #[must_use]
     pub const fn plus(&self, other: &Self) -> Self {
         Self {
@@ -74,7 +75,7 @@ impl Amounts {
         }
     }
 
-    /// The difference; zero where `other` is larger.
+    /// Saturating difference.
     #[must_use]
     pub const fn minus(&self, other: &Self) -> Self {
         Self {
@@ -84,7 +85,7 @@ impl Amounts {
         }
     }
 
-    /// The larger of each.
+    /// The larger amount of each kind.
     #[must_use]
     pub fn max(&self, other: &Self) -> Self {
         Self {
@@ -95,20 +96,20 @@ impl Amounts {
     }
 }
 
-/// Where what was granted went: `granted = settled + released + open`, and what was used is
+/// Outcome of closed reservations: `granted = settled + released + open`. The usage is
 /// `settled + excess`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Used, within what was reserved.
+    /// Used within reservations.
     pub settled: Amounts,
-    /// Reserved and not used.
+    /// Reserved but not used.
     pub released: Amounts,
-    /// Used beyond what was reserved.
+    /// Used beyond reservations.
     pub excess: Amounts,
 }
 
 impl Tally {
-    /// Where one reservation went.
+    /// The outcome of one reservation.
     pub fn of(reserved: &Amounts, used: &Amounts) -> Self {
         let excess = used.minus(reserved);
         Self {
@@ -118,12 +119,12 @@ impl Tally {
         }
     }
 
-    /// All that was used.
+    /// The whole usage.
     pub fn used(&self) -> Amounts {
         self.settled.plus(&self.excess)
     }
 
-    /// Both together.
+    /// Saturating sum.
     #[must_use]
     pub const fn plus(&self, other: &Self) -> Self {
         Self {
@@ -133,7 +134,7 @@ impl Tally {
         }
     }
 
-    /// This without `other`, which is part of it.
+    /// Subtracts `other`, which is included in this tally.
     #[must_use]
     pub const fn minus(&self, other: &Self) -> Self {
         Self {
@@ -144,82 +145,83 @@ impl Tally {
     }
 }
 
-/// The books of one month.
+/// The account of one month.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Books {
-    /// All that was ever granted. Kept on its own so that the sums can be checked.
+pub(super) struct Account {
+    /// Total of all grants. Stored separately so that the sums can be checked.
     pub(super) granted: Amounts,
-    /// What open reservations hold.
+    /// Reserved by open reservations.
     pub(super) open: Amounts,
-    /// Where closed reservations went.
+    /// Outcome of closed reservations.
     pub(super) closed: Tally,
-    /// The part of `closed` whose receipts D1 has: what must be written down, since the rest
-    /// follows from the receipts that still wait.
-    pub(super) filed: Tally,
-    /// The warnings that were given; a bit per kind and percentage.
+    /// The part of `closed` whose receipts D1 has acknowledged. Only this part is stored; the rest
+    /// follows from the pending receipts.
+    pub(super) acknowledged: Tally,
+    /// Warnings already sent; one bit per kind and percentage.
     pub(super) warned: u8,
 }
 
-/// The row of [`Books`].
+/// The row of [`Account`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct BooksRow {
+pub(super) struct AccountRow {
     pub(super) period: Period,
-    pub(super) filed: Tally,
+    #[serde(rename = "filed")]
+    pub(super) acknowledged: Tally,
     pub(super) warned: u8,
 }
 
-/// What a call asks for.
+/// Amounts that a call requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ask {
+pub(super) struct AllocationRequest {
     pub(super) tokens_in: Tokens,
-    /// The longest answer, each.
+    /// Output limit per answer.
     pub(super) tokens_out: Tokens,
     pub(super) answers: u32,
     pub(super) price: Price,
 }
 
-/// What a call gets.
+/// Amounts that a call is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allotment {
+pub(super) struct Allocation {
     pub(super) reserved: Amounts,
-    /// The longest answer, each.
+    /// Output limit per answer.
     pub(super) tokens_out: Tokens,
 }
 
-impl Books {
-    /// What is left of a quota, if it is limited.
-    fn left(&self, kind: QuotaKind, quotas: &Quotas) -> Option<u64> {
+impl Account {
+    /// Remaining quota, if it is limited.
+    fn remaining(&self, kind: QuotaKind, quotas: &Quotas) -> Option<u64> {
         let taken = self.closed.used().plus(&self.open).of(kind);
         kind.limit(quotas).map(|limit| limit.saturating_sub(taken))
     }
 
-    /// What a call can have: its input, and as much of its output as the quotas leave. `own` is
-    /// what it has already. An error names the quota that leaves nothing. A quota that is used up
-    /// refuses every call, even one that would not add to it.
-    pub(super) fn allot(
+    /// Allocates the input, and as much output as the quotas allow. `held` is what the call has
+    /// reserved already. Fails with the exhausted quota. An exhausted quota rejects every call, even
+    /// one that would not use it.
+    pub(super) fn allocate(
         &self,
         quotas: &Quotas,
-        ask: Ask,
-        own: &Amounts,
-    ) -> Result<Allotment, QuotaKind> {
-        let left = |kind| {
-            self.left(kind, quotas)
-                .map(|left| left.saturating_add(own.of(kind)))
+        request: AllocationRequest,
+        held: &Amounts,
+    ) -> Result<Allocation, QuotaKind> {
+        let remaining = |kind| {
+            self.remaining(kind, quotas)
+                .map(|amount| amount.saturating_add(held.of(kind)))
         };
-        if left(QuotaKind::Messages) == Some(0) {
+        if remaining(QuotaKind::Messages) == Some(0) {
             return Err(QuotaKind::Messages);
         }
-        let answers = u64::from(ask.answers.max(1));
-        let tokens_in = Tokens::new(ask.tokens_in.get().min(MAX_CALL));
-        let mut tokens_out = ask.tokens_out.get().clamp(1, MAX_CALL / answers);
-        if let Some(left) = left(QuotaKind::Tokens) {
+        let answers = u64::from(request.answers.max(1));
+        let tokens_in = Tokens::new(request.tokens_in.get().min(MAX_CALL_AMOUNT));
+        let mut tokens_out = request.tokens_out.get().clamp(1, MAX_CALL_AMOUNT / answers);
+        if let Some(left) = remaining(QuotaKind::Tokens) {
             tokens_out = tokens_out.min(left.saturating_sub(tokens_in.get()) / answers);
         }
         if tokens_out == 0 {
             return Err(QuotaKind::Tokens);
         }
-        if let Some(left) = left(QuotaKind::MicroDollars) {
-            let affordable = ask
+        if let Some(left) = remaining(QuotaKind::MicroDollars) {
+            let affordable = request
                 .price
                 .affordable(MicroDollars::new(left), tokens_in)
                 .map_err(|_| QuotaKind::MicroDollars)?;
@@ -231,18 +233,18 @@ impl Books {
             }
         }
         let all_out = Tokens::new(tokens_out).times(answers);
-        Ok(Allotment {
+        Ok(Allocation {
             reserved: Amounts {
                 messages: 1,
                 tokens: tokens_in.plus(all_out),
-                micro_dollars: ask.price.cost(tokens_in, all_out),
+                micro_dollars: request.price.cost(tokens_in, all_out),
             },
             tokens_out: Tokens::new(tokens_out),
         })
     }
 
-    /// The warnings that are due and were not given yet: kind, percentage, what is used, the quota.
-    pub(super) fn warnings(&mut self, quotas: &Quotas) -> Vec<(QuotaKind, u8, u64, u64)> {
+    /// Marks the warnings that are due as sent and returns them: kind, percentage, usage, quota.
+    pub(super) fn take_warnings(&mut self, quotas: &Quotas) -> Vec<(QuotaKind, u8, u64, u64)> {
         let used = self.closed.used();
         let mut due = Vec::new();
         for (at, kind) in QuotaKind::ALL.into_iter().enumerate() {
@@ -263,16 +265,16 @@ impl Books {
     }
 }
 
-/// The books of all months.
+/// The accounts of all months.
 #[derive(Debug, Clone, Default)]
 pub(super) struct QuotaManager {
-    books: BTreeMap<Period, Books>,
+    accounts: BTreeMap<Period, Account>,
     current: Period,
     ends_at: Timestamp,
 }
 
 impl QuotaManager {
-    /// The present month. `now` never decreases, so neither does the month.
+    /// The current month. `now` is monotonic, hence also the month.
     pub(super) fn current(&mut self, now: Timestamp) -> Period {
         if now >= self.ends_at {
             self.current = self.current.max(Period::of(now));
@@ -281,24 +283,26 @@ impl QuotaManager {
         self.current
     }
 
-    /// The books of a month, begun if there are none.
-    pub(super) fn books(&mut self, period: Period) -> &mut Books {
-        self.books.entry(period).or_default()
+    /// The account of a month, created if missing.
+    pub(super) fn account(&mut self, period: Period) -> &mut Account {
+        self.accounts.entry(period).or_default()
     }
 
-    /// The books of a month.
-    pub(super) fn get(&self, period: Period) -> Option<&Books> {
-        self.books.get(&period)
+    /// The account of a month.
+    pub(super) fn get(&self, period: Period) -> Option<&Account> {
+        self.accounts.get(&period)
     }
 
-    /// The books of every month.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Period, &Books)> {
-        self.books.iter().map(|(period, books)| (*period, books))
+    /// All accounts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Period, &Account)> {
+        self.accounts
+            .iter()
+            .map(|(period, account)| (*period, account))
     }
 
-    /// The last month that has books.
+    /// The latest month with an account.
     pub(super) fn last(&self) -> Option<Period> {
-        self.books.keys().next_back().copied()
+        self.accounts.keys().next_back().copied()
     }
 }
 
@@ -311,8 +315,8 @@ mod tests {
         output: MicroDollars::ZERO,
     };
 
-    fn ask(tokens_in: u64, tokens_out: u64, answers: u32, price: Price) -> Ask {
-        Ask {
+    fn request(tokens_in: u64, tokens_out: u64, answers: u32, price: Price) -> AllocationRequest {
+        AllocationRequest {
             tokens_in: Tokens::new(tokens_in),
             tokens_out: Tokens::new(tokens_out),
             answers,
@@ -328,22 +332,22 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_capped_by_what_the_quota_leaves() {
-        let books = Books::default();
-        let all = books.allot(&tokens(100), ask(40, 1000, 1, FREE), &Amounts::ZERO);
-        assert_eq!(all.map(|got| got.tokens_out.get()), Ok(60));
-        let three = books.allot(&tokens(100), ask(40, 1000, 3, FREE), &Amounts::ZERO);
+    fn output_is_capped_by_the_remaining_tokens() {
+        let account = Account::default();
+        let all = account.allocate(&tokens(100), request(40, 1000, 1, FREE), &Amounts::ZERO);
+        assert_eq!(all.map(|allocation| allocation.tokens_out.get()), Ok(60));
+        let three = account.allocate(&tokens(100), request(40, 1000, 3, FREE), &Amounts::ZERO);
         let three = three.expect("fits");
         assert_eq!(
             (three.tokens_out.get(), three.reserved.tokens.get()),
             (20, 100)
         );
-        let none = books.allot(&tokens(100), ask(100, 1000, 1, FREE), &Amounts::ZERO);
+        let none = account.allocate(&tokens(100), request(100, 1000, 1, FREE), &Amounts::ZERO);
         assert_eq!(none, Err(QuotaKind::Tokens));
     }
 
     #[test]
-    fn an_answer_is_capped_by_the_money_left() {
+    fn output_is_capped_by_the_remaining_budget() {
         let price = Price {
             input: MicroDollars::new(1_000_000),
             output: MicroDollars::new(2_000_000),
@@ -352,21 +356,24 @@ mod tests {
             micro_dollars_per_month: Some(MicroDollars::new(100)),
             ..Quotas::UNLIMITED
         };
-        let books = Books::default();
-        let got = books
-            .allot(&quotas, ask(20, 1000, 2, price), &Amounts::ZERO)
+        let account = Account::default();
+        let allocation = account
+            .allocate(&quotas, request(20, 1000, 2, price), &Amounts::ZERO)
             .expect("fits");
         assert_eq!(
-            (got.tokens_out.get(), got.reserved.micro_dollars.get()),
+            (
+                allocation.tokens_out.get(),
+                allocation.reserved.micro_dollars.get()
+            ),
             (20, 100)
         );
-        let dear = books.allot(&quotas, ask(101, 1, 1, price), &Amounts::ZERO);
-        assert_eq!(dear, Err(QuotaKind::MicroDollars));
+        let expensive = account.allocate(&quotas, request(101, 1, 1, price), &Amounts::ZERO);
+        assert_eq!(expensive, Err(QuotaKind::MicroDollars));
     }
 
     #[test]
-    fn a_quota_of_zero_refuses_and_the_largest_does_not_wrap() {
-        let books = Books::default();
+    fn a_zero_quota_rejects_and_the_largest_does_not_overflow() {
+        let account = Account::default();
         for kind in QuotaKind::ALL {
             let mut quotas = Quotas::UNLIMITED;
             match kind {
@@ -377,45 +384,45 @@ mod tests {
                 }
             }
             assert_eq!(
-                books.allot(&quotas, ask(0, 1, 1, FREE), &Amounts::ZERO),
+                account.allocate(&quotas, request(0, 1, 1, FREE), &Amounts::ZERO),
                 Err(kind)
             );
         }
-        let hostile = ask(u64::MAX, u64::MAX, u32::MAX, FREE);
-        let got = books
-            .allot(&tokens(u64::MAX), hostile, &Amounts::ZERO)
+        let extreme = request(u64::MAX, u64::MAX, u32::MAX, FREE);
+        let allocation = account
+            .allocate(&tokens(u64::MAX), extreme, &Amounts::ZERO)
             .expect("fits");
-        assert!(got.reserved.tokens.get() <= 2 * MAX_CALL);
+        assert!(allocation.reserved.tokens.get() <= 2 * MAX_CALL_AMOUNT);
     }
 
     #[test]
-    fn a_quota_lowered_below_what_is_used_refuses() {
-        let mut books = Books::default();
-        books.closed.settled.tokens = Tokens::new(500);
-        let asked = books.allot(&tokens(100), ask(1, 1, 1, FREE), &Amounts::ZERO);
-        assert_eq!(asked, Err(QuotaKind::Tokens));
+    fn a_quota_lowered_below_the_usage_rejects() {
+        let mut account = Account::default();
+        account.closed.settled.tokens = Tokens::new(500);
+        let result = account.allocate(&tokens(100), request(1, 1, 1, FREE), &Amounts::ZERO);
+        assert_eq!(result, Err(QuotaKind::Tokens));
     }
 
     #[test]
-    fn each_warning_is_given_once() {
-        let mut books = Books::default();
-        books.closed.settled.tokens = Tokens::new(79);
-        assert!(books.warnings(&tokens(100)).is_empty());
-        books.closed.settled.tokens = Tokens::new(80);
+    fn each_warning_is_returned_once() {
+        let mut account = Account::default();
+        account.closed.settled.tokens = Tokens::new(79);
+        assert!(account.take_warnings(&tokens(100)).is_empty());
+        account.closed.settled.tokens = Tokens::new(80);
         assert_eq!(
-            books.warnings(&tokens(100)),
+            account.take_warnings(&tokens(100)),
             [(QuotaKind::Tokens, 80, 80, 100)]
         );
-        books.closed.excess.tokens = Tokens::new(40);
+        account.closed.excess.tokens = Tokens::new(40);
         assert_eq!(
-            books.warnings(&tokens(100)),
+            account.take_warnings(&tokens(100)),
             [(QuotaKind::Tokens, 100, 120, 100)]
         );
-        assert!(books.warnings(&tokens(100)).is_empty());
+        assert!(account.take_warnings(&tokens(100)).is_empty());
     }
 
     #[test]
-    fn a_tally_parts_what_was_reserved_and_used() {
+    fn a_tally_splits_reserved_and_used_amounts() {
         let amounts = |tokens| Amounts {
             tokens: Tokens::new(tokens),
             ..Amounts::ZERO

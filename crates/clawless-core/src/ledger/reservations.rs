@@ -1,19 +1,20 @@
-//! Open reservations: calls that were admitted and have not ended.
+//! Open reservations: admitted calls that have not ended.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::buckets::EndpointClass;
+use super::constants::RESERVATION_TTL;
 use super::input::Ticket;
+use super::period::Period;
 use super::price::Price;
-use super::quotas::{Amounts, Ask};
-use super::{Period, RESERVATION_SPAN};
+use super::quotas::{AllocationRequest, Amounts};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::money::Tokens;
 use crate::time::Timestamp;
 
-/// A call that was admitted.
+/// An admitted call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reservation {
     pub(super) request_id: RequestId,
@@ -23,30 +24,30 @@ pub(super) struct Reservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) session_id: Option<SessionId>,
     pub(super) model: String,
-    /// The month that is charged, whenever the call ends.
+    /// The month that is charged, independent of when the call ends.
     pub(super) period: Period,
     pub(super) granted_at: Timestamp,
     pub(super) reserved: Amounts,
     pub(super) tokens_in: Tokens,
-    /// The longest answer, each.
+    /// Output limit per answer.
     pub(super) tokens_out: Tokens,
     pub(super) answers: u32,
     pub(super) price: Price,
-    /// The session was changed while the turn ran. What the turn says of it is not believed: whether
-    /// it was read before or after the change nobody can tell.
+    /// The session was changed while the turn ran. The state that the turn reports is ignored: it may
+    /// have been read before or after the change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) session_changed: bool,
 }
 
 impl Reservation {
-    /// When the sweep takes it.
+    /// When the sweep closes it.
     pub(super) fn deadline(&self) -> Timestamp {
-        self.granted_at.plus(RESERVATION_SPAN)
+        self.granted_at.plus(RESERVATION_TTL)
     }
 
-    /// What it would ask for again.
-    pub(super) fn ask(&self) -> Ask {
-        Ask {
+    /// The allocation request of the current reservation.
+    pub(super) fn allocation_request(&self) -> AllocationRequest {
+        AllocationRequest {
             tokens_in: self.tokens_in,
             tokens_out: self.tokens_out,
             answers: self.answers,
@@ -59,8 +60,8 @@ impl Reservation {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reservations {
     open: BTreeMap<RequestId, Reservation>,
-    /// No deadline is earlier than this. Exact after each sweep, so that an alarm that finds
-    /// nothing is followed by one that does.
+    /// Lower bound of all deadlines. Exact after each sweep, so that after an alarm without overdue
+    /// calls the next alarm is set to a real deadline.
     earliest: Option<Timestamp>,
 }
 
@@ -79,12 +80,15 @@ impl Reservations {
 
     pub(super) fn insert(&mut self, reservation: Reservation) {
         let deadline = reservation.deadline();
-        self.earliest = Some(self.earliest.map_or(deadline, |kept| kept.min(deadline)));
+        self.earliest = Some(
+            self.earliest
+                .map_or(deadline, |earliest| earliest.min(deadline)),
+        );
         self.open
             .insert(reservation.request_id.clone(), reservation);
     }
 
-    /// Whether this very grant is open.
+    /// Whether the grant with this ticket is open.
     pub(super) fn holds(&self, id: &RequestId, ticket: Ticket) -> bool {
         self.open.get(id).is_some_and(|open| open.ticket == ticket)
     }
@@ -101,12 +105,12 @@ impl Reservations {
         self.open.values()
     }
 
-    /// A time before which no deadline lies; none if nothing is open.
+    /// Lower bound of all deadlines; none without open reservations.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.earliest
     }
 
-    /// The reservations past their deadline, oldest first.
+    /// Reservations past their deadline, oldest first.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<&Reservation> {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return Vec::new();

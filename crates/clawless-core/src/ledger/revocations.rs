@@ -1,4 +1,4 @@
-//! What the ledger knows of keys: only of those that changed after they were made.
+//! Revoked and revised keys. Keys that never changed have no entry.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::KeyId;
 
-/// What the ledger knows of one key.
+/// Row of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeyRow {
     pub(super) key_id: KeyId,
@@ -14,37 +14,37 @@ pub(super) struct KeyRow {
     pub(super) state: KeyState,
 }
 
-/// How a key stands.
+/// State of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct KeyState {
-    /// The lowest version of the record that may be gone by.
+    /// Lowest accepted version of the key record.
     pub(super) version: u64,
-    /// A revoked key stays revoked, whatever a record says.
+    /// Permanent; a newer key record does not undo it.
     pub(super) revoked: bool,
 }
 
-/// The keys that changed.
+/// Keys that changed after creation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Revocations(BTreeMap<KeyId, KeyState>);
 
 impl Revocations {
-    /// How the key stands.
+    /// State of the key; the default if it never changed.
     pub(super) fn state(&self, key: &KeyId) -> KeyState {
         self.0.get(key).copied().unwrap_or_default()
     }
 
-    /// How the key stands, if it ever changed.
+    /// State of the key, if it ever changed.
     pub(super) fn get(&self, key: &KeyId) -> Option<KeyState> {
         self.0.get(key).copied()
     }
 
-    /// Refuses the key for ever. `false`: it was refused already.
+    /// Revokes the key permanently. Returns `false` if it was revoked already.
     pub(super) fn revoke(&mut self, key: KeyId) -> bool {
         let state = self.0.entry(key).or_default();
         !std::mem::replace(&mut state.revoked, true)
     }
 
-    /// Refuses copies of the record older than `version`. `false`: they were refused already.
+    /// Rejects key records older than `version`. Returns `false` if they were rejected already.
     pub(super) fn revise(&mut self, key: KeyId, version: u64) -> bool {
         let state = self.0.entry(key).or_default();
         let newer = version > state.version;
@@ -52,12 +52,12 @@ impl Revocations {
         newer
     }
 
-    /// The keys that ever changed.
+    /// Keys with an entry.
     pub(super) fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.0.keys()
     }
 
-    /// Takes back a row.
+    /// Restores a row.
     pub(super) fn restore(&mut self, row: KeyRow) {
         self.0.insert(row.key_id, row.state);
     }

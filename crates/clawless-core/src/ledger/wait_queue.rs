@@ -1,4 +1,4 @@
-//! Waiting for a session: who comes next, who has waited too long.
+//! Waiting for a session: admits the next waiter and expires old ones.
 
 use super::admission::{denied, session_busy};
 use super::machine::{Effects, Machine};
@@ -8,18 +8,18 @@ use crate::ids::{RequestId, SessionId};
 use crate::time::Timestamp;
 
 impl Machine {
-    /// Lets the next into a session that became free. Everything but the rate is asked anew: while
-    /// it waited, its key may have been revoked or the quota used up.
-    pub(super) fn wake(&mut self, now: Timestamp, session: &SessionId, effects: &mut Effects) {
-        while let Some(mut waiter) = self.lanes.next(session) {
+    /// Admits the next waiter of a session that became free. Every check except the rate limit runs
+    /// again: its key may have been revoked, or the quota used up, while it waited.
+    pub(super) fn wake_next(&mut self, now: Timestamp, session: &SessionId, effects: &mut Effects) {
+        while let Some(mut waiter) = self.lanes.pop_waiter(session) {
             let request_id = waiter.admit.request_id.clone();
             let (key, class) = (waiter.admit.caller.key_id.clone(), waiter.admit.class);
             let answer = if waiter.until <= now {
                 session_busy()
             } else {
-                match self.gate(&mut waiter.admit.caller) {
-                    Ok(()) => self.place(now, waiter.admit),
-                    Err(refusal) => refusal,
+                match self.check_caller(&mut waiter.admit.caller) {
+                    Ok(()) => self.reserve(now, waiter.admit),
+                    Err(denial) => denial,
                 }
             };
             let headers = self.headers(now, &key, class);
@@ -29,15 +29,16 @@ impl Machine {
                 headers,
             });
         }
-        self.lanes.tidy(session);
-        let gone = self.lanes.evict();
-        self.changed.extend(gone.into_iter().map(RowKey::Session));
+        self.lanes.remove_if_empty(session);
+        let evicted = self.lanes.evict();
+        self.changed
+            .extend(evicted.into_iter().map(RowKey::Session));
     }
 
-    /// Ends the waits that are over.
-    pub(super) fn expire(&mut self, now: Timestamp, effects: &mut Effects) {
+    /// Rejects the waiters whose wait is over.
+    pub(super) fn expire_waiters(&mut self, now: Timestamp, effects: &mut Effects) {
         for request_id in self.lanes.expired(now) {
-            let Some(waiter) = self.lanes.give_up(&request_id) else {
+            let Some(waiter) = self.lanes.remove_waiter(&request_id) else {
                 continue;
             };
             let headers = self.headers(now, &waiter.admit.caller.key_id, waiter.admit.class);
@@ -49,10 +50,9 @@ impl Machine {
         }
     }
 
-    /// Ends a wait: the answer is what the request gets, if anybody is left to hear it. If the
-    /// request is not waiting (any more), nothing happens.
+    /// Ends a wait. Returns the answer for the request; changes nothing if the request does not wait.
     pub(super) fn cancel(&mut self, request_id: &RequestId) -> LedgerAnswer {
-        match self.lanes.give_up(request_id) {
+        match self.lanes.remove_waiter(request_id) {
             Some(_) => session_busy(),
             None => denied(DenialReason::NotOpen, None),
         }

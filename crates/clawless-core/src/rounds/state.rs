@@ -143,6 +143,7 @@ fn without_requirement(choice: &Json) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool::CallForm;
 
     fn function(name: &str) -> FunctionTool {
         FunctionTool {
@@ -166,7 +167,7 @@ mod tests {
             id: format!("call_{name}"),
             name: (*name).to_owned(),
             arguments: "{}".to_owned(),
-            ..ToolCall::default()
+            form: CallForm::Function,
         };
         LlmChoice {
             tool_calls: names.iter().map(call).collect(),

@@ -1,42 +1,41 @@
-//! What kind of answer a request wants. A table of words and a few counts: deterministic, in
-//! microseconds, and wrong now and then, which costs a somewhat better or cheaper model and
-//! nothing else. `data/queries.tsv` holds labelled requests; half of them were never looked at
-//! when the words were chosen.
+//! Classifies requests by word lists and counts: deterministic and in microseconds. A wrong class
+//! selects a more or less capable model, with no other effect. `data/queries.tsv` contains labelled
+//! requests; half of them were not used when the words were chosen.
 
 use super::demands::{DEMANDING, DEMANDING_JAPANESE, SMALL, WEIGHTY};
-use super::vocabulary::{CODING, CODING_JAPANESE, MAKING, PLAINLY_CODE, TECHNOLOGY};
+use super::vocabulary::{CODE_ONLY, CODING, CODING_JAPANESE, CREATION, TECHNOLOGY};
 use crate::chat::{Content, Message, MessageView, Part, Role};
 use crate::model::ModelRole;
 
-/// How much of a request is looked at, in bytes. What it wants stands at its beginning or its end.
-const LOOKED_AT: usize = 4096;
+/// Bytes that are inspected at the beginning and at the end of a request.
+const INSPECTED_BYTES: usize = 4096;
 
-/// A text of this many bytes is a task, not a question.
-const LONG: usize = 600;
+/// Length in bytes from which a text is a task, not a question.
+const LONG_BYTES: usize = 600;
 
-/// A text of this many bytes may be either.
-const LONGISH: usize = 180;
+/// Length in bytes from which a text may be a task.
+const MEDIUM_BYTES: usize = 180;
 
-/// From so many words on, a request is rarely for a fact.
+/// Number of words from which a request is rarely for a fact.
 const SOME_WORDS: usize = 16;
-/// From so many on, hardly ever.
+/// Number of words from which a request is almost never for a fact.
 const MANY_WORDS: usize = 26;
 
-/// What kind of answer a request wants.
+/// The kind of answer that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueryClass {
     /// A fact, a phrase, small talk.
     Simple,
-    /// Thought, or a long text.
+    /// Reasoning or a long text.
     Complex,
-    /// A program, or a word on one.
+    /// Code, or an explanation of code.
     Code,
-    /// A look at an image.
+    /// Analysis of an image.
     Vision,
 }
 
 impl QueryClass {
-    /// The role of the models that answer it.
+    /// The model role for the class.
     pub const fn role(self) -> ModelRole {
         match self {
             Self::Simple => ModelRole::Fast,
@@ -46,7 +45,7 @@ impl QueryClass {
         }
     }
 
-    /// The class's name in the labelled set and in the log.
+    /// The name of the class in labelled data and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Simple => "simple",
@@ -57,20 +56,20 @@ impl QueryClass {
     }
 }
 
-/// Classifies a conversation by what its user said last.
+/// Classifies a conversation by its last user message.
 pub fn classify(messages: &[Message]) -> QueryClass {
     let last = messages.iter().rev().find(|it| it.role() == Role::User);
     let Some(view) = last.and_then(|message| message.view().ok()) else {
         return QueryClass::Simple;
     };
-    if shows_an_image(&view) {
+    if contains_image(&view) {
         return QueryClass::Vision;
     }
     let texts: Vec<&str> = view.content.iter().flat_map(Content::texts).collect();
     classify_text(&texts.join("\n"))
 }
 
-fn shows_an_image(view: &MessageView) -> bool {
+fn contains_image(view: &MessageView) -> bool {
     match &view.content {
         Some(Content::Parts(parts)) => parts.iter().any(|it| matches!(it, Part::Image(_))),
         _ => false,
@@ -79,32 +78,33 @@ fn shows_an_image(view: &MessageView) -> bool {
 
 /// Classifies a text without images.
 pub fn classify_text(text: &str) -> QueryClass {
-    let seen = beginning_and_end(text);
-    let lower = seen.to_lowercase();
+    let text_sample = sample(text);
+    let lower = text_sample.to_lowercase();
     let words: Vec<&str> = lower
         .split(|c: char| !(c.is_alphanumeric() || matches!(c, '+' | '#' | '-' | '_')))
         .filter(|word| !word.is_empty())
         .collect();
     let length = words.len();
-    // A compound is looked up as a whole and in its parts.
+    // A compound is matched as a whole and by its parts.
     let parts = words.iter().filter(|word| word.contains('-'));
     let parts: Vec<&str> = parts.flat_map(|word| word.split('-')).collect();
     let words = [words, parts].concat();
-    let count = |list: &[&str]| words.iter().filter(|word| holds(list, word)).count();
+    let count = |list: &[&str]| words.iter().filter(|word| matches_word(list, word)).count();
     let found = |list: &[&str]| list.iter().filter(|it| lower.contains(**it)).count();
 
-    let technology = count(TECHNOLOGY) + usize::from(names_go(&seen));
+    let technology = count(TECHNOLOGY) + usize::from(names_go(&text_sample));
     let coding = count(CODING) + 2 * found(CODING_JAPANESE);
-    let looks_like_code = code_marks(&seen);
-    let asked_to_make = count(MAKING);
-    let plainly = count(PLAINLY_CODE);
+    let looks_like_code = code_marks(&text_sample);
+    let creation = count(CREATION);
+    let code_only = count(CODE_ONLY);
     let underscored = words.iter().filter(|word| word.contains('_')).count();
-    let identifying = identifiers(&seen) + underscored + 2 * files(&seen) + 2 * statuses(&words);
+    let identifying =
+        identifiers(&text_sample) + underscored + 2 * files(&text_sample) + 2 * statuses(&words);
     let code = 2 * looks_like_code + technology + coding + identifying;
-    let is_code = plainly >= 1
+    let is_code = code_only >= 1
         || (code >= 2
             && (looks_like_code >= 1 || technology >= 1 || coding >= 2 || identifying >= 3))
-        || (technology >= 1 && asked_to_make >= 1);
+        || (technology >= 1 && creation >= 1);
     let is_code = is_code && !is_prose(&words);
     if is_code {
         return QueryClass::Code;
@@ -112,16 +112,16 @@ pub fn classify_text(text: &str) -> QueryClass {
 
     let demanding = count(DEMANDING) + found(DEMANDING_JAPANESE);
     let weighty = count(WEIGHTY);
-    let sentences = seen.matches(['.', '?', '!', '。', '？']).count();
+    let sentences = text_sample.matches(['.', '?', '!', '。', '？']).count();
     let mut score = 2 * demanding + weighty;
     score += match (text.len(), length) {
-        (LONG.., _) => 3,
+        (LONG_BYTES.., _) => 3,
         (_, MANY_WORDS..) => 2,
-        (LONGISH.., _) | (_, SOME_WORDS..) => 1,
+        (MEDIUM_BYTES.., _) | (_, SOME_WORDS..) => 1,
         _ => 0,
     };
     score += usize::from(sentences >= 3);
-    score += usize::from(seen.matches(',').count() >= 3);
+    score += usize::from(text_sample.matches(',').count() >= 3);
     score = score.saturating_sub(2 * count(SMALL));
     let is_demanding = demanding >= 1 && (length >= 6 || found(DEMANDING_JAPANESE) >= 1);
     if score >= 3 || is_demanding {
@@ -130,24 +130,24 @@ pub fn classify_text(text: &str) -> QueryClass {
     QueryClass::Simple
 }
 
-/// The beginning and the end of a long text, the whole of a short one.
-fn beginning_and_end(text: &str) -> String {
-    if text.len() <= 2 * LOOKED_AT {
+/// The beginning and the end of a long text, or a short text unchanged.
+fn sample(text: &str) -> String {
+    if text.len() <= 2 * INSPECTED_BYTES {
         return text.to_owned();
     }
-    let begin = text.get(..text.floor_char_boundary(LOOKED_AT));
-    let end = text.get(text.ceil_char_boundary(text.len() - LOOKED_AT)..);
+    let begin = text.get(..text.floor_char_boundary(INSPECTED_BYTES));
+    let end = text.get(text.ceil_char_boundary(text.len() - INSPECTED_BYTES)..);
     format!("{}\n{}", begin.unwrap_or_default(), end.unwrap_or_default())
 }
 
-fn holds(list: &[&str], word: &str) -> bool {
+fn matches_word(list: &[&str], word: &str) -> bool {
     list.iter().any(|entry| match entry.strip_suffix('*') {
         Some(stem) => word.starts_with(stem),
         None => *entry == word,
     })
 }
 
-/// How many marks of program text there are.
+/// Number of syntactic signs of program text.
 fn code_marks(text: &str) -> usize {
     const MARKS: [&str; 17] = [
         "```", "();", "()", "=>", "->", "==", "!=", "+=", "</", "#include", "def ", "fn ", "std::",
@@ -157,7 +157,7 @@ fn code_marks(text: &str) -> usize {
     let upper = text.contains("SELECT ") || text.contains("CREATE TABLE");
     let is_ending = |line: &&str| line.trim_end().ends_with([';', '{', '}']);
     let endings = text.lines().filter(is_ending).count();
-    // A name with its bracket right behind it is a call; prose puts a space between.
+    // A name followed directly by a parenthesis is a call; prose has a space between.
     let bytes = text.as_bytes().windows(2);
     let calls = bytes
         .filter(|pair| matches!(pair, [before, b'('] if before.is_ascii_alphanumeric()))
@@ -165,7 +165,7 @@ fn code_marks(text: &str) -> usize {
     marks + usize::from(upper) + usize::from(endings >= 2) + usize::from(calls >= 1)
 }
 
-/// Whether the language is named whose name is a common word.
+/// Whether the language Go is named; its name is also a common word.
 fn names_go(text: &str) -> bool {
     text.match_indices("in Go").any(|(at, found)| {
         let next = text.get(at + found.len()..).unwrap_or_default();
@@ -173,7 +173,7 @@ fn names_go(text: &str) -> bool {
     })
 }
 
-/// How many words look like a file of a program, or a path.
+/// Number of words that look like source files or paths.
 fn files(text: &str) -> usize {
     const ENDINGS: [&str; 16] = [
         "py", "js", "ts", "tsx", "rs", "go", "java", "cpp", "json", "yml", "yaml", "toml", "sh",
@@ -188,7 +188,7 @@ fn files(text: &str) -> usize {
     text.split_whitespace().filter(is_file).count()
 }
 
-/// How many codes of errors and statuses are named: `error 403`, `exit code 137`.
+/// Number of error and status codes, such as `error 403` or `exit code 137`.
 fn statuses(words: &[&str]) -> usize {
     const BEFORE: [&str; 8] = [
         "error", "erreur", "fehler", "errore", "code", "status", "exit", "http",
@@ -197,8 +197,8 @@ fn statuses(words: &[&str]) -> usize {
     words.windows(2).filter(is_status).count()
 }
 
-/// How many words look like names in a program: a capital after a small letter, more than once or
-/// in a word that begins small or ends like an error.
+/// Score of words that look like identifiers: an upper-case letter after a lower-case one, more than
+/// once, or in a word that starts in lower case or ends like an error type.
 fn identifiers(text: &str) -> usize {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     words
@@ -212,7 +212,7 @@ fn identifiers(text: &str) -> usize {
             match humps {
                 0 => 0,
                 _ if is_error => 3,
-                1 if begins_small(word) => 2,
+                1 if is_camel_case(word) => 2,
                 1 => 0,
                 _ => 1,
             }
@@ -220,14 +220,14 @@ fn identifiers(text: &str) -> usize {
         .sum()
 }
 
-/// Whether a word is like `useEffect`, and not like `iPhone` or `macOS`.
-fn begins_small(word: &str) -> bool {
+/// Whether a word is like `useEffect`, not like `iPhone` or `macOS`.
+fn is_camel_case(word: &str) -> bool {
     let hump = word.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
     let after = word.get(hump..).unwrap_or_default();
     hump >= 2 && after.bytes().any(|it| it.is_ascii_lowercase())
 }
 
-/// Whether the text asks for prose about a subject, whatever words of the craft are in it.
+/// Whether the text requests prose, even if it contains programming terms.
 fn is_prose(words: &[&str]) -> bool {
     const PROSE: [&str; 6] = ["essay", "poem", "history", "invented", "story", "ethics"];
     words.iter().any(|word| PROSE.contains(word))
@@ -238,12 +238,12 @@ mod tests {
     use super::*;
     use crate::json::Json;
 
-    /// A labelled request: its class, its language and its text.
+    /// Labelled requests: class, language and text.
     fn labelled() -> Vec<(&'static str, &'static str, &'static str)> {
-        read(include_str!("../../data/queries.tsv"))
+        parse(include_str!("../../data/queries.tsv"))
     }
 
-    fn read(table: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
+    fn parse(table: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
         table
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -271,7 +271,7 @@ mod tests {
         Message::parse(Json::parse(raw).expect("JSON")).expect("a message")
     }
 
-    /// The share of a half that is classified as labelled, in percent, and what was not.
+    /// Accuracy in percent of one half of the data, and its misclassified requests.
     fn accuracy(half: usize) -> (usize, Vec<String>) {
         let all = labelled();
         accuracy_of(&all.into_iter().skip(half).step_by(2).collect::<Vec<_>>())
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_labelled_set_is_large_and_mixed() {
+    fn the_labelled_set_covers_classes_and_languages() {
         let all = labelled();
         assert!(all.len() >= 200, "{}", all.len());
         for class in ["simple", "complex", "code", "vision"] {
@@ -307,35 +307,34 @@ mod tests {
     }
 
     #[test]
-    fn nine_in_ten_of_the_half_that_was_tuned_on_are_right() {
+    fn accuracy_on_the_tuning_half_is_at_least_90_percent() {
         let (percent, wrong) = accuracy(0);
-        println!("{percent} % of the half that was tuned on: {wrong:#?}");
+        println!("tuning half: {percent} % correct: {wrong:#?}");
         assert!(percent >= 90, "{percent} %: {wrong:#?}");
     }
 
     #[test]
-    fn nine_in_ten_of_the_half_that_was_held_back_are_right() {
+    fn accuracy_on_the_held_out_half_is_at_least_90_percent() {
         let (percent, wrong) = accuracy(1);
-        // Only the count: whoever reads the cases can no longer hold them back.
-        println!(
-            "{percent} % of the half that was held back, {} wrong",
-            wrong.len()
-        );
+        // Print the count only: reading the cases would make them unusable as held-out data.
+        println!("held-out half: {percent} % correct, {} wrong", wrong.len());
         assert!(percent >= 90, "{percent} %, {} wrong", wrong.len());
     }
 
-    /// An independent set tells how well the words carry over to other people's requests. It is a
-    /// measure and not a target: nothing is tuned on it.
+    /// An independent data set measures how well the words generalise. Nothing is tuned on it.
     #[test]
-    fn requests_by_somebody_else_are_mostly_right() {
-        let all = read(include_str!("../../data/queries-independent.tsv"));
+    fn accuracy_on_independent_requests_is_at_least_50_percent() {
+        let all = parse(include_str!("../../data/queries-independent.tsv"));
         let (percent, wrong) = accuracy_of(&all);
-        println!("{percent} % of {} by somebody else: {wrong:#?}", all.len());
+        println!(
+            "independent set: {percent} % of {} correct: {wrong:#?}",
+            all.len()
+        );
         assert!(percent >= 50, "{percent} %");
     }
 
     #[test]
-    fn any_text_has_a_class() {
+    fn every_text_has_a_class() {
         for text in [
             "",
             " ",

@@ -1,7 +1,6 @@
-//! The words by which requests that take thought are told from the others, in the languages and the
-//! form of [`super::vocabulary`].
+//! Words that identify complex requests. Languages and format as in `vocabulary.rs`.
 
-/// Words that ask for work rather than for a fact.
+/// Words that request work rather than a fact.
 pub(super) const DEMANDING: &[&str] = &[
     // English
     "prove",
@@ -171,7 +170,7 @@ pub(super) const DEMANDING: &[&str] = &[
     "redigi",
 ];
 
-/// What stands in Japanese requests for work.
+/// Japanese phrases that request work; matched anywhere, because words are not separated.
 pub(super) const DEMANDING_JAPANESE: &[&str] = &[
     "分析",
     "比較",
@@ -193,7 +192,7 @@ pub(super) const DEMANDING_JAPANESE: &[&str] = &[
     "理由を述べ",
 ];
 
-/// Words that make a question somewhat harder: two of them count as one that demands.
+/// Words that make a question harder; two count as one demanding word.
 pub(super) const WEIGHTY: &[&str] = &[
     "explain",
     "why",
@@ -297,7 +296,7 @@ pub(super) const WEIGHTY: &[&str] = &[
     "piano",
 ];
 
-/// Words that ask for something small, however long the text is that it is done to.
+/// Words that request a small task, independent of the text length.
 pub(super) const SMALL: &[&str] = &[
     "translate",
     "translation",

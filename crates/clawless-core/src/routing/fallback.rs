@@ -1,4 +1,4 @@
-//! A tenant's own fallbacks: one list for everything, or one for each class of request.
+//! A tenant's fallback models: one list for all requests, or one per request class.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use super::classify::QueryClass;
 
-/// The models that stand in for the first, in order. On the wire a list, or an object of lists.
+/// Fallback models in order. Serialised as a list, or as an object of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Fallback {
-    /// The same for every request.
+    /// The same list for every request.
     All(Vec<String>),
-    /// By the class of what is asked.
+    /// One list per request class.
     ByClass(Box<ClassFallback>),
 }
 
-/// The fallbacks of each class; a class without a list has none.
+/// Fallbacks per class; a class without a list has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassFallback {
-    /// Of simple requests.
+    /// Simple requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub simple: Vec<String>,
-    /// Of those that ask for thought.
+    /// Complex requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub complex: Vec<String>,
-    /// Of programming.
+    /// Programming requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub code: Vec<String>,
-    /// Of images.
+    /// Requests with images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vision: Vec<String>,
 }
@@ -43,7 +43,7 @@ impl Default for Fallback {
 }
 
 impl Fallback {
-    /// The models for a request of this class.
+    /// The fallback models of a request class.
     pub fn of(&self, class: QueryClass) -> &[String] {
         match self {
             Self::All(models) => models,
@@ -56,7 +56,7 @@ impl Fallback {
         }
     }
 
-    /// Every list, with the name of the parameter that it is set by.
+    /// All lists with the names of their parameters.
     pub fn lists(&self) -> Vec<(&'static str, &[String])> {
         match self {
             Self::All(models) => vec![("fallback", models)],
@@ -98,14 +98,14 @@ impl<'de> Deserialize<'de> for Fallback {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Fallback, serde_json::Error> {
+    fn parse(text: &str) -> Result<Fallback, serde_json::Error> {
         serde_json::from_str(text)
     }
 
     #[test]
-    fn a_list_holds_for_every_class_and_an_object_for_each() {
-        let all = read(r#"["a","b"]"#).expect("a list");
-        let classed = read(r#"{"code":["c"],"simple":[]}"#).expect("lists");
+    fn a_list_applies_to_every_class_and_an_object_to_each() {
+        let all = parse(r#"["a","b"]"#).expect("a list");
+        let classed = parse(r#"{"code":["c"],"simple":[]}"#).expect("lists");
         for (class, expected) in [
             (QueryClass::Simple, vec![]),
             (QueryClass::Complex, vec![]),
@@ -115,16 +115,16 @@ mod tests {
             assert_eq!(all.of(class), ["a", "b"]);
             assert_eq!(classed.of(class), expected);
         }
-        let written = |it: &Fallback| serde_json::to_string(it).expect("JSON");
-        assert_eq!(written(&all), r#"["a","b"]"#);
-        assert_eq!(written(&classed), r#"{"code":["c"]}"#);
-        assert_eq!(written(&Fallback::default()), "[]");
+        let encode = |fallback: &Fallback| serde_json::to_string(fallback).expect("JSON");
+        assert_eq!(encode(&all), r#"["a","b"]"#);
+        assert_eq!(encode(&classed), r#"{"code":["c"]}"#);
+        assert_eq!(encode(&Fallback::default()), "[]");
     }
 
     #[test]
-    fn what_is_neither_is_refused() {
+    fn other_json_types_are_rejected() {
         for bad in [r#""a""#, "[1]", r#"{"other":[]}"#, r#"{"code":"c"}"#] {
-            assert!(read(bad).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Which model answers, and what happens when it does not: decisions without I/O.
+//! Model routing without I/O: which model answers, and what happens when it fails.
 
 pub mod breaker;
 pub mod classify;
 mod demands;
-mod fallback;
-mod select;
+pub mod fallback;
+pub mod select;
 mod vocabulary;
 
 pub use classify::{QueryClass, classify};
 pub use fallback::{ClassFallback, Fallback};
-pub use select::{ESTIMATE_WITHIN, Needs, Policy, Reason, Selection, Unroutable, select_model};
+pub use select::{MAX_OVERESTIMATE, Needs, Policy, Reason, Selection, Unroutable, select_model};

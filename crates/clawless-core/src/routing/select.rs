@@ -1,64 +1,64 @@
-//! Which model answers a request, and which ones stand in for it.
+//! Selects the model of a request and its fallback chain.
 
 use super::classify::QueryClass;
 use crate::model::{AUTO, Model, ModelRole};
 use crate::money::Tokens;
-use crate::tenant::Tier;
+use crate::tier::Tier;
 
-/// The most models that one request is tried on.
+/// Most models that one request is tried on.
 const MAX_CHAIN: usize = 3;
 
-/// An estimate of tokens is at most so many times too high, whatever the language.
-pub const ESTIMATE_WITHIN: u64 = 2;
+/// Upper bound of the factor by which a token estimate is too high, in any language.
+pub const MAX_OVERESTIMATE: u64 = 2;
 
-/// What a request asks of its model.
+/// Capabilities that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// It offers tools.
+    /// The request offers tools.
     pub tools: bool,
-    /// It shows images.
+    /// The request contains images.
     pub vision: bool,
-    /// It wants an answer by a JSON schema.
+    /// The request requires output by a JSON schema.
     pub json_schema: bool,
-    /// Its size, with the answer that it leaves room for.
+    /// Input tokens plus the reserved output.
     pub context: Tokens,
 }
 
-/// What a tenant may have and wants.
+/// A tenant's permissions and preferences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy<'a> {
-    /// What it pays for.
+    /// Its tier.
     pub tier: Tier,
-    /// The models that it may use; all where absent.
+    /// Allowed models; all if absent.
     pub allowed: Option<&'a [String]>,
     /// The session's model or alias for `auto`.
     pub session: Option<&'a str>,
-    /// The tenant's model or alias for `auto`, where the session has none; the router decides
-    /// where both are absent.
+    /// The tenant's model or alias for `auto`, if the session has none. Without both, the router
+    /// decides.
     pub default: Option<&'a str>,
-    /// The models or roles to fall back to for a request of its class, in order.
+    /// Fallback models or roles for the request's class, in order.
     pub fallback: &'a [String],
 }
 
-/// Why the first model of a chain stands there.
+/// Why the first model of a chain was selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The request names it.
+    /// The request names the model.
     Named,
-    /// The request names its role.
+    /// The request names the model's role.
     Alias(ModelRole),
-    /// It is the session's own.
+    /// The session's default.
     Session,
-    /// It is the tenant's default.
+    /// The tenant's default.
     Tenant,
-    /// The request is of this class, and the model has the role for it.
+    /// The model has the role for the request's class.
     Class(QueryClass),
-    /// No model has the role for this class; this one can do what is needed.
+    /// No model has the role for the class; this one has the needed capabilities.
     Able(QueryClass),
 }
 
 impl Reason {
-    /// The reason in a word, for the log and the `x-clawless-route` header.
+    /// The reason as one word, for logs and the `x-clawless-route` header.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Named => "named",
@@ -80,32 +80,30 @@ impl Reason {
 /// The models to try, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection<'a> {
-    /// At least one, each of them once.
+    /// At least one model, without duplicates.
     pub chain: Vec<&'a Model>,
-    /// Why the first.
+    /// Why the first model was selected.
     pub reason: Reason,
 }
 
-/// No model can answer.
+/// No model can answer the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unroutable {
-    /// There is no such model, or the tenant may not use it: the answer does not tell which.
+    /// The model does not exist or is not allowed; the error does not distinguish the two.
     NotFound,
-    /// The model that was named lacks something; the request's parameter that asks for it.
+    /// The named model lacks a capability; holds the request parameter that needs it.
     Lacks(&'static str),
-    /// The request fits no model's window.
+    /// The request exceeds every context window.
     TooLong,
 }
 
-/// Selects the models for a request that names `wanted`. Pure and total: the same question has
-/// the same answer, whatever it is.
+/// Selects the models for a request that names `wanted`. Deterministic for every input.
 ///
-/// A name is taken at its word: it is that model or an error. Where several providers serve it
-/// under that name, they stand in for each other, in the operator's order. An alias and `auto`
-/// choose among the models that can do what is needed: those with the role first, the cheapest of
-/// them for a tenant that pays little, else in the operator's order. A default that cannot do what
-/// is needed is passed over. Behind the first stand the tenant's own fallbacks and, unless a model
-/// was named, others of the same role.
+/// A model name selects that model or fails. If several providers serve the name, they form a chain
+/// in the operator's order. An alias and `auto` select among the models with the needed
+/// capabilities: models with the role first, the cheapest first unless the tier is enterprise, else
+/// in the operator's order. A default without the needed capabilities is skipped. The tenant's
+/// fallbacks follow the first model and, unless a model was named, others of the same role.
 pub fn select_model<'a>(
     models: &'a [Model],
     wanted: &str,
@@ -119,25 +117,25 @@ pub fn select_model<'a>(
             .is_none_or(|allowed| allowed.contains(&model.id))
     };
     let allowed: Vec<&Model> = models.iter().filter(is_allowed).collect();
-    let offer = Offer {
+    let candidates = Candidates {
         models: allowed,
         needs,
         tier: policy.tier,
     };
     let (mut chain, reason) = if wanted == AUTO {
-        offer.unnamed(class, policy)
+        candidates.automatic(class, policy)
     } else {
-        offer.named(wanted)?
+        candidates.named(wanted)?
     };
     if chain.is_empty() {
-        return Err(none_is_able(&offer.models, needs));
+        return Err(closest_failure(&candidates.models, needs));
     }
-    // Those of one name stand together; of a role the tenant's own fallbacks come before the rest.
+    // Providers of the first model come first, then the tenant's fallbacks, then the rest of the role.
     let first = chain.first().map(|it| it.id.as_str());
     let same = chain.iter().take_while(|it| Some(it.id.as_str()) == first);
     let same = same.count();
     let fallback = policy.fallback.iter();
-    let fallback: Vec<&Model> = fallback.flat_map(|name| offer.able(name)).collect();
+    let fallback: Vec<&Model> = fallback.flat_map(|name| candidates.capable(name)).collect();
     chain.splice(same..same, fallback);
     let mut seen: Vec<(&str, &str)> = Vec::new();
     chain.retain(|model| {
@@ -150,22 +148,22 @@ pub fn select_model<'a>(
     Ok(Selection { chain, reason })
 }
 
-/// What a tenant may choose from, and what for.
-struct Offer<'a> {
+/// The models that a tenant may use, and the needs of the request.
+struct Candidates<'a> {
     models: Vec<&'a Model>,
     needs: Needs,
     tier: Tier,
 }
 
-impl<'a> Offer<'a> {
-    /// The models of a name: one for each provider that serves it.
+impl<'a> Candidates<'a> {
+    /// The models with a name, one per provider.
     fn by_name(&self, name: &str) -> impl Iterator<Item = &'a Model> {
         let models = self.models.iter().copied();
         models.filter(move |model| model.id == name)
     }
 
-    /// The models of a name, or of the role that it is an alias of, that can do what is needed.
-    fn able(&self, name: &str) -> Vec<&'a Model> {
+    /// The capable models with a name, or with the role that the name is an alias of.
+    fn capable(&self, name: &str) -> Vec<&'a Model> {
         let named = self.by_name(name);
         let able: Vec<&Model> = named
             .filter(|model| lacks(model, self.needs).is_none())
@@ -180,17 +178,17 @@ impl<'a> Offer<'a> {
         by_role(&self.models, role, self.needs, self.tier)
     }
 
-    /// The models that a request names, or names by their role.
+    /// The models that a request names directly or by role.
     fn named(&self, wanted: &str) -> Result<(Vec<&'a Model>, Reason), Unroutable> {
         let mut lack = None;
         let mut able = Vec::new();
         for model in self.by_name(wanted) {
-            match lacks_surely(model, self.needs) {
+            match lacks_certainly(model, self.needs) {
                 None => able.push(model),
                 Some(it) => lack = lack.or(Some(it)),
             }
         }
-        // An operator's model may have an alias for its name; it then is what is meant.
+        // A model that is named like an alias takes precedence over the alias.
         match (able.is_empty(), lack, ModelRole::by_alias(wanted)) {
             (false, _, _) => Ok((able, Reason::Named)),
             (true, Some(lack), _) => Err(lack),
@@ -199,8 +197,8 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// The models for a request that leaves the choice to us.
-    fn unnamed(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
+    /// The models for `auto`.
+    fn automatic(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
         let defaults = [
             (policy.session, Reason::Session),
             (policy.default, Reason::Tenant),
@@ -209,7 +207,7 @@ impl<'a> Offer<'a> {
             let Some(name) = name.filter(|name| *name != AUTO) else {
                 continue;
             };
-            let found = self.able(name);
+            let found = self.capable(name);
             if !found.is_empty() {
                 return (found, reason);
             }
@@ -224,27 +222,27 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// The able models of a role, best first.
+/// The capable models of a role, best first.
 fn by_role<'a>(models: &[&'a Model], role: ModelRole, needs: Needs, tier: Tier) -> Vec<&'a Model> {
-    let suits = |model: &&Model| model.roles.contains(&role) && lacks(model, needs).is_none();
-    let mut suiting: Vec<&Model> = models.iter().copied().filter(suits).collect();
+    let is_suitable = |model: &&Model| model.roles.contains(&role) && lacks(model, needs).is_none();
+    let mut suitable: Vec<&Model> = models.iter().copied().filter(is_suitable).collect();
     if tier != Tier::Enterprise {
-        // Stable: models of one price stay in the operator's order. A model without a price is
-        // the operator's own and costs nothing.
-        suiting.sort_by_key(|model| {
+        // Stable: models with equal prices keep the operator's order. A model without a price is
+        // self-hosted and free.
+        suitable.sort_by_key(|model| {
             let price = model.price.as_ref();
             price.map_or(0, |it| it.input.get().saturating_add(it.output.get()))
         });
     }
-    suiting
+    suitable
 }
 
-/// What a model lacks for a request, as far as that is beyond doubt. A request's size is only
-/// estimated, and of some models nobody told the window: there its provider knows best.
-fn lacks_surely(model: &Model, needs: Needs) -> Option<Unroutable> {
+/// The capability that a model certainly lacks. The request size is an estimate and some windows are
+/// unknown; in these cases the provider decides.
+fn lacks_certainly(model: &Model, needs: Needs) -> Option<Unroutable> {
     let certain = Needs {
         context: match model.known_context() {
-            Some(_) => Tokens::new(needs.context.get() / ESTIMATE_WITHIN),
+            Some(_) => Tokens::new(needs.context.get() / MAX_OVERESTIMATE),
             None => Tokens::ZERO,
         },
         ..needs
@@ -268,8 +266,8 @@ fn lacks(model: &Model, needs: Needs) -> Option<Unroutable> {
     }
 }
 
-/// Why none of these models can answer: what the last one of them lacks that lacks least.
-fn none_is_able(models: &[&Model], needs: Needs) -> Unroutable {
+/// The failure of the model that comes closest to the needs.
+fn closest_failure(models: &[&Model], needs: Needs) -> Unroutable {
     let lacking = models.iter().filter_map(|model| lacks(model, needs));
     lacking
         .max_by_key(|lack| matches!(lack, Unroutable::TooLong))
@@ -301,7 +299,7 @@ mod tests {
         fallback: &[],
     };
 
-    fn ask(wanted: &str, class: QueryClass, needs: Needs, policy: Policy<'_>) -> String {
+    fn select(wanted: &str, class: QueryClass, needs: Needs, policy: Policy<'_>) -> String {
         let models = models();
         match select_model(&models, wanted, class, needs, policy) {
             Ok(selection) => {
@@ -314,7 +312,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::too_many_lines, reason = "one table")]
-    fn every_rule_has_its_case() {
+    fn every_selection_rule() {
         use QueryClass::{Code, Complex, Simple, Vision};
         let none = Needs::default();
         let tools = Needs {
@@ -329,7 +327,7 @@ mod tests {
             context: Tokens::new(4000),
             ..none
         };
-        let endless = Needs {
+        let huge = Needs {
             context: Tokens::new(9000),
             ..none
         };
@@ -337,23 +335,23 @@ mod tests {
             tier: Tier::Enterprise,
             ..FREE
         };
-        let only = ["small".to_owned()];
-        let narrow = Policy {
-            allowed: Some(&only),
+        let allowed = ["small".to_owned()];
+        let restricted = Policy {
+            allowed: Some(&allowed),
             ..FREE
         };
         let default = Policy {
             default: Some("large"),
             ..FREE
         };
-        let behind = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
+        let fallback_names = ["large".to_owned(), "eyes".to_owned(), "gone".to_owned()];
         let role = ["smart".to_owned()];
         let by_role = Policy {
             fallback: &role,
             ..FREE
         };
         let fallback = Policy {
-            fallback: &behind,
+            fallback: &fallback_names,
             ..FREE
         };
         let cases = [
@@ -376,9 +374,9 @@ mod tests {
             ("auto", Vision, vision, FREE, "class:vision: eyes"),
             ("auto", Simple, tools, FREE, "able: large large-cheap eyes"),
             ("auto", Simple, long, FREE, "able: large"),
-            ("auto", Simple, endless, FREE, "TooLong"),
-            ("auto", Code, none, narrow, "able: small"),
-            ("auto", Code, vision, narrow, "Lacks(\"messages\")"),
+            ("auto", Simple, huge, FREE, "TooLong"),
+            ("auto", Code, none, restricted, "able: small"),
+            ("auto", Code, vision, restricted, "Lacks(\"messages\")"),
             ("auto", Simple, none, default, "tenant: large"),
             ("auto", Vision, vision, default, "class:vision: eyes"),
             (
@@ -400,7 +398,7 @@ mod tests {
             ("large", Complex, none, fallback, "named: large eyes"),
             ("small", Complex, tools, FREE, "Lacks(\"tools\")"),
             ("small", Complex, long, FREE, "TooLong"),
-            ("large", Complex, none, narrow, "NotFound"),
+            ("large", Complex, none, restricted, "NotFound"),
             ("gone", Complex, none, FREE, "NotFound"),
             ("", Complex, none, FREE, "NotFound"),
             (
@@ -410,12 +408,12 @@ mod tests {
                 FREE,
                 "alias:smart: large-cheap large",
             ),
-            ("vision", Simple, none, narrow, "NotFound"),
+            ("vision", Simple, none, restricted, "NotFound"),
             ("AUTO", Simple, none, FREE, "NotFound"),
         ];
         for (wanted, class, needs, policy, expected) in cases {
             assert_eq!(
-                ask(wanted, class, needs, policy),
+                select(wanted, class, needs, policy),
                 expected,
                 "{wanted} {class:?} {needs:?}"
             );
@@ -423,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_is_the_sessions_before_the_tenants_and_gives_way_to_needs() {
+    fn session_default_precedes_tenant_default_and_both_yield_to_needs() {
         let session = Policy {
             session: Some("eyes"),
             default: Some("large"),
@@ -447,20 +445,20 @@ mod tests {
             ("small", needs(false, 0), session, "named: small"),
         ];
         for (wanted, needs, policy, expected) in cases {
-            assert_eq!(ask(wanted, QueryClass::Simple, needs, policy), expected);
+            assert_eq!(select(wanted, QueryClass::Simple, needs, policy), expected);
         }
     }
 
     #[test]
-    fn providers_of_one_model_stand_in_for_each_other() {
+    fn providers_of_one_model_form_a_chain() {
         let models: Vec<Model> = serde_json::from_value(serde_json::json!([
             {"id": "m", "provider": "a"}, {"id": "m", "provider": "b", "features": {"tools": false}},
             {"id": "other", "provider": "a"},
         ]))
         .expect("models");
-        let behind = ["other".to_owned()];
+        let fallback_names = ["other".to_owned()];
         let policy = Policy {
-            fallback: &behind,
+            fallback: &fallback_names,
             ..FREE
         };
         let chain = |needs| {
@@ -478,20 +476,20 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_unknown_window_is_asked_and_not_guessed_about() {
+    fn a_named_model_with_unknown_window_is_not_rejected() {
         let models: Vec<Model> =
             serde_json::from_value(serde_json::json!([{"id": "m"}])).expect("models");
         let needs = Needs {
             context: Tokens::new(1_000_000),
             ..Needs::default()
         };
-        let ask = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
-        assert!(ask("m").is_ok());
-        assert_eq!(ask("auto"), Err(Unroutable::TooLong));
+        let select = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
+        assert!(select("m").is_ok());
+        assert_eq!(select("auto"), Err(Unroutable::TooLong));
     }
 
     #[test]
-    fn nothing_is_selected_from_nothing() {
+    fn an_empty_model_list_selects_nothing() {
         let selected = select_model(&[], "auto", QueryClass::Simple, Needs::default(), FREE);
         assert_eq!(selected, Err(Unroutable::NotFound));
     }

@@ -1,7 +1,7 @@
-//! The words by which requests for code are told, in English, German, French, Spanish, Italian and
-//! Japanese. A word that ends in `*` stands for every word that begins so.
+//! Words that identify requests for code, in English, German, French, Spanish, Italian and Japanese.
+//! A trailing `*` matches every word with that prefix.
 
-/// Names of what programs are written in and run on. One of them makes a request for code likely.
+/// Names of languages, tools and platforms. One of them makes a request for code likely.
 pub(super) const TECHNOLOGY: &[&str] = &[
     "python",
     "javascript",
@@ -135,7 +135,7 @@ pub(super) const TECHNOLOGY: &[&str] = &[
     "prisma",
 ];
 
-/// Words of the craft itself.
+/// Programming terms.
 pub(super) const CODING: &[&str] = &[
     "function*",
     "funktion*",
@@ -303,8 +303,8 @@ pub(super) const CODING: &[&str] = &[
     "latency",
 ];
 
-/// Words that ask for something to be made, or how. With a technology they ask for code.
-pub(super) const MAKING: &[&str] = &[
+/// Words that request creation or instructions. Together with a technology they request code.
+pub(super) const CREATION: &[&str] = &[
     "write",
     "create",
     "build",
@@ -363,8 +363,8 @@ pub(super) const MAKING: &[&str] = &[
     "supprime",
 ];
 
-/// Words that nobody says but of programs: one of them is enough.
-pub(super) const PLAINLY_CODE: &[&str] = &[
+/// Terms used only for programs; one is sufficient.
+pub(super) const CODE_ONLY: &[&str] = &[
     "implement",
     "implementier*",
     "implémente*",
@@ -395,7 +395,7 @@ pub(super) const PLAINLY_CODE: &[&str] = &[
     "codec*",
 ];
 
-/// What stands in Japanese requests for code; found anywhere, as nothing separates the words.
+/// Japanese phrases in requests for code; matched anywhere, because words are not separated.
 pub(super) const CODING_JAPANESE: &[&str] = &[
     "関数",
     "コード",

@@ -1,4 +1,4 @@
-//! D1, as far as the ledger cares: receipts by request, turns by session and place.
+//! The part of D1 that the ledger depends on: receipts by request, turns by session and position.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use clawless_core::{RequestId, SessionId, Tokens};
 pub struct Database {
     pub receipts: BTreeMap<RequestId, Receipt>,
     pub turns: BTreeMap<RequestId, Spent>,
-    places: BTreeMap<(SessionId, u64), RequestId>,
+    positions: BTreeMap<(SessionId, u64), RequestId>,
     sessions: BTreeMap<SessionId, SessionState>,
 }
 
 impl Database {
-    /// Where a session stands; every session exists.
+    /// State of a session; every session exists.
     pub fn session(&self, id: &SessionId) -> SessionState {
         self.sessions.get(id).copied().unwrap_or(SessionState {
             head: SessionHead::EMPTY,
@@ -25,7 +25,7 @@ impl Database {
         })
     }
 
-    /// Stores a turn after `head`, once; `None` if the place is taken by another.
+    /// Stores a turn after `head` once. `None` if another turn has the position.
     pub fn commit(
         &mut self,
         request: &RequestId,
@@ -33,8 +33,11 @@ impl Database {
         head: SessionHead,
         spent: Spent,
     ) -> Option<SessionState> {
-        let place = (session.clone(), head.next().seq());
-        let holder = self.places.entry(place).or_insert_with(|| request.clone());
+        let position = (session.clone(), head.next().seq());
+        let holder = self
+            .positions
+            .entry(position)
+            .or_insert_with(|| request.clone());
         if holder != request {
             return None;
         }
@@ -47,16 +50,16 @@ impl Database {
         Some(state)
     }
 
-    /// Stores a receipt unless it has this revision or a higher one.
-    pub fn file(&mut self, receipt: &Receipt) {
-        let kept = self.receipts.get(&receipt.request_id);
-        if kept.is_none_or(|kept| kept.revision < receipt.revision) {
+    /// Stores a receipt unless the same or a higher revision is stored.
+    pub fn store_receipt(&mut self, receipt: &Receipt) {
+        let stored = self.receipts.get(&receipt.request_id);
+        if stored.is_none_or(|stored| stored.revision < receipt.revision) {
             self.receipts
                 .insert(receipt.request_id.clone(), receipt.clone());
         }
     }
 
-    /// What the sweep finds.
+    /// The lookup of the sweep.
     pub fn look_up(&self, request: &RequestId, again: bool) -> Resolution {
         if !again && self.receipts.contains_key(request) {
             return Resolution::Receipted;
@@ -71,7 +74,7 @@ impl Database {
         }
     }
 
-    /// The sum of a month's receipts.
+    /// Sum of the receipts of a month.
     pub fn charged(&self, period: Period) -> Amounts {
         let of_month = self
             .receipts

@@ -1,4 +1,4 @@
-//! The gateways: calls on their way from admission to receipt, which may die anywhere.
+//! Gateway calls from admission to receipt. A call may stop at any step.
 
 use clawless_core::json::Json;
 use clawless_core::ledger::{
@@ -16,21 +16,21 @@ pub const PRICE: Price = Price {
     output: MicroDollars::new(10_000_000),
 };
 
-/// How far a call has come.
+/// Progress of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    /// The admission is on its way, or lost.
-    Asking,
+    /// The admission is in flight or lost.
+    Admitting,
     /// Queued for its session.
     Waiting,
     /// Admitted.
     Running,
     /// The provider has answered.
-    Produced,
-    /// This ends it, and is on its way, or lost.
-    Ending(Box<Input>),
-    /// Ended, refused or dead.
-    Over,
+    Answered,
+    /// The closing input is in flight or lost.
+    Closing(Box<Input>),
+    /// Ended, denied or lost.
+    Ended,
 }
 
 #[derive(Debug, Clone)]
@@ -38,11 +38,11 @@ pub struct Call {
     pub admit: Admit,
     pub stage: Stage,
     pub grant: Option<Grant>,
-    /// Where the session stands, as the gateway believes.
+    /// Session state known to the gateway.
     pub state: Option<SessionState>,
     pub spent: Option<Spent>,
-    /// Whether its client was told that the answer is complete.
-    pub seen: bool,
+    /// Whether the client received a complete answer.
+    pub acknowledged: bool,
 }
 
 impl Call {
@@ -52,7 +52,7 @@ impl Call {
             request_id,
             caller,
             class: EndpointClass::Chat,
-            session_id: (session < 8).then(|| format!("s{session}").parse().expect("a name")),
+            session_id: (session < 8).then(|| format!("s{session}").parse().expect("valid id")),
             model: "m".to_owned(),
             tokens_in: Tokens::new(prng.below(200)),
             max_tokens_out: (!prng.once_in(3)).then(|| Tokens::new(1 + prng.below(300))),
@@ -62,11 +62,11 @@ impl Call {
         };
         Self {
             admit,
-            stage: Stage::Asking,
+            stage: Stage::Admitting,
             grant: None,
             state: None,
             spent: None,
-            seen: false,
+            acknowledged: false,
         }
     }
 
@@ -74,22 +74,22 @@ impl Call {
         &self.admit.request_id
     }
 
-    /// One step forward. Gives what it sends to the ledger.
+    /// Advances by one step. Returns the input for the ledger, if any.
     pub fn advance(&mut self, database: &mut Database, prng: &mut Prng) -> Option<Input> {
         if prng.once_in(60) {
-            self.stage = Stage::Over;
+            self.stage = Stage::Ended;
             return None;
         }
         match &self.stage {
-            Stage::Asking => Some(Input::Admit(Box::new(self.admit.clone()))),
+            Stage::Admitting => Some(Input::Admit(Box::new(self.admit.clone()))),
             Stage::Waiting => prng.once_in(10).then(|| {
                 let request_id = self.id().clone();
                 Input::Cancel { request_id }
             }),
             Stage::Running => self.run(database, prng),
-            Stage::Produced => self.finish(database, prng),
-            Stage::Ending(input) => Some(*input.clone()),
-            Stage::Over => None,
+            Stage::Answered => self.finish(database, prng),
+            Stage::Closing(input) => Some(*input.clone()),
+            Stage::Ended => None,
         }
     }
 
@@ -109,12 +109,12 @@ impl Call {
         }
         if prng.once_in(12) {
             let request_id = grant.request_id.clone();
-            return Some(self.end(Input::Release { request_id }));
+            return Some(self.close_with(Input::Release { request_id }));
         }
-        let most = grant.max_tokens_out.get() * u64::from(self.admit.answers);
-        // Some providers write more than they may.
-        let most = if prng.once_in(20) { most * 3 } else { most };
-        let tokens_out = Tokens::new(prng.below(most + 1));
+        let limit = grant.max_tokens_out.get() * u64::from(self.admit.answers);
+        // Some providers exceed the output limit.
+        let limit = if prng.once_in(20) { limit * 3 } else { limit };
+        let tokens_out = Tokens::new(prng.below(limit + 1));
         let history = self.state.map_or(Tokens::ZERO, |state| state.token_total);
         let tokens_in = self.admit.tokens_in.plus(history);
         self.spent = Some(Spent {
@@ -122,11 +122,11 @@ impl Call {
             tokens_out,
             cost: PRICE.cost(tokens_in, tokens_out),
         });
-        self.stage = Stage::Produced;
+        self.stage = Stage::Answered;
         None
     }
 
-    /// Commits and settles; parks where the database refuses.
+    /// Commits and settles; parks if the database rejects the commit.
     fn finish(&mut self, database: &mut Database, prng: &mut Prng) -> Option<Input> {
         let (spent, ticket) = (self.spent?, self.grant.as_ref()?.ticket);
         let mut settle = Settle {
@@ -138,7 +138,7 @@ impl Call {
             session: None,
         };
         let Some(session) = self.admit.session_id.clone() else {
-            return Some(self.end(Input::Settle(Box::new(settle))));
+            return Some(self.close_with(Input::Settle(Box::new(settle))));
         };
         let head = self.state.map_or(SessionHead::EMPTY, |state| state.head);
         if prng.once_in(15) {
@@ -148,19 +148,19 @@ impl Call {
             };
             settle.session = Some(state);
             let turn = Json::of(&(head, spent)).expect("plain data");
-            return Some(self.end(Input::Park(Box::new(Park { settle, turn }))));
+            return Some(self.close_with(Input::Park(Box::new(Park { settle, turn }))));
         }
         settle.session = database.commit(&settle.request_id, &session, head, spent);
-        self.seen = settle.session.is_some();
+        self.acknowledged = settle.session.is_some();
         if prng.once_in(12) {
-            self.stage = Stage::Over;
+            self.stage = Stage::Ended;
             return None;
         }
-        Some(self.end(Input::Settle(Box::new(settle))))
+        Some(self.close_with(Input::Settle(Box::new(settle))))
     }
 
-    fn end(&mut self, input: Input) -> Input {
-        self.stage = Stage::Ending(Box::new(input.clone()));
+    fn close_with(&mut self, input: Input) -> Input {
+        self.stage = Stage::Closing(Box::new(input.clone()));
         input
     }
 }

@@ -1,9 +1,9 @@
-//! One tenant's ledger, its gateways, its database and its clock, driven by a seed.
+//! Simulation of one tenant's ledger with gateways, database and clock, driven by a seed.
 
 pub mod database;
-pub mod disk;
 pub mod gateway;
-pub mod hearing;
-pub mod oracle;
+pub mod harness;
+pub mod model;
+pub mod object;
+pub mod observe;
 pub mod prng;
-pub mod world;

@@ -16,7 +16,7 @@ use crate::time::EdgeTime;
 const LEDGER: &str = "LEDGER";
 
 /// The timeout of one call: longer than a turn waits for its session
-/// ([`clawless_core::ledger::LANE_WAIT`]).
+/// ([`clawless_core::ledger::LANE_WAIT_TIMEOUT`]).
 const CALL_TIMEOUT_MS: f64 = 15_000.0;
 
 /// The delays before the second and the third try.

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use clawless_core::json::{self, Json};
-use clawless_core::members::Members;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -29,20 +28,17 @@ const ANSWER_MEMBERS: [&str; 9] = [
     "web_search",
 ];
 
-/// Members of a message that the gateway writes itself, and labels that say nothing to a client: a
-/// provider's are dropped.
-const DROPPED: &[&str] = &[
+/// Members of a message that the gateway writes itself: a provider's are dropped.
+const RESERVED: [&str; 5] = [
     "role",
-    "name",
-    "prefix",
-    "token_id",
-    "token_ids",
-    "audio_content",
     "thinking_blocks",
     "clawless",
     "clawless_origin",
     "signed_by",
 ];
+
+/// Unknown members of an object, in their order.
+pub(crate) type Unknown = Vec<(String, Json)>;
 
 /// One chunk of a stream, or a whole answer: they differ in `delta` and `message` alone.
 #[derive(Default)]
@@ -61,7 +57,7 @@ pub(crate) struct Envelope {
     pub(crate) code: LooseText,
     pub(crate) message: LooseText,
     /// The answer's own members, of [`ANSWER_MEMBERS`].
-    pub(crate) members: Members,
+    pub(crate) members: Unknown,
 }
 
 /// `MiniMax`'s status: anything but zero is an error, whatever the HTTP status says.
@@ -94,7 +90,7 @@ pub(crate) struct Delta {
     pub(crate) tool_calls: OneOrMany<ToolCall>,
     /// A call in the older form.
     pub(crate) function_call: Maybe<Function>,
-    pub(crate) unknown: Members,
+    pub(crate) unknown: Unknown,
 }
 
 #[derive(Default, Debug)]
@@ -104,7 +100,7 @@ pub(crate) struct ToolCall {
     pub(crate) function: Maybe<Function>,
     /// A call of a custom tool.
     pub(crate) custom: Maybe<Custom>,
-    pub(crate) unknown: Members,
+    pub(crate) unknown: Unknown,
 }
 
 #[derive(Default, Debug, Clone)]
@@ -306,18 +302,18 @@ fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
 
 /// Keeps an unknown member, unless it says nothing or nests too deep for the parsers behind us.
 fn keep<'de, A: MapAccess<'de>>(
-    unknown: &mut Members,
+    unknown: &mut Unknown,
     name: &str,
     map: &mut A,
 ) -> Result<(), A::Error> {
-    if DROPPED.contains(&name) || unknown.0.len() >= MAX_UNKNOWN {
+    if RESERVED.contains(&name) || unknown.len() >= MAX_UNKNOWN {
         return ignore(map);
     }
     let value: Json = map.next_value()?;
     let is_void = matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}");
     if !is_void && !json::is_too_deep(value.as_str().as_bytes()) {
-        unknown.0.retain(|(known, _)| known != name);
-        unknown.0.push((name.to_owned(), value));
+        unknown.retain(|(known, _)| known != name);
+        unknown.push((name.to_owned(), value));
     }
     Ok(())
 }

@@ -3,14 +3,17 @@
 use clawless_core::ApiError;
 use clawless_edge::http::{Call, HttpResponse};
 
-use crate::bindings::Bindings;
-use crate::faults;
 use crate::platform::Platform;
+use crate::platform::bindings::Bindings;
+use crate::platform::faults;
 
 /// Panics.
 ///
 /// # Errors
 /// None.
+///
+/// # Panics
+/// Always.
 #[allow(clippy::panic, clippy::unused_async, reason = "the test of a panic")]
 pub async fn panic(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     panic!("a panic on purpose")

@@ -4,7 +4,8 @@ use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
 use clawless_edge::http::{Body, Call, HttpResponse};
 
-use crate::bindings::{ADMIN, Bindings, WIDGET};
+use crate::platform::binding_names::{ADMIN, WIDGET};
+use crate::platform::bindings::Bindings;
 
 /// How long a client waits for a Worker that does not respond.
 const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);

@@ -6,9 +6,10 @@ use clawless_edge::time::EdgeTime;
 use futures_util::future::join5;
 use serde::Serialize;
 
-use super::dependencies::Health;
-use crate::bindings::{self, Bindings};
 use crate::platform::Platform;
+use crate::platform::binding_names::{ADMIN, WIDGET};
+use crate::platform::bindings::Bindings;
+use crate::platform::health::Health;
 
 #[derive(Serialize)]
 struct Report {
@@ -37,7 +38,7 @@ pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
         known
     } else {
         let found = check(&call.platform).await;
-        memory.remember_health(found, EdgeTime.now());
+        memory.cache_health(found, EdgeTime.now());
         found
     };
     let serves = health.database && health.ledger;
@@ -66,8 +67,8 @@ async fn check(bindings: &Bindings) -> Health {
         bindings.database_answers(),
         bindings.ledger_answers(),
         bindings.cache_answers(),
-        bindings.service_answers(bindings::ADMIN),
-        bindings.service_answers(bindings::WIDGET),
+        bindings.service_answers(ADMIN),
+        bindings.service_answers(WIDGET),
     )
     .await;
     Health {

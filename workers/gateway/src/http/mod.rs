@@ -2,11 +2,11 @@
 
 pub mod completions;
 pub mod cors;
-pub mod dependencies;
 #[cfg(feature = "test-faults")]
 pub mod faults;
 pub mod forward;
 pub mod health;
 pub mod models;
+pub mod resume;
 pub mod service;
 pub mod sessions;

@@ -6,9 +6,9 @@ use clawless_core::model::AUTO;
 use clawless_edge::http::{Call, HttpResponse};
 
 use crate::caller::Caller;
-use crate::config::Config;
 use crate::platform::Platform;
-use crate::route::{aliases, may_use, not_found};
+use crate::platform::config::Config;
+use crate::routing::{aliases, may_use, model_not_found};
 
 /// Lists the models that the caller may use, after `auto` and the aliases.
 ///
@@ -29,7 +29,7 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let id = call.param("id");
     let mut entries = entries(call.platform.config(), &call.caller);
     let found = entries.find(|entry| entry.id() == id);
-    HttpResponse::of(&found.ok_or_else(|| not_found(id))?)
+    HttpResponse::of(&found.ok_or_else(|| model_not_found(id))?)
 }
 
 /// Checks that the caller may use a model of this name.
@@ -39,7 +39,7 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
 pub fn require_known(config: &Config, caller: &Caller, name: Option<&str>) -> Result<(), ApiError> {
     match name {
         Some(name) if !entries(config, caller).any(|entry| entry.id() == name) => {
-            Err(not_found(name))
+            Err(model_not_found(name))
         }
         _ => Ok(()),
     }

@@ -8,11 +8,11 @@ use clawless_edge::http::{Authorized, HttpResponse, RequestHead, Service};
 use worker::{Context, Env};
 
 use super::cors;
-use crate::admit::check_rate_and_scope;
+use crate::access::check_rate_and_scope;
 use crate::authenticate::authenticate;
-use crate::bindings::Bindings;
 use crate::caller::Caller;
 use crate::platform::Platform;
+use crate::platform::bindings::Bindings;
 
 /// The gateway.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,5 @@
-//! Group commit: inputs that come while others are being committed wait, and are then committed
-//! together. The first of them sees to the next ones, so nobody waits for more than two commits.
+//! Group commit: inputs that arrive during a commit wait and are then committed together. The first
+//! of them leads the next commit, so that no input waits for more than two commits.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,95 +7,117 @@ use clawless_core::ledger::{Input, Output};
 use clawless_core::time::Clock;
 use futures_channel::oneshot;
 
-use super::runtime::{LedgerRuntime, Rows, RuntimeError};
+use super::machine::{DurableMachine, Rows, RuntimeError};
 
-/// Inputs that wait for a commit.
-#[derive(Default)]
-pub(super) struct GroupCommit {
-    inputs: RefCell<Vec<(Input, oneshot::Sender<Heard>)>>,
-    /// Whether somebody leads: a commit is under way, and the leader sees to what gathers meanwhile.
+/// Commits inputs in groups.
+pub struct GroupCommit<R> {
+    machine: DurableMachine<R>,
+    inputs: RefCell<Vec<(Input, oneshot::Sender<Committed>)>>,
+    /// Whether a commit is running. Its leader commits the inputs that wait.
     is_led: Cell<bool>,
+    /// The inputs that may wait before admissions are refused.
+    max_waiting_inputs: usize,
 }
 
-/// What becomes of an input that waited.
-struct Heard {
+/// The result of an input that waited.
+struct Committed {
     output: Result<Output, RuntimeError>,
-    /// Whether it is now this one's to see to the next.
+    /// Whether this waiter leads the next commit.
     leads: bool,
 }
 
-impl<R: Rows> LedgerRuntime<R> {
-    /// Takes one input: at once, or together with others once the commit that is under way is done.
-    pub(super) async fn take(
-        &self,
-        clock: &impl Clock,
-        input: Input,
-    ) -> Result<Output, RuntimeError> {
-        // Nothing is written for a pass, so it need not wait; the output gate holds its answer.
-        if !self.group_commit.is_led.get() || matches!(input, Input::Pass(_)) {
-            let (mut outputs, is_change) = self.apply_all(clock.now(), [input])?;
-            if is_change && !self.group_commit.is_led.replace(true) {
+impl<R: Rows> GroupCommit<R> {
+    /// Commits the inputs of a machine.
+    pub fn new(machine: DurableMachine<R>, max_waiting_inputs: usize) -> Self {
+        Self {
+            machine,
+            inputs: RefCell::default(),
+            is_led: Cell::new(false),
+            max_waiting_inputs,
+        }
+    }
+
+    /// The same with another limit on waiting inputs.
+    #[must_use]
+    pub fn with_max_waiting_inputs(mut self, max: usize) -> Self {
+        self.max_waiting_inputs = max;
+        self
+    }
+
+    /// The machine.
+    pub const fn machine(&self) -> &DurableMachine<R> {
+        &self.machine
+    }
+
+    /// Processes one input: at once, or together with others after the running commit.
+    ///
+    /// # Errors
+    /// If a change could not be written, or too many inputs wait already.
+    pub async fn submit(&self, clock: &impl Clock, input: Input) -> Result<Output, RuntimeError> {
+        // A pass writes nothing and need not wait; the output gate holds its answer.
+        if !self.is_led.get() || matches!(input, Input::Pass(_)) {
+            let (mut outputs, is_change) = self.machine.apply_all(clock.now(), [input])?;
+            if is_change && !self.is_led.replace(true) {
                 self.lead(clock).await;
             }
             let output = outputs.pop();
-            return output.ok_or_else(unheard);
+            return output.ok_or_else(missing_output);
         }
-        let heard = self.gather(clock, input)?.await;
-        let Heard { output, leads } = heard.ok_or_else(unheard)?;
+        let committed = self.enqueue(clock, input)?.await;
+        let Committed { output, leads } = committed.ok_or_else(missing_output)?;
         if leads {
             self.lead(clock).await;
         }
         output
     }
 
-    fn gather<'a, C: Clock>(
+    fn enqueue<'a, C: Clock>(
         &'a self,
         clock: &'a C,
         input: Input,
-    ) -> Result<impl Future<Output = Option<Heard>> + 'a, RuntimeError> {
-        let mut inputs = self.group_commit.inputs.borrow_mut();
+    ) -> Result<impl Future<Output = Option<Committed>> + 'a, RuntimeError> {
+        let mut inputs = self.inputs.borrow_mut();
         if inputs.len() >= self.max_waiting_inputs && matches!(input, Input::Admit(_)) {
             return Err(RuntimeError::Overloaded);
         }
         let (sender, receiver) = oneshot::channel();
         inputs.push((input, sender));
-        let mut seat = Seat {
-            runtime: self,
+        let mut waiter = Waiter {
+            commits: self,
             clock,
             receiver,
         };
-        Ok(async move { (&mut seat.receiver).await.ok() })
+        Ok(async move { (&mut waiter.receiver).await.ok() })
     }
 
-    /// Waits until what was written is durable, then commits what has group_commit.
+    /// Waits until the changes are durable, then commits the inputs that wait.
     async fn lead(&self, clock: &impl Clock) {
-        // Dropped on every way out: whoever leads must hand on.
-        let _lead = Lead {
-            runtime: self,
+        // The guard passes leadership on, even if this future is dropped.
+        let _leader = Leader {
+            commits: self,
             clock,
         };
-        if let Err(error) = self.rows.durable().await {
-            tracing::error!(error, "the ledger's rows are not durable");
+        if let Err(error) = self.machine.durable().await {
+            tracing::error!(error, "sync ledger rows failed");
         }
     }
 
-    /// Commits what has group_commit, and makes one of those who waited the next leader.
-    fn commit_gathered(&self, clock: &impl Clock) {
-        let GroupCommit { inputs, is_led } = &self.group_commit;
-        is_led.set(false);
-        let group_commit = inputs.take();
-        if group_commit.is_empty() {
+    /// Commits the inputs that wait, and makes one of their waiters the next leader.
+    fn commit_waiting(&self, clock: &impl Clock) {
+        self.is_led.set(false);
+        let waiting = self.inputs.take();
+        if waiting.is_empty() {
             return;
         }
-        let (inputs, senders): (Vec<_>, Vec<_>) = group_commit.into_iter().unzip();
-        match self.apply_all(clock.now(), inputs) {
+        let (inputs, senders): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        match self.machine.apply_all(clock.now(), inputs) {
             Ok((outputs, is_change)) => {
                 for (sender, output) in senders.into_iter().zip(outputs) {
-                    let leads = is_change && !is_led.get();
+                    let leads = is_change && !self.is_led.get();
                     let output = Ok(output);
-                    // Where nobody waits any more, the next one leads.
-                    if sender.send(Heard { output, leads }).is_ok() && leads {
-                        is_led.set(true);
+                    // If the waiter is gone, the next one leads.
+                    if sender.send(Committed { output, leads }).is_ok() && leads {
+                        self.is_led.set(true);
                     }
                 }
             }
@@ -103,43 +125,43 @@ impl<R: Rows> LedgerRuntime<R> {
                 let error = error.to_string();
                 for sender in senders {
                     let output = Err(RuntimeError::Storage(error.clone()));
-                    // Where nobody waits any more, nobody need be told.
                     let leads = false;
-                    let _ = sender.send(Heard { output, leads });
+                    // A waiter that is gone needs no error.
+                    let _ = sender.send(Committed { output, leads });
                 }
             }
         }
     }
 }
 
-/// Somebody who waits. One that was made leader and never came to know it hands on.
-struct Seat<'a, R: Rows, C: Clock> {
-    runtime: &'a LedgerRuntime<R>,
+/// A waiting input. A waiter dropped after promotion passes leadership on.
+struct Waiter<'a, R: Rows, C: Clock> {
+    commits: &'a GroupCommit<R>,
     clock: &'a C,
-    receiver: oneshot::Receiver<Heard>,
+    receiver: oneshot::Receiver<Committed>,
 }
 
-impl<R: Rows, C: Clock> Drop for Seat<'_, R, C> {
+impl<R: Rows, C: Clock> Drop for Waiter<'_, R, C> {
     fn drop(&mut self) {
-        if let Ok(Some(Heard { leads: true, .. })) = self.receiver.try_recv() {
-            self.runtime.commit_gathered(self.clock);
+        if let Ok(Some(Committed { leads: true, .. })) = self.receiver.try_recv() {
+            self.commits.commit_waiting(self.clock);
         }
     }
 }
 
-/// Whoever leads.
-struct Lead<'a, R: Rows, C: Clock> {
-    runtime: &'a LedgerRuntime<R>,
+/// The leader of a commit.
+struct Leader<'a, R: Rows, C: Clock> {
+    commits: &'a GroupCommit<R>,
     clock: &'a C,
 }
 
-impl<R: Rows, C: Clock> Drop for Lead<'_, R, C> {
+impl<R: Rows, C: Clock> Drop for Leader<'_, R, C> {
     fn drop(&mut self) {
-        self.runtime.commit_gathered(self.clock);
+        self.commits.commit_waiting(self.clock);
     }
 }
 
-/// Every input has an output, and whoever gathers is told; so this is a defect.
-fn unheard() -> RuntimeError {
+/// Every input has an output and every waiter is answered, so this is a defect.
+fn missing_output() -> RuntimeError {
     RuntimeError::Storage("an input without an output".to_owned())
 }

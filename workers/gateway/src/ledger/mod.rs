@@ -1,14 +1,14 @@
-//! The ledger in the gateway: the Durable Object behind the port that the stages ask.
+//! The ledger's Durable Object: [`clawless_core::ledger`] decides, and this module keeps the
+//! machine's rows on disk.
 //!
-//! What is decided stands in [`clawless_core::ledger`], and how questions get here in
-//! [`clawless_edge::ledger`]; here is how the machine's rows stay on disk. `object` is the class that the runtime runs, `runtime` is all
-//! of it that needs no runtime, and so is tested natively.
+//! `object` is the class that the platform runs. The other modules do not depend on the platform
+//! and are tested natively: `machine` keeps the decisions durable, `group_commit` commits waiting
+//! inputs together, `runtime` lets turns wait for their session, and `background` does the work of
+//! the alarm.
 
-mod group_commit;
-mod object;
+pub mod background;
+pub mod group_commit;
+pub mod machine;
+pub mod object;
 mod rows;
 pub mod runtime;
-pub mod work;
-
-pub use clawless_edge::ledger::{Ledger, LedgerError, Question, RemoteLedger};
-pub use object::TenantLedger;

@@ -1,5 +1,5 @@
 //! The Durable Object: one per tenant, a thin runtime around the machine.
-#![allow(missing_docs, reason = "what the macro generates for the runtime")]
+#![allow(missing_docs, reason = "the macro generates undocumented items")]
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
@@ -7,22 +7,23 @@ use std::time::Duration;
 use clawless_core::TenantId;
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_edge::d1::D1;
+use clawless_edge::ledger::Question;
 use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, State, durable_object};
 
-use super::Question;
+use super::background;
+use super::machine::RuntimeError;
 use super::rows::ObjectRows;
-use super::runtime::{LedgerRuntime, RuntimeError};
-use super::work;
-use crate::bindings::DB;
+use super::runtime::LedgerRuntime;
+use crate::platform::binding_names::DB;
 
-/// How long the background work waits after it could not be done.
-const RETRY: Millis = Millis::from_secs(5);
+/// The pause after failed background work.
+const RETRY_DELAY: Millis = Millis::from_secs(5);
 
-/// The variable that says how many inputs may wait for a commit before no new call is admitted.
+/// The variable with the number of inputs that may wait for a commit before admissions are refused.
 const QUEUE_LIMIT: &str = "LEDGER_QUEUE_LIMIT";
 
 /// The ledger of one tenant.
@@ -30,11 +31,11 @@ const QUEUE_LIMIT: &str = "LEDGER_QUEUE_LIMIT";
 pub struct TenantLedger {
     state: State,
     env: Env,
-    /// The machine, once its rows could be read.
+    /// The machine, once its rows have been read.
     runtime: OnceCell<LedgerRuntime<ObjectRows>>,
-    /// The object's tenant, once anybody has asked.
+    /// The object's tenant, once an input has named it.
     tenant: OnceCell<TenantId>,
-    /// When the alarm is set for.
+    /// The time of the alarm.
     alarm: Cell<Option<Timestamp>>,
 }
 
@@ -50,9 +51,8 @@ impl DurableObject for TenantLedger {
         }
     }
 
-    /// Answers one question as [`TenantLedger::ask`] does, for whoever speaks HTTP: 503 where the
-    /// machine cannot go on or has too much to do. GET only tells that the object is there, and
-    /// DELETE erases it.
+    /// [`TenantLedger::ask`] over HTTP: 503 if the machine fails or is overloaded. GET checks that
+    /// the object is available, and DELETE erases it.
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         if request.method() == Method::Get {
             return Response::ok("ok");
@@ -63,14 +63,13 @@ impl DurableObject for TenantLedger {
         match self.answer(&request.text().await?).await {
             Ok(Some(output)) => Response::ok(output),
             Ok(None) => Response::error("the ledger has too much to do", 503),
-            Err(Unanswered::Misunderstood(why)) => Response::error(why, 400),
-            Err(Unanswered::Failed) => Response::error(FAILED, 503),
+            Err(AskError::Invalid(why)) => Response::error(why, 400),
+            Err(AskError::Failed) => Response::error(FAILED, 503),
         }
     }
 
-    /// Does the background work that is due. May come twice, early or late. What cannot be done
-    /// now is tried again after a pause; where not even that can be arranged, the runtime's own
-    /// retries follow the error.
+    /// Does the background work that is due. May run twice, early or late. Failed work is retried
+    /// after a pause; if the alarm cannot be set, the error leads to the platform's own retries.
     async fn alarm(&self) -> worker::Result<Response> {
         self.alarm.set(None);
         let runtime = self
@@ -78,23 +77,23 @@ impl DurableObject for TenantLedger {
             .map_err(|error| worker::Error::RustError(error.to_string()))?;
         let tenant = self.owner(None)?;
         let database = D1::new(self.env.d1(DB).ok());
-        match work::work_off(runtime, &EdgeTime, &database, tenant).await {
+        match background::run(runtime, &EdgeTime, &database, tenant).await {
             Ok(()) => self.schedule().await?,
             Err(error) => {
-                tracing::error!(tenant = tenant.as_str(), %error, "the ledger's work waits");
-                self.set_alarm(EdgeTime.now().plus(RETRY)).await?;
+                tracing::error!(tenant = tenant.as_str(), %error, "ledger background work failed");
+                self.set_alarm(EdgeTime.now().plus(RETRY_DELAY)).await?;
             }
         }
         Response::empty()
     }
 }
 
-/// What callers are told of a failure; the log has the rest.
+/// The error text for callers; the log has the cause.
 const FAILED: &str = "the ledger cannot answer";
 
-/// Why there is no answer.
-enum Unanswered {
-    Misunderstood(String),
+/// Why an input has no answer.
+enum AskError {
+    Invalid(String),
     Failed,
 }
 
@@ -103,18 +102,18 @@ enum Unanswered {
     js_sys = ::worker::js_sys
 )]
 impl TenantLedger {
-    /// Answers one question, JSON for JSON; undefined where the object has too much to do. This is
-    /// how our Workers ask: a remote call costs half of what a request and a response do.
+    /// Processes one input, JSON for JSON; undefined if the object is overloaded. Workers use this
+    /// remote call, which costs half of a request and a response.
     pub async fn ask(&self, question: String) -> Result<Option<String>, JsError> {
         self.answer(&question).await.map_err(|error| match error {
-            Unanswered::Misunderstood(why) => JsError::new(&why),
-            Unanswered::Failed => JsError::new(FAILED),
+            AskError::Invalid(why) => JsError::new(&why),
+            AskError::Failed => JsError::new(FAILED),
         })
     }
 }
 
 impl TenantLedger {
-    /// Deletes all that is stored. What arrives later finds a ledger that was never configured.
+    /// Deletes everything stored. Later inputs find a ledger that was never configured.
     async fn erase(&self) -> worker::Result<Response> {
         let storage = self.state.storage();
         storage.delete_alarm().await?;
@@ -128,14 +127,14 @@ impl TenantLedger {
         Response::ok("erased")
     }
 
-    /// The answer to a question; none where there is too much to do.
-    async fn answer(&self, question: &str) -> Result<Option<String>, Unanswered> {
-        let misunderstood = |error: String| Unanswered::Misunderstood(error);
+    /// Processes an input; `None` if the object is overloaded.
+    async fn answer(&self, question: &str) -> Result<Option<String>, AskError> {
+        let invalid = |error: String| AskError::Invalid(error);
         let question: Question =
-            serde_json::from_str(question).map_err(|error| misunderstood(error.to_string()))?;
+            serde_json::from_str(question).map_err(|error| invalid(error.to_string()))?;
         let owner = self.owner(Some(&question.tenant));
         if *owner.map_err(|error| failed(&question.tenant, &error))? != question.tenant {
-            return Err(misunderstood("another tenant's ledger".to_owned()));
+            return Err(invalid("another tenant's ledger".to_owned()));
         }
         let answered = match self.runtime() {
             Ok(runtime) => runtime.ask(&EdgeTime, question.input).await,
@@ -146,9 +145,9 @@ impl TenantLedger {
             Err(RuntimeError::Overloaded) => return Ok(None),
             Err(error) => return Err(failed(&question.tenant, &error)),
         };
-        // The answer is good without it: the next question sets the alarm.
+        // The answer does not depend on the alarm: the next input sets it.
         if let Err(error) = self.schedule().await {
-            tracing::error!(%error, "the ledger's alarm is not set");
+            tracing::error!(%error, "set ledger alarm failed");
         }
         let output = serde_json::to_string(&output);
         output
@@ -156,7 +155,7 @@ impl TenantLedger {
             .map_err(|error| failed(&question.tenant, &error))
     }
 
-    /// The machine. Its rows are read at the first question, and again after they could not be.
+    /// The machine. Its rows are read at the first input, and again if that failed.
     fn runtime(&self) -> Result<&LedgerRuntime<ObjectRows>, RuntimeError> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
@@ -169,19 +168,19 @@ impl TenantLedger {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Whose ledger it is: as noted, else whose question came first.
-    fn owner(&self, asks: Option<&TenantId>) -> worker::Result<&TenantId> {
+    /// The ledger's tenant: as stored, otherwise that of the first input.
+    fn owner(&self, named: Option<&TenantId>) -> worker::Result<&TenantId> {
         if let Some(tenant) = self.tenant.get() {
             return Ok(tenant);
         }
         let rows = ObjectRows::new(self.state.storage());
-        let tenant = match (rows.owner(), asks) {
+        let tenant = match (rows.owner(), named) {
             (Some(tenant), _) => tenant,
-            (None, Some(asks)) => {
-                rows.set_owner(asks)?;
-                asks.clone()
+            (None, Some(named)) => {
+                rows.set_owner(named)?;
+                named.clone()
             }
-            (None, None) => return Err("nobody has asked this ledger yet".into()),
+            (None, None) => return Err("the ledger has no tenant yet".into()),
         };
         Ok(self.tenant.get_or_init(|| tenant))
     }
@@ -191,7 +190,7 @@ impl TenantLedger {
         let Some(runtime) = self.runtime.get() else {
             return Ok(());
         };
-        match work::next_work(runtime, EdgeTime.now()) {
+        match background::next_due(runtime, EdgeTime.now()) {
             Some(due) if self.alarm.get().is_none_or(|set| due < set) => self.set_alarm(due).await,
             _ => Ok(()),
         }
@@ -205,7 +204,7 @@ impl TenantLedger {
     }
 }
 
-fn failed(tenant: &TenantId, error: &impl std::fmt::Display) -> Unanswered {
-    tracing::error!(tenant = tenant.as_str(), %error, "the ledger cannot answer");
-    Unanswered::Failed
+fn failed(tenant: &TenantId, error: &impl std::fmt::Display) -> AskError {
+    tracing::error!(tenant = tenant.as_str(), %error, "process ledger input failed");
+    AskError::Failed
 }

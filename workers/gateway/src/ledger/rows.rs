@@ -1,4 +1,4 @@
-//! The machine's rows in the object's own `SQLite`.
+//! The machine's rows in the object's `SQLite` database.
 
 use clawless_core::TenantId;
 use clawless_core::ledger::Write;
@@ -7,26 +7,26 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{SqlStorage, Storage};
 
-use super::runtime::Rows;
+use super::machine::Rows;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS ledger (
     part TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (part, key)
 ) WITHOUT ROWID";
 const LOAD: &str = "SELECT part, key, value FROM ledger";
-/// All changes of a batch in one statement: every statement costs a crossing into the runtime.
+/// One statement for all changes of a batch: every statement costs a call into the runtime.
 const PUT: &str = "INSERT OR REPLACE INTO ledger (part, key, value)
     SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
 const DELETE: &str = "DELETE FROM ledger WHERE (part, key) IN
     (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
 
-/// Whose ledger it is. The runtime need not tell an object its name when an alarm wakes it.
+/// The ledger's tenant. An object that an alarm wakes does not get its name from the runtime.
 const CREATE_OWNER: &str = "CREATE TABLE IF NOT EXISTS owner (tenant TEXT PRIMARY KEY)";
 const FIND_OWNER: &str = "SELECT tenant FROM owner";
 const SET_OWNER: &str = "INSERT OR IGNORE INTO owner (tenant) VALUES (?1)";
 
 #[wasm_bindgen(module = "/src/ledger/rows.js")]
 extern "C" {
-    /// Runs both statements, or neither; each with its one parameter, and not at all without.
+    /// Runs both statements or neither, each with its parameter; a statement without one is skipped.
     #[wasm_bindgen(catch)]
     fn write(
         storage: &JsValue,
@@ -37,7 +37,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// The object's own storage.
+/// The object's storage.
 pub(super) struct ObjectRows {
     storage: Storage,
     sql: SqlStorage,
@@ -82,7 +82,7 @@ impl Rows for ObjectRows {
     }
 }
 
-/// Rows as the parameter of a statement; none for no rows.
+/// Rows as the parameter of a statement; `None` without rows.
 fn parameter<T: serde::Serialize>(rows: &[T]) -> Result<Option<String>, String> {
     let json = (!rows.is_empty()).then(|| serde_json::to_string(rows));
     json.transpose().map_err(text)
@@ -99,7 +99,7 @@ impl ObjectRows {
         Self { storage, sql }
     }
 
-    /// Whose ledger it is, once anybody has asked.
+    /// The ledger's tenant, once an input has named it.
     pub(super) fn owner(&self) -> Option<TenantId> {
         self.sql.exec_raw(CREATE_OWNER, None).ok()?;
         let found = self.sql.exec_raw(FIND_OWNER, None).ok()?;
@@ -107,7 +107,7 @@ impl ObjectRows {
         owners.into_iter().next().map(|owner| owner.tenant)
     }
 
-    /// Notes whose ledger it is.
+    /// Stores the ledger's tenant.
     pub(super) fn set_owner(&self, tenant: &TenantId) -> worker::Result<()> {
         let tenant = JsValue::from_str(tenant.as_str());
         self.sql.exec_raw(SET_OWNER, vec![tenant]).map(drop)

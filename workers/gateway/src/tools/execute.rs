@@ -1,56 +1,55 @@
-//! One call of a tool, from what the model wrote to what it is told.
+//! Executes the tool calls of one round and records each execution.
 
 use std::fmt::Write as _;
-use std::pin::pin;
 
-use clawless_core::json::error_reason;
-use clawless_core::time::{Millis, Timer};
+use clawless_core::time::{Elapsed, Millis, Timer, timeout};
 use clawless_core::tool::{ToolExecution, ToolOutcome};
 use clawless_core::{Clock, ToolCall, ToolExecutionId};
 use futures_util::FutureExt;
-use futures_util::future::{Either, join_all, select};
-use garde::Validate;
+use futures_util::future::join_all;
 
-use super::registry::{Entry, Toolbox};
-use super::tool::{Failure, Tool, ToolContext};
+use super::registry::{self, Entry};
+use super::text::truncated;
+use super::tool::{ToolContext, ToolError};
+use super::toolbox::Toolbox;
 use crate::platform::Platform;
 
-/// The longest arguments that are read, and the longest result that a model is told, in bytes.
+/// The longest arguments and the longest result, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The most calls of one round that run.
+/// The most calls that run in one round.
 const MAX_CALLS: usize = 16;
 
-/// The longest name and id of a call that are recorded, in bytes.
-const MAX_NAME: usize = 256;
+/// The longest recorded name or id of a call, in bytes.
+const MAX_NAME_BYTES: usize = 256;
 
-/// Runs the calls of one round at once and says how each went, in their order. Calls that may not
-/// run are refused; all of them are where `enough` says why.
+/// Runs the calls of one round at once and returns a record of each, in their order. Calls that may
+/// not run are refused; all of them if `refusal` has a reason.
 pub async fn execute<P: Platform>(
     context: &ToolContext<'_, P>,
     tools: &Toolbox,
     calls: &[ToolCall],
-    enough: Option<&str>,
+    refusal: Option<&str>,
 ) -> Vec<ToolExecution> {
     let one = |(at, call)| async move {
         let started_at = context.platform.time().now();
-        let (outcome, result) = match admit(tools, call, at, enough) {
+        let (outcome, result) = match check(tools, call, at, refusal) {
             Ok(entry) => {
-                // Boxed: the future is as large as that of the largest tool.
-                let running = super::run(context, entry.name, &call.arguments).boxed_local();
-                within(context.platform.time(), entry.timeout, running).await
+                // Boxed, because the future is as large as that of the largest tool.
+                let running = registry::run(context, entry.name, &call.arguments).boxed_local();
+                run_limited(context.platform.time(), entry.timeout, running).await
             }
-            Err(why) => (ToolOutcome::Refused, why),
+            Err(reason) => (ToolOutcome::Refused, reason),
         };
         let duration = context.platform.time().now().since(started_at);
         let id = ToolExecutionId::generate(started_at, context.platform.entropy());
-        let tool = bounded(&call.name, MAX_NAME).to_owned();
+        let tool = truncated(&call.name, MAX_NAME_BYTES).to_owned();
         tracing::info!(
             id = id.as_str(),
             tool,
             outcome = outcome.as_str(),
             duration_ms = duration.get(),
-            "a tool was called"
+            "tool called"
         );
         ToolExecution {
             id,
@@ -58,11 +57,10 @@ pub async fn execute<P: Platform>(
             session_id: context.session.cloned(),
             request_id: context.request.clone(),
             call: ToolCall {
-                id: bounded(&call.id, MAX_NAME).to_owned(),
+                id: truncated(&call.id, MAX_NAME_BYTES).to_owned(),
                 name: tool,
-                arguments: bounded(&call.arguments, MAX_BYTES).to_owned(),
+                arguments: truncated(&call.arguments, MAX_BYTES).to_owned(),
                 form: call.form,
-                ..ToolCall::default()
             },
             outcome,
             result,
@@ -73,18 +71,21 @@ pub async fn execute<P: Platform>(
     join_all(calls.iter().enumerate().map(one)).await
 }
 
-/// The tool that a call may run.
-fn admit(
+/// Checks that a call may run. Returns its tool.
+fn check(
     tools: &Toolbox,
     call: &ToolCall,
     at: usize,
-    enough: Option<&str>,
+    refusal: Option<&str>,
 ) -> Result<&'static Entry, String> {
-    if let Some(why) = enough {
-        return Err(why.to_owned());
+    if let Some(reason) = refusal {
+        return Err(reason.to_owned());
     }
     let Some(entry) = tools.find(&call.name) else {
-        let (name, names) = (bounded(&call.name, MAX_NAME), tools.names().join("`, `"));
+        let (name, names) = (
+            truncated(&call.name, MAX_NAME_BYTES),
+            tools.names().join("`, `"),
+        );
         return Err(format!(
             "There is no tool `{name}` here. The tools are `{names}`."
         ));
@@ -102,67 +103,36 @@ fn admit(
     Ok(entry)
 }
 
-/// Reads and checks the arguments, and runs the tool.
-pub(super) async fn call<T: Tool, P: Platform>(
-    context: &ToolContext<'_, P>,
-    arguments: &str,
-) -> Result<String, Failure> {
-    let invalid = |why: String| {
-        Failure::Refused(format!(
-            "Invalid arguments: {why}. The tool was not run; correct them and call it again."
-        ))
-    };
-    // Some models write nothing where there is nothing to say.
-    let text = if arguments.trim().is_empty() {
-        "{}"
-    } else {
-        arguments
-    };
-    let arguments: T::Arguments =
-        serde_json::from_str(text).map_err(|error| invalid(error_reason(&error)))?;
-    if let Err(report) = arguments.validate() {
-        let broken = report.iter().next();
-        let why = broken.map(|(path, error)| format!("`{path}`: {error}"));
-        return Err(invalid(why.unwrap_or_default()));
-    }
-    T::run(context, arguments).await
-}
-
-/// Waits for a tool, but not for ever, and bounds what it says.
-async fn within(
+/// Runs a tool with a timeout and a limit on its result.
+async fn run_limited(
     timer: &impl Timer,
-    timeout: Millis,
-    running: impl Future<Output = Result<String, Failure>> + Unpin,
+    limit: Millis,
+    running: impl Future<Output = Result<String, ToolError>>,
 ) -> (ToolOutcome, String) {
-    match select(running, pin!(timer.sleep(timeout))).await {
-        Either::Left((Ok(result), _)) => (ToolOutcome::Succeeded, shortened(result)),
-        Either::Left((Err(Failure::Refused(why)), _)) => (ToolOutcome::Refused, shortened(why)),
-        Either::Left((Err(Failure::Failed(why)), _)) => (ToolOutcome::Failed, shortened(why)),
-        Either::Right(_) => (
+    match timeout(timer, limit, running).await {
+        Ok(Ok(result)) => (ToolOutcome::Succeeded, shortened(result)),
+        Ok(Err(ToolError::Refused(reason))) => (ToolOutcome::Refused, shortened(reason)),
+        Ok(Err(ToolError::Failed(reason))) => (ToolOutcome::Failed, shortened(reason)),
+        Err(Elapsed) => (
             ToolOutcome::TimedOut,
             format!(
                 "The tool did not end within {} s and was stopped.",
-                timeout.ceil_secs()
+                limit.ceil_secs()
             ),
         ),
     }
 }
 
-/// A result that is too long, cut, and saying so.
+/// Cuts a result that is too long and notes the cut.
 fn shortened(mut result: String) -> String {
     let bytes = result.len();
     if bytes > MAX_BYTES {
-        let kept = bounded(&result, MAX_BYTES).len();
+        let kept = truncated(&result, MAX_BYTES).len();
         result.truncate(kept);
         // Writing to a string cannot fail.
         let _ = write!(result, "\n[cut: {kept} of {bytes} bytes]");
     }
     result
-}
-
-/// The beginning of a text, of whole characters.
-pub(super) fn bounded(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -175,7 +145,7 @@ mod tests {
     use super::*;
 
     fn tools() -> Toolbox {
-        Toolbox::open(&["time_now".to_owned()], &Scopes::all())
+        Toolbox::new(&["time_now".to_owned()], &Scopes::all())
     }
 
     fn call(name: &str, arguments: &str) -> ToolCall {
@@ -190,7 +160,7 @@ mod tests {
     #[test]
     fn a_call_that_may_not_run_is_told_why() {
         let refusal = |call: ToolCall, at, enough| {
-            let admitted = admit(&tools(), &call, at, enough);
+            let admitted = check(&tools(), &call, at, enough);
             admitted.map(|entry| entry.name).unwrap_err()
         };
         let unknown = refusal(call("sessions_history", "{}"), 0, None);
@@ -200,14 +170,14 @@ mod tests {
         assert!(long.contains("longer"), "{long}");
         assert!(refusal(call("time_now", "{}"), MAX_CALLS, None).contains("at once"));
         assert_eq!(refusal(call("time_now", "{}"), 0, Some("enough")), "enough");
-        assert!(admit(&tools(), &call("time_now", "{}"), 0, None).is_ok());
+        assert!(check(&tools(), &call("time_now", "{}"), 0, None).is_ok());
     }
 
     #[test]
     fn a_tool_is_not_waited_for_for_ever() {
         let time = VirtualTime::starting_at(Timestamp::from_millis(0));
-        let never = pending::<Result<String, Failure>>();
-        let (outcome, result) = time.run(within(&time, Millis::from_secs(30), never));
+        let never = pending::<Result<String, ToolError>>();
+        let (outcome, result) = time.run(run_limited(&time, Millis::from_secs(30), never));
         assert_eq!(outcome, ToolOutcome::TimedOut);
         assert!(result.contains("30 s"), "{result}");
         assert_eq!(time.now(), Timestamp::from_millis(30_000));
@@ -217,7 +187,7 @@ mod tests {
     fn a_mebibyte_is_cut_between_two_characters() {
         let time = VirtualTime::starting_at(Timestamp::from_millis(0));
         let long = ready(Ok(format!("x{}", "\u{e9}".repeat(512 * 1024))));
-        let (outcome, result) = time.run(within(&time, Millis::from_secs(30), long));
+        let (outcome, result) = time.run(run_limited(&time, Millis::from_secs(30), long));
         assert_eq!(outcome, ToolOutcome::Succeeded);
         assert!(result.ends_with("\n[cut: 65535 of 1048577 bytes]"));
         assert!(result.len() < MAX_BYTES + 64);

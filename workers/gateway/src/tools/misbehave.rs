@@ -1,4 +1,4 @@
-//! `misbehave`: a tool that fails as it is told. Not in a release.
+//! `misbehave`: a tool that fails on request. Not in a release.
 
 use std::future::pending;
 
@@ -7,19 +7,19 @@ use clawless_core::time::Millis;
 use garde::Validate;
 use serde::Deserialize;
 
-use super::tool::{Failure, Tool, ToolContext};
+use super::tool::{Tool, ToolContext, ToolError};
 use crate::platform::Platform;
 
-/// Misbehaves.
+/// The tool.
 #[derive(Debug)]
 pub(super) struct Misbehave;
 
-/// How.
+/// The arguments of `misbehave`.
 #[derive(Debug, Deserialize, Validate)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Arguments {
-    /// What it does.
+    /// The kind of failure.
     #[garde(skip)]
     how: How,
 }
@@ -40,9 +40,12 @@ impl Tool for Misbehave {
     const TIMEOUT: Millis = Millis::from_secs(1);
     type Arguments = Arguments;
 
-    async fn run<P: Platform>(_: &ToolContext<'_, P>, arguments: Arguments) -> Result<String, Failure> {
+    async fn run<P: Platform>(
+        _: &ToolContext<'_, P>,
+        arguments: Arguments,
+    ) -> Result<String, ToolError> {
         match arguments.how {
-            How::Fail => Err(Failure::Failed("It failed, as it was told.".to_owned())),
+            How::Fail => Err(ToolError::Failed("It failed, as it was told.".to_owned())),
             How::Hang => pending().await,
             How::Mebibyte => Ok("x".repeat(1024 * 1024)),
         }

@@ -1,6 +1,6 @@
-//! The names of the tools, for whoever checks a configuration, and the schemas of their arguments:
-//! derived from their types by schemars, and kept as files, because schemars would make the
-//! gateway's bundle 24 KB larger. To write them anew:
+//! Checks the names of the tools, which other crates read, and the schemas of their arguments.
+//! schemars derives them from the types; they are files, because schemars would make the gateway's
+//! bundle 24 KB larger. To write them:
 //!
 //! ```sh
 //! CLAWLESS_WRITE_SCHEMAS=1 cargo test -p clawless-gateway --lib tools::schemas
@@ -8,8 +8,10 @@
 
 use std::{env, fs};
 
-/// Compares a text with a file's, or writes the file.
-fn stands_in(file: &str, text: &str) {
+use super::registry::{TOOLS, derived_schemas};
+
+/// Compares a text with a file, or writes the file.
+fn check_file(file: &str, text: &str) {
     if env::var_os("CLAWLESS_WRITE_SCHEMAS").is_some() {
         fs::write(file, text).expect("written");
     }
@@ -17,27 +19,27 @@ fn stands_in(file: &str, text: &str) {
 }
 
 #[test]
-fn every_tool_but_that_of_the_tests_can_be_switched_on() {
-    let names = super::TOOLS.iter().map(|entry| entry.name);
+fn every_tool_except_the_test_tool_can_be_enabled() {
+    let names = TOOLS.iter().map(|entry| entry.name);
     let names = names.filter(|name| *name != "misbehave");
     let names: String = names.flat_map(|name| [name, "\n"]).collect();
     let root = env!("CARGO_MANIFEST_DIR");
-    stands_in(
+    check_file(
         &format!("{root}/../../crates/clawless-core/data/tools.txt"),
         &names,
     );
 }
 
 #[test]
-fn every_schema_is_that_of_the_tools_arguments() {
-    for (module, mut schema) in super::derived() {
-        // What the dialect and the type are called is of no use to a model.
+fn every_schema_matches_the_type_of_the_arguments() {
+    for (module, mut schema) in derived_schemas() {
+        // The dialect and the names of types are of no use to a model.
         for member in ["$schema", "title", "description"] {
             schema.remove(member);
         }
         let derived = serde_json::to_string(&schema).expect("JSON") + "\n";
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tools");
         let file = format!("{folder}/{module}.schema.json");
-        stands_in(&file, &derived);
+        check_file(&file, &derived);
     }
 }

@@ -1,31 +1,31 @@
-//! `sessions_history`: what was said in a session.
+//! `sessions_history`: the messages of a session.
 
 use clawless_core::chat::{Content, Role};
 use clawless_core::civil::Civil;
 use clawless_core::{Clock, Message, Scope};
-use clawless_store::messages::{self, SortOrder, Page, Range};
+use clawless_store::messages::{self, Page, Range, SortOrder};
 use clawless_store::sessions;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use super::execute::bounded;
-use super::tool::{Failure, Tool, ToolContext, json, no_session};
+use super::text::truncated;
+use super::tool::{Tool, ToolContext, ToolError, json, session_not_found};
 use crate::platform::Platform;
 
-/// How many messages are told where nobody says.
+/// The default number of messages.
 const DEFAULT_LIMIT: u32 = 20;
-/// The most that are told at once.
+/// The most messages of one result.
 const MAX_LIMIT: u32 = 200;
 /// The longest text of one message, in bytes.
-const MAX_TEXT: usize = 8 * 1024;
+const MAX_TEXT_BYTES: usize = 8 * 1024;
 /// The longest result, in bytes.
 const MAX_BYTES: usize = 60 * 1024;
 
-/// Tells what was said.
+/// The tool.
 #[derive(Debug)]
 pub(super) struct SessionsHistory;
 
-/// What `sessions_history` is asked.
+/// The arguments of `sessions_history`.
 #[derive(Debug, Deserialize, Validate)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -42,14 +42,14 @@ pub(super) struct Arguments {
 
 #[derive(Serialize)]
 struct History {
-    /// In the order in which they were said.
-    messages: Vec<Said>,
-    /// Whether more was said before.
+    /// Oldest first.
+    messages: Vec<HistoryEntry>,
+    /// Whether there are earlier messages.
     has_earlier: bool,
 }
 
 #[derive(Serialize)]
-struct Said {
+struct HistoryEntry {
     role: Role,
     text: String,
     at: String,
@@ -68,11 +68,14 @@ impl Tool for SessionsHistory {
     async fn run<P: Platform>(
         context: &ToolContext<'_, P>,
         arguments: Arguments,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, ToolError> {
         let (sql, tenant) = (context.platform.sql(), context.tenant);
-        let unknown = || no_session(&arguments.session_id);
+        let unknown = || session_not_found(&arguments.session_id);
         let id = arguments.session_id.parse().map_err(|_| unknown())?;
-        if sessions::find(sql, tenant, &id, context.platform.time().now()).await?.is_none() {
+        if sessions::find(sql, tenant, &id, context.platform.time().now())
+            .await?
+            .is_none()
+        {
             return Err(unknown());
         }
         let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
@@ -83,25 +86,25 @@ impl Tool for SessionsHistory {
     }
 }
 
-/// As many of the messages as may be told; they come latest first.
-fn history(found: Page) -> Result<String, Failure> {
+/// As many of the messages as fit a result. `found` has the latest first.
+fn history(found: Page) -> Result<String, ToolError> {
     let count = found.messages.len();
     let mut bytes = 0;
     let mut messages = Vec::new();
     for listed in found.messages {
         let text = text(&listed.message);
-        let kept = bounded(&text, MAX_TEXT);
-        let said = Said {
+        let kept = truncated(&text, MAX_TEXT_BYTES);
+        let entry = HistoryEntry {
             role: listed.message.role(),
             cut: kept.len() < text.len(),
             text: kept.to_owned(),
             at: format!("{}Z", Civil::of(listed.created_at)),
         };
-        bytes += json(&said)?.len() + 1;
+        bytes += json(&entry)?.len() + 1;
         if bytes > MAX_BYTES && !messages.is_empty() {
             break;
         }
-        messages.push(said);
+        messages.push(entry);
     }
     messages.reverse();
     json(&History {
@@ -110,7 +113,7 @@ fn history(found: Page) -> Result<String, Failure> {
     })
 }
 
-/// What a message says in words; what it asks tools for, in brackets.
+/// The text of a message, and the names of the tools that it calls in brackets.
 fn text(message: &Message) -> String {
     let Ok(view) = message.view() else {
         return String::new();

@@ -8,21 +8,21 @@ use clawless_store::sessions::{self, Filter, ListStart};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use super::tool::{Failure, Tool, ToolContext, json};
+use super::tool::{Tool, ToolContext, ToolError, json, session_not_found};
 use crate::platform::Platform;
 
-/// How many are listed where nobody says.
+/// The default number of sessions.
 const DEFAULT_LIMIT: u32 = 20;
-/// The most that are listed at once.
+/// The most sessions of one list.
 const MAX_LIMIT: u32 = 200;
-/// The longest list, in bytes: what is longer is cut, and says so.
+/// The longest list, in bytes; a longer one is cut and has a `next`.
 const MAX_BYTES: usize = 60 * 1024;
 
-/// Lists sessions.
+/// The tool.
 #[derive(Debug)]
 pub(super) struct SessionsList;
 
-/// What `sessions_list` is asked.
+/// The arguments of `sessions_list`.
 #[derive(Debug, Deserialize, Validate)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 struct List<'a> {
     sessions: Vec<Entry<'a>>,
-    /// What to ask for with `after`, where there are more.
+    /// The value of `after` for the rest, if there is more.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
 }
@@ -72,7 +72,7 @@ impl Tool for SessionsList {
     async fn run<P: Platform>(
         context: &ToolContext<'_, P>,
         arguments: Arguments,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, ToolError> {
         let platform = context.platform;
         let start = match &arguments.after {
             None => None,
@@ -96,8 +96,8 @@ impl Tool for SessionsList {
     }
 }
 
-/// As many of the sessions as may be listed.
-fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<String, Failure> {
+/// As many of the sessions as fit a list.
+fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<String, ToolError> {
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut bytes = 0;
     let mut sessions = Vec::new();
@@ -124,14 +124,17 @@ fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<Strin
     })
 }
 
-/// The place after a session of the tenant's own.
-async fn start<P: Platform>(context: &ToolContext<'_, P>, id: &str) -> Result<ListStart, Failure> {
+/// The position after a session of the tenant.
+async fn start<P: Platform>(
+    context: &ToolContext<'_, P>,
+    id: &str,
+) -> Result<ListStart, ToolError> {
     let (sql, now) = (context.platform.sql(), context.platform.time().now());
     let found = match id.parse() {
         Ok(id) => sessions::find(sql, context.tenant, &id, now).await?,
         Err(_) => None,
     };
-    let found = found.ok_or_else(|| super::tool::no_session(id))?;
+    let found = found.ok_or_else(|| session_not_found(id))?;
     Ok(ListStart {
         created_at: found.created_at,
         id: found.id,

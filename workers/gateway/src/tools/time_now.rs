@@ -1,4 +1,4 @@
-//! `time_now`: the present moment.
+//! `time_now`: the current time.
 
 use clawless_core::civil::Civil;
 use clawless_core::time::Millis;
@@ -6,14 +6,14 @@ use clawless_core::{Clock, Scope};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use super::tool::{Failure, Tool, ToolContext, json};
+use super::tool::{Tool, ToolContext, ToolError, json};
 use crate::platform::Platform;
 
-/// Tells the time.
+/// The tool.
 #[derive(Debug)]
 pub(super) struct TimeNow;
 
-/// What `time_now` is asked.
+/// The arguments of `time_now`.
 #[derive(Debug, Deserialize, Validate)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -43,7 +43,7 @@ impl Tool for TimeNow {
     async fn run<P: Platform>(
         context: &ToolContext<'_, P>,
         arguments: Arguments,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, ToolError> {
         let now = context.platform.time().now();
         let local = arguments.utc_offset_minutes.map(|minutes| {
             let span = Millis::from_secs(u64::from(minutes.unsigned_abs()) * 60);

@@ -1,4 +1,4 @@
-//! What a tool is.
+//! The trait of a server tool, its context and its errors.
 
 use clawless_core::sending::SendOrigin;
 use clawless_core::time::Millis;
@@ -8,6 +8,7 @@ use garde::Validate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::text::truncated;
 use crate::platform::Platform;
 
 /// A server tool.
@@ -16,67 +17,67 @@ use crate::platform::Platform;
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Tool {
-    /// The name by which a model calls it and a configuration switches it on.
+    /// The name in calls and in configurations.
     const NAME: &'static str;
-    /// What it does and when to use it, for the model.
+    /// Its purpose and when to use it, for the model.
     const DESCRIPTION: &'static str;
-    /// What the key must allow, beside [`Scope::Tools`].
+    /// The scope that it needs beside [`Scope::Tools`].
     const PERMISSION: Scope;
-    /// How long it may take.
+    /// Its timeout.
     const TIMEOUT: Millis = Millis::from_secs(30);
-    /// Its arguments. Refuse unknown ones: a model that misspells a name must be told.
+    /// Its arguments. Types must deny unknown fields, so that a model learns of misspelled names.
     type Arguments: DeserializeOwned + Validate<Context = ()>;
 
-    /// Does it. The result is what the model is told.
+    /// Runs the tool. Returns the result for the model.
     async fn run<P: Platform>(
         context: &ToolContext<'_, P>,
         arguments: Self::Arguments,
-    ) -> Result<String, Failure>;
+    ) -> Result<String, ToolError>;
 }
 
-/// For whom and where tools run.
+/// The context of a tool call.
 #[derive(Debug)]
 pub struct ToolContext<'a, P> {
     /// The ports.
     pub platform: &'a P,
-    /// Whose turn it is; a tool sees nothing of anybody else.
+    /// The turn's tenant; a tool has access to nothing else.
     pub tenant: &'a TenantId,
-    /// The key that asked for the turn.
+    /// The API key of the request.
     pub key: &'a KeyId,
-    /// The session in which the turn runs, if any.
+    /// The turn's session, if any.
     pub session: Option<&'a SessionId>,
     /// The request that the turn answers.
     pub request: &'a RequestId,
-    /// How the turn came about.
+    /// The message between sessions that caused the turn, if any.
     pub origin: &'a SendOrigin,
 }
 
-/// A tool gave no result. The text is told to the model.
+/// Why a tool gave no result, as a text for the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// It was not run.
+pub enum ToolError {
+    /// The tool did not run.
     Refused(String),
-    /// It failed.
+    /// The tool failed.
     Failed(String),
 }
 
-impl From<SqlError> for Failure {
+impl From<SqlError> for ToolError {
     fn from(error: SqlError) -> Self {
-        tracing::warn!(internal = error.internal(), "storage failed a tool");
+        tracing::warn!(internal = error.internal(), "tool storage call failed");
         Self::Failed("Storage did not answer. It may help to try again.".to_owned())
     }
 }
 
-/// A result as JSON text.
-pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Failure> {
+/// Serializes a result.
+pub(super) fn json<T: Serialize>(result: &T) -> Result<String, ToolError> {
     serde_json::to_string(result).map_err(|error| {
-        tracing::error!(%error, "a tool's result is no JSON");
-        Failure::Failed("The result could not be written.".to_owned())
+        tracing::error!(%error, "serialize tool result failed");
+        ToolError::Failed("The result could not be written.".to_owned())
     })
 }
 
-/// The tenant has no such session. Says the same of a session of somebody else.
-pub(super) fn no_session(id: &str) -> Failure {
-    let id = super::execute::bounded(id, SessionId::MAX_BYTES);
-    Failure::Failed(format!("There is no session `{id}`."))
+/// The error for a session that the tenant does not have.
+pub(super) fn session_not_found(id: &str) -> ToolError {
+    let id = truncated(id, SessionId::MAX_BYTES);
+    ToolError::Failed(format!("There is no session `{id}`."))
 }

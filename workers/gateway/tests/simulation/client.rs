@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use clawless_core::RequestId;
 use clawless_core::time::Timer;
-use clawless_edge::request::RequestHead;
-use clawless_gateway::chat;
+use clawless_edge::http::RequestHead;
+use clawless_gateway::chat::pipeline;
 use futures_util::future::{Either, join, select};
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ impl Client {
         let body = async { Ok(body.to_string().into_bytes()) };
         let request = self.shared.deployment.new_request();
         let asked = gateway.while_alive(async {
-            read(chat::create(&isolate, &request, &head, body, departure).await).await
+            read(pipeline::create(&isolate, &request, &head, body, departure).await).await
         });
         let response = match select(pin!(asked), pin!(time.sleep(patience))).await {
             Either::Left((Some(response), _)) => response,

@@ -109,7 +109,7 @@ fn no_turn_is_interleaved_or_doubled(turns: &[Turn]) {
     }
 }
 
-/// Whoever saw the end of an answer can rely on it.
+/// A client that received the end of an answer can rely on it.
 fn what_was_heard_is_stored(world: &World, turns: &[Turn]) {
     for heard in &world.heard {
         let whole = answer_to(&heard.question);
@@ -207,7 +207,7 @@ fn every_token_is_charged_once(world: &World, turns: &[Turn]) {
     for heard in &world.heard {
         let receipt = by_request
             .get(&heard.request)
-            .expect("whoever heard an answer is charged");
+            .expect("a client that got an answer is charged");
         assert!(number(receipt, "charged_tokens") > 0, "{heard:?} was free");
     }
 }

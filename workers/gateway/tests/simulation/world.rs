@@ -9,7 +9,7 @@ use clawless_core::Millis;
 use clawless_core::limits::Override;
 use clawless_core::tenant::TenantSettings;
 use clawless_core::time::{Clock, Timer};
-use clawless_gateway::ledger::work::work_off;
+use clawless_gateway::ledger::background;
 use clawless_testkit::Fault;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
@@ -110,7 +110,7 @@ async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
                     .inject([Some(Fault::After(Fault::CONNECTION_LOST))]);
             }
             let runtime = deployment.runtime(&customer.tenant);
-            let work = work_off(
+            let work = background::run(
                 &*runtime,
                 &deployment.time,
                 &deployment.sql,

@@ -26,15 +26,17 @@ use clawless_core::{
     Timestamp,
 };
 use clawless_edge::http::{Authorized, Body, Call, HttpResponse, Params, RequestBody, RequestHead};
+use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
-use clawless_gateway::config::{Config, Variables};
+use clawless_gateway::chat::pipeline;
+use clawless_gateway::http::resume;
 use clawless_gateway::http::service::{Access, authorize};
-use clawless_gateway::ledger::runtime::{LedgerRuntime, Rows};
-use clawless_gateway::ledger::work::{WorkError, work_off};
-use clawless_gateway::ledger::{Ledger, LedgerError};
-use clawless_gateway::memory::Memory;
+use clawless_gateway::ledger::background::{self, WorkError};
+use clawless_gateway::ledger::machine::Rows;
+use clawless_gateway::ledger::runtime::LedgerRuntime;
 use clawless_gateway::platform::Platform;
-use clawless_gateway::{chat, resume};
+use clawless_gateway::platform::config::{Config, Variables};
+use clawless_gateway::platform::memory::Memory;
 use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
@@ -283,7 +285,7 @@ impl Deployment {
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/chat/completions", headers);
         let body = async { Ok(body.into_bytes()) };
-        chat::create(self, request, &head, body, departure).await
+        pipeline::create(self, request, &head, body, departure).await
     }
 
     /// Asks for a turn of a session, by a request of its own.
@@ -371,14 +373,14 @@ impl Deployment {
     /// As [`Self::ring`], where the work may have to wait.
     pub fn try_ring(&self, tenant: &TenantId) -> Result<(), WorkError> {
         let runtime = self.runtime(tenant);
-        let work = work_off(&*runtime, &self.time, &self.sql, tenant);
+        let work = background::run(&*runtime, &self.time, &self.sql, tenant);
         self.time.run(work)
     }
 
     /// What the ledger's alarm does, while other things happen.
     pub async fn alarm(&self, tenant: &TenantId) {
         let runtime = self.runtime(tenant);
-        let work = work_off(&*runtime, &self.time, &self.sql, tenant);
+        let work = background::run(&*runtime, &self.time, &self.sql, tenant);
         work.await.expect("the work is done");
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use clawless_core::sending::SendJob;
 use clawless_core::time::{Millis, Timer};
 use clawless_edge::queue::{Queue, QueueError};
-use clawless_gateway::sends::{Verdict, deliver};
+use clawless_gateway::sends::deliver::{Verdict, deliver};
 use futures_util::future::{Either, join_all, select};
 
 use super::{Customer, Deployment, Response, ask};

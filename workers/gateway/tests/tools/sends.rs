@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use clawless_core::ledger::{Input, Period, RESERVATION_SPAN};
+use clawless_core::ledger::{Input, Period, RESERVATION_TTL};
 use clawless_core::sending::SendJob;
 use clawless_core::time::Timer;
 use clawless_core::{Clock, Millis, Scope};
-use clawless_gateway::sends::{Verdict, clean, deliver, give_up};
+use clawless_gateway::sends::deliver::{Verdict, deliver, give_up};
+use clawless_gateway::sends::maintenance::clean;
 use clawless_testkit::provider::{Reply, Step};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -274,16 +275,16 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
     deployment.http.next(slow);
     deployment.kill_in(1, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1"]);
-    // Whoever brings it now leaves it to the one that may live.
+    // A second delivery leaves the message to the try that may still run.
     let waits = deployment.bring_all(std::slice::from_ref(&job));
-    assert!(matches!(waits[..], [Verdict::Again(_)]));
+    assert!(matches!(waits[..], [Verdict::RetryAfter(_)]));
     pass(&deployment, 60);
     let waits = deployment.bring_all(std::slice::from_ref(&job));
     assert!(
-        matches!(waits[..], [Verdict::Again(_)]),
+        matches!(waits[..], [Verdict::RetryAfter(_)]),
         "the ledger holds its place"
     );
-    deployment.run(deployment.time.sleep(RESERVATION_SPAN));
+    deployment.run(deployment.time.sleep(RESERVATION_TTL));
     deployment.ring(&customer.tenant);
     deployment.http.next(answers("Heard."));
     assert_eq!(
@@ -309,7 +310,7 @@ fn a_turn_that_is_run_again_does_not_send_again() {
     deployment.http.next(slow);
     deployment.kill_in(5, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1", "queued 0"]);
-    deployment.run(deployment.time.sleep(RESERVATION_SPAN));
+    deployment.run(deployment.time.sleep(RESERVATION_TTL));
     deployment.ring(&customer.tenant);
     will_send(&deployment, &onward);
     deployment.http.next(answers("Told."));
@@ -339,7 +340,7 @@ fn a_session_that_is_busy_gets_its_message_later() {
         deliver(&deployment, &job).await
     };
     let (_, verdict) = deployment.run(futures_util::future::join(long, brought));
-    assert_eq!(verdict, Verdict::Again(Millis::from_secs(5)));
+    assert_eq!(verdict, Verdict::RetryAfter(Millis::from_secs(5)));
     assert_eq!(states(&deployment), ["queued session_busy 1"]);
     assert_eq!(deployment.bring_all(&[job]), [Verdict::Done]);
     assert_eq!(states(&deployment), ["replied 2"]);
@@ -451,11 +452,11 @@ fn attack_18_a_foreign_session_is_told_apart_from_none_by_nothing() {
     let (ours, theirs) = (pair(&deployment), customer(&deployment, TOOLS));
     deployment.http.next(answers("Hello."));
     deployment.say(&theirs, "theirs", "A secret.");
-    let told = ["theirs", "nobody"].map(|to| {
+    let told = ["theirs", "missing"].map(|to| {
         let arguments = json!({"session_id": to, "message": "Open up.", "timeout_seconds": 60});
         try_send(&deployment, &ours, "a", &arguments)
     });
-    assert_eq!(told[0].replace("theirs", "nobody"), told[1]);
+    assert_eq!(told[0].replace("theirs", "missing"), told[1]);
     assert!(deployment.posted.borrow().is_empty() && states(&deployment).is_empty());
     assert_eq!(said(&deployment, "theirs"), ["A secret."]);
     assert_eq!(

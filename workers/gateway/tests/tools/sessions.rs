@@ -121,9 +121,9 @@ fn sessions_history_tells_what_was_said_and_nothing_of_another_tenant() {
     assert_eq!(told["messages"][0]["text"], "re: one");
     assert_eq!(told["messages"][1]["cut"], true);
     assert_eq!(told["has_earlier"], true);
-    // A foreign session and one that nobody has are told apart by their names alone.
-    let (foreign, random) = (history("theirs"), history("nobody"));
-    assert_eq!(foreign.replace("theirs", "nobody"), random);
+    // The results for a foreign and for a missing session differ only in the name.
+    let (foreign, random) = (history("theirs"), history("missing"));
+    assert_eq!(foreign.replace("theirs", "missing"), random);
     assert!(foreign.contains("no session `theirs`"), "{foreign}");
     assert_eq!(
         recorded(&deployment),

@@ -5,9 +5,10 @@ use clawless_core::{ApiError, Clock, ErrorCode, SessionId};
 use clawless_edge::http::{Call, HttpResponse};
 use clawless_store::sessions;
 
-use super::find::{find, no_such_session, session_id};
+use super::find::{find, session_id};
 use super::stale::{self, forget};
 use crate::caller::Caller;
+use crate::chat::model::session::session_not_found;
 use crate::http::models::require_known;
 use crate::platform::Platform;
 
@@ -54,7 +55,7 @@ pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let before = find(platform, caller, &id).await?;
     let update = sessions::update(platform.sql(), tenant, &id, &change, now);
     let updated = stale::change(platform, tenant, &id, Some(before.head), update).await?;
-    let session = updated.ok_or_else(no_such_session)?;
+    let session = updated.ok_or_else(session_not_found)?;
     HttpResponse::of(&SessionObject::from(&session))
 }
 
@@ -88,7 +89,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     // Even where there is none: an earlier try may have failed in the middle.
     let delete = sessions::delete(platform.sql(), tenant, &id, now);
     if !stale::change(platform, tenant, &id, head, delete).await? {
-        return Err(no_such_session());
+        return Err(session_not_found());
     }
     HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
 }

@@ -1,9 +1,10 @@
 //! The session that a path names.
 
-use clawless_core::{ApiError, Clock, ErrorCode, Session, SessionId};
+use clawless_core::{ApiError, Clock, Session, SessionId};
 use clawless_store::sessions;
 
 use crate::caller::Caller;
+use crate::chat::model::session::session_not_found;
 use crate::platform::Platform;
 
 /// Parses the id in the path.
@@ -22,11 +23,5 @@ pub(super) async fn find<P: Platform>(
 ) -> Result<Session, ApiError> {
     let (tenant, now) = (&caller.tenant().id, platform.time().now());
     let session = sessions::find(platform.sql(), tenant, id, now).await?;
-    session.ok_or_else(no_such_session)
-}
-
-/// The same error for every session that the caller cannot have: never created, deleted, expired, or
-/// another tenant's.
-pub(crate) fn no_such_session() -> ApiError {
-    ApiError::new(ErrorCode::ResourceNotFound, "There is no such session.")
+    session.ok_or_else(session_not_found)
 }

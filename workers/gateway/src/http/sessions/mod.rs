@@ -6,7 +6,7 @@
 
 mod change;
 mod export;
-pub(crate) mod find;
+mod find;
 mod list;
 mod message_object;
 mod messages;

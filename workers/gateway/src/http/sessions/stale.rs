@@ -4,10 +4,10 @@
 use clawless_core::ledger::Input;
 use clawless_core::session::SessionHead;
 use clawless_core::{ApiError, SessionId, TenantId};
+use clawless_edge::ledger::Ledger;
 use clawless_store::SqlError;
 
-use crate::hot;
-use crate::ledger::Ledger;
+use crate::chat::hot;
 use crate::platform::Platform;
 
 /// Runs a change of a session and makes the ledger forget its head before and after: before, so that

@@ -1,0 +1,60 @@
+//! Step 4: the ledger's admission. One ledger call before the provider is called.
+
+use clawless_core::Tokens;
+use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
+
+use super::model::turn::{Admission, PendingTurn};
+use crate::access::{AccessError, refusal, send_confirmed};
+use crate::platform::Platform;
+use crate::tools::Toolbox;
+
+/// The output limit if neither the request nor the model's entry has one.
+const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
+
+/// Reserves tokens and the session's lane for a model call.
+///
+/// # Errors
+/// 401 for a revoked key, 403 for a suspended tenant, 429 for rate limits and quotas, 409 for a
+/// busy session, 503 if the ledger does not answer.
+pub async fn admit<P: Platform>(
+    platform: &P,
+    pending: &PendingTurn,
+) -> Result<Admission, AccessError> {
+    let request = &pending.request;
+    let primary = pending.route.primary();
+    let tools = Toolbox::for_caller(&pending.caller);
+    let tokens_in = pending.features.size.plus(tools.tokens());
+    let admit = Admit {
+        request_id: pending.request_id.clone(),
+        caller: pending.caller.for_ledger(),
+        class: EndpointClass::Chat,
+        session_id: request.session_id.clone(),
+        model: primary.model.id.clone(),
+        tokens_in,
+        max_tokens_out: request
+            .options
+            .max_output()
+            .map(|most| Tokens::new(most.into())),
+        default_tokens_out: (primary.model.default_output)
+            .or(primary.model.max_output)
+            .unwrap_or(DEFAULT_OUTPUT),
+        answers: request.options.n.unwrap_or(1),
+        price: pending.route.max_price(),
+    };
+    let input = |caller| {
+        Input::Admit(Box::new(Admit {
+            caller,
+            ..admit.clone()
+        }))
+    };
+    let (output, caller) = send_confirmed(platform, &pending.caller, input).await?;
+    match output.answer {
+        LedgerAnswer::Granted(grant) => Ok(Admission {
+            caller,
+            grant,
+            rates: output.headers,
+            tokens_in,
+        }),
+        answer => Err(refusal(answer, &output.headers).into()),
+    }
+}

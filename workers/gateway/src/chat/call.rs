@@ -1,0 +1,140 @@
+//! Step 6: the call along the fallback chain, up to the first byte of an answer.
+
+use clawless_core::ApiError;
+use clawless_llm::call::{Answered, CallError, ChainCall, DEFAULT_RETRIES, Target};
+use clawless_llm::egress::Egress;
+use clawless_llm::{Io, LlmClient, Timeouts, make_client};
+
+use super::client::Departure;
+use super::model::call::{CallFailure, CallTrace, OpenStream};
+use super::model::outcome::Outcome;
+use super::model::turn::Turn;
+use crate::platform::Platform;
+use crate::routing::Link;
+
+/// Requests an answer in one piece.
+///
+/// # Errors
+/// The last provider's failure, or the client's departure.
+pub async fn complete<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    departure: &mut Departure,
+) -> Result<(Outcome, CallTrace), CallFailure> {
+    let (chain, io) = (Chain::new(platform, turn)?, io(platform));
+    let deadline = turn.reservation.deadline;
+    let answered = chain_call(platform, &io, turn)
+        .complete(&chain.targets(), &turn.llm, deadline, departure)
+        .await
+        .map_err(failure)?;
+    let trace = trace(&answered);
+    let link = chain.link(answered.target)?;
+    let outcome = Outcome::from_answer(link, &turn.llm, answered.answer, None);
+    Ok((outcome, trace))
+}
+
+/// Requests a stream and returns once an answer has begun.
+///
+/// # Errors
+/// The last provider's failure, or the client's departure.
+pub async fn stream<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    departure: &mut Departure,
+) -> Result<OpenStream<P>, CallFailure> {
+    let (chain, io) = (Chain::new(platform, turn)?, io(platform));
+    let deadline = turn.reservation.deadline;
+    let answered = chain_call(platform, &io, turn)
+        .stream(&chain.targets(), &turn.llm, deadline, departure)
+        .await
+        .map_err(failure)?;
+    Ok(OpenStream {
+        trace: trace(&answered),
+        link: chain.link(answered.target)?.clone(),
+        events: answered.answer,
+    })
+}
+
+/// The models of a turn's route, each with its client.
+struct Chain<'a>(Vec<(LlmClient, &'a Link)>);
+
+impl<'a> Chain<'a> {
+    fn new<P: Platform>(platform: &P, turn: &'a Turn) -> Result<Self, ApiError> {
+        let config = platform.config();
+        let egress = if config.allow_private_providers {
+            Egress::Any
+        } else {
+            Egress::Public
+        };
+        let clients = turn.route.chain().map(|link| {
+            let client = make_client(&link.provider, config.key_of(&link.provider), egress);
+            Ok((client.map_err(ApiError::internal)?, link))
+        });
+        clients.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn targets(&self) -> Vec<Target<'_>> {
+        self.0
+            .iter()
+            .map(|(client, link)| Target {
+                client,
+                model: &link.model,
+            })
+            .collect()
+    }
+
+    fn link(&self, position: usize) -> Result<&'a Link, ApiError> {
+        let found = self.0.get(position).map(|(_, link)| *link);
+        found.ok_or_else(|| ApiError::internal("the answering model is not in the chain"))
+    }
+}
+
+fn io<P: Platform>(platform: &P) -> Io<&P::Http, P::Time> {
+    Io {
+        http: platform.http(),
+        time: platform.time().clone(),
+    }
+}
+
+fn chain_call<'a, P: Platform>(
+    platform: &'a P,
+    io: &'a Io<&'a P::Http, P::Time>,
+    turn: &'a Turn,
+) -> ChainCall<'a, &'a P::Http, P::Time, P::Entropy> {
+    let config = platform.config();
+    ChainCall {
+        io,
+        entropy: platform.entropy(),
+        breakers: &platform.memory().breakers,
+        tenant: turn.identity.tenant.as_str(),
+        timeouts: Timeouts {
+            first_byte: config.first_byte_timeout,
+            whole: config.whole_timeout,
+            idle: config.idle_timeout,
+            total: config.total_timeout,
+        },
+        retries: DEFAULT_RETRIES,
+    }
+}
+
+fn trace<A>(answered: &Answered<A>) -> CallTrace {
+    CallTrace {
+        tries: answered.tries(),
+        dropped: answered.dropped.clone(),
+    }
+}
+
+fn failure(error: CallError) -> CallFailure {
+    let failed = match error {
+        CallError::Failed(failed) => failed,
+        CallError::Cancelled { in_flight } => return CallFailure::ClientLeft { in_flight },
+    };
+    for failed_try in &failed.failed {
+        tracing::warn!(
+            position = failed_try.target,
+            error = %failed_try.error,
+            "model call failed"
+        );
+    }
+    ApiError::from(failed.error).into()
+}

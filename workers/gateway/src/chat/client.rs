@@ -1,0 +1,116 @@
+//! The client's end of a stream: encodes events and sends the bytes to a client that may be slow
+//! or gone.
+
+use clawless_core::chat::Usage;
+use clawless_core::llm::LlmEvent;
+use clawless_core::time::{Millis, Timer, timeout};
+use clawless_core::{ApiError, ToolCall, ToolExecution};
+use futures_channel::mpsc;
+use futures_util::SinkExt;
+use futures_util::future::LocalBoxFuture;
+
+use super::keep_alive;
+use super::response::StreamEncoder;
+
+/// How long a client may accept no bytes before it counts as gone. The runtime does not report
+/// reliably that a client has closed its connection; a buffer that stays full does.
+const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
+
+/// The reads of the provider that are buffered for a slow client before the provider has to wait.
+/// A read has at most some ten kilobytes, so this is about 1 MiB.
+const MAX_BUFFERED_READS: usize = 64;
+
+/// Completes when the client has left; see
+/// [`RequestBody::departure`](clawless_edge::http::RequestBody::departure).
+pub type Departure = LocalBoxFuture<'static, ()>;
+
+/// The receiving end of the response's body.
+pub type EventReceiver = mpsc::Receiver<Vec<u8>>;
+
+/// The client of a streamed answer.
+#[derive(Debug)]
+pub struct ClientStream<T> {
+    encoder: StreamEncoder,
+    /// `None` once the client has left.
+    sender: Option<mpsc::Sender<Vec<u8>>>,
+    timer: T,
+}
+
+impl<T: Timer> ClientStream<T> {
+    /// Creates a stream and the body that the client reads.
+    pub fn new(encoder: StreamEncoder, timer: T) -> (Self, EventReceiver) {
+        let (sender, receiver) = mpsc::channel(MAX_BUFFERED_READS);
+        let stream = Self {
+            encoder,
+            sender: Some(sender),
+            timer,
+        };
+        (stream, receiver)
+    }
+
+    /// Whether the client is known to have left.
+    pub const fn is_gone(&self) -> bool {
+        self.sender.is_none()
+    }
+
+    /// Sends events of the answer. An empty chunk is never sent.
+    pub async fn send_events(&mut self, events: &[LlmEvent]) {
+        let mut chunks = String::with_capacity(events.len() * 256);
+        for event in events {
+            self.encoder.event(event, &mut chunks);
+        }
+        self.send(chunks.into_bytes()).await;
+    }
+
+    /// Reports tool calls that start to run.
+    pub async fn send_tool_calls(&mut self, calls: &[ToolCall]) {
+        let mut chunk = String::new();
+        self.encoder.tool_calls(calls, &mut chunk);
+        self.send(chunk.into_bytes()).await;
+    }
+
+    /// Reports tool calls that have ended.
+    pub async fn send_tool_results(&mut self, executions: &[ToolExecution]) {
+        let mut chunk = String::new();
+        self.encoder.tool_results(executions, &mut chunk);
+        self.send(chunk.into_bytes()).await;
+    }
+
+    /// Sends a keep-alive event.
+    pub async fn send_keep_alive(&mut self) {
+        self.send(keep_alive::EVENT.to_vec()).await;
+    }
+
+    /// Ends the stream: with its usage, or with an error event.
+    pub async fn finish(mut self, ended: Result<Usage, &ApiError>) {
+        let mut end = String::new();
+        match ended {
+            Ok(usage) => self.encoder.finish(usage, &mut end),
+            Err(error) => StreamEncoder::fail(error, &mut end),
+        }
+        self.send(end.into_bytes()).await;
+    }
+
+    /// Sends bytes to the client. Waits for a slow one; does nothing once it has left.
+    async fn send(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(sender) = self.sender.as_mut() else {
+            return;
+        };
+        let delivered = match sender.try_send(bytes) {
+            Ok(()) => true,
+            Err(refused) if refused.is_disconnected() => false,
+            Err(full) => {
+                let sending = sender.send(full.into_inner());
+                let sent = timeout(&self.timer, WRITE_TIMEOUT, sending).await;
+                matches!(sent, Ok(Ok(())))
+            }
+        };
+        if !delivered {
+            tracing::info!("client left");
+            self.sender = None;
+        }
+    }
+}

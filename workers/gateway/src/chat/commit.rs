@@ -1,0 +1,251 @@
+//! Step 8: stores the turn, before the end of the answer is sent.
+
+use clawless_core::chat::ChatOptions;
+use clawless_core::ledger::SessionState;
+use clawless_core::llm::LlmChoice;
+use clawless_core::session::SessionHead;
+use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
+use clawless_llm::tokens;
+use clawless_store::idempotency::{self, StoredResponse};
+use clawless_store::sessions;
+use clawless_store::tool_executions;
+use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
+use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
+
+use super::model::outcome::{CommittedTurn, Outcome};
+use super::model::session::OpenSession;
+use super::model::turn::Turn;
+use crate::platform::Platform;
+
+/// The tries of a turn whose session changes at the same time. In each round one of the competing
+/// turns succeeds, so this many may compete.
+const MAX_COMMIT_TRIES: usize = 32;
+
+/// Why a turn is not stored.
+#[derive(Debug)]
+pub enum CommitFailure {
+    /// The database refuses the turn now, but may take it later: the ledger can keep it until then.
+    Retryable(Box<ParkableTurn>, ApiError),
+    /// The turn will never be stored.
+    Permanent(ApiError),
+}
+
+/// A turn that the database refuses for now.
+#[derive(Debug)]
+pub struct ParkableTurn {
+    /// The turn.
+    pub turn: NewTurn,
+    /// The session's state once it is stored.
+    pub state: SessionState,
+}
+
+impl From<ApiError> for CommitFailure {
+    fn from(error: ApiError) -> Self {
+        Self::Permanent(error)
+    }
+}
+
+/// Stores a turn with its session: the request's messages and the model's answer, in one
+/// transaction. Of a turn without a session only `replay` and the tool executions are stored. May
+/// be repeated; a request's turn is stored once.
+///
+/// A turn that was overtaken by another one of the same session, or by a change of the session, is
+/// stored after that. A turn whose session was emptied meanwhile is not stored.
+///
+/// # Errors
+/// 503 if the database does not take the turn, 409 if the session was deleted or reset, 400 if a
+/// message is too long to be stored.
+pub async fn commit<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+    replay: Option<StoredResponse>,
+) -> Result<Option<CommittedTurn>, CommitFailure> {
+    let Some(session) = &turn.session else {
+        record_executions(platform, turn, outcome).await;
+        if let Some(replay) = replay {
+            store_replay(platform, turn, &replay).await;
+        }
+        return Ok(None);
+    };
+    let mut new = new_turn(platform, turn, session, outcome)?;
+    new.response = replay;
+    let tenant = &turn.identity.tenant;
+    let mut before = session.state;
+    for _ in 0..MAX_COMMIT_TRIES {
+        let committed = retry(
+            Backoff::DATABASE,
+            platform.time(),
+            platform.entropy(),
+            async || turns::commit(platform.sql(), tenant, &new).await,
+        );
+        match committed.await {
+            Ok(committed) => {
+                let state = state_after(before, &new, committed.head);
+                let is_next = state.head == session.state.head.next() && outcome.failure.is_none();
+                let next = is_next.then_some(new.messages);
+                return Ok(Some(CommittedTurn { state, next }));
+            }
+            Err(CommitError::Fenced) => {
+                let now = platform.time().now();
+                let found = sessions::find(platform.sql(), tenant, &session.id, now).await;
+                let Some(found) = found.map_err(ApiError::from)? else {
+                    return Err(CommitFailure::Permanent(refusal(CommitError::SessionGone)));
+                };
+                before = SessionState {
+                    head: found.head,
+                    token_total: found.token_total,
+                };
+                new.expected = before.head;
+            }
+            Err(CommitError::Sql(error)) => {
+                let state = state_after(session.state, &new, new.expected.next());
+                let parkable = ParkableTurn { turn: new, state };
+                return Err(CommitFailure::Retryable(Box::new(parkable), error.into()));
+            }
+            Err(error) => return Err(CommitFailure::Permanent(refusal(error))),
+        }
+    }
+    Err(CommitFailure::Permanent(ApiError::new(
+        ErrorCode::SessionBusy,
+        "Too many turns of this session ran at once.",
+    )))
+}
+
+/// The session's state once `new` is stored under `head`.
+fn state_after(before: SessionState, new: &NewTurn, head: SessionHead) -> SessionState {
+    let token_total = before.token_total.plus(new.stored_tokens);
+    SessionState { head, token_total }
+}
+
+fn refusal(error: CommitError) -> ApiError {
+    match error {
+        CommitError::Sql(error) => error.into(),
+        CommitError::SessionGone => ApiError::new(
+            ErrorCode::Conflict,
+            "The session was deleted while its turn ran; the turn is not stored.",
+        ),
+        CommitError::Emptied => ApiError::new(
+            ErrorCode::Conflict,
+            "The session was reset while its turn ran; the turn is not stored.",
+        ),
+        CommitError::TakenOver => ApiError::new(
+            ErrorCode::Conflict,
+            "Another try has claimed the message that this turn answers; the turn is not stored.",
+        ),
+        CommitError::TooLarge { position } => ApiError::new(
+            ErrorCode::InvalidValue,
+            format!("Message {position} of this turn is too long to be stored in a session."),
+        )
+        .param("messages"),
+        CommitError::Fenced => ApiError::internal(error),
+    }
+}
+
+fn new_turn<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    session: &OpenSession,
+    outcome: &Outcome,
+) -> Result<NewTurn, ApiError> {
+    let answer = outcome
+        .last()
+        .map(|choice| answer_message(choice, outcome.failure.is_some()))
+        .transpose()?;
+    // The tool results of an answer that broke off are in the records of the executions only. They
+    // may be what broke it: too large for the model's window.
+    let rounds = (outcome.tool_rounds.as_ref()).filter(|_| outcome.failure.is_none());
+    let rounds = rounds.map_or(&[][..], |rounds| &rounds.messages);
+    let messages = turn
+        .input
+        .iter()
+        .chain(rounds)
+        .cloned()
+        .chain(answer.flatten())
+        .map(|message| NewMessage {
+            id: MessageId::generate(platform.time().now(), platform.entropy()),
+            message,
+        });
+    let results = rounds.iter().filter(|message| message.role() == Role::Tool);
+    let input: Vec<Message> = turn.input.iter().chain(results).cloned().collect();
+    let input_tokens = tokens::of_messages(&input, &ChatOptions::default());
+    let failure = outcome.failure.as_ref().map(|failure| failure.code);
+    let first = outcome.answer.choices.first();
+    Ok(NewTurn {
+        session: session.id.clone(),
+        expected: session.state.head,
+        request: turn.identity.request_id.clone(),
+        key: Some(turn.identity.key.clone()),
+        status: failure.map_or(TurnStatus::Complete, TurnStatus::Incomplete),
+        finish_reason: first.and_then(|choice| choice.finish_reason),
+        model: outcome.model.id.clone(),
+        provider: outcome.provider.clone(),
+        usage: outcome.usage,
+        cost: outcome.cost,
+        provenance: outcome.provenance,
+        stored_tokens: input_tokens.plus(Tokens::new(outcome.usage.completion_tokens)),
+        messages: messages.collect(),
+        executions: outcome.executions().to_vec(),
+        send: turn.origin.send.clone(),
+        created_at: turn.identity.started,
+        response: None,
+    })
+}
+
+/// Records the tool executions of a turn without a session.
+async fn record_executions<P: Platform>(platform: &P, turn: &Turn, outcome: &Outcome) {
+    let (tenant, executions) = (&turn.identity.tenant, outcome.executions());
+    let recorded = retry(
+        Backoff::DATABASE,
+        platform.time(),
+        platform.entropy(),
+        async || tool_executions::record(platform.sql(), tenant, executions).await,
+    );
+    if let Err(error) = recorded.await {
+        tracing::error!(internal = error.internal(), "record tool executions failed");
+    }
+}
+
+/// Stores the answer of a turn without a session for replays. If this fails, a repeated request
+/// runs again. No other record has the answer, so overload is retried like a lost connection.
+async fn store_replay<P: Platform>(platform: &P, turn: &Turn, replay: &StoredResponse) {
+    let (tenant, request) = (&turn.identity.tenant, &turn.identity.request_id);
+    let stored = retry(
+        Backoff::DATABASE,
+        platform.time(),
+        platform.entropy(),
+        async || {
+            let stored = idempotency::finish(platform.sql(), tenant, request, replay).await;
+            stored.map_err(RetryOverload)
+        },
+    );
+    if let Err(RetryOverload(error)) = stored.await {
+        tracing::error!(
+            internal = error.internal(),
+            "store idempotent answer failed"
+        );
+    }
+}
+
+/// An error that is also retried if the database is overloaded.
+struct RetryOverload(SqlError);
+
+impl Transient for RetryOverload {
+    fn is_transient(&self) -> bool {
+        self.0.is_transient() || self.0.kind == SqlErrorKind::Overloaded
+    }
+}
+
+/// The model's answer as the session stores it. Of an answer that broke off only the text is
+/// stored: half a tool call would make every later turn invalid.
+fn answer_message(choice: &LlmChoice, is_incomplete: bool) -> Result<Option<Message>, ApiError> {
+    let mut choice = choice.clone();
+    if is_incomplete {
+        choice.tool_calls.clear();
+    }
+    if choice.content.is_none() && choice.refusal.is_none() && choice.tool_calls.is_empty() {
+        return Ok(None);
+    }
+    let raw = choice.to_stored().map_err(ApiError::internal)?;
+    Ok(Some(Message::from_stored(Role::Assistant, raw)))
+}

@@ -1,0 +1,24 @@
+//! Chat completions. [`pipeline`] lists the steps of one request in order; each step is a module
+//! that takes values and returns values, and no step imports another one. The values are in
+//! [`model`], the HTTP rendering in [`response`].
+
+pub mod admit;
+pub mod call;
+pub mod client;
+pub mod commit;
+pub mod hot;
+pub mod idempotency;
+pub mod keep_alive;
+pub mod model;
+pub mod output_limit;
+pub mod parse;
+pub mod pipeline;
+pub mod prepare;
+pub mod relay;
+pub mod replay;
+pub mod reservation;
+pub mod response;
+pub mod route;
+pub mod run_tools;
+pub mod settle;
+pub mod stored_answer;

@@ -1,0 +1,15 @@
+//! The values that the steps of a request pass on. Data only: no step, no I/O, no HTTP.
+
+pub mod answer_format;
+pub mod call;
+pub mod idempotency;
+pub mod outcome;
+pub mod session;
+pub mod turn;
+
+pub use answer_format::AnswerFormat;
+pub use call::{CallFailure, CallTrace, OpenStream};
+pub use idempotency::{IdempotencyClaim, IdempotencyKey};
+pub use outcome::{CommittedTurn, Outcome, ToolRounds};
+pub use session::{Conversation, DroppedHistory, OpenSession, session_not_found};
+pub use turn::{Admission, PendingTurn, Reservation, ResponseNotes, Turn, TurnIdentity, TurnTools};

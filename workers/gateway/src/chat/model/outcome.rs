@@ -1,0 +1,131 @@
+//! The result of a turn, as it is stored and charged.
+
+use clawless_core::chat::{Message, Usage};
+use clawless_core::ledger::SessionState;
+use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
+use clawless_core::model::Model;
+use clawless_core::{ApiError, FinishReason, MicroDollars, Provenance, ToolExecution};
+use clawless_llm::tokens;
+use clawless_store::turns::NewMessage;
+
+use crate::routing::Link;
+
+/// The result of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The model that answered.
+    pub model: Model,
+    /// Its provider's name.
+    pub provider: String,
+    /// The model's answer, partial if it broke off.
+    pub answer: LlmResponse,
+    /// The tokens used.
+    pub usage: Usage,
+    /// Where the usage comes from.
+    pub provenance: Provenance,
+    /// The cost; zero for a model without a price.
+    pub cost: MicroDollars,
+    /// Why the answer broke off, if it did.
+    pub failure: Option<ApiError>,
+    /// The rounds of server tools before the answer, if the turn offered tools.
+    pub tool_rounds: Option<ToolRounds>,
+}
+
+/// What server tools did before the last answer of a turn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ToolRounds {
+    /// The model's tool calls and the tools' results.
+    pub messages: Vec<Message>,
+    /// A record of each execution.
+    pub executions: Vec<ToolExecution>,
+    /// The last answer, as a session stores it; `None` if the client has calls to answer.
+    pub last: Option<LlmChoice>,
+}
+
+impl Outcome {
+    /// The result of one model call.
+    pub fn new(
+        link: &Link,
+        answer: LlmResponse,
+        usage: Usage,
+        provenance: Provenance,
+        failure: Option<ApiError>,
+    ) -> Self {
+        let price = link.model.price.as_ref();
+        Self {
+            cost: price.map_or(MicroDollars::ZERO, |price| price.cost(&usage)),
+            model: link.model.clone(),
+            provider: link.provider.name.clone(),
+            answer,
+            usage,
+            provenance,
+            failure,
+            tool_rounds: None,
+        }
+    }
+
+    /// The result of one model call, with the provider's usage or an estimate of it.
+    pub fn from_answer(
+        link: &Link,
+        request: &LlmRequest,
+        answer: LlmResponse,
+        failure: Option<ApiError>,
+    ) -> Self {
+        match answer.usage {
+            Some(usage) => Self::new(link, answer, usage, Provenance::Provider, failure),
+            None => Self::estimated(link, request, answer, failure),
+        }
+    }
+
+    /// The result of one model call, with estimated usage.
+    pub fn estimated(
+        link: &Link,
+        request: &LlmRequest,
+        answer: LlmResponse,
+        failure: Option<ApiError>,
+    ) -> Self {
+        let usage = tokens::estimate_usage(request, &answer);
+        Self::new(link, answer, usage, Provenance::Estimated, failure)
+    }
+
+    /// Adds the usage and cost of earlier rounds.
+    #[must_use]
+    pub fn including(mut self, earlier: &Self) -> Self {
+        self.usage = earlier.usage.plus(&self.usage);
+        self.cost = earlier.cost.plus(self.cost);
+        if earlier.provenance != Provenance::Provider {
+            self.provenance = earlier.provenance;
+        }
+        self
+    }
+
+    /// Sets the finish reason of every choice.
+    pub fn finish_with(&mut self, reason: FinishReason) {
+        for choice in &mut self.answer.choices {
+            choice.finish_reason = Some(reason);
+        }
+    }
+
+    /// The executions of server tools.
+    pub fn executions(&self) -> &[ToolExecution] {
+        let rounds = self.tool_rounds.as_ref();
+        rounds.map_or(&[], |rounds| &rounds.executions)
+    }
+
+    /// The model's last answer, as a session stores it.
+    pub fn last(&self) -> Option<&LlmChoice> {
+        match &self.tool_rounds {
+            Some(rounds) => rounds.last.as_ref(),
+            None => self.answer.choices.first(),
+        }
+    }
+}
+
+/// A turn that D1 has stored.
+#[derive(Debug)]
+pub struct CommittedTurn {
+    /// The session's state after the turn.
+    pub state: SessionState,
+    /// The turn's messages, if it completed and directly follows the history that its model saw.
+    pub next: Option<Vec<NewMessage>>,
+}

@@ -1,0 +1,201 @@
+//! A turn before and after its admission.
+
+use clawless_core::chat::{CompletionRequest, Message};
+use clawless_core::ledger::{Grant, RateHeaders, Ticket};
+use clawless_core::llm::LlmRequest;
+use clawless_core::rounds::Rounds;
+use clawless_core::sending::SendOrigin;
+use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp, Tokens};
+
+use super::answer_format::AnswerFormat;
+use super::idempotency::{IdempotencyClaim, IdempotencyKey};
+use super::session::{Conversation, DroppedHistory, OpenSession};
+use crate::caller::Caller;
+use crate::routing::{RequestFeatures, Route};
+use crate::tools::Toolbox;
+
+/// The part of a reservation's time that is kept for storing and settling the turn.
+const COMMIT_TIME: Millis = Millis::from_secs(60);
+
+/// A parsed and routed request that is not admitted yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingTurn {
+    /// The request's id.
+    pub request_id: RequestId,
+    /// The authenticated caller.
+    pub caller: Caller,
+    /// The models that may answer.
+    pub route: Route,
+    /// The parsed request.
+    pub request: CompletionRequest,
+    /// The features of the request that routing and admission use.
+    pub features: RequestFeatures,
+    /// When the request arrived.
+    pub started: Timestamp,
+    /// The idempotency key, if the request has one.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// When this request claimed its idempotency key or its message.
+    pub claimed_at: Option<Timestamp>,
+    /// The message between sessions that caused the turn, if any.
+    pub origin: SendOrigin,
+}
+
+impl PendingTurn {
+    /// The request's claim on its idempotency key, if it has one.
+    pub fn claim(&self) -> Option<IdempotencyClaim> {
+        Some(IdempotencyClaim::new(
+            self.request_id.clone(),
+            self.caller.tenant().id.clone(),
+            self.caller.key().id.clone(),
+            self.idempotency_key.clone()?,
+        ))
+    }
+
+    /// The format of the answer.
+    pub const fn format(&self) -> AnswerFormat {
+        if self.request.stream {
+            AnswerFormat::Stream {
+                include_usage: self.request.include_usage,
+            }
+        } else {
+            AnswerFormat::Whole { with_status: false }
+        }
+    }
+}
+
+/// The ledger's admission of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The caller, with records that the ledger has confirmed.
+    pub caller: Caller,
+    /// The granted reservation.
+    pub grant: Grant,
+    /// The caller's rate limits.
+    pub rates: RateHeaders,
+    /// The estimated input tokens of the request alone, without the session's history.
+    pub tokens_in: Tokens,
+}
+
+/// Identifies a turn and its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnIdentity {
+    /// The request that the turn answers.
+    pub request_id: RequestId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The API key of the request.
+    pub key: KeyId,
+    /// When the request arrived.
+    pub started: Timestamp,
+}
+
+/// The ledger's reservation for a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reservation {
+    /// The ledger's number for it.
+    pub ticket: Ticket,
+    /// The reserved output tokens of each answer.
+    pub max_tokens_out: Tokens,
+    /// When the last model call must have ended, so that time remains to commit and settle.
+    pub deadline: Timestamp,
+}
+
+/// The server tools of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnTools {
+    /// The tools that may run.
+    pub toolbox: Toolbox,
+    /// The state of the tool rounds, if any tool is offered to the model.
+    pub rounds: Option<Rounds>,
+}
+
+/// Facts that the response's headers report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseNotes {
+    /// The caller's rate limits.
+    pub rates: RateHeaders,
+    /// The part of the history that the model does not see.
+    pub dropped: DroppedHistory,
+    /// Whether the client requested padded stream events, which are not supported.
+    pub wants_obfuscation: bool,
+}
+
+/// An admitted turn, ready for the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// Request, tenant and key.
+    pub identity: TurnIdentity,
+    /// The models that may answer.
+    pub route: Route,
+    /// The request to the model.
+    pub llm: LlmRequest,
+    /// The request's own messages, which the turn stores.
+    pub input: Vec<Message>,
+    /// The session of the turn; without one nothing is stored.
+    pub session: Option<OpenSession>,
+    /// The server tools.
+    pub tools: TurnTools,
+    /// The ledger's reservation.
+    pub reservation: Reservation,
+    /// The format of the answer.
+    pub format: AnswerFormat,
+    /// What the response's headers report.
+    pub notes: ResponseNotes,
+    /// The message between sessions that caused the turn, if any.
+    pub origin: SendOrigin,
+    /// The claim under which the answer is kept for replays.
+    pub claim: Option<IdempotencyClaim>,
+}
+
+impl Turn {
+    /// Builds the turn from its admission and conversation. The model's output is limited to the
+    /// reservation.
+    pub fn new(pending: PendingTurn, admission: &Admission, conversation: Conversation) -> Self {
+        let (format, claim) = (pending.format(), pending.claim());
+        let grant = &admission.grant;
+        let mut options = pending.request.options;
+        options.limit_output(grant.max_tokens_out);
+        let toolbox = conversation.toolbox;
+        let can_call = pending.route.chain().all(|link| link.model.features.tools);
+        let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers()));
+        Self {
+            identity: TurnIdentity {
+                request_id: pending.request_id,
+                tenant: admission.caller.tenant().id.clone(),
+                key: admission.caller.key().id.clone(),
+                started: pending.started,
+            },
+            llm: LlmRequest {
+                model: pending.route.primary().model.id.clone(),
+                messages: conversation.messages,
+                options,
+            },
+            route: pending.route,
+            input: pending.request.messages,
+            session: conversation.session,
+            tools: TurnTools {
+                toolbox,
+                rounds: rounds.flatten(),
+            },
+            reservation: Reservation {
+                ticket: grant.ticket,
+                max_tokens_out: grant.max_tokens_out,
+                deadline: grant.deadline.minus(COMMIT_TIME),
+            },
+            format,
+            notes: ResponseNotes {
+                rates: admission.rates,
+                dropped: conversation.dropped,
+                wants_obfuscation: pending.request.include_obfuscation,
+            },
+            origin: pending.origin,
+            claim,
+        }
+    }
+
+    /// Whether the turn continues after the client has left: the session stores the answer, the
+    /// request can be repeated, or tools may be half done.
+    pub const fn outlives_client(&self) -> bool {
+        self.session.is_some() || self.claim.is_some() || self.tools.rounds.is_some()
+    }
+}

@@ -1,0 +1,53 @@
+//! Step 2: parses the head and body of a chat completion request.
+
+use clawless_api::chat as surface;
+use clawless_api::fields::check_session_id;
+use clawless_core::chat::CompletionRequest;
+use clawless_core::{ApiError, ErrorCode};
+use clawless_edge::http::RequestHead;
+
+use super::model::idempotency::IdempotencyKey;
+
+/// The header that names a session, for SDKs that cannot add members to the body.
+const SESSION_HEADER: &str = "x-session-id";
+
+/// A validated request and its idempotency key.
+#[derive(Debug)]
+pub struct ParsedRequest {
+    /// The request.
+    pub request: CompletionRequest,
+    /// The key, if the request has one.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// Reads and validates a request.
+///
+/// # Errors
+/// 400 for an invalid request, 413 if the body is too large, 415 if it is not JSON.
+pub async fn parse(
+    head: &RequestHead,
+    body: impl Future<Output = Result<Vec<u8>, ApiError>>,
+) -> Result<ParsedRequest, ApiError> {
+    head.require_json()?;
+    let session = head
+        .header(SESSION_HEADER)
+        .map(|id| check_session_id(id, SESSION_HEADER));
+    let body = body.await?;
+    let mut request = surface::parse(&body)?;
+    match (session.transpose()?, &request.session_id) {
+        (Some(session), Some(other)) if session != *other => {
+            return Err(ApiError::new(
+                ErrorCode::InvalidValue,
+                "The header `x-session-id` and the parameter `session_id` name different sessions.",
+            )
+            .param("session_id"));
+        }
+        (Some(session), _) => request.session_id = Some(session),
+        (None, _) => {}
+    }
+    let session = request.session_id.as_ref();
+    Ok(ParsedRequest {
+        idempotency_key: IdempotencyKey::parse(head, session, &body)?,
+        request,
+    })
+}

@@ -1,0 +1,378 @@
+//! One request, step by step:
+//!
+//! 1. authenticate: 401, 429
+//! 2. parse: 400, 403, 413, 415
+//! 3. route: 400, 404
+//! 4. admit: 401, 403, 409, 429, 503
+//! 5. prepare: 400, 404, 429, 503
+//! 6. call: 400, 429, 502, 503, 504
+//! 7. relay: from here on a failure is an event in the stream
+//! 8. commit: 400, 409, 503
+//! 9. settle
+//!
+//! Steps 4 to 9 run in a task of their own (`wait_until`), so that a client that leaves loses
+//! nothing of a session and every reservation is settled or released.
+
+use std::future::pending;
+use std::rc::Rc;
+
+use clawless_core::ledger::EndpointClass;
+use clawless_core::llm::LlmResponse;
+use clawless_core::sending::SendOrigin;
+use clawless_core::{ApiError, Clock, RequestId, Scope};
+use clawless_edge::http::{HttpResponse, RequestHead};
+use futures_channel::oneshot;
+use futures_util::{FutureExt, StreamExt};
+
+use super::admit::admit;
+use super::call;
+use super::client::{ClientStream, Departure};
+use super::commit::{CommitFailure, commit};
+use super::hot;
+use super::idempotency::{self, ClaimOutcome, still_running};
+use super::model::call::{CallFailure, CallTrace};
+use super::model::outcome::{CommittedTurn, Outcome};
+use super::model::turn::{Admission, PendingTurn, Turn};
+use super::parse::parse;
+use super::prepare::prepare;
+use super::relay::relay;
+use super::replay::replay;
+use super::reservation;
+use super::response::{self, StreamEncoder};
+use super::route::route;
+use super::run_tools::{NextStep, ToolLoop, with_keep_alive};
+use super::settle::{Parking, park, settle};
+use crate::access::{AccessError, check_rate};
+use crate::authenticate::authenticate;
+use crate::platform::Platform;
+
+/// Sends the response to the waiting request, at most once.
+struct Reply(Option<oneshot::Sender<Result<HttpResponse, ApiError>>>);
+
+impl Reply {
+    /// Does nothing if the client has left.
+    fn send(&mut self, response: Result<HttpResponse, ApiError>) {
+        if let Some(sender) = self.0.take() {
+            drop(sender.send(response));
+        }
+    }
+}
+
+/// The answer of a turn: its outcome, how it was reached, and the client of a stream.
+struct Answer<P: Platform> {
+    outcome: Outcome,
+    trace: CallTrace,
+    client: Option<ClientStream<P::Time>>,
+}
+
+/// Answers a chat request. `departure` completes when the client has left.
+///
+/// # Errors
+/// The statuses above, each with a code of the catalogue. A turn that fails before the first byte
+/// of an answer is not stored and costs nothing. A whole answer that breaks off after tools have
+/// run is stored and charged, and its error asks for no retry.
+pub async fn create<P: Platform>(
+    platform: &Rc<P>,
+    request_id: &RequestId,
+    head: &RequestHead,
+    body: impl Future<Output = Result<Vec<u8>, ApiError>>,
+    departure: impl Future<Output = ()> + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let started = platform.time().now();
+    // 1. authenticate
+    let caller = authenticate(&**platform, head).await?;
+    let parsed = async {
+        caller.require(Scope::Chat)?;
+        // 2. parse
+        let parsed = parse(head, body).await?;
+        // 3. route
+        let routed = route(platform.config(), caller.tenant(), &parsed.request)?;
+        Ok((parsed, routed))
+    };
+    let (parsed, (features, route)) = match parsed.await {
+        Ok(parsed) => parsed,
+        // Invalid and forbidden requests count too; otherwise they would have no limit.
+        Err(error) => {
+            let rates = check_rate(&**platform, &caller, EndpointClass::Chat).await?;
+            return Err(ApiError::headers(error, rates.pairs()));
+        }
+    };
+    let pending = PendingTurn {
+        request_id: request_id.clone(),
+        caller,
+        route,
+        request: parsed.request,
+        features,
+        started,
+        idempotency_key: parsed.idempotency_key,
+        claimed_at: None,
+        origin: SendOrigin::default(),
+    };
+    start(platform, pending, departure.boxed_local()).await
+}
+
+/// Claims the idempotency key, starts the task of the turn, and waits for its response: a whole
+/// answer, or the beginning of a stream.
+///
+/// # Errors
+/// As [`create`].
+pub async fn start<P: Platform>(
+    platform: &Rc<P>,
+    mut pending: PendingTurn,
+    departure: Departure,
+) -> Result<HttpResponse, ApiError> {
+    match idempotency::claim(platform, &pending).await? {
+        ClaimOutcome::Granted(Some(claimed_at)) => pending.claimed_at = Some(claimed_at),
+        ClaimOutcome::Granted(None) => {}
+        ClaimOutcome::Answered(first) => return replay(&**platform, &pending, first).await,
+    }
+    let (sender, response) = oneshot::channel();
+    let (task_platform, reply) = (platform.clone(), Reply(Some(sender)));
+    let task = async move { run(&*task_platform, pending, departure, reply).await };
+    platform.spawn(task.boxed_local());
+    response
+        .await
+        .unwrap_or_else(|_| Err(ApiError::internal("the turn ended without a response")))
+}
+
+/// Runs an unadmitted turn. If it fails before an answer, its reservation and its claim are
+/// released before the client gets the error.
+async fn run<P: Platform>(
+    platform: &P,
+    pending: PendingTurn,
+    departure: Departure,
+    mut reply: Reply,
+) {
+    let claim = pending.claim();
+    let request_id = pending.request_id.clone();
+    let tenant = pending.caller.tenant().id.clone();
+    // 4. admit
+    let (error, is_lost) = match admit(platform, &pending).await {
+        Ok(mut admission) => {
+            let answered = run_admitted(platform, pending, &mut admission, departure, &mut reply);
+            let Err(error) = answered.await else {
+                return;
+            };
+            reservation::release(platform, &tenant, &request_id).await;
+            (error.headers(admission.rates.pairs()), false)
+        }
+        Err(AccessError::Refused(error)) => (error, false),
+        Err(AccessError::AnswerLost(error)) => (error, true),
+    };
+    if let Some(claim) = claim {
+        idempotency::release(platform, &claim).await;
+    }
+    reply.send(Err(error));
+    // The client has its error: the ledger may take its time.
+    if is_lost {
+        reservation::release(platform, &tenant, &request_id).await;
+    }
+}
+
+/// Runs an admitted turn.
+///
+/// # Errors
+/// A failure before the answer began: nothing is to be stored or charged.
+async fn run_admitted<P: Platform>(
+    platform: &P,
+    mut pending: PendingTurn,
+    admission: &mut Admission,
+    mut departure: Departure,
+    reply: &mut Reply,
+) -> Result<(), ApiError> {
+    if idempotency::is_late(platform, &pending) {
+        return Err(still_running());
+    }
+    // 5. prepare
+    let conversation = prepare(platform, &mut pending, admission).await?;
+    let mut turn = Turn::new(pending, admission, conversation);
+    if turn.outlives_client() {
+        departure = self::pending().boxed_local();
+    }
+    // 6. call, 7. relay
+    let answer = if turn.format.is_stream() {
+        stream(platform, &mut turn, &mut departure, reply).await
+    } else {
+        complete(platform, &mut turn, &mut departure).await
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(CallFailure::Failed(error)) => return Err(error),
+        Err(CallFailure::ClientLeft { in_flight }) => {
+            return charge_aborted_call(platform, &turn, in_flight).await;
+        }
+    };
+    // 8. commit, 9. settle
+    let committed = commit_and_settle(platform, &turn, &answer.outcome).await;
+    let (tenant, committed) = (
+        turn.identity.tenant.clone(),
+        finish(&turn, answer, committed, reply).await,
+    );
+    hot::store(platform, &tenant, turn.session, committed).await;
+    Ok(())
+}
+
+/// Steps 6 and 7 of a whole answer: calls the model, in as many rounds as its tools need.
+async fn complete<P: Platform>(
+    platform: &P,
+    turn: &mut Turn,
+    departure: &mut Departure,
+) -> Result<Answer<P>, CallFailure> {
+    let mut tools = ToolLoop::new(turn);
+    let (mut round, trace) = call::complete(platform, turn, departure).await?;
+    let outcome = loop {
+        match tools.run(platform, turn, round, None).await {
+            NextStep::Finish(outcome) => break *outcome,
+            NextStep::CallModel => {}
+        }
+        round = match call::complete(platform, turn, departure).await {
+            Ok((round, _)) => round,
+            Err(failure) => break tools.fail(failure)?,
+        };
+    };
+    Ok(Answer {
+        outcome,
+        trace,
+        client: None,
+    })
+}
+
+/// Steps 6 and 7 of a streamed answer: calls the model and relays its events, in as many rounds as
+/// its tools need. The response is sent when the first answer has begun.
+async fn stream<P: Platform>(
+    platform: &P,
+    turn: &mut Turn,
+    departure: &mut Departure,
+    reply: &mut Reply,
+) -> Result<Answer<P>, CallFailure> {
+    let mut tools = ToolLoop::new(turn);
+    let mut events = call::stream(platform, turn, departure).await?;
+    let trace = events.trace.clone();
+    let encoder = StreamEncoder::new(turn, &events.link.model);
+    let (mut client, body) = ClientStream::new(encoder, platform.time().clone());
+    reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
+    let outcome = loop {
+        let round = relay(platform, turn, events, tools.view(), &mut client, departure).await;
+        match tools.run(platform, turn, round, Some(&mut client)).await {
+            NextStep::Finish(outcome) => break *outcome,
+            NextStep::CallModel => {}
+        }
+        let calling = call::stream(platform, turn, departure);
+        events = match with_keep_alive(platform, Some(&mut client), calling).await {
+            Ok(events) => events,
+            Err(failure) => break tools.fail(failure)?,
+        };
+    };
+    if let Some(event) = tools.finish_event(&outcome) {
+        client.send_events(&[event]).await;
+    }
+    Ok(Answer {
+        outcome,
+        trace,
+        client: Some(client),
+    })
+}
+
+/// Steps 8 and 9: stores the turn, then settles its reservation. A turn that the database refuses
+/// for now is parked in the ledger, which stores it later. Returns the turn if D1 has it.
+///
+/// # Errors
+/// Why the turn is not stored and never will be. It is settled all the same.
+async fn commit_and_settle<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+) -> Result<Option<CommittedTurn>, ApiError> {
+    let replay = response::replay_record(turn, outcome);
+    let is_kept = turn.session.is_some() || matches!(replay, Ok(Some(_)));
+    // 8. commit
+    let committed = match replay {
+        Ok(replay) => commit(platform, turn, outcome, replay).await,
+        Err(error) => Err(CommitFailure::Permanent(error)),
+    };
+    let (error, parking) = match committed {
+        Ok(committed) => {
+            if let Some(claim) = turn.claim.as_ref().filter(|_| !is_kept) {
+                idempotency::release(platform, claim).await;
+            }
+            // 9. settle
+            let session = committed.as_ref().map(|committed| committed.state);
+            settle(platform, turn, outcome, session).await;
+            return Ok(committed);
+        }
+        Err(CommitFailure::Permanent(error)) => (error, Parking::Refused),
+        Err(CommitFailure::Retryable(new, error)) => {
+            let parking = park(platform, turn, outcome, &new.turn, new.state).await?;
+            (error, parking)
+        }
+    };
+    if parking == Parking::Parked {
+        tracing::warn!(internal = error.internal, "store turn failed, turn parked");
+        return Ok(None);
+    }
+    settle(platform, turn, outcome, None).await;
+    // A turn that may be parked keeps its claim: the ledger may still store it.
+    if let Some(claim) = turn.claim.as_ref().filter(|_| parking == Parking::Refused) {
+        idempotency::release(platform, claim).await;
+    }
+    Err(error)
+}
+
+/// Ends the response: sends a whole answer, or the last event of a stream. Returns the committed
+/// turn.
+async fn finish<P: Platform>(
+    turn: &Turn,
+    answer: Answer<P>,
+    committed: Result<Option<CommittedTurn>, ApiError>,
+    reply: &mut Reply,
+) -> Option<CommittedTurn> {
+    let Answer {
+        mut outcome,
+        trace,
+        client,
+    } = answer;
+    let (committed, stored) = match committed {
+        Ok(committed) => (committed, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let failure = outcome.failure.take();
+    let Some(client) = client else {
+        // A whole answer that broke off is charged, and stored in its session: a retry would do all
+        // of it again.
+        let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
+        let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
+        reply.send(response.map_err(|error| error.headers(turn.notes.rates.pairs())));
+        return committed;
+    };
+    let ended = failure.map_or(stored, Err);
+    if let Err(error) = &ended {
+        tracing::error!(
+            code = error.code.as_str(),
+            internal = error.internal.as_deref(),
+            "answer failed"
+        );
+    }
+    let ended = ended.as_ref().map(|()| outcome.usage);
+    client.finish(ended).await;
+    committed
+}
+
+/// Charges a call whose client left before the answer began: the input that a provider had to
+/// read. Whether the provider produced any output is unknown.
+///
+/// # Errors
+/// If no provider was being called: the turn costs nothing.
+async fn charge_aborted_call<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    in_flight: bool,
+) -> Result<(), ApiError> {
+    tracing::info!("client left before the answer");
+    if !in_flight {
+        return Err(ApiError::internal("the client left between two tries"));
+    }
+    let answer = LlmResponse::default();
+    let outcome = Outcome::estimated(turn.route.primary(), &turn.llm, answer, None);
+    settle(platform, turn, &outcome, None).await;
+    Ok(())
+}

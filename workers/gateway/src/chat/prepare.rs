@@ -1,0 +1,274 @@
+//! Step 5: builds the conversation that the model sees.
+
+use clawless_core::chat::{ChatOptions, CompletionRequest};
+use clawless_core::ledger::SessionState;
+use clawless_core::routing::MAX_OVERESTIMATE;
+use clawless_core::session::Session;
+use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
+use clawless_llm::vocabulary::Vocabulary;
+use clawless_llm::{tokens, window};
+use clawless_store::hot::{HotSession, MAX_BYTES};
+use clawless_store::messages::{self, History, HistoryBudget};
+use clawless_store::sessions::{self, SessionLookup};
+
+use super::hot;
+use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
+use super::model::turn::{Admission, PendingTurn};
+use super::reservation::{extend, reprice};
+use crate::platform::Platform;
+use crate::routing::{Link, SessionContext, context_length_exceeded, select_route};
+use crate::tools::Toolbox;
+
+/// How much history is read per token of the model's window. Four bytes a token is generous for
+/// English text, and the provider refuses what is too much.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// The most turns of a history that are read.
+const MAX_TURNS: u32 = 1000;
+
+/// Puts the system prompts and the session's history before the request's messages. If the ledger
+/// did not know the length of that history, the reservation is extended by it.
+///
+/// # Errors
+/// 404 if the request names a generated session that this tenant does not have; 400 if no model
+/// can process the history, or if system prompts and request exceed the window; 429 if the quota
+/// does not cover the history; 503 if storage does not answer.
+pub async fn prepare<P: Platform>(
+    platform: &P,
+    pending: &mut PendingTurn,
+    admission: &mut Admission,
+) -> Result<Conversation, ApiError> {
+    let tenant = admission.caller.tenant().clone();
+    if tenant.version != pending.caller.tenant().version {
+        // The ledger has a newer record than the one that the request was routed by.
+        route_again(platform, pending, admission, SessionContext::default()).await?;
+    }
+    let mut messages = Vec::with_capacity(pending.request.messages.len() + 2);
+    messages.extend(system(tenant.settings.system_prompt.as_deref())?);
+    require_room(pending, admission, &messages)?;
+    let mut conversation = Conversation {
+        session: None,
+        messages,
+        toolbox: Toolbox::for_caller(&admission.caller),
+        dropped: DroppedHistory::default(),
+    };
+    if let Some(id) = pending.request.session_id.clone() {
+        let session = open_session(platform, pending, admission, id, &mut conversation).await?;
+        conversation.session = Some(session);
+    }
+    let request = &pending.request.messages;
+    conversation.messages.extend_from_slice(request);
+    Ok(conversation)
+}
+
+/// Reads a session and adds its system prompt, its tools and its history to the conversation.
+async fn open_session<P: Platform>(
+    platform: &P,
+    pending: &mut PendingTurn,
+    admission: &mut Admission,
+    id: SessionId,
+    conversation: &mut Conversation,
+) -> Result<OpenSession, ApiError> {
+    let tenant = admission.caller.tenant().id.clone();
+    let known = admission.grant.session;
+    let copy = hot::load(platform, &tenant, &id, known).await;
+    let (state, found) = match (known, &copy) {
+        (Some(state), Some(copy)) => (state, Some(copy.session.clone())),
+        _ => look_up(platform, &tenant, &id).await?,
+    };
+    if known != Some(state) {
+        extend(platform, admission, state).await?;
+    }
+    let hot = if let Some(found) = found {
+        add_session(platform, pending, admission, found, copy, conversation).await?
+    } else {
+        let now = platform.time().now();
+        let budget = budget(pending);
+        Some(HotSession::new(&tenant, &id, state, budget, now))
+    };
+    Ok(OpenSession { id, state, hot })
+}
+
+/// Adds an existing session to the conversation. Returns its copy for the cache, if it is short
+/// enough.
+async fn add_session<P: Platform>(
+    platform: &P,
+    pending: &mut PendingTurn,
+    admission: &mut Admission,
+    session: Session,
+    copy: Option<HotSession>,
+    conversation: &mut Conversation,
+) -> Result<Option<HotSession>, ApiError> {
+    let tenant = admission.caller.tenant().id.clone();
+    let context = SessionContext::new(&session, &[]);
+    route_again(platform, pending, admission, context).await?;
+    conversation.toolbox.narrow(session.tools.as_deref());
+    let messages = &mut conversation.messages;
+    messages.extend(system(session.system_prompt.as_deref())?);
+    require_room(pending, admission, messages)?;
+    let (history, budget) = read(platform, &tenant, &session, copy, budget(pending)).await?;
+    conversation.dropped.and_more = history.truncated;
+    let cached = (history.bytes() <= MAX_BYTES).then(|| history.clone());
+    let primary = pending.route.primary();
+    let room = TokenLoad::new(&pending.request, admission, messages).room(primary);
+    let shown = window::choose(
+        history.into_turns(),
+        &pending.request.messages,
+        room.unwrap_or_default(),
+        Vocabulary::of(&primary.provider),
+    );
+    conversation.dropped.messages = shown.dropped;
+    let context_with_history = SessionContext::new(&session, &shown.messages);
+    if context_with_history != context {
+        route_again(platform, pending, admission, context_with_history).await?;
+    }
+    if !shown.messages.is_empty() {
+        messages.extend(shown.messages);
+        let load = TokenLoad::new(&pending.request, admission, messages);
+        pending
+            .route
+            .retain_fallbacks(|link| load.room(link).is_some());
+    }
+    Ok(cached.map(|history| HotSession {
+        session,
+        history,
+        budget,
+    }))
+}
+
+/// The estimated tokens of a conversation.
+struct TokenLoad<'a> {
+    /// The system prompts and the visible history.
+    context: &'a [Message],
+    /// The request's messages.
+    input: &'a [Message],
+    /// Tools and response format.
+    options: Tokens,
+    /// The longest answer that the client requested, and that was granted.
+    requested: Option<u64>,
+    granted: u64,
+}
+
+impl<'a> TokenLoad<'a> {
+    fn new(request: &'a CompletionRequest, admission: &Admission, context: &'a [Message]) -> Self {
+        let options = &request.options;
+        let tools = Toolbox::for_caller(&admission.caller).tokens();
+        Self {
+            context,
+            input: &request.messages,
+            options: tokens::of_messages(&[], options).plus(tools),
+            requested: options.max_output().map(u64::from),
+            granted: admission.grant.max_tokens_out.get(),
+        }
+    }
+
+    /// The room left in a model's window beside an answer, which is as long as the client requested
+    /// or up to a quarter of the window. `None` if the conversation does not fit.
+    fn room(&self, link: &Link) -> Option<Tokens> {
+        let window = link.model.context;
+        let answer = match self.requested {
+            Some(requested) => requested.min(self.granted),
+            None => self.granted.min(window.get() / 4),
+        };
+        let vocabulary = Vocabulary::of(&link.provider);
+        let fixed = vocabulary.of_messages(self.context);
+        let fixed = fixed.plus(vocabulary.of_messages(self.input));
+        window::room(window, Tokens::new(answer), fixed.plus(self.options))
+    }
+}
+
+/// Rejects a request that exceeds the window of the first model even without any history. The
+/// estimate may be twice too high; if the window is unknown, the provider decides.
+fn require_room(
+    pending: &PendingTurn,
+    admission: &Admission,
+    prompts: &[Message],
+) -> Result<(), ApiError> {
+    let Some(window) = pending.route.primary().model.known_context() else {
+        return Ok(());
+    };
+    let prompts = tokens::of_messages(prompts, &ChatOptions::default());
+    let needed = prompts.plus(admission.tokens_in);
+    if needed.get() / MAX_OVERESTIMATE <= window.get() {
+        return Ok(());
+    }
+    Err(context_length_exceeded(window, needed))
+}
+
+/// Routes a request again, with its session. If the new route has more expensive models, the
+/// reservation is extended.
+async fn route_again<P: Platform>(
+    platform: &P,
+    pending: &mut PendingTurn,
+    admission: &mut Admission,
+    session_context: SessionContext<'_>,
+) -> Result<(), ApiError> {
+    let tenant = admission.caller.tenant();
+    let is_known = session_context == SessionContext::default()
+        && tenant.version == pending.caller.tenant().version;
+    if is_known {
+        return Ok(());
+    }
+    let route = select_route(
+        platform.config(),
+        tenant,
+        &pending.request,
+        pending.features,
+        session_context,
+    )?;
+    let (reserved, needed) = (pending.route.max_price(), route.max_price());
+    if reserved.max(needed) != reserved {
+        reprice(platform, admission, needed).await?;
+    }
+    pending.route = route;
+    Ok(())
+}
+
+/// Looks up a session. A session with a client's own name may be new; a generated id must exist.
+async fn look_up<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    id: &SessionId,
+) -> Result<(SessionState, Option<Session>), ApiError> {
+    let state = |head, token_total| SessionState { head, token_total };
+    match sessions::look_up(platform.sql(), tenant, id, platform.time().now()).await? {
+        SessionLookup::Found(session) => {
+            Ok((state(session.head, session.token_total), Some(*session)))
+        }
+        SessionLookup::Free { head } if !id.is_generated() => Ok((state(head, Tokens::ZERO), None)),
+        SessionLookup::Free { .. } => Err(session_not_found().param("session_id")),
+    }
+}
+
+/// How much of a history is relevant to the first model of the route.
+fn budget(pending: &PendingTurn) -> HistoryBudget {
+    let context = pending.route.primary().model.context;
+    HistoryBudget {
+        turns: MAX_TURNS,
+        bytes: context.get().saturating_mul(BYTES_PER_TOKEN),
+    }
+}
+
+/// Reads a session's history, from its copy if that is long enough, otherwise from the database.
+/// Returns the budget that the history satisfies, too.
+async fn read<P: Platform>(
+    platform: &P,
+    tenant: &TenantId,
+    session: &Session,
+    copy: Option<HotSession>,
+    wanted: HistoryBudget,
+) -> Result<(History, HistoryBudget), ApiError> {
+    if let Some(copy) = copy.filter(|copy| copy.covers(wanted)) {
+        return Ok((copy.history, copy.budget.or(wanted)));
+    }
+    let (id, head) = (&session.id, session.head);
+    let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
+    Ok((history, wanted))
+}
+
+fn system(prompt: Option<&str>) -> Result<Option<Message>, ApiError> {
+    prompt
+        .map(|text| Message::text(Role::System, text))
+        .transpose()
+        .map_err(ApiError::internal)
+}

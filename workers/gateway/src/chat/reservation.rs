@@ -1,0 +1,118 @@
+//! Changes of a reservation at the ledger: extension, repricing and release.
+
+use clawless_core::ledger::{Extend, Input, LedgerAnswer, Price, SessionState};
+use clawless_core::{ApiError, RequestId, TenantId, Tokens, Usage};
+use clawless_edge::ledger::Ledger;
+use clawless_llm::tokens;
+
+use super::model::turn::{Admission, Turn};
+use crate::access::refusal;
+use crate::platform::Platform;
+
+/// Extends a reservation by the session's history, once its length is known.
+///
+/// # Errors
+/// 429 if the quota does not cover the history, 503 if the ledger does not answer.
+pub async fn extend<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    session: SessionState,
+) -> Result<(), ApiError> {
+    let extension = Extend {
+        tokens_in: admission.tokens_in.plus(session.token_total),
+        session: Some(session),
+        ..unchanged(admission)
+    };
+    send_extension(platform, admission, extension).await?;
+    admission.grant.session = Some(session);
+    Ok(())
+}
+
+/// Extends a reservation to more expensive models, if the session requires them.
+///
+/// # Errors
+/// 429 if the quota does not cover them, 503 if the ledger does not answer.
+pub async fn reprice<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    price: Price,
+) -> Result<(), ApiError> {
+    let extension = Extend {
+        price: Some(price),
+        ..unchanged(admission)
+    };
+    send_extension(platform, admission, extension).await
+}
+
+/// Extends a reservation by one more round of a turn that has used this much. `false` if the quota
+/// does not cover it.
+///
+/// # Errors
+/// 503 if the ledger does not answer.
+pub async fn extend_for_round<P: Platform>(
+    platform: &P,
+    turn: &mut Turn,
+    used: &Usage,
+) -> Result<bool, ApiError> {
+    let used_out = Tokens::new(used.completion_tokens);
+    let extension = Extend {
+        request_id: turn.identity.request_id.clone(),
+        ticket: turn.reservation.ticket,
+        tokens_in: tokens::of_request(&turn.llm).plus(Tokens::new(used.prompt_tokens)),
+        max_tokens_out: Some(turn.reservation.max_tokens_out.plus(used_out)),
+        price: None,
+        session: None,
+    };
+    let output = platform
+        .ledger()
+        .ask(&turn.identity.tenant, Input::Extend(extension))
+        .await?;
+    let LedgerAnswer::Extended { max_tokens_out, .. } = output.answer else {
+        return Ok(false);
+    };
+    let rest = max_tokens_out.minus(used_out);
+    let most = rest.min(turn.reservation.max_tokens_out);
+    turn.reservation.max_tokens_out = most;
+    turn.llm.options.limit_output(most);
+    Ok(most > Tokens::ZERO)
+}
+
+/// An extension that changes nothing.
+fn unchanged(admission: &Admission) -> Extend {
+    Extend {
+        request_id: admission.grant.request_id.clone(),
+        ticket: admission.grant.ticket,
+        tokens_in: admission.tokens_in,
+        max_tokens_out: None,
+        price: None,
+        session: None,
+    }
+}
+
+async fn send_extension<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    extension: Extend,
+) -> Result<(), ApiError> {
+    let tenant = &admission.caller.tenant().id;
+    let input = Input::Extend(extension);
+    let output = platform.ledger().ask(tenant, input).await?;
+    match output.answer {
+        LedgerAnswer::Extended { max_tokens_out, .. } => {
+            admission.grant.max_tokens_out = max_tokens_out;
+            Ok(())
+        }
+        answer => Err(refusal(answer, &output.headers)),
+    }
+}
+
+/// Releases a reservation: the call failed before the provider produced anything, or the ledger's
+/// answer to the admission was lost. If this fails too, the ledger's sweep does it.
+pub async fn release<P: Platform>(platform: &P, tenant: &TenantId, request_id: &RequestId) {
+    let input = Input::Release {
+        request_id: request_id.clone(),
+    };
+    if let Err(error) = platform.ledger().ask(tenant, input).await {
+        tracing::warn!(%error, "release reservation failed");
+    }
+}

@@ -1,0 +1,205 @@
+//! The Worker's bindings as a [`Platform`].
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use clawless_core::time::{Millis, timeout};
+use clawless_edge::d1::D1;
+use clawless_edge::entropy::EdgeEntropy;
+use clawless_edge::fetch::EdgeHttp;
+use clawless_edge::kv::EdgeKv;
+use clawless_edge::ledger::RemoteLedger;
+use clawless_edge::queue::EdgeQueue;
+use clawless_edge::time::EdgeTime;
+use futures_util::future::LocalBoxFuture;
+use worker::{Context, Env};
+
+use super::binding_names::{CACHE, DB, KEY_GUESSES};
+use super::config::{Config, InvalidVariable, Variables};
+use super::memory::Memory;
+use super::port::Platform;
+use ports::{Cache, Database, wrap};
+
+/// After this time a health check counts a dependency as unavailable.
+const HEALTH_TIMEOUT: Millis = Millis::from_secs(2);
+
+thread_local! {
+    /// A deployment's variables never change while its isolate lives.
+    static CONFIG: OnceCell<Rc<Config>> = const { OnceCell::new() };
+    static MEMORY: Rc<Memory> = Rc::default();
+}
+
+#[cfg(not(feature = "test-faults"))]
+mod ports {
+    use clawless_edge::d1::D1;
+    use clawless_edge::kv::EdgeKv;
+
+    pub(super) type Database = D1;
+    pub(super) type Cache = EdgeKv;
+    pub(super) use std::convert::identity as wrap;
+}
+
+/// In test-only bundles the database and the cache fail on request.
+#[cfg(feature = "test-faults")]
+mod ports {
+    use clawless_edge::d1::D1;
+    use clawless_edge::kv::EdgeKv;
+
+    use crate::platform::faults::Faulty;
+
+    pub(super) type Database = Faulty<D1>;
+    pub(super) type Cache = Faulty<EdgeKv>;
+    pub(super) use crate::platform::faults::Faulty as wrap;
+}
+
+/// The bindings of one request.
+pub struct Bindings {
+    env: Env,
+    context: Context,
+    config: Rc<Config>,
+    /// Opened on first use: most requests need neither.
+    sql: OnceCell<Database>,
+    kv: OnceCell<Cache>,
+    http: EdgeHttp,
+    ledger: RemoteLedger,
+    queue: EdgeQueue,
+    memory: Rc<Memory>,
+}
+
+struct EnvVariables<'a>(&'a Env);
+
+impl Variables for EnvVariables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.var(name).ok().map(|value| value.to_string())
+    }
+}
+
+impl Bindings {
+    /// Opens the bindings of a request.
+    ///
+    /// # Errors
+    /// Names an invalid variable.
+    pub fn open(env: Env, context: Context) -> Result<Self, InvalidVariable> {
+        let config = CONFIG.with(|cell| {
+            if let Some(config) = cell.get() {
+                return Ok(config.clone());
+            }
+            let config = Rc::new(Config::read(&EnvVariables(&env))?);
+            Ok(cell.get_or_init(|| config).clone())
+        })?;
+        Ok(Self {
+            sql: OnceCell::new(),
+            kv: OnceCell::new(),
+            http: EdgeHttp::new(&env),
+            ledger: RemoteLedger::new(&env),
+            queue: EdgeQueue::new(&env),
+            memory: MEMORY.with(Rc::clone),
+            env,
+            context,
+            config,
+        })
+    }
+
+    /// The environment, for bindings without a port: other Workers.
+    pub const fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Whether the database answers a trivial query in time.
+    pub async fn database_answers(&self) -> bool {
+        in_time(async { clawless_store::health::check(self.sql()).await.is_ok() }).await
+    }
+
+    /// Whether the tenants' ledgers answer in time.
+    pub async fn ledger_answers(&self) -> bool {
+        in_time(self.ledger.answers()).await
+    }
+
+    /// Whether the key-value store answers a read in time.
+    pub async fn cache_answers(&self) -> bool {
+        in_time(self.kv().ping()).await
+    }
+
+    /// Whether the Worker behind a binding answers its own health check in time.
+    pub async fn service_answers(&self, binding: &str) -> bool {
+        in_time(async {
+            // The host is never resolved: a binding has one target.
+            let Ok(service) = self.env.service(binding) else {
+                return false;
+            };
+            let answer = service.fetch("http://internal/health", None).await;
+            answer.is_ok_and(|response| response.status_code() == 200)
+        })
+        .await
+    }
+}
+
+/// The result of a check, or `false` if it takes too long.
+async fn in_time(check: impl Future<Output = bool>) -> bool {
+    timeout(&EdgeTime, HEALTH_TIMEOUT, check)
+        .await
+        .unwrap_or(false)
+}
+
+impl Platform for Bindings {
+    type Sql = Database;
+    type Kv = Cache;
+    type Http = EdgeHttp;
+    type Time = EdgeTime;
+    type Entropy = EdgeEntropy;
+    type Ledger = RemoteLedger;
+    type Queue = EdgeQueue;
+
+    fn sql(&self) -> &Database {
+        let open = || wrap(D1::new(self.env.d1(DB).ok()));
+        self.sql.get_or_init(open)
+    }
+
+    fn kv(&self) -> &Cache {
+        let open = || wrap(EdgeKv::new(self.env.kv(CACHE).ok()));
+        self.kv.get_or_init(open)
+    }
+
+    fn http(&self) -> &EdgeHttp {
+        &self.http
+    }
+
+    fn time(&self) -> &EdgeTime {
+        &EdgeTime
+    }
+
+    fn entropy(&self) -> &EdgeEntropy {
+        &EdgeEntropy
+    }
+
+    fn ledger(&self) -> &RemoteLedger {
+        &self.ledger
+    }
+
+    fn queue(&self) -> &EdgeQueue {
+        &self.queue
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// A missing or failing limiter allows every try: keys of 160 random bits cannot be guessed.
+    async fn may_guess(&self, address: &str) -> bool {
+        let Ok(limiter) = self.env.rate_limiter(KEY_GUESSES) else {
+            return true;
+        };
+        limiter
+            .limit(address.to_owned())
+            .await
+            .map_or(true, |outcome| outcome.success)
+    }
+
+    fn config(&self) -> &Rc<Config> {
+        &self.config
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.context.wait_until(task);
+    }
+}

@@ -1,0 +1,60 @@
+//! The ports that the steps of a request use, as one trait.
+
+use std::rc::Rc;
+
+use clawless_core::time::Timer;
+use clawless_core::{Clock, Entropy};
+use clawless_edge::ledger::Ledger;
+use clawless_edge::queue::Queue;
+use clawless_llm::Http;
+use clawless_store::{Kv, Sql};
+use futures_util::future::LocalBoxFuture;
+
+use super::config::Config;
+use super::memory::Memory;
+
+/// The ports and the configuration of one request. The Worker implements it over its bindings, the
+/// native tests over the testkit.
+#[allow(
+    async_fn_in_trait,
+    reason = "every use is generic, and on Workers nothing is Send"
+)]
+pub trait Platform: 'static {
+    /// The relational database.
+    type Sql: Sql;
+    /// The key-value store.
+    type Kv: Kv;
+    /// Outgoing HTTP.
+    type Http: Http;
+    /// The clock and the timer.
+    type Time: Clock + Timer + Clone + 'static;
+    /// Randomness.
+    type Entropy: Entropy;
+    /// The tenants' ledgers.
+    type Ledger: Ledger;
+    /// The queue of messages between sessions.
+    type Queue: Queue;
+
+    /// The relational database.
+    fn sql(&self) -> &Self::Sql;
+    /// The key-value store.
+    fn kv(&self) -> &Self::Kv;
+    /// Outgoing HTTP.
+    fn http(&self) -> &Self::Http;
+    /// The clock and the timer.
+    fn time(&self) -> &Self::Time;
+    /// Randomness.
+    fn entropy(&self) -> &Self::Entropy;
+    /// The tenants' ledgers.
+    fn ledger(&self) -> &Self::Ledger;
+    /// The queue of messages between sessions.
+    fn queue(&self) -> &Self::Queue;
+    /// The memory of this isolate.
+    fn memory(&self) -> &Memory;
+    /// Counts a wrong API key of an address; `false` once the address has tried too many.
+    async fn may_guess(&self, address: &str) -> bool;
+    /// The configuration.
+    fn config(&self) -> &Rc<Config>;
+    /// Runs a task that outlives the response and the client.
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>);
+}
