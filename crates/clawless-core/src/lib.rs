@@ -15,6 +15,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod llm;
+pub mod members;
 pub mod model;
 pub mod money;
 pub mod retry;

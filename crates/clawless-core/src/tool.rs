@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{RequestId, SessionId, TenantId, ToolExecutionId};
 use crate::json::Json;
+use crate::members::Members;
 use crate::time::{Millis, Timestamp};
 
 /// The names of the server tools, one per line. A gateway test generates the file from the
@@ -101,6 +102,9 @@ pub struct ToolCall {
     /// The form of the call.
     #[serde(default, skip_serializing_if = "CallForm::is_function")]
     pub form: CallForm,
+    /// Members that have no meaning here, as the provider gave them.
+    #[serde(default, skip_serializing_if = "Members::is_empty")]
+    pub members: Members,
 }
 
 /// The form of a call in `OpenAI`'s API.

@@ -1,16 +1,29 @@
-//! From the events of a stream to the answer that they make, and back.
+//! Accumulates the events of a stream into an answer, and turns an answer back into events.
 
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
 use clawless_core::{ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 
-/// Puts an answer together.
+use crate::members::MergedMembers;
+
+/// Accumulates an answer.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     answer: LlmResponse,
-    /// Log probabilities of each answer, by its position in `answer.choices`.
-    logprobs: Vec<Vec<Json>>,
+    /// Parts of each answer that are merged at the end, by its position in `answer.choices`.
+    pending: Vec<Pending>,
+    /// Members of the answer beside its choices.
+    members: MergedMembers,
+}
+
+/// Parts of one choice that are merged at the end.
+#[derive(Debug, Clone, Default)]
+struct Pending {
+    logprobs: Vec<Json>,
+    members: MergedMembers,
+    /// By the call's position.
+    calls: Vec<MergedMembers>,
 }
 
 impl Accumulator {
@@ -26,12 +39,9 @@ impl Accumulator {
         match event {
             LlmEvent::Delta { index, delta } => {
                 let at = self.at(*index);
-                if let Delta::Logprobs(json) = delta {
-                    if let Some(list) = self.logprobs.get_mut(at) {
-                        list.push(json.clone());
-                    }
-                } else if let Some(choice) = self.answer.choices.get_mut(at) {
-                    add(choice, delta);
+                let choice = self.answer.choices.get_mut(at);
+                if let (Some(choice), Some(pending)) = (choice, self.pending.get_mut(at)) {
+                    add(choice, pending, delta);
                 }
             }
             LlmEvent::Finish { index, reason } => {
@@ -41,25 +51,31 @@ impl Accumulator {
                 }
             }
             LlmEvent::Usage(usage) => self.answer.usage = Some(*usage),
+            LlmEvent::Members(members) => self.members.replace(members),
         }
     }
 
-    /// What the provider has told of the usage so far.
+    /// The usage that the provider has reported so far.
     pub const fn usage(&self) -> Option<Usage> {
         self.answer.usage
     }
 
-    /// Whether anything has come that a client would see.
+    /// Whether nothing has come that a client would see.
     pub fn is_empty(&self) -> bool {
         self.answer.choices.is_empty()
     }
 
-    /// The answer as far as it came. An answer that broke off has no finish reason.
+    /// The answer so far. An answer that broke off has no finish reason.
     pub fn finish(mut self) -> LlmResponse {
-        for (choice, logprobs) in self.answer.choices.iter_mut().zip(&self.logprobs) {
-            choice.logprobs = join_logprobs(logprobs);
-            let silent = choice.tool_calls.is_empty() && choice.refusal.is_none();
-            if choice.content.is_none() && silent {
+        self.answer.members = self.members.finish();
+        for (choice, pending) in self.answer.choices.iter_mut().zip(self.pending) {
+            choice.logprobs = join_logprobs(&pending.logprobs);
+            choice.members = pending.members.finish();
+            for (call, members) in choice.tool_calls.iter_mut().zip(pending.calls) {
+                call.members = members.finish();
+            }
+            let is_silent = choice.tool_calls.is_empty() && choice.refusal.is_none();
+            if choice.content.is_none() && is_silent {
                 choice.content = Some(String::new());
             }
         }
@@ -67,7 +83,7 @@ impl Accumulator {
         self.answer
     }
 
-    /// The position of an answer, new where it is the first that is heard of it.
+    /// The position of a choice, which is added where it is new.
     fn at(&mut self, index: u32) -> usize {
         let choices = &mut self.answer.choices;
         if let Some(at) = choices.iter().position(|choice| choice.index == index) {
@@ -77,12 +93,12 @@ impl Accumulator {
             index,
             ..LlmChoice::default()
         });
-        self.logprobs.push(Vec::new());
+        self.pending.push(Pending::default());
         choices.len() - 1
     }
 }
 
-fn add(choice: &mut LlmChoice, delta: &Delta) {
+fn add(choice: &mut LlmChoice, pending: &mut Pending, delta: &Delta) {
     let append = |text: &mut Option<String>, more: &str| {
         text.get_or_insert_default().push_str(more);
     };
@@ -90,12 +106,29 @@ fn add(choice: &mut LlmChoice, delta: &Delta) {
         Delta::Content(more) => append(&mut choice.content, more),
         Delta::Reasoning(more) => append(&mut choice.reasoning, more),
         Delta::Refusal(more) => append(&mut choice.refusal, more),
-        Delta::ToolCallStart { id, name, form, .. } => choice.tool_calls.push(ToolCall {
-            id: id.clone(),
-            name: name.clone(),
-            arguments: String::new(),
-            form: *form,
-        }),
+        Delta::ToolCallStart {
+            id,
+            name,
+            form,
+            members,
+            ..
+        } => {
+            choice.tool_calls.push(ToolCall {
+                id: id.clone(),
+                name: name.clone(),
+                form: *form,
+                ..ToolCall::default()
+            });
+            let mut merged = MergedMembers::default();
+            merged.add(members);
+            pending.calls.push(merged);
+        }
+        Delta::ToolCallMembers { call, members, .. } => {
+            let call = usize::try_from(*call).ok();
+            if let Some(merged) = call.and_then(|call| pending.calls.get_mut(call)) {
+                merged.add(members);
+            }
+        }
         Delta::ToolCallArguments {
             call, arguments, ..
         } => {
@@ -105,11 +138,12 @@ fn add(choice: &mut LlmChoice, delta: &Delta) {
             }
         }
         Delta::ThinkingBlocks(blocks) => choice.thinking_blocks = Some(blocks.clone()),
-        Delta::Logprobs(_) => {}
+        Delta::Logprobs(json) => pending.logprobs.push(json.clone()),
+        Delta::Members(members) => pending.members.add(members),
     }
 }
 
-/// The log probabilities of a stream's chunks as one object. A single one stays as it is.
+/// The log probabilities of a stream's chunks as one object. A single piece is not changed.
 fn join_logprobs(pieces: &[Json]) -> Option<Json> {
     #[derive(Default, Serialize, Deserialize)]
     struct Logprobs {
@@ -139,9 +173,12 @@ fn join_logprobs(pieces: &[Json]) -> Option<Json> {
     Json::of(&joined).ok()
 }
 
-/// The events that make this answer.
+/// The events that accumulate to this answer.
 pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     let mut events = Vec::new();
+    if !answer.members.is_empty() {
+        events.push(LlmEvent::Members(answer.members));
+    }
     for choice in answer.choices {
         let index = choice.index;
         let mut deltas = Vec::new();
@@ -151,18 +188,23 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
         deltas.extend(content.map(Delta::Content));
         deltas.extend(choice.refusal.map(Delta::Refusal));
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
+        if !choice.members.is_empty() {
+            deltas.push(Delta::Members(choice.members));
+        }
         for (call, it) in (0..).zip(choice.tool_calls) {
             let ToolCall {
                 id,
                 name,
                 arguments,
                 form,
+                members,
             } = it;
             deltas.push(Delta::ToolCallStart {
                 call,
                 id,
                 name,
                 form,
+                members,
             });
             deltas.push(Delta::ToolCallArguments {
                 call,
@@ -182,12 +224,17 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
 #[cfg(test)]
 mod tests {
     use clawless_core::FinishReason;
+    use clawless_core::members::Members;
     use clawless_core::tool::CallForm;
 
     use super::*;
 
     fn json(text: &str) -> Json {
         Json::parse(text.to_owned()).expect("JSON")
+    }
+
+    fn members(text: &str) -> Members {
+        serde_json::from_str(text).expect("an object")
     }
 
     #[test]
@@ -204,18 +251,21 @@ mod tests {
                             name: "f".to_owned(),
                             arguments: "{}".to_owned(),
                             form: CallForm::Function,
+                            members: members(r#"{"extra_content":{"google":{}}}"#),
                         },
                         ToolCall {
                             id: "b".to_owned(),
                             name: "g".to_owned(),
                             arguments: "any text".to_owned(),
                             form: CallForm::Custom,
+                            ..ToolCall::default()
                         },
                     ],
                     finish_reason: Some(FinishReason::ToolCalls),
                     logprobs: Some(json(r#"{"content":[{"token":"a"}],"refusal":null}"#)),
                     refusal: None,
                     thinking_blocks: Some(json(r#"[{"type":"thinking"}]"#)),
+                    members: members(r#"{"annotations":[1.0],"x":"a"}"#),
                 },
                 LlmChoice {
                     index: 1,
@@ -225,6 +275,7 @@ mod tests {
                 },
             ],
             usage: Some(Usage::of(1, 2)),
+            members: members(r#"{"citations":["https://example.com"]}"#),
         };
         let mut again = Accumulator::default();
         again.push_all(&replay(answer.clone()));

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use crate::error::LlmError;
 use crate::legacy_functions::{self, LegacyFunctionsDecoder};
+use crate::origin;
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
 use crate::profile::{DEFAULT, Patience, Profile};
 use crate::protocol::{Decoder, Mode, Protocol};
@@ -222,7 +223,8 @@ impl LlmClient {
         deadline: Timestamp,
     ) -> Result<HttpResponse<H::Body>, LlmError> {
         let wait = by.since(io.time.now());
-        let encoded = self.protocol.encode(request, mode)?;
+        let request = origin::for_target(request, &self.name);
+        let encoded = self.protocol.encode(&request, mode)?;
         let sent = async {
             match encoded.url.strip_prefix(AI_SCHEME) {
                 Some(model) => io.http.run_ai(model, &encoded.body).await,

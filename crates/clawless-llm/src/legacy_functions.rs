@@ -225,7 +225,9 @@ fn event(mut event: LlmEvent) -> Option<LlmEvent> {
     match &mut event {
         LlmEvent::Delta {
             delta:
-                Delta::ToolCallStart { call, form, .. } | Delta::ToolCallArguments { call, form, .. },
+                Delta::ToolCallStart { call, form, .. }
+                | Delta::ToolCallArguments { call, form, .. }
+                | Delta::ToolCallMembers { call, form, .. },
             ..
         } => {
             if *call > 0 {

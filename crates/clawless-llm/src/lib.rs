@@ -18,6 +18,7 @@ mod legacy_functions;
 mod members;
 pub mod openai;
 mod options;
+mod origin;
 mod plausible;
 pub mod ports;
 pub mod profile;

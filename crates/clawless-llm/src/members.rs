@@ -1,40 +1,236 @@
-//! JSON objects whose members are moved about and not read.
+//! Merges members of messages and tool calls that have no meaning here: they travel to the client,
+//! into the session and back to the model that they came from.
+//!
+//! Deltas of one member become one value by these rules, which fit what servers send in pieces:
+//! - `null` and empty values add nothing, and neither does a value that repeats the known one;
+//! - a text at the top, or under one of [`TEXTS`], is appended to the known text;
+//! - any other text, number or boolean replaces the known one: ids, types, signatures, URLs;
+//! - objects are merged member by member;
+//! - of a list, objects with the `index` and the `type` of a known item are merged into it, a list
+//!   that begins with all known items replaces them, and other items are appended.
 
-use std::fmt;
+pub(crate) use clawless_core::members::Members;
 
 use clawless_core::json::Json;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-/// The members of an object in their order, each value as it was written.
-pub(crate) struct Members(pub(crate) Vec<(String, Json)>);
+/// Names of texts inside objects that come in pieces.
+const TEXTS: [&str; 9] = [
+    "arguments",
+    "content",
+    "data",
+    "input",
+    "reasoning",
+    "summary",
+    "text",
+    "thinking",
+    "transcript",
+];
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Objects;
+/// Names of texts at the top that come whole.
+const WHOLE: [&str; 7] = ["id", "type", "name", "format", "model", "status", "phase"];
 
-        impl<'de> Visitor<'de> for Objects {
-            type Value = Members;
+/// The most bytes of one member that are kept.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+/// Members in the process of being merged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MergedMembers(Vec<Merged>);
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
+#[derive(Debug, Clone)]
+struct Merged {
+    name: String,
+    bytes: usize,
+    value: Slot,
+}
+
+/// A value: as it was written while there is one piece of it.
+#[derive(Debug, Clone)]
+enum Slot {
+    One(Json),
+    Several(Value),
+}
+
+impl MergedMembers {
+    /// Merges the next delta.
+    pub(crate) fn add(&mut self, delta: &Members) {
+        for (name, json) in &delta.0 {
+            let known = self.0.iter_mut().find(|it| it.name == *name);
+            match known {
+                Some(known) => known.add(json),
+                None => self.0.push(Merged {
+                    name: name.clone(),
+                    bytes: json.as_str().len(),
+                    value: Slot::One(json.clone()),
+                }),
             }
         }
+    }
 
-        deserializer.deserialize_map(Objects)
+    /// Takes values that replace the known ones.
+    pub(crate) fn replace(&mut self, members: &Members) {
+        for (name, _) in &members.0 {
+            self.0.retain(|it| it.name != *name);
+        }
+        self.add(members);
+    }
+
+    pub(crate) fn finish(self) -> Members {
+        let members = self.0.into_iter().filter_map(|it| {
+            let value = match it.value {
+                Slot::One(json) => json,
+                Slot::Several(value) => Json::of(&value).ok()?,
+            };
+            Some((it.name, value))
+        });
+        Members(members.collect())
     }
 }
 
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+impl Merged {
+    fn add(&mut self, json: &Json) {
+        if matches!(&self.value, Slot::One(known) if known == json) {
+            return;
+        }
+        self.bytes = self.bytes.saturating_add(json.as_str().len());
+        if self.bytes > MAX_BYTES {
+            return;
+        }
+        // Values that no parser here reads stay as they are.
+        let Ok(more) = json.read::<Value>() else {
+            return;
+        };
+        let mut known = match &mut self.value {
+            Slot::Several(known) => std::mem::take(known),
+            Slot::One(known) => match known.read() {
+                Ok(known) => known,
+                Err(_) => return,
+            },
+        };
+        merge(&mut known, more, !is_whole(&self.name));
+        self.value = Slot::Several(known);
+    }
+}
+
+/// Whether a text of this name at the top comes whole.
+fn is_whole(name: &str) -> bool {
+    WHOLE.contains(&name) || name.ends_with("_id") || name.ends_with("signature")
+}
+
+fn merge(known: &mut Value, more: Value, is_text: bool) {
+    match (known, more) {
+        (_, Value::Null) => {}
+        (Value::String(known), Value::String(more)) if is_text => {
+            known.push_str(&more);
+        }
+        (_, Value::String(more)) if more.is_empty() => {}
+        (Value::Object(known), Value::Object(more)) => merge_objects(known, more),
+        (Value::Array(known), Value::Array(more)) => merge_lists(known, more),
+        (known, more) => *known = more,
+    }
+}
+
+fn merge_objects(known: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (name, value) in more {
+        let is_text = TEXTS.contains(&name.as_str());
+        match known.get_mut(&name) {
+            Some(known) => merge(known, value, is_text),
+            None => {
+                known.insert(name, value);
+            }
+        }
+    }
+}
+
+fn merge_lists(known: &mut Vec<Value>, more: Vec<Value>) {
+    if more.starts_with(known) {
+        *known = more;
+        return;
+    }
+    for item in more {
+        let place = |it: &Value| Some((it.get("index")?.as_u64()?, it.get("type").cloned()));
+        let place_of_item = place(&item);
+        let same = known
+            .iter_mut()
+            .find(|it| place_of_item.is_some() && place(it) == place_of_item);
+        match same {
+            Some(known) if *known == item => {}
+            Some(known) => merge(known, item, false),
+            None => known.push(item),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of a member `name` that comes in these pieces.
+    fn merged(name: &str, pieces: &[&str]) -> String {
+        let mut merged = MergedMembers::default();
+        for piece in pieces {
+            let json = Json::parse((*piece).to_owned()).expect("JSON");
+            merged.add(&Members(vec![(name.to_owned(), json)]));
+        }
+        let members = merged.finish();
+        members.get(name).expect("kept").as_str().to_owned()
+    }
+
+    #[test]
+    fn pieces_of_a_member_become_one_value() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("x", &[r#"{ "a":1.0}"#], r#"{ "a":1.0}"#),
+            (
+                "reasoning_text",
+                &[r#""a""#, r#""b""#, r#""b""#],
+                r#""abb""#,
+            ),
+            ("thought_signature", &[r#""a""#, r#""a""#], r#""a""#),
+            ("name", &[r#""a""#, r#""b""#], r#""b""#),
+            ("n", &["1", "2", "null"], "2"),
+            (
+                "reasoning_details",
+                &[
+                    r#"[{"type":"reasoning.text","text":"Let","index":0}]"#,
+                    r#"[{"type":"reasoning.text","text":" me","index":0}]"#,
+                    r#"[{"type":"reasoning.text","signature":"s","index":0}]"#,
+                    r#"[{"type":"reasoning.encrypted","data":"gA","id":"rs_1","index":0}]"#,
+                ],
+                r#"[{"index":0,"signature":"s","text":"Let me","type":"reasoning.text"},{"data":"gA","id":"rs_1","index":0,"type":"reasoning.encrypted"}]"#,
+            ),
+            (
+                "annotations",
+                &[r#"[{"a":1}]"#, r#"[{"b":2}]"#, r#"[{"a":1},{"b":2}]"#],
+                r#"[{"a":1},{"b":2}]"#,
+            ),
+            (
+                "images",
+                &[
+                    r#"[{"type":"image_url","image_url":{"url":"data:a"},"index":0}]"#,
+                    r#"[{"type":"image_url","image_url":{"url":"data:a"},"index":0},{"type":"image_url","image_url":{"url":"data:b"},"index":1}]"#,
+                ],
+                r#"[{"image_url":{"url":"data:a"},"index":0,"type":"image_url"},{"image_url":{"url":"data:b"},"index":1,"type":"image_url"}]"#,
+            ),
+            (
+                "extra_content",
+                &[
+                    r#"{"google":{"thought_signature":"E"}}"#,
+                    r#"{"google":{"thought":true}}"#,
+                ],
+                r#"{"google":{"thought":true,"thought_signature":"E"}}"#,
+            ),
+            ("mixed", &[r#""a""#, r#"{"b":1}"#], r#"{"b":1}"#),
+        ];
+        for (name, pieces, expected) in cases {
+            assert_eq!(merged(name, pieces), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_merged_stays_as_it_came() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        assert_eq!(merged("x", &[&deep, "[1]"]), deep);
+        assert_eq!(merged("x", &["[1]", &deep]), "[1]");
+        assert_eq!(merged("x", &["1e999", "2"]), "1e999");
     }
 }

@@ -238,7 +238,11 @@ fn thoughts_go_back_to_the_model_that_signed_them_and_to_no_other() {
     let answer = server.decode_whole(&asked, &serde_json::to_vec(&body).expect("JSON"));
     let choice = answer.expect("an answer").choices.remove(0);
     // As a session stores it, and replays it with what the tool said.
-    let stored: Value = choice.to_stored().expect("JSON").read().expect("JSON");
+    let stored: Value = choice
+        .to_stored("anthropic/m")
+        .expect("JSON")
+        .read()
+        .expect("JSON");
     let conversation = json!({"messages": [{"role": "user", "content": "Hi"}, stored,
         {"role": "tool", "tool_call_id": "c", "content": "1"}]});
     let sent_to = |model: &str| {

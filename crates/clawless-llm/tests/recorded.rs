@@ -11,26 +11,38 @@ use std::path::{Path, PathBuf};
 
 use clawless_api::chat::ChatCompletionResponse;
 use clawless_core::chat::ChatOptions;
-use clawless_core::llm::{LlmEvent, LlmRequest};
+use clawless_core::llm::{LlmEvent, LlmRequest, LlmResponse};
 use clawless_core::{Message, Role, Timestamp};
-use clawless_llm::anthropic::AnthropicDecoder;
-use clawless_llm::openai::OpenAiDecoder;
-use clawless_llm::protocol::{Decoder, Progress};
-use clawless_llm::workers_ai::WorkersAiDecoder;
+use clawless_llm::anthropic::{Anthropic, AnthropicDecoder};
+use clawless_llm::openai::{OpenAi, OpenAiDecoder};
+use clawless_llm::protocol::{Decoder, Progress, Protocol};
+use clawless_llm::workers_ai::{WorkersAi, WorkersAiDecoder};
 use clawless_llm::{Accumulator, LlmError};
 use proptest::prelude::*;
 
-fn recorded() -> Vec<(PathBuf, Vec<u8>)> {
+/// The recordings of streams (`sse`) or of whole answers (`body`).
+fn recorded(extension: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams");
     let entries = std::fs::read_dir(folder).expect("the folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut streams: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|it| it == "sse"))
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
         .map(|path| (path.clone(), std::fs::read(&path).expect("a stream")))
         .collect();
     streams.sort();
     assert!(streams.len() >= 10);
     streams
+}
+
+fn protocol(path: &Path) -> Box<dyn Protocol> {
+    let name = path.file_name().expect("a name").to_string_lossy();
+    if name.starts_with("anthropic") {
+        Box::new(Anthropic::new("https://a.example/v1", None, &[]))
+    } else if name.starts_with("workers-ai") {
+        Box::new(WorkersAi::new(&[]))
+    } else {
+        Box::new(OpenAi::new("https://o.example/v1", None))
+    }
 }
 
 fn decoder(path: &Path) -> Box<dyn Decoder> {
@@ -68,34 +80,47 @@ fn decode<'a>(
     (events, ended)
 }
 
-/// Each stream's answer stands beside it, as a client without streaming would get it. With
-/// `CLAWLESS_BLESS=1` the files are written anew; read what changed before you commit it.
+/// Compares an answer, as a client without streaming gets it, with the file of its recording. With
+/// `CLAWLESS_BLESS=1` the files are written; read what changed before you commit it.
+fn check_answer(recording: &Path, extension: &str, answer: LlmResponse) {
+    let answer = ChatCompletionResponse::new(
+        "chatcmpl-1".to_owned(),
+        Timestamp::default(),
+        "m".to_owned(),
+        answer,
+    );
+    let answer = serde_json::to_string_pretty(&answer).expect("JSON") + "\n";
+    let file = recording.with_extension(extension);
+    if std::env::var_os("CLAWLESS_BLESS").is_some() {
+        std::fs::write(&file, &answer).expect("written");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(answer, expected, "{}", recording.display());
+}
+
 #[test]
 fn each_recorded_stream_makes_its_answer() {
-    for (path, bytes) in recorded() {
+    for (path, bytes) in recorded("sse") {
         let (events, ended) = decode(&path, [bytes.as_slice()]);
         assert_eq!(ended, Ok(()), "{}", path.display());
         let mut answer = Accumulator::default();
         answer.push_all(&events);
-        let answer = ChatCompletionResponse::new(
-            "chatcmpl-1".to_owned(),
-            Timestamp::default(),
-            "m".to_owned(),
-            answer.finish(),
-        );
-        let answer = serde_json::to_string_pretty(&answer).expect("JSON") + "\n";
-        let beside = path.with_extension("json");
-        if std::env::var_os("CLAWLESS_BLESS").is_some() {
-            std::fs::write(&beside, &answer).expect("written");
-        }
-        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
-        assert_eq!(answer, expected, "{}", path.display());
+        check_answer(&path, "json", answer.finish());
+    }
+}
+
+#[test]
+fn each_recorded_body_makes_its_answer() {
+    for (path, bytes) in recorded("body") {
+        let answer = protocol(&path).decode_whole(&request(), &bytes);
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        check_answer(&path, "whole.json", answer);
     }
 }
 
 #[test]
 fn byte_by_byte_says_the_same() {
-    for (path, bytes) in recorded() {
+    for (path, bytes) in recorded("sse") {
         let whole = decode(&path, [bytes.as_slice()]);
         assert_eq!(decode(&path, bytes.chunks(1)), whole, "{}", path.display());
     }
@@ -103,7 +128,7 @@ fn byte_by_byte_says_the_same() {
 
 #[test]
 fn no_cut_stream_passes_for_whole() {
-    for (path, bytes) in recorded() {
+    for (path, bytes) in recorded("sse") {
         let (whole, _) = decode(&path, [bytes.as_slice()]);
         let is_finish = |event: &LlmEvent| matches!(event, LlmEvent::Finish { .. });
         let expected = whole.iter().filter(|event| is_finish(event)).count();
@@ -125,7 +150,7 @@ fn no_cut_stream_passes_for_whole() {
 proptest! {
     #[test]
     fn every_split_says_the_same(seed in proptest::collection::vec(0.0..1.0_f64, 1..40)) {
-        for (path, bytes) in recorded() {
+        for (path, bytes) in recorded("sse") {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_precision_loss,
@@ -150,7 +175,7 @@ proptest! {
         junk in proptest::collection::vec(any::<u8>(), 0..8),
         length in 0_usize..20,
     ) {
-        for (path, mut bytes) in recorded() {
+        for (path, mut bytes) in recorded("sse") {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_precision_loss,

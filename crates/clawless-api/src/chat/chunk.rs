@@ -3,6 +3,7 @@
 use clawless_core::chat::{FinishReason, Usage};
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent};
+use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use clawless_core::{ApiError, Timestamp};
 use serde::Serialize;
@@ -23,16 +24,25 @@ pub struct ChunkWriter {
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
+struct Chunk<'a, C> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [ChunkChoice<'a>],
+    choices: &'a [C],
     #[serde(skip_serializing_if = "UsageField::is_absent")]
     usage: UsageField,
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<&'a [ToolActivity]>>,
+}
+
+/// A chunk with the provider's own members of the answer. Apart, because flattening costs every chunk.
+#[derive(Serialize)]
+struct ChunkWithMembers<'a, C> {
+    #[serde(flatten)]
+    chunk: Chunk<'a, C>,
+    #[serde(flatten)]
+    members: &'a Members,
 }
 
 /// The `usage` of a chunk. If the client requested usage, the last chunk contains it and all others
@@ -52,9 +62,9 @@ impl UsageField {
 }
 
 #[derive(Serialize)]
-struct ChunkChoice<'a> {
+struct ChunkChoice<'a, D = WireDelta<'a>> {
     index: u32,
-    delta: WireDelta<'a>,
+    delta: D,
     logprobs: Option<&'a Json>,
     finish_reason: Option<FinishReason>,
 }
@@ -88,6 +98,20 @@ struct WireToolCall<'a> {
     function: Option<WireFunction<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom: Option<WireCustom<'a>>,
+}
+
+/// A delta of one tool call that has the provider's own members.
+#[derive(Serialize)]
+struct CallMembers<'a> {
+    tool_calls: [CallWithMembers<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct CallWithMembers<'a> {
+    #[serde(flatten)]
+    call: WireToolCall<'a>,
+    #[serde(flatten)]
+    members: &'a Members,
 }
 
 #[derive(Serialize)]
@@ -154,6 +178,7 @@ impl ChunkWriter {
                 self.choice(*index, WireDelta::default(), None, Some(*reason), out);
             }
             LlmEvent::Usage(_) => {}
+            LlmEvent::Members(members) => self.members(members, out),
         }
     }
 
@@ -203,6 +228,22 @@ impl ChunkWriter {
         let mut wire = WireDelta::default();
         let mut logprobs = None;
         match delta {
+            Delta::Members(members) => return self.choice(index, members, None, None, out),
+            Delta::ToolCallMembers {
+                call,
+                form,
+                members,
+            } => return self.call_members(index, (*form, *call, None), members, out),
+            Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                form,
+                members,
+            } if !members.is_empty() => {
+                let start = Some((id.as_str(), name.as_str()));
+                return self.call_members(index, (*form, *call, start), members, out);
+            }
             Delta::Content(text) => wire.content = Some(text),
             Delta::Reasoning(text) => wire.reasoning_content = Some(text),
             Delta::Refusal(text) => wire.refusal = Some(text),
@@ -211,6 +252,7 @@ impl ChunkWriter {
                 id,
                 name,
                 form,
+                members: _,
             } => wire = WireDelta::call(*form, *call, Some((id, name)), ""),
             Delta::ToolCallArguments {
                 call,
@@ -221,6 +263,32 @@ impl ChunkWriter {
             Delta::ThinkingBlocks(json) => wire.thinking_blocks = Some(json),
         }
         self.choice(index, wire, logprobs, None, out);
+    }
+
+    /// Appends a tool call's beginning, or nothing more of it, with the provider's own members. The
+    /// older form has no place for them.
+    fn call_members(
+        &self,
+        index: u32,
+        (form, call, start): (CallForm, u32, Option<(&str, &str)>),
+        members: &Members,
+        out: &mut String,
+    ) {
+        let delta = WireDelta::call(form, call, start, "");
+        match delta.tool_calls {
+            Some([call]) => {
+                let tool_calls = [CallWithMembers { call, members }];
+                self.choice(index, CallMembers { tool_calls }, None, None, out);
+            }
+            None if start.is_some() => self.choice(index, delta, None, None, out),
+            None => {}
+        }
+    }
+
+    /// Appends members of the answer beside its choices.
+    fn members(&self, members: &Members, out: &mut String) {
+        let choices: &[ChunkChoice<'_>] = &[];
+        self.write(choices, self.no_usage(), None, Some(members), out);
     }
 
     /// The first chunk of each choice has the role and an empty content, as in `OpenAI`'s API.
@@ -236,10 +304,10 @@ impl ChunkWriter {
         }
     }
 
-    fn choice(
+    fn choice<D: Serialize>(
         &self,
         index: u32,
-        delta: WireDelta<'_>,
+        delta: D,
         logprobs: Option<&Json>,
         finish_reason: Option<FinishReason>,
         out: &mut String,
@@ -250,7 +318,7 @@ impl ChunkWriter {
             logprobs,
             finish_reason,
         };
-        self.chunk(&[choice], self.no_usage(), None, out);
+        self.write(&[choice], self.no_usage(), None, None, out);
     }
 
     const fn no_usage(&self) -> UsageField {
@@ -268,6 +336,17 @@ impl ChunkWriter {
         activity: Option<&[ToolActivity]>,
         out: &mut String,
     ) {
+        self.write(choices, usage, activity, None, out);
+    }
+
+    fn write<C: Serialize>(
+        &self,
+        choices: &[C],
+        usage: UsageField,
+        activity: Option<&[ToolActivity]>,
+        members: Option<&Members>,
+        out: &mut String,
+    ) {
         let chunk = Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -279,7 +358,11 @@ impl ChunkWriter {
         };
         out.push_str("data: ");
         // Serializing strings and numbers cannot fail.
-        let json = serde_json::to_string(&chunk).unwrap_or_default();
+        let json = match members {
+            None => serde_json::to_string(&chunk),
+            Some(members) => serde_json::to_string(&ChunkWithMembers { chunk, members }),
+        };
+        let json = json.unwrap_or_default();
         if json.contains(['\n', '\r']) {
             // Unparsed JSON of a provider may contain line ends between its tokens. They would end
             // the event.

@@ -3,6 +3,7 @@
 use clawless_core::chat::{FinishReason, MessageFunction, MessageToolCall, Usage, message_calls};
 use clawless_core::json::Json;
 use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::members::Members;
 use clawless_core::{ErrorCode, Timestamp};
 use serde::Serialize;
 
@@ -25,6 +26,9 @@ pub struct ChatCompletionResponse {
     incomplete_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<Vec<ToolActivity>>>,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,6 +53,9 @@ struct AssistantMessage {
     tool_calls: Vec<MessageToolCall>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<MessageFunction>,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 impl From<LlmChoice> for AssistantMessage {
@@ -62,6 +69,7 @@ impl From<LlmChoice> for AssistantMessage {
             thinking_blocks: choice.thinking_blocks,
             tool_calls,
             function_call,
+            members: choice.members,
         }
     }
 }
@@ -69,7 +77,7 @@ impl From<LlmChoice> for AssistantMessage {
 impl ChatCompletionResponse {
     /// The body of the response `id` of `model`.
     pub fn new(id: String, created: Timestamp, model: String, response: LlmResponse) -> Self {
-        let usage = response.usage;
+        let (usage, members) = (response.usage, response.members);
         let choices = response.choices.into_iter().map(|mut choice| Choice {
             index: choice.index,
             logprobs: choice.logprobs.take(),
@@ -86,6 +94,7 @@ impl ChatCompletionResponse {
             status: None,
             incomplete_reason: None,
             clawless: None,
+            members,
         }
     }
 

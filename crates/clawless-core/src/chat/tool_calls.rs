@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::members::Members;
 use crate::tool::{CallForm, ToolCall};
 
 /// An element of `tool_calls`.
@@ -13,6 +14,9 @@ pub struct MessageToolCall {
     function: Option<MessageFunction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom: Option<MessageCustom>,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 /// A function call, with its arguments as JSON text.
@@ -37,6 +41,7 @@ pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<Mess
         name,
         arguments,
         form,
+        members,
     } in calls
     {
         match form {
@@ -45,6 +50,7 @@ pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<Mess
                 r#type: "function",
                 function: Some(MessageFunction { name, arguments }),
                 custom: None,
+                members,
             }),
             CallForm::Custom => tool_calls.push(MessageToolCall {
                 id,
@@ -54,6 +60,7 @@ pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<Mess
                     name,
                     input: arguments,
                 }),
+                members,
             }),
             CallForm::Older => function_call = Some(MessageFunction { name, arguments }),
         }

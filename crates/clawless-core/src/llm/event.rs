@@ -2,6 +2,7 @@
 
 use crate::chat::{FinishReason, Usage};
 use crate::json::Json;
+use crate::members::Members;
 use crate::tool::CallForm;
 
 /// An event of a streamed response.
@@ -23,6 +24,9 @@ pub enum LlmEvent {
     },
     /// The usage of the whole call. May be repeated; the last one counts.
     Usage(Usage),
+    /// Members of the answer beside its choices, such as `citations`. A later value of a member
+    /// replaces an earlier one.
+    Members(Members),
 }
 
 /// An addition to a choice.
@@ -44,6 +48,17 @@ pub enum Delta {
         name: String,
         /// The form of the call.
         form: CallForm,
+        /// Members that have no meaning here, as the provider sent them.
+        members: Members,
+    },
+    /// Members of a tool call that came after its beginning.
+    ToolCallMembers {
+        /// The call's position among the calls of this answer.
+        call: u32,
+        /// How the call stands on `OpenAI`'s wire.
+        form: CallForm,
+        /// The members.
+        members: Members,
     },
     /// Arguments of a tool call.
     ToolCallArguments {
@@ -58,4 +73,6 @@ pub enum Delta {
     Logprobs(Json),
     /// All signed reasoning blocks, once, before the end of the choice.
     ThinkingBlocks(Json),
+    /// Members of the message that have no meaning here, as the provider sent them.
+    Members(Members),
 }

@@ -2,6 +2,7 @@
 
 use crate::chat::{FinishReason, Usage};
 use crate::json::Json;
+use crate::members::Members;
 use crate::tool::ToolCall;
 
 /// The whole response of a model.
@@ -11,6 +12,8 @@ pub struct LlmResponse {
     pub choices: Vec<LlmChoice>,
     /// The usage, if the provider reports it.
     pub usage: Option<Usage>,
+    /// Members of the answer beside its choices, such as `citations`, as the provider gave them.
+    pub members: Members,
 }
 
 /// One of the choices of a response.
@@ -33,4 +36,7 @@ pub struct LlmChoice {
     /// Signed reasoning: an array of provider-specific blocks, returned unchanged to the provider
     /// in later requests.
     pub thinking_blocks: Option<Json>,
+    /// Members of the message that have no meaning here, as the provider gave them: it may need
+    /// them back when the conversation goes on.
+    pub members: Members,
 }

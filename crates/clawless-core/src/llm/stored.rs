@@ -7,12 +7,37 @@ use crate::chat::{
     Content, FinishReason, Message, MessageFunction, MessageToolCall, message_calls,
 };
 use crate::json::Json;
+use crate::members::Members;
 use crate::tool::{CallForm, ToolCall};
 
+/// The member of a stored message that names the model that wrote it, as `provider/model`. Only
+/// that model gets the provider's own members back; no provider sees this one.
+pub const ORIGIN: &str = "clawless_origin";
+
+/// The largest member that a session stores, in bytes. An image in an answer is larger.
+const MAX_STORED_BYTES: usize = 256 * 1024;
+
+/// Members of a stored message that have a meaning here.
+const KNOWN: [&str; 9] = [
+    "role",
+    "content",
+    "name",
+    "refusal",
+    "reasoning_content",
+    "thinking_blocks",
+    "tool_calls",
+    "function_call",
+    ORIGIN,
+];
+
+/// Members of a tool call that have a meaning here.
+const KNOWN_IN_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
+
 impl LlmChoice {
-    /// The choice as the assistant message that a session stores. Contains no unsigned reasoning,
-    /// because providers do not accept it, and no empty `refusal`.
-    pub fn to_stored(&self) -> Result<Json, serde_json::Error> {
+    /// The choice as the assistant message that a session stores. `origin` is the model that wrote
+    /// it, as `provider/model`. Contains no unsigned reasoning, which providers do not accept,
+    /// except beside tool calls, where the same model may need it to go on; and no empty `refusal`.
+    pub fn to_stored(&self, origin: &str) -> Result<Json, serde_json::Error> {
         #[derive(Serialize)]
         struct Stored<'a> {
             role: &'static str,
@@ -20,20 +45,38 @@ impl LlmChoice {
             #[serde(skip_serializing_if = "Option::is_none")]
             refusal: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
+            reasoning_content: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             thinking_blocks: Option<&'a Json>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             tool_calls: Vec<MessageToolCall>,
             #[serde(skip_serializing_if = "Option::is_none")]
             function_call: Option<MessageFunction>,
+            #[serde(flatten)]
+            members: Members,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            clawless_origin: Option<&'a str>,
         }
+        let reasoning = self.reasoning.as_deref();
+        let reasoning = reasoning.filter(|_| !self.tool_calls.is_empty());
+        let mut members = self.members.clone();
+        members
+            .0
+            .retain(|(_, value)| value.as_str().len() <= MAX_STORED_BYTES);
+        let has_members =
+            !members.is_empty() || self.tool_calls.iter().any(|call| !call.members.is_empty());
+        let needs_origin = has_members || reasoning.is_some();
         let (tool_calls, function_call) = message_calls(self.tool_calls.clone());
         Json::of(&Stored {
             role: "assistant",
             content: self.content.as_deref(),
             refusal: self.refusal.as_deref(),
+            reasoning_content: reasoning,
             thinking_blocks: self.thinking_blocks.as_ref(),
             tool_calls,
             function_call,
+            members,
+            clawless_origin: needs_origin.then_some(origin),
         })
     }
 
@@ -47,8 +90,15 @@ impl LlmChoice {
     ) -> Result<Self, serde_json::Error> {
         let view = message.view()?;
         let texts = view.content.as_ref().map(Content::texts);
+        let members: Members = message.raw().read()?;
+        let mut of_calls = members
+            .get("tool_calls")
+            .and_then(|calls| calls.read::<Vec<Members>>().ok())
+            .unwrap_or_default()
+            .into_iter();
         let calls = view.tool_calls.unwrap_or_default().into_iter();
         let calls = calls.filter_map(|call| {
+            let members = of_calls.next().unwrap_or_default();
             let (name, arguments, form) = match (call.function, call.custom) {
                 (Some(it), _) => (it.name, it.arguments, CallForm::Function),
                 (None, Some(it)) => (it.name, it.input, CallForm::Custom),
@@ -59,6 +109,7 @@ impl LlmChoice {
                 name,
                 arguments,
                 form,
+                members: members.without(&KNOWN_IN_CALLS),
             })
         });
         let legacy = view.function_call.map(|it| ToolCall {
@@ -66,6 +117,7 @@ impl LlmChoice {
             name: it.name,
             arguments: it.arguments,
             form: CallForm::Older,
+            members: Members::default(),
         });
         Ok(Self {
             index: 0,
@@ -73,7 +125,9 @@ impl LlmChoice {
             refusal: view.refusal,
             tool_calls: calls.chain(legacy).collect(),
             finish_reason,
+            reasoning: view.reasoning_content,
             thinking_blocks: view.thinking_blocks,
+            members: members.without(&KNOWN),
             ..Self::default()
         })
     }

@@ -28,8 +28,10 @@ impl<'a> ClientView<'a> {
     /// The event as the client sees it; `None` if it is hidden. `Finish` events are hidden because
     /// another round may follow.
     pub fn let_through(&mut self, event: &LlmEvent) -> Option<LlmEvent> {
-        let LlmEvent::Delta { index, delta } = event else {
-            return None;
+        let (index, delta) = match event {
+            LlmEvent::Delta { index, delta } => (index, delta),
+            LlmEvent::Members(_) => return Some(event.clone()),
+            LlmEvent::Finish { .. } | LlmEvent::Usage(_) => return None,
         };
         let delta = match delta {
             Delta::ToolCallStart {
@@ -37,6 +39,7 @@ impl<'a> ClientView<'a> {
                 id,
                 name,
                 form,
+                members,
             } => {
                 if !self.rounds.is_client_tool(name) {
                     return None;
@@ -47,8 +50,18 @@ impl<'a> ClientView<'a> {
                     id: id.clone(),
                     name: name.clone(),
                     form: *form,
+                    members: members.clone(),
                 }
             }
+            Delta::ToolCallMembers {
+                call,
+                form,
+                members,
+            } => Delta::ToolCallMembers {
+                call: self.position(*call)?,
+                form: *form,
+                members: members.clone(),
+            },
             Delta::ToolCallArguments {
                 call,
                 arguments,
@@ -80,6 +93,7 @@ impl<'a> ClientView<'a> {
 mod tests {
     use super::*;
     use crate::chat::ChatOptions;
+    use crate::members::Members;
     use crate::tool::{CallForm, FunctionTool};
 
     fn function(name: &str) -> FunctionTool {
@@ -104,6 +118,7 @@ mod tests {
             id: format!("call_{call}"),
             name: name.to_owned(),
             form: CallForm::Function,
+            members: Members::default(),
         };
         let arguments = |call| Delta::ToolCallArguments {
             call,

@@ -143,7 +143,6 @@ fn without_requirement(choice: &Json) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool::CallForm;
 
     fn function(name: &str) -> FunctionTool {
         FunctionTool {
@@ -167,7 +166,7 @@ mod tests {
             id: format!("call_{name}"),
             name: (*name).to_owned(),
             arguments: "{}".to_owned(),
-            form: CallForm::Function,
+            ..ToolCall::default()
         };
         LlmChoice {
             tool_calls: names.iter().map(call).collect(),

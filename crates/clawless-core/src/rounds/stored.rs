@@ -48,14 +48,14 @@ pub fn stored_answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool::{CallForm, ToolCall};
+    use crate::tool::ToolCall;
 
     fn choice(text: Option<&str>, tools: &[&str]) -> LlmChoice {
         let call = |name: &&str| ToolCall {
             id: format!("call_{name}"),
             name: (*name).to_owned(),
             arguments: "{}".to_owned(),
-            form: CallForm::Function,
+            ..ToolCall::default()
         };
         LlmChoice {
             content: text.map(str::to_owned),
@@ -68,7 +68,10 @@ mod tests {
     #[test]
     fn stored_turn_equals_the_response_of_its_client() {
         let assistant = |choice: &LlmChoice| {
-            Message::from_stored(Role::Assistant, choice.to_stored().expect("JSON"))
+            Message::from_stored(
+                Role::Assistant,
+                choice.to_stored("provider/model").expect("JSON"),
+            )
         };
         let result = |call: &str| Message::of_tool(call, "result").expect("JSON");
         let user = Message::text(Role::User, "hello").expect("JSON");

@@ -2,6 +2,7 @@
 
 use clawless_core::json::Json;
 use clawless_core::llm::Delta;
+use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use serde::Serialize;
 
@@ -117,6 +118,7 @@ impl Blocks {
                     id,
                     name,
                     form: CallForm::Function,
+                    members: Members::default(),
                 });
                 let input = block.input.filter(|input| !is_empty_object(input));
                 let has_input = input.is_some();

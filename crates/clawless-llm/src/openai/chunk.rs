@@ -1,7 +1,9 @@
 //! The decoder of streamed answers, and the state that streamed and whole answers share.
 
 use clawless_core::FinishReason;
+use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmRequest};
+use clawless_core::members::Members;
 
 use super::MAX_PARALLEL;
 use super::tool_calls::ToolCalls;
@@ -86,6 +88,8 @@ pub(crate) struct Answer {
     max_tokens: Option<u64>,
     /// The tokens of the answer by the last usage that was believed.
     completion_tokens: Option<u64>,
+    /// Members of the answer beside its choices, as they were reported last.
+    members: Members,
     /// A usage was sent that cannot be true; logged once.
     refused_usage: bool,
     /// A chunk without choices had the shape of an answer: its prompt may have been blocked.
@@ -158,6 +162,18 @@ impl Answer {
         if let Some(id) = envelope.id.0.as_ref().filter(|_| !self.has_id) {
             self.call_ids = self.call_ids.with(id.as_bytes());
             self.has_id = true;
+        }
+        // Some servers repeat the same citations with each chunk.
+        let mut members = std::mem::take(&mut envelope.members);
+        members
+            .0
+            .retain(|(name, value)| self.members.get(name) != Some(value));
+        if !members.is_empty() {
+            for (name, value) in &members.0 {
+                self.members.0.retain(|(known, _)| known != name);
+                self.members.0.push((name.clone(), value.clone()));
+            }
+            out.push(LlmEvent::Members(members));
         }
         let mut usages = vec![envelope.usage.take()];
         let choices = envelope.choices.0;
@@ -336,13 +352,24 @@ impl ChoiceState {
     ) -> Result<(), LlmError> {
         let reasoning = delta.reasoning_content.0.or(delta.reasoning.0);
         out.extend(reasoning.map(Delta::Reasoning));
+        let mut images = Vec::new();
         for piece in delta.content.0 {
             out.extend(match piece {
                 Piece::Text(text) => Some(Delta::Content(text)),
                 Piece::Reasoning(text) => Some(Delta::Reasoning(text)),
                 Piece::Refusal(text) => Some(Delta::Refusal(text)),
-                Piece::Image(_) => None,
+                Piece::Image(image) => {
+                    images.push(image);
+                    None
+                }
             });
+        }
+        let mut members = delta.unknown;
+        if let (false, Ok(images)) = (images.is_empty(), Json::of(&images)) {
+            members.0.push(("images".to_owned(), images));
+        }
+        if !members.is_empty() {
+            out.push(Delta::Members(members));
         }
         out.extend(delta.refusal.0.map(Delta::Refusal));
         let index = self.index;

@@ -3,6 +3,7 @@
 //! then its arguments.
 
 use clawless_core::llm::Delta;
+use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 
 use super::MAX_PARALLEL;
@@ -30,6 +31,8 @@ struct Call {
     number: u32,
     /// Arguments that came before the name.
     pending: String,
+    /// Unknown members that were not reported yet.
+    members: Members,
     arguments: Extent,
     /// It came without arguments and got the empty object at the answer's end.
     filled: bool,
@@ -62,7 +65,9 @@ impl ToolCalls {
         };
         let (index, id) = (piece.index.0, piece.id.0);
         let arguments = arguments.unwrap_or_default();
-        if id.is_none() && name.is_none() && arguments.is_empty() {
+        let members = piece.unknown;
+        let is_void = id.is_none() && name.is_none() && arguments.is_empty();
+        if is_void && (members.is_empty() || self.calls.is_empty()) {
             // Some servers close a call with an empty piece.
             return Ok(());
         }
@@ -76,6 +81,7 @@ impl ToolCalls {
         if call.id.is_none() {
             call.id = id;
         }
+        call.members.0.extend(members.0);
         if let (None, Some(name)) = (&call.name, name) {
             let id = call.id.get_or_insert_with(|| make_id(position)).clone();
             call.name = Some(name.clone());
@@ -87,6 +93,14 @@ impl ToolCalls {
                 id,
                 name,
                 form,
+                members: std::mem::take(&mut call.members),
+            });
+        }
+        if call.name.is_some() && !call.members.is_empty() {
+            out.push(Delta::ToolCallMembers {
+                call: call.number,
+                form: call.form,
+                members: std::mem::take(&mut call.members),
             });
         }
         if !arguments.is_empty() {
@@ -186,6 +200,7 @@ impl ToolCalls {
             form: CallForm::Function,
             number: 0,
             pending: String::new(),
+            members: Members::default(),
             arguments: Extent::default(),
             filled: false,
         });
@@ -266,6 +281,7 @@ mod tests {
                 id,
                 name,
                 form,
+                members: _,
             } => format!("#{call} {id} {name}{}", mark(form)),
             Delta::ToolCallArguments {
                 call,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use clawless_core::json::{self, Json};
+use clawless_core::members::Members;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -28,17 +29,20 @@ const ANSWER_MEMBERS: [&str; 9] = [
     "web_search",
 ];
 
-/// Members of a message that the gateway writes itself: a provider's are dropped.
-const RESERVED: [&str; 5] = [
+/// Members of a message that the gateway writes itself, and labels that say nothing to a client: a
+/// provider's are dropped.
+const DROPPED: &[&str] = &[
     "role",
+    "name",
+    "prefix",
+    "token_id",
+    "token_ids",
+    "audio_content",
     "thinking_blocks",
     "clawless",
     "clawless_origin",
     "signed_by",
 ];
-
-/// Unknown members of an object, in their order.
-pub(crate) type Unknown = Vec<(String, Json)>;
 
 /// One chunk of a stream, or a whole answer: they differ in `delta` and `message` alone.
 #[derive(Default)]
@@ -57,7 +61,7 @@ pub(crate) struct Envelope {
     pub(crate) code: LooseText,
     pub(crate) message: LooseText,
     /// The answer's own members, of [`ANSWER_MEMBERS`].
-    pub(crate) members: Unknown,
+    pub(crate) members: Members,
 }
 
 /// `MiniMax`'s status: anything but zero is an error, whatever the HTTP status says.
@@ -90,7 +94,7 @@ pub(crate) struct Delta {
     pub(crate) tool_calls: OneOrMany<ToolCall>,
     /// A call in the older form.
     pub(crate) function_call: Maybe<Function>,
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: Members,
 }
 
 #[derive(Default, Debug)]
@@ -100,7 +104,7 @@ pub(crate) struct ToolCall {
     pub(crate) function: Maybe<Function>,
     /// A call of a custom tool.
     pub(crate) custom: Maybe<Custom>,
-    pub(crate) unknown: Unknown,
+    pub(crate) unknown: Members,
 }
 
 #[derive(Default, Debug, Clone)]
@@ -302,18 +306,18 @@ fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
 
 /// Keeps an unknown member, unless it says nothing or nests too deep for the parsers behind us.
 fn keep<'de, A: MapAccess<'de>>(
-    unknown: &mut Unknown,
+    unknown: &mut Members,
     name: &str,
     map: &mut A,
 ) -> Result<(), A::Error> {
-    if RESERVED.contains(&name) || unknown.len() >= MAX_UNKNOWN {
+    if DROPPED.contains(&name) || unknown.0.len() >= MAX_UNKNOWN {
         return ignore(map);
     }
     let value: Json = map.next_value()?;
     let is_void = matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}");
     if !is_void && !json::is_too_deep(value.as_str().as_bytes()) {
-        unknown.retain(|(known, _)| known != name);
-        unknown.push((name.to_owned(), value));
+        unknown.0.retain(|(known, _)| known != name);
+        unknown.0.push((name.to_owned(), value));
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
     let mut signed = 0;
     for event in events {
         match event {
-            LlmEvent::Usage(_) => {}
+            LlmEvent::Usage(_) | LlmEvent::Members(_) => {}
             LlmEvent::Finish { index, .. } => {
                 assert_ne!(finished.insert(*index, true), Some(true), "ends twice");
             }
@@ -109,6 +109,7 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                         id,
                         name,
                         form,
+                        members: _,
                     } => {
                         assert_eq!(*call as usize, calls.len(), "calls are numbered");
                         assert!(!name.is_empty() && !id.is_empty());
@@ -127,7 +128,11 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                     Delta::Content(text) | Delta::Reasoning(text) | Delta::Refusal(text) => {
                         assert!(!text.is_empty(), "an empty piece says nothing");
                     }
+                    Delta::ToolCallMembers { call, .. } => {
+                        assert!((*call as usize) < calls.len(), "a call that has begun");
+                    }
                     Delta::ThinkingBlocks(_) => signed += 1,
+                    Delta::Members(members) => assert!(!members.is_empty()),
                     Delta::Logprobs(_) => {}
                 }
             }

@@ -4,7 +4,7 @@ mod administration;
 mod conversations;
 mod requests;
 
-use clawless_core::tool::{CallForm, ToolCall, ToolExecution, ToolOutcome};
+use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
 use clawless_core::{AuditId, Millis, RequestId, SessionId, TenantId};
 use clawless_store::audit::AuditEntry;
 use clawless_store::idempotency::StoredResponse;
@@ -64,10 +64,10 @@ impl Caller<'_> {
             session_id: session,
             request_id: request,
             call: ToolCall {
-                form: CallForm::default(),
                 id: "call_1".to_owned(),
                 name: "time_now".to_owned(),
                 arguments: self.mark(),
+                ..ToolCall::default()
             },
             outcome: ToolOutcome::Succeeded,
             result: self.mark(),

@@ -150,7 +150,7 @@ fn new_turn<P: Platform>(
 ) -> Result<NewTurn, ApiError> {
     let answer = outcome
         .last()
-        .map(|choice| answer_message(choice, outcome.failure.is_some()))
+        .map(|choice| answer_message(choice, outcome))
         .transpose()?;
     // The tool results of an answer that broke off are in the records of the executions only. They
     // may be what broke it: too large for the model's window.
@@ -238,14 +238,16 @@ impl Transient for RetryOverload {
 
 /// The model's answer as the session stores it. Of an answer that broke off only the text is
 /// stored: half a tool call would make every later turn invalid.
-fn answer_message(choice: &LlmChoice, is_incomplete: bool) -> Result<Option<Message>, ApiError> {
+fn answer_message(choice: &LlmChoice, outcome: &Outcome) -> Result<Option<Message>, ApiError> {
     let mut choice = choice.clone();
-    if is_incomplete {
+    if outcome.failure.is_some() {
         choice.tool_calls.clear();
     }
     if choice.content.is_none() && choice.refusal.is_none() && choice.tool_calls.is_empty() {
         return Ok(None);
     }
-    let raw = choice.to_stored().map_err(ApiError::internal)?;
+    let raw = choice
+        .to_stored(&outcome.origin())
+        .map_err(ApiError::internal)?;
     Ok(Some(Message::from_stored(Role::Assistant, raw)))
 }

@@ -49,7 +49,7 @@ impl OutputLimit {
 
     fn exceeds(&mut self, event: &LlmEvent) -> bool {
         match event {
-            LlmEvent::Usage(_) => false,
+            LlmEvent::Usage(_) | LlmEvent::Members(_) => false,
             LlmEvent::Finish { index, .. } => {
                 self.choice(*index).is_finished = true;
                 false
@@ -88,7 +88,11 @@ fn text_bytes(delta: &Delta) -> u64 {
     let length = match delta {
         Delta::Content(text) | Delta::Reasoning(text) | Delta::Refusal(text) => text.len(),
         Delta::ToolCallArguments { arguments, .. } => arguments.len(),
-        Delta::ToolCallStart { .. } | Delta::Logprobs(_) | Delta::ThinkingBlocks(_) => 0,
+        Delta::ToolCallStart { .. }
+        | Delta::ToolCallMembers { .. }
+        | Delta::Logprobs(_)
+        | Delta::ThinkingBlocks(_)
+        | Delta::Members(_) => 0,
     };
     length as u64
 }

@@ -175,6 +175,7 @@ pub fn stored(answer: StoredAnswer, format: AnswerFormat) -> Result<HttpResponse
     let answer = LlmResponse {
         choices: vec![choice],
         usage: Some(usage),
+        ..LlmResponse::default()
     };
     let response = match format {
         AnswerFormat::Whole { with_status } => {

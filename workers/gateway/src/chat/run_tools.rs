@@ -6,6 +6,7 @@
 use std::pin::pin;
 
 use clawless_core::chat::Message;
+use clawless_core::json::Json;
 use clawless_core::llm::{LlmChoice, LlmEvent};
 use clawless_core::rounds::{ClientView, Rounds, Step, join};
 use clawless_core::{ApiError, FinishReason, Role, ToolCall};
@@ -93,9 +94,13 @@ impl ToolLoop {
             let last = rounds.shown(choice);
             return NextStep::Finish(self.finish(outcome, Some(last)));
         };
-        let executed = self
-            .execute(platform, turn, &choice, &calls, run, client)
-            .await;
+        let executed = match choice.to_stored(&outcome.origin()) {
+            Ok(answer) => {
+                self.execute(platform, turn, answer, &calls, run, client)
+                    .await
+            }
+            Err(error) => Err(ApiError::internal(error)),
+        };
         if executed.is_ok() && !ask_again {
             return NextStep::Finish(self.finish(outcome, None));
         }
@@ -123,7 +128,7 @@ impl ToolLoop {
         &mut self,
         platform: &P,
         turn: &mut Turn,
-        choice: &LlmChoice,
+        answer: Json,
         calls: &[ToolCall],
         run: bool,
         mut client: Option<&mut ClientStream<P::Time>>,
@@ -145,7 +150,6 @@ impl ToolLoop {
         if let Some(client) = client {
             client.send_tool_results(&executions).await;
         }
-        let answer = choice.to_stored().map_err(ApiError::internal)?;
         let mut messages = vec![Message::from_stored(Role::Assistant, answer)];
         for (call, execution) in calls.iter().zip(&executions) {
             let result = Message::of_tool(&call.id, &execution.result);

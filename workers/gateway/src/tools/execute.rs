@@ -61,6 +61,7 @@ pub async fn execute<P: Platform>(
                 name: tool,
                 arguments: truncated(&call.arguments, MAX_BYTES).to_owned(),
                 form: call.form,
+                ..ToolCall::default()
             },
             outcome,
             result,

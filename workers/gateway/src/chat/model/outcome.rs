@@ -43,6 +43,11 @@ pub struct ToolRounds {
 }
 
 impl Outcome {
+    /// The model that answered, as stored messages name it.
+    pub fn origin(&self) -> String {
+        format!("{}/{}", self.provider, self.model.id)
+    }
+
     /// The result of one model call.
     pub fn new(
         link: &Link,

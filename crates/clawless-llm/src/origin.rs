@@ -1,0 +1,98 @@
+//! Members of stored messages on their way back: a provider's own members go to the model that they
+//! came from and to no other, which could refuse or misread them.
+
+use std::borrow::Cow;
+
+use clawless_core::json::Json;
+use clawless_core::llm::{LlmRequest, ORIGIN};
+use clawless_core::{Message, Role};
+
+use crate::members::Members;
+
+/// Members of an assistant's message that every model understands. Thoughts that a provider signed
+/// name their signer themselves.
+const COMMON: [&str; 8] = [
+    "role",
+    "content",
+    "name",
+    "refusal",
+    "thinking_blocks",
+    "tool_calls",
+    "function_call",
+    "audio",
+];
+
+const COMMON_IN_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
+
+/// The request as the model at `provider` may have it. Borrowed where no message has a known
+/// origin, which is the rule.
+pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a, LlmRequest> {
+    if !request.messages.iter().any(has_origin) {
+        return Cow::Borrowed(request);
+    }
+    let target = format!("{provider}/{}", request.model);
+    let mut request = request.clone();
+    for message in request.messages.iter_mut().filter(|it| has_origin(it)) {
+        if let Some(raw) = without_foreign(message.raw(), &target) {
+            *message = Message::from_stored(message.role(), raw);
+        }
+    }
+    Cow::Owned(request)
+}
+
+fn has_origin(message: &Message) -> bool {
+    message.role() == Role::Assistant && message.raw().as_str().contains(ORIGIN)
+}
+
+/// The message without its origin and, where that is another model, without its members.
+fn without_foreign(message: &Json, target: &str) -> Option<Json> {
+    let mut members: Members = message.read().ok()?;
+    let origin: String = members.get(ORIGIN)?.read().ok()?;
+    members = members.without(&[ORIGIN]);
+    if origin != target {
+        keep(&mut members, &COMMON);
+        for (name, value) in &mut members.0 {
+            if name == "tool_calls"
+                && let Ok(mut calls) = value.read::<Vec<Members>>()
+            {
+                calls.iter_mut().for_each(|it| keep(it, &COMMON_IN_CALLS));
+                *value = Json::of(&calls).ok()?;
+            }
+        }
+    }
+    Json::of(&members).ok()
+}
+
+fn keep(members: &mut Members, names: &[&str]) {
+    members.0.retain(|(name, _)| names.contains(&name.as_str()));
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::chat::ChatOptions;
+
+    use super::*;
+
+    fn sent(provider: &str, model: &str, message: &str) -> String {
+        let raw = Json::parse(message.to_owned()).expect("JSON");
+        let request = LlmRequest {
+            model: model.to_owned(),
+            messages: vec![Message::from_stored(Role::Assistant, raw)],
+            options: ChatOptions::default(),
+        };
+        let request = for_target(&request, provider);
+        request.messages[0].raw().as_str().to_owned()
+    }
+
+    #[test]
+    fn members_go_back_to_the_model_that_they_came_from_and_to_no_other() {
+        let stored = r#"{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"E"}}}],"reasoning_details":[1],"clawless_origin":"p/m"}"#;
+        let own = stored.replace(r#","clawless_origin":"p/m""#, "");
+        assert_eq!(sent("p", "m", stored), own);
+        let foreign = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
+        for (provider, model) in [("p", "other"), ("other", "m")] {
+            assert_eq!(sent(provider, model, stored), foreign);
+        }
+        assert_eq!(sent("other", "m", &own), own, "a client's own message");
+    }
+}
