@@ -19,7 +19,7 @@ mod members;
 pub mod openai;
 mod options;
 mod origin;
-mod plausible;
+pub mod plausible;
 pub mod ports;
 pub mod profile;
 pub mod protocol;

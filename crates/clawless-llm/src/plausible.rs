@@ -1,14 +1,192 @@
-//! Usage that can be true.
+//! Usage that can be true. Impossible usage counts as missing and is estimated, so that a provider
+//! can neither charge a client for what nobody wrote nor give answers away.
 
-use clawless_core::Usage;
+use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::model::Model;
+use clawless_core::{Message, Usage};
+
+use crate::profile::Profile;
 
 /// The most tokens that one call can use: a hundred times the largest context window there is. A
 /// provider that reports more is broken or lies.
 const MAX_TOKENS: u64 = 1_000_000_000;
+
+/// Tokens that a provider may add to a request: its template, its own instructions, the results of
+/// its own search.
+const MAX_ADDED_INPUT: u64 = 131_072;
+
+/// The most tokens of one image, recording or file.
+const MAX_PER_MEDIUM: u64 = 262_144;
+
+/// The parts of a message that are media.
+const MEDIA: [&str; 5] = [
+    "\"image_url\"",
+    "\"input_audio\"",
+    "\"file\"",
+    "\"video_url\"",
+    "\"audio_url\"",
+];
+
+/// Tokens by which an answer may exceed its limit: some servers count its end or its template.
+const LIMIT_SLACK: u64 = 64;
+
+/// Tokens of an answer without bytes: control tokens, and the template of tool calls.
+const MAX_INVISIBLE: u64 = 1024;
 
 /// A usage of these counts, or nothing where they cannot be true: no request is empty.
 pub(crate) fn usage(prompt_tokens: u64, completion_tokens: u64) -> Option<Usage> {
     let is_possible =
         prompt_tokens > 0 && prompt_tokens <= MAX_TOKENS && completion_tokens <= MAX_TOKENS;
     is_possible.then(|| Usage::of(prompt_tokens, completion_tokens))
+}
+
+/// The usage that the provider reported, where it can be the usage of this answer to this request
+/// by this model.
+pub fn check(
+    request: &LlmRequest,
+    answer: &LlmResponse,
+    model: &Model,
+    profile: &Profile,
+) -> Option<Usage> {
+    let usage = answer.usage?;
+    let output = usage.completion_tokens;
+    let is_possible = usage.prompt_tokens > 0
+        && (output > 0 || visible_bytes(answer) == 0)
+        && max_by_limit(request, model).is_none_or(|max| output <= max)
+        && max_by_bytes(answer, model, profile).is_none_or(|max| output <= max)
+        && is_possible_input(request, usage.prompt_tokens);
+    if !is_possible {
+        tracing::warn!(
+            model = model.id,
+            "impossible usage of the provider replaced by an estimate"
+        );
+    }
+    is_possible.then_some(usage)
+}
+
+/// The longest answer by the request or, where it names no limit, by the model.
+fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
+    let limit = request.options.max_output().map(u64::from);
+    let limit = limit.or_else(|| model.max_output.map(|it| it.get()))?;
+    let choices = u64::from(request.options.n.unwrap_or(1));
+    Some(
+        limit
+            .saturating_mul(choices)
+            .saturating_add(LIMIT_SLACK.saturating_mul(choices)),
+    )
+}
+
+/// The longest answer of these bytes, where all of it can be seen.
+fn max_by_bytes(answer: &LlmResponse, model: &Model, profile: &Profile) -> Option<u64> {
+    if profile.hidden_reasoning || model.thinks() {
+        return None;
+    }
+    let details = answer.usage.and_then(|it| it.completion_tokens_details);
+    let reasoning = details.and_then(|it| it.reasoning_tokens).unwrap_or(0);
+    let choices = answer.choices.len() as u64;
+    let invisible = MAX_INVISIBLE.saturating_mul(choices.max(1));
+    let max = visible_bytes(answer).saturating_add(invisible);
+    Some(max.saturating_add(reasoning))
+}
+
+/// The bytes of an answer that a client sees.
+fn visible_bytes(answer: &LlmResponse) -> u64 {
+    let choices = answer.choices.iter().map(|choice| {
+        let texts = [&choice.content, &choice.reasoning, &choice.refusal];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let calls = choice.tool_calls.iter();
+        let calls: usize = calls.map(|it| it.name.len() + it.arguments.len()).sum();
+        let members = choice.members.0.iter();
+        let members: usize = members.map(|(_, value)| value.as_str().len()).sum();
+        texts + calls + members
+    });
+    choices.sum::<usize>() as u64
+}
+
+fn is_possible_input(request: &LlmRequest, tokens: u64) -> bool {
+    let text = |message: &Message| message.raw().as_str().len() as u64;
+    let bytes: u64 = request.messages.iter().map(text).sum();
+    let max = bytes.saturating_add(MAX_ADDED_INPUT);
+    if tokens <= max {
+        return true;
+    }
+    let media = request.messages.iter().map(|message| {
+        let text = message.raw().as_str();
+        MEDIA
+            .iter()
+            .map(|it| text.matches(it).count())
+            .sum::<usize>() as u64
+    });
+    let media = media.sum::<u64>().saturating_mul(MAX_PER_MEDIUM);
+    let options = serde_json::to_vec(&request.options).map_or(0, |it| it.len() as u64);
+    tokens <= max.saturating_add(media).saturating_add(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::Role;
+    use clawless_core::chat::ChatOptions;
+    use clawless_core::llm::LlmChoice;
+
+    use super::*;
+    use crate::profile::{DEFAULT, PROFILES};
+
+    fn is_believed(usage: Usage, max_tokens: Option<u32>, profile: &Profile) -> bool {
+        let model = serde_json::from_value(serde_json::json!({"id": "m"})).expect("a model");
+        let request = LlmRequest {
+            model: "m".to_owned(),
+            messages: vec![Message::text(Role::User, "Hi").expect("a message")],
+            options: ChatOptions {
+                max_tokens,
+                n: Some(2),
+                ..ChatOptions::default()
+            },
+        };
+        let answer = LlmResponse {
+            choices: vec![LlmChoice {
+                content: Some("word ".repeat(20)),
+                ..LlmChoice::default()
+            }],
+            usage: Some(usage),
+            ..LlmResponse::default()
+        };
+        check(&request, &answer, &model, profile) == Some(usage)
+    }
+
+    #[test]
+    fn usage_is_believed_within_the_bounds_of_limit_bytes_and_input() {
+        let hidden = PROFILES.iter().find(|it| it.hidden_reasoning);
+        let hidden = hidden.expect("a provider that hides reasoning");
+        for (usage, max_tokens, profile, expected) in [
+            (Usage::of(9, 20), None, &DEFAULT, true),
+            (Usage::of(9, 0), None, &DEFAULT, false),
+            (Usage::of(0, 20), None, &DEFAULT, false),
+            (Usage::of(9, 50_000), None, &DEFAULT, false),
+            (Usage::of(9, 50_000), None, hidden, true),
+            (Usage::of(9, 50_000), Some(1000), hidden, false),
+            (Usage::of(9, 2000), Some(1000), hidden, true),
+            (Usage::of(100_000, 20), None, &DEFAULT, true),
+            (Usage::of(1_000_000, 20), None, &DEFAULT, false),
+        ] {
+            assert_eq!(
+                is_believed(usage, max_tokens, profile),
+                expected,
+                "{usage:?} {max_tokens:?} {}",
+                profile.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_image_may_have_many_tokens() {
+        let raw = r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x.example"}}]}"#;
+        let raw = clawless_core::json::Json::parse(raw.to_owned()).expect("JSON");
+        let request = LlmRequest {
+            model: "m".to_owned(),
+            messages: vec![Message::from_stored(Role::User, raw)],
+            options: ChatOptions::default(),
+        };
+        assert!(is_possible_input(&request, 300_000));
+        assert!(!is_possible_input(&request, 3_000_000));
+    }
 }

@@ -5,7 +5,8 @@ use clawless_core::ledger::SessionState;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::{ApiError, FinishReason, MicroDollars, Provenance, ToolExecution};
-use clawless_llm::tokens;
+use clawless_llm::profile::Profile;
+use clawless_llm::{plausible, tokens};
 use clawless_store::turns::NewMessage;
 
 use crate::routing::Link;
@@ -76,7 +77,9 @@ impl Outcome {
         answer: LlmResponse,
         failure: Option<ApiError>,
     ) -> Self {
-        match answer.usage {
+        let profile = Profile::of(&link.provider);
+        let profile = profile.unwrap_or_else(|_| Profile::default_of(link.provider.kind));
+        match plausible::check(request, &answer, &link.model, profile) {
             Some(usage) => Self::new(link, answer, usage, Provenance::Provider, failure),
             None => Self::estimated(link, request, answer, failure),
         }
