@@ -1,8 +1,8 @@
-// /admin/tenants/{id}/keys by route and status, over two gateways: what an operator changes holds on both at once.
+// /admin/tenants/{id}/keys by route and status, over two gateways: changes apply on both at once.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
+import { chatBody, complete, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
@@ -23,7 +23,7 @@ async function mint(fields = {}) {
   return body;
 }
 
-async function refused(expected, { code, param }, method, path, body, options) {
+async function expectRejected(expected, { code, param }, method, path, body, options) {
   const answer = await stack.admin(method, path, body, options);
   assert.equal(answer.status, expected, JSON.stringify(answer.body));
   assert.equal(answer.body.error.code, code);
@@ -31,7 +31,7 @@ async function refused(expected, { code, param }, method, path, body, options) {
   return answer.body.error;
 }
 
-/** The statuses that a key gets for a chat on each gateway. */
+/** The status of a chat request with a key, on each gateway. */
 async function statuses(key) {
   const ask = async (url) => {
     const response = await postChat(stack, chatBody(), { key, url });
@@ -42,7 +42,7 @@ async function statuses(key) {
 }
 
 describe("POST keys", () => {
-  test("201_shows_a_key_that_works_and_is_never_shown_again", async () => {
+  test("201_returns_a_working_key_that_is_never_shown_again", async () => {
     const minted = await mint({ scopes: ["chat", "sessions:read"], expires_at: seconds() + 3600 });
     assert.match(minted.key, /^cl_sk_[0-9A-Za-z]{33}$/);
     assert.deepEqual(minted.scopes, ["chat", "sessions:read"]);
@@ -61,10 +61,10 @@ describe("POST keys", () => {
     const minted = await mint({ kind: "public", scopes: [], allowed_origins: ["https://example.org"] });
     assert.match(minted.key, /^cl_pk_/);
     assert.deepEqual(minted.allowed_origins, ["https://example.org"]);
-    assert.deepEqual(await statuses(minted.key), [403, 403], "it opens widget sessions and nothing else");
+    assert.deepEqual(await statuses(minted.key), [403, 403], "it only opens widget sessions");
   });
 
-  test("400_names_what_is_wrong", async () => {
+  test("400_names_the_invalid_parameter", async () => {
     const cases = [
       [{ scopes: ["chat"] }, "missing_required_parameter", "name"],
       [{ name: "x" }, "missing_required_parameter", "scopes"],
@@ -86,25 +86,25 @@ describe("POST keys", () => {
       ['{"name":"x","name":"y","scopes":["chat"]}', "invalid_type"],
       ["{", "invalid_json"],
     ];
-    // The receipts of earlier calls may still be on their way.
+    // Receipts of earlier calls may still be written.
     const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
     const before = await rows();
-    for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", keys(), body);
+    for (const [body, code, param] of cases) await expectRejected(400, { code, param }, "POST", keys(), body);
     assert.deepEqual(await rows(), before);
   });
 
-  test("404_for_an_unknown_tenant_and_409_for_one_that_is_going", async () => {
+  test("404_for_an_unknown_tenant_and_409_for_one_that_is_being_deleted", async () => {
     const body = { name: "x", scopes: ["chat"] };
-    await refused(404, { code: "resource_not_found" }, "POST", keys("ten_01ARZ3NDEKTSV4RRFFQ69G5FAV"), body);
-    await refused(404, { code: "resource_not_found" }, "POST", keys("nobody"), body);
+    await expectRejected(404, { code: "resource_not_found" }, "POST", keys("ten_01ARZ3NDEKTSV4RRFFQ69G5FAV"), body);
+    await expectRejected(404, { code: "resource_not_found" }, "POST", keys("unknown"), body);
     const going = stack.tenants[1].tenant_id;
     await stack.rows("UPDATE tenants SET status = 'deleting' WHERE id = ?1", going);
-    await refused(409, { code: "conflict" }, "POST", keys(going), body);
+    await expectRejected(409, { code: "conflict" }, "POST", keys(going), body);
   });
 
-  test("413_and_415_for_bodies_that_are_no_short_json", async () => {
-    await refused(415, { code: "unsupported_media_type" }, "POST", keys(), "{}", { headers: { "content-type": "text/plain" } });
-    await refused(413, { code: "request_too_large" }, "POST", keys(), { name: "x".repeat(300_000) });
+  test("413_for_a_large_body_and_415_for_a_wrong_content_type", async () => {
+    await expectRejected(415, { code: "unsupported_media_type" }, "POST", keys(), "{}", { headers: { "content-type": "text/plain" } });
+    await expectRejected(413, { code: "request_too_large" }, "POST", keys(), { name: "x".repeat(300_000) });
   });
 });
 
@@ -128,18 +128,18 @@ describe("GET keys", () => {
     assert.ok(seen.every((key) => key.tenant_id === tenant && !("key" in key) && !("digest" in key)));
   });
 
-  test("400_for_a_bad_query_and_404_for_what_is_not_there", async () => {
+  test("400_for_an_invalid_query_and_404_for_an_unknown_key", async () => {
     for (const [query, param] of [["limit=0", "limit"], ["limit=101", "limit"], ["limit=x", "limit"], ["cursor=x", "cursor"]]) {
-      await refused(400, { code: "invalid_value", param }, "GET", `${keys()}?${query}`);
+      await expectRejected(400, { code: "invalid_value", param }, "GET", `${keys()}?${query}`);
     }
-    for (const query of ["offset=1", "limit=1&limit=2"]) await refused(400, { code: "unknown_parameter" }, "GET", `${keys()}?${query}`);
-    await refused(404, { code: "resource_not_found" }, "GET", keys("ten_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
-    await refused(404, { code: "resource_not_found" }, "GET", `${keys()}/key_01ARZ3NDEKTSV4RRFFQ69G5FAV`);
+    for (const query of ["offset=1", "limit=1&limit=2"]) await expectRejected(400, { code: "unknown_parameter" }, "GET", `${keys()}?${query}`);
+    await expectRejected(404, { code: "resource_not_found" }, "GET", keys("ten_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+    await expectRejected(404, { code: "resource_not_found" }, "GET", `${keys()}/key_01ARZ3NDEKTSV4RRFFQ69G5FAV`);
     const { id } = await mint();
-    await refused(404, { code: "resource_not_found" }, "GET", `${keys(stack.tenants[1].tenant_id)}/${id}`);
+    await expectRejected(404, { code: "resource_not_found" }, "GET", `${keys(stack.tenants[1].tenant_id)}/${id}`);
   });
 
-  test("200_says_when_a_key_was_last_used_without_a_write_for_each_request", async () => {
+  test("200_reports_the_last_use_without_a_write_per_request", async () => {
     const { id, key } = await mint();
     await complete(stack, {}, { key });
     for (const end = Date.now() + 15_000; ; await sleep(200)) {
@@ -148,13 +148,13 @@ describe("GET keys", () => {
         assert.ok(Math.abs(body.last_used_at - seconds()) < 60);
         return;
       }
-      assert.ok(Date.now() < end, "the last use was never noted");
+      assert.ok(Date.now() < end, "the last use is recorded");
     }
   });
 });
 
-describe("attack 9: a key that was good a moment ago", () => {
-  test("is_refused_at_the_next_request_on_both_warm_gateways_once_it_is_revoked", async () => {
+describe("attack 9: a key that was valid a moment ago", () => {
+  test("is_rejected_at_the_next_request_on_both_warm_gateways_after_its_revocation", async () => {
     const { id, key } = await mint();
     assert.deepEqual(await statuses(key), [200, 200]);
     const revoked = await stack.admin("POST", `${keys()}/${id}/revoke`);
@@ -162,14 +162,14 @@ describe("attack 9: a key that was good a moment ago", () => {
     assert.ok(revoked.body.revoked_at >= seconds() - 5);
     assert.deepEqual(await statuses(key), [401, 401]);
     const again = await stack.admin("POST", `${keys()}/${id}/revoke`);
-    assert.deepEqual([again.status, again.body.revoked_at], [200, revoked.body.revoked_at], "may be repeated");
+    assert.deepEqual([again.status, again.body.revoked_at], [200, revoked.body.revoked_at], "revocation is idempotent");
     const lines = await stack.rows("SELECT 1 FROM audit_log WHERE target = ?1 AND action = 'key.revoke'", id);
-    assert.equal(lines.length, 1, "and is noted once");
+    assert.equal(lines.length, 1, "it is recorded once");
   });
 
-  test("works_beside_its_successor_during_the_grace_and_is_refused_after_it", async () => {
+  test("works_during_the_grace_period_and_is_rejected_after_it", async () => {
     const old = await mint({ scopes: ["chat", "tools"] });
-    assert.deepEqual(await statuses(old.key), [200, 200], "both gateways remember the key without an end");
+    assert.deepEqual(await statuses(old.key), [200, 200], "both gateways cache the key without an expiry");
     const { status, body: next } = await stack.admin("POST", `${keys()}/${old.id}/rotate`, { grace_seconds: 3 });
     assert.equal(status, 201);
     assert.equal(next.in_force, true);
@@ -181,7 +181,7 @@ describe("attack 9: a key that was good a moment ago", () => {
     assert.deepEqual(await statuses(next.key), [200, 200]);
   });
 
-  test("is_refused_at_once_where_the_grace_is_zero", async () => {
+  test("is_rejected_at_once_if_the_grace_period_is_zero", async () => {
     const old = await mint();
     assert.deepEqual(await statuses(old.key), [200, 200]);
     const { body: next } = await stack.admin("POST", `${keys()}/${old.id}/rotate`, { grace_seconds: 0 });
@@ -189,7 +189,7 @@ describe("attack 9: a key that was good a moment ago", () => {
     assert.deepEqual(await statuses(next.key), [200, 200]);
   });
 
-  test("is_refused_at_its_expiry_on_both_gateways", async () => {
+  test("is_rejected_at_its_expiry_on_both_gateways", async () => {
     const { key, expires_at } = await mint({ expires_at: seconds() + 3 });
     assert.deepEqual(await statuses(key), [200, 200]);
     await sleep(expires_at * 1000 - Date.now() + 20);
@@ -198,7 +198,7 @@ describe("attack 9: a key that was good a moment ago", () => {
 });
 
 describe("POST rotate and revoke", () => {
-  test("400_names_what_is_wrong_and_a_wider_key_cannot_be_asked_for", async () => {
+  test("400_names_the_invalid_parameter_and_a_key_cannot_get_wider_scopes", async () => {
     const { id } = await mint();
     const cases = [
       [{ scopes: ["chat", "tools"] }, "unknown_parameter", "scopes"],
@@ -206,15 +206,15 @@ describe("POST rotate and revoke", () => {
       [{ grace_seconds: 90 * 86_400 + 1 }, "invalid_value", "grace_seconds"],
       [{ expires_at: 1 }, "invalid_value", "expires_at"],
     ];
-    for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", `${keys()}/${id}/rotate`, body);
-    await refused(400, { code: "unknown_parameter", param: "reason" }, "POST", `${keys()}/${id}/revoke`, { reason: "x" });
+    for (const [body, code, param] of cases) await expectRejected(400, { code, param }, "POST", `${keys()}/${id}/rotate`, body);
+    await expectRejected(400, { code: "unknown_parameter", param: "reason" }, "POST", `${keys()}/${id}/revoke`, { reason: "x" });
   });
 
   test("404_for_a_key_of_another_tenant", async () => {
     const { id, key } = await mint();
     await stack.rows("UPDATE tenants SET status = 'active' WHERE id = ?1", stack.tenants[1].tenant_id);
     for (const verb of ["rotate", "revoke"]) {
-      await refused(404, { code: "resource_not_found" }, "POST", `${keys(stack.tenants[1].tenant_id)}/${id}/${verb}`, {});
+      await expectRejected(404, { code: "resource_not_found" }, "POST", `${keys(stack.tenants[1].tenant_id)}/${id}/${verb}`, {});
     }
     await complete(stack, {}, { key });
   });
@@ -222,14 +222,14 @@ describe("POST rotate and revoke", () => {
   test("409_for_a_key_that_was_rotated_or_revoked_before", async () => {
     const rotated = await mint();
     const first = await stack.admin("POST", `${keys()}/${rotated.id}/rotate`, {});
-    const error = await refused(409, { code: "conflict" }, "POST", `${keys()}/${rotated.id}/rotate`, {});
-    assert.ok(error.message.includes(first.body.id), "it says which key took its place");
+    const error = await expectRejected(409, { code: "conflict" }, "POST", `${keys()}/${rotated.id}/rotate`, {});
+    assert.ok(error.message.includes(first.body.id), "the error names the successor");
     const revoked = await mint();
     await stack.admin("POST", `${keys()}/${revoked.id}/revoke`);
-    await refused(409, { code: "conflict" }, "POST", `${keys()}/${revoked.id}/rotate`, {});
+    await expectRejected(409, { code: "conflict" }, "POST", `${keys()}/${revoked.id}/rotate`, {});
   });
 
-  test("of_two_at_once_one_rotates", async () => {
+  test("of_two_concurrent_rotations_one_succeeds", async () => {
     const { id } = await mint();
     const both = await Promise.all(stack.urls.map((url) => stack.admin("POST", `${keys()}/${id}/rotate`, {}, { url })));
     assert.deepEqual(both.map(({ status }) => status).sort(), [201, 409]);
@@ -237,7 +237,7 @@ describe("POST rotate and revoke", () => {
   });
 });
 
-test("every_change_is_in_the_audit_log_with_who_what_before_and_after", async () => {
+test("every_change_is_in_the_audit_log_with_actor_action_before_and_after", async () => {
   const { id } = await mint({ name: "audited" });
   const { headers } = await stack.admin("POST", `${keys()}/${id}/revoke`);
   const { body } = await stack.admin("GET", `/audit?tenant_id=${tenant}&limit=2`);

@@ -1,9 +1,9 @@
-// A change whose ledger cannot be told: the answer says so, and repeating it converges.
+// Admin changes while the ledger is unavailable: the response reports it, and a retry converges.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startStack } from "../harness/stack.mjs";
 
-/** A ledger that answers nothing while `isDown`, and remembers what it was told. */
+/** A ledger that fails while `isDown` and records its inputs. */
 const LEDGER = `
 import { DurableObject } from "cloudflare:workers";
 let isDown = true;
@@ -29,12 +29,12 @@ before(async () => {
 });
 after(() => stack.stop());
 
-test("a_revocation_that_the_ledger_was_not_told_of_is_503_and_holds_once_it_is_repeated", async () => {
+test("a_revocation_that_does_not_reach_the_ledger_is_503_and_a_retry_succeeds", async () => {
   const id = await stack.keyId(tenant);
   const revoke = () => stack.admin("POST", `/tenants/${tenant}/keys/${id}/revoke`);
   const rotated = await stack.admin("POST", `/tenants/${tenant}/keys`, { name: "x", scopes: ["chat"] });
   const { status, body } = await stack.admin("POST", `/tenants/${tenant}/keys/${rotated.body.id}/rotate`, {});
-  assert.deepEqual([status, body.in_force], [201, false], "the new key is shown, and the answer is true");
+  assert.deepEqual([status, body.in_force], [201, false], "the new key is returned and reported as not yet in force");
 
   const first = await revoke();
   assert.deepEqual([first.status, first.body.error.code], [503, "service_unavailable"]);

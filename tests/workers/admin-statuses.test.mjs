@@ -1,4 +1,4 @@
-// Every route of the admin API by every status that it can answer. The list below is compared with the router's own.
+// Every route of the admin API with each of its response statuses. The list below is compared with the router's table.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -14,21 +14,21 @@ const KEY = `${TENANT}/keys/{key}`;
 const SESSION = `${TENANT}/sessions/{session}`;
 const named = { name: "x" };
 
-// What a list refuses: `[query, code, param]`.
+// Invalid queries of list routes: `[query, code, param]`.
 const PAGED = [
   ["limit=0", "invalid_value", "limit"],
   ["limit=101", "invalid_value", "limit"],
   ["limit=2&limit=2", "unknown_parameter", "limit"],
   ["cursor=%20", "invalid_value", "cursor"],
 ];
-const PLACED = [["cursor=%20", "invalid_value", "cursor"], ["limit=5", "unknown_parameter", "limit"]];
-const SPANNED = [["from=x", "invalid_value", "from"], ["to=-1", "invalid_value", "to"]];
+const CURSOR_ONLY = [["cursor=%20", "invalid_value", "cursor"], ["limit=5", "unknown_parameter", "limit"]];
+const PERIOD = [["from=x", "invalid_value", "from"], ["to=-1", "invalid_value", "to"]];
 
 /**
- * - `body`: what a good request sends; `{}` where it may send nothing.
- * - `ok`: the status of a good request; `more`: its first status where there is much to do.
- * - `queries`, `bodies`: what it refuses with 400: `[query or body, code, param]`.
- * - `closing`: its status for a tenant that is being deleted. `versioned`: whether it heeds `if-match`.
+ * - `body`: the body of a valid request; `{}` if it is optional.
+ * - `ok`: the status of a valid request; `more`: the first status if the work takes several requests.
+ * - `queries`, `bodies`: requests that are rejected with 400: `[query or body, code, param]`.
+ * - `closing`: the status for a tenant that is being deleted. `versioned`: whether it supports `if-match`.
  */
 const ROUTES = {
   "GET /admin/tenants": { ok: 200, queries: PAGED },
@@ -37,13 +37,13 @@ const ROUTES = {
   [`PUT ${TENANT}`]: { ok: 200, body: named, closing: 409, versioned: true, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", tier: "gold" }, "invalid_type", "tier"]] },
   [`PATCH ${TENANT}`]: { ok: 200, body: named, closing: 409, versioned: true, bodies: [[{ name: null }, "missing_required_parameter", "name"], ["[]", "invalid_type", null]] },
   [`DELETE ${TENANT}`]: { ok: 200, body: {}, more: 202, closing: 200, versioned: true },
-  [`GET ${TENANT}/usage`]: { ok: 200, closing: 200, queries: [...SPANNED, ["format=xml", "invalid_value", "format"]] },
+  [`GET ${TENANT}/usage`]: { ok: 200, closing: 200, queries: [...PERIOD, ["format=xml", "invalid_value", "format"]] },
   [`GET ${TENANT}/sessions`]: { ok: 200, closing: 200, queries: PAGED },
   [`GET ${SESSION}`]: { ok: 200, closing: 200 },
   [`GET ${SESSION}/messages`]: { ok: 200, closing: 200, queries: PAGED },
-  [`GET ${TENANT}/export`]: { ok: 200, closing: 200, queries: PLACED },
-  [`POST ${TENANT}/erase`]: { ok: 200, body: {}, more: 202, closing: 409, queries: PLACED },
-  "GET /admin/usage": { ok: 200, queries: [...PAGED, ...SPANNED] },
+  [`GET ${TENANT}/export`]: { ok: 200, closing: 200, queries: CURSOR_ONLY },
+  [`POST ${TENANT}/erase`]: { ok: 200, body: {}, more: 202, closing: 409, queries: CURSOR_ONLY },
+  "GET /admin/usage": { ok: 200, queries: [...PAGED, ...PERIOD] },
   [`GET ${TENANT}/keys`]: { ok: 200, closing: 200, queries: PAGED },
   [`POST ${TENANT}/keys`]: { ok: 201, body: { name: "x", scopes: ["chat"] }, closing: 409, bodies: [[named, "missing_required_parameter", "scopes"], [{ name: "x", scopes: ["admin"] }, "invalid_type", "scopes[0]"]] },
   [`GET ${KEY}`]: { ok: 200, closing: 200 },
@@ -56,7 +56,7 @@ const ROUTES = {
 };
 const ALL = Object.entries(ROUTES).map(([name, row]) => {
   const [method, pattern] = name.split(" ");
-  return { name, method, pattern, of: pattern.startsWith(TENANT) ? "tenant" : "house", ...row };
+  return { name, method, pattern, scope: pattern.startsWith(TENANT) ? "tenant" : "global", ...row };
 });
 
 /** The routes table, read from its source: `GET /admin/…`. */
@@ -64,7 +64,7 @@ function routesOfTheSource() {
   const source = readFileSync(path.join(ROOT, "workers/admin/src/routes.rs"), "utf8");
   const table = source.slice(source.indexOf("routes! {"), source.indexOf("#[cfg(test)]"));
   const found = [...table.matchAll(/^ +([A-Z]+) +"(\/admin[^"]*)"/gm)].map(([, method, pattern]) => `${method} ${pattern}`);
-  assert.equal(found.length, table.match(/Operator\(/g).length, "every line of the table was understood");
+  assert.equal(found.length, table.match(/Operator\(/g).length, "every line of the table is parsed");
   return found;
 }
 
@@ -76,14 +76,14 @@ let addresses = 0;
 let token;
 let uses = 0;
 
-/** Asks as an operator, from an address of its own; the limits count by address and by token, and this test asks often. */
-async function ask(method, target, body, { token: with_, headers = {} } = {}) {
-  if (with_ === undefined && uses++ % 200 === 0) {
+/** Calls the admin API from a new address and with a fresh token per 200 calls, because rate limits apply to both. */
+async function callAdmin(method, target, body, { token: explicit, headers = {} } = {}) {
+  if (explicit === undefined && uses++ % 200 === 0) {
     const minted = await stack.admin("POST", "/tokens", named, { headers: from() });
     assert.equal(minted.status, 201, JSON.stringify(minted.body));
     token = minted.body.token;
   }
-  return stack.admin(method, target.slice("/admin".length), body, { token: with_ === undefined ? token : with_, headers: { ...from(), ...headers } });
+  return stack.admin(method, target.slice("/admin".length), body, { token: explicit === undefined ? token : explicit, headers: { ...from(), ...headers } });
 }
 
 function from() {
@@ -91,15 +91,15 @@ function from() {
   return { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` };
 }
 
-async function good(status, ...request) {
-  const answer = await ask(...request);
+async function expectStatus(status, ...request) {
+  const answer = await callAdmin(...request);
   assert.equal(answer.status, status, `${request[0]} ${request[1]}: ${JSON.stringify(answer.body)}`);
   assert.match(answer.headers.get("x-request-id"), /^req_/);
   return answer;
 }
 
-async function refused(status, { code, param }, ...request) {
-  const { body, headers } = await good(status, ...request);
+async function expectRejected(status, { code, param }, ...request) {
+  const { body, headers } = await expectStatus(status, ...request);
   assertEnvelope(body);
   assert.equal(body.error.code, code, `${request[0]} ${request[1]}: ${JSON.stringify(body)}`);
   if (param !== undefined) assert.equal(body.error.param, param, `${request[0]} ${request[1]}: ${JSON.stringify(body)}`);
@@ -107,16 +107,16 @@ async function refused(status, { code, param }, ...request) {
 }
 
 /** A tenant with a key and a session, and a token: `{ id, key, session, token }`, all by their ids. */
-async function world() {
-  const { body: tenant } = await good(201, "POST", "/admin/tenants", named);
-  const { body: key } = await good(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
-  const { body: minted } = await good(201, "POST", "/admin/tokens", named);
+async function createResources() {
+  const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", named);
+  const { body: key } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
+  const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", named);
   await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'said', 1, 1)", tenant.id);
   return { id: tenant.id, key: key.id, session: "said", token: minted.id };
 }
 
-/** Gives a tenant more sessions than one request deletes. */
-async function fill(id) {
+/** Adds more sessions to a tenant than one request deletes. */
+async function addManySessions(id) {
   await stack.rows(
     `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)
      INSERT INTO sessions (tenant_id, id, created_at, updated_at) SELECT ?1, 's' || i, 1, 1 FROM n`,
@@ -124,41 +124,41 @@ async function fill(id) {
   );
 }
 
-/** A pattern with the ids of a world in it, or others. */
-function target({ pattern, of }, ids) {
-  const id = of === "tenant" ? ids.id : ids.token;
+/** A pattern with the ids of these resources, or others. */
+function pathFor({ pattern, scope }, ids) {
+  const id = scope === "tenant" ? ids.id : ids.token;
   return pattern.replace("{id}", id).replace("{key}", ids.key).replace("{session}", ids.session);
 }
 
-/** Does something that stores nothing, but in the table `but`. */
-async function unchanged(use, { but } = {}) {
+/** Runs `use` and asserts that it stores nothing, except in the table `except`. */
+async function assertUnchanged(use, { except } = {}) {
   const rows = async () => {
     const [{ lines }] = await stack.rows("SELECT count(*) AS lines FROM audit_log WHERE action != 'token.mint'");
-    // This test mints tokens as it goes.
-    return { ...(await stack.rowCounts()), admin_tokens: undefined, audit_log: lines, ...(but ? { [but]: undefined } : {}) };
+    // `callAdmin` creates tokens itself.
+    return { ...(await stack.rowCounts()), admin_tokens: undefined, audit_log: lines, ...(except ? { [except]: undefined } : {}) };
   };
   const before = await rows();
   await use();
   assert.deepEqual(await rows(), before, "nothing was stored");
 }
 
-test("the_list_of_this_test_is_the_routers", () => {
+test("the_list_matches_the_routers_table", () => {
   assert.deepEqual(Object.keys(ROUTES).sort(), routesOfTheSource().sort());
 });
 
 describe("200, 201 and 202", () => {
   for (const route of ALL) {
     test(`${route.ok}_${route.name}`, async () => {
-      const ids = await world();
-      const asked = target(route, ids);
+      const ids = await createResources();
+      const url = pathFor(route, ids);
       let cursor = "";
       if (route.more) {
-        if (route.method === "DELETE") await fill(ids.id);
-        const { body } = await good(route.more, route.method, asked, route.body);
+        if (route.method === "DELETE") await addManySessions(ids.id);
+        const { body } = await expectStatus(route.more, route.method, url, route.body);
         if (body.next_cursor) cursor = `?cursor=${encodeURIComponent(body.next_cursor)}`;
       }
-      const { body } = await good(route.ok, route.method, `${asked}${cursor}`, route.body);
-      const isList = route.queries !== undefined && route.method === "GET" && !(route.of === "tenant" && route.pattern.endsWith("/usage"));
+      const { body } = await expectStatus(route.ok, route.method, `${url}${cursor}`, route.body);
+      const isList = route.queries !== undefined && route.method === "GET" && !(route.scope === "tenant" && route.pattern.endsWith("/usage"));
       assert.equal(typeof body.object, "string");
       if (isList) assert.deepEqual(Object.keys(body), ["object", "data", "has_more", "next_cursor"]);
     });
@@ -168,14 +168,14 @@ describe("200, 201 and 202", () => {
 describe("400", () => {
   for (const route of ALL) {
     test(`400_${route.name}`, async () => {
-      const ids = await world();
-      const asked = target(route, ids);
+      const ids = await createResources();
+      const url = pathFor(route, ids);
       const cases = [["unknown=1", "unknown_parameter", "unknown"], ...(route.queries ?? [])];
-      await unchanged(async () => {
-        for (const [query, code, param] of cases) await refused(400, { code, param }, route.method, `${asked}?${query}`, route.body);
+      await assertUnchanged(async () => {
+        for (const [query, code, param] of cases) await expectRejected(400, { code, param }, route.method, `${url}?${query}`, route.body);
         if (route.body === undefined) return;
         const bodies = [[{ ...route.body, tenant_id: ids.id }, "unknown_parameter", "tenant_id"], ["{", "invalid_json", null], ...(route.bodies ?? [])];
-        for (const [body, code, param] of bodies) await refused(400, { code, param }, route.method, asked, body);
+        for (const [body, code, param] of bodies) await expectRejected(400, { code, param }, route.method, url, body);
       });
     });
   }
@@ -185,21 +185,21 @@ describe("401 and 403", () => {
   let publicKey;
   before(async () => {
     const body = { name: "page", kind: "public", allowed_origins: ["https://example.org"] };
-    publicKey = (await good(201, "POST", `/admin/tenants/${stack.tenants[0].tenant_id}/keys`, body)).body.key;
+    publicKey = (await expectStatus(201, "POST", `/admin/tenants/${stack.tenants[0].tenant_id}/keys`, body)).body.key;
   });
 
   for (const route of ALL) {
     test(`401_and_403_${route.name}`, async () => {
-      const ids = await world();
-      const ended = (await good(201, "POST", "/admin/tokens", named)).body;
-      await good(200, "POST", `/admin/tokens/${ended.id}/revoke`);
-      await unchanged(async () => {
-        const asked = [route.method, target(route, ids), route.body];
-        await refused(401, { code: "missing_api_key" }, ...asked, { token: null });
+      const ids = await createResources();
+      const ended = (await expectStatus(201, "POST", "/admin/tokens", named)).body;
+      await expectStatus(200, "POST", `/admin/tokens/${ended.id}/revoke`);
+      await assertUnchanged(async () => {
+        const args = [route.method, pathFor(route, ids), route.body];
+        await expectRejected(401, { code: "missing_api_key" }, ...args, { token: null });
         for (const wrong of [unknownKey("cl_at_"), withBadChecksum(stack.adminToken), `${BOOTSTRAP_TOKEN}x`, ended.token, publicKey]) {
-          await refused(401, { code: "invalid_api_key" }, ...asked, { token: wrong });
+          await expectRejected(401, { code: "invalid_api_key" }, ...args, { token: wrong });
         }
-        await refused(403, { code: "permission_denied" }, ...asked, { token: stack.key });
+        await expectRejected(403, { code: "permission_denied" }, ...args, { token: stack.key });
       });
     });
   }
@@ -208,27 +208,27 @@ describe("401 and 403", () => {
 describe("404", () => {
   let foreign;
   before(async () => {
-    foreign = await world();
+    foreign = await createResources();
     await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'theirs', 1, 1)", foreign.id);
   });
 
   for (const route of ALL.filter(({ pattern }) => pattern.includes("{"))) {
     test(`404_${route.name}`, async () => {
-      const own = await world();
-      const wrong = [{ id: `ten_${ULID}`, token: `adm_${ULID}` }, { id: "nobody", token: "nobody" }];
+      const own = await createResources();
+      const wrong = [{ id: `ten_${ULID}`, token: `adm_${ULID}` }, { id: "unknown", token: "unknown" }];
       if (route.pattern.includes("{key}")) wrong.push({ key: `key_${ULID}` }, { key: "nothing" }, { key: foreign.key });
       if (route.pattern.includes("{session}")) wrong.push({ session: "unsaid" }, { session: "%0A" }, { session: "theirs" });
-      // A reading is noted before it is tried.
-      await unchanged(async () => {
-        for (const ids of wrong) await refused(404, { code: "resource_not_found" }, route.method, target(route, { ...own, ...ids }), route.body);
-      }, { but: "audit_log" });
+      // Reads are recorded in the audit log before they are executed.
+      await assertUnchanged(async () => {
+        for (const ids of wrong) await expectRejected(404, { code: "resource_not_found" }, route.method, pathFor(route, { ...own, ...ids }), route.body);
+      }, { except: "audit_log" });
     });
   }
 });
 
-test("404_for_the_log_of_what_is_no_tenants_id_and_200_for_the_log_of_one_that_is_gone", async () => {
-  await refused(404, { code: "resource_not_found" }, "GET", "/admin/audit?tenant_id=nobody");
-  assert.deepEqual((await good(200, "GET", `/admin/audit?tenant_id=ten_${ULID}`)).body.data, []);
+test("404_for_the_log_of_an_invalid_tenant_id_and_200_for_the_log_of_a_deleted_tenant", async () => {
+  await expectRejected(404, { code: "resource_not_found" }, "GET", "/admin/audit?tenant_id=unknown");
+  assert.deepEqual((await expectStatus(200, "GET", `/admin/audit?tenant_id=ten_${ULID}`)).body.data, []);
 });
 
 describe("405", () => {
@@ -236,10 +236,10 @@ describe("405", () => {
     test(`405_${pattern}`, async () => {
       const taken = ALL.filter((route) => route.pattern === pattern);
       const methods = taken.map(({ method }) => method);
-      const asked = target(taken[0], await world());
-      await unchanged(async () => {
+      const url = pathFor(taken[0], await createResources());
+      await assertUnchanged(async () => {
         for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((method) => !methods.includes(method))) {
-          const headers = await refused(405, { code: "method_not_allowed" }, method, asked, method === "GET" ? undefined : {});
+          const headers = await expectRejected(405, { code: "method_not_allowed" }, method, url, method === "GET" ? undefined : {});
           assert.deepEqual(headers.get("allow").split(", ").sort(), [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].sort());
         }
       });
@@ -250,54 +250,54 @@ describe("405", () => {
 describe("409", () => {
   for (const route of ALL.filter(({ closing }) => closing !== undefined)) {
     test(`${route.closing}_for_a_tenant_that_is_being_deleted_${route.name}`, async () => {
-      const ids = await world();
+      const ids = await createResources();
       await stack.rows("UPDATE tenants SET status = 'deleting' WHERE id = ?1", ids.id);
-      const asked = [route.method, target(route, ids), route.body];
-      if (route.closing === 409) await unchanged(() => refused(409, { code: "conflict" }, ...asked));
-      else await good(route.closing, ...asked);
+      const args = [route.method, pathFor(route, ids), route.body];
+      if (route.closing === 409) await assertUnchanged(() => expectRejected(409, { code: "conflict" }, ...args));
+      else await expectStatus(route.closing, ...args);
     });
   }
 
-  test("409_for_a_key_that_has_ended_and_200_for_its_revocation_again", async () => {
-    const ids = await world();
+  test("409_for_rotating_a_revoked_key_and_200_for_revoking_it_again", async () => {
+    const ids = await createResources();
     const key = `/admin/tenants/${ids.id}/keys/${ids.key}`;
-    await good(200, "POST", `${key}/revoke`);
-    await refused(409, { code: "conflict" }, "POST", `${key}/rotate`, {});
-    await good(200, "POST", `${key}/revoke`);
+    await expectStatus(200, "POST", `${key}/revoke`);
+    await expectRejected(409, { code: "conflict" }, "POST", `${key}/rotate`, {});
+    await expectStatus(200, "POST", `${key}/revoke`);
   });
 });
 
 describe("412", () => {
   for (const route of ALL.filter(({ versioned }) => versioned)) {
     test(`412_${route.name}`, async () => {
-      const ids = await world();
-      const asked = [route.method, target(route, ids), route.body];
-      await unchanged(async () => {
-        for (const tag of ['"2"', "1", 'W/"1"']) await refused(412, { code: "precondition_failed" }, ...asked, { headers: { "if-match": tag } });
+      const ids = await createResources();
+      const args = [route.method, pathFor(route, ids), route.body];
+      await assertUnchanged(async () => {
+        for (const tag of ['"2"', "1", 'W/"1"']) await expectRejected(412, { code: "precondition_failed" }, ...args, { headers: { "if-match": tag } });
       });
-      await good(200, ...asked, { headers: { "if-match": '"7", "1"' } });
+      await expectStatus(200, ...args, { headers: { "if-match": '"7", "1"' } });
     });
   }
 
-  test("412_no_more_once_a_deletion_has_begun_so_that_the_same_request_goes_on", async () => {
-    const ids = await world();
-    await fill(ids.id);
-    const asked = ["DELETE", `/admin/tenants/${ids.id}`, undefined, { headers: { "if-match": '"1"' } }];
-    await good(202, ...asked);
-    await good(200, ...asked);
+  test("a_started_deletion_ignores_if_match_so_that_the_same_request_continues_it", async () => {
+    const ids = await createResources();
+    await addManySessions(ids.id);
+    const args = ["DELETE", `/admin/tenants/${ids.id}`, undefined, { headers: { "if-match": '"1"' } }];
+    await expectStatus(202, ...args);
+    await expectStatus(200, ...args);
   });
 });
 
-test("429_on_every_route_for_an_address_that_asked_too_often_before_its_token_is_looked_at", async () => {
-  const ids = await world();
+test("429_on_every_route_for_an_address_over_its_limit_before_the_token_is_checked", async () => {
+  const ids = await createResources();
   const headers = from();
   const wrong = unknownKey("cl_at_");
-  await unchanged(async () => {
+  await assertUnchanged(async () => {
     for (const route of ALL) {
-      // A wrong token, so that it does no harm where a new minute lets it pass; then it is asked anew.
+      // An invalid token: a request that passes in a new minute has no effect, and is repeated.
       let answer;
       for (let count = 0; count < 620 && answer?.status !== 429; count += 1) {
-        answer = await ask(route.method, target(route, ids), route.body, { token: wrong, headers });
+        answer = await callAdmin(route.method, pathFor(route, ids), route.body, { token: wrong, headers });
         assert.ok([401, 429].includes(answer.status), `${route.name}: ${answer.status}`);
       }
       assert.deepEqual([answer.status, answer.body.error.code, answer.headers.get("retry-after")], [429, "rate_limit_exceeded", "60"], route.name);

@@ -1,4 +1,4 @@
-// /admin/tenants by route and status, over two gateways: what an operator changes holds on both at the next request.
+// /admin/tenants by route and status, over two gateways: changes apply on both at the next request.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
@@ -9,7 +9,7 @@ before(async () => (stack = await startStack({ gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-const NOBODY = "/tenants/ten_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+const UNKNOWN_TENANT = "/tenants/ten_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 async function create(fields = {}) {
   const { status, body, headers } = await stack.admin("POST", "/tenants", { name: "A tenant", tier: "pro", ...fields });
@@ -19,7 +19,7 @@ async function create(fields = {}) {
   return { tenant: body, path: `/tenants/${body.id}`, key: key.key, keyId: key.id };
 }
 
-async function refused(expected, { code, param }, method, path, body, options) {
+async function expectRejected(expected, { code, param }, method, path, body, options) {
   const answer = await stack.admin(method, path, body, options);
   assert.equal(answer.status, expected, JSON.stringify(answer.body));
   assert.equal(answer.body.error.code, code, JSON.stringify(answer.body));
@@ -36,7 +36,7 @@ async function statuses(key, fields) {
 }
 
 describe("POST and GET /admin/tenants", () => {
-  test("201_gives_the_tiers_defaults_to_whatever_is_absent", async () => {
+  test("201_uses_the_tiers_defaults_for_absent_settings", async () => {
     const { tenant } = await create();
     const { id, version, created_at, updated_at, ...rest } = tenant;
     assert.match(id, /^ten_/);
@@ -48,7 +48,7 @@ describe("POST and GET /admin/tenants", () => {
     });
   });
 
-  test("201_keeps_every_setting_as_it_was_sent", async () => {
+  test("201_stores_every_setting_as_sent", async () => {
     const settings = {
       limits: { requests_per_minute: 5, burst: null }, quotas: { tokens_per_month: 0, messages_per_month: null },
       default_model: "scripted-model", thinking: "low", allowed_models: ["scripted-model"], system_prompt: "Be brief.",
@@ -64,7 +64,7 @@ describe("POST and GET /admin/tenants", () => {
     assert.deepEqual([fewer.status, fewer.body.fallback], [200, { code: ["scripted-model"] }]);
   });
 
-  test("attack 13: 400_names_what_is_not_a_tenants", async () => {
+  test("attack 13: 400_names_the_invalid_setting", async () => {
     const cases = [
       [{}, "missing_required_parameter", "name"],
       [{ name: "x", tenant_id: "y" }, "unknown_parameter", "tenant_id"],
@@ -91,11 +91,11 @@ describe("POST and GET /admin/tenants", () => {
       ["[]", "invalid_type"],
     ];
     const before = await stack.rowCounts();
-    for (const [body, code, param] of cases) await refused(400, { code, param }, "POST", "/tenants", body);
+    for (const [body, code, param] of cases) await expectRejected(400, { code, param }, "POST", "/tenants", body);
     assert.deepEqual(await stack.rowCounts(), before);
   });
 
-  test("200_lists_page_by_page_and_404_for_what_is_not_there", async () => {
+  test("200_lists_page_by_page_and_404_for_an_unknown_tenant", async () => {
     const { tenant } = await create();
     const ids = [];
     for (let cursor = ""; cursor !== undefined; ) {
@@ -106,53 +106,53 @@ describe("POST and GET /admin/tenants", () => {
     }
     assert.ok(ids.includes(tenant.id) && ids.includes(stack.tenants[0].tenant_id));
     assert.deepEqual(ids, [...new Set(ids)].sort());
-    await refused(400, { code: "invalid_value", param: "cursor" }, "GET", "/tenants?cursor=x");
-    await refused(404, { code: "resource_not_found" }, "GET", NOBODY);
-    await refused(404, { code: "resource_not_found" }, "PATCH", NOBODY, {});
-    await refused(404, { code: "resource_not_found" }, "PUT", NOBODY, { name: "x" });
-    await refused(404, { code: "resource_not_found" }, "DELETE", NOBODY);
-    await refused(404, { code: "resource_not_found" }, "GET", `${NOBODY}/usage`);
+    await expectRejected(400, { code: "invalid_value", param: "cursor" }, "GET", "/tenants?cursor=x");
+    await expectRejected(404, { code: "resource_not_found" }, "GET", UNKNOWN_TENANT);
+    await expectRejected(404, { code: "resource_not_found" }, "PATCH", UNKNOWN_TENANT, {});
+    await expectRejected(404, { code: "resource_not_found" }, "PUT", UNKNOWN_TENANT, { name: "x" });
+    await expectRejected(404, { code: "resource_not_found" }, "DELETE", UNKNOWN_TENANT);
+    await expectRejected(404, { code: "resource_not_found" }, "GET", `${UNKNOWN_TENANT}/usage`);
   });
 });
 
 describe("PUT and PATCH /admin/tenants/{id}", () => {
-  test("200_a_patch_changes_what_it_names_and_null_takes_away", async () => {
+  test("200_a_patch_changes_given_members_and_null_removes_them", async () => {
     const { path } = await create({ limits: { burst: 5, concurrent: null }, system_prompt: "x", retention_days: 7 });
     const { status, body, headers } = await stack.admin("PATCH", path, { limits: { burst: null, requests_per_minute: 9 }, system_prompt: null });
     assert.equal(status, 200, JSON.stringify(body));
-    assert.deepEqual(body.limits, { requests_per_minute: 9, concurrent: null }, "what was unlimited stays so");
+    assert.deepEqual(body.limits, { requests_per_minute: 9, concurrent: null }, "unlimited values stay unlimited");
     assert.deepEqual([body.system_prompt, body.retention_days, body.version], [null, 7, 2]);
     assert.equal(headers.get("etag"), '"2"');
     const same = await stack.admin("PATCH", path, { retention_days: 7 });
-    assert.deepEqual([same.status, same.body.version], [200, 2], "what changes nothing is no change");
+    assert.deepEqual([same.status, same.body.version], [200, 2], "a patch without a change keeps the version");
   });
 
-  test("200_a_put_sets_all_and_what_is_absent_takes_its_default", async () => {
+  test("200_a_put_replaces_all_and_absent_members_get_defaults", async () => {
     const { path } = await create({ system_prompt: "x", limits: { burst: 5 } });
     const { status, body } = await stack.admin("PUT", path, { name: "Renamed", tier: "enterprise" });
     assert.equal(status, 200);
     assert.deepEqual([body.name, body.tier, body.system_prompt, body.limits], ["Renamed", "enterprise", null, {}]);
   });
 
-  test("412_where_it_has_changed_since_it_was_read", async () => {
+  test("412_if_it_changed_since_it_was_read", async () => {
     const { path } = await create();
     const { headers } = await stack.admin("GET", path);
     const ifMatch = { headers: { "if-match": headers.get("etag") } };
     assert.equal((await stack.admin("PATCH", path, { name: "first" }, ifMatch)).status, 200);
-    await refused(412, { code: "precondition_failed" }, "PATCH", path, { name: "second" }, ifMatch);
-    await refused(412, { code: "precondition_failed" }, "PUT", path, { name: "second" }, ifMatch);
+    await expectRejected(412, { code: "precondition_failed" }, "PATCH", path, { name: "second" }, ifMatch);
+    await expectRejected(412, { code: "precondition_failed" }, "PUT", path, { name: "second" }, ifMatch);
     assert.equal((await stack.admin("PATCH", path, { name: "third" }, { headers: { "if-match": "*" } })).status, 200);
     assert.equal((await stack.admin("GET", path)).body.name, "third");
   });
 
-  test("of_two_at_once_both_by_the_same_version_one_wins", async () => {
+  test("of_two_concurrent_changes_of_the_same_version_one_wins", async () => {
     const { path } = await create();
     const ifMatch = { "if-match": '"1"' };
     const both = await Promise.all(stack.urls.map((url, at) => stack.admin("PATCH", path, { name: `by ${at}` }, { url, headers: ifMatch })));
     assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412]);
   });
 
-  test("400_names_what_is_wrong_and_changes_nothing", async () => {
+  test("400_names_the_invalid_member_and_changes_nothing", async () => {
     const { path } = await create();
     const cases = [
       [{ quota: 5 }, "unknown_parameter", "quota"],
@@ -162,18 +162,18 @@ describe("PUT and PATCH /admin/tenants/{id}", () => {
       [{ name: null }, "missing_required_parameter", "name"],
       ["5", "invalid_type"],
     ];
-    for (const [body, code, param] of cases) await refused(400, { code, param }, "PATCH", path, body);
+    for (const [body, code, param] of cases) await expectRejected(400, { code, param }, "PATCH", path, body);
     assert.equal((await stack.admin("GET", path)).body.version, 1);
   });
 
-  test("a_model_that_is_taken_away_is_404_at_the_next_request_on_both_gateways", async () => {
+  test("a_removed_model_is_404_at_the_next_request_on_both_gateways", async () => {
     const { path, key } = await create();
     assert.deepEqual(await statuses(key), [200, 200]);
     await stack.admin("PATCH", path, { allowed_models: ["another"] });
     assert.deepEqual(await statuses(key), [404, 404]);
   });
 
-  test("prompts_and_quotas_hold_at_the_next_request_on_both_gateways", async () => {
+  test("prompts_and_quotas_apply_at_the_next_request_on_both_gateways", async () => {
     const { path, key } = await create();
     assert.deepEqual(await statuses(key), [200, 200]);
     await stack.admin("PATCH", path, { system_prompt: "You are new here." });
@@ -185,7 +185,7 @@ describe("PUT and PATCH /admin/tenants/{id}", () => {
     assert.deepEqual(await statuses(key), [200, 200]);
   });
 
-  test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways_and_resumed_as_soon", async () => {
+  test("a_suspended_tenant_is_rejected_at_the_next_request_on_both_gateways_and_so_is_its_resumption", async () => {
     const { path, key } = await create();
     assert.deepEqual(await statuses(key), [200, 200]);
     assert.equal((await stack.admin("PATCH", path, { status: "suspended" })).body.status, "suspended");
@@ -198,7 +198,7 @@ describe("PUT and PATCH /admin/tenants/{id}", () => {
 });
 
 describe("attack 25: usage", () => {
-  test("200_is_by_day_model_and_key_and_of_one_tenant_only", async () => {
+  test("200_groups_one_tenants_usage_by_day_model_and_key", async () => {
     const [one, other] = [await create(), await create()];
     for (const { key } of [one, one, other]) await complete(stack, {}, { key });
     await stack.receipts(one.tenant.id, 2);
@@ -227,7 +227,7 @@ describe("attack 25: usage", () => {
     assert.deepEqual([mine.messages, mine.tokens], [2, line.tokens]);
   });
 
-  test("400_for_a_bad_query", async () => {
+  test("400_for_an_invalid_query", async () => {
     const { path } = await create();
     for (const [query, param] of [["from=x", "from"], ["to=-1", "to"], ["format=xml", "format"], ["day=1", "day"]]) {
       const answer = await stack.admin("GET", `${path}/usage?${query}`);
@@ -237,7 +237,7 @@ describe("attack 25: usage", () => {
 });
 
 describe("DELETE /admin/tenants/{id}", () => {
-  test("attack 23: a_deleted_tenant_leaves_nothing_and_its_key_opens_nothing", async () => {
+  test("attack 23: a_deleted_tenant_leaves_no_data_and_its_key_is_rejected", async () => {
     const { tenant, path, key, keyId } = await create();
     const headers = { "x-session-id": "secret-plans" };
     await complete(stack, { messages: [{ role: "user", content: "canary-of-the-deleted" }] }, { key, headers });
@@ -253,33 +253,33 @@ describe("DELETE /admin/tenants/{id}", () => {
     }
     const { body: log } = await stack.admin("GET", `/audit?tenant_id=${tenant.id}`);
     assert.deepEqual(log.data.slice(0, 2).map(({ action }) => action), ["tenant.delete", "tenant.close"]);
-    await refused(404, { code: "resource_not_found" }, "GET", path);
-    await refused(404, { code: "resource_not_found" }, "DELETE", path);
-    // The ledger is as if it had never been asked: not even a configuration is left.
+    await expectRejected(404, { code: "resource_not_found" }, "GET", path);
+    await expectRejected(404, { code: "resource_not_found" }, "DELETE", path);
+    // The ledger is empty; even its configuration is deleted.
     const pass = { pass: { class: "read", caller: { key_id: keyId, key_version: 1, config_version: 1 } } };
     const { answer } = await stack.callLedger(tenant.id, pass);
     assert.deepEqual(answer, { stale: { config: { known: null } } });
   });
 
-  test("attack 23: a_tenant_made_anew_under_the_same_names_sees_nothing_old", async () => {
+  test("attack 23: a_tenant_recreated_under_the_same_names_sees_no_old_data", async () => {
     const old = await create({ name: "Phoenix", system_prompt: "canary-prompt" });
     const inSession = (key, url, content) => complete(stack, { messages: [{ role: "user", content }] }, { key, url, headers: { "x-session-id": "plans", "idempotency-key": content } });
     for (const url of stack.urls) await inSession(old.key, url, `canary-of-the-old ${url}`);
     await stack.receipts(old.tenant.id, 2);
     assert.equal((await stack.admin("DELETE", old.path)).body.deleted, true);
-    const made = await create({ name: "Phoenix" });
-    assert.notEqual(made.tenant.id, old.tenant.id);
-    for (const of of ["/usage", "/sessions"]) assert.deepEqual((await stack.admin("GET", `${made.path}${of}`)).body.data, [], of);
+    const created = await create({ name: "Phoenix" });
+    assert.notEqual(created.tenant.id, old.tenant.id);
+    for (const of of ["/usage", "/sessions"]) assert.deepEqual((await stack.admin("GET", `${created.path}${of}`)).body.data, [], of);
     stack.upstream.reset();
-    // The same words under the same idempotency keys: each is a call of its own.
-    for (const url of stack.urls) await inSession(made.key, url, `canary-of-the-old ${url}`);
+    // The same messages with the same idempotency keys are new calls.
+    for (const url of stack.urls) await inSession(created.key, url, `canary-of-the-old ${url}`);
     const [first, second] = stack.upstream.requests.map(({ body }) => body.messages.map(({ role }) => role));
     assert.deepEqual([first, second], [["user"], ["user", "assistant", "user"]]);
-    const { body } = await stack.admin("GET", `${made.path}/export`);
+    const { body } = await stack.admin("GET", `${created.path}/export`);
     for (const trace of [old.tenant.id, old.keyId, "canary-prompt"]) assert.ok(!JSON.stringify(body).includes(trace), trace);
   });
 
-  test("a_large_tenant_goes_in_several_requests_and_is_refused_from_the_first", async () => {
+  test("a_large_tenant_is_deleted_in_several_requests_and_rejected_from_the_first", async () => {
     const { tenant, path, key } = await create();
     await stack.rows(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)
@@ -289,8 +289,8 @@ describe("DELETE /admin/tenants/{id}", () => {
     const first = await stack.admin("DELETE", path);
     assert.deepEqual([first.status, first.body.deleted], [202, false]);
     assert.deepEqual(await statuses(key), [403, 403]);
-    await refused(409, { code: "conflict" }, "PATCH", path, { status: "active" });
-    await refused(409, { code: "conflict" }, "POST", `${path}/keys`, { name: "x", scopes: ["chat"] });
+    await expectRejected(409, { code: "conflict" }, "PATCH", path, { status: "active" });
+    await expectRejected(409, { code: "conflict" }, "POST", `${path}/keys`, { name: "x", scopes: ["chat"] });
     assert.equal((await stack.admin("GET", path)).body.status, "deleting");
     const second = await stack.admin("DELETE", path);
     assert.deepEqual([second.status, second.body.deleted], [200, true]);
@@ -307,10 +307,10 @@ test("attack 12: internal_headers_and_tenant_headers_from_outside_are_ignored", 
   const { body } = await stack.admin("PATCH", path, { name: "renamed" }, { headers: forged });
   assert.equal(body.id, tenant.id);
   const { body: log } = await stack.admin("GET", `/audit?tenant_id=${tenant.id}&limit=1`);
-  assert.deepEqual([log.data[0].action, log.data[0].actor.startsWith("adm_")], ["tenant.update", true], "the token says who it was");
+  assert.deepEqual([log.data[0].action, log.data[0].actor.startsWith("adm_")], ["tenant.update", true], "the actor is the token");
 });
 
-test("attack 57: a_broken_database_is_a_generic_500_with_the_requests_id", async () => {
+test("attack 57: a_broken_database_is_a_generic_500_with_the_request_id", async () => {
   await stack.rows("ALTER TABLE audit_log RENAME TO audit_log_away");
   try {
     const before = await stack.rows("SELECT count(*) AS count FROM tenants");
@@ -318,7 +318,7 @@ test("attack 57: a_broken_database_is_a_generic_500_with_the_requests_id", async
     assert.equal(status, 500);
     assert.match(headers.get("x-request-id"), /^req_/);
     assert.doesNotMatch(JSON.stringify(body), /audit|SQL|D1|table/i);
-    assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM tenants"), before, "no change without its line in the log");
+    assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM tenants"), before, "no change without its audit log entry");
   } finally {
     await stack.rows("ALTER TABLE audit_log_away RENAME TO audit_log");
   }

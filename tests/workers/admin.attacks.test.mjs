@@ -1,4 +1,4 @@
-// Attacks 8 and 10, and whom the admin API lets in.
+// Attacks 8 and 10, and authentication of the admin API.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chatBody, expectError } from "../harness/client.mjs";
@@ -15,7 +15,7 @@ before(async () => {
 after(() => stack.stop());
 
 let nextAddress = 1;
-/** An address of a test's own, since requests count against one. */
+/** A new client address, because limits apply per address. */
 const from = () => ({ "cf-connecting-ip": `192.0.2.${nextAddress++}` });
 
 const MINT = { name: "wider", scopes: ["chat", "tools"] };
@@ -67,40 +67,40 @@ describe("attack 10: keys and tokens where they do not belong", () => {
   });
 
   test("paths_that_look_like_admin_routes_are_404_or_401", async () => {
-    const ask = (target, token, headers = "") =>
+    const sendRequest = (target, token, headers = "") =>
       exchange(stack.url, `GET ${target} HTTP/1.1\r\nhost: localhost\r\ncf-connecting-ip: ${from()["cf-connecting-ip"]}\r\nauthorization: Bearer ${token}${headers}`, []);
     for (const target of ["//admin/audit", "/Admin/audit", "/admin", "/v1//admin/audit", "/%61dmin/audit", "/admin%2Faudit"]) {
-      assert.equal((await ask(target, stack.adminToken)).status, 404, target);
+      assert.equal((await sendRequest(target, stack.adminToken)).status, 404, target);
     }
     for (const target of ["/admin//audit", "/admin/audit/", "/admin/%61udit", "/admin/AUDIT"]) {
-      assert.equal((await ask(target, stack.adminToken)).status, 404, target);
-      assert.equal((await ask(target, stack.key)).status, 403, target);
+      assert.equal((await sendRequest(target, stack.adminToken)).status, 404, target);
+      assert.equal((await sendRequest(target, stack.key)).status, 403, target);
     }
-    // The runtime itself takes `%2e%2e` for `..`: what comes of it is judged like any other path.
+    // The runtime decodes `%2e%2e` to `..`; the resulting path is handled like any other.
     for (const target of ["/v1/%2e%2e/admin/audit", "/v1/../admin/audit", "/widget/%2E%2E/admin/audit"]) {
-      assert.ok([401, 404].includes((await ask(target, unknownKey("cl_at_"))).status), target);
-      assert.ok([403, 404].includes((await ask(target, stack.key)).status), target);
+      assert.ok([401, 404].includes((await sendRequest(target, unknownKey("cl_at_"))).status), target);
+      assert.ok([403, 404].includes((await sendRequest(target, stack.key)).status), target);
     }
     for (const name of ["x-original-url", "x-rewrite-url", "x-forwarded-path"]) {
-      const { status, text } = await ask("/v1/models", stack.key, `\r\n${name}: /admin/audit`);
+      const { status, text } = await sendRequest("/v1/models", stack.key, `\r\n${name}: /admin/audit`);
       assert.equal(status, 200, text);
       assert.ok(!text.includes("audit"), name);
     }
   });
 });
 
-/** Asks until it is told 429: after `least` answers of the given status, and twice as many at most. */
-async function expectLimit(least, status, ask) {
+/** Sends requests until the status is 429: after at least `least` responses with `status`, at most twice as many. */
+async function expectLimit(least, status, sendRequest) {
   for (let count = 0; count <= 2 * least; count += 1) {
-    const got = await ask(count);
+    const got = await sendRequest(count);
     if (got === 429) return assert.ok(count >= least, `stopped after ${count}`);
     assert.equal(got, status);
   }
   return assert.fail("never stopped");
 }
 
-describe("who is let in", () => {
-  test("401_without_a_good_token_in_the_same_words", async () => {
+describe("authentication", () => {
+  test("401_without_a_valid_token_always_with_the_same_message", async () => {
     const tokens = ["", "x", unknownKey("cl_at_"), withBadChecksum(stack.adminToken), `${BOOTSTRAP_TOKEN}x`, BOOTSTRAP_TOKEN.slice(0, -1), "' OR 1=1 --"];
     const bodies = [];
     for (const token of tokens) {
@@ -113,15 +113,15 @@ describe("who is let in", () => {
     assert.deepEqual([none.status, none.body.error.code], [401, "missing_api_key"]);
   });
 
-  test("404_and_405_only_for_those_who_may_know_the_routes", async () => {
-    const ask = (method, path, token) => stack.admin(method, path, undefined, { token, headers: from() });
-    assert.equal((await ask("GET", "/nothing", unknownKey("cl_at_"))).status, 401);
-    assert.equal((await ask("GET", "/nothing", stack.adminToken)).status, 404);
-    const wrong = await ask("DELETE", "/audit", stack.adminToken);
+  test("404_and_405_only_with_a_valid_token", async () => {
+    const sendRequest = (method, path, token) => stack.admin(method, path, undefined, { token, headers: from() });
+    assert.equal((await sendRequest("GET", "/nothing", unknownKey("cl_at_"))).status, 401);
+    assert.equal((await sendRequest("GET", "/nothing", stack.adminToken)).status, 404);
+    const wrong = await sendRequest("DELETE", "/audit", stack.adminToken);
     assert.deepEqual([wrong.status, wrong.headers.get("allow")], [405, "GET, HEAD, OPTIONS"]);
   });
 
-  test("the_bootstrap_token_mints_others_and_a_revoked_one_is_refused_at_the_next_request", async () => {
+  test("the_bootstrap_token_creates_tokens_and_a_revoked_one_is_rejected_at_the_next_request", async () => {
     const minted = await stack.admin("POST", "/tokens", { name: "on call" }, { token: BOOTSTRAP_TOKEN, headers: from() });
     assert.equal(minted.status, 201);
     const { token, id } = minted.body;
@@ -135,24 +135,24 @@ describe("who is let in", () => {
   });
 
   test("400_and_404_for_tokens", async () => {
-    const ask = (path, body) => stack.admin("POST", path, body, { headers: from() });
-    assert.equal((await ask("/tokens", {})).body.error.param, "name");
-    assert.equal((await ask("/tokens", { name: "x", scopes: [] })).body.error.code, "unknown_parameter");
-    assert.equal((await ask("/tokens/adm_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke", {})).status, 404);
-    assert.equal((await ask("/tokens/x/revoke", {})).status, 404);
+    const sendRequest = (path, body) => stack.admin("POST", path, body, { headers: from() });
+    assert.equal((await sendRequest("/tokens", {})).body.error.param, "name");
+    assert.equal((await sendRequest("/tokens", { name: "x", scopes: [] })).body.error.code, "unknown_parameter");
+    assert.equal((await sendRequest("/tokens/adm_01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke", {})).status, 404);
+    assert.equal((await sendRequest("/tokens/x/revoke", {})).status, 404);
   });
 
-  test("429_for_an_address_and_for_a_token_that_ask_too_often", async () => {
+  test("429_for_an_address_and_for_a_token_over_their_limits", async () => {
     const one = from();
-    const ask = async (headers, token) => (await stack.admin("GET", "/nothing", undefined, { headers, token })).status;
+    const sendRequest = async (headers, token) => (await stack.admin("GET", "/nothing", undefined, { headers, token })).status;
     const wrong = unknownKey("cl_at_");
-    // The limits count by the minute: one that begins in between lets as many pass again.
-    await expectLimit(300, 401, () => ask(one, wrong));
+    // The limits apply per minute: a minute that starts during the test allows as many requests again.
+    await expectLimit(300, 401, () => sendRequest(one, wrong));
     const stopped = await stack.admin("GET", "/nothing", undefined, { headers: one });
     assert.deepEqual([stopped.status, stopped.headers.get("retry-after")], [429, "60"]);
     const { token } = (await stack.admin("POST", "/tokens", { name: "busy" }, { headers: from() })).body;
     const addresses = [from(), from(), from()];
-    await expectLimit(300, 404, (count) => ask(addresses[count % 3], token));
-    assert.equal(await ask(from(), stack.adminToken), 404, "another token passes");
+    await expectLimit(300, 404, (count) => sendRequest(addresses[count % 3], token));
+    assert.equal(await sendRequest(from(), stack.adminToken), 404, "another token is accepted");
   });
 });

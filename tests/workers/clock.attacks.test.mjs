@@ -1,4 +1,4 @@
-// Attack 47 and fault 29: a clock that steps back or over a month's edge refills nothing twice.
+// Attack 47 and fault 29: a clock that goes back or crosses the end of a month never refills a quota twice.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,18 +21,18 @@ after(async () => {
   rmSync(persist, { recursive: true, force: true });
 });
 
-/** The first moment of a month, counted from the present one. */
+/** The start of a month, relative to the current one. */
 function month(offset) {
   const now = new Date();
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1));
 }
 
-test("a_month_has_one_quota_whatever_the_clock_does", async () => {
+test("a_month_has_one_quota_even_if_the_clock_changes", async () => {
   const now = Date.now();
   let key;
 
-  /** Starts everything at another time and asks twice: gives how many passed, and the last refusal. */
-  async function askAt(clockAheadMs, { tenants = 0 } = {}) {
+  /** Starts a stack at another time and sends requests until one is rejected: whether the first passed, and the error. */
+  async function requestAt(clockAheadMs, { tenants = 0 } = {}) {
     const stack = await startStack({ persist, upstream, tenants, fresh: tenants > 0, clockAheadMs });
     try {
       if (tenants > 0) {
@@ -50,19 +50,19 @@ test("a_month_has_one_quota_whatever_the_clock_does", async () => {
     }
   }
 
-  const startsAnew = (offset) => new RegExp(`on ${month(offset).toISOString().slice(0, 10)}`);
-  const present = await askAt(0, { tenants: 1 });
+  const resetsOn = (offset) => new RegExp(`on ${month(offset).toISOString().slice(0, 10)}`);
+  const present = await requestAt(0, { tenants: 1 });
   assert.ok(!present.passed);
-  assert.match(present.message, startsAnew(1));
+  assert.match(present.message, resetsOn(1));
   for (const back of [-3_600_000, month(0) - now - DAY]) {
-    const { passed, message } = await askAt(back);
-    assert.ok(!passed, "a clock that runs backwards refills nothing");
+    const { passed, message } = await requestAt(back);
+    assert.ok(!passed, "a clock that goes back refills nothing");
     assert.match(message, /1 used and 0 reserved of 1/);
   }
-  const following = await askAt(month(1) - now + DAY);
+  const following = await requestAt(month(1) - now + DAY);
   assert.ok(following.passed, "a new month has a new quota");
-  assert.match(following.message, startsAnew(2));
-  const returned = await askAt(0);
-  assert.ok(!returned.passed, "and going back gives neither month's again");
+  assert.match(following.message, resetsOn(2));
+  const returned = await requestAt(0);
+  assert.ok(!returned.passed, "going back does not refill either month's quota");
   assert.equal(upstream.requests.length, 2);
 });

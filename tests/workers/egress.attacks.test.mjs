@@ -1,4 +1,4 @@
-// Attacks 49, 51 and 52: what a hostile or misconfigured provider gets out of the gateway.
+// Attacks 49, 51 and 52: a hostile or misconfigured provider.
 import assert from "node:assert/strict";
 import http from "node:http";
 import { once } from "node:events";
@@ -13,16 +13,16 @@ const WIRES = ["openai", "anthropic"];
 const PROVIDER_KEY = "provider-key-canary-91d2";
 
 let stack;
-let thief;
+let attacker;
 const stolen = [];
 
 before(async () => {
-  thief = http.createServer((request, response) => {
+  attacker = http.createServer((request, response) => {
     stolen.push({ url: request.url, headers: request.headers });
     response.end("{}");
   });
-  thief.listen(0, "127.0.0.1");
-  await once(thief, "listening");
+  attacker.listen(0, "127.0.0.1");
+  await once(attacker, "listening");
   const upstream = await startUpstream();
   const providers = WIRES.map((kind) => upstream.provider({ name: kind, kind, key: "PROVIDER_KEY", models: [{ id: kind }] }));
   stack = await startStack({ upstream, vars: { PROVIDERS: JSON.stringify(providers), PROVIDER_KEY } });
@@ -30,22 +30,22 @@ before(async () => {
 after(async () => {
   await stack.stop();
   await stack.upstream.close();
-  thief.close();
+  attacker.close();
 });
 beforeEach(() => {
   stack.upstream.reset();
   stolen.length = 0;
 });
 
-/** Sends whoever asks to the thief. */
+/** Redirects the request to the attacker's server. */
 function redirect(status) {
   return async (_request, response) => {
-    response.writeHead(status, { location: `http://127.0.0.1:${thief.address().port}/v1/take` });
+    response.writeHead(status, { location: `http://127.0.0.1:${attacker.address().port}/v1/take` });
     response.end();
   };
 }
 
-test("attack_52_a_redirect_is_not_followed_and_takes_no_key_along", async () => {
+test("attack_52_a_redirect_is_not_followed_and_receives_no_key", async () => {
   for (const model of WIRES) {
     for (const status of [301, 302, 303, 307, 308]) {
       for (const stream of [false, true]) {
@@ -53,7 +53,7 @@ test("attack_52_a_redirect_is_not_followed_and_takes_no_key_along", async () => 
         stack.upstream.always(redirect(status));
         await expectError(await postChat(stack, chatBody({ model, stream })), 502, { code: "upstream_error" });
         assert.deepEqual(stolen, []);
-        // The provider itself did get the key: it is the redirect that must not.
+        // The provider itself receives the key; the redirect target must not.
         assert.ok(JSON.stringify(stack.upstream.requests[0].headers).includes(PROVIDER_KEY));
       }
     }
@@ -64,7 +64,7 @@ for (const [name, usage] of Object.entries({
   negative: '{"prompt_tokens":-1,"completion_tokens":-1,"total_tokens":-2}',
   beyond_64_bits: '{"prompt_tokens":9223372036854775808,"completion_tokens":1e30,"total_tokens":9}',
 })) {
-  test(`attack_49_usage_that_is_${name}_is_estimated_and_the_books_say_so`, async () => {
+  test(`attack_49_usage_that_is_${name}_is_estimated_and_the_receipt_says_so`, async () => {
     stack.upstream.next(async (_request, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(`{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello there."},"finish_reason":"stop"}],"usage":${usage}}`);
@@ -86,7 +86,7 @@ test("attack_51_a_provider_at_a_private_address_is_never_called_without_the_sett
       const response = await send();
       const text = await response.text();
       assert.ok(response.status >= 500, text);
-      assert.ok(!text.includes("127.0.0.1"), "the address is the operator's affair");
+      assert.ok(!text.includes("127.0.0.1"), "clients must not see the address");
     }
     assert.equal(upstream.requests.length, 0);
   } finally {
@@ -94,7 +94,7 @@ test("attack_51_a_provider_at_a_private_address_is_never_called_without_the_sett
   }
 });
 
-test("a_provider_that_behaves_is_answered_by_both_wires", async () => {
+test("a_regular_provider_works_whole_and_streamed", async () => {
   stack.upstream.next(behaviours.answer());
   assert.equal((await complete(stack, { model: "openai" })).body.choices[0].message.content, "Hello there.");
   stack.upstream.next(behaviours.stream());

@@ -1,4 +1,4 @@
-// Fault 27, before our Rust has seen the request: the entry of every Worker around code that dies at once.
+// Fault 27 before the Rust code handles a request: the Workers' JavaScript entry around a module that crashes.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -10,7 +10,7 @@ import { expectError } from "../harness/client.mjs";
 /** The files of the entry; workerd's main module comes first. */
 const ENTRY = readdirSync(path.join(ROOT, "workers/entry")).sort((a, b) => Number(b === "index.js") - Number(a === "index.js"));
 
-/** In place of worker-build's module: it traps as Rust does, in a task of its own, or fails by itself. */
+/** Replaces worker-build's module: it traps like Rust, in a separate task, or throws an error. */
 const DYING = `import { WorkerEntrypoint } from "cloudflare:workers";
 export default class extends WorkerEntrypoint {
   fetch(request) {
@@ -20,7 +20,7 @@ export default class extends WorkerEntrypoint {
   }
 }`;
 
-describe("fault 27: a Worker that dies before a request has its id", () => {
+describe("fault 27: a Worker that crashes before a request has an id", () => {
   let runtime;
   let url;
   before(async () => {
@@ -42,7 +42,7 @@ describe("fault 27: a Worker that dies before a request has its id", () => {
   });
   after(() => runtime.dispose());
 
-  test("answers_in_the_envelope_under_a_fresh_id_and_tells_nothing", async () => {
+  test("responds_in_the_envelope_with_a_new_id_and_no_details", async () => {
     const ids = [];
     for (const path of ["/v1/dies", "/v1/fails", "/dies"]) {
       const response = await fetch(`${url}${path}`, { method: "POST", body: "{}" });
@@ -53,13 +53,13 @@ describe("fault 27: a Worker that dies before a request has its id", () => {
     }
     for (const id of ids) {
       assert.match(id, /^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
-      const made = [...id.slice(4, 14)].reduce((time, digit) => time * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".indexOf(digit), 0);
-      assert.ok(Math.abs(Date.now() - made) < 60_000, `${id} begins with the time`);
+      const created = [...id.slice(4, 14)].reduce((time, digit) => time * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".indexOf(digit), 0);
+      assert.ok(Math.abs(Date.now() - created) < 60_000, `${id} starts with the time`);
     }
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  test("answers_a_HEAD_without_a_body", async () => {
+  test("responds_to_HEAD_without_a_body", async () => {
     const response = await fetch(`${url}/health`, { method: "HEAD" });
     assert.equal(response.status, 500);
     assert.equal(await response.text(), "");

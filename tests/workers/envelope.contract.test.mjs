@@ -1,5 +1,5 @@
-// What every answer has in common: the error envelope, the request id, CORS,
-// and which methods and paths there are.
+// What all responses have in common: the error envelope, the request id and CORS;
+// and the supported methods and paths.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { assertEnvelope, assertRequestId, chatBody, complete, completeStream, expectError, MODEL, postChat } from "../harness/client.mjs";
@@ -21,7 +21,7 @@ describe("errors", () => {
     }
   });
 
-  test("a_known_path_with_a_wrong_method_is_a_405_that_says_what_is_allowed", async () => {
+  test("a_known_path_with_a_wrong_method_is_a_405_with_an_allow_header", async () => {
     for (const [path, allowed, wrong] of [
       ["/v1/chat/completions", "POST", ["GET", "PUT", "PATCH", "DELETE"]],
       ["/v1/models", "GET", ["POST", "PUT", "DELETE"]],
@@ -36,7 +36,7 @@ describe("errors", () => {
     }
   });
 
-  test("a_missing_key_is_a_401_with_the_words_that_clients_look_for", async () => {
+  test("a_missing_key_is_a_401_with_the_message_that_clients_expect", async () => {
     const error = await expectError(await postChat(stack, chatBody(), { key: null }), 401, { type: "invalid_request_error" });
     assert.match(error.message, /API key/);
     assert.equal(stack.upstream.requests.length, 0);
@@ -100,8 +100,8 @@ describe("errors", () => {
     assert.equal(stack.upstream.requests.length, 0);
   });
 
-  test("a_body_that_names_an_identity_or_a_limit_is_refused_by_that_name", async () => {
-    // The receipts of earlier calls may still be on their way.
+  test("a_body_with_an_identity_or_a_limit_is_rejected_by_its_name", async () => {
+    // Receipts of earlier calls may still be written.
     const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
     const before = await rows();
     for (const field of ["tenant_id", "role", "quota"]) {
@@ -116,7 +116,7 @@ describe("errors", () => {
     assert.equal(body.choices[0].message.content, "Hello there.");
   });
 
-  test("every_mistake_has_a_sentence_of_its_own", async () => {
+  test("every_error_has_its_own_message", async () => {
     const bodies = ["{", chatBody({ messages: [] }), chatBody({ model: "no-such-model" }), chatBody({ max_tokens: -1 }), chatBody({ messages: [{ role: "wizard", content: "" }] })];
     const messages = new Set();
     for (const body of bodies) messages.add((await (await postChat(stack, body)).json()).error.message);
@@ -125,7 +125,7 @@ describe("errors", () => {
 });
 
 describe("request ids", () => {
-  test("every_answer_has_one_and_no_two_are_equal", async () => {
+  test("every_response_has_one_and_no_two_are_equal", async () => {
     const answers = [
       await send("/health", { key: null }),
       await send("/v1/models"),
@@ -145,7 +145,7 @@ describe("request ids", () => {
     assert.equal(new Set(answers.map((answer) => answer.headers.get("x-request-id"))).size, answers.length);
   });
 
-  test("a_request_id_of_the_callers_own_is_not_taken_over", async () => {
+  test("a_request_id_from_the_caller_is_ignored", async () => {
     const forged = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV";
     const response = await send("/v1/models", { headers: { "x-request-id": forged } });
     assertRequestId(response);
@@ -156,7 +156,7 @@ describe("request ids", () => {
 describe("CORS", () => {
   const ORIGIN = "https://app.example";
 
-  test("a_preflight_for_v1_is_answered_without_a_key", async () => {
+  test("a_preflight_for_v1_needs_no_key", async () => {
     const response = await send("/v1/chat/completions", {
       method: "OPTIONS",
       key: null,
@@ -177,7 +177,7 @@ describe("CORS", () => {
     assert.equal(await response.text(), "");
   });
 
-  test("answers_and_errors_can_be_read_by_a_page", async () => {
+  test("pages_can_read_responses_and_errors", async () => {
     const headers = { origin: ORIGIN };
     for (const response of [
       await send("/v1/models", { headers }),
@@ -195,7 +195,7 @@ describe("CORS", () => {
     }
   });
 
-  test("outside_v1_no_page_is_let_in", async () => {
+  test("no_CORS_headers_outside_v1", async () => {
     for (const path of ["/health", "/admin/health"]) {
       const response = await send(path, { key: null, headers: { origin: ORIGIN } });
       assert.equal(response.headers.get("access-control-allow-origin"), null, path);
@@ -224,7 +224,7 @@ describe("methods", () => {
 });
 
 describe("models", () => {
-  test("the_list_has_the_shape_of_openais", async () => {
+  test("the_list_has_openais_format", async () => {
     const response = await send("/v1/models");
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type"), /^application\/json\b/);
@@ -254,7 +254,7 @@ describe("models", () => {
     await expectError(await send(`/v1/models/${MODEL}`, { key: null }), 401);
   });
 
-  test("what_only_its_caller_may_see_is_not_cached", async () => {
+  test("private_responses_are_not_cached", async () => {
     const response = await send("/v1/models");
     assert.match(response.headers.get("cache-control") ?? "", /\bno-store\b/);
     await response.body.cancel();
@@ -262,7 +262,7 @@ describe("models", () => {
 });
 
 describe("health", () => {
-  test("it_names_each_dependency_and_no_secret", async () => {
+  test("it_lists_each_dependency_and_no_secret", async () => {
     const response = await send("/health", { key: null });
     assert.equal(response.status, 200);
     const text = await response.text();
@@ -274,14 +274,14 @@ describe("health", () => {
     for (const secret of [stack.key, stack.tenants[0].tenant_id, stack.upstream.baseUrl]) assert.ok(!text.includes(secret));
   });
 
-  test("admin_is_reached_through_its_binding_and_lets_nobody_in_without_an_admin_token", async () => {
+  test("admin_is_reached_through_its_binding_and_requires_an_admin_token", async () => {
     for (const [key, status] of [[null, 401], [stack.key, 403], ["cl_admin_wrong", 401]]) {
       for (const path of ["/admin/health", "/admin/tenants", "/admin/anything"]) await expectError(await send(path, { key }), status);
     }
   });
 });
 
-test("an_error_of_the_provider_is_told_without_its_text", async () => {
+test("a_provider_error_is_reported_without_its_text", async () => {
   const { failure, PROVIDER_SECRET } = await import("../harness/behaviours.mjs");
   stack.upstream.always(failure(500));
   const response = await postChat(stack, chatBody());

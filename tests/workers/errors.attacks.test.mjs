@@ -1,4 +1,4 @@
-// Attack 57: what broke is in the log under the request's id, and never in the answer.
+// Attack 57: internal errors are logged with the request id and never sent to clients.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { events, failure, json, PROVIDER_SECRET } from "../harness/behaviours.mjs";
@@ -11,17 +11,17 @@ before(async () => (stack = await startStack()));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-/** What a database, its driver, a stack or our source would say. */
+/** Texts of a database, its driver, a stack trace or our source code. */
 const INNER = /SQL|D1_|no such|table|column|sessions_away|constraint|prepare|\.rs\b|\.js\b|wasm|    at |panick/i;
 
-/** The lines of the log about a request that say why it failed. */
+/** The log lines of a request that contain the internal reason of a failure. */
 const reasons = (response) => stack.logs.map(({ message }) => message).filter((line) => line.includes(response.headers.get("x-request-id")) && line.includes('"internal"'));
 
 describe("attack 57: a database that fails", () => {
   const call = (method, path, body) => fetch(`${stack.url}${path}`, { method, headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json" }, body });
 
   before(async () => {
-    assert.equal((await call("GET", "/v1/sessions")).status, 200, "the key is known before it fails");
+    assert.equal((await call("GET", "/v1/sessions")).status, 200, "the key is cached before the failure");
     await stack.rows("ALTER TABLE sessions RENAME TO sessions_away");
   });
   after(() => stack.rows("ALTER TABLE sessions_away RENAME TO sessions"));
@@ -34,11 +34,11 @@ describe("attack 57: a database that fails", () => {
     ["DELETE", "/v1/sessions/one"],
     ["GET", "/v1/sessions/one/export"],
   ]) {
-    test(`${method}_${path}_is_a_generic_500_whose_reason_is_in_the_log`, async () => {
+    test(`${method}_${path}_is_a_generic_500_with_its_reason_in_the_log`, async () => {
       const response = await call(method, path, body);
       const error = await expectError(response, 500, { code: "internal_error", type: "server_error", param: null });
       assert.doesNotMatch(error.message, INNER);
-      await until(() => /no such table/.test(reasons(response).join("\n")), "operators find it by the request's id");
+      await until(() => /no such table/.test(reasons(response).join("\n")), "the log has the reason under the request id");
     });
   }
 });
@@ -49,25 +49,25 @@ describe("attack 57: a provider that fails", () => {
     ...Object.fromEntries([401, 403, 404, 429, 500, 503].map((status) => [`status_${status}`, failure(status)])),
     a_page: html,
     an_error_with_status_200: json(200, { error: { message: PROVIDER_SECRET, code: PROVIDER_SECRET, type: PROVIDER_SECRET, param: PROVIDER_SECRET } }),
-    what_is_no_JSON: async (_request, response) => response.writeHead(200, { "content-type": "application/json" }).end(`{"${PROVIDER_SECRET}`),
+    invalid_JSON: async (_request, response) => response.writeHead(200, { "content-type": "application/json" }).end(`{"${PROVIDER_SECRET}`),
   };
 
-  test("a_request_that_it_finds_wrong_is_told_in_one_sentence_of_its_own_and_nothing_else_of_its_body", async () => {
+  test("a_request_that_it_rejects_gets_the_providers_message_and_nothing_else_of_its_body", async () => {
     const message = `Your request is wrong.\r\n<b>\u001b[31m${"x".repeat(5_000)}`;
     const error = { message, type: PROVIDER_SECRET, code: PROVIDER_SECRET, param: null, stack: PROVIDER_SECRET };
     for (const status of [400, 422]) {
       stack.upstream.always(json(status, { error, debug: PROVIDER_SECRET }));
       const response = await postChat(stack, chatBody());
       const headers = JSON.stringify([...response.headers]);
-      const told = await expectError(response, 400, { type: "invalid_request_error" });
-      assert.ok(told.message.startsWith("Your request is wrong.") && told.message.length <= 500, told.message);
+      const received = await expectError(response, 400, { type: "invalid_request_error" });
+      assert.ok(received.message.startsWith("Your request is wrong.") && received.message.length <= 500, received.message);
       // eslint-disable-next-line no-control-regex
-      assert.doesNotMatch(told.message, /[\u0000-\u001f\u007f]/);
-      assert.ok(!JSON.stringify([told, headers]).includes(PROVIDER_SECRET), JSON.stringify(told));
+      assert.doesNotMatch(received.message, /[\u0000-\u001f\u007f]/);
+      assert.ok(!JSON.stringify([received, headers]).includes(PROVIDER_SECRET), JSON.stringify(received));
     }
   });
 
-  test("an_error_in_the_middle_of_a_stream_is_told_in_words_of_our_own", async () => {
+  test("an_error_in_the_middle_of_a_stream_is_reported_in_our_own_words", async () => {
     stack.upstream.always(events((request) => [
       { id: "x", object: "chat.completion.chunk", created: 1, model: request.body.model, choices: [{ index: 0, delta: { role: "assistant", content: "Hel" }, finish_reason: null }] },
       { error: { message: PROVIDER_SECRET, type: PROVIDER_SECRET, code: PROVIDER_SECRET } },
@@ -79,7 +79,7 @@ describe("attack 57: a provider that fails", () => {
   });
 
   for (const [name, behaviour] of Object.entries(behaviours)) {
-    test(`${name}_is_told_in_words_of_our_own`, async () => {
+    test(`${name}_is_reported_in_our_own_words`, async () => {
       for (const stream of [false, true]) {
         const response = await postChatWhile(stack, behaviour, { stream });
         const headers = JSON.stringify([...response.headers]);

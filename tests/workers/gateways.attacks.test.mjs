@@ -1,4 +1,4 @@
-// Buckets, revocation and suspension over two gateways: what one has seen holds on the other at once.
+// Rate limits, revocation and suspension over two gateways: a change applies on both at once.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
@@ -55,10 +55,10 @@ test("the_limit_of_running_calls_is_shared_by_both_gateways", async () => {
   await complete(stack, {}, { key });
 });
 
-test("a_revoked_key_is_refused_at_the_next_request_on_both_gateways_in_the_middle_of_load", async () => {
+test("a_revoked_key_is_rejected_at_the_next_request_on_both_gateways_under_load", async () => {
   const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null } });
-  for (const url of stack.urls) await complete(stack, {}, { key, url }); // both remember the key
-  // Requests are under way all the time, on both gateways.
+  for (const url of stack.urls) await complete(stack, {}, { key, url }); // both cache the key
+  // Both gateways handle requests all the time.
   let isRevoked = false;
   const load = Array.from({ length: 8 }, async (_, index) => {
     const seen = [];
@@ -71,7 +71,7 @@ test("a_revoked_key_is_refused_at_the_next_request_on_both_gateways_in_the_middl
   });
   await sleep(200);
   await stack.callLedger(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
-  const asked = stack.upstream.requests.length;
+  const requestsBefore = stack.upstream.requests.length;
   const statuses = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => {
       const response = await postChat(stack, chatBody(), { key, url: stack.urls[index % 2] });
@@ -83,11 +83,11 @@ test("a_revoked_key_is_refused_at_the_next_request_on_both_gateways_in_the_middl
   assert.deepEqual(statuses, Array(100).fill(401));
   const seen = (await Promise.all(load)).flat();
   assert.ok(seen.includes(200) && seen.every((status) => status === 200 || status === 401));
-  // What was admitted before the revocation may still have reached the provider; no more than that.
-  assert.ok(stack.upstream.requests.length - asked <= load.length);
+  // Only requests admitted before the revocation may still reach the provider.
+  assert.ok(stack.upstream.requests.length - requestsBefore <= load.length);
 });
 
-test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revocation", async () => {
+test("in_100_tries_under_load_a_key_is_never_accepted_after_its_revocation_is_confirmed", async () => {
   const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null, concurrent: null } });
   let isOver = false;
   const load = Array.from({ length: 4 }, async (_, index) => {
@@ -96,13 +96,13 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
   const served = [];
   const revokeOne = async (attempt) => {
     const { key: revoked, keyId } = await stack.addKey(tenant);
-    const ask = (url) => fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${revoked}` } }).then(async (response) => {
+    const statusAt = (url) => fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${revoked}` } }).then(async (response) => {
       await response.arrayBuffer();
       return response.status;
     });
-    assert.deepEqual(await Promise.all(stack.urls.map(ask)), [200, 200], "both gateways know the key");
+    assert.deepEqual(await Promise.all(stack.urls.map(statusAt)), [200, 200], "both gateways accept the key");
     await stack.callLedger(tenant, { revoke: { key_id: keyId } });
-    const statuses = await Promise.all(stack.urls.map(ask));
+    const statuses = await Promise.all(stack.urls.map(statusAt));
     if (statuses.some((status) => status !== 401)) served.push({ attempt, statuses });
   };
   try {
@@ -114,7 +114,7 @@ test("in_100_tries_under_load_a_key_is_never_served_after_the_answer_to_its_revo
   assert.deepEqual(served, []);
 });
 
-test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways", async () => {
+test("a_suspended_tenant_is_rejected_at_the_next_request_on_both_gateways", async () => {
   const { tenant, key } = await tenantWith({});
   for (const url of stack.urls) await complete(stack, {}, { key, url });
   await stack.callLedger(tenant, "suspend");
@@ -125,7 +125,7 @@ test("a_suspended_tenant_is_refused_at_the_next_request_on_both_gateways", async
   assert.equal(stack.upstream.requests.length, 2);
 });
 
-test("two_turns_of_one_session_at_once_on_two_gateways_follow_one_another", async () => {
+test("concurrent_turns_of_one_session_on_two_gateways_are_serialised", async () => {
   const { key } = await tenantWith({});
   const headers = { "x-session-id": "one-lane" };
   await complete(stack, { messages: [{ role: "user", content: "first" }] }, { key, headers });
@@ -134,5 +134,5 @@ test("two_turns_of_one_session_at_once_on_two_gateways_follow_one_another", asyn
   );
   await Promise.all(turns);
   const lengths = stack.upstream.requests.map(({ body }) => body.messages.length);
-  assert.deepEqual(lengths, [1, 3, 5, 7, 9], "each turn has heard all turns before it");
+  assert.deepEqual(lengths, [1, 3, 5, 7, 9], "each turn includes all earlier turns");
 });

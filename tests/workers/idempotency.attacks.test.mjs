@@ -1,4 +1,4 @@
-// Requests that come again: one provider call, one charge, one turn, one answer, over two gateways.
+// Repeated requests with an idempotency key, over two gateways: one provider call, one charge, one turn, one response.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
@@ -12,8 +12,8 @@ before(async () => (stack = await startStack({ tenants: 2, gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-let made = 0;
-const fresh = () => `order-${(made += 1)}`;
+let created = 0;
+const fresh = () => `order-${(created += 1)}`;
 const keyed = (key, options = {}) => ({ ...options, headers: { "idempotency-key": key, ...options.headers } });
 const isReplay = (response) => response.headers.get("idempotent-replayed") === "true";
 const receiptsOf = (session) => stack.rows("SELECT * FROM receipts WHERE session_id = ?", session);
@@ -32,13 +32,13 @@ test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
     assert.equal(again.headers.get("x-session-id"), session);
   }
   assert.equal(stack.upstream.requests.length, 1);
-  await until(async () => (await receiptsOf(session)).length > 0, "a receipt");
+  await until(async () => (await receiptsOf(session)).length > 0, "a receipt is written");
   const receipts = await receiptsOf(session);
   assert.deepEqual(receipts.map(({ charged_tokens, charged_messages }) => [charged_messages, charged_tokens]), [[1, 18]]);
   assert.equal((await stack.rows("SELECT 1 FROM turns WHERE session_id = ?", session)).length, 1);
 });
 
-test("a_replayed_stream_has_the_same_id_text_end_and_usage", async () => {
+test("a_replayed_stream_has_the_same_id_text_finish_and_usage", async () => {
   const key = fresh();
   const fields = { stream_options: { include_usage: true } };
   stack.upstream.next(behaviours.stream({ pieces: ["Hello", " there", ", you", "."] }));
@@ -59,7 +59,7 @@ test("a_key_with_another_body_is_a_422_and_a_key_of_256_characters_a_400", async
   await complete(stack, {}, keyed("k".repeat(255)));
 });
 
-test("attack_19_one_key_of_two_tenants_and_of_two_keys_of_one_tenant_is_another_request_each", async () => {
+test("attack_19_one_idempotency_key_under_two_tenants_or_two_api_keys_is_separate_requests", async () => {
   const key = fresh();
   const { key: another } = await stack.addKey(stack.tenants[0].tenant_id);
   const callers = [...stack.tenants.map((tenant) => tenant.secret_key), another];
@@ -72,7 +72,7 @@ test("attack_19_one_key_of_two_tenants_and_of_two_keys_of_one_tenant_is_another_
 });
 
 for (const stream of [false, true]) {
-  test(`twenty_duplicates_at_once_over_two_gateways_are_one_call_${stream ? "streamed" : "whole"}`, async () => {
+  test(`twenty_concurrent_duplicates_over_two_gateways_are_one_call_${stream ? "streamed" : "whole"}`, async () => {
     const key = fresh();
     const session = `session-${key}`;
     stack.upstream.always(async (request, response) => {
@@ -96,7 +96,7 @@ for (const stream of [false, true]) {
   });
 }
 
-test("a_request_whose_client_vanished_goes_on_and_answers_the_next", async () => {
+test("a_request_whose_client_disconnected_completes_and_serves_the_retry", async () => {
   const key = fresh();
   const body = chatBody({ stream: true });
   stack.upstream.next(behaviours.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 40 }));
@@ -111,7 +111,7 @@ test("a_request_whose_client_vanished_goes_on_and_answers_the_next", async () =>
   assert.equal(stack.upstream.requests.length, 1);
 });
 
-test("an_error_before_the_first_byte_is_not_remembered", async () => {
+test("an_error_before_the_first_byte_is_not_stored", async () => {
   const key = fresh();
   stack.upstream.next(behaviours.failure(400));
   await expectError(await postChat(stack, chatBody(), keyed(key)), 400);
@@ -119,7 +119,7 @@ test("an_error_before_the_first_byte_is_not_remembered", async () => {
   assert.ok(!isReplay(response));
 });
 
-test("an_answer_of_more_than_256_kib_cannot_be_given_again", async () => {
+test("a_response_of_more_than_256_kib_cannot_be_replayed", async () => {
   const key = fresh();
   stack.upstream.next(behaviours.answer({ content: "x".repeat(300_000) }));
   await complete(stack, {}, keyed(key));
@@ -128,7 +128,7 @@ test("an_answer_of_more_than_256_kib_cannot_be_given_again", async () => {
   assert.equal(stack.upstream.requests.length, 1);
 });
 
-test("a_replay_is_refused_to_a_key_that_was_revoked_meanwhile", async () => {
+test("a_replay_is_rejected_to_a_key_that_was_revoked_meanwhile", async () => {
   const idempotency = fresh();
   const { tenant_id: tenant } = stack.tenants[0];
   const { key, keyId } = await stack.addKey(tenant);
@@ -137,7 +137,7 @@ test("a_replay_is_refused_to_a_key_that_was_revoked_meanwhile", async () => {
   await expectError(await postChat(stack, chatBody(), keyed(idempotency, { key })), 401);
 });
 
-test("the_hourly_trigger_forgets_what_is_a_day_old_and_nothing_younger", async () => {
+test("the_hourly_trigger_deletes_responses_after_a_day_and_not_earlier", async () => {
   const [old, young] = [fresh(), fresh()];
   for (const key of [old, young]) await complete(stack, {}, keyed(key));
   await stack.rows("UPDATE idempotency SET expires_at = ?1 WHERE idempotency_key = ?2", Date.now() - 1, old);

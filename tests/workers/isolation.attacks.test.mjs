@@ -1,11 +1,11 @@
-// Attacks 22 and 24: whose ledger is asked, and a thousand streams side by side.
+// Attacks 22 and 24: the choice of the ledger, and a thousand concurrent streams.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { completeStream } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 describe("attack 22: a ledger of one's own choosing", () => {
-  /** Stands in for every ledger, and keeps under which names it was asked. */
+  /** Replaces every ledger and records the names under which it is called. */
   const LEDGER = `import { DurableObject } from "cloudflare:workers";
   const asked = new Set();
   export class TenantLedger extends DurableObject {
@@ -22,7 +22,7 @@ describe("attack 22: a ledger of one's own choosing", () => {
   before(async () => (stack = await startStack({ tenants: 2, ledgerScript: LEDGER })));
   after(() => stack.stop());
 
-  test("no_header_query_path_or_body_makes_a_gateway_ask_anothers", async () => {
+  test("no_header_query_path_or_body_selects_another_tenants_ledger", async () => {
     const [own, other] = stack.tenants.map(({ tenant_id: id }) => id);
     const headers = Object.fromEntries(["x-tenant-id", "x-clawless-tenant", "x-session-id", "idempotency-key", "x-durable-object-name", "cf-tenant"].map((name) => [name, other]));
     const auth = { authorization: `Bearer ${stack.key}` };
@@ -52,13 +52,13 @@ describe("attack 24: a thousand streams at once, with canaries", () => {
   before(async () => (stack = await startStack({ tenants: TENANTS, gateways: 2 })));
   after(() => stack.stop());
 
-  test("none_of_1000_interleaved_streams_holds_a_word_of_another", async () => {
+  test("none_of_1000_interleaved_streams_contains_a_word_of_another", async () => {
     const unlimited = { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { messages_per_month: null, tokens_per_month: null, micro_dollars_per_month: null } };
     for (const { tenant_id: id } of stack.tenants) await stack.updateSettings(id, unlimited);
 
-    // Every word waits until all streams of its wave have come as far, or some seconds have passed.
+    // Every word waits until all streams of its wave have reached it, or for some seconds.
     const gates = new Map();
-    function together(name, count) {
+    function waitForAll(name, count) {
       if (!gates.has(name)) {
         const gate = { ...Promise.withResolvers(), arrived: 0 };
         setTimeout(gate.resolve, 5_000).unref();
@@ -74,7 +74,7 @@ describe("attack 24: a thousand streams at once, with canaries", () => {
       const wave = canary.split("-")[1];
       response.writeHead(200, { "content-type": "text/event-stream" });
       for (let word = 0; word < WORDS; word += 1) {
-        await together(`${wave}-${word}`, STREAMS);
+        await waitForAll(`${wave}-${word}`, STREAMS);
         const delta = { ...(word === 0 ? { role: "assistant" } : {}), content: `${canary}/${word} ` };
         response.write(`data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", created: 1, model: "scripted-model", choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`);
       }
@@ -87,7 +87,7 @@ describe("attack 24: a thousand streams at once, with canaries", () => {
       const streams = Array.from({ length: STREAMS }, async (_, stream) => {
         const tenant = stream % TENANTS;
         const canary = `canary-${wave}-${tenant}-${stream}-end`;
-        // Every second one in a session, whose name all tenants use.
+        // Every second stream uses a session whose name all tenants share.
         const headers = stream % 2 === 0 ? {} : { "x-session-id": `shared-${Math.floor(stream / TENANTS)}` };
         const options = { key: stack.tenants[tenant].secret_key, url: stack.urls[stream % 2], headers };
         const { text, done, stream: whole } = await completeStream(stack, { messages: [{ role: "user", content: canary }] }, options);
@@ -102,7 +102,7 @@ describe("attack 24: a thousand streams at once, with canaries", () => {
     for (const { body, text } of stack.upstream.requests) {
       const [, , tenant] = body.messages.at(-1).content.split("-");
       const seen = new Set(text.match(/canary-[\d-]+end/g).map((canary) => canary.split("-")[2]));
-      assert.deepEqual([...seen], [tenant], "a prompt holds the words of one tenant");
+      assert.deepEqual([...seen], [tenant], "a prompt contains the words of one tenant only");
     }
   });
 });

@@ -1,4 +1,4 @@
-// Two tenants at once: neither ever sees a word of the other's.
+// Two concurrent tenants: neither sees data of the other.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { answerOrStream } from "../harness/behaviours.mjs";
@@ -12,7 +12,7 @@ after(() => stack.stop());
 const TURNS = 4;
 const SESSIONS = 8;
 
-test("interleaved_streams_and_answers_of_two_tenants_with_the_same_session_names_never_cross", async () => {
+test("interleaved_responses_of_two_tenants_with_the_same_session_names_never_mix", async () => {
   stack.upstream.always(answerOrStream({ content: (request) => `heard ${request.body.messages.at(-1).content} after ${request.body.messages.length - 1}`, delayMs: 2 }));
   const canary = (tenant, session, turn) => `canary-${tenant}-${session}-${turn}-end`;
 
@@ -37,6 +37,6 @@ test("interleaved_streams_and_answers_of_two_tenants_with_the_same_session_names
   for (const { body, text } of stack.upstream.requests) {
     const [, tenant, session] = body.messages.at(-1).content.split("-");
     const seen = new Set(text.match(/canary-\d+-\d+-\d+-end/g).map((word) => word.split("-").slice(1, 3).join("-")));
-    assert.deepEqual([...seen], [`${tenant}-${session}`], "a prompt holds the words of one tenant's one session");
+    assert.deepEqual([...seen], [`${tenant}-${session}`], "a prompt contains the words of one session only");
   }
 });

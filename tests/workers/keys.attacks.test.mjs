@@ -1,4 +1,4 @@
-// Attacks 1 to 7 and 9: keys that are absent, garbage, guessed, misplaced or no longer good.
+// Attacks 1 to 7 and 9: keys that are absent, malformed, guessed, misplaced or no longer valid.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
@@ -12,10 +12,10 @@ after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
 let nextAddress = 1;
-/** An address of a test's own, since wrong keys count against one. */
+/** A new client address, because wrong keys count per address. */
 const from = () => ({ "cf-connecting-ip": `192.0.2.${nextAddress++}` });
 
-/** The wrong key's answer as it is, but for the request's id. */
+/** The response to a wrong key without the request id. */
 async function refusal(options) {
   const response = await postChat(stack, chatBody(), options);
   const headers = [...response.headers].filter(([name]) => !["x-request-id", "date"].includes(name));
@@ -25,12 +25,12 @@ async function refusal(options) {
   return { text, headers };
 }
 
-/** Shows that a key which has to be looked up cannot be, just now. */
+/** Asserts that a key lookup fails at the moment. */
 async function expectFailedRead(headers) {
   await expectError(await postChat(stack, chatBody(), { key: unknownKey(), headers }), 500);
 }
 
-/** Runs something while the table of keys cannot be read. */
+/** Runs `use` while the table of keys cannot be read. */
 async function withoutKeysTable(use) {
   await stack.rows("ALTER TABLE api_keys RENAME TO api_keys_away");
   try {
@@ -91,8 +91,8 @@ test("attack 4: unknown_revoked_expired_and_foreign_keys_get_the_same_bytes", as
   }
 });
 
-// A look-up by digest cannot know how much of a key is right, so there is nothing to time.
-test("attack 5: a_near_miss_is_refused_like_a_far_one_and_no_key_is_stored_as_text", async () => {
+// A lookup by digest does not depend on how much of a key is right, so its timing reveals nothing.
+test("attack 5: a_near_miss_is_rejected_like_any_wrong_key_and_no_key_is_stored_as_text", async () => {
   const near = nearMiss(stack.key);
   assert.deepEqual(await refusal({ key: near, headers: from() }), await refusal({ key: unknownKey(), headers: from() }));
   const tables = await stack.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'");
@@ -101,7 +101,7 @@ test("attack 5: a_near_miss_is_refused_like_a_far_one_and_no_key_is_stored_as_te
   }
 });
 
-test("attack 6: an_address_that_guesses_keys_is_stopped_before_storage_is_read", async () => {
+test("attack 6: an_address_that_guesses_keys_is_rejected_before_storage_is_read", async () => {
   const headers = from();
   for (let guess = 0; guess < 20; guess += 1) await refusal({ key: unknownKey(), headers });
   const stopped = async () => {
@@ -137,12 +137,12 @@ test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => 
     await expectError(response, 401);
   }
   assert.equal(stack.upstream.requests.length, 0);
-  assert.ok(stack.logs.length > 0, "there is a log to search");
+  assert.ok(stack.logs.length > 0, "the log is not empty");
   assert.ok(!JSON.stringify(stack.logs).includes(stack.key.slice(6)), "the key is not in the log");
 });
 
-describe("attack 9: a key that was good a moment ago", () => {
-  test("is_401_at_the_next_request_once_it_is_revoked_though_the_isolate_is_warm", async () => {
+describe("attack 9: a key that was valid a moment ago", () => {
+  test("is_401_at_the_next_request_after_its_revocation_in_a_warm_isolate", async () => {
     const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     await complete(stack, {}, { key, headers: from() });
     await stack.callLedger(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
@@ -152,7 +152,7 @@ describe("attack 9: a key that was good a moment ago", () => {
     await complete(stack, {}, { headers: from() });
   });
 
-  test("is_401_at_its_expiry_though_the_isolate_remembers_it", async () => {
+  test("is_401_at_its_expiry_although_the_isolate_caches_it", async () => {
     const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     const end = Date.now() + 1500;
     await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE id = ?2", end, keyId);

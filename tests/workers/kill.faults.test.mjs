@@ -1,4 +1,4 @@
-// Fault 22: everything is killed under load and started again. The books agree with the provider's.
+// Fault 22: the stack is killed under load and restarted. Its receipts agree with the provider's log.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { startStackProcess } from "../harness/serve.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
 
-/** When a reservation has ended for certain: 660 s after its grant, and a little. */
+/** After the deadline of every reservation, which is 660 s after its grant. */
 const AFTER_THE_DEADLINES = 661_000;
 const CLIENTS = 24;
 
@@ -26,7 +26,7 @@ after(async () => {
   rmSync(persist, { recursive: true, force: true });
 });
 
-/** What the provider says of each call, by the call's name: usage that no other call has. */
+/** The usage that the provider reports for each call, by the call's name; unique per call. */
 const log = new Map();
 let isKilled = false;
 
@@ -36,7 +36,7 @@ function answerAndLog() {
     const number = Number(name.split("-")[1]);
     const usage = { prompt_tokens: 1000 + number, completion_tokens: 1 + (number % 97), total_tokens: 1001 + number + (number % 97) };
     const entry = { usage, ended: false };
-    assert.ok(!log.has(name), "the provider sees every call once");
+    assert.ok(!log.has(name), "the provider receives every call once");
     log.set(name, entry);
     const behave = request.body.stream ? behaviours.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : behaviours.answer({ usage });
     await sleep(50 + (number % 40)); // so that no rate limit is reached
@@ -45,7 +45,7 @@ function answerAndLog() {
   };
 }
 
-/** Calls without a pause until the stack is gone: streams, answers and turns of a session. */
+/** Sends calls without a pause until the stack is killed: streamed, whole, and in sessions. */
 async function load(stack, client, calls) {
   for (;;) {
     const call = { name: `call-${calls.length}`, finished: false, session: client % 3 === 0 ? `session-${client}` : undefined };
@@ -60,12 +60,12 @@ async function load(stack, client, calls) {
       call.finished = body.stream ? readEvents(text).done : JSON.parse(text).choices.length === 1;
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error;
-      return; // the power is off
+      return; // the stack is killed
     }
   }
 }
 
-/** How many calls the ledger has booked and holds open, in the words of a refusal. */
+/** The number of used and reserved messages, from the error of an exceeded quota. */
 async function messages(stack, { tenant, key, version }) {
   const limits = { requests_per_minute: null, burst: null, concurrent: null };
   const configure = (newer, quotas) => stack.callLedger(tenant, { configure: { version: newer, status: "active", limits, quotas } });
@@ -79,7 +79,7 @@ async function messages(stack, { tenant, key, version }) {
   return { used, open };
 }
 
-test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_and_true_to_the_token", async () => {
+test("after_a_kill_under_load_and_the_deadlines_every_call_has_one_receipt_with_exact_tokens", async () => {
   upstream.always(answerAndLog());
   const calls = [];
   const first = await startStackProcess({ persist, upstream, tenants: 1, gateways: 2 });
@@ -90,10 +90,10 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
   await first.kill();
   await Promise.all(clients);
   const finished = calls.filter((call) => call.finished);
-  // An answer that left the provider after the switch was thrown may still have reached its client: it is not cut.
+  // A response that the provider finished after `isKilled` was set may still have reached its client: it isn't cut.
   const seen = new Set(finished.map(({ name }) => name));
   const cut = [...log].filter(([name, { ended }]) => !ended && !seen.has(name));
-  assert.ok(finished.length > 50, `${finished.length} calls came to their end`);
+  assert.ok(finished.length > 50, `${finished.length} calls finished`);
   assert.ok(cut.length > 0, "some calls were cut");
 
   const early = await startStack({ persist, fresh: false, tenants: 0, upstream });
@@ -101,11 +101,11 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
   try {
     const { used, open } = await messages(early, { tenant, key, version: 2 });
     admitted = used + open;
-    assert.ok(used >= finished.length, "whoever saw the end was settled, or is open until the sweep finds the turn");
-    // A call may have been settled in the moment before the kill, its answer still on the way.
-    const settledUnseen = used - finished.length;
-    assert.ok(open + settledUnseen >= cut.length, `${open} open and ${settledUnseen} settled unseen where ${cut.length} were cut`);
-    assert.ok(open <= calls.length - finished.length, "nothing is open that was seen to end");
+    assert.ok(used >= finished.length, "every finished call is settled, or open until the sweep finds its turn");
+    // A call may have been settled just before the kill, before its response arrived.
+    const settledWithoutResponse = used - finished.length;
+    assert.ok(open + settledWithoutResponse >= cut.length, `${open} open and ${settledWithoutResponse} settled unseen where ${cut.length} were cut`);
+    assert.ok(open <= calls.length - finished.length, "no finished call is open");
     assert.ok(admitted >= log.size && admitted <= calls.length);
   } finally {
     await early.stop();
@@ -132,22 +132,22 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_is_in_the_books_once_
         call.name,
       );
     }
-    const ofFinished = new Set(finished.map(({ request }) => request));
-    const others = receipts.filter(({ request_id }) => !ofFinished.has(request_id));
+    const finishedRequests = new Set(finished.map(({ request }) => request));
+    const others = receipts.filter(({ request_id }) => !finishedRequests.has(request_id));
     const provided = new Set([...log.values()].map(({ usage }) => usage.prompt_tokens));
     for (const { provenance, session_id, charged_tokens, tokens_in } of others) {
-      if (provenance === "provider") assert.ok(provided.has(tokens_in), "settled before the kill, and nobody saw it");
+      if (provenance === "provider") assert.ok(provided.has(tokens_in), "settled before the kill without a response");
       else if (session_id) assert.deepEqual([provenance, charged_tokens], ["released", 0]);
       else assert.ok(provenance === "swept" && charged_tokens > 0, provenance);
     }
     assert.equal(finished.length + others.length, admitted);
     assert.ok(others.length >= cut.length);
 
-    // Every session goes on with the turns that were seen to end.
+    // Every session continues with all finished turns.
     for (const session of new Set(calls.map((call) => call.session).filter(Boolean))) {
       await complete(late, {}, { key, headers: { "x-session-id": session } });
-      const told = upstream.lastBody.messages.map(({ content }) => content);
-      for (const call of finished) if (call.session === session) assert.ok(told.includes(call.name), call.name);
+      const received = upstream.lastBody.messages.map(({ content }) => content);
+      for (const call of finished) if (call.session === session) assert.ok(received.includes(call.name), call.name);
     }
   } finally {
     await late.stop();

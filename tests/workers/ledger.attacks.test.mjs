@@ -1,4 +1,4 @@
-// Attacks 40, 43, 44, 48 and 50: quotas cannot be overrun, and nothing gets around a bucket.
+// Attacks 40, 43, 44, 48 and 50: quotas cannot be exceeded, and rate limits cannot be bypassed.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -7,13 +7,13 @@ import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
 let stack;
-// The first tenant is the one that requests without a key of their own come from.
+// Requests without an explicit key use the first tenant.
 let next = 1;
 before(async () => (stack = await startStack({ tenants: 17, gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-/** A tenant that no test has used yet, with these settings. */
+/** A tenant that no other test uses, with these settings. */
 async function tenantWith(settings) {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[next++];
   await stack.updateSettings(tenant, settings);
@@ -23,8 +23,8 @@ async function tenantWith(settings) {
 const tokens = (response, what) => Number(response.headers.get(`x-ratelimit-${what}-tokens`));
 const sentLimit = ({ max_completion_tokens, max_tokens }) => max_completion_tokens ?? max_tokens;
 
-/** 429 in OpenAI's words, which SDKs do not try again. */
-async function expectUsedUp(response) {
+/** Asserts a 429 with OpenAI's code for an exhausted quota, which SDKs do not retry. */
+async function expectQuotaExceeded(response) {
   assert.equal(response.headers.get("x-should-retry"), "false");
   return expectError(response, 429, { code: "insufficient_quota", type: "insufficient_quota" });
 }
@@ -35,18 +35,18 @@ describe("attack 40: n, logit_bias and stop", () => {
     logit_bias: Object.fromEntries(Array.from({ length: 1025 }, (_, token) => [token, 1])),
     stop: ["a", "b", "c", "d", "e"],
   })) {
-    test(`${param}_beyond_its_cap_is_400_and_takes_nothing`, async () => {
+    test(`${param}_above_its_maximum_is_400_and_uses_no_quota`, async () => {
       await expectError(await postChat(stack, chatBody({ [param]: value })), 400, { param });
       assert.equal(stack.upstream.requests.length, 0);
     });
   }
 
-  test("a_bias_beyond_100_and_a_stop_beyond_4096_bytes_are_400", async () => {
+  test("a_bias_above_100_and_a_stop_above_4096_bytes_are_400", async () => {
     await expectError(await postChat(stack, chatBody({ logit_bias: { 1: 101 } })), 400, { param: "logit_bias" });
     await expectError(await postChat(stack, chatBody({ stop: "x".repeat(4097) })), 400, { param: "stop" });
   });
 
-  test("an_answer_is_reserved_n_times", async () => {
+  test("n_choices_reserve_n_times_the_tokens", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
     stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
     const reserved = async (n) => {
@@ -58,14 +58,14 @@ describe("attack 40: n, logit_bias and stop", () => {
     assert.equal((await reserved(4)) - one, 300 + 2, "three more answers, and what the first call used");
   });
 
-  test("what_the_quota_leaves_is_shared_by_the_n_answers", async () => {
+  test("the_remaining_quota_is_divided_among_the_n_choices", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 200 } });
     await complete(stack, { n: 5 }, { key });
     const most = sentLimit(stack.upstream.lastBody);
     assert.ok(most >= 1 && 5 * most <= 200, `max_tokens ${most}`);
   });
 
-  test("n_answers_without_usage_are_charged_n_times", async () => {
+  test("n_choices_without_usage_are_charged_n_times", async () => {
     const { tenant, key } = await tenantWith({});
     const choices = (count) => Array.from({ length: count }, (_, index) => ({ index, message: { role: "assistant", content: "Some words of an answer." }, finish_reason: "stop" }));
     stack.upstream.always(behaviours.answer({ usage: null }));
@@ -81,7 +81,7 @@ describe("attack 40: n, logit_bias and stop", () => {
 });
 
 describe("attack 43: no max_tokens", () => {
-  test("the_answer_is_capped_by_what_the_quota_leaves", async () => {
+  test("the_response_is_capped_by_the_remaining_quota", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
     const answer = behaviours.answer({ finish_reason: "length" });
     stack.upstream.always(answer);
@@ -89,7 +89,7 @@ describe("attack 43: no max_tokens", () => {
     const most = sentLimit(stack.upstream.lastBody);
     assert.ok(most >= 1 && most < 100, `max_tokens ${most}`);
     assert.equal(body.choices[0].finish_reason, "length");
-    assert.equal(tokens(response, "remaining"), 0, "all that is left is reserved");
+    assert.equal(tokens(response, "remaining"), 0, "the whole remaining quota is reserved");
   });
 
   test("a_stream_that_uses_up_its_reservation_ends_with_length_and_the_true_usage", async () => {
@@ -106,19 +106,19 @@ describe("attack 43: no max_tokens", () => {
     assert.equal(chunks.at(-1).usage.completion_tokens, sentLimit(stack.upstream.lastBody));
   });
 
-  test("what_was_left_and_is_used_up_refuses_the_next", async () => {
+  test("what_was_left_and_is_used_up_rejects_the_next", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
     stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 11, completion_tokens: 89, total_tokens: 100 } }));
     await complete(stack, {}, { key });
     stack.upstream.reset();
-    const { message } = await expectUsedUp(await postChat(stack, chatBody(), { key }));
+    const { message } = await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));
     assert.match(message, /100 used and 0 reserved of 100/);
     assert.match(message, /\d{4}-\d{2}-01/);
     assert.equal(stack.upstream.requests.length, 0);
   });
 });
 
-test("attack 44: of_1000_requests_at_once_on_the_last_unit_over_two_gateways_exactly_one_passes", async () => {
+test("attack 44: of_1000_concurrent_requests_for_the_last_unit_over_two_gateways_exactly_one_passes", async () => {
   const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null, concurrent: null }, quotas: { messages_per_month: 3 } });
   await complete(stack, {}, { key });
   await complete(stack, {}, { key, url: stack.urls[1] });
@@ -144,7 +144,7 @@ test("attack 44: of_1000_requests_at_once_on_the_last_unit_over_two_gateways_exa
   assert.equal(messages, 3);
 });
 
-test("attack 48: aliases_of_a_path_are_404_and_take_nothing_from_a_bucket", async () => {
+test("attack 48: aliases_of_a_path_are_404_and_use_no_rate_limit", async () => {
   const { key } = await tenantWith({ limits: { requests_per_minute: 1, burst: 10 } });
   const remaining = async () => Number((await complete(stack, {}, { key })).response.headers.get("x-ratelimit-remaining-requests"));
   const first = await remaining();
@@ -156,17 +156,17 @@ test("attack 48: aliases_of_a_path_are_404_and_take_nothing_from_a_bucket", asyn
   assert.equal(stack.upstream.requests.length, 2);
 });
 
-describe("attack 50: quotas at their ends", () => {
+describe("attack 50: quotas at their limits", () => {
   for (const kind of ["messages_per_month", "tokens_per_month", "micro_dollars_per_month"]) {
-    test(`no_${kind}_refuses_the_first_request`, async () => {
+    test(`no_${kind}_rejects_the_first_request`, async () => {
       const { key } = await tenantWith({ quotas: { [kind]: 0 } });
-      const { message } = await expectUsedUp(await postChat(stack, chatBody(), { key }));
+      const { message } = await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));
       assert.match(message, /0 used and 0 reserved of 0/);
       assert.equal(stack.upstream.requests.length, 0);
     });
   }
 
-  test("the_largest_quotas_let_a_request_pass_and_overflow_nowhere", async () => {
+  test("the_largest_quotas_accept_a_request_without_an_overflow", async () => {
     const most = String(Number.MAX_SAFE_INTEGER);
     const { key } = await tenantWith(`{"quotas":{"messages_per_month":${most},"tokens_per_month":${most},"micro_dollars_per_month":${most}}}`);
     const { response } = await complete(stack, {}, { key });
@@ -174,15 +174,15 @@ describe("attack 50: quotas at their ends", () => {
     await complete(stack, {}, { key });
   });
 
-  test("a_quota_lowered_below_what_is_used_refuses_until_it_is_raised_again", async () => {
+  test("a_quota_lowered_below_its_usage_rejects_until_it_is_raised", async () => {
     const { tenant, key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
     await complete(stack, {}, { key });
     await complete(stack, {}, { key });
-    // The first gateway remembers the old settings. The second reads the new ones, and from then
-    // on they hold on both.
+    // The first gateway caches the old settings. The second reads the new ones; from then on they
+    // apply on both.
     await stack.updateSettings(tenant, { quotas: { tokens_per_month: 30 } });
     for (const url of [stack.urls[1], stack.urls[0]]) {
-      const { message } = await expectUsedUp(await postChat(stack, chatBody(), { key, url }));
+      const { message } = await expectQuotaExceeded(await postChat(stack, chatBody(), { key, url }));
       assert.match(message, /36 used and 0 reserved of 30/);
     }
     assert.equal(stack.upstream.requests.length, 2);
@@ -192,20 +192,20 @@ describe("attack 50: quotas at their ends", () => {
   });
 });
 
-test("the_operator_is_warned_once_at_80_and_once_at_100_percent_and_told_of_each_refusal", async () => {
+test("the_log_warns_once_at_80_and_once_at_100_percent_and_has_each_rejection", async () => {
   const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
   stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
   const from = stack.logs.length;
   for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
-  await expectUsedUp(await postChat(stack, chatBody(), { key }));
-  await expectUsedUp(await postChat(stack, chatBody(), { key }));
+  await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));
+  await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));
   const lines = () => stack.logs.slice(from).map(({ message }) => JSON.parse(message));
-  const refusals = () => lines().filter(({ code }) => code === "insufficient_quota");
-  await until(() => refusals().length >= 2, "both refusals are in the log");
+  const rejections = () => lines().filter(({ code }) => code === "insufficient_quota");
+  await until(() => rejections().length >= 2, "both rejections are logged");
   const written = lines();
   const warnings = written.filter(({ percent }) => percent !== undefined);
   assert.deepEqual(warnings.map(({ percent, used, limit }) => [percent, used, limit]), [[80, 80, 100], [100, 120, 100]]);
-  assert.equal(refusals().length, 2);
+  assert.equal(rejections().length, 2);
 });
 
 const UNLIMITED = {

@@ -1,4 +1,4 @@
-// Faults 19 to 21: the ledger is restarted, cannot be reached, or its alarm fails or comes twice.
+// Faults 19 to 21: the ledger is restarted or unavailable, or its alarm fails or is delivered twice.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -21,8 +21,8 @@ async function tenantWith(settings) {
 
 const remainingTokens = (response) => Number(response.headers.get("x-ratelimit-remaining-tokens"));
 
-describe("fault 19: the ledger is taken out of memory", () => {
-  test("what_was_used_is_still_used", async () => {
+describe("fault 19: the ledger is evicted from memory", () => {
+  test("usage_is_kept", async () => {
     const { tenant, key } = await tenantWith({ quotas: { messages_per_month: 2 } });
     await complete(stack, {}, { key });
     await stack.evict(tenant);
@@ -32,7 +32,7 @@ describe("fault 19: the ledger is taken out of memory", () => {
     assert.match(message, /2 used and 0 reserved of 2/);
   });
 
-  test("what_runs_is_still_reserved_and_settles_exactly", async () => {
+  test("a_running_call_stays_reserved_and_settles_exactly", async () => {
     const { tenant, key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
     let finish;
     const open = new Promise((resolve) => (finish = resolve));
@@ -43,7 +43,7 @@ describe("fault 19: the ledger is taken out of memory", () => {
     const running = completeStream(stack, { max_tokens: 5000 }, { key });
     await until(() => stack.upstream.requests.length === 1, "the stream is running");
     const before = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
-    assert.ok(before < 5000, "the stream holds more than half of the quota");
+    assert.ok(before < 5000, "the stream reserves more than half of the quota");
     await stack.evict(tenant);
     const after = remainingTokens((await complete(stack, { max_tokens: 100 }, { key })).response);
     assert.equal(after, before - behaviours.USAGE.total_tokens);
@@ -68,7 +68,7 @@ describe("fault 19: the ledger is taken out of memory", () => {
     await expectError(await postChat(stack, chatBody(), { key: other.key }), 403);
   });
 
-  test("a_session_goes_on_where_it_stood", async () => {
+  test("a_session_continues", async () => {
     const { tenant, key } = await tenantWith({});
     for (let turn = 0; turn < 3; turn += 1) {
       await complete(stack, {}, { key, headers: { "x-session-id": "goes-on" }, url: stack.urls[turn % 2] });
@@ -78,8 +78,8 @@ describe("fault 19: the ledger is taken out of memory", () => {
   });
 });
 
-describe("fault 20: no answer from the ledger", () => {
-  const answering = (ask) => `
+describe("fault 20: no response from the ledger", () => {
+  const ledgerWith = (ask) => `
     import { DurableObject } from "cloudflare:workers";
     export class TenantLedger extends DurableObject {
       asked = 0;
@@ -87,13 +87,13 @@ describe("fault 20: no answer from the ledger", () => {
       async fetch() { return Response.json(this.asked); }
     }
     export default { fetch: () => new Response() };`;
-  // Two calls and a list. A call whose admission was lost asks once more, to give back what it may have reserved.
-  for (const [name, { asked, questions = 5, ...options }] of Object.entries({
+  // Two calls and a list. A call whose admission response was lost sends one more request, to release its reservation.
+  for (const [name, { tries, requests = 5, ...options }] of Object.entries({
     an_absent_ledger: { without: ["LEDGER"] },
-    a_broken_ledger: { ledgerScript: answering('throw new Error("the ledger cannot answer");'), asked: 3 },
-    a_ledger_that_answers_nonsense: { ledgerScript: answering('return "{}";'), asked: 3 },
-    an_overloaded_ledger: { ledgerScript: answering("return undefined;"), asked: 1, questions: 3 },
-    a_ledger_that_never_answers: { ledgerScript: answering("return new Promise(() => setTimeout(() => {}, 60_000));"), asked: 1 },
+    a_broken_ledger: { ledgerScript: ledgerWith('throw new Error("the ledger cannot answer");'), tries: 3 },
+    a_ledger_with_invalid_responses: { ledgerScript: ledgerWith('return "{}";'), tries: 3 },
+    an_overloaded_ledger: { ledgerScript: ledgerWith("return undefined;"), tries: 1, requests: 3 },
+    a_ledger_that_never_responds: { ledgerScript: ledgerWith("return new Promise(() => setTimeout(() => {}, 60_000));"), tries: 1 },
   })) {
     test(`${name}_sheds_every_request_with_503_and_calls_no_provider`, async () => {
       const broken = await startStack(options);
@@ -111,8 +111,8 @@ describe("fault 20: no answer from the ledger", () => {
         }
         assert.equal(broken.upstream.requests.length, 0);
         const count = async () => Number(await broken.callLedger(broken.tenants[0].tenant_id, "count"));
-        if (asked) await until(async () => (await count()) >= asked * questions, "every question is asked");
-        if (asked) assert.equal(await count(), asked * questions, "what is overloaded or silent is not asked again");
+        if (tries) await until(async () => (await count()) >= tries * requests, "every request is sent");
+        if (tries) assert.equal(await count(), tries * requests, "an overloaded or silent ledger gets no retries");
         await expectError(await postChat(broken, chatBody(), { key: "cl_sk_garbage" }), 401);
       } finally {
         await broken.stop();
@@ -120,7 +120,7 @@ describe("fault 20: no answer from the ledger", () => {
     });
   }
 
-  test("a_ledger_with_too_much_to_do_sheds_new_calls_at_once_and_ends_those_it_took", async () => {
+  test("an_overloaded_ledger_sheds_new_calls_at_once_and_completes_admitted_calls", async () => {
     const busy = await startStack({ vars: { LEDGER_QUEUE_LIMIT: "0" } });
     try {
       await busy.updateSettings(busy.tenants[0].tenant_id, { limits: { requests_per_minute: 100_000, burst: 10_000, concurrent: 10_000 } });
@@ -130,7 +130,7 @@ describe("fault 20: no answer from the ledger", () => {
       assert.ok(shed.length > 0 && served.length > 0, `${shed.length} shed, ${served.length} served`);
       assert.equal(shed.length + served.length, 200);
       for (const response of shed) assert.ok(Number(response.headers.get("retry-after")) >= 1);
-      assert.equal(busy.upstream.requests.length, served.length, "no provider is called for what is shed");
+      assert.equal(busy.upstream.requests.length, served.length, "no provider is called for shed requests");
       await complete(busy);
       const receipts = await busy.receipts(busy.tenants[0].tenant_id, served.length + 1);
       assert.ok(receipts.every(({ provenance }) => provenance === "provider"));
@@ -141,7 +141,7 @@ describe("fault 20: no answer from the ledger", () => {
 });
 
 describe("fault 21: the alarm", () => {
-  test("that_comes_twice_at_once_again_and_again_leaves_one_receipt_a_call", async () => {
+  test("that_is_repeatedly_delivered_twice_leaves_one_receipt_per_call", async () => {
     const { tenant, key } = await tenantWith({});
     for (let call = 0; call < 5; call += 1) {
       await complete(stack, {}, { key });
@@ -149,11 +149,11 @@ describe("fault 21: the alarm", () => {
     }
     const receipts = await stack.receipts(tenant, 5);
     await stack.deliverAlarm(tenant);
-    assert.deepEqual(await stack.receipts(tenant, 5), receipts, "and nothing of them changes");
+    assert.deepEqual(await stack.receipts(tenant, 5), receipts, "the receipts do not change");
     assert.deepEqual(receipts.map(({ charged_tokens, provenance }) => [charged_tokens, provenance]), Array(5).fill([18, "provider"]));
   });
 
-  test("that_fails_keeps_the_receipts_and_delivers_each_once_when_the_database_is_back", async () => {
+  test("that_fails_keeps_the_receipts_and_writes_each_once_when_the_database_is_back", async () => {
     const { tenant, key } = await tenantWith({ quotas: { messages_per_month: 3 } });
     await stack.rows("ALTER TABLE receipts RENAME TO receipts_away");
     try {
@@ -166,7 +166,7 @@ describe("fault 21: the alarm", () => {
     } finally {
       await stack.rows("ALTER TABLE receipts_away RENAME TO receipts");
     }
-    // Nobody rings: the ledger tries again by itself.
+    // Without another alarm from the test, the ledger retries by itself.
     const receipts = await stack.receipts(tenant, 3);
     assert.deepEqual(receipts.map(({ charged_messages, charged_tokens }) => [charged_messages, charged_tokens]), Array(3).fill([1, 18]));
     await expectError(await postChat(stack, chatBody(), { key }), 429, { code: "insufficient_quota" });

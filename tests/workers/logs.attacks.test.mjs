@@ -1,4 +1,4 @@
-// Attacks 55 and 56: what the Workers write to their logs.
+// Attacks 55 and 56: logs contain no secrets and cannot be forged.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { events, failure, json } from "../harness/behaviours.mjs";
@@ -12,7 +12,7 @@ import { until } from "../harness/wait.mjs";
 
 const PROVIDER_KEY = "provider-key-canary-5f1d";
 const SIGNING_KEY = "signing-key-canary-0123456789abcdef0123";
-const WORDS = "what-somebody-said-canary";
+const WORDS = "conversation-canary";
 
 let stack;
 let upstream;
@@ -29,21 +29,21 @@ after(async () => {
 const lines = () => stack.logs.map(({ message }) => message);
 
 test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an_error", async () => {
-  const said = { messages: [{ role: "user", content: WORDS }] };
+  const chat = { messages: [{ role: "user", content: WORDS }] };
   const wrong = [unknownKey(), withBadChecksum(stack.key)];
   const answers = [];
-  const keep = async (response) => answers.push(await response.text(), JSON.stringify([...response.headers]));
+  const record = async (response) => answers.push(await response.text(), JSON.stringify([...response.headers]));
 
-  await complete(stack, said, { headers: { "x-session-id": "logged" } });
-  await completeStream(stack, said);
-  assert.equal(upstream.requests.at(-1).headers.authorization, `Bearer ${PROVIDER_KEY}`, "the provider alone gets its key");
-  for (const key of wrong) await keep(await postChat(stack, chatBody(), { key }));
-  await keep(await fetch(`${stack.url}/v1/models?key=${stack.key}&api_key=${BOOTSTRAP_TOKEN}`));
-  await keep(await fetch(`${stack.url}/v1/${stack.key}`, { headers: { authorization: `Bearer ${stack.key}` } }));
-  await keep(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Basic ${stack.key}` } }));
+  await complete(stack, chat, { headers: { "x-session-id": "logged" } });
+  await completeStream(stack, chat);
+  assert.equal(upstream.requests.at(-1).headers.authorization, `Bearer ${PROVIDER_KEY}`, "only the provider receives its key");
+  for (const key of wrong) await record(await postChat(stack, chatBody(), { key }));
+  await record(await fetch(`${stack.url}/v1/models?key=${stack.key}&api_key=${BOOTSTRAP_TOKEN}`));
+  await record(await fetch(`${stack.url}/v1/${stack.key}`, { headers: { authorization: `Bearer ${stack.key}` } }));
+  await record(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Basic ${stack.key}` } }));
   for (const body of [`{"model":"scripted-model","messages":"${WORDS}"}`, `{"${WORDS}":`, `{"model":"x","messages":[],"api_key":"${stack.key}"}`]) await postChat(stack, body).then((response) => response.text());
   stack.upstream.next(failure(500), failure(500), failure(500), failure(401));
-  for (let count = 0; count < 2; count += 1) await keep(await postChat(stack, chatBody(said)));
+  for (let count = 0; count < 2; count += 1) await record(await postChat(stack, chatBody(chat)));
   const { body: minted } = await stack.admin("POST", `/tenants/${stack.tenants[0].tenant_id}/keys`, { name: "canary", scopes: ["chat"] });
   const { body: token } = await stack.admin("POST", "/tokens", { name: "canary" }, { token: BOOTSTRAP_TOKEN });
   await stack.admin("GET", "/tokens", undefined, { token: token.token });
@@ -52,14 +52,14 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
 
   const digests = (await stack.rows("SELECT digest FROM api_keys UNION SELECT digest FROM admin_tokens")).map(({ digest }) => digest);
   const secrets = [stack.key, stack.adminToken, minted.key, token.token, ...wrong].map((key) => key.slice(6));
-  await until(() => lines().length > 20, "there is a log to look through");
+  await until(() => lines().length > 20, "the log is not empty");
   for (const secret of [...secrets, ...digests, BOOTSTRAP_TOKEN, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
     assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
     if (secret !== WORDS) assert.ok(!answers.some((text) => text.includes(secret)), `${secret} in an answer`);
   }
 });
 
-test("attack 55: a_provider_that_quotes_our_key_at_it_is_not_passed_on", async () => {
+test("attack 55: a_provider_that_quotes_our_key_is_not_passed_on", async () => {
   const quote = { error: { message: `Bad header: Bearer ${PROVIDER_KEY}`, type: "invalid_request_error", param: PROVIDER_KEY, code: null } };
   const behaviours = [json(400, quote), json(422, quote), json(200, quote), events(() => [quote]), events((request) => [
     { id: "x", object: "chat.completion.chunk", created: 1, model: request.body.model, choices: [{ index: 0, delta: { role: "assistant", content: "Hel" }, finish_reason: null }] },
@@ -73,37 +73,37 @@ test("attack 55: a_provider_that_quotes_our_key_at_it_is_not_passed_on", async (
     }
   }
   stack.upstream.reset();
-  await until(() => lines().some((line) => line.includes("in words that quote our key")), "the log says why there is no more to read");
-  assert.ok(!lines().some((line) => line.includes(PROVIDER_KEY)), "nor logged");
+  await until(() => lines().some((line) => line.includes("in words that quote our key")), "the log says why the message is withheld");
+  assert.ok(!lines().some((line) => line.includes(PROVIDER_KEY)), "the key is not logged");
 });
 
-test("attack 55: a_panic_writes_no_key_and_no_word_of_the_request_that_it_kills_or_of_its_neighbours", async () => {
+test("attack 55: a_panic_writes_no_key_and_no_content_of_its_request_or_of_concurrent_requests", async () => {
   const vars = { LOG_LEVEL: "trace", PROVIDERS: JSON.stringify([upstream.provider({ key: "PROVIDER_KEY" })]), PROVIDER_KEY, SIGNING_KEY };
-  const dying = await startStack({ upstream, vars, build: BUILD_WITH_FAULTS });
+  const panicking = await startStack({ upstream, vars, build: BUILD_WITH_FAULTS });
   try {
-    const said = { messages: [{ role: "user", content: WORDS }] };
-    await complete(dying, said, { headers: { "x-session-id": "before-a-panic" } });
-    // A neighbour, in the middle of its call, with all that a turn knows.
+    const chat = { messages: [{ role: "user", content: WORDS }] };
+    await complete(panicking, chat, { headers: { "x-session-id": "before-a-panic" } });
+    // A concurrent request in the middle of its provider call.
     const arrived = new Promise((resolve) => upstream.next(async () => resolve()));
-    const neighbour = postChat(dying, chatBody({ ...said, stream: true }), { headers: { "x-session-id": "before-a-panic" } });
+    const concurrentResponse = postChat(panicking, chatBody({ ...chat, stream: true }), { headers: { "x-session-id": "before-a-panic" } });
     await arrived;
-    const body = Buffer.from(JSON.stringify(chatBody({ ...said, api_key: dying.key })));
-    const head = `GET /__test/panic?key=${dying.key}&said=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${dying.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
-    const dead = await exchange(dying.url, head, [body]);
-    const beside = await neighbour;
-    const answers = [dead.raw, JSON.stringify([...beside.headers]), await beside.text()];
-    assert.deepEqual([dead.status, beside.status], [500, 500]);
-    const ids = [dead.headers.get("x-request-id"), beside.headers.get("x-request-id")];
-    const died = (id) => dying.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id));
-    await until(() => ids.every(died), "a line of the log for each request that died");
-    await until(() => dying.logs.some(({ message }) => message.includes("a panic on purpose")), "the panic's own words are logged");
-    const log = dying.logs.map((entry) => JSON.stringify(entry));
-    const digests = (await dying.rows("SELECT digest FROM api_keys")).map(({ digest }) => digest);
-    for (const secret of [dying.key.slice(6), ...digests, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
+    const body = Buffer.from(JSON.stringify(chatBody({ ...chat, api_key: panicking.key })));
+    const head = `GET /__test/panic?key=${panicking.key}&said=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${panicking.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    const panicked = await exchange(panicking.url, head, [body]);
+    const concurrent = await concurrentResponse;
+    const answers = [panicked.raw, JSON.stringify([...concurrent.headers]), await concurrent.text()];
+    assert.deepEqual([panicked.status, concurrent.status], [500, 500]);
+    const ids = [panicked.headers.get("x-request-id"), concurrent.headers.get("x-request-id")];
+    const isLogged = (id) => panicking.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id));
+    await until(() => ids.every(isLogged), "a log line for each failed request");
+    await until(() => panicking.logs.some(({ message }) => message.includes("a panic on purpose")), "the panic message is logged");
+    const log = panicking.logs.map((entry) => JSON.stringify(entry));
+    const digests = (await panicking.rows("SELECT digest FROM api_keys")).map(({ digest }) => digest);
+    for (const secret of [panicking.key.slice(6), ...digests, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
       for (const text of [...log, ...answers]) assert.ok(!text.includes(secret), `${secret} in ${text}`);
     }
   } finally {
-    await dying.stop();
+    await panicking.stop();
   }
 });
 
@@ -125,7 +125,7 @@ describe("attack 56: line breaks and terminal codes in logs", () => {
     await exchange(stack.url, `GET /v1/models\u001b[31m HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${stack.key}`, []);
 
     const since = () => lines().slice(from);
-    await until(() => since().length > 10 && since().some((line) => line.includes("forged")), "some of it is logged");
+    await until(() => since().length > 10 && since().some((line) => line.includes("forged")), "the forged text is logged");
     const written = since();
     for (const line of written) {
       // eslint-disable-next-line no-control-regex

@@ -1,4 +1,4 @@
-// Fault 25: a migration that is applied twice, or interrupted, converges.
+// Fault 25: migrations converge when they are applied twice or interrupted.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,21 +13,21 @@ import { migrate } from "../harness/stack.mjs";
 
 const FILES = migrations();
 
-/** What a database looks like after all of them. */
+/** The schema after all migrations. */
 let reference;
 before(async () => {
   const { databases, stop } = await openDatabases(1);
   try {
     await migrate(databases[0]);
     reference = await schemaOf(databases[0]);
-    assert.ok(reference.length > FILES.length, "the migrations make tables and indexes");
+    assert.ok(reference.length > FILES.length, "the migrations create tables and indexes");
   } finally {
     await stop();
   }
 });
 
 describe("on D1", () => {
-  test("all_of_them_once_more_change_nothing", async () => {
+  test("applying_all_of_them_again_changes_nothing", async () => {
     const { databases, stop } = await openDatabases(1);
     try {
       await migrate(databases[0]);
@@ -38,7 +38,7 @@ describe("on D1", () => {
     }
   });
 
-  test("interrupted_after_any_statement_and_begun_again_they_converge", async () => {
+  test("interrupted_after_any_statement_and_restarted_they_converge", async () => {
     const statements = FILES.flatMap((file) => file.statements);
     const { databases, stop } = await openDatabases(statements.length);
     try {
@@ -52,7 +52,7 @@ describe("on D1", () => {
     }
   });
 
-  test("a_file_that_fails_at_its_end_leaves_nothing_of_itself", async () => {
+  test("a_file_that_fails_at_its_end_is_rolled_back", async () => {
     const { databases, stop } = await openDatabases(1);
     const [database] = databases;
     const run = (list) => database.batch(list.map((statement) => database.prepare(statement)));
@@ -70,12 +70,12 @@ describe("on D1", () => {
   });
 });
 
-describe("by wrangler's own command", () => {
+describe("with wrangler's command", () => {
   let scratch;
   before(() => (scratch = mkdtempSync(path.join(tmpdir(), "clawless-migrations-"))));
   after(() => rmSync(scratch, { recursive: true, force: true }));
 
-  /** A folder with the migrations, a configuration that names them, and room for a database. */
+  /** A folder with the migrations, a configuration and an empty state folder. */
   function newPlace(name) {
     const dir = path.join(scratch, name);
     mkdirSync(dir);
@@ -112,7 +112,7 @@ describe("by wrangler's own command", () => {
     return text;
   }
 
-  /** Asks the database on disk, if it is there yet. */
+  /** Queries the database on disk, if it exists yet. */
   function ask(place, sql) {
     const folder = path.join(place, "state", "v3", "d1", "miniflare-D1DatabaseObject");
     const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
@@ -128,7 +128,7 @@ describe("by wrangler's own command", () => {
     try {
       return ask(place, "SELECT name FROM d1_migrations ORDER BY id").map(({ name }) => name);
     } catch (error) {
-      // No folder, no file or no table yet, or the writer has it at this moment.
+      // The folder, the file or the table does not exist yet, or the writer has locked the database.
       assert.ok(["ENOENT", "ERR_SQLITE_ERROR", "ERR_INVALID_ARG_TYPE"].includes(error.code), error);
       return [];
     }
@@ -136,7 +136,7 @@ describe("by wrangler's own command", () => {
 
   function assertWhole(place) {
     assert.deepEqual(ask(place, SCHEMA), reference);
-    assert.deepEqual(booked(place), FILES.map(({ name }) => name), "each is booked once, in order");
+    assert.deepEqual(booked(place), FILES.map(({ name }) => name), "each is recorded once, in order");
   }
 
   test("applying_them_twice_changes_nothing", async () => {

@@ -1,5 +1,5 @@
-// Attacks 26–35: what a caller can put into a request. Each is refused with its
-// own status and the envelope, before anything is stored or the model is called.
+// Attacks 26–35: hostile requests. Each is rejected with its own status and the error
+// envelope before anything is stored or the model is called.
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -21,18 +21,18 @@ beforeEach(async () => {
   censusBefore = await stack.rowCounts();
 });
 
-/** The attack left nothing behind, the model was not called, and the next request works. */
+/** Asserts that the attack stored nothing, the model was not called, and the next request works. */
 async function assertHarmless() {
-  // Receipts of the good requests in between come in batches, when their time has come.
+  // Receipts of valid requests are written later, in batches.
   const { receipts: _now, ...stored } = await stack.rowCounts();
   const { receipts: _before, ...storedBefore } = censusBefore;
-  assert.deepEqual(stored, storedBefore, "a refused request stores nothing");
-  assert.equal(stack.upstream.requests.length, 0, "a refused request never reaches the model");
+  assert.deepEqual(stored, storedBefore, "a rejected request stores nothing");
+  assert.equal(stack.upstream.requests.length, 0, "a rejected request never reaches the model");
   const { body } = await complete(stack, {});
   assert.equal(body.choices[0].message.content, "Hello there.");
 }
 
-async function refused(body, status, error, options) {
+async function expectRejected(body, status, error, options) {
   const result = await expectError(await postChat(stack, body, options), status, error);
   await assertHarmless();
   return result;
@@ -43,7 +43,7 @@ function head(lines) {
 }
 
 describe("attack 26: a body over the limit", () => {
-  test("a_declared_length_over_the_limit_is_refused_before_the_body_is_read", async () => {
+  test("a_declared_length_over_the_limit_is_rejected_before_the_body_is_read", async () => {
     const answer = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${64 * MiB}`]),
@@ -54,7 +54,7 @@ describe("attack 26: a body over the limit", () => {
     await assertHarmless();
   });
 
-  test("a_body_without_a_length_is_refused_when_it_passes_the_limit_and_reading_stops", async () => {
+  test("a_body_without_a_length_is_rejected_when_it_passes_the_limit_and_reading_stops", async () => {
     const offered = 256;
     const answer = await exchange(
       stack.url,
@@ -62,17 +62,17 @@ describe("attack 26: a body over the limit", () => {
       endlessChunks(Buffer.alloc(MiB, 0x20), offered),
     );
     assert.equal(answer.status, 413, answer.raw);
-    // Socket buffers on both sides hold a few MiB; a reader that goes on would take all of it.
-    assert.ok(answer.bytesSent < (offered * MiB) / 4, `${answer.bytesSent} bytes were taken`);
+    // Socket buffers on both sides hold a few MiB; a server that keeps reading would receive all of it.
+    assert.ok(answer.bytesSent < (offered * MiB) / 4, `${answer.bytesSent} bytes were sent`);
     await assertHarmless();
   });
 
-  test("a_body_just_over_the_limit_is_refused_and_one_just_under_it_is_served", async () => {
+  test("a_body_just_over_the_limit_is_rejected_and_one_just_under_it_is_served", async () => {
     const frame = JSON.stringify(chatBody({ messages: [{ role: "user", content: "" }] })).length;
     const sized = (bytes) => JSON.stringify(chatBody({ messages: [{ role: "user", content: "a".repeat(bytes - frame) }] }));
-    await refused(sized(BODY_LIMIT + 1), 413);
+    await expectRejected(sized(BODY_LIMIT + 1), 413);
     stack.upstream.reset();
-    // It fits the parser; whether it fits the model's context is another question, answered as such.
+    // The parser accepts it; it may still be too long for the model's context.
     const response = await postChat(stack, sized(BODY_LIMIT));
     if (response.status === 200) assert.equal((await response.json()).object, "chat.completion");
     else await expectError(response, 400, { code: "context_length_exceeded" });
@@ -87,23 +87,23 @@ describe("attack 27: nesting", () => {
     ["an_unknown_field", `{"model":"m","unknown":${"[".repeat(DEPTH)}${"]".repeat(DEPTH)},"messages":[]}`],
     ["arrays_that_never_close", "[".repeat(DEPTH)],
   ]) {
-    test(`a_hundred_thousand_levels_of_${name}_are_refused_without_an_abort`, async () => {
-      await refused(text, 400, { type: "invalid_request_error" });
+    test(`a_hundred_thousand_levels_of_${name}_are_rejected_without_an_abort`, async () => {
+      await expectRejected(text, 400, { type: "invalid_request_error" });
     });
   }
 });
 
 describe("attack 28: a compressed body", () => {
   for (const encoding of ["gzip", "deflate", "br", "zstd", "gzip, identity", "GZIP"]) {
-    test(`a_body_that_says_${encoding.replaceAll(/\W+/g, "_")}_is_refused`, async () => {
-      await refused(gzipSync(JSON.stringify(chatBody())), 415, {}, { headers: { "content-encoding": encoding } });
+    test(`a_body_with_content_encoding_${encoding.replaceAll(/\W+/g, "_")}_is_rejected`, async () => {
+      await expectRejected(gzipSync(JSON.stringify(chatBody())), 415, {}, { headers: { "content-encoding": encoding } });
     });
   }
 
-  test("a_small_body_that_would_inflate_past_the_limit_is_refused_as_compressed_not_as_large", async () => {
+  test("a_small_body_that_inflates_past_the_limit_is_rejected_as_compressed_not_as_large", async () => {
     const bomb = gzipSync(Buffer.alloc(64 * MiB, 0x20));
     assert.ok(bomb.length < MiB);
-    await refused(bomb, 415, {}, { headers: { "content-encoding": "gzip" } });
+    await expectRejected(bomb, 415, {}, { headers: { "content-encoding": "gzip" } });
   });
 });
 
@@ -127,23 +127,23 @@ describe("attack 29: JSON that parsers read differently", () => {
     a_word: "null",
   };
   for (const [name, text] of Object.entries(cases)) {
-    test(`${name}_is_refused`, async () => {
-      await refused(text, 400, { type: "invalid_request_error" });
+    test(`${name}_is_rejected`, async () => {
+      await expectRejected(text, 400, { type: "invalid_request_error" });
     });
   }
 
-  test("bytes_that_are_not_UTF_8_are_refused", async () => {
+  test("bytes_that_are_not_UTF_8_are_rejected", async () => {
     const text = JSON.stringify(chatBody({ messages: [{ role: "user", content: "@@" }] }));
     const bytes = Buffer.from(text);
     bytes.fill(0xff, text.indexOf("@@"), text.indexOf("@@") + 2);
-    await refused(bytes, 400, { type: "invalid_request_error" });
+    await expectRejected(bytes, 400, { type: "invalid_request_error" });
   });
 });
 
 describe("attack 30: text that storage cannot hold", () => {
   const CONTENT = 'tab\t newline\n quote" backslash\\ nul-like \\u0000 é (e\u0301) 漢字 👩‍👩‍👧‍👦 \u202e\u200b\ufeff\u2028\u007f\u{10ffff} </script> \'; DROP TABLE messages; --';
 
-  test("content_comes_back_byte_for_byte_from_the_model_and_from_the_session", async () => {
+  test("content_is_returned_byte_for_byte_by_the_model_and_the_session", async () => {
     stack.upstream.always(answerOrStream({ content: (request) => request.body.messages.at(-1).content }));
     const headers = { "x-session-id": "byte-for-byte" };
     const { body } = await complete(stack, { messages: [{ role: "user", content: CONTENT }] }, { headers });
@@ -171,8 +171,8 @@ describe("attack 30: text that storage cannot hold", () => {
     too_much_metadata: [() => named({ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"])) }), "metadata"],
   };
   for (const [name, [body, param]] of Object.entries(cases)) {
-    test(`${name}_is_refused`, async () => {
-      const error = await refused(JSON.stringify(body()), 400);
+    test(`${name}_is_rejected`, async () => {
+      const error = await expectRejected(JSON.stringify(body()), 400);
       assert.ok(error.param?.startsWith(param), `param is ${error.param}`);
     });
   }
@@ -182,13 +182,13 @@ describe("attack 30: text that storage cannot hold", () => {
     the_session_id: '{"model":"scripted-model","session_id":"\\udc00x","messages":[{"role":"user","content":"hi"}]}',
     the_metadata: '{"model":"scripted-model","metadata":{"a":"\\ud83d"},"messages":[{"role":"user","content":"hi"}]}',
   })) {
-    test(`a_lone_surrogate_in_${name}_is_refused`, async () => {
-      await refused(text, 400, { type: "invalid_request_error" });
+    test(`a_lone_surrogate_in_${name}_is_rejected`, async () => {
+      await expectRejected(text, 400, { type: "invalid_request_error" });
     });
   }
 
-  test("an_overlong_session_id_in_the_header_is_refused", async () => {
-    await refused(chatBody(), 400, {}, { headers: { "x-session-id": "s".repeat(4_000) } });
+  test("an_overlong_session_id_in_the_header_is_rejected", async () => {
+    await expectRejected(chatBody(), 400, {}, { headers: { "x-session-id": "s".repeat(4_000) } });
   });
 });
 
@@ -200,7 +200,7 @@ describe("attack 31: header splitting", () => {
     assert.ok(!answer.raw.includes("stolen"), answer.raw);
   }
 
-  test("line_breaks_in_a_session_id_are_refused_and_not_reflected", async () => {
+  test("line_breaks_in_a_session_id_are_rejected_and_not_reflected", async () => {
     const body = JSON.stringify(chatBody({ session_id: SPLIT }));
     const answer = await exchange(
       stack.url,
@@ -219,7 +219,7 @@ describe("attack 31: header splitting", () => {
     a_NUL: "a\0stolen",
     letters_outside_ASCII: "a\u010d\u010astolen",
   })) {
-    test(`${name}_in_the_session_header_are_refused_and_not_reflected`, async () => {
+    test(`${name}_in_the_session_header_are_rejected_and_not_reflected`, async () => {
       const body = JSON.stringify(chatBody());
       const answer = await exchange(
         stack.url,
@@ -232,14 +232,14 @@ describe("attack 31: header splitting", () => {
     });
   }
 
-  test("a_bare_line_feed_only_begins_another_header_of_the_request_and_is_not_reflected", async () => {
+  test("a_bare_line_feed_only_starts_another_request_header_and_is_not_reflected", async () => {
     const body = JSON.stringify(chatBody());
     const answer = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${body.length}`, "x-session-id: before\nset-cookie: stolen=1"]),
       [Buffer.from(body)],
     );
-    // The runtime, as many servers, takes a bare line feed for the end of a line.
+    // The runtime, like many servers, accepts a bare line feed as the end of a line.
     assert.equal(answer.status, 200, answer.raw);
     assert.equal(answer.headers.get("x-session-id"), "before");
     assertNothingReflected(answer);
@@ -262,11 +262,11 @@ describe("attack 32: numbers where a count belongs", () => {
   const counts = ["max_tokens", "max_completion_tokens", "n", "top_logprobs"];
   const numbers = ["-1", "2147483648", "9007199254740993", "9223372036854775808", "1.5", '"5"', "true", "[]", "1e3000"];
   for (const field of counts) {
-    test(`${field}_refuses_each_of_them_by_name`, async () => {
+    test(`${field}_rejects_each_of_them_by_name`, async () => {
       for (const number of numbers) {
         const text = `{"model":"scripted-model","logprobs":true,"${field}":${number},"messages":[{"role":"user","content":"hi"}]}`;
         const error = await expectError(await postChat(stack, text), 400, { type: "invalid_request_error" });
-        // A number that JSON itself cannot hold fails before any member has a meaning.
+        // A number that JSON cannot represent fails before members are read.
         if (number !== "1e3000") assert.equal(error.param, field, `${field}: ${number}`);
       }
       await assertHarmless();
@@ -283,7 +283,7 @@ describe("attack 32: numbers where a count belongs", () => {
     stream: ['"true"', "1"],
     model: ["5", '""', "{}"],
   })) {
-    test(`${field}_out_of_its_range_is_refused_by_name`, async () => {
+    test(`${field}_out_of_its_range_is_rejected_by_name`, async () => {
       for (const value of values) {
         const fields = { model: '"scripted-model"', messages: '[{"role":"user","content":"hi"}]', [field]: value };
         const text = `{${Object.entries(fields).map(([name, json]) => `"${name}":${json}`).join(",")}}`;
@@ -294,7 +294,7 @@ describe("attack 32: numbers where a count belongs", () => {
     });
   }
 
-  test("a_seed_of_64_bits_reaches_the_model_digit_for_digit", async () => {
+  test("a_seed_of_64_bits_reaches_the_model_exactly", async () => {
     const text = '{"model":"scripted-model","seed":9007199254740993,"messages":[{"role":"user","content":"hi"}]}';
     const response = await postChat(stack, text);
     assert.equal(response.status, 200, await response.text());
@@ -304,12 +304,12 @@ describe("attack 32: numbers where a count belongs", () => {
 
 describe("attack 33: a wrong content type", () => {
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "text/json", "application/json-seq"]) {
-    test(`${type.replaceAll(/\W+/g, "_")}_is_refused`, async () => {
-      await refused(chatBody(), 415, {}, { headers: { "content-type": type } });
+    test(`${type.replaceAll(/\W+/g, "_")}_is_rejected`, async () => {
+      await expectRejected(chatBody(), 415, {}, { headers: { "content-type": type } });
     });
   }
 
-  test("a_missing_content_type_is_refused", async () => {
+  test("a_missing_content_type_is_rejected", async () => {
     const body = JSON.stringify(chatBody());
     const answer = await exchange(stack.url, head([`content-length: ${body.length}`]), [Buffer.from(body)]);
     assert.equal(answer.status, 415, answer.raw);
@@ -325,7 +325,7 @@ describe("attack 33: a wrong content type", () => {
 });
 
 describe("attack 34: methods", () => {
-  test("TRACE_is_refused_with_the_allowed_methods_and_reflects_nothing", async () => {
+  test("TRACE_is_rejected_with_the_allowed_methods_and_reflects_nothing", async () => {
     const answer = await exchange(
       stack.url,
       ["TRACE /v1/chat/completions HTTP/1.1", "host: gateway", `authorization: Bearer ${stack.key}`, "x-canary: canary-4711", "content-length: 0"].join("\r\n"),
@@ -365,23 +365,23 @@ describe("attack 35: huge schemas", () => {
   });
   const deep = (levels) => (levels === 0 ? { type: "string" } : { type: "object", properties: { a: deep(levels - 1) } });
 
-  test("a_response_schema_of_sixty_thousand_properties_is_refused", async () => {
-    const error = await refused(chatBody({ response_format: { type: "json_schema", json_schema: { name: "wide", schema: wide() } } }), 400);
+  test("a_response_schema_of_sixty_thousand_properties_is_rejected", async () => {
+    const error = await expectRejected(chatBody({ response_format: { type: "json_schema", json_schema: { name: "wide", schema: wide() } } }), 400);
     assert.ok(error.param?.startsWith("response_format"), `param is ${error.param}`);
   });
 
-  test("a_tool_whose_parameters_have_sixty_thousand_properties_is_refused", async () => {
-    const error = await refused(chatBody({ tools: [{ type: "function", function: { name: "wide", parameters: wide() } }] }), 400);
+  test("a_tool_whose_parameters_have_sixty_thousand_properties_is_rejected", async () => {
+    const error = await expectRejected(chatBody({ tools: [{ type: "function", function: { name: "wide", parameters: wide() } }] }), 400);
     assert.ok(error.param?.startsWith("tools"), `param is ${error.param}`);
   });
 
-  test("a_schema_of_fifty_levels_is_refused", async () => {
-    await refused(chatBody({ response_format: { type: "json_schema", json_schema: { name: "deep", schema: deep(50) } } }), 400);
+  test("a_schema_of_fifty_levels_is_rejected", async () => {
+    await expectRejected(chatBody({ response_format: { type: "json_schema", json_schema: { name: "deep", schema: deep(50) } } }), 400);
   });
 
-  test("more_tools_than_the_contract_has_are_refused", async () => {
+  test("more_tools_than_the_contract_allows_are_rejected", async () => {
     const tools = Array.from({ length: 2_000 }, (_, index) => ({ type: "function", function: { name: `tool_${index}`, parameters: deep(1) } }));
-    const error = await refused(chatBody({ tools }), 400);
+    const error = await expectRejected(chatBody({ tools }), 400);
     assert.ok(error.param?.startsWith("tools"), `param is ${error.param}`);
   });
 });

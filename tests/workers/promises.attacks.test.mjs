@@ -1,5 +1,5 @@
-// What the ledger promises at its edges: refusals that tell nothing, huge quotas, providers that
-// overrun, headers on every answer.
+// Edge cases of the ledger: rejections without details, huge quotas, providers that exceed
+// their limit, and rate limit headers on every response.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -20,7 +20,7 @@ async function tenantWith(settings) {
 }
 
 // keys.attacks
-test("attack 4: a_revoked_keys_refusal_has_the_headers_of_an_unknown_keys", async () => {
+test("attack 4: a_revoked_key_gets_the_same_headers_as_an_unknown_key", async () => {
   const { tenant, key } = await tenantWith({});
   await complete(stack, {}, { key });
   await stack.callLedger(tenant, { revoke: { key_id: await stack.keyId(tenant) } });
@@ -33,14 +33,14 @@ test("attack 4: a_revoked_keys_refusal_has_the_headers_of_an_unknown_keys", asyn
 });
 
 // ledger.attacks
-test("attack 50: the_largest_number_that_settings_take_is_a_quota_like_any_other", async () => {
+test("attack 50: the_largest_number_in_settings_works_as_a_quota", async () => {
   const most = "18446744073709551615";
   const { key } = await tenantWith(`{"quotas":{"messages_per_month":${most},"tokens_per_month":${most},"micro_dollars_per_month":${most}}}`);
   await complete(stack, {}, { key });
 });
 
 // ledger.attacks
-test("attack 43: a_provider_that_overruns_is_cut_and_the_stream_ends_with_length", async () => {
+test("attack 43: a_provider_that_exceeds_its_limit_is_cut_and_the_stream_ends_with_length", async () => {
   const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
   stack.upstream.always(behaviours.stream({ pieces: Array(500).fill(" word"), usage: null, delayMs: 1 }));
   const { chunks, text } = await completeStream(stack, { stream_options: { include_usage: true } }, { key });
@@ -56,7 +56,7 @@ for (const [name, ask] of Object.entries({
   a_chat_with_a_wrong_parameter: (key) => postChat(stack, chatBody({ n: 0 }), { key }),
   a_chat_that_is_no_json: (key) => postChat(stack, "{", { key }),
 })) {
-  test(`x-ratelimit headers stand on ${name}`, async () => {
+  test(`x-ratelimit headers are on ${name}`, async () => {
     const { key } = await tenantWith({});
     const response = await ask(key);
     assert.ok([400, 404].includes(response.status), await response.text());

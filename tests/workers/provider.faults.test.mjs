@@ -1,6 +1,6 @@
-// Faults 1 to 4, 13 and 14, and what breaks a whole answer: whatever a model's
-// server does before the first byte of an answer, the client gets an HTTP error
-// and no charge, or the next model's answer. For every wire, streamed and not.
+// Faults 1 to 4, 13 and 14, and faults of non-streamed responses: before the first byte, the
+// client gets an HTTP error without a charge, or the response of the fallback model. For every
+// wire format, streamed and not.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -22,12 +22,12 @@ describe("before the first byte", { concurrency: 16 }, () => {
   forEachWire((dialect, stream, wire) => {
     const declare = (name, expected) => declareFaultTests(models, LAST, dialect, stream, wire, name, expected);
     declare("a_429", { behaviour: refusal(dialect, 429, { "retry-after": "7" }), status: 429, calls: ONCE, retryAfter: /^7$/ });
-    for (const [status, told] of Object.entries({ 500: 502, 502: 502, 503: 503, 504: 502 })) {
-      declare(`a_${status}`, { behaviour: refusal(dialect, Number(status)), status: told, calls: RETRIED, retryAfter: told === 503 ? /^\d+$/ : undefined });
+    for (const [status, expected] of Object.entries({ 500: 502, 502: 502, 503: 503, 504: 502 })) {
+      declare(`a_${status}`, { behaviour: refusal(dialect, Number(status)), status: expected, calls: RETRIED, retryAfter: expected === 503 ? /^\d+$/ : undefined });
     }
     declare("a_529", { behaviour: refusal(dialect, 529), status: 503, calls: RETRIED, retryAfter: /^\d+$/ });
     for (const status of [401, 403, 404]) declare(`a_${status}`, { behaviour: refusal(dialect, status), status: 502, calls: ONCE });
-    const retried = ["a_reset", "a_connection_closed_without_a_word", "bytes_that_are_no_http", "an_error_object_with_status_200"];
+    const retried = ["a_reset", "a_connection_closed_without_a_response", "bytes_that_are_not_http", "an_error_object_with_status_200"];
     for (const [name, make] of Object.entries(BEFORE_THE_FIRST_BYTE)) {
       if (name === "a_redirect" && dialect.hasAddress === false) continue;
       declare(name, { behaviour: make(dialect), status: 502, calls: retried.includes(name) ? RETRIED : ONCE });
@@ -38,10 +38,10 @@ describe("before the first byte", { concurrency: 16 }, () => {
     }
 
     if (stream) {
-      declare("a_stream_without_an_answer_in_it", { behaviour: idleFor(dialect, 4), status: 502, calls: ONCE });
+      declare("a_stream_without_content", { behaviour: idleFor(dialect, 4), status: 502, calls: ONCE });
       declare("an_error_as_the_first_event", {
         behaviour: behaviours.events(() => [dialect.errorEvent()]),
-        status: dialect.kind === "anthropic" ? 503 : 502, // Anthropic's says that it is overloaded
+        status: dialect.kind === "anthropic" ? 503 : 502, // Anthropic's event reports an overload
         calls: RETRIED,
         retryAfter: dialect.kind === "anthropic" ? /^\d+$/ : undefined,
       });
@@ -53,7 +53,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
       }
       for (const at of [0, 1, 2, 3]) {
         const behaviour = behaviours.json(200, (request) => dialect.empty(request)[at]);
-        declare(`an_answer_without_an_answer_${at}`, { behaviour, status: 502, calls: dialect.kind === "anthropic" && at >= 2 ? RETRIED : ONCE });
+        declare(`a_response_without_a_message_${at}`, { behaviour, status: 502, calls: dialect.kind === "anthropic" && at >= 2 ? RETRIED : ONCE });
       }
     }
 
@@ -67,15 +67,15 @@ describe("before the first byte", { concurrency: 16 }, () => {
       a_429_for_a_second: refusal(dialect, 429, { "retry-after": "1" }),
     })) {
       const id = models.add(dialect, `${wire}-${name}-twice`, behaviour);
-      test(`${name}_twice_is_not_noticed_for_${wire}`, async () => {
+      test(`${name}_twice_is_retried_until_success_for_${wire}`, async () => {
         let calls = 0;
         models.script(id, (request, response) => ((calls += 1) <= 2 ? behaviour : good(dialect))(request, response));
-        const began = performance.now();
+        const startedAt = performance.now();
         const { response, text } = await expectCompleteAnswer(models, id, stream);
         assert.equal(text, "Hello there.");
         assert.equal(response.headers.get("x-clawless-tries"), "3");
         assert.equal(calls, 3);
-        if (name === "a_429_for_a_second") assert.ok(performance.now() - began >= 2000, "asked no sooner than it said");
+        if (name === "a_429_for_a_second") assert.ok(performance.now() - startedAt >= 2000, "retries wait as long as `retry-after`");
         await models.assertCharged(response, "provider");
       });
     }
@@ -93,7 +93,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
 
     const wrong = { error: { message: "stop: too many texts", type: "invalid_request_error", param: "stop" } };
     const rejected = models.add(dialect, `${wire}-invalid`, behaviours.json(400, wrong));
-    test(`a_request_that_the_provider_finds_wrong_is_a_400_and_asked_of_nobody_else_for_${wire}`, async () => {
+    test(`a_request_that_the_provider_rejects_is_a_400_without_a_fallback_for_${wire}`, async () => {
       const response = await requestModel(models, rejected, stream, models.chained);
       await expectError(response, 400, { param: "stop" });
       assert.equal(models.requestsTo(rejected).length, 1);
@@ -106,11 +106,11 @@ describe("before the first byte", { concurrency: 16 }, () => {
       const text = await response.text();
       assert.match(text, /"completion_tokens":[1-9]/);
       const receipt = await models.assertCharged(response, "estimated");
-      assert.match(text, new RegExp(`"total_tokens":${receipt.charged_tokens}\\b`), "the client is told what it is charged");
+      assert.match(text, new RegExp(`"total_tokens":${receipt.charged_tokens}\\b`), "the reported usage equals the charge");
     });
   });
 });
 
-test("nothing_is_left_reserved_after_all_this", async () => {
+test("no_reservation_is_left_open", async () => {
   for (const caller of [models.alone, models.chained]) await models.assertNothingReserved(caller, LAST);
 });

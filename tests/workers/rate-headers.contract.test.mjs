@@ -1,4 +1,4 @@
-// `x-ratelimit-*` on the answers of limited routes, and waits that are as long as they are told.
+// `x-ratelimit-*` headers on the responses of limited routes, and the accuracy of `retry-after`.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -20,7 +20,7 @@ async function tenantWith(settings) {
 
 const get = (path, key) => fetch(`${stack.url}${path}`, { headers: { authorization: `Bearer ${key}` } });
 
-/** The six headers in their forms; gives the remaining requests. */
+/** Asserts the format of the six headers; returns the remaining requests. */
 function expectHeaders(response, { requests, tokens }) {
   const header = (name) => response.headers.get(`x-ratelimit-${name}`);
   assert.equal(header("limit-requests"), String(requests));
@@ -33,7 +33,7 @@ function expectHeaders(response, { requests, tokens }) {
   return Number(header("remaining-requests"));
 }
 
-describe("x-ratelimit headers stand on", () => {
+describe("x-ratelimit headers are on", () => {
   const limits = { limits: { requests_per_minute: 6, burst: 10 }, quotas: { tokens_per_month: 100_000 } };
   for (const [name, { ask, status, script, requests = 10 }] of Object.entries({
     an_answer: { ask: (key) => postChat(stack, chatBody(), { key }), status: 200 },
@@ -55,7 +55,7 @@ describe("x-ratelimit headers stand on", () => {
     });
   }
 
-  test("a_refusal_by_rate_and_a_refusal_by_quota", async () => {
+  test("a_rejection_by_rate_and_a_rejection_by_quota", async () => {
     const slow = await tenantWith({ limits: { requests_per_minute: 1, burst: 1 }, quotas: { tokens_per_month: 100_000 } });
     await (await postChat(stack, chatBody(), { key: slow.key })).arrayBuffer();
     const refused = await postChat(stack, chatBody(), { key: slow.key });
@@ -69,14 +69,14 @@ describe("x-ratelimit headers stand on", () => {
   });
 });
 
-test("an_unlimited_tenant_is_told_no_limits", async () => {
+test("an_unlimited_tenant_gets_no_limit_headers", async () => {
   const { key } = await tenantWith({ limits: { requests_per_minute: null, burst: null } });
   const response = await postChat(stack, chatBody(), { key });
   assert.equal(response.status, 200, await response.text());
   assert.deepEqual([...response.headers.keys()].filter((name) => name.startsWith("x-ratelimit-")), []);
 });
 
-test("a_request_passes_after_the_time_it_was_told_to_wait_and_not_long_before", async () => {
+test("a_request_passes_after_the_reported_wait_and_not_long_before", async () => {
   const { key } = await tenantWith({ limits: { requests_per_minute: 30, burst: 1 } });
   const ask = () => postChat(stack, chatBody(), { key });
   assert.equal((await ask()).status, 200);

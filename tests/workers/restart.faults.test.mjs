@@ -1,4 +1,4 @@
-// A stack that is killed without a word, and started again over what it left on disk.
+// A stack is killed and restarted with the storage that it left on disk.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,14 +22,14 @@ after(async () => {
 
 const user = (content) => ({ role: "user", content });
 
-test("a_killed_and_restarted_stack_still_has_every_turn_that_was_seen_to_end", async () => {
+test("a_killed_and_restarted_stack_still_has_every_finished_turn", async () => {
   const first = await startStackProcess({ persist, upstream, tenants: 1 });
   const key = first.tenants[0].secret_key;
   const options = { key, headers: { "x-session-id": "outlives-the-stack" } };
   try {
     await complete(first, { messages: [user("one")] }, options);
     await completeStream(first, { messages: [user("two")] }, options);
-    // The third turn is on its way when the power goes.
+    // The third turn is running when the stack is killed.
     upstream.next(behaviours.events((request) => behaviours.openingEvents(request, ["never", "ending"]), { ending: (response) => behaviours.silence()(undefined, response) }));
     const response = await postChat(first, chatBody({ stream: true, messages: [user("three")] }), options);
     for await (const event of eventsAsTheyArrive(response)) {
@@ -39,7 +39,7 @@ test("a_killed_and_restarted_stack_still_has_every_turn_that_was_seen_to_end", a
     await first.kill();
   }
 
-  // The turn that was cut holds its session until its reservation ends, 660 s after its grant.
+  // The interrupted turn holds the session's lane until its reservation expires, 660 s after its grant.
   const second = await startStackProcess({ persist, upstream, tenants: 0, clockAheadMs: 661_000 });
   try {
     await complete(second, { messages: [user("four")] }, options);

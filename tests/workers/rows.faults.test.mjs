@@ -1,4 +1,4 @@
-// The ledger's rows are written all or none: its script, in an object of its own, with statements that fail.
+// The ledger's rows are written atomically: its script in a Durable Object with failing statements.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -50,7 +50,7 @@ describe("fault 19: a write that fails half-way", () => {
     return response.json();
   }
 
-  test("leaves_nothing_of_itself_and_spoils_nothing_after_it", async () => {
+  test("is_rolled_back_and_later_writes_work", async () => {
     assert.deepEqual(await write([PUT, '["a", "b"]', REMOVE, null]), { failed: 0, rows: ["a", "b"] });
     assert.deepEqual(await write([PUT, '["c"]', FAILS, "a"]), { failed: 1, rows: ["a", "b"] });
     assert.deepEqual(await write([PUT, '["c"]', FAILS, "a"], [PUT, '["d"]', REMOVE, '["a"]']), { failed: 1, rows: ["b", "d"] });

@@ -1,4 +1,4 @@
-// The session routes, by route and status, and what each does to the conversation.
+// The session routes by route and status, and their effect on the conversation.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,20 +11,20 @@ before(async () => (stack = await startStack({ gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-let made = 0;
-const newName = () => `api-session-${(made += 1)}`;
+let created = 0;
+const newSessionName = () => `api-session-${(created += 1)}`;
 const user = (content) => ({ role: "user", content });
 const named = (session, options = {}) => ({ ...options, headers: { "x-session-id": session } });
-const asked = () => stack.upstream.lastBody.messages.map(({ content }) => content);
+const promptTexts = () => stack.upstream.lastBody.messages.map(({ content }) => content);
 
-/** An answer that comes late enough for something else to happen first. */
-const slowly = (content) => async (request, response) => {
+/** A response delayed so that another request can come first. */
+const delayedAnswer = (content) => async (request, response) => {
   await sleep(500);
   await behaviours.answer({ content })(request, response);
 };
 
-/** Waits until the upstream has been asked something. */
-async function untilAsked(content) {
+/** Waits until the upstream receives a request whose last message is `content`. */
+async function waitForRequest(content) {
   while (stack.upstream.lastBody?.messages.at(-1).content !== content) await sleep(10);
 }
 
@@ -37,7 +37,7 @@ function call(method, path, { body, key = stack.key, url = stack.url, headers = 
   });
 }
 
-/** Calls a session route that succeeds, and gives its body. */
+/** Calls a session route, asserts a 200 and returns its body. */
 async function ok(method, path, options) {
   const response = await call(method, path, options);
   const text = await response.text();
@@ -60,13 +60,13 @@ describe("POST /v1/sessions", () => {
     assert.deepEqual(await ok("GET", `/${id}`), session);
   });
 
-  test("200_with_a_name_of_the_clients_own_once", async () => {
-    const id = newName();
+  test("200_with_a_client_chosen_id_and_409_the_second_time", async () => {
+    const id = newSessionName();
     assert.equal((await ok("POST", "", { body: { id } })).id, id);
     await expectError(await call("POST", "", { body: { id } }), 409, { code: "conflict", param: "id" });
   });
 
-  test("400_404_413_415_by_what_is_wrong", async () => {
+  test("400_404_413_and_415_for_invalid_requests", async () => {
     await expectError(await call("POST", "", { body: { titel: "x" } }), 400, { code: "unknown_parameter", param: "titel" });
     await expectError(await call("POST", "", { body: { tenant_id: "ten_x" } }), 400, { param: "tenant_id" });
     await expectError(await call("POST", "", { body: { title: 5 } }), 400, { param: "title" });
@@ -78,7 +78,7 @@ describe("POST /v1/sessions", () => {
 });
 
 describe("PATCH /v1/sessions/{id}", () => {
-  test("200_sets_what_is_named_and_keeps_the_rest", async () => {
+  test("200_changes_given_members_and_keeps_the_others", async () => {
     const { id } = await ok("POST", "", { body: { title: "old", metadata: { a: "1" } } });
     const session = await ok("PATCH", `/${id}`, { body: { title: "new", system_prompt: "Speak French." } });
     assert.deepEqual([session.title, session.metadata, session.system_prompt], ["new", { a: "1" }, "Speak French."]);
@@ -86,19 +86,19 @@ describe("PATCH /v1/sessions/{id}", () => {
     assert.deepEqual([cleared.title, cleared.metadata, cleared.system_prompt], [null, {}, "Speak French."]);
   });
 
-  test("the_next_turn_knows_the_new_prompt_through_either_gateway", async () => {
-    const id = newName();
+  test("the_next_turn_uses_the_new_prompt_through_either_gateway", async () => {
+    const id = newSessionName();
     for (let round = 0; round < 4; round += 1) {
       const url = stack.urls[round % 2];
       await complete(stack, { messages: [user(`turn ${round}`)] }, named(id, { url }));
       await ok("PATCH", `/${id}`, { body: { system_prompt: `Prompt ${round}.` }, url: stack.urls[(round + 1) % 2] });
       await complete(stack, { messages: [user(`again ${round}`)] }, named(id, { url }));
-      assert.equal(asked()[0], `Prompt ${round}.`);
-      assert.equal(asked().filter((content) => content.startsWith("turn ")).length, round + 1, "and all that was said");
+      assert.equal(promptTexts()[0], `Prompt ${round}.`);
+      assert.equal(promptTexts().filter((content) => content.startsWith("turn ")).length, round + 1, "all earlier messages are included");
     }
   });
 
-  test("400_for_another_name", async () => {
+  test("400_for_a_changed_id", async () => {
     const { id } = await ok("POST", "", { body: {} });
     await expectError(await call("PATCH", `/${id}`, { body: { id: "other" } }), 400, { param: "id" });
   });
@@ -108,7 +108,7 @@ describe("GET /v1/sessions", () => {
   const ids = (page) => page.data.map(({ id }) => id);
 
   test("200_newest_first_page_by_page_each_once", async () => {
-    const mark = newName();
+    const mark = newSessionName();
     const all = [];
     for (let index = 0; index < 7; index += 1) all.unshift((await ok("POST", "", { body: { metadata: { mark } } })).id);
     const filter = `metadata[mark]=${mark}`;
@@ -126,7 +126,7 @@ describe("GET /v1/sessions", () => {
   });
 
   test("200_by_title_date_and_labels", async () => {
-    const mark = newName();
+    const mark = newSessionName();
     const { id, created_at } = await ok("POST", "", { body: { title: `Report ${mark} final`, metadata: { kind: mark } } });
     await ok("POST", "", { body: { title: "Something else", metadata: { kind: "other" } } });
     assert.deepEqual(ids(await ok("GET", `?title=${encodeURIComponent(`report ${mark}`)}`)), [id]);
@@ -136,68 +136,68 @@ describe("GET /v1/sessions", () => {
     assert.deepEqual(ids(await ok("GET", `?metadata[kind]=${mark}&created_after=${created_at + 1}`)), []);
   });
 
-  test("400_for_what_is_no_parameter_or_no_count", async () => {
+  test("400_for_invalid_parameters", async () => {
     for (const [query, param] of [["limit=0", "limit"], ["limit=101", "limit"], ["limit=1.5", "limit"], ["limit=1&limit=2", "limit"], ["order=asc", "order"], ["created_after=-1", "created_after"], ["created_before=soon", "created_before"], ["cursor=x", "cursor"]])
       await expectError(await call("GET", `?${query}`), 400, { param });
   });
 });
 
 describe("DELETE and reset", () => {
-  test("200_a_reset_forgets_what_was_said_and_keeps_the_settings", async () => {
+  test("200_a_reset_deletes_the_messages_and_keeps_the_settings", async () => {
     const { id } = await ok("POST", "", { body: { title: "kept", system_prompt: "Be kind." } });
     await complete(stack, { messages: [user("secret")] }, named(id));
     const session = await ok("POST", `/${id}/reset`);
     assert.deepEqual([session.title, session.token_total], ["kept", 0]);
     assert.deepEqual((await ok("GET", `/${id}/messages`)).data, []);
-    await complete(stack, { messages: [user("anew")] }, named(id, { url: stack.urls[1] }));
-    assert.deepEqual(asked(), ["Be kind.", "anew"]);
+    await complete(stack, { messages: [user("after")] }, named(id, { url: stack.urls[1] }));
+    assert.deepEqual(promptTexts(), ["Be kind.", "after"]);
   });
 
-  test("200_a_deleted_session_is_gone_and_its_name_is_free", async () => {
-    const id = newName();
+  test("200_a_deleted_session_is_gone_and_its_id_is_free", async () => {
+    const id = newSessionName();
     await complete(stack, { messages: [user("secret")] }, named(id));
     assert.deepEqual(await ok("DELETE", `/${id}`), { id, object: "session.deleted", deleted: true });
     for (const [method, path] of [["GET", ""], ["DELETE", ""], ["POST", "/reset"], ["GET", "/messages"], ["GET", "/export"]])
       await expectError(await call(method, `/${id}${path}`), 404, { code: "resource_not_found" });
-    await complete(stack, { messages: [user("anew")] }, named(id, { url: stack.urls[1] }));
-    assert.deepEqual(asked(), ["anew"]);
+    await complete(stack, { messages: [user("after")] }, named(id, { url: stack.urls[1] }));
+    assert.deepEqual(promptTexts(), ["after"]);
   });
 
-  test("a_turn_that_runs_while_its_session_is_reset_or_deleted_is_not_stored", async () => {
+  test("a_turn_running_during_a_reset_or_deletion_is_not_stored", async () => {
     for (const [method, path] of [["POST", "/reset"], ["DELETE", ""]]) {
-      const id = newName();
+      const id = newSessionName();
       await complete(stack, { messages: [user("first")] }, named(id));
-      stack.upstream.next(slowly("late"));
+      stack.upstream.next(delayedAnswer("late"));
       const late = fetch(`${stack.url}/v1/chat/completions`, {
         method: "POST",
         headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json", "x-session-id": id },
         body: JSON.stringify({ model: MODEL, messages: [user("late question")] }),
       });
-      await untilAsked("late question");
+      await waitForRequest("late question");
       await ok(method, `/${id}${path}`, { url: stack.urls[1] });
       await expectError(await late, 409, { code: "conflict" });
       await complete(stack, { messages: [user("next")] }, named(id));
-      assert.deepEqual(asked(), ["next"], method);
+      assert.deepEqual(promptTexts(), ["next"], method);
     }
   });
 
-  test("a_turn_that_runs_while_settings_change_is_stored_behind_the_change", async () => {
-    const id = newName();
+  test("a_turn_running_during_a_change_of_settings_is_stored_after_it", async () => {
+    const id = newSessionName();
     await complete(stack, { messages: [user("first")] }, named(id));
-    stack.upstream.next(slowly("slow answer"));
+    stack.upstream.next(delayedAnswer("slow answer"));
     const slow = complete(stack, { messages: [user("slow question")] }, named(id));
-    await untilAsked("slow question");
+    await waitForRequest("slow question");
     await ok("PATCH", `/${id}`, { body: { system_prompt: "New." } });
     await slow;
     await complete(stack, { messages: [user("next")] }, named(id));
-    assert.equal(asked()[0], "New.");
-    assert.deepEqual(asked().slice(-3), ["slow question", "slow answer", "next"]);
+    assert.equal(promptTexts()[0], "New.");
+    assert.deepEqual(promptTexts().slice(-3), ["slow question", "slow answer", "next"]);
   });
 });
 
 describe("messages", () => {
   async function conversation(turns) {
-    const id = newName();
+    const id = newSessionName();
     for (let turn = 1; turn <= turns; turn += 1) {
       stack.upstream.next(behaviours.answer({ content: `answer ${turn}` }));
       await complete(stack, { messages: [user(`question ${turn}`)] }, named(id));
@@ -206,7 +206,7 @@ describe("messages", () => {
   }
   const texts = (page) => page.data.map(({ message }) => message.content);
 
-  test("200_in_both_orders_page_by_page_between_two_places", async () => {
+  test("200_in_both_orders_page_by_page_and_between_two_messages", async () => {
     const id = await conversation(3);
     const all = await ok("GET", `/${id}/messages`);
     assert.deepEqual(texts(all), ["question 1", "answer 1", "question 2", "answer 2", "question 3", "answer 3"]);
@@ -227,7 +227,7 @@ describe("messages", () => {
   });
 
   test("200_byte_for_byte_with_status_model_and_request", async () => {
-    const id = newName();
+    const id = newSessionName();
     const odd = { role: "user", content: "h\u00e9 \u{1F600}\r\n\t\"quotes\" \\ \u2028", name: "ada", x_future: [1.0, null] };
     const { response } = await complete(stack, { messages: [odd] }, named(id));
     const { data } = await ok("GET", `/${id}/messages`);
@@ -238,8 +238,8 @@ describe("messages", () => {
     }
   });
 
-  test("200_a_turn_that_broke_says_so", async () => {
-    const id = newName();
+  test("200_a_broken_turn_is_marked", async () => {
+    const id = newSessionName();
     stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
     await completeStream(stack, { messages: [user("break")] }, named(id));
     const { data } = await ok("GET", `/${id}/messages`);
@@ -247,7 +247,7 @@ describe("messages", () => {
     assert.equal(data[1].message.content, "partial");
   });
 
-  test("200_a_deleted_message_is_forgotten_by_the_next_turn", async () => {
+  test("200_a_deleted_message_is_absent_from_the_next_turn", async () => {
     const id = await conversation(2);
     const { data } = await ok("GET", `/${id}/messages`);
     const removed = data[0].id;
@@ -255,10 +255,10 @@ describe("messages", () => {
     await expectError(await call("DELETE", `/${id}/messages/${removed}`), 404);
     await expectError(await call("DELETE", `/${id}/messages/nothing`), 400);
     await complete(stack, { messages: [user("next")] }, named(id, { url: stack.urls[1] }));
-    assert.deepEqual(asked(), ["answer 1", "question 2", "answer 2", "next"]);
+    assert.deepEqual(promptTexts(), ["answer 1", "question 2", "answer 2", "next"]);
   });
 
-  test("200_an_export_holds_all_of_it", async () => {
+  test("200_an_export_contains_everything", async () => {
     const { id } = await ok("POST", "", { body: { title: "to keep" } });
     const messages = Array.from({ length: 230 }, (_, index) => user(`line ${index}`));
     await complete(stack, { messages }, named(id));
@@ -271,10 +271,10 @@ describe("messages", () => {
 });
 
 describe("settings in a turn", () => {
-  test("a_generated_session_takes_turns_with_its_prompt_and_model", async () => {
+  test("a_generated_session_uses_its_prompt_and_model", async () => {
     const { id } = await ok("POST", "", { body: { system_prompt: "Be brief.", model: MODEL, thinking_level: "low" } });
     const { response } = await complete(stack, { model: "auto", messages: [user("hello")] }, named(id));
-    assert.deepEqual(asked(), ["Be brief.", "hello"]);
+    assert.deepEqual(promptTexts(), ["Be brief.", "hello"]);
     assert.equal(response.headers.get("x-clawless-model"), MODEL);
     assert.equal(response.headers.get("x-session-id"), id);
   });
@@ -290,7 +290,7 @@ describe("settings in a turn", () => {
 });
 
 describe("methods", () => {
-  test("405_names_what_the_path_takes", async () => {
+  test("405_lists_the_allowed_methods", async () => {
     for (const [path, allow] of [["", "GET, HEAD, POST, OPTIONS"], ["/x", "GET, HEAD, PATCH, DELETE, OPTIONS"], ["/x/reset", "POST, OPTIONS"], ["/x/messages/y", "DELETE, OPTIONS"]]) {
       const response = await call("PUT", path);
       assert.equal(response.headers.get("allow"), allow);

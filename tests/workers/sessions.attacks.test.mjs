@@ -1,4 +1,4 @@
-// Attacks 8, 13 to 17, 21 and 30 on the session routes: nobody reaches, finds or forges what is another's.
+// Attacks 8, 13 to 17, 21 and 30 on the session routes: no access to sessions of other tenants.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
@@ -26,15 +26,15 @@ async function ok(...request) {
   return JSON.parse(text);
 }
 
-/** All of an answer that may tell something: not what differs between any two requests. */
-async function shown(response) {
-  const passing = ["x-request-id", "date", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
-  const headers = [...response.headers].filter(([name]) => !passing.includes(name));
+/** A response without the headers that differ between any two requests. */
+async function comparable(response) {
+  const volatile = ["x-request-id", "date", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+  const headers = [...response.headers].filter(([name]) => !volatile.includes(name));
   return { status: response.status, headers, body: await response.text() };
 }
 
-/** A session of theirs with one message, and that message's id. */
-async function victim(fields = {}) {
+/** Creates a session of the other tenant with one message; returns both ids. */
+async function createForeignSession(fields = {}) {
   const { id } = await ok(theirs, "POST", "", { title: "secret title", metadata: { project: "secret" }, ...fields });
   await complete(stack, { messages: [{ role: "user", content: "secret words" }] }, { key: theirs, headers: { "x-session-id": id } });
   const { data } = await ok(theirs, "GET", `/${id}/messages`);
@@ -54,15 +54,15 @@ const routes = (message) => [
   ["GET", "/turns/req_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
 ];
 
-test("attack_14_a_foreign_session_answers_as_one_that_was_never_made_and_nothing_changes", async () => {
-  const { id, message } = await victim();
-  // The receipt of the chat before comes in its own time.
+test("attack_14_a_foreign_session_is_indistinguishable_from_an_unknown_one_and_is_unchanged", async () => {
+  const { id, message } = await createForeignSession();
+  // The receipt of the earlier chat is written later.
   const all = async () => [await ok(theirs, "GET", `/${id}`), await ok(theirs, "GET", `/${id}/messages`), { ...(await stack.rowCounts()), receipts: undefined }];
   const before = await all();
   for (const [method, path, body] of routes(message)) {
-    const foreign = await shown(await call(ours, method, `/${id}${path}`, body));
+    const foreign = await comparable(await call(ours, method, `/${id}${path}`, body));
     assert.equal(foreign.status, 404, `${method} ${path}: ${foreign.body}`);
-    assert.deepEqual(await shown(await call(ours, method, `/${RANDOM}${path}`, body)), foreign, `${method} ${path}`);
+    assert.deepEqual(await comparable(await call(ours, method, `/${RANDOM}${path}`, body)), foreign, `${method} ${path}`);
     assert.ok(!foreign.body.includes(id));
   }
   const chat = (session) =>
@@ -71,9 +71,9 @@ test("attack_14_a_foreign_session_answers_as_one_that_was_never_made_and_nothing
       headers: { authorization: `Bearer ${ours}`, "content-type": "application/json", "x-session-id": session },
       body: JSON.stringify({ model: "scripted-model", messages: [{ role: "user", content: "hello" }] }),
     });
-  const foreign = await shown(await chat(id));
+  const foreign = await comparable(await chat(id));
   assert.equal(foreign.status, 404);
-  assert.deepEqual(await shown(await chat(RANDOM)), foreign);
+  assert.deepEqual(await comparable(await chat(RANDOM)), foreign);
   assert.deepEqual(await all(), before);
 });
 
@@ -86,15 +86,15 @@ test("attack_14_a_shared_name_is_two_sessions", async () => {
   assert.equal((await ok(theirs, "GET", `/${name}`)).title, "theirs");
 });
 
-test("attack_14_a_message_of_another_session_is_not_there", async () => {
-  const { message } = await victim();
+test("attack_14_a_message_of_another_session_is_not_found", async () => {
+  const { message } = await createForeignSession();
   const { id } = await ok(ours, "POST", "", {});
   await expectError(await call(ours, "DELETE", `/${id}/messages/${message}`), 404);
   await expectError(await call(ours, "GET", `/${id}/messages?before=${message}`), 400, { param: "before" });
 });
 
-test("attack_15_a_filter_shows_own_rows_only", async () => {
-  await victim();
+test("attack_15_a_filter_returns_own_rows_only", async () => {
+  await createForeignSession();
   const tenant = stack.tenants[1].tenant_id;
   await expectError(await call(ours, "GET", `?tenant_id=${tenant}`), 400, { code: "unknown_parameter", param: "tenant_id" });
   for (const query of ["title=secret", "metadata[project]=secret", `metadata[tenant_id]=${tenant}`, "title=%25", `title=${encodeURIComponent("' OR '1'='1")}`])
@@ -109,33 +109,33 @@ describe("cursors", () => {
     cursor = (await ok(theirs, "GET", "?title=listed&limit=1")).next_cursor;
     assert.equal((await ok(theirs, "GET", `?title=listed&limit=1&cursor=${cursor}`)).data.length, 1);
   });
-  const refused = async (key, query) => (await expectError(await call(key, "GET", query), 400, { code: "invalid_value", param: "cursor" })).message;
+  const cursorError = async (key, query) => (await expectError(await call(key, "GET", query), 400, { code: "invalid_value", param: "cursor" })).message;
 
-  test("attack_16_a_cursor_is_good_for_its_tenant_list_and_filter_alone", async () => {
+  test("attack_16_a_cursor_is_valid_only_for_its_tenant_list_and_filter", async () => {
     const { id } = await ok(theirs, "POST", "", {});
-    const said = new Set([
-      await refused(ours, `?title=listed&limit=1&cursor=${cursor}`),
-      await refused(theirs, `?limit=1&cursor=${cursor}`),
-      await refused(theirs, `?title=Listed&cursor=${cursor}`),
-      await refused(theirs, `?title=listed&metadata[list]=cursors&cursor=${cursor}`),
-      await refused(theirs, `/${id}/messages?cursor=${cursor}`),
-      await refused(theirs, `?title=listed&cursor=nothing`),
+    const messages = new Set([
+      await cursorError(ours, `?title=listed&limit=1&cursor=${cursor}`),
+      await cursorError(theirs, `?limit=1&cursor=${cursor}`),
+      await cursorError(theirs, `?title=Listed&cursor=${cursor}`),
+      await cursorError(theirs, `?title=listed&metadata[list]=cursors&cursor=${cursor}`),
+      await cursorError(theirs, `/${id}/messages?cursor=${cursor}`),
+      await cursorError(theirs, `?title=listed&cursor=nothing`),
     ]);
-    assert.equal(said.size, 1, "none tells why");
+    assert.equal(messages.size, 1, "all errors have the same message");
   });
 
-  test("attack_17_a_changed_cursor_is_refused", async () => {
+  test("attack_17_a_changed_cursor_is_rejected", async () => {
     for (let at = 0; at < cursor.length; at += 7) {
       const changed = cursor.slice(0, at) + (cursor[at] === "A" ? "B" : "A") + cursor.slice(at + 1);
-      await refused(theirs, `?title=listed&limit=1&cursor=${changed}`);
+      await cursorError(theirs, `?title=listed&limit=1&cursor=${changed}`);
     }
-    for (const wrong of [`${cursor}A`, cursor.slice(1), "", "%00", "A".repeat(5000)]) await refused(theirs, `?title=listed&cursor=${wrong}`);
+    for (const wrong of [`${cursor}A`, cursor.slice(1), "", "%00", "A".repeat(5000)]) await cursorError(theirs, `?title=listed&cursor=${wrong}`);
   });
 });
 
 test("attack_8_a_key_without_the_scope_neither_reads_nor_writes", async () => {
   const tenant = stack.tenants[0].tenant_id;
-  const { key } = await stack.addKey(tenant); // may chat, and nothing else
+  const { key } = await stack.addKey(tenant); // has the scope `chat` only
   const { id } = await ok(ours, "POST", "", {});
   for (const [method, path, body] of [...routes("msg_01ARZ3NDEKTSV4RRFFQ69G5FAV").slice(0, 8)]) await expectError(await call(key, method, `/${id}${path}`, body), 403, { code: "permission_denied" });
   await expectError(await call(key, "GET", ""), 403);
@@ -159,7 +159,7 @@ test("attack_8_a_key_that_may_read_cannot_write_and_one_that_may_write_cannot_re
   assert.deepEqual([await rows(), await ok(reader.key, "GET", `/${id}`)], before);
 });
 
-test("attack_13_an_identity_or_a_limit_in_a_sessions_body_is_refused_by_name_and_nothing_changes", async () => {
+test("attack_13_an_identity_or_a_limit_in_a_sessions_body_is_rejected_by_name_and_nothing_changes", async () => {
   const { id } = await ok(ours, "POST", "", { title: "ours" });
   const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
   const before = [await rows(), await ok(ours, "GET", `/${id}`)];
@@ -171,7 +171,7 @@ test("attack_13_an_identity_or_a_limit_in_a_sessions_body_is_refused_by_name_and
   assert.deepEqual([await rows(), await ok(ours, "GET", `/${id}`)], before);
 });
 
-test("attack_21_nothing_private_may_be_kept_on_the_way", async () => {
+test("attack_21_private_responses_are_not_cached", async () => {
   const { id } = await ok(ours, "POST", "", { title: "private" });
   for (const path of ["", `/${id}`, `/${id}/messages`, `/${id}/export`, "/never-made", "?limit=0"]) {
     const response = await call(ours, "GET", path);
@@ -182,7 +182,7 @@ test("attack_21_nothing_private_may_be_kept_on_the_way", async () => {
 
 test("attack_30_ids_titles_and_labels_are_plain_text", async () => {
   const bodies = ['{"title":"a\\u0000b"}', '{"title":"\\ud800"}', '{"metadata":{"a":"\\u0000"}}', '{"metadata":{"\\udfff":"a"}}', '{"id":"a\\u0000"}', `{"id":"${"x".repeat(129)}"}`, '{"id":"a/b"}', '{"id":"a\\r\\nx-evil: 1"}'];
-  // The receipts of earlier turns may still be on their way.
+  // Receipts of earlier turns may still be written.
   const rows = async () => ({ ...(await stack.rowCounts()), receipts: undefined });
   const before = await rows();
   for (const body of bodies) await expectError(await call(ours, "POST", "", body), 400);

@@ -1,4 +1,4 @@
-// Sessions on an unchanged client: a name is enough, and what was said is there next time.
+// Sessions with an unmodified client: a session id is enough to continue a conversation.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -10,16 +10,16 @@ before(async () => (stack = await startStack({ tenants: 2, gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-let made = 0;
-/** A session name that no other test uses. */
-const newSession = () => `session-${(made += 1)}`;
+let created = 0;
+/** A session id that no other test uses. */
+const newSession = () => `session-${(created += 1)}`;
 const named = (session, options = {}) => ({ ...options, headers: { "x-session-id": session } });
 const user = (content) => ({ role: "user", content });
 const assistant = (content) => ({ role: "assistant", content });
 const sent = () => stack.upstream.lastBody.messages.map(({ role, content }) => ({ role, content }));
 
 describe("history", () => {
-  test("comes_before_the_new_messages_in_the_order_it_was_said", async () => {
+  test("comes_before_the_new_messages_in_its_original_order", async () => {
     const session = newSession();
     stack.upstream.next(behaviours.answer({ content: "one" }), behaviours.stream({ pieces: ["t", "wo"] }), behaviours.answer({ content: "three" }));
     await complete(stack, { messages: [{ role: "system", content: "Count." }, user("1")] }, named(session));
@@ -39,7 +39,7 @@ describe("history", () => {
     ]);
   });
 
-  test("comes_back_member_for_member", async () => {
+  test("keeps_every_member_of_a_message", async () => {
     const session = newSession();
     const messages = [
       { role: "user", name: "ada", content: [{ type: "text", text: "What is in it?" }, { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=", detail: "low" } }] },
@@ -73,7 +73,7 @@ describe("history", () => {
     assert.deepEqual(sent().filter(({ role }) => role === "user").map(({ content }) => content), ["to the first", "to the second", "to the first again"]);
   });
 
-  test("is_not_there_without_a_session", async () => {
+  test("is_absent_without_a_session", async () => {
     const before = await stack.rows("SELECT count(*) AS count FROM messages");
     await complete(stack, { messages: [user("a")] });
     const { response } = await complete(stack, { messages: [user("b")] });
@@ -82,7 +82,7 @@ describe("history", () => {
     assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM messages"), before);
   });
 
-  test("counts_in_the_prompt_that_the_provider_reads_and_not_twice", async () => {
+  test("counts_once_in_the_prompt_tokens", async () => {
     const session = newSession();
     for (let turn = 1; turn <= 4; turn += 1) {
       await complete(stack, { messages: [user(`turn ${turn}`)] }, named(session));
@@ -92,7 +92,7 @@ describe("history", () => {
 });
 
 describe("a session's name", () => {
-  test("may_stand_in_the_header_or_in_the_body_and_is_told_back", async () => {
+  test("is_accepted_in_the_header_or_the_body_and_returned", async () => {
     const session = newSession();
     const inHeader = await complete(stack, { messages: [user("by header")] }, named(session));
     const inBody = await complete(stack, { messages: [user("by body")], session_id: session });
@@ -101,13 +101,13 @@ describe("a session's name", () => {
     assert.deepEqual(sent().filter(({ role }) => role === "user").map(({ content }) => content), ["by header", "by body", "streamed"]);
   });
 
-  test("that_differs_between_header_and_body_is_refused", async () => {
+  test("that_differs_between_header_and_body_is_rejected", async () => {
     const response = await postChat(stack, chatBody({ session_id: newSession() }), named(newSession()));
     await expectError(response, 400, { param: "session_id" });
     assert.equal(stack.upstream.requests.length, 0);
   });
 
-  test("of_the_generated_form_that_was_never_made_is_a_404", async () => {
+  test("of_the_generated_format_that_does_not_exist_is_a_404", async () => {
     const response = await postChat(stack, chatBody(), named("ses_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
     await expectError(response, 404);
     assert.equal(stack.upstream.requests.length, 0);
@@ -123,13 +123,13 @@ describe("a session's name", () => {
 });
 
 describe("a turn", () => {
-  /** Which texts of this session D1 holds right now. */
+  /** The message texts of a session that are in D1 now. */
   async function stored(text) {
     const rows = await stack.rows("SELECT * FROM messages");
     return rows.filter((row) => JSON.stringify(row).includes(text)).length;
   }
 
-  test("is_in_the_database_before_the_end_of_its_stream_goes_out", async () => {
+  test("is_in_the_database_before_the_end_of_its_stream_is_sent", async () => {
     for (let round = 0; round < 10; round += 1) {
       const session = newSession();
       const canary = `canary-stream-${round}-x`;
@@ -139,11 +139,11 @@ describe("a turn", () => {
       for await (const event of eventsAsTheyArrive(response)) {
         if (event === "data: [DONE]") storedAtDone = await stored(canary);
       }
-      assert.equal(storedAtDone, 1, "whoever sees [DONE] can rely on the turn");
+      assert.equal(storedAtDone, 1, "the turn is stored before [DONE] is sent");
     }
   });
 
-  test("is_in_the_database_before_the_end_of_its_json_goes_out", async () => {
+  test("is_in_the_database_before_the_end_of_its_json_is_sent", async () => {
     for (let round = 0; round < 10; round += 1) {
       const canary = `canary-json-${round}-x`;
       stack.upstream.next(behaviours.answer({ content: canary }));
@@ -152,7 +152,7 @@ describe("a turn", () => {
     }
   });
 
-  test("that_fails_before_the_first_byte_leaves_nothing", async () => {
+  test("that_fails_before_the_first_byte_stores_nothing", async () => {
     const session = newSession();
     const before = await stack.rowCounts();
     stack.upstream.always(behaviours.htmlWith200());
@@ -176,7 +176,7 @@ describe("a turn", () => {
     assert.equal(rows[0].status, "incomplete", JSON.stringify(rows[0]));
     assert.ok(rows[0].incomplete_reason.length > 0);
     assert.equal(rows[0].finish_reason, null);
-    assert.ok(rows[0].completion_tokens > 0, "what was produced is in the books");
+    assert.ok(rows[0].completion_tokens > 0, "the produced tokens are recorded");
     assert.equal(await stored("partial-canary"), 1);
   });
 
@@ -190,7 +190,7 @@ describe("a turn", () => {
     assert.deepEqual(history.at(-1), user("second"));
   });
 
-  test("is_stored_whole_when_the_caller_leaves_in_the_middle", async () => {
+  test("is_stored_whole_when_the_client_disconnects_in_the_middle", async () => {
     const session = newSession();
     let finished;
     const finish = new Promise((resolve) => (finished = resolve));
@@ -206,12 +206,12 @@ describe("a turn", () => {
     leaving.abort();
     await finish;
     const whole = Array.from({ length: 20 }, (_, index) => `p${index};`).join("");
-    // Nothing tells a caller who left when the turn is stored: look until it is there.
+    // The client is disconnected, so the test polls until the turn is stored.
     for (let tries = 0; tries < 100 && (await stored(whole)) === 0; tries += 1) await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(await stored(whole), 1);
   });
 
-  test("at_the_same_time_as_another_is_stored_after_or_before_it_but_never_between", async () => {
+  test("concurrent_with_another_is_stored_before_or_after_it_and_never_interleaved", async () => {
     const session = newSession();
     await complete(stack, { messages: [user("start")] }, named(session));
     stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
@@ -222,7 +222,7 @@ describe("a turn", () => {
     assert.ok(served.length > 0, JSON.stringify(answers));
     await complete(stack, { messages: [user("end")] }, named(session));
     const history = sent().slice(2, -1);
-    assert.equal(history.length, 2 * served.length, "each turn that was served is stored, each other left nothing");
+    assert.equal(history.length, 2 * served.length, "only served turns are stored");
     for (let index = 0; index < history.length; index += 2) {
       assert.equal(history[index].role, "user");
       assert.deepEqual(history[index + 1], assistant(`re:${history[index].content}`));

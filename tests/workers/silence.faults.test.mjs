@@ -1,5 +1,5 @@
-// Fault 5, and fault 10 of a whole answer: a provider that says nothing, or stops
-// saying it. For every wire, streamed and not.
+// Fault 5, and fault 10 of a non-streamed response: a provider that sends nothing or stops
+// sending. For every wire format, streamed and not.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -12,12 +12,12 @@ import { until } from "../harness/wait.mjs";
 
 const models = new Models();
 const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
-/** How long silence is borne. Long enough for a busy machine; the silent ones are waited for side by side. */
-const PATIENCE_MS = 4000;
-const vars = { FIRST_BYTE_TIMEOUT_MS: `${PATIENCE_MS}`, WHOLE_TIMEOUT_MS: `${PATIENCE_MS}`, IDLE_TIMEOUT_MS: `${PATIENCE_MS}` };
+/** All provider timeouts: long enough for a busy machine; the tests wait concurrently. */
+const TIMEOUT_MS = 4000;
+const vars = { FIRST_BYTE_TIMEOUT_MS: `${TIMEOUT_MS}`, WHOLE_TIMEOUT_MS: `${TIMEOUT_MS}`, IDLE_TIMEOUT_MS: `${TIMEOUT_MS}` };
 before(async () => {
   await models.start({ fallback: LAST, vars });
-  // The first request of all takes longer.
+  // The first request takes longer.
   await expectCompleteAnswer(models, LAST, false);
 });
 after(() => models.stop());
@@ -27,10 +27,10 @@ describe("silence", { concurrency: 40 }, () => {
     const silent = (name, behaviour) => declareFaultTests(models, LAST, dialect, stream, wire, name, { behaviour, status: 504, calls: 1 });
     silent("silence", behaviours.silence());
     silent("a_head_and_then_silence", headAndSilence(stream));
-    if (stream) silent("signs_of_life_for_ever", idleFor(dialect, Infinity));
+    if (stream) silent("endless_keep_alive_events", idleFor(dialect, Infinity));
 
     const left = models.add(dialect, `${wire}-left`, behaviours.silence());
-    test(`a_provider_that_is_waited_for_no_longer_is_hung_up_on_for_${wire}`, async () => {
+    test(`a_provider_is_disconnected_after_the_timeout_for_${wire}`, async () => {
       let closed = false;
       models.script(left, async (_request, response) => {
         response.on("close", () => (closed = true));
@@ -49,11 +49,11 @@ describe("a whole answer", { concurrency: 6 }, () => {
       response.writeHead(200, { "content-type": "application/json" });
       for (let at = 0; at < whole.length; at += 1) {
         response.write(whole.subarray(at, at + 1));
-        await new Promise((resolve) => setTimeout(resolve, at % 60 === 0 ? PATIENCE_MS / 4 : 0));
+        await new Promise((resolve) => setTimeout(resolve, at % 60 === 0 ? TIMEOUT_MS / 4 : 0));
       }
       response.end();
     });
-    test(`an_answer_that_drips_byte_by_byte_is_exact_to_the_byte_for_${name}_answer`, async () => {
+    test(`a_slow_response_byte_by_byte_is_exact_for_${name}_answer`, async () => {
       const { text } = await expectCompleteAnswer(models, dripping, false);
       assert.equal(text, "漢字 👩‍👩‍👧‍👦");
     });
@@ -63,7 +63,7 @@ describe("a whole answer", { concurrency: 6 }, () => {
       response.write(JSON.stringify(dialect.body(request)).slice(0, 40));
       await new Promise((resolve) => response.on("close", resolve));
     });
-    test(`an_answer_that_stops_coming_is_a_504_without_charge_for_${name}_answer`, async () => {
+    test(`a_response_that_stalls_is_a_504_without_charge_for_${name}_answer`, async () => {
       const response = await requestModel(models, stuck, false);
       await expectError(response, 504);
       await models.assertUncharged(response);
@@ -71,11 +71,11 @@ describe("a whole answer", { concurrency: 6 }, () => {
   }
 });
 
-test("nothing_is_left_reserved_after_all_this", async () => {
+test("no_reservation_is_left_open", async () => {
   for (const caller of [models.alone, models.chained]) await models.assertNothingReserved(caller, LAST);
 });
 
-/** A head that promises an answer, and nothing after it. */
+/** Sends the response headers and nothing after them. */
 function headAndSilence(stream) {
   return async (_request, response) => {
     response.writeHead(200, { "content-type": stream ? "text/event-stream" : "application/json" });

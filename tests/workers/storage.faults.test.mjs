@@ -1,4 +1,4 @@
-// Faults 15 to 18: the database and the cache fail before and after what they are asked to do.
+// Faults 15 to 18: the database and the cache fail before or after an operation.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
@@ -16,50 +16,50 @@ beforeEach(async () => {
   for (const url of stack.urls) await plan(url, []);
 });
 
-let made = 0;
-const newSession = () => `session-${(made += 1)}`;
+let created = 0;
+const newSession = () => `session-${(created += 1)}`;
 const named = (session, options = {}) => ({ ...options, headers: { "x-session-id": session, ...options.headers } });
 const user = (content) => ({ role: "user", content });
 const turns = (session) => stack.rows("SELECT * FROM turns WHERE session_id = ? ORDER BY seq", session);
 const commit = (fault) => ({ call: "batch", about: "INSERT INTO turns", ...fault });
 const tenant = () => stack.tenants[0].tenant_id;
 
-/** Every turn has one receipt, and nothing is left in the ledger. */
-async function settled(session, count) {
+/** Asserts that every turn has exactly one receipt. */
+async function assertSettled(session, count) {
   await until(async () => (await stack.rows("SELECT 1 FROM receipts WHERE session_id = ?", session)).length === count, "a receipt for every turn");
   const doubled = await stack.rows("SELECT request_id FROM receipts GROUP BY request_id HAVING count(*) > 1");
   assert.deepEqual(doubled, []);
 }
 
-test("the_bundle_with_faults_says_that_it_is_for_tests_only", async () => {
+test("the_bundle_with_faults_is_marked_as_test_only", async () => {
   assert.equal((await plan(stack.url, [])).mark, ["clawless", "test-only"].join(":"));
 });
 
 describe("fault 15: the connection to D1 is lost before the commit", () => {
-  test("up_to_four_times_and_the_fifth_try_stores_the_turn_before_the_end_goes_out", async () => {
+  test("up_to_four_times_and_the_fifth_try_stores_the_turn_before_the_end_is_sent", async () => {
     const session = newSession();
     await plan(stack.url, [commit({ when: "before", error: LOST, times: 4 })]);
     const { done } = await completeStream(stack, { messages: [user("hold on")] }, named(session));
     assert.equal(done, true);
     assert.equal((await turns(session)).length, 1);
     assert.equal((await faultState(stack.url)).calls.batch, 5);
-    await settled(session, 1);
+    await assertSettled(session, 1);
   });
 
-  test("five_times_and_the_turn_waits_in_the_ledger_and_the_next_turn_for_it", async () => {
+  test("five_times_and_the_turn_is_parked_in_the_ledger_and_the_next_turn_waits_for_it", async () => {
     const session = newSession();
     await complete(stack, { messages: [user("first")] }, named(session));
     await plan(stack.url, [commit({ when: "before", error: LOST, times: 5 })]);
     stack.upstream.next(behaviours.stream({ pieces: ["parked"] }));
     const { done } = await completeStream(stack, { messages: [user("second")] }, named(session));
-    assert.equal(done, true, "the client need not know");
+    assert.equal(done, true, "the stream completes for the client");
     assert.equal((await faultState(stack.url)).calls.batch, 5, "five tries and no more");
-    // Through the other gateway, which finds the lane closed until D1 has the turn.
+    // Through the other gateway, whose turn waits for the lane until D1 has the parked turn.
     await complete(stack, { messages: [user("third")] }, named(session, { url: stack.urls[1] }));
-    const said = stack.upstream.lastBody.messages.map(({ content }) => content);
-    assert.deepEqual(said.filter((content) => content !== "Hello there."), ["first", "second", "parked", "third"]);
+    const received = stack.upstream.lastBody.messages.map(({ content }) => content);
+    assert.deepEqual(received.filter((content) => content !== "Hello there."), ["first", "second", "parked", "third"]);
     assert.deepEqual((await turns(session)).map(({ seq }) => seq), [1, 2, 3]);
-    await settled(session, 3);
+    await assertSettled(session, 3);
   });
 
   test("with_an_idempotency_key_and_the_parked_turn_answers_the_next_request", async () => {
@@ -86,56 +86,56 @@ describe("fault 16: D1 fails after the commit", () => {
       assert.equal(stored.length, 2);
       assert.equal(stored[0].request_id, body.id.replace("chatcmpl-", "req_"));
       assert.deepEqual(stack.upstream.lastBody.messages.map(({ content }) => content), ["once", "Hello there.", "twice"]);
-      await settled(session, 2);
+      await assertSettled(session, 2);
     });
   }
 });
 
 describe("fault 17: D1 is overloaded", () => {
-  test("before_the_call_and_the_client_is_told_to_wait_after_one_try", async () => {
+  test("before_the_call_and_the_client_gets_a_retry_after_without_retries", async () => {
     const session = newSession();
     await complete(stack, { messages: [user("first")] }, named(session));
-    // Whatever is read of the session, wherever its copies are: none of it can be had.
+    // Neither the database nor the cache can be read.
     await plan(stack.url, ["query", "get"].map((call) => ({ call, when: "before", error: OVERLOADED, times: 100 })));
     stack.upstream.reset();
     const response = await postChat(stack, chatBody({ messages: [user("second")] }), named(session));
     assert.ok(Number(response.headers.get("retry-after")) >= 1);
     await expectError(response, 503, { code: "service_unavailable" });
     assert.equal(stack.upstream.requests.length, 0);
-    assert.equal((await faultState(stack.url)).calls.query, 1, "no storm");
+    assert.equal((await faultState(stack.url)).calls.query, 1, "no retries");
     await plan(stack.url, []);
     await complete(stack, { messages: [user("third")] }, named(session));
-    await until(async () => (await stack.rows("SELECT 1 FROM receipts WHERE session_id = ? AND charged_messages = 1", session)).length === 2, "the refused call was not charged");
+    await until(async () => (await stack.rows("SELECT 1 FROM receipts WHERE session_id = ? AND charged_messages = 1", session)).length === 2, "the rejected call is not charged");
   });
 
-  test("after_text_was_streamed_and_the_turn_waits_in_the_ledger_without_another_try", async () => {
+  test("after_text_was_streamed_and_the_turn_is_parked_in_the_ledger_without_a_retry", async () => {
     const session = newSession();
     await plan(stack.url, [commit({ when: "before", error: OVERLOADED, times: 100 })]);
     const { done } = await completeStream(stack, {}, named(session));
     assert.equal(done, true);
-    assert.equal((await faultState(stack.url)).calls.batch, 1, "no storm");
+    assert.equal((await faultState(stack.url)).calls.batch, 1, "no retries");
     await until(async () => (await turns(session)).length === 1, "the ledger stores the turn");
-    await settled(session, 1);
+    await assertSettled(session, 1);
   });
 });
 
 describe("fault 18: KV", () => {
   for (const [what, faults] of [
     ["is_down", ["get", "put", "delete"].map((call) => ({ call, when: "before", error: "KV GET failed: 500", times: 100 }))],
-    ["answers_429", [{ call: "get", when: "before", error: "KV GET failed: 429 Too Many Requests", times: 100 }, { call: "put", when: "after", error: "KV PUT failed: 429 Too Many Requests", times: 100 }]],
-    ["has_cached_that_there_is_nothing", [{ call: "get", when: "absent", times: 100 }]],
+    ["responds_429", [{ call: "get", when: "before", error: "KV GET failed: 429 Too Many Requests", times: 100 }, { call: "put", when: "after", error: "KV PUT failed: 429 Too Many Requests", times: 100 }]],
+    ["has_cached_an_absence", [{ call: "get", when: "absent", times: 100 }]],
   ]) {
-    test(`${what}_and_the_session_goes_on_from_D1`, async () => {
+    test(`${what}_and_the_session_continues_from_D1`, async () => {
       const session = newSession();
       for (const url of stack.urls) await plan(url, faults);
       for (const [turn, text] of ["one", "two", "three"].entries()) await complete(stack, { messages: [user(text)] }, named(session, { url: stack.urls[turn % 2] }));
       assert.deepEqual(stack.upstream.lastBody.messages.map(({ content }) => content), ["one", "Hello there.", "two", "Hello there.", "three"]);
       assert.equal((await turns(session)).length, 3);
-      await settled(session, 3);
+      await assertSettled(session, 3);
     });
   }
 
-  test("is_down_and_a_revoked_key_is_refused_all_the_same", async () => {
+  test("is_down_and_a_revoked_key_is_still_rejected", async () => {
     const { key, keyId } = await stack.addKey(tenant());
     for (const url of stack.urls) await plan(url, [{ call: "get", when: "before", error: "KV GET failed: 500", times: 100 }]);
     await complete(stack, {}, { key });

@@ -1,4 +1,4 @@
-// The stream that official SDKs read: its order, its ids, and what is never in it.
+// The stream format that official SDKs read: order, ids, and members that never occur.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { answer, chunk, events, openingEvents, PROVIDER_SECRET, stream, USAGE } from "../harness/behaviours.mjs";
@@ -41,14 +41,14 @@ describe("a stream", () => {
     }
   });
 
-  test("has_no_usage_unless_it_is_asked_for", async () => {
+  test("has_no_usage_unless_requested", async () => {
     for (const fields of [{}, { stream_options: { include_usage: false } }, { stream_options: null }]) {
       const { chunks } = await completeStream(stack, fields);
       assert.ok(chunks.every((one) => (one.usage ?? null) === null && one.choices.length === 1), JSON.stringify(chunks));
     }
   });
 
-  test("has_its_usage_once_in_a_last_chunk_without_choices_when_it_is_asked_for", async () => {
+  test("has_its_usage_once_in_a_last_chunk_without_choices_if_requested", async () => {
     const { chunks, done } = await completeStream(stack, WITH_USAGE);
     const last = chunks.at(-1);
     assert.deepEqual(last.choices, []);
@@ -59,14 +59,14 @@ describe("a stream", () => {
     assert.ok(done);
   });
 
-  test("asks_the_provider_for_usage_whether_or_not_the_caller_did", async () => {
+  test("always_requests_usage_from_the_provider", async () => {
     for (const fields of [{}, WITH_USAGE, { stream_options: { include_usage: false } }]) {
       await completeStream(stack, fields);
       assert.equal(stack.upstream.lastBody.stream_options.include_usage, true);
     }
   });
 
-  test("sums_nothing_when_the_provider_repeats_its_usage", async () => {
+  test("does_not_add_up_repeated_usage", async () => {
     stack.upstream.next(events((request) => [
       ...openingEvents(request, ["Hi"]).map((one) => ({ ...one, usage: USAGE })),
       { ...chunk(request, {}, "stop"), usage: USAGE },
@@ -103,7 +103,7 @@ describe("a stream", () => {
     assert.equal(data.filter((payload) => payload === "[DONE]").length, 1);
   });
 
-  test("reaches_the_caller_as_it_is_made", async () => {
+  test("reaches_the_client_as_it_is_produced", async () => {
     let release;
     const released = new Promise((resolve) => (release = resolve));
     stack.upstream.next(events((request) => openingEvents(request, ["first"]), {
@@ -115,14 +115,14 @@ describe("a stream", () => {
     const seen = [];
     for await (const event of eventsAsTheyArrive(await postChat(stack, chatBody({ stream: true })))) {
       seen.push(event);
-      // The upstream holds the rest back until the first text has come all the way through.
+      // The upstream sends the remaining text only after the client has received the first.
       if (event.includes("first")) release();
     }
     assert.ok(seen.some((event) => event.includes("second")));
     assert.equal(seen.at(-1), "data: [DONE]");
   });
 
-  test("keeps_the_choices_of_several_answers_apart", async () => {
+  test("keeps_several_choices_apart", async () => {
     stack.upstream.next(events((request) => [
       ...[0, 1].map((index) => ({ ...chunk(request, {}), choices: [{ index, delta: { role: "assistant", content: "" }, finish_reason: null }] })),
       ...[0, 1, 0, 1].map((index) => ({ ...chunk(request, {}), choices: [{ index, delta: { content: `${index}` }, finish_reason: null }] })),
@@ -193,7 +193,7 @@ describe("a whole answer", () => {
     }
   });
 
-  test("tells_the_details_of_usage_that_the_provider_tells", async () => {
+  test("passes_on_the_providers_usage_details", async () => {
     const usage = { ...USAGE, prompt_tokens_details: { cached_tokens: 3 }, completion_tokens_details: { reasoning_tokens: 2 } };
     stack.upstream.next(answer({ usage }));
     const { body } = await complete(stack, {});
@@ -206,7 +206,7 @@ describe("a whole answer", () => {
     assert.equal((await complete(stack, {})).body.choices[0].message.reasoning_content, "Let me think.");
   });
 
-  test("has_no_member_that_only_the_provider_knows", async () => {
+  test("has_no_members_specific_to_the_provider", async () => {
     stack.upstream.next(answer({ extra: { internal: PROVIDER_SECRET } }));
     const { body } = await complete(stack, {});
     assert.ok(!JSON.stringify(body).includes(PROVIDER_SECRET));
@@ -214,7 +214,7 @@ describe("a whole answer", () => {
 });
 
 describe("to the provider", () => {
-  test("messages_go_out_as_they_came_in_member_for_member", async () => {
+  test("messages_are_passed_on_with_every_member", async () => {
     const messages = [
       { role: "developer", content: "Be brief.", name: "dev" },
       { role: "system", content: [{ type: "text", text: "Be kind." }] },
@@ -228,22 +228,22 @@ describe("to the provider", () => {
     assert.deepEqual(stack.upstream.lastBody.messages, messages);
   });
 
-  test("parameters_that_were_given_are_passed_on_and_others_are_not_invented", async () => {
+  test("given_parameters_are_passed_on_and_no_others_are_added", async () => {
     const fields = { temperature: 0.25, top_p: 0.5, stop: ["a", "b"], seed: 42, presence_penalty: -1, frequency_penalty: 1.5, logprobs: true, top_logprobs: 2 };
     await complete(stack, { ...fields, max_tokens: 77 });
     const { body } = { body: stack.upstream.lastBody };
     for (const [name, value] of Object.entries(fields)) assert.deepEqual(body[name], value, name);
     assert.equal(body.max_tokens ?? body.max_completion_tokens, 77);
     await complete(stack, {});
-    for (const name of Object.keys(fields)) assert.ok(!(name in stack.upstream.lastBody), `${name} was invented`);
+    for (const name of Object.keys(fields)) assert.ok(!(name in stack.upstream.lastBody), `${name} was added`);
   });
 
-  test("neither_the_callers_key_nor_our_own_members_leave_the_house", async () => {
+  test("neither_the_callers_key_nor_our_own_members_reach_the_provider", async () => {
     await complete(stack, { session_id: "stays-here" }, { headers: { "x-secret-header": "canary-0815" } });
     const [request] = stack.upstream.requests;
     const everything = request.text + JSON.stringify(request.headers);
     for (const secret of [stack.key, "canary-0815", "stays-here", stack.tenants[0].tenant_id]) {
-      assert.ok(!everything.includes(secret), `the provider saw ${secret}`);
+      assert.ok(!everything.includes(secret), `the provider received ${secret}`);
     }
     assert.ok(!("session_id" in request.body));
   });

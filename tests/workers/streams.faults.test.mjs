@@ -1,6 +1,5 @@
-// Faults 6 to 13: what breaks an answer after its first byte, and what is only odd.
-// No answer ever looks complete when it is not, and what was produced is charged,
-// for every wire.
+// Faults 6 to 13: streams that break after the first byte, and streams that are unusual but valid.
+// A broken stream never looks complete, and the produced tokens are charged. For every wire format.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
@@ -13,22 +12,22 @@ import { until } from "../harness/wait.mjs";
 
 const models = new Models();
 const FALLBACK = models.add(DIALECTS.openai, "fallback", good(DIALECTS.openai));
-/** How long a pause may be, and how soon a client is told that we are still here. */
+/** The idle timeout, and the interval of keep-alive comments. */
 const [IDLE_MS, KEEP_ALIVE_MS] = [4000, 400];
 before(() => models.start({ fallback: FALLBACK, vars: { IDLE_TIMEOUT_MS: `${IDLE_MS}`, KEEP_ALIVE_MS: `${KEEP_ALIVE_MS}` } }));
 after(() => models.stop());
 
 const WITH_USAGE = { stream_options: { include_usage: true } };
 
-/** Asks for a stream and reads all of it. A fallback stands ready, and must never be used. */
+/** Reads a whole stream. A fallback model is configured and must never be used. */
 async function stream(model, fields = {}, caller = models.chained) {
   return completeStream(models.stack, { model, ...fields }, caller);
 }
 
-/** A broken stream: the text up to the break, one error event, no `[DONE]`, nothing of the provider's own words. */
-function assertBroken({ stream: text, chunks, data, done, text: said }, code) {
+/** Asserts a broken stream: the text before the break, one error event, no `[DONE]`, no text of the provider's error. */
+function assertBroken({ stream: text, chunks, data, done, text: content }, code) {
   assert.equal(done, false, `a broken stream must not look complete: ${text}`);
-  assert.equal(said, PARTIAL);
+  assert.equal(content, PARTIAL);
   const failures = chunks.filter((chunk) => "error" in chunk);
   assert.equal(failures.length, 1, text);
   assertEnvelope(failures[0]);
@@ -38,7 +37,7 @@ function assertBroken({ stream: text, chunks, data, done, text: said }, code) {
   assert.ok(!text.includes(behaviours.PROVIDER_SECRET), text);
 }
 
-/** The error that a break is told as. */
+/** The error code of a fault. */
 function codeOf(fault, dialect) {
   if (fault === "silence") return "upstream_timeout";
   return fault === "an_error_after_200" && dialect.kind === "anthropic" ? "upstream_overloaded" : "upstream_error";
@@ -50,19 +49,19 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
   describe(`a stream of ${wire} that breaks`, { concurrency: 16 }, () => {
     for (const [fault, make] of Object.entries(IN_A_STREAM)) {
       const model = add(fault, make(dialect));
-      test(`by_${fault}_ends_with_an_error_event_and_is_charged_what_it_said`, async () => {
+      test(`by_${fault}_ends_with_an_error_event_and_is_charged_for_the_sent_text`, async () => {
         const broken = await stream(model, WITH_USAGE);
         assertBroken(broken, codeOf(fault, dialect));
-        assert.equal(models.requestsTo(model).length, 1, "nothing is retried once text has gone out");
+        assert.equal(models.requestsTo(model).length, 1, "no retry after text was sent");
         const receipt = await models.assertCharged(broken.response, "estimated");
         assert.equal(receipt.model, model);
-        assert.ok(receipt.tokens_out < 20, "no more than it said");
+        assert.ok(receipt.tokens_out < 20, "only the sent text is charged");
         models.script(model, good(dialect));
         assert.ok((await stream(model)).done, "the next request works");
       });
 
       const stored = add(`${fault}-stored`, make(dialect));
-      test(`by_${fault}_is_stored_as_far_as_it_came_and_marked`, async () => {
+      test(`by_${fault}_is_stored_up_to_the_break_and_marked`, async () => {
         const headers = { "x-session-id": `${wire}-${fault}` };
         assertBroken(await stream(stored, {}, { ...models.chained, headers }), codeOf(fault, dialect));
         const [turn] = await models.stack.rows(
@@ -75,15 +74,15 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
         assert.equal(turn.finish_reason, null);
         assert.equal(turn.provenance, "estimated");
         models.script(stored, good(dialect));
-        assert.ok((await stream(stored, {}, { ...models.chained, headers })).done, "the session goes on");
+        assert.ok((await stream(stored, {}, { ...models.chained, headers })).done, "the session continues");
         const { messages } = models.requestsTo(stored).at(-1).body;
         assert.equal(messages.length, 3);
-        assert.match(JSON.stringify(messages[1]), /"Hello"/, "with what was said");
+        assert.match(JSON.stringify(messages[1]), /"Hello"/, "the partial text is in the history");
       });
     }
 
     const silent = add("hung-up", IN_A_STREAM.silence(dialect));
-    test("by_silence_is_hung_up_on", async () => {
+    test("by_silence_is_disconnected", async () => {
       let closed = false;
       models.script(silent, behaviours.events((request) => dialect.opening(request, ["Hel", "lo"]), {
         ending: (response) => new Promise((resolve) => response.on("close", () => resolve((closed = true)))),
@@ -95,15 +94,15 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
     const huge = add("huge-call", hugeCall(dialect));
     if (dialect.splitsCalls !== false) test("by_a_call_that_never_ends_is_cut_at_its_limit", async () => {
       const { chunks, done } = await stream(huge, { max_tokens: 50 });
-      const told = chunks.flatMap(({ choices }) => choices ?? []).flatMap(({ delta }) => delta.tool_calls ?? []);
-      const length = told.reduce((sum, call) => sum + call.function.arguments.length, 0);
+      const calls = chunks.flatMap(({ choices }) => choices ?? []).flatMap(({ delta }) => delta.tool_calls ?? []);
+      const length = calls.reduce((sum, call) => sum + call.function.arguments.length, 0);
       assert.ok(length > 0 && length <= 60 * PIECE_OF_CALL, `${length} bytes of one call`);
       assert.equal(chunks.at(-1).choices[0].finish_reason, "length");
-      assert.ok(done, "it ends as an answer does that has reached its limit");
+      assert.ok(done, "it ends like a response that reached its limit");
     });
   });
 
-  describe(`a stream of ${wire} that is odd but whole`, { concurrency: 16 }, () => {
+  describe(`a stream of ${wire} that is unusual but complete`, { concurrency: 16 }, () => {
     const TEXT = ["naïve ", "漢字 ", "👩‍👩‍👧‍👦 ", "\u{10ffff}", "e\u0301\n\n", "\r\n", "\u2028", "end"];
     const whole = async (model) => {
       const answer = await stream(model, WITH_USAGE);
@@ -128,23 +127,23 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
 
     for (const [name, end] of Object.entries({ crlf: "\r\n", cr: "\r" })) {
       const model = add(`ends-${name}`, sendUnusually(dialect, TEXT, (response, all) => inPieces(5)(response, Buffer.from(all.toString().replaceAll("\n", end)))));
-      test(`with_line_ends_of_${name}_is_read_alike`, async () => assert.equal((await whole(model)).text, TEXT.join("")));
+      test(`with_line_ends_of_${name}_is_read_the_same_way`, async () => assert.equal((await whole(model)).text, TEXT.join("")));
     }
 
-    const talkative = add("talks-on", behaviours.events((request) => [
+    const trailing = add("talks-on", behaviours.events((request) => [
       ...dialect.opening(request, ["Hello"]), ...dialect.closing(request),
       dialect.piece(request, behaviours.PROVIDER_SECRET), dialect.malformed(), "[DONE]",
     ]));
-    test("and_goes_on_after_its_end_is_cut_there", async () => {
-      const { stream: text, text: said, data } = await whole(talkative);
-      assert.equal(said, "Hello");
+    test("and_continues_after_its_end_is_cut_there", async () => {
+      const { stream: text, text: content, data } = await whole(trailing);
+      assert.equal(content, "Hello");
       assert.equal(data.at(-1), "[DONE]");
       assert.ok(!text.includes(behaviours.PROVIDER_SECRET));
     });
 
     if (dialect.reportsFinishReason !== false) {
       const abrupt = add("abrupt", behaviours.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })]));
-      test("and_says_why_it_ended_but_not_that_it_did_is_whole", async () => assert.equal((await whole(abrupt)).text, "Hello"));
+      test("and_has_a_finish_reason_but_no_final_event_is_complete", async () => assert.equal((await whole(abrupt)).text, "Hello"));
 
       const reset = add("reset-after-its-end", behaviours.events((request) => [...dialect.opening(request, ["Hello"]), ...dialect.closing(request, { last: false })], {
         ending: async (response) => {
@@ -152,13 +151,13 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
           response.socket.resetAndDestroy();
         },
       }));
-      test("and_is_reset_after_it_said_why_it_ended_is_whole", async () => assert.equal((await whole(reset)).text, "Hello"));
+      test("and_is_reset_after_its_finish_reason_is_complete", async () => assert.equal((await whole(reset)).text, "Hello"));
     }
 
     const idling = add("idling", behaviours.events((request) => [
       ...dialect.idleEvents(request), ...dialect.opening(request, ["Hel"]), ...dialect.idleEvents(request), dialect.piece(request, "lo"), ...dialect.closing(request),
     ]));
-    test("with_events_that_say_nothing_in_between_passes_none_of_them_on", async () => {
+    test("with_events_without_content_does_not_pass_them_on", async () => {
       const { text, chunks, lines } = await whole(idling);
       assert.equal(text, "Hello");
       assert.ok(chunks.slice(0, -1).every((chunk) => chunk.choices.length === 1));
@@ -170,7 +169,7 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
       const { chunks, response, done } = await stream(uncounted, WITH_USAGE);
       assert.ok(done);
       const { charged_tokens: charged } = await models.assertCharged(response, "estimated");
-      assert.equal(chunks.at(-1).usage.total_tokens, charged, "the client is told what it is charged");
+      assert.equal(chunks.at(-1).usage.total_tokens, charged, "the reported usage equals the charge");
     });
 
     const slow = add("slow", sendUnusually(dialect, ["Hello"], async (response, all) => {
@@ -179,28 +178,28 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
         await sleep(IDLE_MS / 3);
       }
     }));
-    test("and_drips_for_longer_than_any_pause_may_be_is_kept_alive_by_comments", async () => {
+    test("and_is_slower_than_the_idle_timeout_is_kept_alive_by_comments", async () => {
       const { text, lines } = await whole(slow);
       assert.equal(text, "Hello");
       assert.ok(lines.length >= 3 && lines.every((line) => line.startsWith(":")), `${lines}`);
     });
 
     const inOnePiece = add("in-one-piece", (request, response) => behaviours.json(200, dialect.body(request))(request, response));
-    test("and_comes_in_one_piece_is_streamed_all_the_same", async () => assert.equal((await whole(inOnePiece)).text, "Hello there."));
+    test("and_is_sent_as_one_body_is_still_streamed", async () => assert.equal((await whole(inOnePiece)).text, "Hello there."));
   });
 }
 
-test("a_client_sees_the_text_before_the_break_as_it_comes", async () => {
+test("a_client_receives_the_text_before_the_break_as_it_arrives", async () => {
   const response = await postChat(models.stack, chatBody({ model: `openai-hung-up`, stream: true }), models.alone);
   const events = eventsAsTheyArrive(response);
   const seen = [];
-  for (const began = performance.now(); performance.now() - began < IDLE_MS / 2 && !seen.join("").includes('"lo"'); ) seen.push((await events.next()).value);
+  for (const startedAt = performance.now(); performance.now() - startedAt < IDLE_MS / 2 && !seen.join("").includes('"lo"'); ) seen.push((await events.next()).value);
   assert.match(seen.join(""), /"lo"/);
   for await (const rest of events) seen.push(rest);
   assert.match(seen.at(-1), /^data: \{"error":/);
 });
 
-test("a_client_that_comes_back_for_a_slow_turn_gets_comments_while_it_waits", async () => {
+test("a_client_that_resumes_a_slow_turn_gets_comments_while_it_waits", async () => {
   const { key } = models.alone;
   const [session, authorization] = ["slow-turn", `Bearer ${key}`];
   const response = await postChat(models.stack, chatBody({ model: "openai-slow", stream: true }), { key, headers: { "x-session-id": session } });
@@ -211,10 +210,10 @@ test("a_client_that_comes_back_for_a_slow_turn_gets_comments_while_it_waits", as
   assert.ok(lines.length >= 1 && lines.every((line) => line.startsWith(":")), `${lines}`);
 });
 
-test("nothing_is_left_reserved_after_all_this", () => models.assertNothingReserved(models.chained, FALLBACK));
+test("no_reservation_is_left_open", () => models.assertNothingReserved(models.chained, FALLBACK));
 
-test("no_fallback_was_asked_once_text_had_gone_out", () => {
-  assert.equal(models.requestsTo(FALLBACK).length, 1, "only by the test before this one");
+test("no_fallback_was_called_after_text_was_sent", () => {
+  assert.equal(models.requestsTo(FALLBACK).length, 1, "only the previous test called it");
 });
 
 const PIECE_OF_CALL = 64 * 1024;

@@ -1,4 +1,4 @@
-// Faults 23 and 24, attack 45, and resume: clients that leave, come back, and speak at once.
+// Faults 23 and 24, attack 45, and resume: clients that disconnect, resume and send concurrent turns.
 import assert from "node:assert/strict";
 import net from "node:net";
 import { once } from "node:events";
@@ -17,14 +17,14 @@ before(async () => {
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-let made = 0;
-const newSession = () => `turns-${(made += 1)}`;
+let created = 0;
+const newSession = () => `turns-${(created += 1)}`;
 const user = (content) => ({ role: "user", content });
 const receipts = (tenant) => stack.rows("SELECT * FROM receipts WHERE tenant_id = ? ORDER BY request_id", tenant);
 const pieces = Array.from({ length: 40 }, (_, index) => `p${index};`);
 
-/** What a provider does that counts how much it has sent before the gateway let it go. */
-function counting(options = {}) {
+/** A stream that counts the pieces it sent before the gateway disconnects. */
+function countingStream(options = {}) {
   const seen = { sent: 0, closed: false };
   const behaviour = async (request, response) => {
     response.on("close", () => (seen.closed = true));
@@ -43,7 +43,7 @@ function counting(options = {}) {
   return { seen, behaviour };
 }
 
-/** Opens a stream on a bare socket, and closes the socket once `text` has come. */
+/** Opens a stream on a raw socket and closes the socket when `text` arrives. */
 async function cutSocket(text, { key, session, stream = true }) {
   const { hostname, port } = new URL(stack.url);
   const socket = net.connect({ host: hostname, port: Number(port) });
@@ -61,66 +61,66 @@ async function cutSocket(text, { key, session, stream = true }) {
 }
 
 describe("fault 23: the client closes its socket in the middle of a stream", () => {
-  test("and_a_turn_of_a_session_is_stored_whole_and_settled_with_what_the_provider_says", async () => {
+  test("and_a_turn_of_a_session_is_stored_whole_and_settled_with_the_providers_usage", async () => {
     const session = newSession();
     const { tenant_id: tenant, secret_key: key } = stack.tenants[1];
-    const { seen, behaviour } = counting();
+    const { seen, behaviour } = countingStream();
     stack.upstream.next(behaviour);
     await cutSocket("p3;", { key, session });
-    await until(() => seen.ended === true, "the provider was read to its end");
+    await until(() => seen.ended === true, "the provider's stream is read to its end");
     await until(async () => (await stack.rows("SELECT 1 FROM turns WHERE session_id = ?", session)).length === 1, "the turn is stored");
     const [{ status }] = await stack.rows("SELECT status FROM turns WHERE session_id = ?", session);
     assert.equal(status, "complete");
     const [{ content }] = await stack.rows("SELECT content FROM messages WHERE session_id = ? AND role = 'assistant'", session);
     assert.ok(content.includes(pieces.join("")));
-    await until(async () => (await receipts(tenant)).length === 1, "a receipt");
+    await until(async () => (await receipts(tenant)).length === 1, "a receipt is written");
     const [receipt] = await receipts(tenant);
     assert.deepEqual([receipt.tokens_in, receipt.tokens_out, receipt.provenance], [11, 120, "provider"]);
   });
 
-  test("and_a_stateless_call_stops_its_provider_and_is_charged_with_what_came", async () => {
+  test("and_a_stateless_call_stops_its_provider_and_is_charged_for_the_received_text", async () => {
     const { tenant_id: tenant, secret_key: key } = stack.tenants[1];
-    const { seen, behaviour } = counting({ delayMs: 100 });
+    const { seen, behaviour } = countingStream({ delayMs: 100 });
     stack.upstream.next(behaviour);
     const known = (await receipts(tenant)).length;
     await cutSocket("p3;", { key });
-    await until(() => seen.closed, "the provider is let go");
+    await until(() => seen.closed, "the provider is disconnected");
     assert.ok(seen.sent < pieces.length / 2, `${seen.sent} of ${pieces.length} pieces were sent`);
-    await until(async () => (await receipts(tenant)).length === known + 1, "a receipt");
+    await until(async () => (await receipts(tenant)).length === known + 1, "a receipt is written");
     const receipt = (await receipts(tenant)).at(-1);
     assert.equal(receipt.provenance, "estimated");
     assert.ok(receipt.tokens_out >= 4 && receipt.tokens_in > 0, JSON.stringify(receipt));
   });
 });
 
-test("attack_45_whoever_leaves_after_the_first_token_a_hundred_times_pays_for_what_was_produced", async () => {
+test("attack_45_a_client_that_disconnects_after_the_first_token_a_hundred_times_pays_for_the_produced_tokens", async () => {
   const { tenant_id: tenant, secret_key: key } = stack.tenants[2];
   const produced = [];
   stack.upstream.always(async (request, response) => {
-    const { seen, behaviour } = counting({ delayMs: 20 });
+    const { seen, behaviour } = countingStream({ delayMs: 20 });
     produced.push(seen);
     await behaviour(request, response);
   });
   for (let round = 0; round < 10; round += 1) await Promise.all(Array.from({ length: 10 }, () => cutSocket("p0;", { key })));
-  await until(async () => (await receipts(tenant)).length === 100, "a receipt each", { timeoutMs: 30_000 });
+  await until(async () => (await receipts(tenant)).length === 100, "one receipt per call", { timeoutMs: 30_000 });
   const booked = await receipts(tenant);
-  // A piece such as `p1;` is at least one token; what the client was sent is the least that was produced.
+  // A piece such as `p1;` has at least one token; at least the text sent to the client was produced.
   for (const receipt of booked) assert.ok(receipt.charged_messages === 1 && receipt.tokens_out >= 1 && receipt.tokens_in >= 1, JSON.stringify(receipt));
-  assert.ok(produced.every(({ closed, ended }) => closed && !ended), "every provider was let go early");
+  assert.ok(produced.every(({ closed, ended }) => closed && !ended), "every provider was disconnected early");
 });
 
-describe("fault 24: turns at once on one session, over two gateways", () => {
+describe("fault 24: concurrent turns of one session, over two gateways", () => {
   test("are_stored_in_one_order_without_interleaving", async () => {
     const session = newSession();
     stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
-    const said = ["a", "b"];
-    await Promise.all(said.map((text, index) => completeStream(stack, { messages: [user(text)] }, { headers: { "x-session-id": session }, url: stack.urls[index] })));
+    const sent = ["a", "b"];
+    await Promise.all(sent.map((text, index) => completeStream(stack, { messages: [user(text)] }, { headers: { "x-session-id": session }, url: stack.urls[index] })));
     const rows = await stack.rows("SELECT seq, position, content FROM messages WHERE session_id = ? ORDER BY seq, position", session);
     const texts = rows.map(({ content }) => JSON.parse(content).content);
-    assert.deepEqual(texts.filter((_, index) => index % 2 === 0).sort(), said);
+    assert.deepEqual(texts.filter((_, index) => index % 2 === 0).sort(), sent);
     for (let index = 0; index < texts.length; index += 2) assert.equal(texts[index + 1], `re:${texts[index]}`);
     const lengths = stack.upstream.requests.map(({ body }) => body.messages.length);
-    assert.deepEqual(lengths, [1, 3], "the second has heard the first");
+    assert.deepEqual(lengths, [1, 3], "the second includes the first");
   });
 
   test("a_hundred_over_ten_sessions_keep_order_and_content", async () => {
@@ -142,13 +142,13 @@ describe("fault 24: turns at once on one session, over two gateways", () => {
       assert.equal(texts.length, 20, "ten turns of two messages");
       for (let index = 0; index < texts.length; index += 2) {
         assert.ok(texts[index].startsWith(`${session}/`), "no message of another session");
-        assert.equal(texts[index + 1], `re:${texts[index]}`, "each answer follows its question");
+        assert.equal(texts[index + 1], `re:${texts[index]}`, "each response follows its message");
       }
       assert.deepEqual(rows.map(({ seq }) => seq), Array.from({ length: 20 }, (_, index) => 1 + Math.floor(index / 2)));
-      assert.equal(new Set(texts).size, 20, "nothing twice");
-      // Each turn was asked with all turns before it, in the order in which they are stored.
-      const asked = stack.upstream.requests.map(({ body }) => body.messages.map(({ content }) => content)).filter((messages) => messages[0].startsWith(`${session}/`));
-      for (const messages of asked) assert.deepEqual(messages, texts.slice(0, messages.length));
+      assert.equal(new Set(texts).size, 20, "no duplicates");
+      // Each request contains all earlier turns in the stored order.
+      const prompts = stack.upstream.requests.map(({ body }) => body.messages.map(({ content }) => content)).filter((messages) => messages[0].startsWith(`${session}/`));
+      for (const messages of prompts) assert.deepEqual(messages, texts.slice(0, messages.length));
     }
   });
 });
@@ -157,9 +157,9 @@ describe("resume", () => {
   const resume = (session, request, { key = stack.key, accept = "application/json", url = stack.url } = {}) =>
     fetch(`${url}/v1/sessions/${session}/turns/${request}`, { headers: { authorization: `Bearer ${key}`, accept } });
 
-  test("waits_for_a_running_turn_on_the_other_gateway_and_answers_it_whole", async () => {
+  test("waits_for_a_running_turn_on_the_other_gateway_and_returns_it_whole", async () => {
     const session = newSession();
-    const { behaviour } = counting();
+    const { behaviour } = countingStream();
     stack.upstream.next(behaviour);
     const leaving = new AbortController();
     const response = await postChat(stack, chatBody({ stream: true }), { headers: { "x-session-id": session }, signal: leaving.signal });
@@ -180,7 +180,7 @@ describe("resume", () => {
     assert.deepEqual(chunks.at(-1).usage, whole.usage);
   });
 
-  test("answers_a_turn_with_its_tool_calls_and_a_broken_one_as_broken", async () => {
+  test("returns_a_turn_with_its_tool_calls_and_a_broken_one_as_broken", async () => {
     const session = newSession();
     const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
     const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
@@ -207,8 +207,8 @@ describe("resume", () => {
       resume(session, "nonsense"),
       resume("another", request),
       resume(session, request, { key: stack.tenants[1].secret_key }),
-    ].map(async (asked) => {
-      const answer = await asked;
+    ].map(async (pending) => {
+      const answer = await pending;
       assert.equal(answer.headers.get("cache-control"), "no-store");
       return expectError(answer, 404, { code: "resource_not_found" });
     }));

@@ -1,4 +1,4 @@
-// Faults 27 and 28: a part of us fails, the rest goes on.
+// Faults 27 and 28: one component fails, the others continue.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
@@ -16,7 +16,7 @@ async function withStack(options, use) {
 }
 
 describe("fault 27: a panic in a handler", () => {
-  test("costs_one_500_that_tells_nothing_and_the_next_request_works", () =>
+  test("causes_one_500_without_details_and_the_next_request_works", () =>
     withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
       await complete(stack, {});
       for (let round = 0; round < 3; round += 1) {
@@ -24,14 +24,14 @@ describe("fault 27: a panic in a handler", () => {
         const error = await expectError(response, 500, { code: "internal_error", type: "server_error", param: null });
         for (const word of ["panic", "purpose", ".rs", "wasm", "    at "]) assert.ok(!error.message.includes(word), error.message);
         const id = response.headers.get("x-request-id");
-        await until(() => stack.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id)), "a line of the log for the request that died");
+        await until(() => stack.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id)), "a log line for the failed request");
         await complete(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
         await completeStream(stack, {}, { headers: { "x-session-id": "after-a-panic" } });
       }
-      assert.equal(stack.upstream.lastBody.messages.length, 11, "the session lost nothing");
+      assert.equal(stack.upstream.lastBody.messages.length, 11, "the session is complete");
     }));
 
-  test("among_many_requests_at_once_leaves_the_gateway_serving", () =>
+  test("among_many_concurrent_requests_leaves_the_gateway_working", () =>
     withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
       const panics = Array.from({ length: 5 }, () => fetch(`${stack.url}/__test/panic`).then(async (response) => {
         await response.body.cancel();
@@ -42,8 +42,8 @@ describe("fault 27: a panic in a handler", () => {
     }));
 });
 
-describe("fault 27: the neighbours of a panic", () => {
-  test("are_answered_at_once_under_their_own_ids_and_may_try_again", () =>
+describe("fault 27: requests concurrent with a panic", () => {
+  test("get_a_response_at_once_with_their_own_ids_and_may_retry", () =>
     withStack({ build: BUILD_WITH_FAULTS }, async (stack) => {
       const others = [];
       while (others.length < 3) others.push(await requestInTheProvider(stack));
@@ -60,7 +60,7 @@ describe("fault 27: the neighbours of a panic", () => {
       await complete(stack, {});
     }));
 
-  test("may_be_read_by_those_origins_only_that_may_read_every_answer", () =>
+  test("are_readable_only_by_origins_that_may_read_every_response", () =>
     withStack({ build: BUILD_WITH_FAULTS, vars: { CORS_ORIGINS: "https://a.example, https://b.example" } }, async (stack) => {
       const origins = ["https://b.example", "https://b.example.evil", "null"];
       const others = [];
@@ -72,7 +72,7 @@ describe("fault 27: the neighbours of a panic", () => {
     }));
 });
 
-/** Sends a request and waits until the provider has it, which never answers. Gives `{ answer }`, a promise. */
+/** Sends a request and waits until it reaches the provider, which never responds. Returns `{ answer }`, a promise. */
 async function requestInTheProvider(stack, options) {
   const arrived = new Promise((resolve) => stack.upstream.next(async () => resolve()));
   const answer = postChat(stack, chatBody(), options);
@@ -81,7 +81,7 @@ async function requestInTheProvider(stack, options) {
 }
 
 describe("fault 28: the admin binding is absent", () => {
-  test("admin_routes_fail_closed_and_the_rest_works", () =>
+  test("admin_routes_fail_closed_and_the_others_work", () =>
     withStack({ without: ["ADMIN"] }, async (stack) => {
       for (const path of ["/admin/", "/admin/health", "/admin/tenants"]) {
         for (const method of ["GET", "POST"]) {
@@ -92,7 +92,7 @@ describe("fault 28: the admin binding is absent", () => {
       await completeStream(stack, {}, { headers: { "x-session-id": "without-admin" } });
       const health = await fetch(`${stack.url}/health`);
       const body = await health.json();
-      assert.notEqual(body.dependencies.admin.status ?? body.dependencies.admin, "ok", "health tells what is missing");
+      assert.notEqual(body.dependencies.admin.status ?? body.dependencies.admin, "ok", "health reports the missing dependency");
       assert.equal(body.dependencies.database.status ?? body.dependencies.database, "ok");
     }));
 });

@@ -1,5 +1,5 @@
-// The platform's own models: through the binding AI, on the runtime, with a stand-in Worker behind
-// that name which answers in the platform's shapes (tests/harness/ai.mjs).
+// Workers AI models through the binding `AI`, with a test Worker that responds in the
+// platform's format (tests/harness/ai.mjs).
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,13 +20,13 @@ before(async () => (stack = await startStack({ ai: true, vars: { PROVIDERS: JSON
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
-/** What the platform was asked last: the model's name, the inputs and the options. */
-function asked() {
+/** The last request to the platform: the model's name, the inputs and the options. */
+function lastRequest() {
   const { headers, body } = stack.upstream.requests.at(-1);
   return { model: headers["cf-consn-model-id"], ...body };
 }
 
-test("auto_asks_the_default_model_and_its_answer_comes_whole", async () => {
+test("auto_calls_the_default_model_and_returns_its_response", async () => {
   stack.upstream.next(native());
   const { response, body } = await complete(stack, { model: "auto", temperature: 0.5, seed: 7 });
   assert.equal(body.choices[0].message.content, "Hello there.");
@@ -34,57 +34,57 @@ test("auto_asks_the_default_model_and_its_answer_comes_whole", async () => {
   assert.deepEqual(body.usage, { ...body.usage, ...USAGE });
   assert.equal(response.headers.get("x-clawless-model"), FAST);
   assert.equal(response.headers.get("x-clawless-route"), "class:simple");
-  const { model, inputs, options } = asked();
+  const { model, inputs, options } = lastRequest();
   assert.equal(model, FAST);
   assert.deepEqual(options, { returnRawResponse: true });
   assert.deepEqual(inputs.messages, [{ role: "user", content: "Say hello." }]);
   assert.equal(inputs.temperature, 0.5);
   assert.equal(inputs.seed, 7);
-  assert.ok(inputs.max_tokens > 256, "the platform's own default cuts most answers");
+  assert.ok(inputs.max_tokens > 256, "the platform's default cuts most responses");
 });
 
-test("an_answer_is_streamed_with_its_usage", async () => {
+test("a_response_is_streamed_with_its_usage", async () => {
   stack.upstream.next(nativeStream());
   const { text, done, chunks } = await completeStream(stack, { model: FAST, stream_options: { include_usage: true } });
   assert.equal(text, "Hello there.");
   assert.ok(done);
   assert.equal(chunks.at(-1).usage.total_tokens, USAGE.total_tokens);
-  assert.equal(asked().inputs.stream, true);
+  assert.equal(lastRequest().inputs.stream, true);
 });
 
 for (const [alias, model] of Object.entries({ smart: SMART, code: CODE, vision: VISION })) {
-  test(`${alias}_leads_to_a_model_that_takes_openais_form_and_answers_in_it`, async () => {
+  test(`${alias}_selects_a_model_that_uses_openais_format`, async () => {
     stack.upstream.next(answerOrStream());
     const schema = { type: "json_schema", json_schema: { name: "s", schema: { type: "object" } } };
     const { response, body } = await complete(stack, { model: alias, stop: ["x"], tools: [WEATHER], response_format: schema, reasoning_effort: "xhigh" });
     assert.equal(body.choices[0].message.content, "Hello there.");
     assert.equal(response.headers.get("x-clawless-model"), model);
     assert.equal(response.headers.get("x-clawless-route"), `alias:${alias}`);
-    const { inputs } = asked();
+    const { inputs } = lastRequest();
     assert.deepEqual(inputs.response_format, schema);
     assert.deepEqual(inputs.stop, ["x"]);
     assert.deepEqual(inputs.tools, [WEATHER]);
-    assert.equal(inputs.reasoning_effort, "high", "the platform knows three efforts");
+    assert.equal(inputs.reasoning_effort, "high", "the platform has three efforts");
     stack.upstream.next(answerOrStream());
     const { text, done } = await completeStream(stack, { model: alias, reasoning_effort: "none" });
     assert.equal(text, "Hello there.");
     assert.ok(done);
-    // One of them cannot stop thinking; the others are told to.
-    const { chat_template_kwargs: told, reasoning_effort: effort } = asked().inputs;
+    // One of them cannot disable thinking; for the others it is disabled.
+    const { chat_template_kwargs: told, reasoning_effort: effort } = lastRequest().inputs;
     if (model === CODE) assert.deepEqual([told, effort], [undefined, "low"]);
     else assert.deepEqual([told, effort], [{ enable_thinking: false }, undefined]);
   });
 }
 
-test("an_image_goes_to_the_model_that_sees", async () => {
+test("an_image_goes_to_the_model_with_vision", async () => {
   stack.upstream.next(answerOrStream());
   const content = [{ type: "text", text: "What is it?" }, { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } }];
   const { response } = await complete(stack, { model: "auto", messages: [{ role: "user", content }] });
   assert.equal(response.headers.get("x-clawless-model"), VISION);
-  assert.deepEqual(asked().inputs.messages[0].content, content);
+  assert.deepEqual(lastRequest().inputs.messages[0].content, content);
 });
 
-test("calls_of_the_platforms_own_form_become_openais", async () => {
+test("tool_calls_in_the_platforms_format_become_openais", async () => {
   stack.upstream.next(native({ response: null, tool_calls: [{ name: "weather", arguments: { city: "Oslo" } }, { name: "weather", arguments: { city: "Bergen" } }] }));
   const { body } = await complete(stack, { model: SMART, tools: [WEATHER] });
   const [{ message, finish_reason }] = body.choices;
@@ -100,15 +100,15 @@ test("calls_of_the_platforms_own_form_become_openais", async () => {
   assert.deepEqual(JSON.parse(calls.map((call) => call.function.arguments ?? "").join("")), { city: "Oslo" });
 });
 
-test("json_mode_answers_with_json_as_text", async () => {
+test("json_mode_returns_json_as_text", async () => {
   stack.upstream.next(native({ response: { capital: "Oslo" } }));
   const schema = { type: "object", properties: { capital: { type: "string" } } };
   const { body } = await complete(stack, { model: FAST, response_format: { type: "json_schema", json_schema: { name: "s", schema } } });
   assert.deepEqual(JSON.parse(body.choices[0].message.content), { capital: "Oslo" });
-  assert.deepEqual(asked().inputs.response_format, { type: "json_schema", json_schema: schema });
+  assert.deepEqual(lastRequest().inputs.response_format, { type: "json_schema", json_schema: schema });
 });
 
-test("what_a_model_cannot_do_is_refused_or_said_in_a_header", async () => {
+test("what_a_model_cannot_do_is_rejected_or_said_in_a_header", async () => {
   await expectError(await postChat(stack, chatBody({ model: FAST, tools: [WEATHER] })), 400, { param: "tools" });
   await expectError(await postChat(stack, chatBody({ model: FAST, stop: "x" })), 400, { param: "stop" });
   assert.equal(stack.upstream.requests.length, 0);
@@ -124,7 +124,7 @@ for (const [name, behaviour, status, code] of [
   ["a_prompt_too_long", refusal(413, 3006), 400, "context_length_exceeded"],
   ["a_500", refusal(500, 3050), 502, "upstream_error"],
 ]) {
-  test(`${name}_is_told_without_the_platforms_words`, async () => {
+  test(`${name}_is_reported_without_the_platforms_text`, async () => {
     stack.upstream.always(behaviour);
     const response = await postChat(stack, chatBody({ model: FAST }));
     const text = await response.clone().text();
@@ -133,7 +133,7 @@ for (const [name, behaviour, status, code] of [
   });
 }
 
-test("a_platform_that_recovers_is_not_noticed", async () => {
+test("a_platform_that_recovers_is_retried_until_success", async () => {
   stack.upstream.next(refusal(500, 3050), refusal(500, 3050), native());
   const { response } = await complete(stack, { model: FAST });
   assert.equal(response.headers.get("x-clawless-tries"), "3");
@@ -149,7 +149,7 @@ test("a_stream_that_is_cut_ends_with_an_error_and_without_done", async () => {
   }
 });
 
-test("a_client_that_leaves_ends_the_platforms_work", async () => {
+test("a_client_that_disconnects_cancels_the_platforms_request", async () => {
   let ended = false;
   const ending = async (response) => {
     response.on("close", () => (ended = true));
@@ -163,10 +163,10 @@ test("a_client_that_leaves_ends_the_platforms_work", async () => {
   const response = await postChat(stack, chatBody({ model: FAST, stream: true }), { signal: client.signal });
   for await (const _event of eventsAsTheyArrive(response)) break;
   client.abort();
-  await until(() => ended, "the platform's work ends");
+  await until(() => ended, "the platform's request is cancelled");
 });
 
-test("the_models_on_offer_are_listed_after_auto_and_the_aliases", async () => {
+test("the_models_are_listed_after_auto_and_the_aliases", async () => {
   const response = await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${stack.key}` } });
   const { data } = await response.json();
   assert.deepEqual(data.map(({ id }) => id), ["auto", "fast", "smart", "code", "vision", FAST, VISION, SMART, CODE]);

@@ -1,5 +1,5 @@
-// No client mistakes a broken answer for a whole one: the official `openai` package
-// and the Vercel AI SDK, unmodified, against models that break in every way.
+// No client accepts a broken response as complete: the unmodified official `openai` package
+// and the Vercel AI SDK against models with all faults.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
@@ -19,17 +19,17 @@ after(() => gateway?.stop());
 
 const messages = [{ role: "user", content: "Say hello." }];
 
-/** Runs `ask` for every model of the lists at once, and gives what became of each. */
-async function forEach(lists, ask) {
+/** Runs `send` for all models of the lists concurrently; returns the value or error of each. */
+async function forEach(lists, send) {
   const models = lists.flatMap((list) => gateway[list]);
   assert.ok(models.length > 0);
-  return Promise.all(models.map(async (model) => [model, await ask(model).then((value) => ({ value }), (error) => ({ error }))]));
+  return Promise.all(models.map(async (model) => [model, await send(model).then((value) => ({ value }), (error) => ({ error }))]));
 }
 
-/** Every model made its client raise an error of the package's own. */
-async function assertAllRaise(lists, ask, kind) {
-  for (const [model, { value, error }] of await forEach(lists, ask)) {
-    assert.ok(error, `${model} passed for whole: ${JSON.stringify(value)}`);
+/** Asserts that every model makes the client throw an error of class `kind`. */
+async function assertAllRaise(lists, send, kind) {
+  for (const [model, { value, error }] of await forEach(lists, send)) {
+    assert.ok(error, `${model} was accepted as complete: ${JSON.stringify(value)}`);
     assert.ok(error instanceof kind, `${model}: ${error}`);
   }
 }
@@ -45,9 +45,9 @@ describe("openai-node", () => {
 
   test("raises_an_error_for_every_stream_that_breaks", () => assertAllRaise(["breaks", "early"], iterate, OpenAI.APIError));
   test("raises_an_error_from_its_accumulator_for_every_stream_that_breaks", () => assertAllRaise(["breaks", "early"], run, OpenAI.APIError));
-  test("raises_an_error_for_every_whole_answer_that_breaks", () => assertAllRaise(["whole", "early"], create, OpenAI.APIError));
+  test("raises_an_error_for_every_whole_response_that_breaks", () => assertAllRaise(["whole", "early"], create, OpenAI.APIError));
 
-  test("raises_none_for_a_good_answer", async () => {
+  test("raises_none_for_a_good_response", async () => {
     for (const [model, { value, error }] of await forEach(["good"], run)) assert.equal(value?.choices[0].message.content, "Hello there.", `${model}: ${error}`);
     for (const [model, { value, error }] of await forEach(["good"], create)) assert.equal(value?.choices[0].message.content, "Hello there.", `${model}: ${error}`);
     for (const [model, { value, error }] of await forEach(["good"], iterate)) assert.equal(value?.at(-1).choices[0].finish_reason, "stop", `${model}: ${error}`);
@@ -55,7 +55,7 @@ describe("openai-node", () => {
 });
 
 describe("the Vercel AI SDK", () => {
-  /** What the stream said: its text, its errors, and how it says that it ended. */
+  /** The parts of a stream: its text, its errors and its finish reasons. */
   const stream = async (model) => {
     const answer = streamText({ model: aiSdk.chatModel(model), messages, maxRetries: 0, onError: () => {} });
     const parts = [];
@@ -65,17 +65,17 @@ describe("the Vercel AI SDK", () => {
   };
   const generate = (model) => generateText({ model: aiSdk.chatModel(model), messages, maxRetries: 0 });
 
-  test("surfaces_an_error_for_every_stream_that_breaks_and_no_good_end", async () => {
+  test("surfaces_an_error_for_every_stream_that_breaks_and_no_finish_reason", async () => {
     for (const [model, { value, error }] of await forEach(["breaks", "early"], stream)) {
-      assert.equal(error, undefined, `${model}: it reports errors as parts of the stream`);
-      assert.ok(value.errors.length >= 1, `${model} passed for whole: ${JSON.stringify(value.parts)}`);
+      assert.equal(error, undefined, `${model}: errors are parts of the stream`);
+      assert.ok(value.errors.length >= 1, `${model} was accepted as complete: ${JSON.stringify(value.parts)}`);
       assert.ok(!value.ends.some((end) => ["stop", "tool-calls", "length"].includes(end)), `${model}: ${value.ends}`);
     }
   });
 
-  test("raises_an_error_for_every_whole_answer_that_breaks", () => assertAllRaise(["whole", "early"], generate, Error));
+  test("raises_an_error_for_every_whole_response_that_breaks", () => assertAllRaise(["whole", "early"], generate, Error));
 
-  test("surfaces_none_for_a_good_answer", async () => {
+  test("surfaces_none_for_a_good_response", async () => {
     for (const [model, { value, error }] of await forEach(["good"], stream)) {
       assert.deepEqual([value?.errors, value?.ends], [[], ["stop"]], `${model}: ${error}`);
     }

@@ -1,5 +1,5 @@
-// Calls of custom tools and in the legacy form, streamed and put together by the package's
-// own accumulator, on the way there and back.
+// Round trips of custom tool calls and legacy function calls, streamed and accumulated by
+// the package.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import OpenAI from "openai";
@@ -22,7 +22,7 @@ const tools = [
 ];
 const finish = (request) => client.chat.completions.stream(request).finalChatCompletion();
 
-test("openai_node_accumulates_a_custom_tools_call_and_gives_its_result_back", async () => {
+test("openai_node_accumulates_a_custom_tool_call_and_returns_its_result", async () => {
   assert.equal(gateway.custom.length, 1);
   const [model] = gateway.custom;
   const [{ message, finish_reason }] = (await finish({ model, messages: [QUESTION], tools })).choices;
@@ -36,8 +36,8 @@ test("openai_node_accumulates_a_custom_tools_call_and_gives_its_result_back", as
   assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [CUSTOM], results, tools });
 });
 
-test("openai_node_accumulates_a_call_of_the_older_form_from_every_wire", async () => {
-  assert.equal(gateway.legacy.length, 3, "one for each wire");
+test("openai_node_accumulates_a_legacy_function_call_from_every_wire_format", async () => {
+  assert.equal(gateway.legacy.length, 3, "one per wire format");
   const functions = [{ name: LEGACY.name, parameters }];
   for (const model of gateway.legacy) {
     const asked = await finish({ model, messages: [QUESTION], functions });

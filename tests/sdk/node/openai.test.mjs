@@ -1,8 +1,7 @@
-// The official `openai` package of npm, unmodified, against the running Workers
-// and the local model.
+// The unmodified official `openai` package against the running Workers and the local model.
 //
-// The model of CI is small and gets facts wrong, so nothing here looks at what it
-// says: only at what arrives, in which shape, and how it is counted.
+// CI's model is small and gets facts wrong, so these tests check the format and the usage
+// of responses, not their content.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -16,14 +15,14 @@ if (!described) {
   throw new Error("Set CLAWLESS_DEV_JSON to the dev.json of a running stack (cargo xtask dev --detach writes it).");
 }
 const { base_url: baseURL, secret_key: apiKey, model } = JSON.parse(readFileSync(described, "utf8"));
-// Only the base URL and the key differ from any other use. The local model takes its time.
+// Only the base URL and the key differ from any other use. The local model is slow.
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0, timeout: 300_000 });
 
 const COUNT = [{ role: "user", content: "Count from one to one hundred, in words." }];
 const HELLO = [{ role: "user", content: "Say hello." }];
-/** The same answer each time, as far as a model can promise it. */
+/** Settings for repeatable responses. */
 const STEADY = { temperature: 0, seed: 7 };
-/** Keeps the small model of the tests from ending its answer: these are its tokens for that. */
+/** Prevents the model from ending its response early: its end tokens. */
 const ENDLESS = { logit_bias: { 0: -100, 1: -100, 2: -100 } };
 
 async function collect(stream) {
@@ -48,7 +47,7 @@ describe("models", () => {
 });
 
 describe("a chat", () => {
-  test("is_answered_and_counted", async () => {
+  test("has_a_response_and_usage", async () => {
     const completion = await client.chat.completions.create({ model, messages: HELLO, max_tokens: 24, ...STEADY });
     assert.equal(completion.object, "chat.completion");
     assert.match(completion.id, /^chatcmpl-/);
@@ -63,7 +62,7 @@ describe("a chat", () => {
   });
 
   for (const limit of ["max_tokens", "max_completion_tokens"]) {
-    test(`keeps_to_${limit}_and_names_it_as_the_reason`, async () => {
+    test(`respects_${limit}_with_finish_reason_length`, async () => {
       const completion = await client.chat.completions.create({ model, messages: COUNT, [limit]: 5, ...ENDLESS });
       assert.equal(completion.usage.completion_tokens, 5);
       assert.equal(completion.choices[0].finish_reason, "length");
@@ -79,17 +78,17 @@ describe("a chat", () => {
 });
 
 describe("a stream", () => {
-  test("carries_the_answer_in_pieces_and_no_usage", async () => {
+  test("carries_the_response_in_pieces_without_usage", async () => {
     const chunks = await collect(await client.chat.completions.create({ model, messages: COUNT, max_tokens: 24, stream: true, ...STEADY, ...ENDLESS }));
     assert.equal(new Set(chunks.map((chunk) => chunk.id)).size, 1);
     assert.equal(new Set(chunks.map((chunk) => chunk.created)).size, 1);
     assert.equal(chunks[0].choices[0].delta.role, "assistant");
     assert.ok(["stop", "length"].includes(chunks.at(-1).choices[0].finish_reason));
     assert.ok(chunks.every((chunk) => !chunk.usage && chunk.choices.length === 1));
-    assert.ok(chunks.filter((chunk) => chunk.choices[0].delta.content).length > 3, "it comes as it is made, not all at once");
+    assert.ok(chunks.filter((chunk) => chunk.choices[0].delta.content).length > 3, "it arrives in several pieces");
   });
 
-  test("says_what_a_whole_answer_says_and_counts_the_same", async () => {
+  test("equals_the_whole_response_in_text_and_usage", async () => {
     const request = { model, messages: HELLO, max_tokens: 24, ...STEADY };
     const whole = await client.chat.completions.create(request);
     const chunks = await collect(await client.chat.completions.create({ ...request, stream: true, stream_options: { include_usage: true } }));
@@ -99,7 +98,7 @@ describe("a stream", () => {
     assert.ok(chunks.slice(0, -1).every((chunk) => chunk.usage === null));
   });
 
-  test("is_put_together_by_the_packages_own_helper", async () => {
+  test("is_accumulated_by_the_packages_helper", async () => {
     const deltas = [];
     const runner = client.chat.completions.stream({ model, messages: HELLO, max_tokens: 12 });
     runner.on("content", (delta) => deltas.push(delta));
@@ -107,7 +106,7 @@ describe("a stream", () => {
     assert.equal(deltas.join(""), completion.choices[0].message.content);
   });
 
-  test("may_be_left_early_and_the_server_stays_well", async () => {
+  test("may_be_cancelled_early_and_the_server_still_works", async () => {
     const stream = await client.chat.completions.create({ model, messages: COUNT, max_tokens: 200, stream: true, ...ENDLESS });
     for await (const chunk of stream) {
       if (chunk.choices[0].delta.content) break;
@@ -123,7 +122,7 @@ describe("a session", () => {
     return completion.usage;
   };
 
-  /** Says the same in the same session from a process that knows nothing but its name. */
+  /** Sends the same message in the session from another process that only has the session's id. */
   async function inAnotherProcess(session) {
     const script = `
       import OpenAI from "openai";
@@ -142,13 +141,13 @@ describe("a session", () => {
     const first = await sayHello(session);
     const continued = await inAnotherProcess(session);
     assert.equal(continued.session, session);
-    // The prompt of the second turn holds the first one: its question, its answer, and the same question again.
+    // The prompt of the second turn contains the first turn (message and response) and the same message again.
     assert.ok(continued.tokens >= first.prompt_tokens + first.completion_tokens, `${continued.tokens} after ${JSON.stringify(first)}`);
     assert.ok((await sayHello(session)).prompt_tokens > continued.tokens);
-    assert.equal((await sayHello(`${session}-fresh`)).prompt_tokens, first.prompt_tokens, "another session knows nothing of it");
+    assert.equal((await sayHello(`${session}-fresh`)).prompt_tokens, first.prompt_tokens, "another session has no history");
   });
 
-  test("remembers_a_streamed_turn", async () => {
+  test("stores_a_streamed_turn", async () => {
     const session_id = `node-${randomUUID()}`;
     const request = { model, messages: HELLO, max_tokens: 8, stream: true, stream_options: { include_usage: true }, session_id };
     const first = (await collect(await client.chat.completions.create(request))).at(-1).usage;

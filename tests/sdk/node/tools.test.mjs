@@ -1,5 +1,5 @@
-// Two tool calls at once, streamed, survive the way there and back through every
-// provider's wire, put together by the packages' own accumulators.
+// Round trips of two parallel streamed tool calls through every wire format, accumulated by
+// the packages.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
@@ -13,23 +13,23 @@ after(() => gateway?.stop());
 
 const QUESTION = { role: "user", content: "What is the weather, and what is the time?" };
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
-/** What each tool says, by the call's id. */
+/** The tool results by call id. */
 const RESULTS = Object.fromEntries(CALLS.map(({ id, name }) => [id, `${name}: 21 °C, "fine"`]));
 const openaiTools = CALLS.map(({ name }) => ({ type: "function", function: { name, parameters } }));
 
-/** The model's last answer tells what reached it: its own calls, and the results of both. */
+/** Asserts that the model received its own calls and both results: its last response contains them. */
 function assertRoundTrip(text) {
   const { recalled, results } = JSON.parse(text);
   assert.deepEqual(recalled, CALLS);
   assert.deepEqual(results, RESULTS);
 }
 
-const forEach = async (ask) => {
-  assert.equal(gateway.tools.length, 3, "one for each wire");
-  for (const model of gateway.tools) await ask(model);
+const forEach = async (run) => {
+  assert.equal(gateway.tools.length, 3, "one per wire format");
+  for (const model of gateway.tools) await run(model);
 };
 
-test("openai_node_accumulates_both_calls_and_gives_their_results_back", () => forEach(async (model) => {
+test("openai_node_accumulates_both_calls_and_returns_their_results", () => forEach(async (model) => {
   const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
   const messages = [QUESTION];
   const asked = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
@@ -42,7 +42,7 @@ test("openai_node_accumulates_both_calls_and_gives_their_results_back", () => fo
   assertRoundTrip(answered.choices[0].message.content);
 }));
 
-test("openai_node_runs_both_tools_by_its_own_loop", () => forEach(async (model) => {
+test("openai_node_runs_both_tools_in_its_loop", () => forEach(async (model) => {
   const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
   const seen = [];
   const tools = CALLS.map(({ id, name }) => ({
@@ -54,7 +54,7 @@ test("openai_node_runs_both_tools_by_its_own_loop", () => forEach(async (model) 
   assertRoundTrip(text);
 }));
 
-test("the_vercel_ai_sdk_runs_both_tools_by_its_own_loop", () => forEach(async (model) => {
+test("the_vercel_ai_sdk_runs_both_tools_in_its_loop", () => forEach(async (model) => {
   const provider = createOpenAICompatible({ name: "clawless", baseURL: gateway.base_url, apiKey: gateway.secret_key });
   const seen = [];
   const tools = Object.fromEntries(CALLS.map(({ id, name }) => [
@@ -67,11 +67,11 @@ test("the_vercel_ai_sdk_runs_both_tools_by_its_own_loop", () => forEach(async (m
   assertRoundTrip(text);
 }));
 
-/** What the models of `acts` say once the server has told them the time. */
+/** The response of the models of `acts` after the server tool returned the time. */
 const TIME = /^It is \d{4}-\d\d-\d\dT[\d:.]+Z\.$/;
 
-test("openai_node_and_the_vercel_ai_sdk_see_an_ordinary_answer_where_the_server_ran_tools", async () => {
-  assert.equal(gateway.acts.length, 2, "one for each wire that splits calls");
+test("openai_node_and_the_vercel_ai_sdk_get_a_regular_response_after_server_tools", async () => {
+  assert.equal(gateway.acts.length, 2, "one per wire format that splits calls");
   for (const model of gateway.acts) {
     const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.acting_key, maxRetries: 0 });
     const { choices } = await client.chat.completions.stream({ model, messages: [QUESTION] }).finalChatCompletion();

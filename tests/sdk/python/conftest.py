@@ -1,4 +1,4 @@
-"""The running stack that the tests talk to, as `cargo xtask dev` describes it."""
+"""Fixtures for the running stack that `cargo xtask dev` describes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def stack() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def client(stack: dict[str, str]) -> openai.OpenAI:
-    # Only the base URL and the key differ from any other use. The local model takes its time.
+    # Only the base URL and the key differ from any other use. The local model is slow.
     return openai.OpenAI(base_url=stack["base_url"], api_key=stack["secret_key"], max_retries=0, timeout=300)
 
 
@@ -32,21 +32,21 @@ def model(stack: dict[str, str]) -> str:
 
 @pytest.fixture
 def session() -> str:
-    """The name of a session that nobody used before."""
+    """A new session id."""
     return f"python-{uuid.uuid4()}"
 
 
 @pytest.fixture(scope="session")
 def scripted() -> Iterator[dict]:
-    """A gateway whose models break in every way, or call tools: see tests/harness/scripted.mjs."""
+    """A gateway with scripted models that break or call tools: see tests/harness/scripted.mjs."""
     program = pathlib.Path(__file__).parents[2] / "harness/scripted.mjs"
     node = os.environ.get("CLAWLESS_NODE", "node")
     with subprocess.Popen([node, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # Wrangler may have something to say before it.
+        # Wrangler may print other lines before the JSON.
         line = next((line for line in process.stdout if line.startswith("{")), None)
         if line is None:
             pytest.fail("The gateway of tests/harness/scripted.mjs did not start: its output is above.", pytrace=False)
         yield json.loads(line)
-        # It stops when its input ends.
+        # It stops when its standard input ends.
         process.stdin.close()
         process.wait(timeout=60)

@@ -1,5 +1,5 @@
-"""No client mistakes a broken answer for a whole one: the official `openai` package and LangChain,
-unmodified, against models that break in every way."""
+"""No client accepts a broken response as complete: the unmodified official `openai` package and
+LangChain against models with all faults."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,23 +25,23 @@ def langchain(scripted: dict) -> Callable[[str], ChatOpenAI]:
     return make
 
 
-def attempt(ask: Callable[[str], object], model: str) -> tuple[str, object]:
+def attempt(send: Callable[[str], object], model: str) -> tuple[str, object]:
     try:
-        return model, ask(model)
+        return model, send(model)
     except Exception as error:  # noqa: BLE001 - what kind it is, is what the tests look at
         return model, error
 
 
-def for_each(ask: Callable[[str], object], models: list[str]) -> list[tuple[str, object]]:
-    """What became of asking each model; all are asked at once."""
+def for_each(send: Callable[[str], object], models: list[str]) -> list[tuple[str, object]]:
+    """Calls all models concurrently; returns the value or error of each."""
     assert models
     with ThreadPoolExecutor(len(models)) as pool:
-        return list(pool.map(lambda model: attempt(ask, model), models))
+        return list(pool.map(lambda model: attempt(send, model), models))
 
 
-def assert_all_raise(ask: Callable[[str], object], models: list[str]) -> None:
-    for model, outcome in for_each(ask, models):
-        assert isinstance(outcome, openai.APIError), f"{model} passed for whole, or raised something else: {outcome!r}"
+def assert_all_raise(send: Callable[[str], object], models: list[str]) -> None:
+    for model, outcome in for_each(send, models):
+        assert isinstance(outcome, openai.APIError), f"{model} was accepted as complete, or raised something else: {outcome!r}"
 
 
 def iterate(client: openai.OpenAI, model: str) -> list:
@@ -64,18 +64,18 @@ def stream_langchain(langchain: Callable[[str], ChatOpenAI], model: str) -> AIMe
     return whole
 
 
-@pytest.mark.parametrize("ask", [iterate, accumulate])
-def test_openai_python_raises_an_error_for_every_stream_that_breaks(scripted, client, ask):
-    assert_all_raise(lambda model: ask(client, model), scripted["breaks"] + scripted["early"])
+@pytest.mark.parametrize("send", [iterate, accumulate])
+def test_openai_python_raises_an_error_for_every_stream_that_breaks(scripted, client, send):
+    assert_all_raise(lambda model: send(client, model), scripted["breaks"] + scripted["early"])
 
 
-def test_openai_python_raises_an_error_for_every_whole_answer_that_breaks(scripted, client):
+def test_openai_python_raises_an_error_for_every_whole_response_that_breaks(scripted, client):
     assert_all_raise(lambda model: create(client, model), scripted["whole"] + scripted["early"])
 
 
-@pytest.mark.parametrize("ask", [accumulate, create])
-def test_openai_python_raises_none_for_a_good_answer(scripted, client, ask):
-    for model, outcome in for_each(lambda model: ask(client, model), scripted["good"]):
+@pytest.mark.parametrize("send", [accumulate, create])
+def test_openai_python_raises_none_for_a_good_response(scripted, client, send):
+    for model, outcome in for_each(lambda model: send(client, model), scripted["good"]):
         assert not isinstance(outcome, Exception), f"{model}: {outcome!r}"
         assert outcome.choices[0].message.content == "Hello there."
 
@@ -84,13 +84,13 @@ def test_langchain_raises_an_error_for_every_stream_that_breaks(scripted, langch
     assert_all_raise(lambda model: stream_langchain(langchain, model), scripted["breaks"] + scripted["early"])
 
 
-def test_langchain_raises_an_error_for_every_whole_answer_that_breaks(scripted, langchain):
+def test_langchain_raises_an_error_for_every_whole_response_that_breaks(scripted, langchain):
     assert_all_raise(lambda model: langchain(model).invoke("Say hello."), scripted["whole"] + scripted["early"])
 
 
-def test_langchain_raises_none_for_a_good_answer(scripted, langchain):
-    for ask in (lambda model: stream_langchain(langchain, model), lambda model: langchain(model).invoke("Say hello.")):
-        for model, outcome in for_each(ask, scripted["good"]):
+def test_langchain_raises_none_for_a_good_response(scripted, langchain):
+    for send in (lambda model: stream_langchain(langchain, model), lambda model: langchain(model).invoke("Say hello.")):
+        for model, outcome in for_each(send, scripted["good"]):
             assert not isinstance(outcome, Exception), f"{model}: {outcome!r}"
             assert outcome.content == "Hello there."
             assert outcome.response_metadata["finish_reason"] == "stop"

@@ -1,5 +1,5 @@
-"""Calls of custom tools and in the legacy form, streamed and put together by openai-python's own
-accumulator, on the way there and back."""
+"""Round trips of custom tool calls and legacy function calls, streamed and accumulated by
+openai-python."""
 
 import json
 
@@ -21,15 +21,15 @@ def finish(client: openai.OpenAI, **request) -> openai.types.chat.ChatCompletion
         return stream.get_final_completion()
 
 
-def test_openai_python_accumulates_a_custom_tools_call_and_gives_its_result_back(scripted, client):
+def test_openai_python_accumulates_a_custom_tool_call_and_returns_its_result(scripted, client):
     [model], call = scripted["custom"], scripted["custom_call"]
     beside = scripted["calls"][1]
     tools = [
         {"type": "custom", "custom": {"name": call["name"], "format": {"type": "text"}}},
         {"type": "function", "function": {"name": beside["name"], "parameters": PARAMETERS}},
     ]
-    # The stream helper of 3.54 fails on any custom call when it parses the whole; below it stands the
-    # accumulator, which takes them.
+    # The stream helper of 3.54 fails on any custom call when it parses the complete response; its
+    # accumulator supports them.
     message, reasons = {}, []
     for chunk in client.chat.completions.create(model=model, messages=[QUESTION], tools=tools, stream=True):
         [choice] = chunk.choices
@@ -48,20 +48,20 @@ def test_openai_python_accumulates_a_custom_tools_call_and_gives_its_result_back
 
 
 @pytest.mark.parametrize("wire", ["openai", "anthropic", "workers_ai"])
-def test_openai_python_accumulates_a_call_of_the_older_form(scripted, client, wire):
+def test_openai_python_accumulates_a_legacy_function_call(scripted, client, wire):
     [model] = [model for model in scripted["legacy"] if model.startswith(f"{wire}-")]
     call = scripted["legacy_call"]
     functions = [{"name": call["name"], "parameters": PARAMETERS}]
 
-    def ask(*more: dict) -> openai.types.chat.chat_completion.Choice:
+    def send(*more: dict) -> openai.types.chat.chat_completion.Choice:
         [choice] = finish(client, model=model, messages=[QUESTION, *more], functions=functions).choices
         return choice
 
-    choice = ask()
+    choice = send()
     assert choice.finish_reason == "function_call"
     assert choice.message.tool_calls is None
     assert choice.message.function_call.name == call["name"]
     assert json.loads(choice.message.function_call.arguments) == call["input"]
     said = {"role": "function", "name": call["name"], "content": "21 °C"}
-    answered = ask(choice.message.model_dump(exclude_none=True), said)
+    answered = send(choice.message.model_dump(exclude_none=True), said)
     assert json.loads(answered.message.content) == {"recalled": [call], "results": ["21 °C"]}

@@ -1,7 +1,7 @@
-"""The official `openai` package, unmodified, against the running Workers and the local model.
+"""The unmodified official `openai` package against the running Workers and the local model.
 
-The model of CI is small and gets facts wrong, so nothing here looks at what it says: only at what
-arrives, in which shape, and how it is counted.
+CI's model is small and gets facts wrong, so these tests check the format and the usage of
+responses, not their content.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ import pytest
 
 COUNT = [{"role": "user", "content": "Count from one to one hundred, in words."}]
 HELLO = [{"role": "user", "content": "Say hello."}]
-# The same answer each time, as far as a model can promise it.
+# Settings for repeatable responses.
 STEADY = {"temperature": 0, "seed": 7}
-# Keeps the small model of the tests from ending its answer: these are its tokens for that.
+# Prevents the model from ending its response early: its end tokens.
 ENDLESS = {"logit_bias": {"0": -100, "1": -100, "2": -100}}
 
 
@@ -27,11 +27,11 @@ def test_models_are_listed_and_the_default_is_among_them(client, model):
     assert all(one.object == "model" and one.owned_by and isinstance(one.created, int) for one in models)
 
 
-def test_one_model_is_retrieved_by_its_name(client, model):
+def test_one_model_is_retrieved_by_id(client, model):
     assert client.models.retrieve(model).id == model
 
 
-def test_a_chat_is_answered_and_counted(client, model):
+def test_a_chat_has_a_response_and_usage(client, model):
     completion = client.chat.completions.create(model=model, messages=HELLO, max_tokens=24, **STEADY)
     assert completion.object == "chat.completion"
     assert completion.id.startswith("chatcmpl-")
@@ -51,7 +51,7 @@ def test_auto_is_a_model_too(client):
     assert completion.choices[0].message.content
 
 
-def test_a_stream_carries_the_answer_in_pieces_and_no_usage(client, model):
+def test_a_stream_carries_the_response_in_pieces_without_usage(client, model):
     chunks = list(client.chat.completions.create(model=model, messages=COUNT, max_tokens=24, stream=True, **STEADY, **ENDLESS))
     assert len({chunk.id for chunk in chunks}) == 1
     assert len({chunk.created for chunk in chunks}) == 1
@@ -63,7 +63,7 @@ def test_a_stream_carries_the_answer_in_pieces_and_no_usage(client, model):
     assert len(pieces) > 3, "it comes as it is made, not all at once"
 
 
-def test_a_stream_says_what_a_whole_answer_says(client, model):
+def test_a_stream_equals_the_whole_response(client, model):
     whole = client.chat.completions.create(model=model, messages=HELLO, max_tokens=24, **STEADY)
     chunks = list(
         client.chat.completions.create(
@@ -75,7 +75,7 @@ def test_a_stream_says_what_a_whole_answer_says(client, model):
     assert chunks[-1].usage.total_tokens == whole.usage.total_tokens
 
 
-def test_a_stream_with_usage_tells_it_once_at_the_end(client, model):
+def test_a_stream_with_usage_has_it_once_at_the_end(client, model):
     chunks = list(
         client.chat.completions.create(
             model=model, messages=HELLO, max_tokens=12, stream=True, stream_options={"include_usage": True}
@@ -86,7 +86,7 @@ def test_a_stream_with_usage_tells_it_once_at_the_end(client, model):
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
-def test_the_stream_helper_of_the_package_puts_the_answer_together(client, model):
+def test_the_packages_stream_helper_accumulates_the_response(client, model):
     with client.chat.completions.stream(model=model, messages=HELLO, max_tokens=400, **STEADY) as stream:
         kinds = {event.type for event in stream}
         completion = stream.get_final_completion()
@@ -94,40 +94,40 @@ def test_the_stream_helper_of_the_package_puts_the_answer_together(client, model
     assert completion.choices[0].message.content
 
 
-def test_the_asynchronous_client_streams_several_answers_at_once(stack, model):
-    async def ask(client: openai.AsyncOpenAI) -> str:
+def test_the_asynchronous_client_streams_several_responses_concurrently(stack, model):
+    async def send(client: openai.AsyncOpenAI) -> str:
         stream = await client.chat.completions.create(model=model, messages=HELLO, max_tokens=8, stream=True)
         return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
-    async def ask_twice() -> list[str]:
+    async def send_twice() -> list[str]:
         async with openai.AsyncOpenAI(base_url=stack["base_url"], api_key=stack["secret_key"], timeout=300) as client:
-            return await asyncio.gather(ask(client), ask(client))
+            return await asyncio.gather(send(client), send(client))
 
-    assert all(asyncio.run(ask_twice()))
+    assert all(asyncio.run(send_twice()))
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-def test_a_limit_of_tokens_is_kept_and_named_as_the_reason(client, model, name):
+def test_a_token_limit_is_respected_with_finish_reason_length(client, model, name):
     completion = client.chat.completions.create(model=model, messages=COUNT, **{name: 5}, **ENDLESS)
     assert completion.usage.completion_tokens == 5
     assert completion.choices[0].finish_reason == "length"
 
 
-def test_a_stop_sequence_ends_the_answer_and_is_not_in_it(client, model):
+def test_a_stop_sequence_ends_the_response_and_is_not_in_it(client, model):
     completion = client.chat.completions.create(model=model, messages=COUNT, max_tokens=64, stop=["e", "E"], **STEADY)
     assert completion.choices[0].finish_reason == "stop"
     assert "e" not in completion.choices[0].message.content.lower()
     assert completion.usage.completion_tokens < 64
 
 
-def test_leaving_a_stream_early_leaves_the_server_well(client, model):
+def test_the_server_still_works_after_a_cancelled_stream(client, model):
     with client.chat.completions.create(model=model, messages=COUNT, max_tokens=200, stream=True, **ENDLESS) as stream:
         next(iter(stream))
     assert client.chat.completions.create(model=model, messages=HELLO, max_tokens=4).choices
 
 
 def in_another_process(stack: dict[str, str], session: str) -> tuple[int, str]:
-    """Says the same in the same session from a process that knows nothing but its name."""
+    """Sends the same message in the session from another process that only has the session's id."""
     script = textwrap.dedent(
         """
         import sys, openai
@@ -158,7 +158,7 @@ def test_a_session_is_continued_by_another_process(client, stack, model, session
     first = say_hello(session)
     continued, name = in_another_process(stack, session)
     assert name == session
-    # The prompt of the second turn holds the first one: its question, its answer, and the same question again.
+    # The prompt of the second turn contains the first turn (message and response) and the same message again.
     assert continued >= first.prompt_tokens + first.completion_tokens
     third = say_hello(session)
     assert third.prompt_tokens > continued
@@ -166,7 +166,7 @@ def test_a_session_is_continued_by_another_process(client, stack, model, session
     assert fresh.prompt_tokens == first.prompt_tokens, "another session knows nothing of it"
 
 
-def test_a_session_remembers_a_streamed_turn(client, model, session):
+def test_a_session_stores_a_streamed_turn(client, model, session):
     def usage(**options):
         chunks = list(
             client.chat.completions.create(
@@ -213,12 +213,12 @@ def test_a_wrong_key_is_an_authentication_error(client, model):
 
 
 def test_an_unknown_model_is_not_found(client):
-    for ask in (
+    for send in (
         lambda: client.models.retrieve("no-such-model"),
         lambda: client.chat.completions.create(model="no-such-model", messages=HELLO),
     ):
         with pytest.raises(openai.NotFoundError) as caught:
-            ask()
+            send()
         assert caught.value.code == "model_not_found"
 
 
@@ -227,15 +227,15 @@ def test_an_unknown_path_is_not_found(client):
         client.embeddings.create(model="any", input="text")
 
 
-def test_other_refusals_are_status_errors_with_their_status(client, model):
+def test_other_rejections_are_status_errors_with_their_status(client, model):
     body = {"model": model, "messages": HELLO}
-    for status, ask in {
+    for status, send in {
         405: lambda: client.get("/chat/completions", cast_to=object),
         413: lambda: client.chat.completions.create(model=model, messages=[{"role": "user", "content": "a" * 5_000_000}]),
         415: lambda: client.post("/chat/completions", cast_to=object, body=body, options={"headers": {"content-type": "text/plain"}}),
     }.items():
         with pytest.raises(openai.APIStatusError) as caught:
-            ask()
+            send()
         assert caught.value.status_code == status
         assert caught.value.body["message"]
 

@@ -1,5 +1,5 @@
-"""Two tool calls at once, streamed, survive the way there and back through every provider's wire,
-put together by the packages' own accumulators."""
+"""Round trips of two parallel streamed tool calls through every wire format, accumulated by the
+packages."""
 
 import json
 
@@ -14,7 +14,7 @@ PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "req
 
 @pytest.fixture
 def results(scripted: dict) -> dict[str, str]:
-    """What each tool says, by the call's id."""
+    """The tool results by call id."""
     return {call["id"]: f'{call["name"]}: 21 °C, "fine"' for call in scripted["calls"]}
 
 
@@ -30,46 +30,46 @@ def model(request: pytest.FixtureRequest, scripted: dict) -> str:
 
 
 def assert_round_trip(scripted: dict, results: dict[str, str], text: str) -> None:
-    """The model's last answer tells what reached it: its own calls, and the results of both."""
+    """Asserts that the model received its own calls and both results: its last response contains them."""
     assert json.loads(text) == {"recalled": scripted["calls"], "results": results}
 
 
-def test_openai_python_accumulates_both_calls_and_gives_their_results_back(scripted, results, tools, model):
+def test_openai_python_accumulates_both_calls_and_returns_their_results(scripted, results, tools, model):
     client = openai.OpenAI(base_url=scripted["base_url"], api_key=scripted["secret_key"], max_retries=0)
 
-    def ask(messages: list) -> openai.types.chat.ChatCompletion:
+    def send(messages: list) -> openai.types.chat.ChatCompletion:
         with client.chat.completions.stream(model=model, messages=messages, tools=tools) as stream:
             return stream.get_final_completion()
 
-    [choice] = ask([QUESTION]).choices
+    [choice] = send([QUESTION]).choices
     assert choice.finish_reason == "tool_calls"
     calls = choice.message.tool_calls
     read = [{"id": call.id, "name": call.function.name, "input": json.loads(call.function.arguments)} for call in calls]
     assert read == scripted["calls"]
     assert all(call.type == "function" for call in calls)
     said = [{"role": "tool", "tool_call_id": call.id, "content": results[call.id]} for call in calls]
-    answered = ask([QUESTION, choice.message.model_dump(exclude_none=True), *said])
+    answered = send([QUESTION, choice.message.model_dump(exclude_none=True), *said])
     assert_round_trip(scripted, results, answered.choices[0].message.content)
 
 
-def test_langchain_accumulates_both_calls_and_gives_their_results_back(scripted, results, tools, model):
+def test_langchain_accumulates_both_calls_and_returns_their_results(scripted, results, tools, model):
     bound = ChatOpenAI(model=model, base_url=scripted["base_url"], api_key=scripted["secret_key"], max_retries=0).bind_tools(tools)
 
-    def ask(messages: list):
+    def send(messages: list):
         whole = None
         for chunk in bound.stream(messages):
             whole = chunk if whole is None else whole + chunk
         return whole
 
     messages = [HumanMessage(QUESTION["content"])]
-    asked = ask(messages)
+    asked = send(messages)
     assert [{"id": call["id"], "name": call["name"], "input": call["args"]} for call in asked.tool_calls] == scripted["calls"]
     assert asked.invalid_tool_calls == []
     said = [ToolMessage(results[call["id"]], tool_call_id=call["id"]) for call in asked.tool_calls]
-    assert_round_trip(scripted, results, ask([*messages, asked, *said]).content)
+    assert_round_trip(scripted, results, send([*messages, asked, *said]).content)
 
 
-def test_both_packages_see_an_ordinary_answer_where_the_server_ran_tools(scripted):
+def test_both_packages_get_a_regular_response_after_server_tools(scripted):
     for model in scripted["acts"]:
         client = openai.OpenAI(base_url=scripted["base_url"], api_key=scripted["acting_key"], max_retries=0)
         with client.chat.completions.stream(model=model, messages=[QUESTION]) as stream:
