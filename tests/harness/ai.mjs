@@ -2,17 +2,17 @@
 import { readFileSync } from "node:fs";
 import { events, json } from "./behaviours.mjs";
 
-const NAME = "ai-stand-in";
-const SOURCE = new URL("ai-stand-in.mjs", import.meta.url);
+const NAME = "ai-binding";
+const SOURCE = new URL("ai-binding.mjs", import.meta.url);
 
 // The real binding keeps the signal in the gateway; this one takes it over RPC.
 const FLAGS = ["enable_abortsignal_rpc"];
 
-/** The gateway's binding to the stand-in. */
+/** The gateway's binding to that Worker. */
 export const AI_BINDING = { services: { AI: { name: NAME, entrypoint: "Ai" } }, flags: FLAGS };
 
 /** The Worker behind the binding; it calls the upstream as its platform. */
-export function aiStandIn(upstream) {
+export function aiBindingWorker(upstream) {
   const script = readFileSync(SOURCE, "utf8");
   return { name: NAME, modules: true, script, bindings: { PLATFORM: upstream.baseUrl }, compatibilityDate: "2026-11-01", compatibilityFlags: FLAGS };
 }

@@ -5,7 +5,7 @@ import { answerOrStream, chunk, events, json, USAGE } from "./behaviours.mjs";
 export const send = (...calls) => `SEND ${JSON.stringify(calls)}`;
 
 /** The text of a message from session `from`, as the model receives it. */
-export const introduced = (from, text) => `[Message from session \`${from}\` of this account]\n\n${text}`;
+export const withSenderPrefix = (from, text) => `[Message from session \`${from}\` of this account]\n\n${text}`;
 
 /**
  * Calls `sessions_send` if the last user message is a command, also in a message between sessions;
@@ -13,14 +13,14 @@ export const introduced = (from, text) => `[Message from session \`${from}\` of 
  * can delay a response or return another behaviour: its argument is the text of the last user message
  * without the sender's prefix, or the text of the response to tool results.
  */
-export function obedient({ meanwhile = async () => {} } = {}) {
+export function commandModel({ meanwhile = async () => {} } = {}) {
   return async (request, response) => {
     const { messages } = request.body;
     const last = messages.at(-1);
     if (last.role === "tool") {
       const results = [];
       for (let at = messages.length - 1; messages[at].role === "tool"; at -= 1) results.unshift(messages[at].content);
-      const content = `told: ${results.join(" | ")}`;
+      const content = `results: ${results.join(" | ")}`;
       const behave = (await meanwhile(content)) ?? answerOrStream({ content });
       return behave(request, response);
     }

@@ -3,7 +3,7 @@
 import { createHash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
-import { AI_BINDING, aiStandIn } from "./ai.mjs";
+import { AI_BINDING, aiBindingWorker } from "./ai.mjs";
 import { migrations, workerOptions } from "./bundle.mjs";
 import { unknownKey } from "./keys.mjs";
 import { seedTenant } from "./seed.mjs";
@@ -49,7 +49,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
       workers: [
         ...names.map((name, index) => workerOptions("gateway", { name, vars: gatewayVars, without, build, clockAheadMs, ...(ai ? AI_BINDING : {}), objectsOf: ledgerScript ? OTHER_LEDGER : index === 0 ? undefined : names[0] })),
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
-        ...(ai ? [aiStandIn(upstream)] : []),
+        ...(ai ? [aiBindingWorker(upstream)] : []),
         // Without the ledger the gateway exports no class for the admin Worker's binding.
         workerOptions("admin", { without: without.filter((binding) => binding === "LEDGER"), vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),

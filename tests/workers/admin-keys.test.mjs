@@ -33,12 +33,12 @@ async function expectRejected(expected, { code, param }, method, path, body, opt
 
 /** The status of a chat request with a key, on each gateway. */
 async function statuses(key) {
-  const ask = async (url) => {
+  const statusAt = async (url) => {
     const response = await postChat(stack, chatBody(), { key, url });
     await response.arrayBuffer();
     return response.status;
   };
-  return [await ask(stack.urls[0]), await ask(stack.urls[1])];
+  return [await statusAt(stack.urls[0]), await statusAt(stack.urls[1])];
 }
 
 describe("POST keys", () => {

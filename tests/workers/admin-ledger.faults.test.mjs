@@ -7,16 +7,16 @@ import { startStack } from "../harness/stack.mjs";
 const LEDGER = `
 import { DurableObject } from "cloudflare:workers";
 let isDown = true;
-const told = [];
+const inputs = [];
 export class TenantLedger extends DurableObject {
-  async ask(question) {
+  async ask(request) {
     if (isDown) throw new Error("down");
-    told.push(JSON.parse(question).input);
+    inputs.push(JSON.parse(request).input);
     return JSON.stringify({ answer: "done", headers: { requests: null, tokens: null } });
   }
   async fetch(request) {
     if (new URL(request.url).pathname === "/up") isDown = false;
-    return Response.json(told);
+    return Response.json(inputs);
   }
 }
 export default { fetch: () => new Response() };`;
@@ -46,7 +46,7 @@ test("a_revocation_that_does_not_reach_the_ledger_is_503_and_a_retry_succeeds", 
   await stack.fetchLedger(tenant, "/up");
   const second = await revoke();
   assert.equal(second.status, 200);
-  const told = await (await stack.fetchLedger(tenant, "/told")).json();
-  assert.deepEqual(told, [{ revoke: { key_id: id } }]);
+  const inputs = await (await stack.fetchLedger(tenant, "/inputs")).json();
+  assert.deepEqual(inputs, [{ revoke: { key_id: id } }]);
   assert.equal((await stack.rows("SELECT 1 FROM audit_log WHERE target = ?1 AND action = 'key.revoke'", id)).length, 1);
 });

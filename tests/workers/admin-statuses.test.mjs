@@ -111,8 +111,8 @@ async function createResources() {
   const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", named);
   const { body: key } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
   const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", named);
-  await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'said', 1, 1)", tenant.id);
-  return { id: tenant.id, key: key.id, session: "said", token: minted.id };
+  await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'one', 1, 1)", tenant.id);
+  return { id: tenant.id, key: key.id, session: "one", token: minted.id };
 }
 
 /** Adds more sessions to a tenant than one request deletes. */
@@ -217,7 +217,7 @@ describe("404", () => {
       const own = await createResources();
       const wrong = [{ id: `ten_${ULID}`, token: `adm_${ULID}` }, { id: "unknown", token: "unknown" }];
       if (route.pattern.includes("{key}")) wrong.push({ key: `key_${ULID}` }, { key: "nothing" }, { key: foreign.key });
-      if (route.pattern.includes("{session}")) wrong.push({ session: "unsaid" }, { session: "%0A" }, { session: "theirs" });
+      if (route.pattern.includes("{session}")) wrong.push({ session: "unknown" }, { session: "%0A" }, { session: "theirs" });
       // Reads are recorded in the audit log before they are executed.
       await assertUnchanged(async () => {
         for (const ids of wrong) await expectRejected(404, { code: "resource_not_found" }, route.method, pathFor(route, { ...own, ...ids }), route.body);

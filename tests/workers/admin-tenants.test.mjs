@@ -27,12 +27,12 @@ async function expectRejected(expected, { code, param }, method, path, body, opt
 }
 
 async function statuses(key, fields) {
-  const ask = async (url) => {
+  const statusAt = async (url) => {
     const response = await postChat(stack, chatBody(fields), { key, url });
     await response.arrayBuffer();
     return response.status;
   };
-  return [await ask(stack.urls[0]), await ask(stack.urls[1])];
+  return [await statusAt(stack.urls[0]), await statusAt(stack.urls[1])];
 }
 
 describe("POST and GET /admin/tenants", () => {
@@ -189,9 +189,9 @@ describe("PUT and PATCH /admin/tenants/{id}", () => {
     const { path, key } = await create();
     assert.deepEqual(await statuses(key), [200, 200]);
     assert.equal((await stack.admin("PATCH", path, { status: "suspended" })).body.status, "suspended");
-    const asked = stack.upstream.requests.length;
+    const requestsBefore = stack.upstream.requests.length;
     for (const url of stack.urls) await expectError(await postChat(stack, chatBody(), { key, url }), 403, { code: "tenant_suspended" });
-    assert.equal(stack.upstream.requests.length, asked, "the provider is not called");
+    assert.equal(stack.upstream.requests.length, requestsBefore, "the provider is not called");
     await stack.admin("PATCH", path, { status: "active" });
     assert.deepEqual(await statuses(key), [200, 200]);
   });

@@ -45,8 +45,8 @@ test("a_replayed_stream_has_the_same_id_text_finish_and_usage", async () => {
   const first = await completeStream(stack, fields, keyed(key));
   const second = await completeStream(stack, fields, keyed(key, { url: stack.urls[1] }));
   assert.ok(!isReplay(first.response) && isReplay(second.response));
-  const said = ({ chunks, text, done }) => [done, text, chunks[0].id, chunks[0].created, chunks.at(-1).usage, chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean)];
-  assert.deepEqual(said(second), said(first));
+  const comparable = ({ chunks, text, done }) => [done, text, chunks[0].id, chunks[0].created, chunks.at(-1).usage, chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean)];
+  assert.deepEqual(comparable(second), comparable(first));
   assert.deepEqual(second.chunks.at(-1).usage.total_tokens, 18);
 });
 

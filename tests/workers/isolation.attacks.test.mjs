@@ -7,12 +7,12 @@ import { startStack } from "../harness/stack.mjs";
 describe("attack 22: a ledger of one's own choosing", () => {
   /** Replaces every ledger and records the names under which it is called. */
   const LEDGER = `import { DurableObject } from "cloudflare:workers";
-  const asked = new Set();
+  const called = new Set();
   export class TenantLedger extends DurableObject {
-    async ask() { asked.add(this.ctx.id.name); return null; }
+    async ask() { called.add(this.ctx.id.name); return null; }
     async fetch(request) {
-      if (new URL(request.url).pathname === "/asked") return Response.json([...asked]);
-      asked.add(this.ctx.id.name);
+      if (new URL(request.url).pathname === "/called") return Response.json([...called]);
+      called.add(this.ctx.id.name);
       return new Response("{}", { status: 500 });
     }
   }
@@ -26,19 +26,19 @@ describe("attack 22: a ledger of one's own choosing", () => {
     const [own, other] = stack.tenants.map(({ tenant_id: id }) => id);
     const headers = Object.fromEntries(["x-tenant-id", "x-clawless-tenant", "x-session-id", "idempotency-key", "x-durable-object-name", "cf-tenant"].map((name) => [name, other]));
     const auth = { authorization: `Bearer ${stack.key}` };
-    const ask = async (path, { method = "GET", body, ...rest } = {}) => {
+    const sendRequest = async (path, { method = "GET", body, ...rest } = {}) => {
       const response = await fetch(`${stack.url}${path}`, { method, body: body && JSON.stringify(body), headers: { ...headers, ...auth, ...(body ? { "content-type": "application/json" } : {}), ...rest } });
       await response.arrayBuffer();
       assert.notEqual(response.status, 200, path);
     };
     const message = { role: "user", content: other };
-    await ask(`/v1/chat/completions?tenant=${other}`, { method: "POST", body: { model: "scripted-model", messages: [message], user: other, metadata: { tenant_id: other } } });
-    await ask(`/v1/sessions/${other}`);
-    await ask(`/v1/sessions/${other}/messages?tenant_id=${other}&cursor=${other}`);
-    await ask("/v1/sessions", { method: "POST", body: { id: other, title: other } });
-    await ask(`/v1/sessions?metadata[tenant_id]=${other}`);
-    const asked = await (await stack.fetchLedger(own, "/asked")).json();
-    assert.deepEqual(asked, [own]);
+    await sendRequest(`/v1/chat/completions?tenant=${other}`, { method: "POST", body: { model: "scripted-model", messages: [message], user: other, metadata: { tenant_id: other } } });
+    await sendRequest(`/v1/sessions/${other}`);
+    await sendRequest(`/v1/sessions/${other}/messages?tenant_id=${other}&cursor=${other}`);
+    await sendRequest("/v1/sessions", { method: "POST", body: { id: other, title: other } });
+    await sendRequest(`/v1/sessions?metadata[tenant_id]=${other}`);
+    const called = await (await stack.fetchLedger(own, "/called")).json();
+    assert.deepEqual(called, [own]);
   });
 });
 

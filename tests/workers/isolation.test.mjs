@@ -13,7 +13,7 @@ const TURNS = 4;
 const SESSIONS = 8;
 
 test("interleaved_responses_of_two_tenants_with_the_same_session_names_never_mix", async () => {
-  stack.upstream.always(answerOrStream({ content: (request) => `heard ${request.body.messages.at(-1).content} after ${request.body.messages.length - 1}`, delayMs: 2 }));
+  stack.upstream.always(answerOrStream({ content: (request) => `received ${request.body.messages.at(-1).content} after ${request.body.messages.length - 1}`, delayMs: 2 }));
   const canary = (tenant, session, turn) => `canary-${tenant}-${session}-${turn}-end`;
 
   async function converse(tenant, session) {
@@ -24,7 +24,7 @@ test("interleaved_responses_of_two_tenants_with_the_same_session_names_never_mix
         url: stack.urls[(tenant + session + turn) % 2],
         headers: { "x-session-id": `shared-name-${session}` },
       };
-      const expected = `heard ${canary(tenant, session, turn)} after ${2 * turn}`;
+      const expected = `received ${canary(tenant, session, turn)} after ${2 * turn}`;
       if ((session + turn) % 2 === 0) assert.equal((await completeStream(stack, fields, options)).text, expected);
       else assert.equal((await complete(stack, fields, options)).body.choices[0].message.content, expected);
     }

@@ -132,12 +132,12 @@ test("attack 44: of_1000_concurrent_requests_for_the_last_unit_over_two_gateways
     }),
   );
   const passed = answers.filter(({ status }) => status === 200);
-  const refused = answers.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
-  const others = answers.filter((answer) => !passed.includes(answer) && !refused.includes(answer));
+  const rejected = answers.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
+  const others = answers.filter((answer) => !passed.includes(answer) && !rejected.includes(answer));
   assert.deepEqual(others.map(({ status, text }) => `${status} ${text}`), []);
   assert.equal(passed.length, 1);
-  assert.equal(refused.length, 999);
-  assert.ok(refused.every(({ retry }) => retry === "false"));
+  assert.equal(rejected.length, 999);
+  assert.ok(rejected.every(({ retry }) => retry === "false"));
   assert.equal(stack.upstream.requests.length, 1);
   await stack.receipts(tenant, 3);
   const [{ messages }] = await stack.rows("SELECT sum(charged_messages) AS messages FROM receipts WHERE tenant_id = ?1", tenant);

@@ -88,7 +88,7 @@ test("attack 55: a_panic_writes_no_key_and_no_content_of_its_request_or_of_concu
     const concurrentResponse = postChat(panicking, chatBody({ ...chat, stream: true }), { headers: { "x-session-id": "before-a-panic" } });
     await arrived;
     const body = Buffer.from(JSON.stringify(chatBody({ ...chat, api_key: panicking.key })));
-    const head = `GET /__test/panic?key=${panicking.key}&said=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${panicking.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    const head = `GET /__test/panic?key=${panicking.key}&content=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${panicking.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
     const panicked = await exchange(panicking.url, head, [body]);
     const concurrent = await concurrentResponse;
     const answers = [panicked.raw, JSON.stringify([...concurrent.headers]), await concurrent.text()];

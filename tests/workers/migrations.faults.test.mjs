@@ -76,7 +76,7 @@ describe("with wrangler's command", () => {
   after(() => rmSync(scratch, { recursive: true, force: true }));
 
   /** A folder with the migrations, a configuration and an empty state folder. */
-  function newPlace(name) {
+  function createProject(name) {
     const dir = path.join(scratch, name);
     mkdirSync(dir);
     cpSync(path.join(ROOT, "migrations"), path.join(dir, "migrations"), { recursive: true });
@@ -88,15 +88,15 @@ describe("with wrangler's command", () => {
     return dir;
   }
 
-  function start(place) {
+  function start(dir) {
     const wrangler = path.join(ROOT, "node_modules/wrangler/bin/wrangler.js");
     const child = spawn(
       process.execPath,
-      [wrangler, "d1", "migrations", "apply", "clawless", "--local", "--persist-to", path.join(place, "state")],
+      [wrangler, "d1", "migrations", "apply", "clawless", "--local", "--persist-to", path.join(dir, "state")],
       {
-        cwd: place,
+        cwd: dir,
         detached: true, // a group of its own, so that its workerd can be killed with it
-        env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: path.join(place, "logs") },
+        env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: path.join(dir, "logs") },
         stdio: ["ignore", "pipe", "pipe"],
       },
     );
@@ -106,15 +106,15 @@ describe("with wrangler's command", () => {
     return { child, ended };
   }
 
-  async function apply(place) {
-    const { code, text } = await start(place).ended;
+  async function apply(dir) {
+    const { code, text } = await start(dir).ended;
     assert.equal(code, 0, text);
     return text;
   }
 
   /** Queries the database on disk, if it exists yet. */
-  function ask(place, sql) {
-    const folder = path.join(place, "state", "v3", "d1", "miniflare-D1DatabaseObject");
+  function queryDisk(dir, sql) {
+    const folder = path.join(dir, "state", "v3", "d1", "miniflare-D1DatabaseObject");
     const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");
     const database = new DatabaseSync(path.join(folder, file), { readOnly: true });
     try {
@@ -124,9 +124,9 @@ describe("with wrangler's command", () => {
     }
   }
 
-  function booked(place) {
+  function applied(dir) {
     try {
-      return ask(place, "SELECT name FROM d1_migrations ORDER BY id").map(({ name }) => name);
+      return queryDisk(dir, "SELECT name FROM d1_migrations ORDER BY id").map(({ name }) => name);
     } catch (error) {
       // The folder, the file or the table does not exist yet, or the writer has locked the database.
       assert.ok(["ENOENT", "ERR_SQLITE_ERROR", "ERR_INVALID_ARG_TYPE"].includes(error.code), error);
@@ -134,28 +134,28 @@ describe("with wrangler's command", () => {
     }
   }
 
-  function assertWhole(place) {
-    assert.deepEqual(ask(place, SCHEMA), reference);
-    assert.deepEqual(booked(place), FILES.map(({ name }) => name), "each is recorded once, in order");
+  function assertWhole(dir) {
+    assert.deepEqual(queryDisk(dir, SCHEMA), reference);
+    assert.deepEqual(applied(dir), FILES.map(({ name }) => name), "each is recorded once, in order");
   }
 
   test("applying_them_twice_changes_nothing", async () => {
-    const place = newPlace("twice");
-    await apply(place);
-    assert.match(await apply(place), /No migrations to apply/);
-    assertWhole(place);
+    const dir = createProject("twice");
+    await apply(dir);
+    assert.match(await apply(dir), /No migrations to apply/);
+    assertWhole(dir);
   });
 
   test("killed_in_the_middle_and_applied_again_they_converge", async () => {
     for (const moment of [1, Math.ceil(FILES.length / 2)]) {
-      const place = newPlace(`killed-${moment}`);
-      const { child, ended } = start(place);
+      const dir = createProject(`killed-${moment}`);
+      const { child, ended } = start(dir);
       const running = () => child.exitCode === null && child.signalCode === null;
-      while (running() && booked(place).length < moment) await new Promise(setImmediate);
+      while (running() && applied(dir).length < moment) await new Promise(setImmediate);
       if (running()) process.kill(-child.pid, "SIGKILL");
       await ended;
-      await apply(place);
-      assertWhole(place);
+      await apply(dir);
+      assertWhole(dir);
     }
   });
 });

@@ -50,7 +50,7 @@ test("attack 43: a_provider_that_exceeds_its_limit_is_cut_and_the_stream_ends_wi
 });
 
 // rate-headers.contract
-for (const [name, ask] of Object.entries({
+for (const [name, send] of Object.entries({
   a_model_that_is_not_there: (key) => fetch(`${stack.url}/v1/models/absent`, { headers: { authorization: `Bearer ${key}` } }),
   a_chat_with_a_model_that_is_not_there: (key) => postChat(stack, chatBody({ model: "absent" }), { key }),
   a_chat_with_a_wrong_parameter: (key) => postChat(stack, chatBody({ n: 0 }), { key }),
@@ -58,7 +58,7 @@ for (const [name, ask] of Object.entries({
 })) {
   test(`x-ratelimit headers are on ${name}`, async () => {
     const { key } = await tenantWith({});
-    const response = await ask(key);
+    const response = await send(key);
     assert.ok([400, 404].includes(response.status), await response.text());
     assert.ok(response.headers.has("x-ratelimit-remaining-requests"));
   });

@@ -35,21 +35,21 @@ function expectHeaders(response, { requests, tokens }) {
 
 describe("x-ratelimit headers are on", () => {
   const limits = { limits: { requests_per_minute: 6, burst: 10 }, quotas: { tokens_per_month: 100_000 } };
-  for (const [name, { ask, status, script, requests = 10 }] of Object.entries({
-    an_answer: { ask: (key) => postChat(stack, chatBody(), { key }), status: 200 },
-    a_stream: { ask: (key) => postChat(stack, chatBody({ stream: true }), { key }), status: 200 },
-    a_turn_of_a_session: { ask: (key) => postChat(stack, chatBody({ session_id: "headers" }), { key }), status: 200 },
-    a_failure_of_the_provider: { ask: (key) => postChat(stack, chatBody(), { key }), status: 502, script: behaviours.htmlWith200() },
-    the_list_of_models: { ask: (key) => get("/v1/models", key), status: 200, requests: 5 },
-    one_model: { ask: (key) => get(`/v1/models/${MODEL}`, key), status: 200, requests: 5 },
+  for (const [name, { send, status, script, requests = 10 }] of Object.entries({
+    an_answer: { send: (key) => postChat(stack, chatBody(), { key }), status: 200 },
+    a_stream: { send: (key) => postChat(stack, chatBody({ stream: true }), { key }), status: 200 },
+    a_turn_of_a_session: { send: (key) => postChat(stack, chatBody({ session_id: "headers" }), { key }), status: 200 },
+    a_failure_of_the_provider: { send: (key) => postChat(stack, chatBody(), { key }), status: 502, script: behaviours.htmlWith200() },
+    the_list_of_models: { send: (key) => get("/v1/models", key), status: 200, requests: 5 },
+    one_model: { send: (key) => get(`/v1/models/${MODEL}`, key), status: 200, requests: 5 },
   })) {
     test(name, async () => {
       const { key } = await tenantWith(limits);
       if (script) stack.upstream.always(script);
-      const first = await ask(key);
+      const first = await send(key);
       assert.equal(first.status, status, await first.text());
       const remaining = expectHeaders(first, { requests, tokens: 100_000 });
-      const second = await ask(key);
+      const second = await send(key);
       await second.arrayBuffer();
       assert.equal(expectHeaders(second, { requests, tokens: 100_000 }), remaining - 1);
     });
@@ -58,9 +58,9 @@ describe("x-ratelimit headers are on", () => {
   test("a_rejection_by_rate_and_a_rejection_by_quota", async () => {
     const slow = await tenantWith({ limits: { requests_per_minute: 1, burst: 1 }, quotas: { tokens_per_month: 100_000 } });
     await (await postChat(stack, chatBody(), { key: slow.key })).arrayBuffer();
-    const refused = await postChat(stack, chatBody(), { key: slow.key });
-    assert.equal(expectHeaders(refused, { requests: 1, tokens: 100_000 }), 0);
-    await expectError(refused, 429, { code: "rate_limit_exceeded" });
+    const rejected = await postChat(stack, chatBody(), { key: slow.key });
+    assert.equal(expectHeaders(rejected, { requests: 1, tokens: 100_000 }), 0);
+    await expectError(rejected, 429, { code: "rate_limit_exceeded" });
 
     const poor = await tenantWith({ limits: { requests_per_minute: 6, burst: 10 }, quotas: { tokens_per_month: 0 } });
     const usedUp = await postChat(stack, chatBody(), { key: poor.key });
@@ -78,18 +78,18 @@ test("an_unlimited_tenant_gets_no_limit_headers", async () => {
 
 test("a_request_passes_after_the_reported_wait_and_not_long_before", async () => {
   const { key } = await tenantWith({ limits: { requests_per_minute: 30, burst: 1 } });
-  const ask = () => postChat(stack, chatBody(), { key });
-  assert.equal((await ask()).status, 200);
+  const send = () => postChat(stack, chatBody(), { key });
+  assert.equal((await send()).status, 200);
   for (let round = 0; round < 2; round += 1) {
-    const refused = await ask();
-    await expectError(refused, 429, { code: "rate_limit_exceeded" });
-    const wait = Number(refused.headers.get("retry-after-ms"));
+    const rejected = await send();
+    await expectError(rejected, 429, { code: "rate_limit_exceeded" });
+    const wait = Number(rejected.headers.get("retry-after-ms"));
     assert.ok(wait > 200 && wait <= 2000, `retry-after-ms: ${wait}`);
-    assert.equal(Number(refused.headers.get("retry-after")), Math.ceil(wait / 1000));
+    assert.equal(Number(rejected.headers.get("retry-after")), Math.ceil(wait / 1000));
     await sleep(wait - 150);
-    await expectError(await ask(), 429);
+    await expectError(await send(), 429);
     await sleep(160);
-    const passed = await ask();
+    const passed = await send();
     assert.equal(passed.status, 200, await passed.text());
   }
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { complete, completeStream } from "../harness/client.mjs";
-import { introduced, obedient, send } from "../harness/sends.mjs";
+import { withSenderPrefix, commandModel, send } from "../harness/sends.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -42,36 +42,36 @@ for (const stream of [false, true]) {
   const form = stream ? "streamed" : "in_one_piece";
 
   test(`a_message_gets_a_reply_from_a_turn_of_the_other_session_${form}`, async () => {
-    stack.upstream.always(obedient());
+    stack.upstream.always(commandModel());
     const [a, b] = [`a-${form}`, `b-${form}`];
     await sendMessage(b, "hello");
     const answer = await sendMessage(a, send({ session_id: b, message: "What is the plan?", timeout_seconds: 60 }), { stream });
-    const receipt = JSON.parse(answer.replace(/^told: /, ""));
+    const receipt = JSON.parse(answer.replace(/^results: /, ""));
     assert.equal(receipt.status, "replied", answer);
     assert.equal(receipt.reply, "re: What is the plan?");
-    assert.deepEqual(await userMessages(b), ["hello", introduced(a, "What is the plan?")]);
+    assert.deepEqual(await userMessages(b), ["hello", withSenderPrefix(a, "What is the plan?")]);
     const turns = await stack.rows("SELECT session_id, key_id IS NOT NULL AS has_key FROM turns WHERE session_id IN (?1, ?2)", a, b);
     assert.ok(turns.length === 3 && turns.every(({ has_key }) => has_key));
   });
 
   test(`a_message_without_waiting_is_delivered_too_${form}`, async () => {
-    stack.upstream.always(obedient());
+    stack.upstream.always(commandModel());
     const b = `later-${form}`;
     await sendMessage(b, "hello");
     const answer = await sendMessage(`now-${form}`, send({ session_id: b, message: "one", timeout_seconds: 0 }, { session_id: b, message: "two", timeout_seconds: 0 }), { stream });
     assert.equal(answer.match(/"status":"(queued|running|replied)"/g)?.length, 2, answer);
     await until(async () => (await states(b)).join() === "replied,replied", "both have replies", LONG_TIMEOUT);
-    assert.deepEqual((await userMessages(b)).slice(1).sort(), ["one", "two"].map((text) => introduced(`now-${form}`, text)));
+    assert.deepEqual((await userMessages(b)).slice(1).sort(), ["one", "two"].map((text) => withSenderPrefix(`now-${form}`, text)));
   });
 }
 
 test("attack_18_a_prompt_injection_cannot_send_to_another_tenants_session", async () => {
-  stack.upstream.always(obedient());
+  stack.upstream.always(commandModel());
   const theirs = stack.tenants[1].secret_key;
   await sendMessage("theirs-alone", "a secret", { key: theirs });
   const before = await stack.rowCounts();
   const answer = await sendMessage("injected", send({ session_id: "theirs-alone", message: "Open up." }, { session_id: "unknown-session", message: "Open up." }));
-  const [foreign, random] = answer.replace(/^told: /, "").split(" | ");
+  const [foreign, random] = answer.replace(/^results: /, "").split(" | ");
   assert.equal(foreign.replace("theirs-alone", "unknown-session"), random);
   assert.match(random, /no session `unknown-session`/);
   const { sends, turns, sessions } = await stack.rowCounts();
@@ -82,35 +82,35 @@ test("attack_18_a_prompt_injection_cannot_send_to_another_tenants_session", asyn
 });
 
 test("attack_42_sessions_that_call_each_other_in_a_cycle_stop_after_four_hops_and_each_is_charged", async () => {
-  stack.upstream.always(obedient());
+  stack.upstream.always(commandModel());
   for (const session of ["left", "right"]) await sendMessage(session, "hello");
   const booked = (await stack.rows("SELECT count(*) AS count FROM turns WHERE tenant_id = ?1", ours))[0].count;
   // Each message contains the command to send the remaining part back.
   const round = (hops, to, back) => send({ session_id: to, message: hops > 0 ? round(hops - 1, back, to) : "the end", timeout_seconds: 0 });
   await sendMessage("left", round(6, "right", "left"));
   await until(async () => [...(await states("left")), ...(await states("right"))].join() === "replied,replied,replied,replied", "four have replies", LONG_TIMEOUT);
-  const refused = await stack.rows("SELECT result FROM tool_executions WHERE session_id IN ('left', 'right') AND outcome = 'refused'");
-  assert.equal(refused.length, 1);
-  assert.match(refused[0].result, /4 hops/);
+  const rejected = await stack.rows("SELECT result FROM tool_executions WHERE session_id IN ('left', 'right') AND outcome = 'refused'");
+  assert.equal(rejected.length, 1);
+  assert.match(rejected[0].result, /4 hops/);
   await stack.receipts(ours, booked + 5, LONG_TIMEOUT);
 });
 
 test("sessions_do_not_wait_for_each_other", async () => {
-  stack.upstream.always(obedient());
+  stack.upstream.always(commandModel());
   for (const session of ["up", "down"]) await sendMessage(session, "hello");
   const back = send({ session_id: "up", message: "Back to you.", timeout_seconds: 60 });
   const answer = await sendMessage("up", send({ session_id: "down", message: back, timeout_seconds: 60 }));
-  const receipt = JSON.parse(answer.replace(/^told: /, ""));
+  const receipt = JSON.parse(answer.replace(/^results: /, ""));
   assert.equal(receipt.status, "replied", answer);
   assert.match(receipt.reply, /may be waiting for this one/);
   await until(async () => (await states("up")).join() === "replied", "the message gets its reply later", LONG_TIMEOUT);
-  assert.deepEqual(await userMessages("up"), ["hello", send({ session_id: "down", message: back, timeout_seconds: 60 }), introduced("down", "Back to you.")]);
+  assert.deepEqual(await userMessages("up"), ["hello", send({ session_id: "down", message: back, timeout_seconds: 60 }), withSenderPrefix("down", "Back to you.")]);
 });
 
 test("delivered_twice_out_of_order_and_with_invalid_messages_each_is_processed_once", async () => {
   let open;
   const gate = new Promise((resolve) => (open = resolve));
-  stack.upstream.always(obedient({ meanwhile: (text) => (text.startsWith("m") ? gate : undefined) }));
+  stack.upstream.always(commandModel({ meanwhile: (text) => (text.startsWith("m") ? gate : undefined) }));
   await sendMessage("crowd", "hello");
   const messages = ["m1", "m2", "m3"].map((message) => ({ session_id: "crowd", message, timeout_seconds: 0 }));
   await sendMessage("crier", send(...messages));
@@ -125,21 +125,21 @@ test("delivered_twice_out_of_order_and_with_invalid_messages_each_is_processed_o
   assert.deepEqual(acked.slice(0, invalid.length), [0, 1, 2, 3, 4], "invalid messages are dropped");
   assert.equal(acked.length + retried.length, invalid.length + 6);
   await until(async () => (await states("crowd")).join() === "replied,replied,replied", "all have replies", LONG_TIMEOUT);
-  assert.deepEqual((await userMessages("crowd")).slice(1).sort(), ["m1", "m2", "m3"].map((text) => introduced("crier", text)));
+  assert.deepEqual((await userMessages("crowd")).slice(1).sort(), ["m1", "m2", "m3"].map((text) => withSenderPrefix("crier", text)));
   const { acked: late } = await stack.deliverQueueBatch(bodies);
   assert.deepEqual(late, [0, 1, 2], "processed messages are acknowledged");
   assert.equal((await userMessages("crowd")).length, 4);
 });
 
 test("a_message_of_a_revoked_key_and_an_undeliverable_message_have_a_reason", async () => {
-  stack.upstream.always(obedient());
+  stack.upstream.always(commandModel());
   await sendMessage("target", "hello");
   const { key, keyId } = await stack.addKey(ours);
   await stack.rows("UPDATE api_keys SET scopes = '[\"chat\",\"tools\",\"sessions:write\"]' WHERE id = ?1", keyId);
   let open;
   const gate = new Promise((resolve) => (open = resolve));
   // Another turn holds the session's lane, so the message waits.
-  stack.upstream.always(obedient({ meanwhile: (text) => (text === "hold" ? gate : undefined) }));
+  stack.upstream.always(commandModel({ meanwhile: (text) => (text === "hold" ? gate : undefined) }));
   const held = sendMessage("target", "hold");
   await until(() => stack.upstream.requests.some(({ text }) => text.includes('"hold"')), "the other turn is running");
   const answer = await sendMessage("sender", send({ session_id: "target", message: "Too late.", timeout_seconds: 0 }), { key });

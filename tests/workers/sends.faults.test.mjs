@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { failure, json } from "../harness/behaviours.mjs";
 import { complete, postChat, chatBody } from "../harness/client.mjs";
-import { introduced, obedient, send } from "../harness/sends.mjs";
+import { withSenderPrefix, commandModel, send } from "../harness/sends.mjs";
 import { startStackProcess } from "../harness/serve.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
@@ -50,12 +50,12 @@ test("after_a_kill_messages_in_every_state_are_processed_once_and_none_is_lost",
   const meanwhile = (text) => {
     if (isKilled) return undefined;
     if (text === "refuse this") return json(400, { error: { message: "No.", type: "invalid_request_error", param: null, code: null } });
-    if (text.startsWith("told: A session cannot send to itself")) return failure(500);
+    if (text.startsWith("results: A session cannot send to itself")) return failure(500);
     if (!text.startsWith("hang")) return undefined;
     hung.add(text);
     return never;
   };
-  upstream.always(obedient({ meanwhile }));
+  upstream.always(commandModel({ meanwhile }));
 
   const first = await startStackProcess({ persist, upstream, tenants: 1, settings: { tools: ["sessions_send"] } });
   const [{ tenant_id: tenant, secret_key: key }] = first.tenants;
@@ -65,8 +65,8 @@ test("after_a_kill_messages_in_every_state_are_processed_once_and_none_is_lost",
   const replied = await sendMessage(first, key, "a", send({ session_id: "done", message: "first", timeout_seconds: 60 }));
   assert.match(replied, /"status":"replied"/);
   // Failed, and delivered to a session whose response broke.
-  const refused = await sendMessage(first, key, "d", send({ session_id: "refusing", message: "refuse this", timeout_seconds: 60 }));
-  assert.match(refused, /"status":"failed"/);
+  const rejected = await sendMessage(first, key, "d", send({ session_id: "refusing", message: "refuse this", timeout_seconds: 60 }));
+  assert.match(rejected, /"status":"failed"/);
   const breaks = send({ session_id: "breaking", message: "to itself" });
   const delivered = await sendMessage(first, key, "e", send({ session_id: "breaking", message: breaks, timeout_seconds: 60 }));
   assert.match(delivered, /"status":"delivered"/);
@@ -97,11 +97,11 @@ test("after_a_kill_messages_in_every_state_are_processed_once_and_none_is_lost",
       const rows = await second.rows("SELECT json_extract(content, '$.content') AS text FROM messages WHERE session_id = ?1 AND role = 'user' ORDER BY seq, position", session);
       return rows.map(({ text }) => text);
     };
-    assert.deepEqual(await userMessages("done"), ["hello", introduced("a", "first"), introduced("c", "fourth")]);
-    assert.deepEqual(await userMessages("running"), ["hello", introduced("b", "hang in there")]);
-    assert.deepEqual(await userMessages("waiting"), ["hello", introduced("c", "third")]);
+    assert.deepEqual(await userMessages("done"), ["hello", withSenderPrefix("a", "first"), withSenderPrefix("c", "fourth")]);
+    assert.deepEqual(await userMessages("running"), ["hello", withSenderPrefix("b", "hang in there")]);
+    assert.deepEqual(await userMessages("waiting"), ["hello", withSenderPrefix("c", "third")]);
     assert.deepEqual(await userMessages("refusing"), ["hello"]);
-    assert.deepEqual(await userMessages("breaking"), ["hello", introduced("e", breaks)]);
+    assert.deepEqual(await userMessages("breaking"), ["hello", withSenderPrefix("e", breaks)]);
     assert.deepEqual(await userMessages("b"), [], "the interrupted turn is not stored");
     const [{ tries }] = (await states()).filter(({ session_id }) => session_id === "running");
     assert.equal(tries, 2);

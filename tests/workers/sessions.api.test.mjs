@@ -233,8 +233,8 @@ describe("messages", () => {
     const { data } = await ok("GET", `/${id}/messages`);
     assert.deepEqual(data[0].message, odd);
     for (const [index, role] of [[0, "user"], [1, "assistant"]]) {
-      const { object, role: said, status, incomplete_reason, request_id, model } = data[index];
-      assert.deepEqual({ object, said, status, incomplete_reason, request_id, model }, { object: "session.message", said: role, status: "complete", incomplete_reason: null, request_id: response.headers.get("x-request-id"), model: MODEL });
+      const { object, role: sender, status, incomplete_reason, request_id, model } = data[index];
+      assert.deepEqual({ object, sender, status, incomplete_reason, request_id, model }, { object: "session.message", sender: role, status: "complete", incomplete_reason: null, request_id: response.headers.get("x-request-id"), model: MODEL });
     }
   });
 

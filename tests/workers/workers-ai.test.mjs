@@ -70,9 +70,9 @@ for (const [alias, model] of Object.entries({ smart: SMART, code: CODE, vision: 
     assert.equal(text, "Hello there.");
     assert.ok(done);
     // One of them cannot disable thinking; for the others it is disabled.
-    const { chat_template_kwargs: told, reasoning_effort: effort } = lastRequest().inputs;
-    if (model === CODE) assert.deepEqual([told, effort], [undefined, "low"]);
-    else assert.deepEqual([told, effort], [{ enable_thinking: false }, undefined]);
+    const { chat_template_kwargs: template, reasoning_effort: effort } = lastRequest().inputs;
+    if (model === CODE) assert.deepEqual([template, effort], [undefined, "low"]);
+    else assert.deepEqual([template, effort], [{ enable_thinking: false }, undefined]);
   });
 }
 
@@ -108,7 +108,7 @@ test("json_mode_returns_json_as_text", async () => {
   assert.deepEqual(lastRequest().inputs.response_format, { type: "json_schema", json_schema: schema });
 });
 
-test("what_a_model_cannot_do_is_rejected_or_said_in_a_header", async () => {
+test("unsupported_features_are_rejected_or_reported_in_a_header", async () => {
   await expectError(await postChat(stack, chatBody({ model: FAST, tools: [WEATHER] })), 400, { param: "tools" });
   await expectError(await postChat(stack, chatBody({ model: FAST, stop: "x" })), 400, { param: "stop" });
   assert.equal(stack.upstream.requests.length, 0);

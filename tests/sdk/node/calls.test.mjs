@@ -31,23 +31,23 @@ test("openai_node_accumulates_a_custom_tool_call_and_returns_its_result", async 
   assert.deepEqual(custom, { id: CUSTOM.id, type: "custom", custom: { name: CUSTOM.name, input: CUSTOM.input } });
   assert.deepEqual(JSON.parse(beside.function.arguments), CALLS[1].input);
   const results = { [custom.id]: "3 rows", [beside.id]: "noon" };
-  const said = message.tool_calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: results[id] }));
-  const answered = await finish({ model, messages: [QUESTION, message, ...said], tools });
-  assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [CUSTOM], results, tools });
+  const toolMessages = message.tool_calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: results[id] }));
+  const final = await finish({ model, messages: [QUESTION, message, ...toolMessages], tools });
+  assert.deepEqual(JSON.parse(final.choices[0].message.content), { recalled: [CUSTOM], results, tools });
 });
 
 test("openai_node_accumulates_a_legacy_function_call_from_every_wire_format", async () => {
   assert.equal(gateway.legacy.length, 3, "one per wire format");
   const functions = [{ name: LEGACY.name, parameters }];
   for (const model of gateway.legacy) {
-    const asked = await finish({ model, messages: [QUESTION], functions });
-    const [{ message, finish_reason }] = asked.choices;
+    const completion = await finish({ model, messages: [QUESTION], functions });
+    const [{ message, finish_reason }] = completion.choices;
     assert.equal(finish_reason, "function_call", model);
     assert.equal(message.tool_calls, undefined, model);
     assert.equal(message.function_call.name, LEGACY.name, model);
     assert.deepEqual(JSON.parse(message.function_call.arguments), LEGACY.input, model);
     const messages = [QUESTION, message, { role: "function", name: LEGACY.name, content: "21 °C" }];
-    const answered = await finish({ model, messages, functions });
-    assert.deepEqual(JSON.parse(answered.choices[0].message.content), { recalled: [LEGACY], results: ["21 °C"] }, model);
+    const final = await finish({ model, messages, functions });
+    assert.deepEqual(JSON.parse(final.choices[0].message.content), { recalled: [LEGACY], results: ["21 °C"] }, model);
   }
 });

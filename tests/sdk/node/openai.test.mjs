@@ -187,11 +187,11 @@ describe("an error", () => {
   });
 
   test("about_the_model_is_a_NotFoundError", async () => {
-    for (const ask of [
+    for (const send of [
       () => client.models.retrieve("no-such-model"),
       () => client.chat.completions.create({ model: "no-such-model", messages: HELLO }),
     ]) {
-      await assert.rejects(ask(), (error) => {
+      await assert.rejects(send(), (error) => {
         assert.ok(error instanceof OpenAI.NotFoundError, `${error}`);
         assert.equal(error.code, "model_not_found");
         return true;
@@ -203,13 +203,13 @@ describe("an error", () => {
     await assert.rejects(client.embeddings.create({ model: "any", input: "text" }), OpenAI.NotFoundError);
   });
 
-  for (const [status, ask] of Object.entries({
+  for (const [status, send] of Object.entries({
     405: () => client.get("/chat/completions"),
     413: () => client.chat.completions.create({ model, messages: [{ role: "user", content: "a".repeat(5_000_000) }] }),
     415: () => client.chat.completions.create({ model, messages: HELLO }, { headers: { "content-type": "text/plain" } }),
   })) {
     test(`with_status_${status}_is_an_APIError_with_it`, async () => {
-      await assert.rejects(ask(), (error) => {
+      await assert.rejects(send(), (error) => {
         assert.ok(error instanceof OpenAI.APIError, `${error}`);
         assert.equal(error.status, Number(status));
         assert.ok(error.error.message.length > 0);

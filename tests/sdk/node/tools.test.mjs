@@ -32,14 +32,14 @@ const forEach = async (run) => {
 test("openai_node_accumulates_both_calls_and_returns_their_results", () => forEach(async (model) => {
   const client = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.secret_key, maxRetries: 0 });
   const messages = [QUESTION];
-  const asked = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
-  const [{ message, finish_reason }] = asked.choices;
+  const completion = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
+  const [{ message, finish_reason }] = completion.choices;
   assert.equal(finish_reason, "tool_calls");
   assert.deepEqual(message.tool_calls.map((call) => ({ id: call.id, name: call.function.name, input: JSON.parse(call.function.arguments) })), CALLS);
   assert.ok(message.tool_calls.every(({ type }) => type === "function"));
   messages.push(message, ...message.tool_calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: RESULTS[id] })));
-  const answered = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
-  assertRoundTrip(answered.choices[0].message.content);
+  const final = await client.chat.completions.stream({ model, messages, tools: openaiTools }).finalChatCompletion();
+  assertRoundTrip(final.choices[0].message.content);
 }));
 
 test("openai_node_runs_both_tools_in_its_loop", () => forEach(async (model) => {

@@ -40,11 +40,11 @@ def test_openai_python_accumulates_a_custom_tool_call_and_returns_its_result(scr
     assert custom == {"id": call["id"], "type": "custom", "custom": {"name": call["name"], "input": call["input"]}}
     assert json.loads(function["function"]["arguments"]) == beside["input"]
     results = {call["id"]: "3 rows", beside["id"]: "noon"}
-    said = [{"role": "tool", "tool_call_id": made, "content": content} for made, content in results.items()]
-    asked = {"role": "assistant", "content": None, "tool_calls": [custom, function]}
-    answered = finish(client, model=model, messages=[QUESTION, asked, *said], tools=tools)
-    told = json.loads(answered.choices[0].message.content)
-    assert told == {"recalled": [call], "results": results, "tools": tools}
+    tool_messages = [{"role": "tool", "tool_call_id": call_id, "content": content} for call_id, content in results.items()]
+    assistant = {"role": "assistant", "content": None, "tool_calls": [custom, function]}
+    answered = finish(client, model=model, messages=[QUESTION, assistant, *tool_messages], tools=tools)
+    received = json.loads(answered.choices[0].message.content)
+    assert received == {"recalled": [call], "results": results, "tools": tools}
 
 
 @pytest.mark.parametrize("wire", ["openai", "anthropic", "workers_ai"])
@@ -62,6 +62,6 @@ def test_openai_python_accumulates_a_legacy_function_call(scripted, client, wire
     assert choice.message.tool_calls is None
     assert choice.message.function_call.name == call["name"]
     assert json.loads(choice.message.function_call.arguments) == call["input"]
-    said = {"role": "function", "name": call["name"], "content": "21 °C"}
-    answered = send(choice.message.model_dump(exclude_none=True), said)
+    result = {"role": "function", "name": call["name"], "content": "21 °C"}
+    answered = send(choice.message.model_dump(exclude_none=True), result)
     assert json.loads(answered.message.content) == {"recalled": [call], "results": ["21 °C"]}

@@ -47,8 +47,8 @@ def test_openai_python_accumulates_both_calls_and_returns_their_results(scripted
     read = [{"id": call.id, "name": call.function.name, "input": json.loads(call.function.arguments)} for call in calls]
     assert read == scripted["calls"]
     assert all(call.type == "function" for call in calls)
-    said = [{"role": "tool", "tool_call_id": call.id, "content": results[call.id]} for call in calls]
-    answered = send([QUESTION, choice.message.model_dump(exclude_none=True), *said])
+    tool_messages = [{"role": "tool", "tool_call_id": call.id, "content": results[call.id]} for call in calls]
+    answered = send([QUESTION, choice.message.model_dump(exclude_none=True), *tool_messages])
     assert_round_trip(scripted, results, answered.choices[0].message.content)
 
 
@@ -62,11 +62,11 @@ def test_langchain_accumulates_both_calls_and_returns_their_results(scripted, re
         return whole
 
     messages = [HumanMessage(QUESTION["content"])]
-    asked = send(messages)
-    assert [{"id": call["id"], "name": call["name"], "input": call["args"]} for call in asked.tool_calls] == scripted["calls"]
-    assert asked.invalid_tool_calls == []
-    said = [ToolMessage(results[call["id"]], tool_call_id=call["id"]) for call in asked.tool_calls]
-    assert_round_trip(scripted, results, send([*messages, asked, *said]).content)
+    assistant = send(messages)
+    assert [{"id": call["id"], "name": call["name"], "input": call["args"]} for call in assistant.tool_calls] == scripted["calls"]
+    assert assistant.invalid_tool_calls == []
+    tool_messages = [ToolMessage(results[call["id"]], tool_call_id=call["id"]) for call in assistant.tool_calls]
+    assert_round_trip(scripted, results, send([*messages, assistant, *tool_messages]).content)
 
 
 def test_both_packages_get_a_regular_response_after_server_tools(scripted):
