@@ -16,6 +16,7 @@ mod layout;
 mod logs;
 mod migrate;
 mod model;
+mod models;
 mod process;
 mod progress;
 mod seed;
@@ -69,6 +70,8 @@ enum Command {
     Admin(clawless_cli::admin::Arguments),
     /// Create, list, rotate and revoke a tenant's API keys
     Keys(clawless_cli::keys::Arguments),
+    /// Compare the table of models with a public price list
+    Models(models::Arguments),
     /// Check the conventions of this repository
     Tidy,
     /// Print the table of log messages for docs/logs.md
@@ -104,6 +107,7 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Deploy(arguments) => deploy::run(layout, arguments, progress),
         Command::Admin(arguments) => clawless_cli::admin::run(arguments, &layout.default_state()),
         Command::Keys(arguments) => clawless_cli::keys::run(arguments, &layout.default_state()),
+        Command::Models(arguments) => models::run(layout, arguments),
         Command::Tidy => tidy::run(layout, progress),
         Command::Logs(arguments) => logs::run(layout, arguments),
         Command::Hooks => hooks::run(layout, progress),

@@ -10,4 +10,5 @@ pub(crate) mod provider;
 pub(crate) mod ready;
 pub(crate) mod record;
 pub(crate) mod state;
-pub(crate) mod watch;
+pub(crate) mod upstream;
+mod watch;

@@ -1,14 +1,14 @@
-//! Where requests may go: public hosts over https, and nothing that reaches back into a private
-//! network, to a metadata service or to this machine.
+//! The hosts that requests may be sent to: public hosts over https, no private network, no metadata
+//! service, not this machine.
 //!
-//! Written by hand because a full URL library brings tables of half a megabyte for international
-//! names; what is not plainly good is refused, so a parser that is stricter than the network's
-//! loses nothing. A public name that resolves to a private address is not seen here: on Workers
-//! outgoing requests leave from the edge, which has no private network behind it.
+//! The parser is our own because a URL library contains half a megabyte of tables for international
+//! names. It refuses whatever is not clearly valid, so being stricter than the network's parser is
+//! safe. It does not resolve names: on Workers, requests leave from the edge, which has no private
+//! network behind it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Which hosts may be named.
+/// The hosts that a base URL may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Egress {
     /// Public hosts, over https.
@@ -24,16 +24,16 @@ pub enum EgressError {
     /// Neither `https://` nor, where that is allowed, `http://`.
     #[error("it must begin with https://")]
     Scheme,
-    /// A user name or a password stands before the host.
-    #[error("it must not hold a user name or a password")]
+    /// It has a user name or a password.
+    #[error("it must not contain a user name or a password")]
     UserInfo,
-    /// It has characters that do not belong there, a fragment or a query.
-    #[error("it holds characters that it must not")]
+    /// It has invalid characters, a fragment or a query.
+    #[error("it contains characters that are not allowed")]
     Characters,
-    /// The host is neither a name nor a plain address.
+    /// The host is neither a name nor an address in its usual form.
     #[error("its host is not valid")]
     Host,
-    /// The port is no port.
+    /// The port is not a number from 1 to 65535.
     #[error("its port is not valid")]
     Port,
     /// The host is, or may be, private.
@@ -122,8 +122,8 @@ fn check_port(port: &str) -> Result<(), EgressError> {
     }
 }
 
-/// A name of plain labels. A last label that begins with a digit would make the host an address
-/// in one of its odd forms (decimal, octal, hexadecimal, short), so it is refused.
+/// Checks a name of plain labels. A last label that begins with a digit is refused: the host could
+/// be an address in decimal, octal, hexadecimal or short form.
 fn check_name(host: &str) -> Result<(), EgressError> {
     let good_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -141,8 +141,7 @@ fn check_name(host: &str) -> Result<(), EgressError> {
     Ok(())
 }
 
-/// Whether a name is one of the public naming system's. A bare label is a neighbour's, and the
-/// reserved zones never leave a private network.
+/// Whether a name belongs to the public DNS. A single label and the reserved zones are private.
 fn is_public_name(host: &str) -> bool {
     const RESERVED: [&str; 9] = [
         "localhost",
@@ -155,7 +154,7 @@ fn is_public_name(host: &str) -> bool {
         "private",
         "arpa",
     ];
-    // Public names that resolve to the address written inside them, or to loopback.
+    // Public names that resolve to the address in them, or to loopback.
     const MIRRORS: [&str; 5] = ["nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me"];
     let host = host.to_ascii_lowercase();
     let Some((_, zone)) = host.rsplit_once('.') else {
@@ -202,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_hosts_over_https_are_good() {
+    fn public_hosts_over_https_are_accepted() {
         for url in [
             "https://api.openai.com/v1",
             "https://api.openai.com",

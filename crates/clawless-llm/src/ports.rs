@@ -1,4 +1,4 @@
-//! The port to the network.
+//! The port to the network, through which requests reach providers.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use futures_util::Stream;
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Http {
-    /// An answer's body, piece by piece as the network delivers it.
+    /// A response's body, in the chunks of the network.
     type Body: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin + 'static;
 
-    /// Sends a request and returns once the answer's head is there.
+    /// Sends a request and returns once the response's head has arrived.
     ///
-    /// Dropping the future, or later the body, aborts the request: the connection goes away and
-    /// the provider may stop working. Redirects are not followed; a 3xx comes back as it is, so
-    /// that no key is carried to where a redirect points.
+    /// Dropping the future, or later the body, aborts the request: the connection closes and the
+    /// provider may stop working. Redirects are not followed, so that no key reaches another host;
+    /// a 3xx is returned.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError>;
 
-    /// Runs a model of the platform's own by its AI binding: `AI.run(model, inputs,
-    /// { returnRawResponse: true })`, with `inputs` as JSON text, answered like any request. The
-    /// same holds for dropping as for [`Self::send`].
+    /// Runs a model of the platform through its AI binding: `AI.run(model, inputs,
+    /// { returnRawResponse: true })`, with `inputs` as JSON text. Dropping the future aborts it, as
+    /// in [`Self::send`].
     async fn run_ai(
         &self,
         _model: &str,
@@ -32,7 +32,7 @@ pub trait Http {
     }
 }
 
-/// What the URL of a request begins with that goes to the AI binding; the model follows.
+/// The URL scheme of requests to the AI binding; the model's name follows.
 pub(crate) const AI_SCHEME: &str = "workers-ai:";
 
 impl<H: Http + ?Sized> Http for &H {
@@ -51,12 +51,12 @@ impl<H: Http + ?Sized> Http for &H {
     }
 }
 
-/// What is done to the URL.
+/// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Read.
+    /// No body.
     Get,
-    /// Send a body.
+    /// With a body.
     Post,
 }
 
@@ -74,9 +74,9 @@ impl Method {
 /// hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// What is done.
+    /// The method.
     pub method: Method,
-    /// To what.
+    /// The URL.
     pub url: String,
     /// Names in lower case, and values.
     pub headers: Vec<(&'static str, String)>,
@@ -104,7 +104,7 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// The head of an answer, and its body still to come.
+/// The head of a response and its body, which is still to be read.
 #[derive(Debug)]
 pub struct HttpResponse<B> {
     /// The status.
@@ -115,10 +115,10 @@ pub struct HttpResponse<B> {
     pub body: B,
 }
 
-/// The headers of an answer that anybody here reads: an adapter may leave out all others.
+/// The response headers that this crate reads: an adapter may omit all others.
 pub const HEADERS_READ: [&str; 3] = ["content-type", "retry-after", "retry-after-ms"];
 
-/// The headers of an answer.
+/// The headers of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -142,7 +142,8 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Headers {
     }
 }
 
-/// The network failed: no connection, no such name, a reset, a cut body. The text is for the log.
+/// A network failure: no connection, unknown host, a reset, a truncated body. The text is for the
+/// log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct HttpError(pub String);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn header_names_have_no_case() {
+    fn header_names_are_case_insensitive() {
         let headers: Headers = [("Retry-After", "7")].into_iter().collect();
         assert_eq!(headers.get("retry-after"), Some("7"));
     }

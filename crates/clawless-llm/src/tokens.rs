@@ -1,23 +1,23 @@
-//! Estimates of tokens, for providers that do not count.
+//! Estimates of tokens, for providers that report no usage.
 //!
-//! Nobody outside can count exactly: each model has its own vocabulary. The estimate takes four
-//! ASCII characters for a token, two of other alphabets, and one of the scripts that are written
-//! without spaces. For English prose it is within a fifth of the common vocabularies; for JSON it may be
-//! half of what is true, for CJK somewhat high. Whoever uses it must say that it is an estimate, and
-//! whoever must not exceed a window counts by [`crate::vocabulary`].
+//! Each model has its own vocabulary, so an exact count is not possible. The estimate takes four ASCII
+//! characters for a token, two of other alphabets, and one of the scripts that are written without
+//! spaces. For English prose it is within a fifth of the common vocabularies; for JSON it may be half of
+//! the true count, for CJK somewhat high. Mark every use as an estimate; use [`crate::vocabulary`] for
+//! context-window checks.
 
 use clawless_core::chat::{ChatOptions, Content, Part};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::tool::FunctionTool;
 use clawless_core::{Message, Tokens, Usage};
 
-/// Quarters of a token that surround each message: its role and its borders.
+/// Quarters of a token around each message: its role and its delimiters.
 const PER_MESSAGE: u64 = 4 * QUARTERS;
 
-/// What an image costs at a usual size, in tokens.
-const PER_IMAGE: u64 = 800;
+/// An image, a recording or a file of a usual size, in tokens.
+const PER_MEDIUM: u64 = 800;
 
-/// Counted in quarters, so that nothing is rounded until the end.
+/// Estimates are summed in quarters of a token and rounded once, at the end.
 pub(crate) const QUARTERS: u64 = 4;
 
 /// The tokens of a text.
@@ -30,7 +30,7 @@ pub fn of_request(request: &LlmRequest) -> Tokens {
     of_messages(&request.messages, &request.options)
 }
 
-/// The tokens of messages, and of the tools and formats that go with them.
+/// The tokens of messages, and of their tools and formats.
 pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
     let messages: u64 = messages.iter().map(|it| message(it, quarters)).sum();
     let tools = options.tools.iter().flatten();
@@ -39,19 +39,19 @@ pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
         let custom = custom.map_or(0, |json| quarters(json.as_str()));
         tool.function.as_ref().map_or(0, function) + custom + PER_MESSAGE
     });
-    let older = options.functions.iter().flatten();
-    let older = older.map(|it| function(it) + PER_MESSAGE);
+    let functions = options.functions.iter().flatten();
+    let functions = functions.map(|it| function(it) + PER_MESSAGE);
     let format = options.response_format.as_ref();
     let format = format.map_or(0, |json| quarters(json.as_str()));
-    round_up(messages + schemas.sum::<u64>() + older.sum::<u64>() + format)
+    round_up(messages + schemas.sum::<u64>() + functions.sum::<u64>() + format)
 }
 
-/// The tokens of an answer, as far as it came.
+/// The tokens of an answer or of its beginning.
 pub fn of_answer(answer: &LlmResponse) -> Tokens {
     round_up(answer.choices.iter().map(choice).sum())
 }
 
-/// The usage of a call whose provider did not tell it.
+/// The usage of a call whose provider reports none.
 pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
     Usage::of(of_request(request).get(), of_answer(answer).get())
 }
@@ -89,7 +89,7 @@ const fn weight(c: char) -> u64 {
     }
 }
 
-/// Quarters of a token for a message, where `quarters` counts its texts.
+/// Quarters of a token for a message; `quarters` counts a text.
 pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 {
     let Ok(view) = message.view() else {
         return quarters(message.raw().as_str());
@@ -106,7 +106,10 @@ pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 
     };
     let heavy = parts
         .iter()
-        .filter(|part| matches!(part, Part::Image(_) | Part::Audio | Part::File))
+        .filter(|part| {
+            let is_text = matches!(part, Part::Text(_) | Part::Refusal(_));
+            !is_text
+        })
         .count() as u64;
     let calls = view.tool_calls.iter().flatten();
     let customs = calls.clone().filter_map(|call| call.custom.as_ref());
@@ -115,7 +118,7 @@ pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 
     let functions = functions.chain(&view.function_call);
     let functions = functions.map(|it| quarters(&it.name) + quarters(&it.arguments) + PER_MESSAGE);
     let calls = functions.sum::<u64>() + customs.sum::<u64>();
-    texts + heavy * PER_IMAGE * QUARTERS + calls + PER_MESSAGE
+    texts + heavy * PER_MEDIUM * QUARTERS + calls + PER_MESSAGE
 }
 
 fn choice(choice: &LlmChoice) -> u64 {
@@ -156,6 +159,6 @@ mod tests {
             r#"{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#
         );
         let image = Message::from_stored(Role::User, Json::parse(raw).expect("JSON"));
-        assert_eq!(message(&image, quarters), (PER_IMAGE + 4) * QUARTERS);
+        assert_eq!(message(&image, quarters), (PER_MEDIUM + 4) * QUARTERS);
     }
 }

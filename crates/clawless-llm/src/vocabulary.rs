@@ -1,7 +1,6 @@
-//! How many tokens a text has for a window, by the family of its provider.
+//! Estimates of tokens for context-window checks, by the family of a provider.
 //!
-//! A window must not be overrun, so this counts with more care than [`crate::tokens`], which stands in
-//! for usage that nobody told. Over texts in 12 languages, code, JSON and ids (`tests/estimates`) the
+//! A window must not be exceeded, so this is more precise than [`crate::tokens`]. Over texts in 12 languages, code, JSON and ids (`tests/estimates`) the
 //! true count is at most a fourth more than the estimate, and the estimate at most twice the true
 //! count: of `SmolLM2`'s vocabulary (49,152 tokens) for [`Vocabulary::Small`], of `Qwen2.5`'s (151,936)
 //! for [`Vocabulary::Large`].
@@ -11,23 +10,23 @@ use clawless_core::{Message, Tokens};
 
 use crate::tokens::{QUARTERS, message};
 
-/// Parts of a token that weights are counted in.
+/// The unit of weights: parts of a token.
 const EIGHTHS: u64 = 8;
 
-/// The host of `OpenAI` itself, among all servers that speak its protocol.
+/// The base URL of `OpenAI` itself.
 const OPENAI: &str = "https://api.openai.com/";
 
-/// The kind of vocabulary that a model has, as far as its provider tells.
+/// The kind of a model's vocabulary, by its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// More than 100,000 tokens, learnt from many languages: `OpenAI`, Anthropic.
+    /// More than 100,000 tokens of many languages: `OpenAI`, Anthropic.
     Large,
-    /// Perhaps fewer than 50,000, learnt from English: every other server, for nobody knows.
+    /// Possibly fewer than 50,000 tokens, mostly of English: every other server.
     Small,
 }
 
 impl Vocabulary {
-    /// What the models of a provider have.
+    /// The vocabulary of a provider's models.
     pub fn of(provider: &LlmProvider) -> Self {
         match provider.kind {
             ProviderKind::Anthropic => Self::Large,

@@ -1,8 +1,7 @@
-//! Which part of a conversation a model is shown: as many of the newest turns as fit its window.
+//! Which part of a history is sent to a model: as many of the newest turns as fit its window.
 //!
-//! Turns are dropped whole, oldest first, and a tool's result never without the call that it
-//! answers. Sizes are estimates ([`Vocabulary`]): the truth may be a fourth more; so a fifth of the
-//! window is left free, and a history that is kept fits although nobody counted it.
+//! Whole turns are dropped, oldest first, and never a call without its results. Sizes are estimates
+//! ([`Vocabulary`]), which may be a fourth too low; so a fifth of the window stays free.
 
 use std::collections::HashSet;
 
@@ -10,101 +9,114 @@ use clawless_core::{Message, Role, Tokens};
 
 use crate::vocabulary::Vocabulary;
 
-/// The part of a window that is filled by estimate, in hundredths.
-const FILLED: u64 = 80;
+/// The percentage of a window that is filled by estimate.
+const FILLED_PERCENT: u64 = 80;
 
-/// A history as far as it is shown.
+/// The part of a history that is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
-    /// The messages that are kept, oldest first.
+    /// Its messages, oldest first.
     pub messages: Vec<Message>,
-    /// How many were left out.
+    /// The number of messages that were dropped.
     pub dropped: usize,
 }
 
-/// The room that a window has for history, beside the answer and what must be said anyway; none
-/// where that alone does not fit.
+/// The tokens that a window has for history, beside the answer and the messages that are always
+/// sent; none where these alone do not fit.
 pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Option<Tokens> {
     let filled = window.get().saturating_sub(answer.get());
-    let filled = filled.saturating_mul(FILLED) / 100;
+    let filled = filled.saturating_mul(FILLED_PERCENT) / 100;
     filled.checked_sub(fixed.get()).map(Tokens::new)
 }
 
-/// Chooses from a history, given as its turns, what is shown before `said`. What `said` itself
-/// answers is always kept.
+/// Selects the turns of a history that are sent before the messages of the `request`. A turn whose
+/// calls the request answers is always kept.
 pub fn choose(
     turns: Vec<Vec<Message>>,
-    said: &[Message],
+    request: &[Message],
     room: Tokens,
     vocabulary: Vocabulary,
 ) -> Shown {
     let all: usize = turns.iter().map(Vec::len).sum();
     let mut left = room.get();
     let mut kept: Vec<Vec<Message>> = Vec::new();
-    // Whether what comes after a turn answers a call of it.
-    let mut needed = answers_before(said);
+    // Whether the messages after a turn answer its calls.
+    let mut needed = begins_with_results(request);
     for turn in turns.into_iter().rev() {
         let size = vocabulary.of_messages(&turn).get();
         if size > left && !needed {
-            // A turn that answers this one's calls must go with it.
-            while kept.last().is_some_and(|next| answers_before(next)) {
+            // A turn that answers calls of this one is dropped with it.
+            while kept.last().is_some_and(|next| begins_with_results(next)) {
                 kept.pop();
             }
             break;
         }
         left = left.saturating_sub(size);
-        needed = needed && answers_before(&turn);
+        needed = needed && begins_with_results(&turn);
         kept.push(turn);
     }
     let kept = kept.into_iter().rev().flatten().collect();
-    let messages = whole_calls(kept, said);
+    let messages = remove_broken_calls(kept, request);
     Shown {
         dropped: all - messages.len(),
         messages,
     }
 }
 
-/// Whether messages begin with results of calls that were made before them.
-fn answers_before(messages: &[Message]) -> bool {
+/// Whether messages begin with results of earlier calls.
+fn begins_with_results(messages: &[Message]) -> bool {
     let first = messages.first().map(Message::role);
     matches!(first, Some(Role::Tool | Role::Function))
 }
 
-/// Leaves out calls that nobody answered and results that nobody asked for: a message between them
-/// was deleted, or the client went on without the result. Every provider refuses them.
-fn whole_calls(messages: Vec<Message>, said: &[Message]) -> Vec<Message> {
-    let tools = |message: &&Message| message.role() == Role::Tool;
-    let answered: HashSet<String> = messages
-        .iter()
-        .chain(said)
-        .filter(tools)
-        .filter_map(|message| message.view().ok()?.tool_call_id)
-        .collect();
-    let mut asked = HashSet::new();
+/// Removes calls without a result and results without a call: a message between them was deleted, or
+/// the client continued without the result. Every provider refuses them. A result answers a call of
+/// the last assistant message before it, whatever ids earlier calls had.
+fn remove_broken_calls(messages: Vec<Message>, request: &[Message]) -> Vec<Message> {
     let mut whole = messages;
-    keep_whole_older(&mut whole, said);
-    whole.retain(|message| {
-        if !matches!(message.role(), Role::Assistant | Role::Tool) {
-            return true;
-        }
-        let Ok(view) = message.view() else {
-            return true;
-        };
-        match view.tool_call_id {
-            Some(id) if message.role() == Role::Tool => asked.contains(&id),
-            _ => {
-                let calls = view.tool_calls.unwrap_or_default();
-                let is_whole = calls.iter().all(|call| answered.contains(&call.id));
-                asked.extend(calls.into_iter().filter(|_| is_whole).map(|call| call.id));
+    remove_broken_legacy_calls(&mut whole, request);
+    let mut keep = Vec::with_capacity(whole.len());
+    let mut open: HashSet<String> = HashSet::new();
+    for (position, message) in whole.iter().enumerate() {
+        keep.push(match message.role() {
+            Role::Assistant => {
+                let calls = call_ids(message);
+                let following = whole.iter().skip(position + 1).chain(request);
+                let following = following.take_while(|it| it.role() != Role::Assistant);
+                let answered: HashSet<String> = following.filter_map(result_id).collect();
+                let is_whole = calls.is_subset(&answered);
+                open = if is_whole { calls } else { HashSet::new() };
                 is_whole
             }
-        }
-    });
+            Role::Tool => result_id(message).is_none_or(|id| open.remove(&id)),
+            _ => true,
+        });
+    }
+    let mut keep = keep.into_iter();
+    whole.retain(|_| keep.next().unwrap_or(true));
     whole
 }
 
-/// The same for calls of the older form, which have no ids: a result stands right after its call.
-fn keep_whole_older(messages: &mut Vec<Message>, said: &[Message]) {
+/// The ids of the calls in an assistant's message. Most have none and are not read.
+fn call_ids(message: &Message) -> HashSet<String> {
+    if !message.raw().as_str().contains("\"tool_calls\"") {
+        return HashSet::new();
+    }
+    let view = message.view().ok();
+    let calls = view.and_then(|view| view.tool_calls).unwrap_or_default();
+    calls.into_iter().map(|call| call.id).collect()
+}
+
+/// The call that a tool's message answers.
+fn result_id(message: &Message) -> Option<String> {
+    if message.role() != Role::Tool {
+        return None;
+    }
+    message.view().ok()?.tool_call_id
+}
+
+/// The same for calls of the older form, which have no ids: a result directly follows its call.
+fn remove_broken_legacy_calls(messages: &mut Vec<Message>, request: &[Message]) {
     let is_call = |message: &Message| {
         message.role() == Role::Assistant
             && message.raw().as_str().contains("\"function_call\"")
@@ -113,16 +125,16 @@ fn keep_whole_older(messages: &mut Vec<Message>, said: &[Message]) {
                 .is_ok_and(|view| view.function_call.is_some())
     };
     let is_result = |message: &Message| message.role() == Role::Function;
-    let following = messages.iter().chain(said).skip(1).map(is_result);
+    let following = messages.iter().chain(request).skip(1).map(is_result);
     let following: Vec<bool> = following.chain([false]).take(messages.len()).collect();
     let mut after_a_call = false;
     let mut following = following.into_iter();
     messages.retain(|message| {
         let answered = following.next().unwrap_or(false);
-        let asks = is_call(message);
-        let stays = (!asks || answered) && (!is_result(message) || after_a_call);
-        after_a_call = asks && stays;
-        stays
+        let calls = is_call(message);
+        let is_kept = (!calls || answered) && (!is_result(message) || after_a_call);
+        after_a_call = calls && is_kept;
+        is_kept
     });
 }
 
@@ -186,21 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_answers_is_kept_however_long() {
-        let asked = vec![user("long question"), call(&["a".to_owned()])];
+    fn calls_that_the_request_answers_are_kept_whatever_their_size() {
+        let calling = vec![user("long question"), call(&["a".to_owned()])];
         let shown = choose(
-            vec![vec![user("old")], asked.clone()],
+            vec![vec![user("old")], calling.clone()],
             &[result("a")],
             Tokens::ZERO,
         );
-        assert_eq!(shown.messages, asked);
+        assert_eq!(shown.messages, calling);
         let again = vec![result("a"), call(&["b".to_owned()])];
         let shown = choose(
-            vec![asked.clone(), again.clone()],
+            vec![calling.clone(), again.clone()],
             &[result("b")],
             Tokens::ZERO,
         );
-        assert_eq!(shown.messages, [asked, again].concat());
+        assert_eq!(shown.messages, [calling, again].concat());
     }
 
     #[test]
@@ -216,8 +228,43 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_the_older_form_stand_right_before_their_results() {
-        let older = || {
+    fn an_id_that_was_used_before_does_not_answer_a_later_call() {
+        let id = || call(&["call_0".to_owned()]);
+        let turns = vec![
+            vec![user("one"), id()],
+            vec![
+                result("call_0"),
+                message(Role::Assistant, r#""content":"18""#),
+            ],
+            vec![user("two"), id()],
+            vec![
+                user("never mind"),
+                message(Role::Assistant, r#""content":"ok""#),
+            ],
+        ];
+        let all = turns.concat();
+        let shown = choose(turns, &[user("three")], Tokens::new(1_000_000));
+        let expected = [&all[..5], &all[6..]].concat();
+        assert_eq!(shown.messages, expected);
+    }
+
+    #[test]
+    fn an_image_is_counted_as_an_image() {
+        let photo = format!(
+            r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/jpeg;base64,{}"}}}}]"#,
+            "A".repeat(800_000)
+        );
+        let turns = vec![
+            vec![user("My name is Ada.")],
+            vec![message(Role::User, &photo)],
+        ];
+        let shown = choose(turns, &[user("What is my name?")], Tokens::new(2000));
+        assert_eq!((shown.messages.len(), shown.dropped), (2, 0));
+    }
+
+    #[test]
+    fn calls_of_the_older_form_directly_precede_their_results() {
+        let legacy_call = || {
             message(
                 Role::Assistant,
                 r#""content":null,"function_call":{"name":"f","arguments":"{}"}"#,
@@ -225,13 +272,20 @@ mod tests {
         };
         let result = || message(Role::Function, r#""name":"f","content":"1""#);
         let turns = vec![
-            vec![user("x"), older()],
-            vec![user("y"), older()],
-            vec![result(), result(), user("z"), older()],
+            vec![user("x"), legacy_call()],
+            vec![user("y"), legacy_call()],
+            vec![result(), result(), user("z"), legacy_call()],
         ];
         let room = Tokens::new(1_000_000);
         let shown = choose(turns.clone(), &[result()], room);
-        let kept = [user("x"), user("y"), older(), result(), user("z"), older()];
+        let kept = [
+            user("x"),
+            user("y"),
+            legacy_call(),
+            result(),
+            user("z"),
+            legacy_call(),
+        ];
         assert_eq!(shown.messages, kept);
         let shown = choose(turns, &[user("never mind")], room);
         assert_eq!(shown.messages, kept[..5]);
@@ -268,27 +322,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_fits_is_an_end_of_the_history_and_parts_no_call(turns in conversation(), room in 0_u64..400) {
+        fn the_selection_fits_is_an_end_of_the_history_and_separates_no_call(turns in conversation(), room in 0_u64..400) {
             let ends_open = turns.last().and_then(|turn| turn.last()).and_then(|it| it.view().ok()?.tool_calls);
-            let said = match ends_open {
+            let request = match ends_open {
                 Some(calls) => vec![result(&calls[0].id)],
                 None => vec![user("now")],
             };
             let all = turns.concat();
-            let shown = choose(turns, &said, Tokens::new(room));
+            let shown = choose(turns, &request, Tokens::new(room));
             prop_assert!(all.ends_with(&shown.messages));
             prop_assert_eq!(shown.dropped + shown.messages.len(), all.len());
-            let sent = [shown.messages.clone(), said.clone()].concat();
-            let mut asked: HashSet<String> = HashSet::new();
+            let sent = [shown.messages.clone(), request.clone()].concat();
+            let mut open: HashSet<String> = HashSet::new();
             for view in sent.iter().map(|it| it.view().expect("readable")) {
                 if let Some(id) = view.tool_call_id {
-                    prop_assert!(asked.remove(&id), "a result without its call");
+                    prop_assert!(open.remove(&id), "a result without its call");
                 } else {
-                    prop_assert!(asked.is_empty(), "a call without its result");
+                    prop_assert!(open.is_empty(), "a call without its result");
                 }
-                asked.extend(view.tool_calls.unwrap_or_default().into_iter().map(|call| call.id));
+                open.extend(view.tool_calls.unwrap_or_default().into_iter().map(|call| call.id));
             }
-            prop_assert!(size(&shown.messages) <= room || answers_before(&said));
+            prop_assert!(size(&shown.messages) <= room || begins_with_results(&request));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a stack's answers come from: the local model's server, or somebody else's.
+//! The model server behind a stack: the local model's, or another one.
 
 use std::{
     fs,
@@ -13,24 +13,25 @@ use serde_json::{Map, Value, json};
 use crate::{
     model::Model,
     process::tail,
-    stack::{group::Group, ready},
+    stack::{group::Group, ready, upstream::Upstream},
 };
 
-/// Tokens of context and of output that are assumed of a model whose server doesn't say.
-const ASSUMED: (u64, u64) = (32_768, 4_096);
+/// The output limit of the local model: it is small, and may repeat itself without end.
+const LOCAL_MAX_OUTPUT: u64 = 4096;
 
 /// How long a model may take to load.
-const LOADING: Duration = Duration::from_mins(2);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The variable in which the gateway finds an upstream's key.
 const KEY_VARIABLE: &str = "UPSTREAM_KEY";
 
-/// An OpenAI-compatible server, as the gateway is told of it.
+/// An OpenAI-compatible server, as the gateway is configured for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
     name: &'static str,
     base_url: String,
     key: Option<String>,
+    profile: Option<&'static str>,
     models: Vec<Offer>,
 }
 
@@ -38,8 +39,8 @@ pub(crate) struct Provider {
 #[derive(Debug, Clone)]
 struct Offer {
     id: String,
-    context: u64,
-    max_output: u64,
+    context: Option<u64>,
+    max_output: Option<u64>,
 }
 
 /// The local model's program and its weights.
@@ -63,7 +64,7 @@ impl LocalModel {
         group.start("the model server", &mut command, log)?;
         let mut base_url = None;
         ready::wait(
-            LOADING,
+            LOAD_TIMEOUT,
             || {
                 base_url = announced(&fs::read_to_string(log).unwrap_or_default());
                 base_url.is_some()
@@ -83,10 +84,11 @@ impl LocalModel {
             name: "local",
             base_url: base_url.unwrap_or_default(),
             key: None,
+            profile: None,
             models: vec![Offer {
                 id: self.model.id.to_owned(),
-                context: u64::from(self.model.context),
-                max_output: ASSUMED.1,
+                context: Some(u64::from(self.model.context)),
+                max_output: Some(LOCAL_MAX_OUTPUT),
             }],
         })
     }
@@ -101,11 +103,11 @@ fn announced(printed: &str) -> Option<String> {
 }
 
 impl Provider {
-    /// Asks another server for its models.
+    /// Requests another server's models, and their windows where it reports them.
     pub(crate) fn upstream(address: &str, key: Option<String>) -> Result<Self> {
         let base_url = with_version(address);
         let url = format!("{base_url}/models");
-        let what_to_do = || {
+        let hint = || {
             format!(
                 "{url} gave no list of models: is the server running, and is --upstream-key right?"
             )
@@ -120,11 +122,17 @@ impl Provider {
         }
         let text = request
             .call()
-            .with_context(what_to_do)?
+            .with_context(hint)?
             .body_mut()
             .read_to_string()
-            .with_context(what_to_do)?;
-        let models = offers(&serde_json::from_str(&text).with_context(what_to_do)?);
+            .with_context(hint)?;
+        let list: Value = serde_json::from_str(&text).with_context(hint)?;
+        let upstream = Upstream::new(&base_url, key.as_deref());
+        let routes = upstream.routes();
+        let models = offers(&list, |id, entry| {
+            let show = routes.is_ollama().then(|| upstream.show(id)).flatten();
+            routes.window(id, entry, show.as_ref())
+        });
         ensure!(
             !models.is_empty(),
             "{url} lists no models: load one there first"
@@ -133,6 +141,7 @@ impl Provider {
             name: "upstream",
             base_url,
             key,
+            profile: routes.profile(&list),
             models,
         })
     }
@@ -152,18 +161,28 @@ impl Provider {
         &self.base_url
     }
 
-    /// The gateway's variables that tell of it.
+    /// The gateway's variables for it. What the server does not report stays out.
     pub(crate) fn variables(&self) -> Map<String, Value> {
         let models: Vec<Value> = self
             .models
             .iter()
-            .map(|model| json!({"id": model.id, "context": model.context, "max_output": model.max_output}))
+            .map(|model| {
+                let mut entry = json!({ "id": model.id });
+                for (name, limit) in [("context", model.context), ("max_output", model.max_output)]
+                {
+                    if let Some(limit) = limit {
+                        entry[name] = json!(limit);
+                    }
+                }
+                entry
+            })
             .collect();
         let provider = json!({
             "name": self.name,
             "kind": "openai",
             "base_url": self.base_url,
             "key": self.key.as_ref().map(|_| KEY_VARIABLE),
+            "profile": self.profile,
             "models": models,
         });
         let mut variables = Map::new();
@@ -182,19 +201,20 @@ impl Provider {
     pub(crate) fn sample() -> Self {
         let offer = Offer {
             id: "m".to_owned(),
-            context: 1,
-            max_output: 1,
+            context: Some(1),
+            max_output: None,
         };
         Self {
             name: "upstream",
             base_url: "http://x/v1".to_owned(),
             key: Some("secret".to_owned()),
+            profile: None,
             models: vec![offer],
         }
     }
 }
 
-/// The address of the API: people give the server's own just as often.
+/// The address of the API. Users also pass the server's own address.
 fn with_version(address: &str) -> String {
     let address = address.trim_end_matches('/');
     let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
@@ -205,32 +225,19 @@ fn with_version(address: &str) -> String {
     }
 }
 
-/// The models of a `/v1/models` answer, with the limits that some servers add to it.
-fn offers(list: &Value) -> Vec<Offer> {
-    let entries = list
-        .get("data")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|entry| {
-            let limit = [
-                "/max_model_len",
-                "/context_length",
-                "/context_window",
-                "/meta/n_ctx_train",
-            ]
-            .iter()
-            .find_map(|path| entry.pointer(path)?.as_u64());
-            let context = limit.unwrap_or(ASSUMED.0);
-            Some(Offer {
-                id: entry.get("id")?.as_str()?.to_owned(),
-                context,
-                max_output: ASSUMED.1.min(context),
-            })
+/// The models of a `/v1/models` answer, with the windows that `window` finds.
+fn offers(list: &Value, window: impl Fn(&str, &Value) -> Option<u64>) -> Vec<Offer> {
+    let entries = list.get("data").and_then(Value::as_array);
+    let entries = entries.map(Vec::as_slice).unwrap_or_default();
+    let offers = entries.iter().filter_map(|entry| {
+        let id = entry.get("id")?.as_str()?;
+        Some(Offer {
+            id: id.to_owned(),
+            context: window(id, entry),
+            max_output: None,
         })
-        .collect()
+    });
+    offers.collect()
 }
 
 #[cfg(test)]
@@ -258,15 +265,16 @@ mod tests {
     }
 
     #[test]
-    fn models_come_with_the_limits_that_the_server_tells() {
+    fn unknown_limits_stay_out_of_the_configuration() {
         let list = json!({"data": [{"id": "a", "max_model_len": 2048}, {"id": "b"}, {"no": "id"}]});
-        let found: Vec<_> = offers(&list)
-            .into_iter()
-            .map(|offer| (offer.id, offer.context, offer.max_output))
-            .collect();
+        let mut provider = Provider::sample();
+        provider.models = offers(&list, |_, entry| entry.get("max_model_len")?.as_u64());
+        let variables = provider.variables();
+        let list = variables.get("PROVIDERS").unwrap().as_str().unwrap();
+        let list: Value = serde_json::from_str(list).unwrap();
         assert_eq!(
-            found,
-            [("a".to_owned(), 2048, 2048), ("b".to_owned(), 32_768, 4096)]
+            list[0]["models"],
+            json!([{"id": "a", "context": 2048}, {"id": "b"}])
         );
     }
 

@@ -221,7 +221,7 @@ mod tests {
             (r#","stop":["a","b","c","d","e"]"#, "stop"),
             (r#","presence_penalty":3"#, "presence_penalty"),
             (r#","top_logprobs":21"#, "top_logprobs"),
-            (r#","logit_bias":{"x":1}"#, "logit_bias"),
+            (r#","logit_bias":{"1":101}"#, "logit_bias"),
             (r#","metadata":{"a":"b\u0000"}"#, "metadata"),
             (
                 r#","tools":[{"type":"function","function":{"name":"a b"}}]"#,

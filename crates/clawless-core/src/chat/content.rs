@@ -28,6 +28,8 @@ pub enum Part {
     File,
     /// A refusal in an earlier response.
     Refusal(String),
+    /// A part that only some servers define; it stays in the raw message.
+    Extension(String),
 }
 
 /// The JSON form of a part: a type, and the member of that name.
@@ -39,6 +41,12 @@ struct PartWire {
     input_audio: Option<IgnoredAny>,
     file: Option<IgnoredAny>,
     refusal: Option<String>,
+    video_url: Option<IgnoredAny>,
+    audio_url: Option<IgnoredAny>,
+    input_video: Option<IgnoredAny>,
+    video: Option<IgnoredAny>,
+    document_url: Option<IgnoredAny>,
+    thinking: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +57,12 @@ enum PartKind {
     InputAudio,
     File,
     Refusal,
+    VideoUrl,
+    AudioUrl,
+    InputVideo,
+    Video,
+    DocumentUrl,
+    Thinking,
 }
 
 impl TryFrom<PartWire> for Part {
@@ -73,8 +87,19 @@ impl TryFrom<PartWire> for Part {
                 .refusal
                 .map(Self::Refusal)
                 .ok_or("a refusal part needs `refusal`"),
+            PartKind::VideoUrl => extension("video_url", wire.video_url),
+            PartKind::AudioUrl => extension("audio_url", wire.audio_url),
+            PartKind::InputVideo => extension("input_video", wire.input_video),
+            PartKind::Video => extension("video", wire.video),
+            PartKind::DocumentUrl => extension("document_url", wire.document_url),
+            PartKind::Thinking => extension("thinking", wire.thinking),
         }
     }
+}
+
+fn extension(kind: &str, member: Option<IgnoredAny>) -> Result<Part, &'static str> {
+    let part = member.map(|_| Part::Extension(kind.to_owned()));
+    part.ok_or("a part needs the member that its `type` names")
 }
 
 /// A reference to an image.

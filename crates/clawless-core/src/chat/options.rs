@@ -17,6 +17,8 @@ use crate::tool::{FunctionTool, Tool};
 const MAX_CHOICES: u32 = 128;
 /// The maximum of `max_tokens`: providers use signed 32-bit integers.
 const MAX_OUTPUT: u32 = i32::MAX.unsigned_abs();
+/// The most tools of one request. Profiles of providers hold the lower limits.
+const MAX_TOOLS: usize = 1024;
 
 /// Sampling, limits, tools and formats, under `OpenAI`'s names. Absent members are not sent to the
 /// provider.
@@ -75,7 +77,7 @@ pub struct ChatOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Json>,
     /// The tools that the model may call.
-    #[garde(length(max = 128), custom(check_tools))]
+    #[garde(length(max = MAX_TOOLS), custom(check_tools))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
     /// The tool that the model must call, unparsed.
@@ -87,7 +89,7 @@ pub struct ChatOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
     /// The functions that the model may call, in the legacy form.
-    #[garde(length(max = 128), custom(check_function_names))]
+    #[garde(length(max = MAX_TOOLS), custom(check_function_names))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functions: Option<Vec<FunctionTool>>,
     /// The function that the model must call, in the legacy form, unparsed.

@@ -11,21 +11,26 @@ use std::collections::BTreeMap;
 use super::stop::Stop;
 use crate::tool::{FunctionTool, Tool, ToolKind};
 
+/// The longest token that can be favoured, in bytes.
+const MAX_TOKEN_BYTES: usize = 64;
+
+/// The longest name of a function, in bytes. Profiles of providers hold the shorter limits.
+const MAX_NAME_BYTES: usize = 256;
+
 pub(super) fn check_logit_bias(bias: &Option<BTreeMap<String, f64>>, (): &()) -> garde::Result {
     let Some(bias) = bias else { return Ok(()) };
     if bias.len() > 1024 {
         return Err(garde::Error::new("at most 1024 tokens can have a bias"));
     }
-    let is_token = |token: &String| !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit());
+    // Token ids are digits at OpenAI; other servers take texts.
+    let is_token = |token: &String| token.len() <= MAX_TOKEN_BYTES;
     if bias
         .iter()
         .all(|(token, weight)| is_token(token) && (-100.0..=100.0).contains(weight))
     {
         return Ok(());
     }
-    Err(garde::Error::new(
-        "maps token ids to numbers from -100 to 100",
-    ))
+    Err(garde::Error::new("maps tokens to numbers from -100 to 100"))
 }
 
 pub(super) fn check_stop(stop: &Option<Stop>, (): &()) -> garde::Result {
@@ -60,12 +65,12 @@ pub(super) fn check_function_names(
 }
 
 fn check_name(name: &str) -> garde::Result {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
     Err(garde::Error::new(
-        "a function's name is 1 to 64 characters of a-z A-Z 0-9 _ -",
+        "a function's name is 1 to 256 characters of a-z A-Z 0-9 _ - . : /",
     ))
 }
 

@@ -91,13 +91,6 @@ impl MessageView {
                 "a list of parts must not be empty".to_owned(),
             ));
         }
-        let has_nul = |text: &str| text.contains('\0');
-        if self.content.iter().flat_map(Content::texts).any(has_nul) {
-            return Err(InvalidMessage::invalid(
-                ".content".to_owned(),
-                "NUL characters are not allowed".to_owned(),
-            ));
-        }
         match self.role {
             Role::Assistant => {
                 let has_output = self.content.is_some()

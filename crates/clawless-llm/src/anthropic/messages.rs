@@ -255,6 +255,7 @@ fn content(
             }
             Part::Audio => return refuse("audio"),
             Part::File => return refuse("files"),
+            Part::Extension(kind) => return refuse(&format!("parts of type `{kind}`")),
         }
         if marks.has(position)
             && let Some(last) = blocks.last_mut()

@@ -221,44 +221,47 @@ fn must_change_ids(messages: &[Message], rules: &MessageRules) -> bool {
 
 /// Refuses media that the provider does not take, before the request costs anything.
 fn check_media(messages: &[Message], media: Media) -> Result<(), LlmError> {
-    let refused = [
-        (media.images, "\"image_url\"", "images"),
-        (media.audio, "\"input_audio\"", "audio"),
-        (media.files, "\"file\"", "files"),
-        (media.video, "\"video_url\"", "video"),
-        (media.video, "\"audio_url\"", "audio by URL"),
-    ];
-    let mut refused = refused.into_iter().filter(|(is_taken, ..)| !is_taken);
-    let found = refused.find_map(|(_, mark, what)| {
-        let mut messages = messages.iter();
-        let at = messages.position(|it| it.role() == Role::User && has_part(it, mark))?;
-        Some((at, what))
-    });
-    let Some((at, what)) = found else {
-        return Ok(());
+    let takes = |kind: &str| match kind {
+        "text" | "refusal" | "thinking" => true,
+        "image_url" => media.images,
+        "input_audio" => media.audio,
+        "file" | "document_url" => media.files,
+        _ => media.video,
     };
-    Err(LlmError::Unsupported {
-        message: format!("This model does not take {what}."),
-        param: format!("messages[{at}].content"),
-    })
+    if media.images && media.audio && media.files && media.video {
+        return Ok(());
+    }
+    for (position, message) in messages.iter().enumerate() {
+        let refused = kinds(message).into_iter().find(|kind| !takes(kind));
+        if let Some(kind) = refused {
+            return Err(LlmError::Unsupported {
+                message: format!("This model does not take parts of type `{kind}`."),
+                param: format!("messages[{position}].content"),
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Whether one of a message's parts has this mark, a word in quotes. A quote within a text is
-/// escaped, so most messages need not be read.
-fn has_part(message: &Message, mark: &str) -> bool {
+/// The types of a user message's parts. Most messages are texts and are not read: a quote within a
+/// text is escaped.
+fn kinds(message: &Message) -> Vec<String> {
     #[derive(Deserialize)]
     struct Parts {
         content: Vec<Part>,
     }
     #[derive(Deserialize)]
     struct Part {
-        r#type: Json,
+        r#type: String,
     }
-    let text = message.raw();
-    text.as_str().contains(mark)
-        && text
-            .read()
-            .is_ok_and(|it: Parts| it.content.iter().any(|part| part.r#type.as_str() == mark))
+    let raw = message.raw();
+    if message.role() != Role::User || !raw.as_str().contains("\"type\"") {
+        return Vec::new();
+    }
+    let parts = raw
+        .read()
+        .map_or_else(|_| Vec::new(), |it: Parts| it.content);
+    parts.into_iter().map(|part| part.r#type).collect()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "an argument of map_err")]

@@ -280,9 +280,9 @@ fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
         Some(Content::Parts(parts))
             if parts
                 .iter()
-                .any(|it| matches!(it, Part::Audio | Part::File)) =>
+                .any(|it| matches!(it, Part::Audio | Part::File | Part::Extension(_))) =>
         {
-            return Err(unsupported(&at, "audio and files"));
+            return Err(unsupported(&at, "audio, video and files"));
         }
         Some(content) => Some(content.texts().collect::<Vec<_>>().join("\n")),
         None => Some(view.refusal.unwrap_or_default()),
