@@ -10,5 +10,5 @@ pub(crate) mod provider;
 pub(crate) mod ready;
 pub(crate) mod record;
 pub(crate) mod state;
-pub(crate) mod upstream;
-mod watch;
+mod upstream;
+pub(crate) mod watch;

@@ -269,9 +269,9 @@ fn is_useful(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> 
     let too_small = failed
         .iter()
         .filter(|it| it.error == LlmError::ContextLength)
-        .filter_map(|it| chain.get(it.target)?.model.known_context())
+        .filter_map(|it| chain.get(it.target)?.model.context)
         .max();
-    let window = target.model.known_context();
+    let window = target.model.context;
     too_small
         .zip(window)
         .is_none_or(|(too_small, window)| window > too_small)

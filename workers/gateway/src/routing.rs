@@ -243,8 +243,8 @@ fn refusal(
             ApiError::new(ErrorCode::UnsupportedParameter, message).param(param)
         }
         Unroutable::TooLong => {
-            let limit = named.and_then(Model::known_context);
-            let limit = limit.or_else(|| config.models.iter().map(|it| it.context).max());
+            let limit = named.and_then(|model| model.context);
+            let limit = limit.or_else(|| config.models.iter().filter_map(|it| it.context).max());
             context_length_exceeded(limit.unwrap_or_default(), needs.context)
         }
     }

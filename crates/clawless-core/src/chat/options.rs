@@ -189,14 +189,14 @@ impl ChatOptions {
         self.max_completion_tokens.or(self.max_tokens)
     }
 
-    /// Sets the maximum of output tokens, under the name that the client used; by default the newer
-    /// one.
+    /// Sets the maximum of output tokens, under the name that the client used; by default the older
+    /// one, which every server knows. A provider's profile renames it.
     pub fn limit_output(&mut self, max: Tokens) {
         let max = Some(u32::try_from(max.get()).unwrap_or(u32::MAX));
-        if self.max_tokens.is_some() && self.max_completion_tokens.is_none() {
-            self.max_tokens = max;
-        } else {
+        if self.max_completion_tokens.is_some() {
             self.max_completion_tokens = max;
+        } else {
+            self.max_tokens = max;
         }
     }
 }

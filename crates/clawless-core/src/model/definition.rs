@@ -14,9 +14,9 @@ pub struct Model {
     /// The `name` of the provider in the configuration.
     #[serde(default)]
     pub provider: String,
-    /// The context window, in tokens.
-    #[serde(default = "default_context")]
-    pub context: Tokens,
+    /// The context window, in tokens; unknown if absent, and never guessed.
+    #[serde(default)]
+    pub context: Option<Tokens>,
     /// The maximum of output tokens. The provider decides if absent.
     #[serde(default)]
     pub max_output: Option<Tokens>,
@@ -101,14 +101,9 @@ impl ModelRole {
 }
 
 impl Model {
-    /// The context window, if it is known.
-    pub fn known_context(&self) -> Option<Tokens> {
-        (self.context != default_context()).then_some(self.context)
-    }
-
     /// The maximum of output tokens, if it is known; at most the context window.
     pub fn longest_answer(&self) -> Option<Tokens> {
-        self.max_output.or_else(|| self.known_context())
+        self.max_output.or(self.context)
     }
 
     /// Whether the model is known to support a reasoning effort.
@@ -143,11 +138,6 @@ pub enum InputForm {
     /// `tool_choice`.
     #[serde(rename = "openai")]
     OpenAi,
-}
-
-/// The assumed context window of an unknown model. All current models have at least this one.
-pub(super) const fn default_context() -> Tokens {
-    Tokens::new(8192)
 }
 
 /// The model name for automatic routing.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::definition::{Features, InputForm, Model, ThinkingStyle, default_context};
+use super::definition::{Features, InputForm, Model, ThinkingStyle};
 use crate::llm::ProviderKind;
 
 /// A model in `data/models.json`.
@@ -36,9 +36,6 @@ impl Model {
         let Some(KnownModel { model, .. }) = known else {
             return self;
         };
-        if self.context == default_context() {
-            self.context = model.context;
-        }
         if self.thinking == ThinkingStyle::default() {
             self.thinking = model.thinking;
         }
@@ -51,6 +48,7 @@ impl Model {
         if self.roles.is_empty() {
             self.roles.clone_from(&model.roles);
         }
+        self.context = self.context.or(model.context);
         self.max_output = self.max_output.or(model.max_output);
         self.default_output = self.default_output.or(model.default_output);
         self.effort = self.effort.or(model.effort);
@@ -79,7 +77,7 @@ mod tests {
             );
             assert!(price.input <= price.output, "{}", model.id);
             assert!(!model.roles.is_empty(), "{}", model.id);
-            assert!(model.known_context().is_some(), "{}", model.id);
+            assert!(model.context.is_some(), "{}", model.id);
         }
     }
 
@@ -88,7 +86,7 @@ mod tests {
         let model: Model =
             serde_json::from_str(r#"{"id":"gpt-6-luna","context":1000}"#).expect("a model");
         let model = model.completed(ProviderKind::OpenAi);
-        assert_eq!(model.context, Tokens::new(1000));
+        assert_eq!(model.context, Some(Tokens::new(1000)));
         assert_eq!(model.thinking, ThinkingStyle::Adaptive);
         assert!(model.price.is_some() && model.roles.contains(&ModelRole::Fast));
         let other = model.clone().completed(ProviderKind::Anthropic);

@@ -237,14 +237,10 @@ fn by_role<'a>(models: &[&'a Model], role: ModelRole, needs: Needs, tier: Tier) 
     suitable
 }
 
-/// The capability that a model certainly lacks. The request size is an estimate and some windows are
-/// unknown; in these cases the provider decides.
+/// The capability that a model certainly lacks. The request size is an estimate.
 fn lacks_certainly(model: &Model, needs: Needs) -> Option<Unroutable> {
     let certain = Needs {
-        context: match model.known_context() {
-            Some(_) => Tokens::new(needs.context.get() / MAX_OVERESTIMATE),
-            None => Tokens::ZERO,
-        },
+        context: Tokens::new(needs.context.get() / MAX_OVERESTIMATE),
         ..needs
     };
     lacks(model, certain)
@@ -259,7 +255,7 @@ fn lacks(model: &Model, needs: Needs) -> Option<Unroutable> {
         Some(Unroutable::Lacks("tools"))
     } else if needs.json_schema && !has.json_schema {
         Some(Unroutable::Lacks("response_format"))
-    } else if needs.context > model.context {
+    } else if model.context.is_some_and(|window| needs.context > window) {
         Some(Unroutable::TooLong)
     } else {
         None
@@ -476,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_model_with_unknown_window_is_not_rejected() {
+    fn a_model_with_unknown_window_is_used_for_any_size() {
         let models: Vec<Model> =
             serde_json::from_value(serde_json::json!([{"id": "m"}])).expect("models");
         let needs = Needs {
@@ -484,8 +480,7 @@ mod tests {
             ..Needs::default()
         };
         let select = |wanted| select_model(&models, wanted, QueryClass::Simple, needs, FREE);
-        assert!(select("m").is_ok());
-        assert_eq!(select("auto"), Err(Unroutable::TooLong));
+        assert!(select("m").is_ok() && select("auto").is_ok());
     }
 
     #[test]

@@ -23,6 +23,9 @@ use crate::tools::Toolbox;
 /// English text, and the provider refuses what is too much.
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// How much of a history is read for a model whose window is unknown: 4 MiB.
+const UNKNOWN_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
 /// The most turns of a history that are read.
 const MAX_TURNS: u32 = 1000;
 
@@ -165,7 +168,10 @@ impl<'a> TokenLoad<'a> {
     /// The room left in a model's window beside an answer, which is as long as the client requested
     /// or up to a quarter of the window. `None` if the conversation does not fit.
     fn room(&self, link: &Link) -> Option<Tokens> {
-        let window = link.model.context;
+        let Some(window) = link.model.context else {
+            // The provider decides.
+            return Some(Tokens::new(u64::MAX));
+        };
         let answer = match self.requested {
             Some(requested) => requested.min(self.granted),
             None => self.granted.min(window.get() / 4),
@@ -184,7 +190,7 @@ fn require_room(
     admission: &Admission,
     prompts: &[Message],
 ) -> Result<(), ApiError> {
-    let Some(window) = pending.route.primary().model.known_context() else {
+    let Some(window) = pending.route.primary().model.context else {
         return Ok(());
     };
     let prompts = tokens::of_messages(prompts, &ChatOptions::default());
@@ -245,7 +251,9 @@ fn budget(pending: &PendingTurn) -> HistoryBudget {
     let context = pending.route.primary().model.context;
     HistoryBudget {
         turns: MAX_TURNS,
-        bytes: context.get().saturating_mul(BYTES_PER_TOKEN),
+        bytes: context.map_or(UNKNOWN_WINDOW_BYTES, |window| {
+            window.get().saturating_mul(BYTES_PER_TOKEN)
+        }),
     }
 }
 
