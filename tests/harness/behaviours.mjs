@@ -9,7 +9,7 @@ const PROVIDER_ID = "chatcmpl-provider-1";
 export const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
 /** An ordinary chat completion, as one JSON body. */
-export function answer({ content = "Hello there.", finish_reason = "stop", usage = USAGE, message = {}, extra = {} } = {}) {
+export function completion({ content = "Hello there.", finish_reason = "stop", usage = USAGE, message = {}, extra = {} } = {}) {
   return json(200, (request) => ({
     id: PROVIDER_ID,
     object: "chat.completion",
@@ -35,12 +35,12 @@ export function stream({ pieces = ["Hello", " there", "."], delayMs = 0, finish_
 }
 
 /** Sends a stream for `stream: true`, else one JSON body. `content` may be a function of the request. */
-export function answerOrStream({ content = "Hello there.", ...options } = {}) {
+export function completionOrStream({ content = "Hello there.", ...options } = {}) {
   return async (request, response) => {
     const text = typeof content === "function" ? content(request) : content;
     const behaviour = request.body.stream === true
       ? stream({ ...options, pieces: text.match(/.{1,5}/gsu) ?? [] })
-      : answer({ ...options, content: text });
+      : completion({ ...options, content: text });
     await behaviour(request, response);
   };
 }
@@ -102,7 +102,7 @@ export function cutMidBody({ pieces = ["Hel", "lo"] } = {}) {
 }
 
 /** A TCP reset before the first byte of the response. */
-export function resetBeforeAnswer() {
+export function resetBeforeResponse() {
   return async (_request, response) => response.socket.resetAndDestroy();
 }
 

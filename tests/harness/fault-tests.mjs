@@ -12,7 +12,7 @@ export function requestModel(models, model, stream, { key } = models.alone, fiel
 }
 
 /** Sends a chat request and asserts a complete response, streamed or not. */
-export async function expectCompleteAnswer(models, model, stream, caller = models.alone) {
+export async function expectCompleteResponse(models, model, stream, caller = models.alone) {
   const fields = { model };
   if (stream) {
     const { response, text, done } = await completeStream(models.stack, fields, caller);
@@ -46,11 +46,11 @@ export function declareFaultTests(models, last, dialect, stream, wire, name, { b
     await models.assertUncharged(response);
     if (!isReachable) return;
     models.script(alone, good(dialect));
-    await expectCompleteAnswer(models, alone, stream);
+    await expectCompleteResponse(models, alone, stream);
   });
 
   test(`${name}_falls_back_to_the_next_model_for_${wire}`, async () => {
-    const { response, text } = await expectCompleteAnswer(models, chained, stream, models.chained);
+    const { response, text } = await expectCompleteResponse(models, chained, stream, models.chained);
     assert.equal(text, "Hello there.");
     assert.equal(response.headers.get("x-clawless-model"), last);
     assert.ok(models.requestsTo(chained).length <= 3);

@@ -1,7 +1,7 @@
 // Provider faults in every dialect: each function takes a dialect of dialects.mjs and
 // returns a behaviour for an upstream.
 import { setTimeout as sleep } from "node:timers/promises";
-import { events, htmlWith200, json, PROVIDER_SECRET, resetBeforeAnswer, silence } from "./behaviours.mjs";
+import { events, htmlWith200, json, PROVIDER_SECRET, resetBeforeResponse, silence } from "./behaviours.mjs";
 
 /** The text of a broken stream before it breaks. */
 export const PARTIAL = "Hello";
@@ -18,7 +18,7 @@ export const good = (dialect, options = {}) => (request, response) =>
 
 /** Faults before the first byte of a response, streamed or not. */
 export const BEFORE_THE_FIRST_BYTE = {
-  a_reset: () => resetBeforeAnswer(),
+  a_reset: () => resetBeforeResponse(),
   a_connection_closed_without_a_response: () => async (_request, response) => response.socket.end(),
   bytes_that_are_not_http: () => async (_request, response) => response.socket.end(`${PROVIDER_SECRET}\r\n\r\n`),
   a_web_page: () => htmlWith200(),
@@ -38,7 +38,7 @@ function webPageAs(type) {
 }
 
 /** Faults of a response that is not streamed. */
-export const IN_A_WHOLE_ANSWER = {
+export const IN_A_WHOLE_RESPONSE = {
   a_reset_in_the_middle: (dialect) => cut(dialect, (response) => response.socket.resetAndDestroy()),
   a_cut_in_the_middle: (dialect) => cut(dialect, (response) => response.socket.end()),
   a_clean_end_in_the_middle: (dialect) => async (request, response) => {

@@ -113,5 +113,5 @@ function withModelInBody(request) {
 
 /** Calls `declare(dialect, stream, name)` for every dialect, streamed and not. */
 export function forEachWire(declare) {
-  for (const [name, dialect] of Object.entries(DIALECTS)) for (const stream of [false, true]) declare(dialect, stream, `${name}_${stream ? "stream" : "answer"}`);
+  for (const [name, dialect] of Object.entries(DIALECTS)) for (const stream of [false, true]) declare(dialect, stream, `${name}_${stream ? "stream" : "whole"}`);
 }

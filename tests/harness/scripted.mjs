@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { chunk, events } from "./behaviours.mjs";
 import { DIALECTS } from "./dialects.mjs";
-import { BEFORE_THE_FIRST_BYTE, good, IN_A_STREAM, IN_A_WHOLE_ANSWER } from "./faults.mjs";
+import { BEFORE_THE_FIRST_BYTE, good, IN_A_STREAM, IN_A_WHOLE_RESPONSE } from "./faults.mjs";
 import { Models } from "./models.mjs";
 
 /** The parallel calls of the models of `tools`. */
@@ -47,18 +47,18 @@ export async function startScripted() {
     if (dialect.splitsCalls !== false) {
       add("breaks", "a_cut_within_a_call", events((request) => dialect.calls(request, CALLS).slice(0, -2)));
       add("breaks", "a_cut_after_the_last_call", events((request) => dialect.calls(request, CALLS)));
-      add("tools", "two_at_once", callThenAnswer(dialect));
-      add("acts", "time_now", callServerToolThenAnswer(dialect));
+      add("tools", "two_at_once", callThenRespond(dialect));
+      add("acts", "time_now", callServerToolThenRespond(dialect));
     }
     for (const name of BEFORE) add("early", name, BEFORE_THE_FIRST_BYTE[name](dialect));
-    for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
+    for (const [name, make] of Object.entries(IN_A_WHOLE_RESPONSE)) {
       if (name !== "no_finish_reason" || dialect.requiresFinishReason !== false) add("whole", name, make(dialect));
     }
     add("good", "answer", good(dialect));
   }
   // Workers AI models that support tools use OpenAI's format behind the binding.
   const platform = { ...DIALECTS.openai, kind: "workers_ai" };
-  lists.tools.push(models.add(platform, "tools-two_at_once", callThenAnswer(DIALECTS.openai)));
+  lists.tools.push(models.add(platform, "tools-two_at_once", callThenRespond(DIALECTS.openai)));
   lists.custom.push(models.add(DIALECTS.openai, "custom-beside_a_function", callCustom));
   lists.older.push(
     models.add(DIALECTS.openai, "legacy-call", callLegacy),
@@ -77,7 +77,7 @@ export async function startScripted() {
   };
 }
 
-function callThenAnswer(dialect) {
+function callThenRespond(dialect) {
   return (request, response) => {
     const results = dialect.results(request.body);
     if (Object.keys(results).length > 0) {
@@ -146,7 +146,7 @@ function callInTools(dialect) {
   };
 }
 
-function callServerToolThenAnswer(dialect) {
+function callServerToolThenRespond(dialect) {
   const call = { id: "call_s1", name: "time_now", input: {} };
   return (request, response) => {
     const [result] = Object.values(dialect.results(request.body));

@@ -1,5 +1,5 @@
 // A model that executes commands in user messages, for tests of messages between sessions.
-import { answerOrStream, chunk, events, json, USAGE } from "./behaviours.mjs";
+import { completionOrStream, chunk, events, json, USAGE } from "./behaviours.mjs";
 
 /** The user message that makes the model call `sessions_send` once for each of these arguments. */
 export const send = (...calls) => `SEND ${JSON.stringify(calls)}`;
@@ -21,13 +21,13 @@ export function commandModel({ meanwhile = async () => {} } = {}) {
       const results = [];
       for (let at = messages.length - 1; messages[at].role === "tool"; at -= 1) results.unshift(messages[at].content);
       const content = `results: ${results.join(" | ")}`;
-      const behave = (await meanwhile(content)) ?? answerOrStream({ content });
+      const behave = (await meanwhile(content)) ?? completionOrStream({ content });
       return behave(request, response);
     }
     const text = last.content.replace(/^\[Message from [^\n]*\]\n\n/, "");
     const override = await meanwhile(text);
     if (override) return override(request, response);
-    if (!text.startsWith("SEND ")) return answerOrStream({ content: `re: ${text}` })(request, response);
+    if (!text.startsWith("SEND ")) return completionOrStream({ content: `re: ${text}` })(request, response);
     const calls = JSON.parse(text.slice("SEND ".length)).map((input, at) => ({
       id: `call_${at}`,
       type: "function",

@@ -4,7 +4,7 @@
 // behaviours.mjs): `next` for one request, `always` for all other requests.
 import http from "node:http";
 import { once } from "node:events";
-import { answerOrStream } from "./behaviours.mjs";
+import { completionOrStream } from "./behaviours.mjs";
 
 /** Starts an upstream; the test that starts it calls `close()`. */
 export async function startUpstream({ models = ["scripted-model"] } = {}) {
@@ -16,7 +16,7 @@ export async function startUpstream({ models = ["scripted-model"] } = {}) {
 class Upstream {
   #server;
   #queue = [];
-  #default = answerOrStream();
+  #default = completionOrStream();
   #sockets = new Set();
   /** Every chat request received, oldest first: `{ method, path, headers, text, body }`. */
   requests = [];
@@ -78,7 +78,7 @@ class Upstream {
   reset() {
     this.requests = [];
     this.#queue = [];
-    this.#default = answerOrStream();
+    this.#default = completionOrStream();
   }
 
   /** The body of the newest chat request. */

@@ -24,11 +24,11 @@ async function mint(fields = {}) {
 }
 
 async function expectRejected(expected, { code, param }, method, path, body, options) {
-  const answer = await stack.admin(method, path, body, options);
-  assert.equal(answer.status, expected, JSON.stringify(answer.body));
-  assert.equal(answer.body.error.code, code);
-  if (param !== undefined) assert.equal(answer.body.error.param, param);
-  return answer.body.error;
+  const response = await stack.admin(method, path, body, options);
+  assert.equal(response.status, expected, JSON.stringify(response.body));
+  assert.equal(response.body.error.code, code);
+  if (param !== undefined) assert.equal(response.body.error.param, param);
+  return response.body.error;
 }
 
 /** The status of a chat request with a key, on each gateway. */

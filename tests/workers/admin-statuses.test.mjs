@@ -92,10 +92,10 @@ function from() {
 }
 
 async function expectStatus(status, ...request) {
-  const answer = await callAdmin(...request);
-  assert.equal(answer.status, status, `${request[0]} ${request[1]}: ${JSON.stringify(answer.body)}`);
-  assert.match(answer.headers.get("x-request-id"), /^req_/);
-  return answer;
+  const response = await callAdmin(...request);
+  assert.equal(response.status, status, `${request[0]} ${request[1]}: ${JSON.stringify(response.body)}`);
+  assert.match(response.headers.get("x-request-id"), /^req_/);
+  return response;
 }
 
 async function expectRejected(status, { code, param }, ...request) {
@@ -295,12 +295,12 @@ test("429_on_every_route_for_an_address_over_its_limit_before_the_token_is_check
   await assertUnchanged(async () => {
     for (const route of ALL) {
       // An invalid token: a request that passes in a new minute has no effect, and is repeated.
-      let answer;
-      for (let count = 0; count < 620 && answer?.status !== 429; count += 1) {
-        answer = await callAdmin(route.method, pathFor(route, ids), route.body, { token: wrong, headers });
-        assert.ok([401, 429].includes(answer.status), `${route.name}: ${answer.status}`);
+      let response;
+      for (let count = 0; count < 620 && response?.status !== 429; count += 1) {
+        response = await callAdmin(route.method, pathFor(route, ids), route.body, { token: wrong, headers });
+        assert.ok([401, 429].includes(response.status), `${route.name}: ${response.status}`);
       }
-      assert.deepEqual([answer.status, answer.body.error.code, answer.headers.get("retry-after")], [429, "rate_limit_exceeded", "60"], route.name);
+      assert.deepEqual([response.status, response.body.error.code, response.headers.get("retry-after")], [429, "rate_limit_exceeded", "60"], route.name);
     }
   });
 });

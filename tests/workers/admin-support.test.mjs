@@ -24,10 +24,10 @@ async function createTenantWithHistory(canary, { booked = false } = {}) {
 }
 
 async function expectRejected(expected, { code, param }, ...request) {
-  const answer = await stack.admin(...request);
-  assert.equal(answer.status, expected, JSON.stringify(answer.body));
-  assert.equal(answer.body.error.code, code);
-  if (param !== undefined) assert.equal(answer.body.error.param, param);
+  const response = await stack.admin(...request);
+  assert.equal(response.status, expected, JSON.stringify(response.body));
+  assert.equal(response.body.error.code, code);
+  if (param !== undefined) assert.equal(response.body.error.param, param);
 }
 
 /** Every page of a list. */
@@ -157,19 +157,19 @@ describe("GET /admin/tenants/{id}/export", () => {
 describe("POST /admin/tenants/{id}/erase", () => {
   /** Erases until done; returns the responses. */
   async function erase(path) {
-    const answers = [];
-    for (let cursor = ""; ; cursor = `?cursor=${encodeURIComponent(answers.at(-1).body.next_cursor)}`) {
-      answers.push(await stack.admin("POST", `${path}/erase${cursor}`));
-      assert.ok([200, 202].includes(answers.at(-1).status), JSON.stringify(answers.at(-1).body));
-      if (answers.at(-1).status === 200) return answers;
+    const responses = [];
+    for (let cursor = ""; ; cursor = `?cursor=${encodeURIComponent(responses.at(-1).body.next_cursor)}`) {
+      responses.push(await stack.admin("POST", `${path}/erase${cursor}`));
+      assert.ok([200, 202].includes(responses.at(-1).status), JSON.stringify(responses.at(-1).body));
+      if (responses.at(-1).status === 200) return responses;
     }
   }
 
   test("200_erases_conversations_and_keeps_the_tenants_keys_and_receipts", async () => {
     const { tenant, path, sendMessage } = await createTenantWithHistory("forgotten", { booked: true });
     const other = await createTenantWithHistory("remembered");
-    const answers = await erase(path);
-    assert.deepEqual(answers.map(({ body }) => body.erased), [false, true]);
+    const responses = await erase(path);
+    assert.deepEqual(responses.map(({ body }) => body.erased), [false, true]);
     const text = JSON.stringify(await all(`${path}/export`));
     for (const word of ["forgotten one", "forgotten two", "forgotten stateless"]) assert.ok(!text.includes(word), word);
     const rows = await all(`${path}/export`);

@@ -20,10 +20,10 @@ async function create(fields = {}) {
 }
 
 async function expectRejected(expected, { code, param }, method, path, body, options) {
-  const answer = await stack.admin(method, path, body, options);
-  assert.equal(answer.status, expected, JSON.stringify(answer.body));
-  assert.equal(answer.body.error.code, code, JSON.stringify(answer.body));
-  if (param !== undefined) assert.equal(answer.body.error.param, param);
+  const response = await stack.admin(method, path, body, options);
+  assert.equal(response.status, expected, JSON.stringify(response.body));
+  assert.equal(response.body.error.code, code, JSON.stringify(response.body));
+  if (param !== undefined) assert.equal(response.body.error.param, param);
 }
 
 async function statuses(key, fields) {
@@ -230,8 +230,8 @@ describe("attack 25: usage", () => {
   test("400_for_an_invalid_query", async () => {
     const { path } = await create();
     for (const [query, param] of [["from=x", "from"], ["to=-1", "to"], ["format=xml", "format"], ["day=1", "day"]]) {
-      const answer = await stack.admin("GET", `${path}/usage?${query}`);
-      assert.deepEqual([answer.status, answer.body.error.param], [400, param]);
+      const response = await stack.admin("GET", `${path}/usage?${query}`);
+      assert.deepEqual([response.status, response.body.error.param], [400, param]);
     }
   });
 });

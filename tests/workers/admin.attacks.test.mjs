@@ -28,8 +28,8 @@ async function publicKey() {
 test("attack 8: a_key_cannot_mint_a_wider_one_403", async () => {
   const before = await stack.rowCounts();
   for (const path of [`/tenants/${tenant}/keys`, "/tokens"]) {
-    const answer = await stack.admin("POST", path, MINT, { token: stack.key, headers: from() });
-    assert.deepEqual([answer.status, answer.body.error.code], [403, "permission_denied"]);
+    const response = await stack.admin("POST", path, MINT, { token: stack.key, headers: from() });
+    assert.deepEqual([response.status, response.body.error.code], [403, "permission_denied"]);
   }
   assert.deepEqual(await stack.rowCounts(), before);
 });
@@ -104,9 +104,9 @@ describe("authentication", () => {
     const tokens = ["", "x", unknownKey("cl_at_"), withBadChecksum(stack.adminToken), `${BOOTSTRAP_TOKEN}x`, BOOTSTRAP_TOKEN.slice(0, -1), "' OR 1=1 --"];
     const bodies = [];
     for (const token of tokens) {
-      const answer = await stack.admin("GET", "/audit", undefined, { token: null, headers: { ...from(), authorization: `Bearer ${token}` } });
-      assert.equal(answer.status, 401);
-      bodies.push(JSON.stringify(answer.body));
+      const response = await stack.admin("GET", "/audit", undefined, { token: null, headers: { ...from(), authorization: `Bearer ${token}` } });
+      assert.equal(response.status, 401);
+      bodies.push(JSON.stringify(response.body));
     }
     assert.equal(new Set(bodies).size, 1);
     const none = await stack.admin("GET", "/audit", undefined, { token: null, headers: from() });

@@ -95,7 +95,7 @@ test("attack_51_a_provider_at_a_private_address_is_never_called_without_the_sett
 });
 
 test("a_regular_provider_works_whole_and_streamed", async () => {
-  stack.upstream.next(behaviours.answer());
+  stack.upstream.next(behaviours.completion());
   assert.equal((await complete(stack, { model: "openai" })).body.choices[0].message.content, "Hello there.");
   stack.upstream.next(behaviours.stream());
   assert.ok((await completeStream(stack, { model: "openai" })).done);

@@ -126,7 +126,7 @@ describe("errors", () => {
 
 describe("request ids", () => {
   test("every_response_has_one_and_no_two_are_equal", async () => {
-    const answers = [
+    const responses = [
       await send("/health", { key: null }),
       await send("/v1/models"),
       await send("/v1/models", { method: "OPTIONS" }),
@@ -138,11 +138,11 @@ describe("request ids", () => {
       (await completeStream(stack, {})).response,
       await postChat(stack, "{"),
     ];
-    for (const answer of answers) {
-      assertRequestId(answer);
-      await answer.body?.cancel().catch(() => {});
+    for (const response of responses) {
+      assertRequestId(response);
+      await response.body?.cancel().catch(() => {});
     }
-    assert.equal(new Set(answers.map((answer) => answer.headers.get("x-request-id"))).size, answers.length);
+    assert.equal(new Set(responses.map((response) => response.headers.get("x-request-id"))).size, responses.length);
   });
 
   test("a_request_id_from_the_caller_is_ignored", async () => {

@@ -63,11 +63,11 @@ test("attack_19_one_idempotency_key_under_two_tenants_or_two_api_keys_is_separat
   const key = fresh();
   const { key: another } = await stack.addKey(stack.tenants[0].tenant_id);
   const callers = [...stack.tenants.map((tenant) => tenant.secret_key), another];
-  const answers = await Promise.all(callers.map((caller, index) => {
-    stack.upstream.next(behaviours.answer({ content: `answer ${index}` }));
+  const responses = await Promise.all(callers.map((caller, index) => {
+    stack.upstream.next(behaviours.completion({ content: `answer ${index}` }));
     return complete(stack, { messages: [{ role: "user", content: `question ${index}` }] }, keyed(key, { key: caller }));
   }));
-  assert.equal(new Set(answers.map(({ body }) => body.id)).size, callers.length);
+  assert.equal(new Set(responses.map(({ body }) => body.id)).size, callers.length);
   assert.equal(stack.upstream.requests.length, callers.length);
 });
 
@@ -77,7 +77,7 @@ for (const stream of [false, true]) {
     const session = `session-${key}`;
     stack.upstream.always(async (request, response) => {
       await sleep(300);
-      await behaviours.answerOrStream()(request, response);
+      await behaviours.completionOrStream()(request, response);
     });
     const all = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
@@ -121,14 +121,14 @@ test("an_error_before_the_first_byte_is_not_stored", async () => {
 
 test("a_response_of_more_than_256_kib_cannot_be_replayed", async () => {
   const key = fresh();
-  stack.upstream.next(behaviours.answer({ content: "x".repeat(300_000) }));
+  stack.upstream.next(behaviours.completion({ content: "x".repeat(300_000) }));
   await complete(stack, {}, keyed(key));
   const error = await expectError(await postChat(stack, chatBody(), keyed(key)), 409, { code: "conflict" });
   assert.match(error.message, /256 KiB/);
   assert.equal(stack.upstream.requests.length, 1);
 });
 
-test("a_replay_is_rejected_to_a_key_that_was_revoked_meanwhile", async () => {
+test("a_replay_is_rejected_after_the_key_is_revoked", async () => {
   const idempotency = fresh();
   const { tenant_id: tenant } = stack.tenants[0];
   const { key, keyId } = await stack.addKey(tenant);

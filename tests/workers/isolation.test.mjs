@@ -1,7 +1,7 @@
 // Two concurrent tenants: neither sees data of the other.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { answerOrStream } from "../harness/behaviours.mjs";
+import { completionOrStream } from "../harness/behaviours.mjs";
 import { complete, completeStream } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -13,7 +13,7 @@ const TURNS = 4;
 const SESSIONS = 8;
 
 test("interleaved_responses_of_two_tenants_with_the_same_session_names_never_mix", async () => {
-  stack.upstream.always(answerOrStream({ content: (request) => `received ${request.body.messages.at(-1).content} after ${request.body.messages.length - 1}`, delayMs: 2 }));
+  stack.upstream.always(completionOrStream({ content: (request) => `received ${request.body.messages.at(-1).content} after ${request.body.messages.length - 1}`, delayMs: 2 }));
   const canary = (tenant, session, turn) => `canary-${tenant}-${session}-${turn}-end`;
 
   async function converse(tenant, session) {

@@ -40,7 +40,7 @@ async function withoutKeysTable(use) {
   }
 }
 
-describe("attack 1: no proper bearer", () => {
+describe("attack 1: no valid bearer", () => {
   for (const [name, authorization] of Object.entries({
     missing: [],
     empty: [""],

@@ -30,7 +30,7 @@ after(async () => {
 const log = new Map();
 let isKilled = false;
 
-function answerAndLog() {
+function respondAndLog() {
   return async (request, response) => {
     const name = request.body.messages.at(-1).content;
     const number = Number(name.split("-")[1]);
@@ -38,7 +38,7 @@ function answerAndLog() {
     const entry = { usage, ended: false };
     assert.ok(!log.has(name), "the provider receives every call once");
     log.set(name, entry);
-    const behave = request.body.stream ? behaviours.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : behaviours.answer({ usage });
+    const behave = request.body.stream ? behaviours.stream({ pieces: Array(10).fill("word "), delayMs: number % 30, usage }) : behaviours.completion({ usage });
     await sleep(50 + (number % 40)); // so that no rate limit is reached
     await behave(request, response);
     entry.ended = !isKilled;
@@ -80,7 +80,7 @@ async function messages(stack, { tenant, key, version }) {
 }
 
 test("after_a_kill_under_load_and_the_deadlines_every_call_has_one_receipt_with_exact_tokens", async () => {
-  upstream.always(answerAndLog());
+  upstream.always(respondAndLog());
   const calls = [];
   const first = await startStackProcess({ persist, upstream, tenants: 1, gateways: 2 });
   const [{ tenant_id: tenant, secret_key: key }] = first.tenants;
@@ -113,7 +113,7 @@ test("after_a_kill_under_load_and_the_deadlines_every_call_has_one_receipt_with_
 
   const late = await startStack({ persist, fresh: false, tenants: 0, upstream, clockAheadMs: AFTER_THE_DEADLINES });
   try {
-    upstream.always(behaviours.answerOrStream());
+    upstream.always(behaviours.completionOrStream());
     await fetch(`${late.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }).then((response) => response.arrayBuffer());
     await late.deliverAlarm(tenant);
     const receipts = await late.receipts(tenant, admitted);

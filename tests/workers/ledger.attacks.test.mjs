@@ -48,7 +48,7 @@ describe("attack 40: n, logit_bias and stop", () => {
 
   test("n_choices_reserve_n_times_the_tokens", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 10_000 } });
-    stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
+    stack.upstream.always(behaviours.completion({ usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
     const reserved = async (n) => {
       const { response } = await complete(stack, { n, max_tokens: 100 }, { key });
       return 10_000 - tokens(response, "remaining");
@@ -68,8 +68,8 @@ describe("attack 40: n, logit_bias and stop", () => {
   test("n_choices_without_usage_are_charged_n_times", async () => {
     const { tenant, key } = await tenantWith({});
     const choices = (count) => Array.from({ length: count }, (_, index) => ({ index, message: { role: "assistant", content: "Some words of an answer." }, finish_reason: "stop" }));
-    stack.upstream.always(behaviours.answer({ usage: null }));
-    stack.upstream.next(behaviours.answer({ usage: null, extra: { choices: choices(1) } }), behaviours.answer({ usage: null, extra: { choices: choices(4) } }));
+    stack.upstream.always(behaviours.completion({ usage: null }));
+    stack.upstream.next(behaviours.completion({ usage: null, extra: { choices: choices(1) } }), behaviours.completion({ usage: null, extra: { choices: choices(4) } }));
     const one = (await complete(stack, {}, { key })).body.usage.completion_tokens;
     const four = (await complete(stack, { n: 4 }, { key })).body.usage.completion_tokens;
     assert.ok(one > 0);
@@ -83,7 +83,7 @@ describe("attack 40: n, logit_bias and stop", () => {
 describe("attack 43: no max_tokens", () => {
   test("the_response_is_capped_by_the_remaining_quota", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-    const answer = behaviours.answer({ finish_reason: "length" });
+    const answer = behaviours.completion({ finish_reason: "length" });
     stack.upstream.always(answer);
     const { body, response } = await complete(stack, {}, { key });
     const most = sentLimit(stack.upstream.lastBody);
@@ -106,9 +106,9 @@ describe("attack 43: no max_tokens", () => {
     assert.equal(chunks.at(-1).usage.completion_tokens, sentLimit(stack.upstream.lastBody));
   });
 
-  test("what_was_left_and_is_used_up_rejects_the_next", async () => {
+  test("an_exhausted_quota_rejects_the_next_request", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-    stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 11, completion_tokens: 89, total_tokens: 100 } }));
+    stack.upstream.always(behaviours.completion({ usage: { prompt_tokens: 11, completion_tokens: 89, total_tokens: 100 } }));
     await complete(stack, {}, { key });
     stack.upstream.reset();
     const { message } = await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));
@@ -122,18 +122,18 @@ test("attack 44: of_1000_concurrent_requests_for_the_last_unit_over_two_gateways
   const { tenant, key } = await tenantWith({ limits: { requests_per_minute: null, concurrent: null }, quotas: { messages_per_month: 3 } });
   await complete(stack, {}, { key });
   await complete(stack, {}, { key, url: stack.urls[1] });
-  stack.upstream.always(behaviours.answerOrStream({ delayMs: 50 }));
+  stack.upstream.always(behaviours.completionOrStream({ delayMs: 50 }));
   stack.upstream.requests = [];
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 1000 }, async (_, index) => {
       const response = await postChat(stack, chatBody({ stream: index % 4 === 0 }), { key, url: stack.urls[index % 2] });
       const text = await response.text();
       return { status: response.status, text, retry: response.headers.get("x-should-retry") };
     }),
   );
-  const passed = answers.filter(({ status }) => status === 200);
-  const rejected = answers.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
-  const others = answers.filter((answer) => !passed.includes(answer) && !rejected.includes(answer));
+  const passed = responses.filter(({ status }) => status === 200);
+  const rejected = responses.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
+  const others = responses.filter((answer) => !passed.includes(answer) && !rejected.includes(answer));
   assert.deepEqual(others.map(({ status, text }) => `${status} ${text}`), []);
   assert.equal(passed.length, 1);
   assert.equal(rejected.length, 999);
@@ -194,7 +194,7 @@ describe("attack 50: quotas at their limits", () => {
 
 test("the_log_warns_once_at_80_and_once_at_100_percent_and_has_each_rejection", async () => {
   const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
-  stack.upstream.always(behaviours.answer({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
+  stack.upstream.always(behaviours.completion({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
   const from = stack.logs.length;
   for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
   await expectQuotaExceeded(await postChat(stack, chatBody(), { key }));

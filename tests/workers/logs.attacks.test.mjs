@@ -31,8 +31,8 @@ const lines = () => stack.logs.map(({ message }) => message);
 test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an_error", async () => {
   const chat = { messages: [{ role: "user", content: WORDS }] };
   const wrong = [unknownKey(), withBadChecksum(stack.key)];
-  const answers = [];
-  const record = async (response) => answers.push(await response.text(), JSON.stringify([...response.headers]));
+  const responses = [];
+  const record = async (response) => responses.push(await response.text(), JSON.stringify([...response.headers]));
 
   await complete(stack, chat, { headers: { "x-session-id": "logged" } });
   await completeStream(stack, chat);
@@ -55,7 +55,7 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
   await until(() => lines().length > 20, "the log is not empty");
   for (const secret of [...secrets, ...digests, BOOTSTRAP_TOKEN, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
     assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
-    if (secret !== WORDS) assert.ok(!answers.some((text) => text.includes(secret)), `${secret} in an answer`);
+    if (secret !== WORDS) assert.ok(!responses.some((text) => text.includes(secret)), `${secret} in an answer`);
   }
 });
 
@@ -91,7 +91,7 @@ test("attack 55: a_panic_writes_no_key_and_no_content_of_its_request_or_of_concu
     const head = `GET /__test/panic?key=${panicking.key}&content=${WORDS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${panicking.key}\r\ncookie: ${WORDS}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
     const panicked = await exchange(panicking.url, head, [body]);
     const concurrent = await concurrentResponse;
-    const answers = [panicked.raw, JSON.stringify([...concurrent.headers]), await concurrent.text()];
+    const responses = [panicked.raw, JSON.stringify([...concurrent.headers]), await concurrent.text()];
     assert.deepEqual([panicked.status, concurrent.status], [500, 500]);
     const ids = [panicked.headers.get("x-request-id"), concurrent.headers.get("x-request-id")];
     const isLogged = (id) => panicking.logs.some(({ message }) => message.includes('"serve request failed"') && message.includes(id));
@@ -100,7 +100,7 @@ test("attack 55: a_panic_writes_no_key_and_no_content_of_its_request_or_of_concu
     const log = panicking.logs.map((entry) => JSON.stringify(entry));
     const digests = (await panicking.rows("SELECT digest FROM api_keys")).map(({ digest }) => digest);
     for (const secret of [panicking.key.slice(6), ...digests, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
-      for (const text of [...log, ...answers]) assert.ok(!text.includes(secret), `${secret} in ${text}`);
+      for (const text of [...log, ...responses]) assert.ok(!text.includes(secret), `${secret} in ${text}`);
     }
   } finally {
     await panicking.stop();

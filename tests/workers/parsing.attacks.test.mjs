@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, completeStream, expectError, postChat } from "../harness/client.mjs";
 import { endlessChunks, exchange } from "../harness/raw-http.mjs";
-import { answerOrStream } from "../harness/behaviours.mjs";
+import { completionOrStream } from "../harness/behaviours.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 const MiB = 1024 * 1024;
@@ -44,26 +44,26 @@ function head(lines) {
 
 describe("attack 26: a body over the limit", () => {
   test("a_declared_length_over_the_limit_is_rejected_before_the_body_is_read", async () => {
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${64 * MiB}`]),
       [Buffer.from('{"model":"')],
     );
-    assert.equal(answer.status, 413, answer.raw);
-    assert.equal(JSON.parse(answer.text).error.type, "invalid_request_error");
+    assert.equal(response.status, 413, response.raw);
+    assert.equal(JSON.parse(response.text).error.type, "invalid_request_error");
     await assertHarmless();
   });
 
   test("a_body_without_a_length_is_rejected_when_it_passes_the_limit_and_reading_stops", async () => {
     const offered = 256;
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       head(["content-type: application/json", "transfer-encoding: chunked"]),
       endlessChunks(Buffer.alloc(MiB, 0x20), offered),
     );
-    assert.equal(answer.status, 413, answer.raw);
+    assert.equal(response.status, 413, response.raw);
     // Socket buffers on both sides hold a few MiB; a server that keeps reading would receive all of it.
-    assert.ok(answer.bytesSent < (offered * MiB) / 4, `${answer.bytesSent} bytes were sent`);
+    assert.ok(response.bytesSent < (offered * MiB) / 4, `${response.bytesSent} bytes were sent`);
     await assertHarmless();
   });
 
@@ -144,7 +144,7 @@ describe("attack 30: text that storage cannot hold", () => {
   const CONTENT = 'tab\t newline\n quote" backslash\\ nul-like \\u0000 é (e\u0301) 漢字 👩‍👩‍👧‍👦 \u202e\u200b\ufeff\u2028\u007f\u{10ffff} </script> \'; DROP TABLE messages; --';
 
   test("content_is_returned_byte_for_byte_by_the_model_and_the_session", async () => {
-    stack.upstream.always(answerOrStream({ content: (request) => request.body.messages.at(-1).content }));
+    stack.upstream.always(completionOrStream({ content: (request) => request.body.messages.at(-1).content }));
     const headers = { "x-session-id": "byte-for-byte" };
     const { body } = await complete(stack, { messages: [{ role: "user", content: CONTENT }] }, { headers });
     assert.equal(body.choices[0].message.content, CONTENT);
@@ -195,20 +195,20 @@ describe("attack 30: text that storage cannot hold", () => {
 describe("attack 31: header splitting", () => {
   const SPLIT = "a\r\nset-cookie: stolen=1\r\n\r\n<script>";
 
-  function assertNothingReflected(answer) {
-    assert.equal(answer.headers.get("set-cookie"), null);
-    assert.ok(!answer.raw.includes("stolen"), answer.raw);
+  function assertNothingReflected(response) {
+    assert.equal(response.headers.get("set-cookie"), null);
+    assert.ok(!response.raw.includes("stolen"), response.raw);
   }
 
   test("line_breaks_in_a_session_id_are_rejected_and_not_reflected", async () => {
     const body = JSON.stringify(chatBody({ session_id: SPLIT }));
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
       [Buffer.from(body)],
     );
-    assert.equal(answer.status, 400, answer.raw);
-    assertNothingReflected(answer);
+    assert.equal(response.status, 400, response.raw);
+    assertNothingReflected(response);
     await assertHarmless();
   });
 
@@ -221,39 +221,39 @@ describe("attack 31: header splitting", () => {
   })) {
     test(`${name}_in_the_session_header_are_rejected_and_not_reflected`, async () => {
       const body = JSON.stringify(chatBody());
-      const answer = await exchange(
+      const response = await exchange(
         stack.url,
         head(["content-type: application/json", `content-length: ${body.length}`, `x-session-id: ${value}`]),
         [Buffer.from(body)],
       );
-      assert.equal(answer.status, 400, answer.raw);
-      assertNothingReflected(answer);
+      assert.equal(response.status, 400, response.raw);
+      assertNothingReflected(response);
       await assertHarmless();
     });
   }
 
   test("a_bare_line_feed_only_starts_another_request_header_and_is_not_reflected", async () => {
     const body = JSON.stringify(chatBody());
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${body.length}`, "x-session-id: before\nset-cookie: stolen=1"]),
       [Buffer.from(body)],
     );
     // The runtime, like many servers, accepts a bare line feed as the end of a line.
-    assert.equal(answer.status, 200, answer.raw);
-    assert.equal(answer.headers.get("x-session-id"), "before");
-    assertNothingReflected(answer);
+    assert.equal(response.status, 200, response.raw);
+    assert.equal(response.headers.get("x-session-id"), "before");
+    assertNothingReflected(response);
   });
 
   test("a_model_name_with_line_breaks_is_not_reflected_into_a_header", async () => {
     const body = JSON.stringify(chatBody({ model: SPLIT }));
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       head(["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
       [Buffer.from(body)],
     );
-    assert.ok([400, 404].includes(answer.status), answer.raw);
-    assert.equal(answer.headers.get("set-cookie"), null);
+    assert.ok([400, 404].includes(response.status), response.raw);
+    assert.equal(response.headers.get("set-cookie"), null);
     await assertHarmless();
   });
 });
@@ -311,8 +311,8 @@ describe("attack 33: a wrong content type", () => {
 
   test("a_missing_content_type_is_rejected", async () => {
     const body = JSON.stringify(chatBody());
-    const answer = await exchange(stack.url, head([`content-length: ${body.length}`]), [Buffer.from(body)]);
-    assert.equal(answer.status, 415, answer.raw);
+    const response = await exchange(stack.url, head([`content-length: ${body.length}`]), [Buffer.from(body)]);
+    assert.equal(response.status, 415, response.raw);
     await assertHarmless();
   });
 
@@ -326,13 +326,13 @@ describe("attack 33: a wrong content type", () => {
 
 describe("attack 34: methods", () => {
   test("TRACE_is_rejected_with_the_allowed_methods_and_reflects_nothing", async () => {
-    const answer = await exchange(
+    const response = await exchange(
       stack.url,
       ["TRACE /v1/chat/completions HTTP/1.1", "host: gateway", `authorization: Bearer ${stack.key}`, "x-canary: canary-4711", "content-length: 0"].join("\r\n"),
     );
-    assert.equal(answer.status, 405, answer.raw);
-    assert.match(answer.headers.get("allow") ?? "", /\bPOST\b/);
-    assert.ok(!answer.raw.includes("canary-4711") && !answer.raw.includes(stack.key), answer.raw);
+    assert.equal(response.status, 405, response.raw);
+    assert.match(response.headers.get("allow") ?? "", /\bPOST\b/);
+    assert.ok(!response.raw.includes("canary-4711") && !response.raw.includes(stack.key), response.raw);
     await assertHarmless();
   });
 

@@ -6,9 +6,9 @@ import { after, before, describe, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
 import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
-import { BEFORE_THE_FIRST_BYTE, good, IN_A_WHOLE_ANSWER, refusal } from "../harness/faults.mjs";
+import { BEFORE_THE_FIRST_BYTE, good, IN_A_WHOLE_RESPONSE, refusal } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { requestModel, expectCompleteAnswer, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
+import { requestModel, expectCompleteResponse, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
 
 const models = new Models();
 const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
@@ -47,7 +47,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
       });
     } else {
       const cut = ["a_reset_in_the_middle", "a_cut_in_the_middle", "no_finish_reason"];
-      for (const [name, make] of Object.entries(IN_A_WHOLE_ANSWER)) {
+      for (const [name, make] of Object.entries(IN_A_WHOLE_RESPONSE)) {
         if (name === "no_finish_reason" && dialect.requiresFinishReason === false) continue;
         declare(name, { behaviour: make(dialect), status: 502, calls: cut.includes(name) ? RETRIED : ONCE });
       }
@@ -63,7 +63,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
       a_503: refusal(dialect, 503),
       a_504: refusal(dialect, 504),
       a_529: refusal(dialect, 529),
-      a_reset: behaviours.resetBeforeAnswer(),
+      a_reset: behaviours.resetBeforeResponse(),
       a_429_for_a_second: refusal(dialect, 429, { "retry-after": "1" }),
     })) {
       const id = models.add(dialect, `${wire}-${name}-twice`, behaviour);
@@ -71,7 +71,7 @@ describe("before the first byte", { concurrency: 16 }, () => {
         let calls = 0;
         models.script(id, (request, response) => ((calls += 1) <= 2 ? behaviour : good(dialect))(request, response));
         const startedAt = performance.now();
-        const { response, text } = await expectCompleteAnswer(models, id, stream);
+        const { response, text } = await expectCompleteResponse(models, id, stream);
         assert.equal(text, "Hello there.");
         assert.equal(response.headers.get("x-clawless-tries"), "3");
         assert.equal(calls, 3);

@@ -45,9 +45,9 @@ for (const stream of [false, true]) {
     stack.upstream.always(commandModel());
     const [a, b] = [`a-${form}`, `b-${form}`];
     await sendMessage(b, "hello");
-    const answer = await sendMessage(a, send({ session_id: b, message: "What is the plan?", timeout_seconds: 60 }), { stream });
-    const receipt = JSON.parse(answer.replace(/^results: /, ""));
-    assert.equal(receipt.status, "replied", answer);
+    const response = await sendMessage(a, send({ session_id: b, message: "What is the plan?", timeout_seconds: 60 }), { stream });
+    const receipt = JSON.parse(response.replace(/^results: /, ""));
+    assert.equal(receipt.status, "replied", response);
     assert.equal(receipt.reply, "re: What is the plan?");
     assert.deepEqual(await userMessages(b), ["hello", withSenderPrefix(a, "What is the plan?")]);
     const turns = await stack.rows("SELECT session_id, key_id IS NOT NULL AS has_key FROM turns WHERE session_id IN (?1, ?2)", a, b);
@@ -58,8 +58,8 @@ for (const stream of [false, true]) {
     stack.upstream.always(commandModel());
     const b = `later-${form}`;
     await sendMessage(b, "hello");
-    const answer = await sendMessage(`now-${form}`, send({ session_id: b, message: "one", timeout_seconds: 0 }, { session_id: b, message: "two", timeout_seconds: 0 }), { stream });
-    assert.equal(answer.match(/"status":"(queued|running|replied)"/g)?.length, 2, answer);
+    const response = await sendMessage(`now-${form}`, send({ session_id: b, message: "one", timeout_seconds: 0 }, { session_id: b, message: "two", timeout_seconds: 0 }), { stream });
+    assert.equal(response.match(/"status":"(queued|running|replied)"/g)?.length, 2, response);
     await until(async () => (await states(b)).join() === "replied,replied", "both have replies", LONG_TIMEOUT);
     assert.deepEqual((await userMessages(b)).slice(1).sort(), ["one", "two"].map((text) => withSenderPrefix(`now-${form}`, text)));
   });
@@ -70,8 +70,8 @@ test("attack_18_a_prompt_injection_cannot_send_to_another_tenants_session", asyn
   const theirs = stack.tenants[1].secret_key;
   await sendMessage("theirs-alone", "a secret", { key: theirs });
   const before = await stack.rowCounts();
-  const answer = await sendMessage("injected", send({ session_id: "theirs-alone", message: "Open up." }, { session_id: "unknown-session", message: "Open up." }));
-  const [foreign, random] = answer.replace(/^results: /, "").split(" | ");
+  const response = await sendMessage("injected", send({ session_id: "theirs-alone", message: "Open up." }, { session_id: "unknown-session", message: "Open up." }));
+  const [foreign, random] = response.replace(/^results: /, "").split(" | ");
   assert.equal(foreign.replace("theirs-alone", "unknown-session"), random);
   assert.match(random, /no session `unknown-session`/);
   const { sends, turns, sessions } = await stack.rowCounts();
@@ -95,13 +95,13 @@ test("attack_42_sessions_that_call_each_other_in_a_cycle_stop_after_four_hops_an
   await stack.receipts(ours, booked + 5, LONG_TIMEOUT);
 });
 
-test("sessions_do_not_wait_for_each_other", async () => {
+test("a_message_to_a_waiting_session_does_not_wait_for_a_reply", async () => {
   stack.upstream.always(commandModel());
   for (const session of ["up", "down"]) await sendMessage(session, "hello");
   const back = send({ session_id: "up", message: "Back to you.", timeout_seconds: 60 });
-  const answer = await sendMessage("up", send({ session_id: "down", message: back, timeout_seconds: 60 }));
-  const receipt = JSON.parse(answer.replace(/^results: /, ""));
-  assert.equal(receipt.status, "replied", answer);
+  const response = await sendMessage("up", send({ session_id: "down", message: back, timeout_seconds: 60 }));
+  const receipt = JSON.parse(response.replace(/^results: /, ""));
+  assert.equal(receipt.status, "replied", response);
   assert.match(receipt.reply, /may be waiting for this one/);
   await until(async () => (await states("up")).join() === "replied", "the message gets its reply later", LONG_TIMEOUT);
   assert.deepEqual(await userMessages("up"), ["hello", send({ session_id: "down", message: back, timeout_seconds: 60 }), withSenderPrefix("down", "Back to you.")]);
@@ -142,8 +142,8 @@ test("a_message_of_a_revoked_key_and_an_undeliverable_message_have_a_reason", as
   stack.upstream.always(commandModel({ meanwhile: (text) => (text === "hold" ? gate : undefined) }));
   const held = sendMessage("target", "hold");
   await until(() => stack.upstream.requests.some(({ text }) => text.includes('"hold"')), "the other turn is running");
-  const answer = await sendMessage("sender", send({ session_id: "target", message: "Too late.", timeout_seconds: 0 }), { key });
-  assert.match(answer, /"status":"(queued|running)"/);
+  const response = await sendMessage("sender", send({ session_id: "target", message: "Too late.", timeout_seconds: 0 }), { key });
+  assert.match(response, /"status":"(queued|running)"/);
   await stack.callLedger(ours, { revoke: { key_id: keyId } });
   open();
   await held;

@@ -18,9 +18,9 @@ const named = (session, options = {}) => ({ ...options, headers: { "x-session-id
 const promptTexts = () => stack.upstream.lastBody.messages.map(({ content }) => content);
 
 /** A response delayed so that another request can come first. */
-const delayedAnswer = (content) => async (request, response) => {
+const delayedCompletion = (content) => async (request, response) => {
   await sleep(500);
-  await behaviours.answer({ content })(request, response);
+  await behaviours.completion({ content })(request, response);
 };
 
 /** Waits until the upstream receives a request whose last message is `content`. */
@@ -167,7 +167,7 @@ describe("DELETE and reset", () => {
     for (const [method, path] of [["POST", "/reset"], ["DELETE", ""]]) {
       const id = newSessionName();
       await complete(stack, { messages: [user("first")] }, named(id));
-      stack.upstream.next(delayedAnswer("late"));
+      stack.upstream.next(delayedCompletion("late"));
       const late = fetch(`${stack.url}/v1/chat/completions`, {
         method: "POST",
         headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json", "x-session-id": id },
@@ -184,7 +184,7 @@ describe("DELETE and reset", () => {
   test("a_turn_running_during_a_change_of_settings_is_stored_after_it", async () => {
     const id = newSessionName();
     await complete(stack, { messages: [user("first")] }, named(id));
-    stack.upstream.next(delayedAnswer("slow answer"));
+    stack.upstream.next(delayedCompletion("slow answer"));
     const slow = complete(stack, { messages: [user("slow question")] }, named(id));
     await waitForRequest("slow question");
     await ok("PATCH", `/${id}`, { body: { system_prompt: "New." } });
@@ -199,7 +199,7 @@ describe("messages", () => {
   async function conversation(turns) {
     const id = newSessionName();
     for (let turn = 1; turn <= turns; turn += 1) {
-      stack.upstream.next(behaviours.answer({ content: `answer ${turn}` }));
+      stack.upstream.next(behaviours.completion({ content: `answer ${turn}` }));
       await complete(stack, { messages: [user(`question ${turn}`)] }, named(id));
     }
     return id;

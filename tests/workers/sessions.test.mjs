@@ -21,7 +21,7 @@ const sent = () => stack.upstream.lastBody.messages.map(({ role, content }) => (
 describe("history", () => {
   test("comes_before_the_new_messages_in_its_original_order", async () => {
     const session = newSession();
-    stack.upstream.next(behaviours.answer({ content: "one" }), behaviours.stream({ pieces: ["t", "wo"] }), behaviours.answer({ content: "three" }));
+    stack.upstream.next(behaviours.completion({ content: "one" }), behaviours.stream({ pieces: ["t", "wo"] }), behaviours.completion({ content: "three" }));
     await complete(stack, { messages: [{ role: "system", content: "Count." }, user("1")] }, named(session));
     await completeStream(stack, { messages: [user("2")] }, named(session));
     await complete(stack, { messages: [user("3a"), user("3b")] }, named(session));
@@ -56,7 +56,7 @@ describe("history", () => {
     const session = newSession();
     const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
     const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
-    stack.upstream.next(behaviours.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
+    stack.upstream.next(behaviours.completion({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
     await complete(stack, { messages: [user("Look.")], tools }, named(session));
     await complete(stack, { messages: [{ role: "tool", tool_call_id: "call_9", content: "A dog." }], tools }, named(session));
     const replayed = stack.upstream.lastBody.messages;
@@ -146,7 +146,7 @@ describe("a turn", () => {
   test("is_in_the_database_before_the_end_of_its_json_is_sent", async () => {
     for (let round = 0; round < 10; round += 1) {
       const canary = `canary-json-${round}-x`;
-      stack.upstream.next(behaviours.answer({ content: canary }));
+      stack.upstream.next(behaviours.completion({ content: canary }));
       await complete(stack, {}, named(newSession()));
       assert.equal(await stored(canary), 1);
     }
@@ -214,12 +214,12 @@ describe("a turn", () => {
   test("concurrent_with_another_is_stored_before_or_after_it_and_never_interleaved", async () => {
     const session = newSession();
     await complete(stack, { messages: [user("start")] }, named(session));
-    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
+    stack.upstream.always(behaviours.completionOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
     const questions = ["a", "b", "c", "d"];
-    const answers = await Promise.all(questions.map((question, index) =>
+    const responses = await Promise.all(questions.map((question, index) =>
       postChat(stack, chatBody({ messages: [user(question)], stream: index % 2 === 0 }), named(session, { url: stack.urls[index % 2] })).then(async (response) => ({ status: response.status, text: await response.text() }))));
-    const served = questions.filter((_, index) => answers[index].status === 200 && !answers[index].text.includes('"error"'));
-    assert.ok(served.length > 0, JSON.stringify(answers));
+    const served = questions.filter((_, index) => responses[index].status === 200 && !responses[index].text.includes('"error"'));
+    assert.ok(served.length > 0, JSON.stringify(responses));
     await complete(stack, { messages: [user("end")] }, named(session));
     const history = sent().slice(2, -1);
     assert.equal(history.length, 2 * served.length, "only served turns are stored");

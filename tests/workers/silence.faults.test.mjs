@@ -7,7 +7,7 @@ import { expectError } from "../harness/client.mjs";
 import { DIALECTS } from "../harness/dialects.mjs";
 import { bytes, good } from "../harness/faults.mjs";
 import { forEachWire, Models } from "../harness/models.mjs";
-import { requestModel, expectCompleteAnswer, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
+import { requestModel, expectCompleteResponse, idleFor, declareFaultTests } from "../harness/fault-tests.mjs";
 import { until } from "../harness/wait.mjs";
 
 const models = new Models();
@@ -18,7 +18,7 @@ const vars = { FIRST_BYTE_TIMEOUT_MS: `${TIMEOUT_MS}`, WHOLE_TIMEOUT_MS: `${TIME
 before(async () => {
   await models.start({ fallback: LAST, vars });
   // The first request takes longer.
-  await expectCompleteAnswer(models, LAST, false);
+  await expectCompleteResponse(models, LAST, false);
 });
 after(() => models.stop());
 
@@ -42,7 +42,7 @@ describe("silence", { concurrency: 40 }, () => {
   });
 });
 
-describe("a whole answer", { concurrency: 6 }, () => {
+describe("a whole response", { concurrency: 6 }, () => {
   for (const [name, dialect] of Object.entries(DIALECTS)) {
     const dripping = models.add(dialect, "dripping", async (request, response) => {
       const whole = bytes({ raw: JSON.stringify(dialect.body(request, { text: "漢字 👩‍👩‍👧‍👦" })) });
@@ -53,8 +53,8 @@ describe("a whole answer", { concurrency: 6 }, () => {
       }
       response.end();
     });
-    test(`a_slow_response_byte_by_byte_is_exact_for_${name}_answer`, async () => {
-      const { text } = await expectCompleteAnswer(models, dripping, false);
+    test(`a_slow_response_byte_by_byte_is_exact_for_${name}_whole`, async () => {
+      const { text } = await expectCompleteResponse(models, dripping, false);
       assert.equal(text, "漢字 👩‍👩‍👧‍👦");
     });
 
@@ -63,7 +63,7 @@ describe("a whole answer", { concurrency: 6 }, () => {
       response.write(JSON.stringify(dialect.body(request)).slice(0, 40));
       await new Promise((resolve) => response.on("close", resolve));
     });
-    test(`a_response_that_stalls_is_a_504_without_charge_for_${name}_answer`, async () => {
+    test(`a_response_that_stalls_is_a_504_without_charge_for_${name}_whole`, async () => {
       const response = await requestModel(models, stuck, false);
       await expectError(response, 504);
       await models.assertUncharged(response);

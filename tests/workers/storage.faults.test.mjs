@@ -62,7 +62,7 @@ describe("fault 15: the connection to D1 is lost before the commit", () => {
     await assertSettled(session, 3);
   });
 
-  test("with_an_idempotency_key_and_the_parked_turn_answers_the_next_request", async () => {
+  test("with_an_idempotency_key_and_the_parked_turn_serves_the_next_request", async () => {
     const session = newSession();
     const options = named(session, { headers: { "idempotency-key": session } });
     await plan(stack.url, [commit({ when: "before", error: LOST, times: 5 })]);

@@ -1,7 +1,7 @@
 // The stream format that official SDKs read: order, ids, and members that never occur.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { answer, chunk, events, openingEvents, PROVIDER_SECRET, stream, USAGE } from "../harness/behaviours.mjs";
+import { completion, chunk, events, openingEvents, PROVIDER_SECRET, stream, USAGE } from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, MODEL, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
@@ -170,7 +170,7 @@ describe("a stream", () => {
   });
 });
 
-describe("a whole answer", () => {
+describe("a whole response", () => {
   test("has_every_member_that_clients_read", async () => {
     const { response, body } = await complete(stack, {});
     assert.match(response.headers.get("content-type"), /^application\/json\b/);
@@ -187,7 +187,7 @@ describe("a whole answer", () => {
 
   test("keeps_the_finish_reason_of_the_provider", async () => {
     for (const finish_reason of ["stop", "length", "content_filter"]) {
-      stack.upstream.next(answer({ finish_reason }), stream({ finish_reason }));
+      stack.upstream.next(completion({ finish_reason }), stream({ finish_reason }));
       assert.equal((await complete(stack, {})).body.choices[0].finish_reason, finish_reason);
       assert.equal((await completeStream(stack, {})).chunks.at(-1).choices[0].finish_reason, finish_reason);
     }
@@ -195,19 +195,19 @@ describe("a whole answer", () => {
 
   test("passes_on_the_providers_usage_details", async () => {
     const usage = { ...USAGE, prompt_tokens_details: { cached_tokens: 3 }, completion_tokens_details: { reasoning_tokens: 2 } };
-    stack.upstream.next(answer({ usage }));
+    stack.upstream.next(completion({ usage }));
     const { body } = await complete(stack, {});
     assert.equal(body.usage.prompt_tokens_details.cached_tokens, 3);
     assert.equal(body.usage.completion_tokens_details.reasoning_tokens, 2);
   });
 
   test("carries_reasoning_beside_the_content", async () => {
-    stack.upstream.next(answer({ message: { reasoning_content: "Let me think." } }));
+    stack.upstream.next(completion({ message: { reasoning_content: "Let me think." } }));
     assert.equal((await complete(stack, {})).body.choices[0].message.reasoning_content, "Let me think.");
   });
 
   test("has_no_members_specific_to_the_provider", async () => {
-    stack.upstream.next(answer({ extra: { internal: PROVIDER_SECRET } }));
+    stack.upstream.next(completion({ extra: { internal: PROVIDER_SECRET } }));
     const { body } = await complete(stack, {});
     assert.ok(!JSON.stringify(body).includes(PROVIDER_SECRET));
   });

@@ -105,12 +105,12 @@ for (const [wire, dialect] of Object.entries(DIALECTS)) {
   describe(`a stream of ${wire} that is unusual but complete`, { concurrency: 16 }, () => {
     const TEXT = ["naïve ", "漢字 ", "👩‍👩‍👧‍👦 ", "\u{10ffff}", "e\u0301\n\n", "\r\n", "\u2028", "end"];
     const whole = async (model) => {
-      const answer = await stream(model, WITH_USAGE);
-      assert.ok(answer.done, answer.stream);
-      assert.equal(answer.chunks.at(-2).choices[0].finish_reason, "stop");
-      assert.equal(answer.chunks.at(-1).usage.total_tokens, behaviours.USAGE.total_tokens);
-      await models.assertCharged(answer.response, "provider");
-      return answer;
+      const response = await stream(model, WITH_USAGE);
+      assert.ok(response.done, response.stream);
+      assert.equal(response.chunks.at(-2).choices[0].finish_reason, "stop");
+      assert.equal(response.chunks.at(-1).usage.total_tokens, behaviours.USAGE.total_tokens);
+      await models.assertCharged(response.response, "provider");
+      return response;
     };
 
     const inPieces = (size) => async (response, all) => {

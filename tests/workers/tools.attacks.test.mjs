@@ -67,12 +67,12 @@ for (const stream of [false, true]) {
   test(`one_tool_and_two_parallel_tools_run_${form}_and_the_package_gets_a_regular_response`, async () => {
     stack.upstream.always(model([[["time_now", {}]], [["time_now", { utc_offset_minutes: 60 }], ["sessions_list", {}]]]));
     const session = `rounds-${form}`;
-    const answer = await runTurn({}, session);
-    const [{ message, finish_reason }] = answer.choices;
+    const response = await runTurn({}, session);
+    const [{ message, finish_reason }] = response.choices;
     assert.equal(message.content, "Done.");
     assert.equal(finish_reason, "stop");
     assert.equal(message.tool_calls?.length ?? 0, 0);
-    assert.equal(answer.usage.total_tokens, 3 * USAGE.total_tokens);
+    assert.equal(response.usage.total_tokens, 3 * USAGE.total_tokens);
     const done = await executions(session);
     // The calls of one round have no defined order.
     assert.deepEqual(done.map(({ tool, outcome }) => `${tool} ${outcome}`).sort(), ["sessions_list succeeded", "time_now succeeded", "time_now succeeded"]);
@@ -83,8 +83,8 @@ for (const stream of [false, true]) {
   test(`server_and_client_tools_mix_${form}`, async () => {
     stack.upstream.always(model([[["time_now", {}], ["weather", { city: "Köln" }]]]));
     const session = `mixed-${form}`;
-    const answer = await runTurn({ tools: [WEATHER] }, session);
-    const [{ message, finish_reason }] = answer.choices;
+    const response = await runTurn({ tools: [WEATHER] }, session);
+    const [{ message, finish_reason }] = response.choices;
     assert.equal(finish_reason, "tool_calls");
     assert.deepEqual(message.tool_calls.map((call) => [call.id, call.function.name, JSON.parse(call.function.arguments)]), [["call_0_1", "weather", { city: "Köln" }]]);
     const after = await runTurn({ tools: [WEATHER], messages: [{ role: "tool", tool_call_id: "call_0_1", content: "rain" }] }, session);
@@ -96,8 +96,8 @@ for (const stream of [false, true]) {
   test(`eight_rounds_run_${form}_and_the_ninth_is_rejected`, async () => {
     stack.upstream.always(model(Array.from({ length: 9 }, () => [["time_now", {}]])));
     const session = `nine-${form}`;
-    const answer = await runTurn({}, session);
-    assert.equal(answer.choices[0].message.content, "Done.");
+    const response = await runTurn({}, session);
+    assert.equal(response.choices[0].message.content, "Done.");
     const outcomes = (await executions(session)).map(({ outcome }) => outcome);
     assert.deepEqual(outcomes, [...Array(8).fill("succeeded"), "refused"]);
   });
@@ -105,8 +105,8 @@ for (const stream of [false, true]) {
   test(`a_tool_that_fails_hangs_or_returns_too_much_is_reported_to_the_model_${form}`, async () => {
     stack.upstream.always(model([["fail", "hang", "mebibyte"].map((how) => ["misbehave", { how }])]));
     const session = `bad-${form}`;
-    const answer = await runTurn({}, session);
-    assert.equal(answer.choices[0].message.content, "Done.");
+    const response = await runTurn({}, session);
+    assert.equal(response.choices[0].message.content, "Done.");
     const [failed, hung, long] = toolResults();
     assert.match(failed, /It failed/);
     assert.match(hung, /within 1 s/);

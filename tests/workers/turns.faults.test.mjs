@@ -112,7 +112,7 @@ test("attack_45_a_client_that_disconnects_after_the_first_token_a_hundred_times_
 describe("fault 24: concurrent turns of one session, over two gateways", () => {
   test("are_stored_in_one_order_without_interleaving", async () => {
     const session = newSession();
-    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
+    stack.upstream.always(behaviours.completionOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}`, delayMs: 5 }));
     const sent = ["a", "b"];
     await Promise.all(sent.map((text, index) => completeStream(stack, { messages: [user(text)] }, { headers: { "x-session-id": session }, url: stack.urls[index] })));
     const rows = await stack.rows("SELECT seq, position, content FROM messages WHERE session_id = ? ORDER BY seq, position", session);
@@ -126,16 +126,16 @@ describe("fault 24: concurrent turns of one session, over two gateways", () => {
   test("a_hundred_over_ten_sessions_keep_order_and_content", async () => {
     const { tenant_id: tenant, secret_key: key } = stack.tenants[0];
     const sessions = Array.from({ length: 10 }, newSession);
-    stack.upstream.always(behaviours.answerOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}` }));
+    stack.upstream.always(behaviours.completionOrStream({ content: (request) => `re:${request.body.messages.at(-1).content}` }));
     const turns = sessions.flatMap((session) => Array.from({ length: 10 }, (_, turn) => ({ session, text: `${session}/${turn}` })));
-    const answers = await Promise.all(turns.map(async ({ session, text }, index) => {
+    const responses = await Promise.all(turns.map(async ({ session, text }, index) => {
       const stream = index % 3 === 0;
       const response = await postChat(stack, chatBody({ stream, messages: [user(text)] }), { key, headers: { "x-session-id": session }, url: stack.urls[index % 2] });
       const body = await response.text();
       assert.equal(response.status, 200, body);
       assert.equal(stream ? readEvents(body).text : JSON.parse(body).choices[0].message.content, `re:${text}`);
     }));
-    assert.equal(answers.length, 100);
+    assert.equal(responses.length, 100);
     for (const session of sessions) {
       const rows = await stack.rows("SELECT seq, position, content FROM messages WHERE tenant_id = ? AND session_id = ? ORDER BY seq, position", tenant, session);
       const texts = rows.map(({ content }) => JSON.parse(content).content);
@@ -184,7 +184,7 @@ describe("resume", () => {
     const session = newSession();
     const tool_calls = [{ id: "call_9", type: "function", function: { name: "look", arguments: "{}" } }];
     const tools = [{ type: "function", function: { name: "look", parameters: { type: "object", properties: {} } } }];
-    stack.upstream.next(behaviours.answer({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
+    stack.upstream.next(behaviours.completion({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
     const { body, response } = await complete(stack, { tools }, { headers: { "x-session-id": session } });
     const again = await (await resume(session, response.headers.get("x-request-id"))).json();
     assert.deepEqual(again, { ...body, status: "complete" });

@@ -49,8 +49,8 @@ describe("fault 27: requests concurrent with a panic", () => {
       while (others.length < 3) others.push(await requestInTheProvider(stack));
       await expectError(await fetch(`${stack.url}/__test/panic`), 500);
       const ids = new Set();
-      for (const { answer } of others) {
-        const response = await answer;
+      for (const other of others) {
+        const response = await other.response;
         await expectError(response, 500, { code: "internal_error" });
         assert.equal(response.headers.get("access-control-allow-origin"), "*");
         assert.match(response.headers.get("access-control-expose-headers"), /x-request-id/);
@@ -66,18 +66,18 @@ describe("fault 27: requests concurrent with a panic", () => {
       const others = [];
       for (const origin of origins) others.push(await requestInTheProvider(stack, { headers: { origin } }));
       await expectError(await fetch(`${stack.url}/__test/panic`), 500);
-      const answers = await Promise.all(others.map(({ answer }) => answer));
-      assert.deepEqual(answers.map(({ headers }) => headers.get("access-control-allow-origin")), ["https://b.example", null, null]);
-      for (const answer of answers) assert.equal(answer.headers.get("vary"), "Origin");
+      const responses = await Promise.all(others.map(({ response }) => response));
+      assert.deepEqual(responses.map(({ headers }) => headers.get("access-control-allow-origin")), ["https://b.example", null, null]);
+      for (const response of responses) assert.equal(response.headers.get("vary"), "Origin");
     }));
 });
 
-/** Sends a request and waits until it reaches the provider, which never responds. Returns `{ answer }`, a promise. */
+/** Sends a request and waits until it reaches the provider, which never responds. Returns `{ response }`, a promise. */
 async function requestInTheProvider(stack, options) {
   const arrived = new Promise((resolve) => stack.upstream.next(async () => resolve()));
-  const answer = postChat(stack, chatBody(), options);
+  const response = postChat(stack, chatBody(), options);
   await arrived;
-  return { answer };
+  return { response };
 }
 
 describe("fault 28: the admin binding is absent", () => {

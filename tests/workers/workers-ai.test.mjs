@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { native, nativeStream, PLATFORM, refusal, USAGE } from "../harness/ai.mjs";
-import { answerOrStream, json } from "../harness/behaviours.mjs";
+import { completionOrStream, json } from "../harness/behaviours.mjs";
 import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
@@ -54,7 +54,7 @@ test("a_response_is_streamed_with_its_usage", async () => {
 
 for (const [alias, model] of Object.entries({ smart: SMART, code: CODE, vision: VISION })) {
   test(`${alias}_selects_a_model_that_uses_openais_format`, async () => {
-    stack.upstream.next(answerOrStream());
+    stack.upstream.next(completionOrStream());
     const schema = { type: "json_schema", json_schema: { name: "s", schema: { type: "object" } } };
     const { response, body } = await complete(stack, { model: alias, stop: ["x"], tools: [WEATHER], response_format: schema, reasoning_effort: "xhigh" });
     assert.equal(body.choices[0].message.content, "Hello there.");
@@ -65,7 +65,7 @@ for (const [alias, model] of Object.entries({ smart: SMART, code: CODE, vision: 
     assert.deepEqual(inputs.stop, ["x"]);
     assert.deepEqual(inputs.tools, [WEATHER]);
     assert.equal(inputs.reasoning_effort, "high", "the platform has three efforts");
-    stack.upstream.next(answerOrStream());
+    stack.upstream.next(completionOrStream());
     const { text, done } = await completeStream(stack, { model: alias, reasoning_effort: "none" });
     assert.equal(text, "Hello there.");
     assert.ok(done);
@@ -77,7 +77,7 @@ for (const [alias, model] of Object.entries({ smart: SMART, code: CODE, vision: 
 }
 
 test("an_image_goes_to_the_model_with_vision", async () => {
-  stack.upstream.next(answerOrStream());
+  stack.upstream.next(completionOrStream());
   const content = [{ type: "text", text: "What is it?" }, { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0KGgo=" } }];
   const { response } = await complete(stack, { model: "auto", messages: [{ role: "user", content }] });
   assert.equal(response.headers.get("x-clawless-model"), VISION);
