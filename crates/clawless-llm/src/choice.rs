@@ -1,4 +1,4 @@
-//! A `tool_choice`, read, for wires that say it in other words.
+//! Reads a `tool_choice`, for wires that express it in another form.
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::LlmError;
 
-/// The choice as it came in.
+/// The choice of a client.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Choice {
@@ -14,7 +14,7 @@ pub(crate) enum Choice {
     Word(String),
     /// A function that must be called.
     Named { function: Named },
-    /// The tools that may be called, or one of which must.
+    /// Tools that may be called, or of which one must be called.
     Allowed { allowed_tools: Allowed },
 }
 
@@ -45,21 +45,21 @@ impl Choice {
     /// Reads a choice.
     ///
     /// # Errors
-    /// Where it is of no kind that such a wire has.
+    /// The wire has no such choice.
     pub(crate) fn read(choice: &Json) -> Result<Self, LlmError> {
         choice.read().map_err(|_| refused())
     }
 }
 
-/// A choice that cannot be said.
+/// A choice that the wire cannot express.
 pub(crate) fn refused() -> LlmError {
     unsupported("This model does not take this `tool_choice`.")
 }
 
-/// Where no tools are offered, none can be insisted on.
+/// Checks that a request without tools does not require one.
 ///
 /// # Errors
-/// Where one is.
+/// It does.
 pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
     let choice = options.tool_choice.as_ref();
     let is_idle = |choice: &Json| {
@@ -72,7 +72,7 @@ pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
     Err(nothing_left())
 }
 
-/// A choice among no tools.
+/// The error of a choice among no tools.
 pub(crate) fn nothing_left() -> LlmError {
     unsupported("`tool_choice` names no tool that is offered.")
 }

@@ -14,7 +14,7 @@ use crate::ports::{AI_SCHEME, Http, HttpResponse};
 use crate::profile::{DEFAULT, Patience, Profile};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
-use crate::secret::{HushedDecoder, Secret};
+use crate::secret::{RedactingDecoder, Secret};
 use crate::stream::{AnswerStream, StreamLimits};
 
 /// The largest whole answer: 16 MiB.
@@ -190,12 +190,12 @@ impl LlmClient {
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
         let mut decoder = self.protocol.decoder(request);
         if let Some(secret) = self.secret.clone() {
-            decoder = Box::new(HushedDecoder {
+            decoder = Box::new(RedactingDecoder {
                 inner: decoder,
                 secret,
             });
         }
-        if legacy_functions::is_asked(&request.options) {
+        if legacy_functions::is_requested(&request.options) {
             return Box::new(LegacyFunctionsDecoder(decoder));
         }
         decoder
@@ -207,7 +207,7 @@ impl LlmClient {
             Some(secret) => secret.redact(error),
             None => error,
         })?;
-        if legacy_functions::is_asked(&request.options) {
+        if legacy_functions::is_requested(&request.options) {
             return Ok(legacy_functions::whole(answer));
         }
         Ok(answer)

@@ -1,25 +1,25 @@
-//! What can go wrong between us and a provider, by what the caller can do about it.
+//! Failures of model calls, by what the caller can do about them.
 
 use clawless_core::{ApiError, ErrorCode, Millis};
 
 use crate::sse::SseError;
 
-/// How long a client is told to wait for a provider that did not say.
-const DEFAULT_WAIT: Millis = Millis::from_secs(2);
+/// The `retry-after` of a client where the provider names no waiting time.
+const DEFAULT_RETRY_AFTER: Millis = Millis::from_secs(2);
 
-/// A call of a model failed. `String`s in here are for the log, except where a variant says so.
+/// A model call failed. The texts are for the log, except where a variant says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
     /// The provider limits our requests (429).
     #[error("the provider limits our requests")]
     RateLimited {
-        /// How long it wants us to wait.
+        /// How long to wait, if the provider says.
         retry_after: Option<Millis>,
     },
-    /// The provider has too much to do (529, or an error that says so).
+    /// The provider is overloaded (529, or an error that says so).
     #[error("the provider is overloaded")]
     Overloaded {
-        /// How long it wants us to wait.
+        /// How long to wait, if the provider says.
         retry_after: Option<Millis>,
     },
     /// The provider failed (408, 5xx).
@@ -27,43 +27,43 @@ pub enum LlmError {
     ServerError {
         /// The provider's status.
         status: u16,
-        /// How long it wants us to wait.
+        /// How long to wait, if the provider says.
         retry_after: Option<Millis>,
     },
-    /// No connection, or none that lasted until the answer began.
+    /// There was no connection, or it broke before the answer began.
     #[error("the provider cannot be reached: {0}")]
     Unreachable(String),
     /// The answer did not begin in time.
     #[error("the provider did not begin to answer in time")]
     FirstByteTimeout,
-    /// The answer stopped coming.
-    #[error("the provider went silent in the middle of its answer")]
+    /// The answer paused for too long.
+    #[error("the provider sent nothing for too long in the middle of its answer")]
     IdleTimeout,
-    /// The whole call took longer than it may.
-    #[error("the call took longer than it may")]
+    /// The whole call exceeded its deadline.
+    #[error("the call exceeded its deadline")]
     DeadlineExceeded,
-    /// The answer ended before it was whole.
+    /// The answer ended before it was complete.
     #[error("the answer was cut: {0}")]
     Truncated(String),
     /// The answer is not readable.
     #[error("the answer is unreadable: {0}")]
     Malformed(String),
-    /// The answer holds nothing, although nothing limited it.
+    /// The answer has no content although no limit or filter cut it.
     #[error("the answer is empty")]
     EmptyAnswer,
-    /// The provider reported an error of no known kind in its answer.
+    /// The provider reported an error of an unknown kind in its answer.
     #[error("the provider reported an error: {0}")]
     Reported(String),
-    /// The provider finds the client's request wrong (400, 413, 422). The message is the
-    /// provider's own, in one bounded line, and MAY be passed on to the client.
+    /// The provider refuses the client's request (400, 413, 422, flagged input). The message is the
+    /// provider's own, in one bounded line, and is sent to the client.
     #[error("the provider refuses the request: {message}")]
     InvalidRequest {
-        /// What is wrong.
+        /// The provider's sentence.
         message: String,
         /// The parameter at fault.
         param: Option<String>,
     },
-    /// The model, or this provider's wire, lacks what the request asks for; nothing was sent.
+    /// The model or the provider's wire does not support a parameter of the request.
     #[error("the model does not support `{param}`: {message}")]
     Unsupported {
         /// A sentence for the client.
@@ -74,8 +74,8 @@ pub enum LlmError {
     /// The messages do not fit the model's context window.
     #[error("the messages do not fit the model's context window")]
     ContextLength,
-    /// The provider refuses US, not the client: a bad key, no such model, no money, a redirect
-    /// (3xx, 401, 402, 403, 404 …).
+    /// The provider refuses the gateway's configuration, not the client's request: a bad key, an
+    /// unknown model, an unpaid account, a redirect (3xx, 401, 402, 403, 404 …).
     #[error("the provider refuses our configuration with {status}")]
     Misconfigured {
         /// The provider's status.
@@ -84,7 +84,7 @@ pub enum LlmError {
 }
 
 impl LlmError {
-    /// Whether the same model may be asked again, as long as no byte of an answer was passed on.
+    /// Whether the same model may be called again, if no byte of an answer was sent to the client.
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -98,7 +98,7 @@ impl LlmError {
         )
     }
 
-    /// Whether another model may do better, as long as no byte of an answer was passed on.
+    /// Whether another model may be called, if no byte of an answer was sent to the client.
     pub const fn may_fall_over(&self) -> bool {
         !matches!(self, Self::InvalidRequest { .. } | Self::DeadlineExceeded)
     }
@@ -124,7 +124,7 @@ impl LlmError {
         )
     }
 
-    /// How long the provider wants us to wait.
+    /// How long to wait, if the provider says.
     pub const fn retry_after(&self) -> Option<Millis> {
         match self {
             Self::RateLimited { retry_after }
@@ -141,8 +141,8 @@ impl From<SseError> for LlmError {
     }
 }
 
-/// What the client is told. A provider's own words go into the log alone, but for what it says
-/// about the client's request.
+/// The error that the client gets. A provider's own text is logged only, unless it is about the
+/// client's request.
 impl From<LlmError> for ApiError {
     fn from(error: LlmError) -> Self {
         let wait = error.retry_after();
@@ -166,13 +166,13 @@ impl From<LlmError> for ApiError {
                 ErrorCode::UpstreamRateLimited,
                 "The model's provider is limiting requests. Wait and try again; this request was not charged.",
             )
-            .retry_after(wait.unwrap_or(DEFAULT_WAIT)),
+            .retry_after(wait.unwrap_or(DEFAULT_RETRY_AFTER)),
             LlmError::Overloaded { .. }
             | LlmError::ServerError { status: 503, .. } => Self::new(
                 ErrorCode::UpstreamOverloaded,
                 "The model is overloaded. Wait and try again.",
             )
-            .retry_after(wait.unwrap_or(DEFAULT_WAIT)),
+            .retry_after(wait.unwrap_or(DEFAULT_RETRY_AFTER)),
             LlmError::FirstByteTimeout | LlmError::IdleTimeout | LlmError::DeadlineExceeded => {
                 Self::new(
                     ErrorCode::UpstreamTimeout,

@@ -98,7 +98,6 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
     let report = Report::of(&body);
     let retry_after = report.retry_after;
     match status {
-        401 => LlmError::Misconfigured { status },
         402..=499 if report.is_about_our_account() && retry_after.is_none() => {
             LlmError::Misconfigured { status }
         }
@@ -279,7 +278,7 @@ impl Report {
     }
 }
 
-/// The sentence of an error and the parameter at fault: in the open, or as FastAPI's list of
+/// The sentence of an error and the parameter at fault: in the open, or as `FastAPI`'s list of
 /// details.
 fn message_and_param(error: &Value) -> (Option<String>, Option<String>) {
     if let Some(text) = error.as_str() {

@@ -1,5 +1,5 @@
-//! The older form of tools – `functions`, `function_call`, messages of the role `function` – on
-//! wires that have `tools` alone, and its answers in the form that the client asked in.
+//! Translates `OpenAI`'s legacy functions (`functions`, `function_call`, messages of the role
+//! `function`) into tools for wires without them, and answers back into the legacy form.
 
 use std::borrow::Cow;
 
@@ -14,21 +14,21 @@ use crate::error::LlmError;
 use crate::members::Members;
 use crate::protocol::{Decoder, Progress};
 
-/// Whether a request is answered in the older form.
-pub(crate) const fn is_asked(options: &ChatOptions) -> bool {
+/// Whether a request is answered in the legacy form.
+pub(crate) const fn is_requested(options: &ChatOptions) -> bool {
     options.functions.is_some()
 }
 
-/// The request in the words of tools: functions are tools, of which one at most is called at a
-/// time, and a conversation's calls and results find each other by ids. A custom tool's call, which
-/// may stand in a session's history, is one of a function with one argument.
+/// The request with tools: functions become tools, of which one at most is called at a time, and
+/// calls and results get ids. A custom tool's call, which the history of a session may contain,
+/// becomes the call of a function with one argument.
 ///
 /// # Errors
-/// Where a function's message answers no call before it.
+/// A function's message answers no call before it.
 pub(crate) fn in_tools(request: &LlmRequest) -> Result<Cow<'_, LlmRequest>, LlmError> {
     let is_plain =
         |message: &Message| message.role() != Role::Function && !has_other_calls(message);
-    if !is_asked(&request.options) && request.messages.iter().all(is_plain) {
+    if !is_requested(&request.options) && request.messages.iter().all(is_plain) {
         return Ok(Cow::Borrowed(request));
     }
     let mut translated = request.clone();
@@ -36,15 +36,15 @@ pub(crate) fn in_tools(request: &LlmRequest) -> Result<Cow<'_, LlmRequest>, LlmE
     let mut calls = Calls::default();
     for (position, message) in translated.messages.iter_mut().enumerate() {
         if message.role() == Role::Function {
-            *message = calls.answer(position, message)?;
+            *message = calls.convert_result(position, message)?;
         } else if has_other_calls(message) {
-            *message = calls.ask(position, message)?;
+            *message = calls.convert_calls(position, message)?;
         }
     }
     Ok(Cow::Owned(translated))
 }
 
-/// Whether an assistant's message may call in another form than a tool's function.
+/// Whether an assistant's message may contain calls of another form than a tool's function.
 fn has_other_calls(message: &Message) -> bool {
     let text = message.raw().as_str();
     message.role() == Role::Assistant
@@ -90,16 +90,16 @@ fn options_in_tools(options: &mut ChatOptions) -> Result<(), LlmError> {
     Ok(())
 }
 
-/// The calls of a conversation in the older form, which have no ids.
+/// The calls of a conversation in the legacy form, which have no ids.
 #[derive(Default)]
 struct Calls {
-    /// Those that nobody has answered: the id, and the function's name.
+    /// Calls without a result: the id and the function's name.
     open: Vec<(String, String)>,
 }
 
 impl Calls {
-    /// An assistant's message with each of its calls as one of a tool's function.
-    fn ask(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
+    /// An assistant's message with each call as a call of a tool's function.
+    fn convert_calls(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
         #[derive(Serialize)]
         struct Call {
             id: String,
@@ -132,10 +132,10 @@ impl Calls {
                 calls.push(call(it.id, custom.name, arguments.as_str().to_owned()));
             }
         }
-        if let Some(older) = view.function_call {
+        if let Some(legacy) = view.function_call {
             let id = format!("call_{position}");
-            self.open.push((id.clone(), older.name.clone()));
-            calls.push(call(id, older.name, older.arguments));
+            self.open.push((id.clone(), legacy.name.clone()));
+            calls.push(call(id, legacy.name, legacy.arguments));
         }
         if calls.is_empty() {
             return Ok(message.clone());
@@ -148,9 +148,12 @@ impl Calls {
     }
 
     /// A function's message as the result of the last call of that function.
-    fn answer(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
+    fn convert_result(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
         let name = message.view().map_err(unreadable)?.name.unwrap_or_default();
-        let call = self.open.iter().rposition(|(_, asked)| *asked == name);
+        let call = self
+            .open
+            .iter()
+            .rposition(|(_, function)| *function == name);
         let Some(call) = call else {
             return Err(LlmError::Unsupported {
                 message: format!("No call before this message asked for `{name}`."),
@@ -186,12 +189,12 @@ fn unreadable(error: serde_json::Error) -> LlmError {
     LlmError::Malformed(error.to_string())
 }
 
-/// Tells an answer in the older form, whatever the form of its provider. It has room for one call:
-/// of several the first is told, and the model, which sees no answer to the others, asks again.
+/// Decodes an answer into the legacy form. That form has room for one call: of several the first is
+/// returned, and the model, which gets no result of the others, calls again.
 pub(crate) struct LegacyFunctionsDecoder(pub(crate) Box<dyn Decoder>);
 
 impl LegacyFunctionsDecoder {
-    fn tell<T>(
+    fn translate<T>(
         &mut self,
         out: &mut Vec<LlmEvent>,
         read: impl FnOnce(&mut dyn Decoder, &mut Vec<LlmEvent>) -> T,
@@ -205,11 +208,11 @@ impl LegacyFunctionsDecoder {
 
 impl Decoder for LegacyFunctionsDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
-        self.tell(out, |inner, events| inner.push(bytes, events))
+        self.translate(out, |inner, events| inner.push(bytes, events))
     }
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        self.tell(out, |inner, events| inner.end(events))
+        self.translate(out, |inner, events| inner.end(events))
     }
 
     fn has_begun(&self) -> bool {
@@ -235,25 +238,25 @@ fn event(mut event: LlmEvent) -> Option<LlmEvent> {
             }
             *form = CallForm::Older;
         }
-        LlmEvent::Finish { reason, .. } => *reason = older(*reason),
+        LlmEvent::Finish { reason, .. } => *reason = legacy_reason(*reason),
         _ => {}
     }
     Some(event)
 }
 
-/// A whole answer in the older form.
+/// A whole answer in the legacy form.
 pub(crate) fn whole(mut answer: LlmResponse) -> LlmResponse {
     for choice in &mut answer.choices {
         choice.tool_calls.truncate(1);
         for ToolCall { form, .. } in &mut choice.tool_calls {
             *form = CallForm::Older;
         }
-        choice.finish_reason = choice.finish_reason.map(older);
+        choice.finish_reason = choice.finish_reason.map(legacy_reason);
     }
     answer
 }
 
-const fn older(reason: FinishReason) -> FinishReason {
+const fn legacy_reason(reason: FinishReason) -> FinishReason {
     match reason {
         FinishReason::ToolCalls => FinishReason::FunctionCall,
         other => other,

@@ -55,7 +55,9 @@ fn without_foreign(message: &Json, target: &str) -> Option<Json> {
             if name == "tool_calls"
                 && let Ok(mut calls) = value.read::<Vec<Members>>()
             {
-                calls.iter_mut().for_each(|it| keep(it, &COMMON_IN_CALLS));
+                for call in &mut calls {
+                    keep(call, &COMMON_IN_CALLS);
+                }
                 *value = Json::of(&calls).ok()?;
             }
         }

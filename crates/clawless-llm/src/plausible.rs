@@ -3,7 +3,7 @@
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::{Message, Usage};
+use clawless_core::{Message, Tokens, Usage};
 
 use crate::profile::Profile;
 
@@ -67,7 +67,7 @@ pub fn check(
 /// The longest answer by the request or, where it names no limit, by the model.
 fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
     let limit = request.options.max_output().map(u64::from);
-    let limit = limit.or_else(|| model.max_output.map(|it| it.get()))?;
+    let limit = limit.or_else(|| model.max_output.map(Tokens::get))?;
     let choices = u64::from(request.options.n.unwrap_or(1));
     Some(
         limit

@@ -1,4 +1,4 @@
-//! What a provider's wire must offer: requests out, events in, without I/O.
+//! The interface of a provider's wire: encodes requests and decodes answers, without I/O.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use clawless_core::llm::{LlmEvent, LlmRequest, LlmResponse};
 use crate::error::LlmError;
 use crate::ports::HttpRequest;
 
-/// Whether the answer is to come at once or as it is made.
+/// Whether an answer is requested whole or as a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// In one piece.
+    /// Whole.
     Whole,
     /// As a stream.
     Stream,
@@ -18,16 +18,16 @@ pub enum Mode {
 
 /// One provider's wire.
 pub trait Protocol {
-    /// Writes a request.
+    /// Encodes a request.
     fn encode(&self, request: &LlmRequest, mode: Mode) -> Result<HttpRequest, LlmError>;
 
     /// A decoder for one streamed answer to a request.
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder>;
 
-    /// Reads an answer to a request that came in one piece with a status of success.
+    /// Decodes a whole answer with a successful status.
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError>;
 
-    /// Reads an answer with any other status. Waiting times are filled in by the caller.
+    /// Decodes an answer with any other status. A waiting time in the headers is set by the caller.
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError;
 
     /// The parameters of a request that this wire does not have and that are left out because that
@@ -37,27 +37,31 @@ pub trait Protocol {
     }
 }
 
-/// Whether more is to come.
+/// Whether an answer continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The answer goes on.
+    /// The answer continues.
     More,
-    /// The answer is whole, and whatever follows is dropped.
+    /// The answer is complete; later bytes are ignored.
     Done,
 }
 
 /// Decodes one streamed answer.
 pub trait Decoder {
-    /// Takes more bytes and appends what they say to `out`. Where an error is returned, what
-    /// stands in `out` came before it and is good.
+    /// Decodes more bytes and appends their events to `out`. The events in `out` are good even if an
+    /// error is returned.
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError>;
 
-    /// The body ended. An error where the answer is not whole.
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// The answer is not complete.
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError>;
 
-    /// Whether a piece of the answer was understood: it is an answer, and not a web page.
+    /// Whether the answer has begun: its first output was decoded. Until then, another model may be
+    /// called.
     fn has_begun(&self) -> bool;
 
-    /// Whether every answer has its finish reason, so that nothing but usage can be missing.
+    /// Whether every choice has its finish reason, so that only usage can be missing.
     fn is_whole(&self) -> bool;
 }

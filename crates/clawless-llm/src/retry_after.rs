@@ -90,11 +90,10 @@ fn member(name: &str, value: &Value) -> Option<Millis> {
 
 fn sentence(_: &str, value: &Value) -> Option<Millis> {
     let text = value.as_str()?.to_ascii_lowercase();
-    let found = PHRASES.iter().find_map(|phrase| {
+    PHRASES.iter().find_map(|phrase| {
         let (_, rest) = text.split_once(phrase)?;
         parse_span(rest)
-    });
-    found
+    })
 }
 
 /// Reads a span such as `20s`, `1m20.5s`, `250ms`, `2 minutes` or `7.66 seconds` at the beginning

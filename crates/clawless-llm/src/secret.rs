@@ -1,4 +1,4 @@
-//! Our own key at a provider, kept out of whatever the provider says about it.
+//! Keeps the gateway's key at a provider out of every text that comes from the provider.
 
 use std::rc::Rc;
 
@@ -7,40 +7,47 @@ use clawless_core::llm::LlmEvent;
 use crate::error::LlmError;
 use crate::protocol::{Decoder, Progress};
 
-/// The shortest key that is looked for, in bytes: a shorter one is in other words by chance.
-const SHORTEST: usize = 8;
+/// The shortest key that is searched for, in bytes: a shorter one occurs in other texts by chance.
+const MIN_KEY_BYTES: usize = 8;
 
-/// What stands in the log in place of words that quote the key.
-const HUSHED: &str = "in words that quote our key";
+/// The text in the log in place of one that quotes the key.
+const REDACTED: &str = "a text that quotes the provider's key";
 
-/// The key that opens a provider to us.
+/// The key that authenticates the gateway at a provider.
 #[derive(Clone)]
 pub(crate) struct Secret(Rc<str>);
 
 impl Secret {
-    /// A key that is worth looking for.
+    /// The key, if it is long enough to be searched for.
     pub(crate) fn of(key: Option<&str>) -> Option<Self> {
-        let key = key.filter(|key| key.len() >= SHORTEST);
+        let key = key.filter(|key| key.len() >= MIN_KEY_BYTES);
         key.map(|key| Self(key.into()))
     }
 
-    /// A refusal, as long as it does not quote the key, in what is kept of it or beyond. One that
-    /// does is about us and not about the client's request.
-    pub(crate) fn refusal(&self, status: u16, body: &[u8], told: LlmError) -> LlmError {
+    /// The error of a body, unless a text of it would reach the client and the body quotes the key,
+    /// in that text or beyond it: such an error is about the gateway's configuration and not about
+    /// the client's request. Errors without a text stay as they are.
+    pub(crate) fn refusal(&self, status: u16, body: &[u8], error: LlmError) -> LlmError {
         let key = self.0.as_bytes();
         let is_quoted = body.windows(key.len()).any(|part| part == key);
-        let is_told = match &told {
+        match error {
+            LlmError::InvalidRequest { .. } | LlmError::Unsupported { .. }
+                if is_quoted || self.is_in_client_text(&error) =>
+            {
+                LlmError::Misconfigured { status }
+            }
+            error => error,
+        }
+    }
+
+    /// Whether a text that reaches the client quotes the key.
+    fn is_in_client_text(&self, error: &LlmError) -> bool {
+        match error {
             LlmError::InvalidRequest { message, param } => {
                 self.is_in(message) || param.as_deref().is_some_and(|param| self.is_in(param))
             }
+            LlmError::Unsupported { message, param } => self.is_in(message) || self.is_in(param),
             _ => false,
-        };
-        // Waiting times and the provider's health are told by other errors, which hold no text.
-        match told {
-            LlmError::InvalidRequest { .. } if is_quoted || is_told => {
-                LlmError::Misconfigured { status }
-            }
-            told => told,
         }
     }
 
@@ -48,12 +55,13 @@ impl Secret {
     pub(crate) fn redact(&self, error: LlmError) -> LlmError {
         let redacted = |text: String| {
             if self.is_in(&text) {
-                HUSHED.to_owned()
+                REDACTED.to_owned()
             } else {
                 text
             }
         };
         match error {
+            error if self.is_in_client_text(&error) => LlmError::Misconfigured { status: 200 },
             LlmError::Reported(text) => LlmError::Reported(redacted(text)),
             LlmError::Malformed(text) => LlmError::Malformed(redacted(text)),
             LlmError::Truncated(text) => LlmError::Truncated(redacted(text)),
@@ -67,12 +75,12 @@ impl Secret {
 }
 
 /// A decoder whose errors do not quote the key.
-pub(crate) struct HushedDecoder {
+pub(crate) struct RedactingDecoder {
     pub(crate) inner: Box<dyn Decoder>,
     pub(crate) secret: Secret,
 }
 
-impl Decoder for HushedDecoder {
+impl Decoder for RedactingDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let pushed = self.inner.push(bytes, out);
         pushed.map_err(|error| self.secret.redact(error))
@@ -99,7 +107,7 @@ mod tests {
 
     const KEY: &str = "sk-canary-0123";
 
-    fn told(body: &str) -> LlmError {
+    fn refusal(body: &str) -> LlmError {
         let secret = Secret::of(Some(KEY)).expect("a key that is long enough");
         let body = body.as_bytes();
         secret.refusal(400, body, failure::refusal(400, body))
@@ -112,16 +120,16 @@ mod tests {
             format!(r#"{{"error":{{"message":"Bad header: Bearer {KEY}."}}}}"#),
             format!(r#"{{"error":{{"message":"Bad header.","param":"{KEY}"}}}}"#),
             r#"{"error":{"message":"Bad key sk-canary\u002d0123"}}"#.to_owned(),
-            // Cut in the middle of the key, where the sentence ends that is passed on.
+            // The sentence that is passed on ends in the middle of the key.
             format!(r#"{{"error":{{"message":"{long}"}}}}"#),
         ] {
             assert_eq!(
-                told(&body),
+                refusal(&body),
                 LlmError::Misconfigured { status: 400 },
                 "{body}"
             );
         }
-        let kind = told(r#"{"error":{"message":"`n` is at most 8."}}"#);
+        let kind = refusal(r#"{"error":{"message":"`n` is at most 8."}}"#);
         assert!(
             matches!(kind, LlmError::InvalidRequest { message, .. } if message == "`n` is at most 8.")
         );
@@ -133,10 +141,15 @@ mod tests {
         for wrap in [LlmError::Reported, LlmError::Malformed, LlmError::Truncated] {
             assert_eq!(
                 secret.redact(wrap(format!("no {KEY}!"))),
-                wrap(HUSHED.to_owned())
+                wrap(REDACTED.to_owned())
             );
             assert_eq!(secret.redact(wrap("no".to_owned())), wrap("no".to_owned()));
         }
+        let invalid = failure::invalid(Some(format!("no {KEY}!")));
+        assert_eq!(
+            secret.redact(invalid),
+            LlmError::Misconfigured { status: 200 }
+        );
         assert!(Secret::of(Some("short")).is_none());
     }
 }

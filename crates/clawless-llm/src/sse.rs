@@ -1,22 +1,23 @@
-//! Server-sent events, decoded without I/O: push bytes as they come, get events.
+//! A decoder of server-sent events without I/O.
 
 use memchr::memchr2;
 
-/// The longest line, and the longest data of one event, that a provider may send: 1 MiB.
-pub const DEFAULT_MAX_BYTES: usize = 1024 * 1024;
+/// The longest line, and the longest data of one event, that a provider may send: 4 MiB, because an
+/// image comes in one event.
+pub const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// One event. Its id and its retry hint are dropped: they are the provider's business.
+/// One event. Its id and its retry hint are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseEvent<'a> {
-    /// The event's name; empty where it has none.
+    /// The event's name; empty if it has none.
     pub name: &'a str,
     /// The data, several `data:` lines joined by `\n`.
     pub data: &'a str,
 }
 
-/// What makes a stream of events unreadable.
+/// Why a stream of events is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SseError {
     /// A line, or an event's data, is longer than the bound.
@@ -27,17 +28,17 @@ pub enum SseError {
     NotUtf8,
 }
 
-/// The decoder. However the bytes are cut, the events are the same; each byte is looked at once.
+/// The decoder. The events do not depend on how the bytes are cut; each byte is read once.
 #[derive(Debug)]
 pub struct SseDecoder {
     max_bytes: usize,
-    /// The beginning of a line whose end has not come yet.
+    /// The start of an incomplete line.
     line: Vec<u8>,
-    /// The event that is being put together.
+    /// The incomplete event.
     event: Pending,
     /// The last line ended with `\r`: a `\n` that follows belongs to it.
     after_cr: bool,
-    /// The first line is still to come: it may begin with a byte order mark.
+    /// No line has been read. The first one may start with a byte order mark.
     at_start: bool,
 }
 
@@ -45,7 +46,7 @@ pub struct SseDecoder {
 struct Pending {
     name: Vec<u8>,
     data: Vec<u8>,
-    /// A `data` line was seen, if only an empty one.
+    /// A `data` line was read, even an empty one.
     has_data: bool,
 }
 
@@ -56,7 +57,7 @@ impl Default for SseDecoder {
 }
 
 impl SseDecoder {
-    /// A decoder that bears lines and events of up to `max_bytes`.
+    /// A decoder that accepts lines and events of up to `max_bytes`.
     pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
@@ -67,8 +68,8 @@ impl SseDecoder {
         }
     }
 
-    /// Takes more bytes and gives every event that they complete to `sink`. After an error the
-    /// decoder is of no more use.
+    /// Decodes more bytes and passes every complete event to `sink`. The decoder must not be used
+    /// after an error.
     pub fn push<E: From<SseError>>(
         &mut self,
         mut bytes: &[u8],
@@ -85,7 +86,7 @@ impl SseDecoder {
             if self.line.is_empty() {
                 self.take_line(piece, &mut sink)?;
             } else {
-                self.keep(piece)?;
+                self.store(piece)?;
                 let mut line = std::mem::take(&mut self.line);
                 let taken = self.take_line(&line, &mut sink);
                 line.clear();
@@ -101,12 +102,12 @@ impl SseDecoder {
                 [] => &[],
             };
         }
-        self.keep(bytes)?;
+        self.store(bytes)?;
         Ok(())
     }
 
-    /// The stream ended. Strictly, an event without its blank line is dropped; some servers leave
-    /// the last blank line out, so what is there is given to `sink`, which must judge it.
+    /// Ends the stream. The standard drops an event without its blank line. Some servers omit the
+    /// last blank line, so the incomplete event is passed to `sink`, which must check it.
     pub fn end<E: From<SseError>>(
         &mut self,
         mut sink: impl FnMut(SseEvent<'_>) -> Result<(), E>,
@@ -118,8 +119,8 @@ impl SseDecoder {
         self.take_line(b"", &mut sink)
     }
 
-    /// Keeps the beginning of a line.
-    fn keep(&mut self, piece: &[u8]) -> Result<(), SseError> {
+    /// Stores the start of a line.
+    fn store(&mut self, piece: &[u8]) -> Result<(), SseError> {
         if self.line.len().saturating_add(piece.len()) > self.max_bytes {
             return Err(SseError::TooLong(self.max_bytes));
         }
@@ -132,7 +133,7 @@ impl SseDecoder {
         mut line: &[u8],
         sink: &mut impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // With the byte order mark, as it counts where a line comes in pieces.
+        // The byte order mark counts, as it does for a line in pieces.
         if line.len() > self.max_bytes {
             return Err(SseError::TooLong(self.max_bytes).into());
         }
@@ -156,7 +157,7 @@ impl SseDecoder {
                 self.event.name.clear();
                 self.event.name.extend_from_slice(value);
             }
-            // Comments have an empty field name; `id`, `retry` and all others mean nothing here.
+            // Comments have an empty field name; `id`, `retry` and all others are ignored.
             _ => {}
         }
         Ok(())

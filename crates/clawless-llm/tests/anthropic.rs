@@ -365,6 +365,7 @@ fn what_is_no_answer_is_an_error() {
         "{}",
         r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#,
         r#"{"type":"message","content":[],"stop_reason":null}"#,
+        r#"{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"vibes"}"#,
         r#"{"type":"message","content":[{"type":"tool_use"}],"stop_reason":"tool_use"}"#,
     ] {
         assert!(

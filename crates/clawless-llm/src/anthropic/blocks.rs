@@ -1,4 +1,4 @@
-//! The blocks of an answer, as they come, and what of them must be kept for the next turn.
+//! The blocks of an answer, and the signed reasoning that the next turn must send back.
 
 use clawless_core::json::Json;
 use clawless_core::llm::Delta;
@@ -18,7 +18,7 @@ pub(super) struct Blocks {
     /// By the provider's index; blocks of unknown types keep their place.
     by_index: Vec<(u32, Kind)>,
     calls: u32,
-    /// The model that answers, where it is known.
+    /// The model that answers, if known.
     signed_by: Option<String>,
 }
 
@@ -29,7 +29,7 @@ enum Kind {
         thinking: String,
         signature: String,
     },
-    /// A thought that only the provider can read.
+    /// Reasoning that only the provider can read.
     Sealed(String),
     Call {
         number: u32,
@@ -38,8 +38,8 @@ enum Kind {
     Unknown,
 }
 
-/// A thought as it must be given back, with the model that signed it: another one does not take
-/// it. The provider never sees that member.
+/// Reasoning as it must be sent back, with the model that signed it: no other model accepts it. The
+/// provider never gets that member.
 #[derive(Serialize)]
 struct Signed<'a> {
     #[serde(flatten)]
@@ -61,7 +61,7 @@ enum Thought<'a> {
 }
 
 impl Blocks {
-    /// The blocks of an answer by this model.
+    /// The blocks of an answer of this model.
     pub(super) fn by(model: &str) -> Self {
         Self {
             signed_by: Some(model.to_owned()),
@@ -69,12 +69,8 @@ impl Blocks {
         }
     }
 
-    pub(super) const fn has_calls(&self) -> bool {
-        self.calls > 0
-    }
-
-    /// A block begins, or is there whole.
-    pub(super) fn begin(
+    /// Starts a block, or takes a whole one.
+    pub(super) fn start(
         &mut self,
         index: u32,
         block: wire::Block,
@@ -86,7 +82,7 @@ impl Blocks {
             )));
         }
         if self.by_index.iter().any(|(known, _)| *known == index) {
-            return Err(LlmError::Malformed("a block begins twice".to_owned()));
+            return Err(LlmError::Malformed("a block starts twice".to_owned()));
         }
         let kind = match block.r#type.as_str() {
             "text" => {
@@ -138,7 +134,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// More of a block.
+    /// Adds to a block.
     pub(super) fn add(
         &mut self,
         index: u32,
@@ -148,7 +144,7 @@ impl Blocks {
         let known = self.by_index.iter_mut().rev().find(|(at, _)| *at == index);
         let Some((_, kind)) = known else {
             return Err(LlmError::Malformed(
-                "more of a block that has not begun".to_owned(),
+                "an addition to a block that has not started".to_owned(),
             ));
         };
         match (kind, delta.r#type.as_deref().unwrap_or_default()) {
@@ -177,13 +173,13 @@ impl Blocks {
                     });
                 }
             }
-            // Citations and whatever else comes one day.
+            // Citations, and types that are not known yet.
             _ => {}
         }
         Ok(())
     }
 
-    /// The answer is over: the thoughts that were signed, and `{}` for calls without input.
+    /// Ends the answer: returns the signed reasoning, and `{}` for calls without input.
     pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
         let signed_by = self.signed_by.as_deref();
         let thoughts = self.by_index.iter().filter_map(|(_, kind)| thought(kind));

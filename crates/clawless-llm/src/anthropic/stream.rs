@@ -1,14 +1,15 @@
-//! Answers, decoded: streamed or whole.
+//! The decoder of answers, streamed and whole.
 
+use clawless_core::Usage;
 use clawless_core::chat::PromptDetails;
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
-use clawless_core::{FinishReason, Usage};
 
 use super::blocks::Blocks;
 use super::wire::{Counts, Event, Whole};
 use crate::accumulate::Accumulator;
 use crate::error::LlmError;
+use crate::openai::finish;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
 use crate::{failure, plausible};
@@ -21,7 +22,7 @@ pub struct AnthropicDecoder {
 }
 
 impl AnthropicDecoder {
-    /// A decoder for an answer by this model, which signs its thoughts.
+    /// A decoder for an answer of this model, whose name marks its signed reasoning.
     pub fn by(signer: &str) -> Self {
         Self {
             answer: Answer::by(signer),
@@ -34,7 +35,7 @@ impl Decoder for AnthropicDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let answer = &mut self.answer;
         let pushed = self.sse.push(bytes, |event| answer.event(event.data, out));
-        // Whatever comes after the end is of no interest, however broken it is.
+        // Bytes after the end are ignored, however broken they are.
         if self.answer.stopped {
             return Ok(Progress::Done);
         }
@@ -43,8 +44,8 @@ impl Decoder for AnthropicDecoder {
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let answer = &mut self.answer;
-        // A last event whose blank line never came counts where it can be read; else it is what a
-        // cut left over.
+        // A last event without its blank line counts where it can be read; otherwise it is the rest
+        // of a cut event.
         match self.sse.end(|event| answer.event(event.data, out)) {
             Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole(),
             Err(error) => Err(error),
@@ -60,11 +61,11 @@ impl Decoder for AnthropicDecoder {
     }
 }
 
-/// What is known of an answer so far. There is one: this wire has no `n`.
+/// The state of an answer so far. There is one: this wire has no `n`.
 #[derive(Debug, Default)]
 struct Answer {
     blocks: Blocks,
-    usage: UsageSoFar,
+    usage: UsageState,
     /// A part of the answer itself has come.
     begun: bool,
     /// The stop reason has come.
@@ -101,7 +102,7 @@ impl Answer {
             "content_block_start" => {
                 if let (Some(index), Some(block)) = (event.index, event.content_block) {
                     self.begun = true;
-                    self.blocks.begin(index, block, &mut deltas)?;
+                    self.blocks.start(index, block, &mut deltas)?;
                 }
             }
             "content_block_delta" => {
@@ -113,7 +114,7 @@ impl Answer {
                 self.usage.take(event.usage.as_ref());
                 let reason = event.delta.and_then(|delta| delta.stop_reason);
                 if let Some(reason) = reason {
-                    self.finish(&reason, out);
+                    self.finish(&reason, out)?;
                 }
             }
             "message_stop" => {
@@ -131,20 +132,20 @@ impl Answer {
         Ok(())
     }
 
-    fn finish(&mut self, reason: &str, out: &mut Vec<LlmEvent>) {
+    fn finish(&mut self, reason: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         self.begun = true;
-        if std::mem::replace(&mut self.finished, true) {
-            return;
+        if self.finished {
+            return Ok(());
         }
+        let reason = finish::read(reason)?;
+        self.finished = true;
         let mut deltas: Vec<Delta> = Vec::new();
         self.blocks.finish(&mut deltas);
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
-        out.push(LlmEvent::Finish {
-            index: 0,
-            reason: read_reason(reason, self.blocks.has_calls()),
-        });
+        out.push(LlmEvent::Finish { index: 0, reason });
         out.extend(self.usage.read().map(LlmEvent::Usage));
+        Ok(())
     }
 
     fn check_whole(&self) -> Result<(), LlmError> {
@@ -154,7 +155,7 @@ impl Answer {
         Err(if self.begun {
             LlmError::Truncated("no stop reason came".to_owned())
         } else {
-            LlmError::Malformed("there is no answer in it".to_owned())
+            LlmError::Malformed("no answer in the body".to_owned())
         })
     }
 }
@@ -169,20 +170,20 @@ pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, Llm
         return Err(failure::reported(&error.unwrap_or_default()));
     }
     if event.r#type != "message" {
-        return Err(LlmError::Malformed("there is no answer in it".to_owned()));
+        return Err(LlmError::Malformed("no answer in the body".to_owned()));
     }
     let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
     let (mut answer, mut events) = (Answer::by(signer), Vec::new());
     answer.usage.take(whole.usage.as_ref());
     let mut deltas = Vec::new();
-    for (index, block) in (0..).zip(whole.content) {
-        answer.blocks.begin(index, block, &mut deltas)?;
+    for (index, block) in (0..).zip(whole.content.unwrap_or_default()) {
+        answer.blocks.start(index, block, &mut deltas)?;
     }
     let deltas = deltas.into_iter();
     events.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
     answer.begun = true;
     if let Some(reason) = whole.stop_reason {
-        answer.finish(&reason, &mut events);
+        answer.finish(&reason, &mut events)?;
     }
     answer.check_whole()?;
     let mut whole = Accumulator::default();
@@ -190,54 +191,45 @@ pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, Llm
     Ok(whole.finish())
 }
 
-/// Reads a stop reason; one that nobody knows means that the model stopped.
-fn read_reason(reason: &str, has_calls: bool) -> FinishReason {
-    match reason {
-        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
-        "tool_use" => FinishReason::ToolCalls,
-        "refusal" => FinishReason::ContentFilter,
-        "end_turn" | "stop_sequence" => FinishReason::Stop,
-        _ if has_calls => FinishReason::ToolCalls,
-        _ => FinishReason::Stop,
-    }
-}
-
-/// Counts come in parts: those of the request at the start, those of the answer at the end, each
-/// as of then.
+/// The usage, whose counts come in parts: those of the request at the start, those of the answer at
+/// the end.
 #[derive(Debug, Default)]
-struct UsageSoFar {
+struct UsageState {
     input: Option<u64>,
     cache_write: u64,
     cache_read: u64,
     output: u64,
-    /// Something was told that cannot be true.
-    refused: bool,
+    /// A part was unreadable.
+    is_unreadable: bool,
 }
 
-impl UsageSoFar {
+impl UsageState {
     fn take(&mut self, json: Option<&Json>) {
         let Some(json) = json else {
             return;
         };
         let Ok(counts) = json.read::<Counts>() else {
-            self.refused = true;
+            self.is_unreadable = true;
             return;
         };
-        self.input = counts.input_tokens.or(self.input);
+        self.input = counts.input_tokens.count().or(self.input);
         self.cache_write = counts
             .cache_creation_input_tokens
+            .count()
             .unwrap_or(self.cache_write);
-        self.cache_read = counts.cache_read_input_tokens.unwrap_or(self.cache_read);
-        self.output = counts.output_tokens.unwrap_or(self.output);
+        self.cache_read = counts
+            .cache_read_input_tokens
+            .count()
+            .unwrap_or(self.cache_read);
+        self.output = counts.output_tokens.count().unwrap_or(self.output);
     }
 
     fn read(&self) -> Option<Usage> {
-        let told = self.input?;
-        let prompt = told.checked_add(self.cache_write)?;
+        let prompt = self.input?.checked_add(self.cache_write)?;
         let prompt = prompt.checked_add(self.cache_read)?;
-        let usage = plausible::usage(prompt, self.output).filter(|_| !self.refused);
+        let usage = plausible::usage(prompt, self.output).filter(|_| !self.is_unreadable);
         let Some(mut usage) = usage else {
-            tracing::warn!("the provider told an impossible usage; it will be estimated");
+            tracing::warn!("impossible usage of the provider replaced by an estimate");
             return None;
         };
         if self.cache_read > 0 || self.cache_write > 0 {

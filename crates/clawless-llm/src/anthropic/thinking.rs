@@ -1,24 +1,25 @@
-//! How much to think, in this wire's words.
+//! Translates a reasoning effort into this wire's parameters.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::model::ThinkingStyle;
 use serde::Serialize;
 
-/// The smallest budget that the API takes.
-const LEAST_BUDGET: u32 = 1024;
+/// The smallest budget that the API accepts, in tokens.
+const MIN_BUDGET: u32 = 1024;
 
-/// What is left of the answer's tokens for the answer itself, at least.
-const LEAST_ANSWER: u32 = 1024;
+/// The tokens that remain for the answer beside its reasoning, at least.
+const MIN_ANSWER: u32 = 1024;
 
 /// Whether and how the model thinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Thinking {
-    /// Not at all, by a model that otherwise would.
+    /// Disabled, for a model that thinks by default.
     Disabled,
-    /// With at most so many tokens.
+    /// With a budget of tokens.
     Enabled { budget_tokens: u32 },
-    /// As it finds fit, and telling a summary of it: newer models tell nothing unless asked.
+    /// As much as the model decides. The summary must be requested: newer models send none by
+    /// default.
     Adaptive { display: &'static str },
 }
 
@@ -28,29 +29,29 @@ impl Thinking {
     };
 }
 
-/// What goes out for an effort.
+/// The parameters for an effort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Plan {
-    /// Nothing where the model's own default is to hold.
+    /// `None` for the model's own default.
     pub(super) thinking: Option<Thinking>,
-    /// The effort under this wire's names.
+    /// The effort, by this wire's name.
     pub(super) effort: Option<&'static str>,
-    /// Whether the model thinks, or may: it then takes signed thoughts back.
+    /// Whether the model thinks or may think: it then accepts signed reasoning.
     pub(super) thinks: bool,
 }
 
-/// Plans the thinking of one answer. `may_start` is false where the model cannot be told to think:
-/// a tool is forced, or the conversation lacks the thoughts that it would have to go on from.
+/// Plans the thinking of one answer. `may_start` is false if thinking cannot be enabled: a tool is
+/// forced, or the conversation lacks the reasoning that a tool chain must continue.
 pub(super) fn plan(
-    asked: Option<ReasoningEffort>,
+    effort: Option<ReasoningEffort>,
     style: ThinkingStyle,
     max_tokens: u32,
     may_start: bool,
 ) -> Plan {
-    let is_off = asked == Some(ReasoningEffort::None);
+    let is_off = effort == Some(ReasoningEffort::None);
     let adaptive = Plan {
-        thinking: asked.map(|_| Thinking::ADAPTIVE),
-        effort: asked.and_then(name),
+        thinking: effort.map(|_| Thinking::ADAPTIVE),
+        effort: effort.and_then(name),
         thinks: true,
     };
     match style {
@@ -61,9 +62,9 @@ pub(super) fn plan(
         },
         ThinkingStyle::Adaptive | ThinkingStyle::Always => adaptive,
         ThinkingStyle::Budget => {
-            let wanted = asked.map_or(0, budget);
-            let budget = wanted.min(max_tokens.saturating_sub(LEAST_ANSWER));
-            let thinks = budget >= LEAST_BUDGET && may_start;
+            let wanted = effort.map_or(0, budget);
+            let budget = wanted.min(max_tokens.saturating_sub(MIN_ANSWER));
+            let thinks = budget >= MIN_BUDGET && may_start;
             Plan {
                 thinking: thinks.then_some(Thinking::Enabled {
                     budget_tokens: budget,
@@ -86,11 +87,11 @@ const fn name(effort: ReasoningEffort) -> Option<&'static str> {
     }
 }
 
-/// Tokens to think with.
+/// The budget of an effort, in tokens.
 pub(super) const fn budget(effort: ReasoningEffort) -> u32 {
     match effort {
         ReasoningEffort::None => 0,
-        ReasoningEffort::Minimal => LEAST_BUDGET,
+        ReasoningEffort::Minimal => MIN_BUDGET,
         ReasoningEffort::Low => 2048,
         ReasoningEffort::Medium | ReasoningEffort::Adaptive => 8192,
         ReasoningEffort::High => 16_384,
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_style_has_its_own_words() {
+    fn each_style_has_its_own_parameters() {
         use ReasoningEffort::{Adaptive, High, None as Off};
         let adaptive = Some(Thinking::ADAPTIVE);
         let off = Some(Thinking::Disabled);
@@ -150,16 +151,16 @@ mod tests {
             (Some(High), ThinkingStyle::Unknown, true, None, None, false),
             (Some(High), ThinkingStyle::Budget, false, None, None, false),
         ];
-        for (asked, style, may_start, thinking, effort, thinks) in cases {
+        for (effort, style, may_start, thinking, name, thinks) in cases {
             let expected = Plan {
                 thinking,
-                effort,
+                effort: name,
                 thinks,
             };
             assert_eq!(
-                plan(asked, style, 64_000, may_start),
+                plan(effort, style, 64_000, may_start),
                 expected,
-                "{asked:?} {style:?} {may_start}"
+                "{effort:?} {style:?} {may_start}"
             );
         }
     }

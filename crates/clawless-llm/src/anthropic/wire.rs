@@ -1,11 +1,12 @@
-//! What comes back, as it stands on the wire. Types that are not known here are skipped, as the
-//! API's versioning rules ask for; numbers of usage are read leniently, because bad usage must not
-//! spoil a good answer.
+//! Answers on the wire. Unknown types are skipped, as the API's versioning rules require. Members
+//! are read tolerantly (`tolerant`): bad usage must not spoil a good answer.
 
 use clawless_core::json::Json;
 use serde::Deserialize;
 
-/// An event of a stream: one struct for all types, each of which fills some of it.
+use crate::tolerant::LooseInt;
+
+/// An event of a stream: one struct for all types, each of which has some of the members.
 #[derive(Deserialize)]
 pub(super) struct Event {
     pub(super) r#type: String,
@@ -31,7 +32,7 @@ pub(super) struct Event {
 #[derive(Deserialize)]
 pub(super) struct Whole {
     #[serde(default)]
-    pub(super) content: Vec<Block>,
+    pub(super) content: Option<Vec<Block>>,
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]
@@ -83,17 +84,17 @@ pub(super) struct Delta {
     pub(super) stop_reason: Option<String>,
 }
 
-/// Counts of tokens, each as of now. What is read from the cache or written to it is not part of
+/// Counts of tokens so far. Tokens that are read from the cache or written to it are not part of
 /// `input_tokens`.
 #[derive(Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub(super) struct Counts {
     #[serde(default)]
-    pub(super) input_tokens: Option<u64>,
+    pub(super) input_tokens: LooseInt,
     #[serde(default)]
-    pub(super) cache_creation_input_tokens: Option<u64>,
+    pub(super) cache_creation_input_tokens: LooseInt,
     #[serde(default)]
-    pub(super) cache_read_input_tokens: Option<u64>,
+    pub(super) cache_read_input_tokens: LooseInt,
     #[serde(default)]
-    pub(super) output_tokens: Option<u64>,
+    pub(super) output_tokens: LooseInt,
 }

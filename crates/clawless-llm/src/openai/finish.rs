@@ -16,6 +16,8 @@ const STOP: &[&str] = &[
     "eot",
     "end",
     "end_turn",
+    // Anthropic: its own tools have run long enough, and the answer may be continued.
+    "pause_turn",
     "end_of_text",
     "complete",
     "completed",

@@ -2,7 +2,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod encode;
-mod finish;
+pub(crate) mod finish;
 pub(crate) mod messages;
 mod report;
 pub(crate) mod tool_calls;
