@@ -17,7 +17,7 @@ beforeEach(() => stack.upstream.reset());
 const keys = (id = tenant) => `/tenants/${id}/keys`;
 const seconds = () => Math.floor(Date.now() / 1000);
 
-async function mint(fields = {}) {
+async function createKey(fields = {}) {
   const { status, body } = await stack.admin("POST", keys(), { name: "server", scopes: ["chat"], ...fields });
   assert.equal(status, 201, JSON.stringify(body));
   return body;
@@ -43,7 +43,7 @@ async function statuses(key) {
 
 describe("POST keys", () => {
   test("201_returns_a_working_key_that_is_never_shown_again", async () => {
-    const minted = await mint({ scopes: ["chat", "sessions:read"], expires_at: seconds() + 3600 });
+    const minted = await createKey({ scopes: ["chat", "sessions:read"], expires_at: seconds() + 3600 });
     assert.match(minted.key, /^cl_sk_[0-9A-Za-z]{33}$/);
     assert.deepEqual(minted.scopes, ["chat", "sessions:read"]);
     assert.deepEqual(await statuses(minted.key), [200, 200]);
@@ -58,7 +58,7 @@ describe("POST keys", () => {
   });
 
   test("201_for_a_public_key_with_origins", async () => {
-    const minted = await mint({ kind: "public", scopes: [], allowed_origins: ["https://example.org"] });
+    const minted = await createKey({ kind: "public", scopes: [], allowed_origins: ["https://example.org"] });
     assert.match(minted.key, /^cl_pk_/);
     assert.deepEqual(minted.allowed_origins, ["https://example.org"]);
     assert.deepEqual(await statuses(minted.key), [403, 403], "it only opens widget sessions");
@@ -110,7 +110,7 @@ describe("POST keys", () => {
 
 describe("GET keys", () => {
   test("200_lists_page_by_page_without_the_keys", async () => {
-    const minted = [await mint(), await mint(), await mint()].map(({ id }) => id).sort();
+    const minted = [await createKey(), await createKey(), await createKey()].map(({ id }) => id).sort();
     const first = await stack.admin("GET", `${keys()}?limit=2`);
     assert.equal(first.status, 200);
     assert.deepEqual(Object.keys(first.body), ["object", "data", "has_more", "next_cursor"]);
@@ -135,12 +135,12 @@ describe("GET keys", () => {
     for (const query of ["offset=1", "limit=1&limit=2"]) await expectRejected(400, { code: "unknown_parameter" }, "GET", `${keys()}?${query}`);
     await expectRejected(404, { code: "resource_not_found" }, "GET", keys("ten_01ARZ3NDEKTSV4RRFFQ69G5FAV"));
     await expectRejected(404, { code: "resource_not_found" }, "GET", `${keys()}/key_01ARZ3NDEKTSV4RRFFQ69G5FAV`);
-    const { id } = await mint();
+    const { id } = await createKey();
     await expectRejected(404, { code: "resource_not_found" }, "GET", `${keys(stack.tenants[1].tenant_id)}/${id}`);
   });
 
   test("200_reports_the_last_use_without_a_write_per_request", async () => {
-    const { id, key } = await mint();
+    const { id, key } = await createKey();
     await complete(stack, {}, { key });
     for (const end = Date.now() + 15_000; ; await sleep(200)) {
       const { body } = await stack.admin("GET", `${keys()}/${id}`);
@@ -155,7 +155,7 @@ describe("GET keys", () => {
 
 describe("attack 9: a key that was valid a moment ago", () => {
   test("is_rejected_at_the_next_request_on_both_warm_gateways_after_its_revocation", async () => {
-    const { id, key } = await mint();
+    const { id, key } = await createKey();
     assert.deepEqual(await statuses(key), [200, 200]);
     const revoked = await stack.admin("POST", `${keys()}/${id}/revoke`);
     assert.equal(revoked.status, 200);
@@ -168,7 +168,7 @@ describe("attack 9: a key that was valid a moment ago", () => {
   });
 
   test("works_during_the_grace_period_and_is_rejected_after_it", async () => {
-    const old = await mint({ scopes: ["chat", "tools"] });
+    const old = await createKey({ scopes: ["chat", "tools"] });
     assert.deepEqual(await statuses(old.key), [200, 200], "both gateways cache the key without an expiry");
     const { status, body: next } = await stack.admin("POST", `${keys()}/${old.id}/rotate`, { grace_seconds: 3 });
     assert.equal(status, 201);
@@ -182,7 +182,7 @@ describe("attack 9: a key that was valid a moment ago", () => {
   });
 
   test("is_rejected_at_once_if_the_grace_period_is_zero", async () => {
-    const old = await mint();
+    const old = await createKey();
     assert.deepEqual(await statuses(old.key), [200, 200]);
     const { body: next } = await stack.admin("POST", `${keys()}/${old.id}/rotate`, { grace_seconds: 0 });
     assert.deepEqual(await statuses(old.key), [401, 401]);
@@ -190,7 +190,7 @@ describe("attack 9: a key that was valid a moment ago", () => {
   });
 
   test("is_rejected_at_its_expiry_on_both_gateways", async () => {
-    const { key, expires_at } = await mint({ expires_at: seconds() + 3 });
+    const { key, expires_at } = await createKey({ expires_at: seconds() + 3 });
     assert.deepEqual(await statuses(key), [200, 200]);
     await sleep(expires_at * 1000 - Date.now() + 20);
     assert.deepEqual(await statuses(key), [401, 401]);
@@ -199,7 +199,7 @@ describe("attack 9: a key that was valid a moment ago", () => {
 
 describe("POST rotate and revoke", () => {
   test("400_names_the_invalid_parameter_and_a_key_cannot_get_wider_scopes", async () => {
-    const { id } = await mint();
+    const { id } = await createKey();
     const cases = [
       [{ scopes: ["chat", "tools"] }, "unknown_parameter", "scopes"],
       [{ grace_seconds: -1 }, "invalid_type", "grace_seconds"],
@@ -211,7 +211,7 @@ describe("POST rotate and revoke", () => {
   });
 
   test("404_for_a_key_of_another_tenant", async () => {
-    const { id, key } = await mint();
+    const { id, key } = await createKey();
     await stack.rows("UPDATE tenants SET status = 'active' WHERE id = ?1", stack.tenants[1].tenant_id);
     for (const verb of ["rotate", "revoke"]) {
       await expectRejected(404, { code: "resource_not_found" }, "POST", `${keys(stack.tenants[1].tenant_id)}/${id}/${verb}`, {});
@@ -220,17 +220,17 @@ describe("POST rotate and revoke", () => {
   });
 
   test("409_for_a_key_that_was_rotated_or_revoked_before", async () => {
-    const rotated = await mint();
+    const rotated = await createKey();
     const first = await stack.admin("POST", `${keys()}/${rotated.id}/rotate`, {});
     const error = await expectRejected(409, { code: "conflict" }, "POST", `${keys()}/${rotated.id}/rotate`, {});
     assert.ok(error.message.includes(first.body.id), "the error names the successor");
-    const revoked = await mint();
+    const revoked = await createKey();
     await stack.admin("POST", `${keys()}/${revoked.id}/revoke`);
     await expectRejected(409, { code: "conflict" }, "POST", `${keys()}/${revoked.id}/rotate`, {});
   });
 
   test("of_two_concurrent_rotations_one_succeeds", async () => {
-    const { id } = await mint();
+    const { id } = await createKey();
     const both = await Promise.all(stack.urls.map((url) => stack.admin("POST", `${keys()}/${id}/rotate`, {}, { url })));
     assert.deepEqual(both.map(({ status }) => status).sort(), [201, 409]);
     assert.equal((await stack.rows("SELECT 1 FROM audit_log WHERE target = ?1 AND action = 'key.rotate'", id)).length, 1);
@@ -238,7 +238,7 @@ describe("POST rotate and revoke", () => {
 });
 
 test("every_change_is_in_the_audit_log_with_actor_action_before_and_after", async () => {
-  const { id } = await mint({ name: "audited" });
+  const { id } = await createKey({ name: "audited" });
   const { headers } = await stack.admin("POST", `${keys()}/${id}/revoke`);
   const { body } = await stack.admin("GET", `/audit?tenant_id=${tenant}&limit=2`);
   const [revoke, minted] = body.data;

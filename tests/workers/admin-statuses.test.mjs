@@ -12,7 +12,7 @@ const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const TENANT = "/admin/tenants/{id}";
 const KEY = `${TENANT}/keys/{key}`;
 const SESSION = `${TENANT}/sessions/{session}`;
-const named = { name: "x" };
+const validBody = { name: "x" };
 
 // Invalid queries of list routes: `[query, code, param]`.
 const PAGED = [
@@ -32,10 +32,10 @@ const PERIOD = [["from=x", "invalid_value", "from"], ["to=-1", "invalid_value", 
  */
 const ROUTES = {
   "GET /admin/tenants": { ok: 200, queries: PAGED },
-  "POST /admin/tenants": { ok: 201, body: named, bodies: [[{}, "missing_required_parameter", "name"]] },
+  "POST /admin/tenants": { ok: 201, body: validBody, bodies: [[{}, "missing_required_parameter", "name"]] },
   [`GET ${TENANT}`]: { ok: 200, closing: 200 },
-  [`PUT ${TENANT}`]: { ok: 200, body: named, closing: 409, versioned: true, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", tier: "gold" }, "invalid_type", "tier"]] },
-  [`PATCH ${TENANT}`]: { ok: 200, body: named, closing: 409, versioned: true, bodies: [[{ name: null }, "missing_required_parameter", "name"], ["[]", "invalid_type", null]] },
+  [`PUT ${TENANT}`]: { ok: 200, body: validBody, closing: 409, versioned: true, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", tier: "gold" }, "invalid_type", "tier"]] },
+  [`PATCH ${TENANT}`]: { ok: 200, body: validBody, closing: 409, versioned: true, bodies: [[{ name: null }, "missing_required_parameter", "name"], ["[]", "invalid_type", null]] },
   [`DELETE ${TENANT}`]: { ok: 200, body: {}, more: 202, closing: 200, versioned: true },
   [`GET ${TENANT}/usage`]: { ok: 200, closing: 200, queries: [...PERIOD, ["format=xml", "invalid_value", "format"]] },
   [`GET ${TENANT}/sessions`]: { ok: 200, closing: 200, queries: PAGED },
@@ -45,12 +45,12 @@ const ROUTES = {
   [`POST ${TENANT}/erase`]: { ok: 200, body: {}, more: 202, closing: 409, queries: CURSOR_ONLY },
   "GET /admin/usage": { ok: 200, queries: [...PAGED, ...PERIOD] },
   [`GET ${TENANT}/keys`]: { ok: 200, closing: 200, queries: PAGED },
-  [`POST ${TENANT}/keys`]: { ok: 201, body: { name: "x", scopes: ["chat"] }, closing: 409, bodies: [[named, "missing_required_parameter", "scopes"], [{ name: "x", scopes: ["admin"] }, "invalid_type", "scopes[0]"]] },
+  [`POST ${TENANT}/keys`]: { ok: 201, body: { name: "x", scopes: ["chat"] }, closing: 409, bodies: [[validBody, "missing_required_parameter", "scopes"], [{ name: "x", scopes: ["admin"] }, "invalid_type", "scopes[0]"]] },
   [`GET ${KEY}`]: { ok: 200, closing: 200 },
   [`POST ${KEY}/rotate`]: { ok: 201, body: {}, closing: 409, bodies: [[{ grace_seconds: -1 }, "invalid_type", "grace_seconds"]] },
   [`POST ${KEY}/revoke`]: { ok: 200, body: {}, closing: 200 },
   "GET /admin/tokens": { ok: 200, queries: PAGED },
-  "POST /admin/tokens": { ok: 201, body: named, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", expires_at: 1 }, "invalid_value", "expires_at"]] },
+  "POST /admin/tokens": { ok: 201, body: validBody, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", expires_at: 1 }, "invalid_value", "expires_at"]] },
   "POST /admin/tokens/{id}/revoke": { ok: 200, body: {} },
   "GET /admin/audit": { ok: 200, queries: PAGED },
 };
@@ -79,14 +79,14 @@ let uses = 0;
 /** Calls the admin API from a new address and with a fresh token per 200 calls, because rate limits apply to both. */
 async function callAdmin(method, target, body, { token: explicit, headers = {} } = {}) {
   if (explicit === undefined && uses++ % 200 === 0) {
-    const minted = await stack.admin("POST", "/tokens", named, { headers: from() });
+    const minted = await stack.admin("POST", "/tokens", validBody, { headers: newAddress() });
     assert.equal(minted.status, 201, JSON.stringify(minted.body));
     token = minted.body.token;
   }
-  return stack.admin(method, target.slice("/admin".length), body, { token: explicit === undefined ? token : explicit, headers: { ...from(), ...headers } });
+  return stack.admin(method, target.slice("/admin".length), body, { token: explicit === undefined ? token : explicit, headers: { ...newAddress(), ...headers } });
 }
 
-function from() {
+function newAddress() {
   addresses += 1;
   return { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` };
 }
@@ -106,11 +106,11 @@ async function expectRejected(status, { code, param }, ...request) {
   return headers;
 }
 
-/** A tenant with a key and a session, and a token: `{ id, key, session, token }`, all by their ids. */
+/** Creates a tenant with a key and a session, and a token; returns their ids: `{ id, key, session, token }`. */
 async function createResources() {
-  const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", named);
+  const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", validBody);
   const { body: key } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
-  const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", named);
+  const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", validBody);
   await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'one', 1, 1)", tenant.id);
   return { id: tenant.id, key: key.id, session: "one", token: minted.id };
 }
@@ -124,7 +124,7 @@ async function addManySessions(id) {
   );
 }
 
-/** A pattern with the ids of these resources, or others. */
+/** The path of a route's pattern with these ids. */
 function pathFor({ pattern, scope }, ids) {
   const id = scope === "tenant" ? ids.id : ids.token;
   return pattern.replace("{id}", id).replace("{key}", ids.key).replace("{session}", ids.session);
@@ -191,7 +191,7 @@ describe("401 and 403", () => {
   for (const route of ALL) {
     test(`401_and_403_${route.name}`, async () => {
       const ids = await createResources();
-      const ended = (await expectStatus(201, "POST", "/admin/tokens", named)).body;
+      const ended = (await expectStatus(201, "POST", "/admin/tokens", validBody)).body;
       await expectStatus(200, "POST", `/admin/tokens/${ended.id}/revoke`);
       await assertUnchanged(async () => {
         const args = [route.method, pathFor(route, ids), route.body];
@@ -290,7 +290,7 @@ describe("412", () => {
 
 test("429_on_every_route_for_an_address_over_its_limit_before_the_token_is_checked", async () => {
   const ids = await createResources();
-  const headers = from();
+  const headers = newAddress();
   const wrong = unknownKey("cl_at_");
   await assertUnchanged(async () => {
     for (const route of ALL) {

@@ -13,15 +13,15 @@ after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
 let created = 0;
-const fresh = () => `order-${(created += 1)}`;
-const keyed = (key, options = {}) => ({ ...options, headers: { "idempotency-key": key, ...options.headers } });
+const newIdempotencyKey = () => `order-${(created += 1)}`;
+const withIdempotencyKey = (key, options = {}) => ({ ...options, headers: { "idempotency-key": key, ...options.headers } });
 const isReplay = (response) => response.headers.get("idempotent-replayed") === "true";
 const receiptsOf = (session) => stack.rows("SELECT * FROM receipts WHERE session_id = ?", session);
 
 test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   const session = `session-${key}`;
-  const options = keyed(key, { headers: { "x-session-id": session } });
+  const options = withIdempotencyKey(key, { headers: { "x-session-id": session } });
   const first = await postChat(stack, chatBody(), options);
   const bytes = await first.text();
   for (const url of [...stack.urls, ...stack.urls]) {
@@ -39,11 +39,11 @@ test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
 });
 
 test("a_replayed_stream_has_the_same_id_text_finish_and_usage", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   const fields = { stream_options: { include_usage: true } };
   stack.upstream.next(behaviours.stream({ pieces: ["Hello", " there", ", you", "."] }));
-  const first = await completeStream(stack, fields, keyed(key));
-  const second = await completeStream(stack, fields, keyed(key, { url: stack.urls[1] }));
+  const first = await completeStream(stack, fields, withIdempotencyKey(key));
+  const second = await completeStream(stack, fields, withIdempotencyKey(key, { url: stack.urls[1] }));
   assert.ok(!isReplay(first.response) && isReplay(second.response));
   const comparable = ({ chunks, text, done }) => [done, text, chunks[0].id, chunks[0].created, chunks.at(-1).usage, chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean)];
   assert.deepEqual(comparable(second), comparable(first));
@@ -51,21 +51,21 @@ test("a_replayed_stream_has_the_same_id_text_finish_and_usage", async () => {
 });
 
 test("a_key_with_another_body_is_a_422_and_a_key_of_256_characters_a_400", async () => {
-  const key = fresh();
-  await complete(stack, {}, keyed(key));
+  const key = newIdempotencyKey();
+  await complete(stack, {}, withIdempotencyKey(key));
   const other = chatBody({ temperature: 1 });
-  await expectError(await postChat(stack, other, keyed(key, { url: stack.urls[1] })), 422, { code: "idempotency_key_reused" });
-  await expectError(await postChat(stack, chatBody(), keyed("k".repeat(256))), 400, { code: "invalid_value" });
-  await complete(stack, {}, keyed("k".repeat(255)));
+  await expectError(await postChat(stack, other, withIdempotencyKey(key, { url: stack.urls[1] })), 422, { code: "idempotency_key_reused" });
+  await expectError(await postChat(stack, chatBody(), withIdempotencyKey("k".repeat(256))), 400, { code: "invalid_value" });
+  await complete(stack, {}, withIdempotencyKey("k".repeat(255)));
 });
 
 test("attack_19_one_idempotency_key_under_two_tenants_or_two_api_keys_is_separate_requests", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   const { key: another } = await stack.addKey(stack.tenants[0].tenant_id);
   const callers = [...stack.tenants.map((tenant) => tenant.secret_key), another];
   const responses = await Promise.all(callers.map((caller, index) => {
     stack.upstream.next(behaviours.completion({ content: `answer ${index}` }));
-    return complete(stack, { messages: [{ role: "user", content: `question ${index}` }] }, keyed(key, { key: caller }));
+    return complete(stack, { messages: [{ role: "user", content: `question ${index}` }] }, withIdempotencyKey(key, { key: caller }));
   }));
   assert.equal(new Set(responses.map(({ body }) => body.id)).size, callers.length);
   assert.equal(stack.upstream.requests.length, callers.length);
@@ -73,7 +73,7 @@ test("attack_19_one_idempotency_key_under_two_tenants_or_two_api_keys_is_separat
 
 for (const stream of [false, true]) {
   test(`twenty_concurrent_duplicates_over_two_gateways_are_one_call_${stream ? "streamed" : "whole"}`, async () => {
-    const key = fresh();
+    const key = newIdempotencyKey();
     const session = `session-${key}`;
     stack.upstream.always(async (request, response) => {
       await sleep(300);
@@ -81,7 +81,7 @@ for (const stream of [false, true]) {
     });
     const all = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
-        const response = await postChat(stack, chatBody({ stream }), keyed(key, { url: stack.urls[index % 2], headers: { "x-session-id": session } }));
+        const response = await postChat(stack, chatBody({ stream }), withIdempotencyKey(key, { url: stack.urls[index % 2], headers: { "x-session-id": session } }));
         return { response, text: await response.text() };
       }),
     );
@@ -97,14 +97,14 @@ for (const stream of [false, true]) {
 }
 
 test("a_request_whose_client_disconnected_completes_and_serves_the_retry", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   const body = chatBody({ stream: true });
   stack.upstream.next(behaviours.stream({ pieces: Array.from({ length: 20 }, (_, index) => `p${index};`), delayMs: 40 }));
   const leaving = new AbortController();
-  const first = await postChat(stack, body, keyed(key, { signal: leaving.signal }));
+  const first = await postChat(stack, body, withIdempotencyKey(key, { signal: leaving.signal }));
   for await (const event of eventsAsTheyArrive(first)) if (event.includes("p1;")) break;
   leaving.abort();
-  const second = await postChat(stack, body, keyed(key, { url: stack.urls[1] }));
+  const second = await postChat(stack, body, withIdempotencyKey(key, { url: stack.urls[1] }));
   assert.ok(isReplay(second));
   const { text, done } = readEvents(await second.text());
   assert.deepEqual([text, done], [Array.from({ length: 20 }, (_, index) => `p${index};`).join(""), true]);
@@ -112,37 +112,37 @@ test("a_request_whose_client_disconnected_completes_and_serves_the_retry", async
 });
 
 test("an_error_before_the_first_byte_is_not_stored", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   stack.upstream.next(behaviours.failure(400));
-  await expectError(await postChat(stack, chatBody(), keyed(key)), 400);
-  const { response } = await complete(stack, {}, keyed(key, { url: stack.urls[1] }));
+  await expectError(await postChat(stack, chatBody(), withIdempotencyKey(key)), 400);
+  const { response } = await complete(stack, {}, withIdempotencyKey(key, { url: stack.urls[1] }));
   assert.ok(!isReplay(response));
 });
 
 test("a_response_of_more_than_256_kib_cannot_be_replayed", async () => {
-  const key = fresh();
+  const key = newIdempotencyKey();
   stack.upstream.next(behaviours.completion({ content: "x".repeat(300_000) }));
-  await complete(stack, {}, keyed(key));
-  const error = await expectError(await postChat(stack, chatBody(), keyed(key)), 409, { code: "conflict" });
+  await complete(stack, {}, withIdempotencyKey(key));
+  const error = await expectError(await postChat(stack, chatBody(), withIdempotencyKey(key)), 409, { code: "conflict" });
   assert.match(error.message, /256 KiB/);
   assert.equal(stack.upstream.requests.length, 1);
 });
 
 test("a_replay_is_rejected_after_the_key_is_revoked", async () => {
-  const idempotency = fresh();
+  const idempotency = newIdempotencyKey();
   const { tenant_id: tenant } = stack.tenants[0];
   const { key, keyId } = await stack.addKey(tenant);
-  await complete(stack, {}, keyed(idempotency, { key }));
+  await complete(stack, {}, withIdempotencyKey(idempotency, { key }));
   await stack.callLedger(tenant, { revoke: { key_id: keyId } });
-  await expectError(await postChat(stack, chatBody(), keyed(idempotency, { key })), 401);
+  await expectError(await postChat(stack, chatBody(), withIdempotencyKey(idempotency, { key })), 401);
 });
 
 test("the_hourly_trigger_deletes_responses_after_a_day_and_not_earlier", async () => {
-  const [old, young] = [fresh(), fresh()];
-  for (const key of [old, young]) await complete(stack, {}, keyed(key));
+  const [old, young] = [newIdempotencyKey(), newIdempotencyKey()];
+  for (const key of [old, young]) await complete(stack, {}, withIdempotencyKey(key));
   await stack.rows("UPDATE idempotency SET expires_at = ?1 WHERE idempotency_key = ?2", Date.now() - 1, old);
   assert.equal(await stack.cron(), "ok");
   const kept = await stack.rows("SELECT idempotency_key AS key FROM idempotency WHERE idempotency_key IN (?1, ?2)", old, young);
   assert.deepEqual(kept, [{ key: young }]);
-  assert.ok(!isReplay((await complete(stack, {}, keyed(old))).response));
+  assert.ok(!isReplay((await complete(stack, {}, withIdempotencyKey(old))).response));
 });

@@ -13,7 +13,7 @@ beforeEach(() => stack.upstream.reset());
 
 let nextAddress = 1;
 /** A new client address, because wrong keys count per address. */
-const from = () => ({ "cf-connecting-ip": `192.0.2.${nextAddress++}` });
+const newAddress = () => ({ "cf-connecting-ip": `192.0.2.${nextAddress++}` });
 
 /** The response to a wrong key without the request id. */
 async function refusal(options) {
@@ -68,33 +68,33 @@ describe("attack 1: no valid bearer", () => {
 test("attack 2: SQL_in_the_bearer_is_401_and_changes_no_row", async () => {
   const before = await stack.rowCounts();
   for (const text of ["' OR '1'='1", "cl_sk_' OR 1=1 --", "cl_sk_'; DROP TABLE api_keys; --", "cl_sk_\" UNION SELECT * FROM tenants --"]) {
-    await refusal({ key: text, headers: from() });
+    await refusal({ key: text, headers: newAddress() });
   }
   assert.deepEqual(await stack.rowCounts(), before);
 });
 
 test("attack 3: a_bad_checksum_is_401_without_a_storage_read", () =>
   withoutKeysTable(async () => {
-    await refusal({ key: withBadChecksum(stack.key), headers: from() });
-    await refusal({ key: withBadChecksum(unknownKey()), headers: from() });
-    await expectFailedRead(from());
+    await refusal({ key: withBadChecksum(stack.key), headers: newAddress() });
+    await refusal({ key: withBadChecksum(unknownKey()), headers: newAddress() });
+    await expectFailedRead(newAddress());
   }));
 
 test("attack 4: unknown_revoked_expired_and_foreign_keys_get_the_same_bytes", async () => {
   const [, revoked, expired] = stack.tenants;
   await stack.callLedger(revoked.tenant_id, { revoke: { key_id: await stack.keyId(revoked.tenant_id) } });
   await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE tenant_id = ?2", Date.now() - 1, expired.tenant_id);
-  const unknown = await refusal({ key: unknownKey(), headers: from() });
-  assert.equal((await refusal({ key: revoked.secret_key, headers: from() })).text, unknown.text);
+  const unknown = await refusal({ key: unknownKey(), headers: newAddress() });
+  assert.equal((await refusal({ key: revoked.secret_key, headers: newAddress() })).text, unknown.text);
   for (const key of [expired.secret_key, unknownKey("cl_pk_"), unknownKey("cl_at_"), withBadChecksum(stack.key), "sk-of-another-service"]) {
-    assert.deepEqual(await refusal({ key, headers: from() }), unknown);
+    assert.deepEqual(await refusal({ key, headers: newAddress() }), unknown);
   }
 });
 
 // A lookup by digest does not depend on how much of a key is right, so its timing reveals nothing.
 test("attack 5: a_near_miss_is_rejected_like_any_wrong_key_and_no_key_is_stored_as_text", async () => {
   const near = nearMiss(stack.key);
-  assert.deepEqual(await refusal({ key: near, headers: from() }), await refusal({ key: unknownKey(), headers: from() }));
+  assert.deepEqual(await refusal({ key: near, headers: newAddress() }), await refusal({ key: unknownKey(), headers: newAddress() }));
   const tables = await stack.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'");
   for (const { name } of tables) {
     assert.ok(!JSON.stringify(await stack.rows(`SELECT * FROM "${name}"`)).includes(stack.key.slice(6)), name);
@@ -102,7 +102,7 @@ test("attack 5: a_near_miss_is_rejected_like_any_wrong_key_and_no_key_is_stored_
 });
 
 test("attack 6: an_address_that_guesses_keys_is_rejected_before_storage_is_read", async () => {
-  const headers = from();
+  const headers = newAddress();
   for (let guess = 0; guess < 20; guess += 1) await refusal({ key: unknownKey(), headers });
   const stopped = async () => {
     const response = await postChat(stack, chatBody(), { key: unknownKey(), headers });
@@ -113,14 +113,14 @@ test("attack 6: an_address_that_guesses_keys_is_rejected_before_storage_is_read"
   await stopped();
   await withoutKeysTable(async () => {
     await stopped();
-    await expectFailedRead(from()); // another address is still looked up
+    await expectFailedRead(newAddress()); // keys from another address are still looked up
   });
 });
 
 test("attack 6: wrong_guesses_from_elsewhere_do_not_lock_a_good_key_out", async () => {
-  const headers = from();
+  const headers = newAddress();
   for (let guess = 0; guess < 22; guess += 1) await (await postChat(stack, chatBody(), { key: unknownKey(), headers })).arrayBuffer();
-  await complete(stack, {}, { headers: from() });
+  await complete(stack, {}, { headers: newAddress() });
 });
 
 test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => {
@@ -144,21 +144,21 @@ test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => 
 describe("attack 9: a key that was valid a moment ago", () => {
   test("is_401_at_the_next_request_after_its_revocation_in_a_warm_isolate", async () => {
     const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
-    await complete(stack, {}, { key, headers: from() });
+    await complete(stack, {}, { key, headers: newAddress() });
     await stack.callLedger(stack.tenants[0].tenant_id, { revoke: { key_id: keyId } });
     stack.upstream.reset();
-    await refusal({ key, headers: from() });
+    await refusal({ key, headers: newAddress() });
     await expectError(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } }), 401);
-    await complete(stack, {}, { headers: from() });
+    await complete(stack, {}, { headers: newAddress() });
   });
 
   test("is_401_at_its_expiry_although_the_isolate_caches_it", async () => {
     const { key, keyId } = await stack.addKey(stack.tenants[0].tenant_id);
     const end = Date.now() + 1500;
     await stack.rows("UPDATE api_keys SET expires_at = ?1 WHERE id = ?2", end, keyId);
-    await complete(stack, {}, { key, headers: from() });
+    await complete(stack, {}, { key, headers: newAddress() });
     await new Promise((resolve) => setTimeout(resolve, end - Date.now() + 20));
     stack.upstream.reset();
-    await refusal({ key, headers: from() });
+    await refusal({ key, headers: newAddress() });
   });
 });

@@ -55,14 +55,14 @@ describe("attack 40: n, logit_bias and stop", () => {
     };
     const one = await reserved(1);
     assert.ok(one > 100);
-    assert.equal((await reserved(4)) - one, 300 + 2, "three more answers, and what the first call used");
+    assert.equal((await reserved(4)) - one, 300 + 2, "three more choices and the usage of the first call");
   });
 
   test("the_remaining_quota_is_divided_among_the_n_choices", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 200 } });
     await complete(stack, { n: 5 }, { key });
-    const most = sentLimit(stack.upstream.lastBody);
-    assert.ok(most >= 1 && 5 * most <= 200, `max_tokens ${most}`);
+    const maxTokens = sentLimit(stack.upstream.lastBody);
+    assert.ok(maxTokens >= 1 && 5 * maxTokens <= 200, `max_tokens ${maxTokens}`);
   });
 
   test("n_choices_without_usage_are_charged_n_times", async () => {
@@ -86,8 +86,8 @@ describe("attack 43: no max_tokens", () => {
     const answer = behaviours.completion({ finish_reason: "length" });
     stack.upstream.always(answer);
     const { body, response } = await complete(stack, {}, { key });
-    const most = sentLimit(stack.upstream.lastBody);
-    assert.ok(most >= 1 && most < 100, `max_tokens ${most}`);
+    const maxTokens = sentLimit(stack.upstream.lastBody);
+    assert.ok(maxTokens >= 1 && maxTokens < 100, `max_tokens ${maxTokens}`);
     assert.equal(body.choices[0].finish_reason, "length");
     assert.equal(tokens(response, "remaining"), 0, "the whole remaining quota is reserved");
   });
@@ -95,9 +95,9 @@ describe("attack 43: no max_tokens", () => {
   test("a_stream_that_uses_up_its_reservation_ends_with_length_and_the_true_usage", async () => {
     const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
     stack.upstream.always(async (request, response) => {
-      const most = sentLimit(request.body);
-      const usage = { prompt_tokens: 10, completion_tokens: most, total_tokens: 10 + most };
-      await behaviours.stream({ pieces: Array(most).fill(" word"), finish_reason: "length", usage })(request, response);
+      const maxTokens = sentLimit(request.body);
+      const usage = { prompt_tokens: 10, completion_tokens: maxTokens, total_tokens: 10 + maxTokens };
+      await behaviours.stream({ pieces: Array(maxTokens).fill(" word"), finish_reason: "length", usage })(request, response);
     });
     const { chunks, done } = await completeStream(stack, { stream_options: { include_usage: true } }, { key });
     assert.ok(done);
@@ -133,7 +133,7 @@ test("attack 44: of_1000_concurrent_requests_for_the_last_unit_over_two_gateways
   );
   const passed = responses.filter(({ status }) => status === 200);
   const rejected = responses.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
-  const others = responses.filter((answer) => !passed.includes(answer) && !rejected.includes(answer));
+  const others = responses.filter((response) => !passed.includes(response) && !rejected.includes(response));
   assert.deepEqual(others.map(({ status, text }) => `${status} ${text}`), []);
   assert.equal(passed.length, 1);
   assert.equal(rejected.length, 999);
@@ -167,10 +167,10 @@ describe("attack 50: quotas at their limits", () => {
   }
 
   test("the_largest_quotas_accept_a_request_without_an_overflow", async () => {
-    const most = String(Number.MAX_SAFE_INTEGER);
-    const { key } = await tenantWith(`{"quotas":{"messages_per_month":${most},"tokens_per_month":${most},"micro_dollars_per_month":${most}}}`);
+    const maxTokens = String(Number.MAX_SAFE_INTEGER);
+    const { key } = await tenantWith(`{"quotas":{"messages_per_month":${maxTokens},"tokens_per_month":${maxTokens},"micro_dollars_per_month":${maxTokens}}}`);
     const { response } = await complete(stack, {}, { key });
-    assert.equal(response.headers.get("x-ratelimit-limit-tokens"), most);
+    assert.equal(response.headers.get("x-ratelimit-limit-tokens"), maxTokens);
     await complete(stack, {}, { key });
   });
 

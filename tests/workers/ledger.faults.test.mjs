@@ -82,9 +82,9 @@ describe("fault 20: no response from the ledger", () => {
   const ledgerWith = (ask) => `
     import { DurableObject } from "cloudflare:workers";
     export class TenantLedger extends DurableObject {
-      asked = 0;
-      async ask() { this.asked += 1; ${ask} }
-      async fetch() { return Response.json(this.asked); }
+      calls = 0;
+      async ask() { this.calls += 1; ${ask} }
+      async fetch() { return Response.json(this.calls); }
     }
     export default { fetch: () => new Response() };`;
   // Two calls and a list. A call whose admission response was lost sends one more request, to release its reservation.

@@ -55,7 +55,7 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
   await until(() => lines().length > 20, "the log is not empty");
   for (const secret of [...secrets, ...digests, BOOTSTRAP_TOKEN, PROVIDER_KEY, SIGNING_KEY, WORDS]) {
     assert.ok(!lines().some((line) => line.includes(secret)), `${secret} in the log`);
-    if (secret !== WORDS) assert.ok(!responses.some((text) => text.includes(secret)), `${secret} in an answer`);
+    if (secret !== WORDS) assert.ok(!responses.some((text) => text.includes(secret)), `${secret} in a response`);
   }
 });
 

@@ -95,7 +95,7 @@ describe("with wrangler's command", () => {
       [wrangler, "d1", "migrations", "apply", "clawless", "--local", "--persist-to", path.join(dir, "state")],
       {
         cwd: dir,
-        detached: true, // a group of its own, so that its workerd can be killed with it
+        detached: true, // a separate process group, so that its workerd is killed too
         env: { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: path.join(dir, "logs") },
         stdio: ["ignore", "pipe", "pipe"],
       },

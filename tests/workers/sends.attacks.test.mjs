@@ -21,12 +21,12 @@ before(async () => {
 after(() => stack?.stop());
 
 const user = (content) => ({ messages: [{ role: "user", content }] });
-const inside = (session, key = stack.key) => ({ key, headers: { "x-session-id": session } });
+const inSession = (session, key = stack.key) => ({ key, headers: { "x-session-id": session } });
 
 /** Sends a user message in a session; returns the text of the response. */
 async function sendMessage(session, text, { stream = false, key } = {}) {
-  if (stream) return (await completeStream(stack, user(text), inside(session, key))).text;
-  return (await complete(stack, user(text), inside(session, key))).body.choices[0].message.content;
+  if (stream) return (await completeStream(stack, user(text), inSession(session, key))).text;
+  return (await complete(stack, user(text), inSession(session, key))).body.choices[0].message.content;
 }
 
 /** The user messages in a session of our tenant. */

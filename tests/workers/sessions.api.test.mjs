@@ -14,7 +14,7 @@ beforeEach(() => stack.upstream.reset());
 let created = 0;
 const newSessionName = () => `api-session-${(created += 1)}`;
 const user = (content) => ({ role: "user", content });
-const named = (session, options = {}) => ({ ...options, headers: { "x-session-id": session } });
+const inSession = (session, options = {}) => ({ ...options, headers: { "x-session-id": session } });
 const promptTexts = () => stack.upstream.lastBody.messages.map(({ content }) => content);
 
 /** A response delayed so that another request can come first. */
@@ -90,9 +90,9 @@ describe("PATCH /v1/sessions/{id}", () => {
     const id = newSessionName();
     for (let round = 0; round < 4; round += 1) {
       const url = stack.urls[round % 2];
-      await complete(stack, { messages: [user(`turn ${round}`)] }, named(id, { url }));
+      await complete(stack, { messages: [user(`turn ${round}`)] }, inSession(id, { url }));
       await ok("PATCH", `/${id}`, { body: { system_prompt: `Prompt ${round}.` }, url: stack.urls[(round + 1) % 2] });
-      await complete(stack, { messages: [user(`again ${round}`)] }, named(id, { url }));
+      await complete(stack, { messages: [user(`again ${round}`)] }, inSession(id, { url }));
       assert.equal(promptTexts()[0], `Prompt ${round}.`);
       assert.equal(promptTexts().filter((content) => content.startsWith("turn ")).length, round + 1, "all earlier messages are included");
     }
@@ -145,28 +145,28 @@ describe("GET /v1/sessions", () => {
 describe("DELETE and reset", () => {
   test("200_a_reset_deletes_the_messages_and_keeps_the_settings", async () => {
     const { id } = await ok("POST", "", { body: { title: "kept", system_prompt: "Be kind." } });
-    await complete(stack, { messages: [user("secret")] }, named(id));
+    await complete(stack, { messages: [user("secret")] }, inSession(id));
     const session = await ok("POST", `/${id}/reset`);
     assert.deepEqual([session.title, session.token_total], ["kept", 0]);
     assert.deepEqual((await ok("GET", `/${id}/messages`)).data, []);
-    await complete(stack, { messages: [user("after")] }, named(id, { url: stack.urls[1] }));
+    await complete(stack, { messages: [user("after")] }, inSession(id, { url: stack.urls[1] }));
     assert.deepEqual(promptTexts(), ["Be kind.", "after"]);
   });
 
   test("200_a_deleted_session_is_gone_and_its_id_is_free", async () => {
     const id = newSessionName();
-    await complete(stack, { messages: [user("secret")] }, named(id));
+    await complete(stack, { messages: [user("secret")] }, inSession(id));
     assert.deepEqual(await ok("DELETE", `/${id}`), { id, object: "session.deleted", deleted: true });
     for (const [method, path] of [["GET", ""], ["DELETE", ""], ["POST", "/reset"], ["GET", "/messages"], ["GET", "/export"]])
       await expectError(await call(method, `/${id}${path}`), 404, { code: "resource_not_found" });
-    await complete(stack, { messages: [user("after")] }, named(id, { url: stack.urls[1] }));
+    await complete(stack, { messages: [user("after")] }, inSession(id, { url: stack.urls[1] }));
     assert.deepEqual(promptTexts(), ["after"]);
   });
 
   test("a_turn_running_during_a_reset_or_deletion_is_not_stored", async () => {
     for (const [method, path] of [["POST", "/reset"], ["DELETE", ""]]) {
       const id = newSessionName();
-      await complete(stack, { messages: [user("first")] }, named(id));
+      await complete(stack, { messages: [user("first")] }, inSession(id));
       stack.upstream.next(delayedCompletion("late"));
       const late = fetch(`${stack.url}/v1/chat/completions`, {
         method: "POST",
@@ -176,20 +176,20 @@ describe("DELETE and reset", () => {
       await waitForRequest("late question");
       await ok(method, `/${id}${path}`, { url: stack.urls[1] });
       await expectError(await late, 409, { code: "conflict" });
-      await complete(stack, { messages: [user("next")] }, named(id));
+      await complete(stack, { messages: [user("next")] }, inSession(id));
       assert.deepEqual(promptTexts(), ["next"], method);
     }
   });
 
   test("a_turn_running_during_a_change_of_settings_is_stored_after_it", async () => {
     const id = newSessionName();
-    await complete(stack, { messages: [user("first")] }, named(id));
+    await complete(stack, { messages: [user("first")] }, inSession(id));
     stack.upstream.next(delayedCompletion("slow answer"));
-    const slow = complete(stack, { messages: [user("slow question")] }, named(id));
+    const slow = complete(stack, { messages: [user("slow question")] }, inSession(id));
     await waitForRequest("slow question");
     await ok("PATCH", `/${id}`, { body: { system_prompt: "New." } });
     await slow;
-    await complete(stack, { messages: [user("next")] }, named(id));
+    await complete(stack, { messages: [user("next")] }, inSession(id));
     assert.equal(promptTexts()[0], "New.");
     assert.deepEqual(promptTexts().slice(-3), ["slow question", "slow answer", "next"]);
   });
@@ -200,7 +200,7 @@ describe("messages", () => {
     const id = newSessionName();
     for (let turn = 1; turn <= turns; turn += 1) {
       stack.upstream.next(behaviours.completion({ content: `answer ${turn}` }));
-      await complete(stack, { messages: [user(`question ${turn}`)] }, named(id));
+      await complete(stack, { messages: [user(`question ${turn}`)] }, inSession(id));
     }
     return id;
   }
@@ -229,7 +229,7 @@ describe("messages", () => {
   test("200_byte_for_byte_with_status_model_and_request", async () => {
     const id = newSessionName();
     const odd = { role: "user", content: "h\u00e9 \u{1F600}\r\n\t\"quotes\" \\ \u2028", name: "ada", x_future: [1.0, null] };
-    const { response } = await complete(stack, { messages: [odd] }, named(id));
+    const { response } = await complete(stack, { messages: [odd] }, inSession(id));
     const { data } = await ok("GET", `/${id}/messages`);
     assert.deepEqual(data[0].message, odd);
     for (const [index, role] of [[0, "user"], [1, "assistant"]]) {
@@ -241,7 +241,7 @@ describe("messages", () => {
   test("200_a_broken_turn_is_marked", async () => {
     const id = newSessionName();
     stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
-    await completeStream(stack, { messages: [user("break")] }, named(id));
+    await completeStream(stack, { messages: [user("break")] }, inSession(id));
     const { data } = await ok("GET", `/${id}/messages`);
     assert.deepEqual(data.map(({ status, incomplete_reason }) => [status, incomplete_reason]), [["incomplete", "upstream_error"], ["incomplete", "upstream_error"]]);
     assert.equal(data[1].message.content, "partial");
@@ -254,14 +254,14 @@ describe("messages", () => {
     assert.deepEqual(await ok("DELETE", `/${id}/messages/${removed}`), { id: removed, object: "session.message.deleted", deleted: true });
     await expectError(await call("DELETE", `/${id}/messages/${removed}`), 404);
     await expectError(await call("DELETE", `/${id}/messages/nothing`), 400);
-    await complete(stack, { messages: [user("next")] }, named(id, { url: stack.urls[1] }));
+    await complete(stack, { messages: [user("next")] }, inSession(id, { url: stack.urls[1] }));
     assert.deepEqual(promptTexts(), ["answer 1", "question 2", "answer 2", "next"]);
   });
 
   test("200_an_export_contains_everything", async () => {
     const { id } = await ok("POST", "", { body: { title: "to keep" } });
     const messages = Array.from({ length: 230 }, (_, index) => user(`line ${index}`));
-    await complete(stack, { messages }, named(id));
+    await complete(stack, { messages }, inSession(id));
     const exported = await ok("GET", `/${id}/export`);
     assert.equal(exported.object, "session.export");
     assert.deepEqual([exported.session.id, exported.session.title], [id, "to keep"]);
@@ -273,7 +273,7 @@ describe("messages", () => {
 describe("settings in a turn", () => {
   test("a_generated_session_uses_its_prompt_and_model", async () => {
     const { id } = await ok("POST", "", { body: { system_prompt: "Be brief.", model: MODEL, thinking_level: "low" } });
-    const { response } = await complete(stack, { model: "auto", messages: [user("hello")] }, named(id));
+    const { response } = await complete(stack, { model: "auto", messages: [user("hello")] }, inSession(id));
     assert.deepEqual(promptTexts(), ["Be brief.", "hello"]);
     assert.equal(response.headers.get("x-clawless-model"), MODEL);
     assert.equal(response.headers.get("x-session-id"), id);
@@ -281,7 +281,7 @@ describe("settings in a turn", () => {
 
   test("an_expired_session_is_gone_for_turns_and_routes", async () => {
     const { id } = await ok("POST", "", { body: { ttl: 1 } });
-    await complete(stack, { messages: [user("in time")] }, named(id));
+    await complete(stack, { messages: [user("in time")] }, inSession(id));
     await sleep(1100);
     await expectError(await call("GET", `/${id}`), 404);
     const late = await fetch(`${stack.url}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json", "x-session-id": id }, body: JSON.stringify({ model: MODEL, messages: [user("late")] }) });

@@ -208,9 +208,9 @@ describe("resume", () => {
       resume("another", request),
       resume(session, request, { key: stack.tenants[1].secret_key }),
     ].map(async (pending) => {
-      const answer = await pending;
-      assert.equal(answer.headers.get("cache-control"), "no-store");
-      return expectError(answer, 404, { code: "resource_not_found" });
+      const response = await pending;
+      assert.equal(response.headers.get("cache-control"), "no-store");
+      return expectError(response, 404, { code: "resource_not_found" });
     }));
     for (const body of bodies) assert.deepEqual(body, bodies[0]);
   });
