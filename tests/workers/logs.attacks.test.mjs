@@ -73,7 +73,7 @@ test("attack 55: a_provider_that_quotes_our_key_is_not_passed_on", async () => {
     }
   }
   stack.upstream.reset();
-  await until(() => lines().some((line) => line.includes("in words that quote our key")), "the log says why the message is withheld");
+  await until(() => lines().some((line) => line.includes("quotes the provider's key")), "the log says why the message is withheld");
   assert.ok(!lines().some((line) => line.includes(PROVIDER_KEY)), "the key is not logged");
 });
 
