@@ -1,5 +1,5 @@
-//! Usage that can be true. Impossible usage counts as missing and is estimated, so that a provider
-//! can neither charge a client for what nobody wrote nor give answers away.
+//! Checks whether reported usage is possible. Impossible usage counts as missing and is estimated, so
+//! that no call is booked as nothing or far too dear.
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;

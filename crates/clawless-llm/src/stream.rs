@@ -181,10 +181,10 @@ where
 
 impl LlmError {
     /// The error, given whether the answer had begun.
-    fn given(self, begun: bool) -> Self {
+    fn given(self, has_begun: bool) -> Self {
         match self {
-            Self::Unreachable(why) if begun => Self::Truncated(why),
-            Self::IdleTimeout if !begun => Self::FirstByteTimeout,
+            Self::Unreachable(why) if has_begun => Self::Truncated(why),
+            Self::IdleTimeout if !has_begun => Self::FirstByteTimeout,
             other => other,
         }
     }

@@ -1,5 +1,5 @@
-//! Recorded streams: what each of them says, that it says so however it is cut, and that no cut of
-//! it passes for whole.
+//! Recorded streams and whole answers: each makes its answer, however it is cut, and no cut stream
+//! counts as complete.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -119,7 +119,7 @@ fn each_recorded_body_makes_its_answer() {
 }
 
 #[test]
-fn byte_by_byte_says_the_same() {
+fn bytes_one_by_one_make_the_same_events() {
     for (path, bytes) in recorded("sse") {
         let whole = decode(&path, [bytes.as_slice()]);
         assert_eq!(decode(&path, bytes.chunks(1)), whole, "{}", path.display());
@@ -127,7 +127,7 @@ fn byte_by_byte_says_the_same() {
 }
 
 #[test]
-fn no_cut_stream_passes_for_whole() {
+fn no_cut_stream_counts_as_complete() {
     for (path, bytes) in recorded("sse") {
         let (whole, _) = decode(&path, [bytes.as_slice()]);
         let is_finish = |event: &LlmEvent| matches!(event, LlmEvent::Finish { .. });
@@ -149,7 +149,7 @@ fn no_cut_stream_passes_for_whole() {
 
 proptest! {
     #[test]
-    fn every_split_says_the_same(seed in proptest::collection::vec(0.0..1.0_f64, 1..40)) {
+    fn every_split_makes_the_same_events(seed in proptest::collection::vec(0.0..1.0_f64, 1..40)) {
         for (path, bytes) in recorded("sse") {
             #[allow(
                 clippy::cast_possible_truncation,
@@ -168,7 +168,7 @@ proptest! {
         }
     }
 
-    /// Nonsense is an error or nothing, and never a panic.
+    /// A damaged stream is an error or an answer, and never a panic.
     #[test]
     fn damaged_streams_do_no_harm(
         at in 0.0..1.0_f64,

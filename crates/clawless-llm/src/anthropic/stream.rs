@@ -53,7 +53,7 @@ impl Decoder for AnthropicDecoder {
     }
 
     fn has_begun(&self) -> bool {
-        self.answer.begun
+        self.answer.started
     }
 
     fn is_whole(&self) -> bool {
@@ -67,7 +67,7 @@ struct Answer {
     blocks: Blocks,
     usage: UsageState,
     /// A part of the answer itself has come.
-    begun: bool,
+    started: bool,
     /// The stop reason has come.
     finished: bool,
     /// The last event has come.
@@ -101,7 +101,7 @@ impl Answer {
             }
             "content_block_start" => {
                 if let (Some(index), Some(block)) = (event.index, event.content_block) {
-                    self.begun = true;
+                    self.started = true;
                     self.blocks.start(index, block, &mut deltas)?;
                 }
             }
@@ -133,7 +133,7 @@ impl Answer {
     }
 
     fn finish(&mut self, reason: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        self.begun = true;
+        self.started = true;
         if self.finished {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Answer {
         if self.finished {
             return Ok(());
         }
-        Err(if self.begun {
+        Err(if self.started {
             LlmError::Truncated("no stop reason came".to_owned())
         } else {
             LlmError::Malformed("no answer in the body".to_owned())
@@ -181,7 +181,7 @@ pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, Llm
     }
     let deltas = deltas.into_iter();
     events.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
-    answer.begun = true;
+    answer.started = true;
     if let Some(reason) = whole.stop_reason {
         answer.finish(&reason, &mut events)?;
     }

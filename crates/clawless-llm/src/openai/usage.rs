@@ -125,11 +125,12 @@ pub(crate) fn read(json: &Json) -> Option<Usage> {
 
 impl Wire {
     fn check(self) -> Option<Usage> {
-        let told = self.prompt_tokens.count();
+        let reported = self.prompt_tokens.count();
         // In Anthropic's form the cache's tokens are beside those of the request.
         let outside = [self.cache_read_tokens, self.cache_write_tokens];
         let outside: u64 = outside.into_iter().flatten().fold(0, u64::saturating_add);
-        let prompt = told.or_else(|| Some(self.input_tokens.count()?.saturating_add(outside)))?;
+        let prompt =
+            reported.or_else(|| Some(self.input_tokens.count()?.saturating_add(outside)))?;
         if self.is_unreadable {
             return None;
         }

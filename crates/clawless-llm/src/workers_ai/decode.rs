@@ -80,10 +80,10 @@ struct Either {
     /// Known once the first text or call has come.
     form: Option<Form>,
     calls: ToolCalls,
-    begun: bool,
+    started: bool,
     has_output: bool,
     finished: bool,
-    /// The tokens of the answer, where the platform tells them.
+    /// The tokens of the answer, if the platform reports them.
     completion_tokens: Option<u64>,
     max_tokens: u32,
     call_ids: CallIds,
@@ -148,7 +148,7 @@ impl Either {
             openai: Answer::new(request),
             form: None,
             calls: ToolCalls::default(),
-            begun: false,
+            started: false,
             has_output: false,
             finished: false,
             completion_tokens: None,
@@ -197,7 +197,7 @@ impl Either {
         }
         if native.has_choices {
             self.take_form(Form::OpenAi)?;
-            self.begun = true;
+            self.started = true;
             return self.openai.take(json, out);
         }
         let mut deltas = Vec::new();
@@ -209,7 +209,7 @@ impl Either {
         if text.is_some() || !native.tool_calls.0.is_empty() {
             self.take_form(Form::Native)?;
         }
-        self.begun |= native.response.is_some() || native.has_calls;
+        self.started |= native.response.is_some() || native.has_calls;
         deltas.extend(text.map(Delta::Content));
         let call_ids = self.call_ids;
         for call in native.tool_calls.0 {
@@ -234,7 +234,7 @@ impl Either {
         if self.is_openai() {
             return self.openai.close(out);
         }
-        if self.begun {
+        if self.started {
             self.finish(out)?;
         }
         if self.finished && !self.has_output && self.completion_tokens == Some(0) {
@@ -265,7 +265,7 @@ impl Either {
         if self.is_openai() {
             return self.openai.check_whole();
         }
-        match (self.begun, self.finished) {
+        match (self.started, self.finished) {
             (_, true) => Ok(()),
             (true, false) => Err(LlmError::Truncated("no [DONE] came".to_owned())),
             (false, false) => Err(LlmError::Malformed("no answer in the body".to_owned())),

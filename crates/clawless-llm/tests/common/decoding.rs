@@ -1,5 +1,5 @@
-//! What must hold whatever a provider sends. The fuzz targets (`fuzz/`) hold it against millions of
-//! inputs, and `tests/corpus.rs` against those that were worth keeping.
+//! Properties that hold for every input of a provider. The fuzz targets (`fuzz/`) check them with
+//! millions of inputs, and `tests/corpus.rs` with those that were worth keeping.
 
 #![allow(unreachable_pub, reason = "a module of each test crate")]
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "tests")]
@@ -18,13 +18,13 @@ use clawless_llm::sse::{SseDecoder, SseError};
 use clawless_llm::workers_ai::{WorkersAi, WorkersAiDecoder};
 use clawless_llm::{Accumulator, LlmError};
 
-/// The longest line that the targets bear, so that a small input can be too long.
+/// The longest line that the targets accept, so that a small input can be too long.
 const MAX_BYTES: usize = 256;
 
 /// The longest sentence of a provider that an error may carry, in characters.
 const MAX_SENTENCE: usize = 400;
 
-/// A decoder, made anew for each way of cutting.
+/// Makes a decoder, one for each way of cutting.
 type Make = fn() -> Box<dyn Decoder>;
 
 /// Events are the same however the bytes are cut, and one over the bound is refused.
@@ -88,8 +88,8 @@ fn check_bodies(bytes: &[u8], protocol: &dyn Protocol) {
     }
 }
 
-/// Calls begin once, in order, before their arguments, which are never missing; an answer ends
-/// once; thoughts are signed once. Only an answer that is not whole may lack its end.
+/// Calls start once, in order, before their arguments, which are never missing; an answer ends once;
+/// reasoning is signed once. Only an incomplete answer may lack its end.
 fn check_events(events: &[LlmEvent], is_whole: bool) {
     let mut finished: HashMap<u32, bool> = HashMap::new();
     let mut calls: HashMap<u32, Vec<(CallForm, String)>> = HashMap::new();
@@ -113,7 +113,7 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                     } => {
                         assert_eq!(*call as usize, calls.len(), "calls are numbered");
                         assert!(!name.is_empty() && !id.is_empty());
-                        assert_ne!(*form, CallForm::Older, "nobody asked for it");
+                        assert_ne!(*form, CallForm::Older, "no decoder makes the legacy form");
                         calls.push((*form, String::new()));
                     }
                     Delta::ToolCallArguments {
@@ -121,15 +121,15 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                         arguments,
                         form,
                     } => {
-                        let known = calls.get_mut(*call as usize).expect("begun");
+                        let known = calls.get_mut(*call as usize).expect("a started call");
                         assert_eq!(known.0, *form, "a call has one form");
                         known.1.push_str(arguments);
                     }
                     Delta::Content(text) | Delta::Reasoning(text) | Delta::Refusal(text) => {
-                        assert!(!text.is_empty(), "an empty piece says nothing");
+                        assert!(!text.is_empty(), "a piece is never empty");
                     }
                     Delta::ToolCallMembers { call, .. } => {
-                        assert!((*call as usize) < calls.len(), "a call that has begun");
+                        assert!((*call as usize) < calls.len(), "a started call");
                     }
                     Delta::ThinkingBlocks(_) => signed += 1,
                     Delta::Members(members) => assert!(!members.is_empty()),
@@ -170,8 +170,8 @@ fn check_answer(answer: &LlmResponse) {
     assert!(!answer.choices.is_empty());
     for choice in &answer.choices {
         assert!(choice.finish_reason.is_some());
-        let said = choice.content.is_some() || choice.refusal.is_some();
-        assert!(said || !choice.tool_calls.is_empty());
+        let has_text = choice.content.is_some() || choice.refusal.is_some();
+        assert!(has_text || !choice.tool_calls.is_empty());
     }
     let mut again = Accumulator::default();
     again.push_all(&clawless_llm::accumulate::replay(answer.clone()));
@@ -185,7 +185,7 @@ fn check_answer(answer: &LlmResponse) {
     serde_json::to_string(&written).expect("JSON");
 }
 
-/// What a provider says is passed on in one short line at most.
+/// A text of a provider is passed on as one short line at most.
 fn check_error(error: &LlmError) {
     if let LlmError::InvalidRequest { message, param } = error {
         for text in std::iter::once(message).chain(param) {
@@ -207,7 +207,7 @@ fn decode<'a>(
         match decoder.push(piece, &mut events) {
             Ok(Progress::More) => {}
             Ok(Progress::Done) => {
-                assert!(decoder.is_whole(), "the end came before the answer's");
+                assert!(decoder.is_whole(), "the stream ended before its answer");
                 return (events, Ok(()));
             }
             Err(error) => return (events, Err(error)),
