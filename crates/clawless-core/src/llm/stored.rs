@@ -14,7 +14,8 @@ use crate::tool::{CallForm, ToolCall};
 /// that model gets the provider's own members back; no provider sees this one.
 pub const ORIGIN: &str = "clawless_origin";
 
-/// The largest member that a session stores, in bytes. An image in an answer is larger.
+/// The most bytes of a provider's own members that a session stores with a message. An image in an
+/// answer is larger, and left out.
 const MAX_STORED_BYTES: usize = 256 * 1024;
 
 /// Members of a stored message that have a meaning here.
@@ -59,14 +60,20 @@ impl LlmChoice {
         }
         let reasoning = self.reasoning.as_deref();
         let reasoning = reasoning.filter(|_| !self.tool_calls.is_empty());
-        let mut members = self.members.clone();
-        members
-            .0
-            .retain(|(_, value)| value.as_str().len() <= MAX_STORED_BYTES);
-        let has_members =
-            !members.is_empty() || self.tool_calls.iter().any(|call| !call.members.is_empty());
+        let mut left = MAX_STORED_BYTES;
+        let mut fits = |(_, value): &(String, Json)| {
+            let rest = left.checked_sub(value.as_str().len());
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        };
+        let (mut members, mut calls) = (self.members.clone(), self.tool_calls.clone());
+        for call in &mut calls {
+            call.members.0.retain(&mut fits);
+        }
+        members.0.retain(fits);
+        let has_members = !members.is_empty() || calls.iter().any(|call| !call.members.is_empty());
         let needs_origin = has_members || reasoning.is_some();
-        let (tool_calls, function_call) = message_calls(self.tool_calls.clone());
+        let (tool_calls, function_call) = message_calls(calls);
         Json::of(&Stored {
             role: "assistant",
             content: self.content.as_deref(),
