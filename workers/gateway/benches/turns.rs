@@ -1,13 +1,13 @@
-//! What a turn asks of the database, the cache and the ledger, and how long the gateway takes for one,
-//! with a session and without. Prints one JSON array; `cargo xtask bench` shows it.
+//! Counts the calls of the database, the cache and the ledger in a turn and measures its time, with
+//! and without a session. Prints one JSON array; `cargo xtask bench` shows it.
 //!
 //! Native: the database is `SQLite` in memory, the cache and the ledger's rows are maps, and the
-//! provider answers at once.
+//! provider responds at once.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the bench"
+    reason = "an unexpected value must stop the bench"
 )]
 
 #[path = "../tests/support/mod.rs"]
@@ -16,29 +16,29 @@ mod support;
 use std::time::Instant;
 
 use serde::Serialize;
-use support::asked::{Asked, Past, ready};
+use support::operation_counts::{OperationCounts, SessionState, prepare};
 
-/// How often each call is timed, each time in a deployment of its own.
+/// The measurements of each kind of turn, each in a new deployment.
 const ROUNDS: usize = 200;
 
-/// One kind of call.
+/// One kind of turn.
 #[derive(Serialize)]
 struct Turn {
     name: &'static str,
-    before: Asked,
-    after: Asked,
-    /// The shortest of all rounds: whatever else runs on the machine only ever adds.
+    before: OperationCounts,
+    after: OperationCounts,
+    /// The shortest of all rounds: other load on the machine only adds time.
     microseconds: f64,
 }
 
 fn main() {
     let mut turns = [
-        ("stateless", Past::None),
-        ("hot session", Past::Hot),
-        ("cold session", Past::Cold),
+        ("stateless", SessionState::None),
+        ("hot session", SessionState::Hot),
+        ("cold session", SessionState::Cold),
     ]
-    .map(|(name, past)| {
-        let [before, after] = ready(past).call();
+    .map(|(name, session_state)| {
+        let [before, after] = prepare(session_state).call();
         let microseconds = f64::INFINITY;
         let turn = Turn {
             name,
@@ -46,20 +46,20 @@ fn main() {
             after,
             microseconds,
         };
-        (past, turn)
+        (session_state, turn)
     });
-    // In turns, so that a machine that is busy for a while is so for all of them.
+    // Interleaved, so that load on the machine affects all kinds alike.
     for _ in 0..ROUNDS {
-        for (past, turn) in &mut turns {
-            turn.microseconds = turn.microseconds.min(microseconds(*past));
+        for (session_state, turn) in &mut turns {
+            turn.microseconds = turn.microseconds.min(microseconds(*session_state));
         }
     }
     let turns = turns.map(|(_, turn)| turn);
     println!("{}", serde_json::to_string(&turns).expect("JSON"));
 }
 
-fn microseconds(past: Past) -> f64 {
-    let ready = ready(past);
+fn microseconds(session_state: SessionState) -> f64 {
+    let ready = prepare(session_state);
     #[allow(clippy::disallowed_methods, reason = "a native program that times")]
     let started = Instant::now();
     ready.call();

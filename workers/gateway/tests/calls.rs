@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, answers};
+use support::{Customer, Deployment, Response, completion_reply};
 
 /// A provider's stream of these deltas, which ends with this reason.
 fn stream(deltas: &[Value], reason: &str) -> Reply {
@@ -46,7 +46,7 @@ fn turn(
     response
 }
 
-fn sent(deployment: &Deployment) -> Value {
+fn last_provider_request(deployment: &Deployment) -> Value {
     let requests = deployment.http.requests();
     serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
 }
@@ -66,14 +66,14 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
         "tool_calls",
     ));
     let question = json!({"role": "user", "content": "How many?"});
-    let asked = turn(&deployment, &customer, &json!([question]), &tools);
-    assert!(asked.is_done(), "{}", asked.body);
-    assert_eq!(sent(&deployment)["tools"], tools["tools"]);
-    let said = json!({"role": "assistant", "content": null, "tool_calls": [
+    let response = turn(&deployment, &customer, &json!([question]), &tools);
+    assert!(response.is_done(), "{}", response.body);
+    assert_eq!(last_provider_request(&deployment)["tools"], tools["tools"]);
+    let assistant_message = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "c", "type": "custom", "custom": {"name": "sql", "input": "SELECT \"x\""}}]});
 
-    // Asked again, the stored turn says the same.
-    let id = asked.events()[0]["id"]
+    // Requested again, the stored turn has the same call.
+    let id = response.events()[0]["id"]
         .as_str()
         .expect("an id")
         .replace("chatcmpl-", "req_");
@@ -81,13 +81,13 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
     let again = again.json();
     assert_eq!(
         again["choices"][0]["message"]["tool_calls"],
-        said["tool_calls"]
+        assistant_message["tool_calls"]
     );
     assert_eq!(again["choices"][0]["finish_reason"], "tool_calls");
 
     // And the provider is reminded of it as it was.
     let result = json!({"role": "tool", "tool_call_id": "c", "content": "3"});
-    deployment.http.next(answers("Three."));
+    deployment.http.next(completion_reply("Three."));
     turn(
         &deployment,
         &customer,
@@ -95,8 +95,8 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
         &json!({"tools": tools["tools"]}),
     );
     assert_eq!(
-        sent(&deployment)["messages"],
-        json!([question, said, result])
+        last_provider_request(&deployment)["messages"],
+        json!([question, assistant_message, result])
     );
 }
 
@@ -114,12 +114,15 @@ fn a_call_of_the_older_form_does_too() {
         "function_call",
     ));
     let question = json!({"role": "user", "content": "How many?"});
-    let asked = turn(&deployment, &customer, &json!([question]), &streamed);
-    assert!(asked.is_done(), "{}", asked.body);
-    assert_eq!(sent(&deployment)["functions"], functions["functions"]);
-    let said = json!({"role": "assistant", "content": null,
+    let response = turn(&deployment, &customer, &json!([question]), &streamed);
+    assert!(response.is_done(), "{}", response.body);
+    assert_eq!(
+        last_provider_request(&deployment)["functions"],
+        functions["functions"]
+    );
+    let assistant_message = json!({"role": "assistant", "content": null,
         "function_call": {"name": "f", "arguments": "{}"}});
-    let id = asked.events()[0]["id"]
+    let id = response.events()[0]["id"]
         .as_str()
         .expect("an id")
         .replace("chatcmpl-", "req_");
@@ -127,15 +130,15 @@ fn a_call_of_the_older_form_does_too() {
     let again = again.json();
     assert_eq!(
         again["choices"][0]["message"]["function_call"],
-        said["function_call"]
+        assistant_message["function_call"]
     );
     assert_eq!(again["choices"][0]["finish_reason"], "function_call");
     let result = json!({"role": "function", "name": "f", "content": "3"});
-    deployment.http.next(answers("Three."));
+    deployment.http.next(completion_reply("Three."));
     turn(&deployment, &customer, &json!([result]), &functions);
     assert_eq!(
-        sent(&deployment)["messages"],
-        json!([question, said, result])
+        last_provider_request(&deployment)["messages"],
+        json!([question, assistant_message, result])
     );
 }
 

@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -13,10 +13,10 @@ use clawless_core::tenant::TenantSettings;
 use clawless_core::{Millis, Scopes};
 use clawless_testkit::provider::{Reply, Step};
 use serde_json::{Value, json};
-use support::{Deployment, answers, ask, ask_streamed, delta, end};
+use support::{Deployment, chat_request, completion_reply, delta, end, streamed_chat_request};
 
 /// What the provider was asked last.
-fn asked(deployment: &Deployment) -> Value {
+fn last_provider_request(deployment: &Deployment) -> Value {
     let requests = deployment.http.requests();
     serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
 }
@@ -29,8 +29,8 @@ fn bytes(text: &str) -> Step {
 fn a_question_is_answered() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    let response = deployment.chat(&customer, &ask("Hi"));
+    deployment.http.next(completion_reply("Hello."));
+    let response = deployment.chat(&customer, &chat_request("Hi"));
     assert_eq!(response.status, 200);
     let body = response.json();
     assert_eq!(body["object"], "chat.completion");
@@ -50,7 +50,7 @@ fn a_stream_has_the_order_of_the_contract() {
     deployment
         .http
         .next(Reply::reads(&[&delta("Hel"), &delta("lo"), &end()]));
-    let mut request = ask_streamed("Hi");
+    let mut request = streamed_chat_request("Hi");
     request["stream_options"] = json!({"include_usage": true});
     let response = deployment.chat(&customer, &request);
     assert!(response.is_done(), "{}", response.body);
@@ -83,34 +83,40 @@ fn usage_is_told_only_where_it_was_asked_for() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
-    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    let response = deployment.chat(&customer, &streamed_chat_request("Hi"));
     assert!(!response.body.contains("usage"));
-    assert_eq!(asked(&deployment)["stream_options"]["include_usage"], true);
+    assert_eq!(
+        last_provider_request(&deployment)["stream_options"]["include_usage"],
+        true
+    );
 }
 
 #[test]
 fn a_session_remembers_and_a_stateless_call_does_not() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello, Ada."));
-    let first = deployment.say(&customer, "chat-1", "I am Ada.");
+    deployment.http.next(completion_reply("Hello, Ada."));
+    let first = deployment.chat_in_session(&customer, "chat-1", "I am Ada.");
     assert_eq!(first.headers["x-session-id"], "chat-1");
-    deployment.http.next(answers("Ada."));
-    deployment.say(&customer, "chat-1", "Who am I?");
-    let contents = |asked: Value| -> Vec<String> {
-        let messages = asked["messages"].as_array().expect("messages").clone();
+    deployment.http.next(completion_reply("Ada."));
+    deployment.chat_in_session(&customer, "chat-1", "Who am I?");
+    let contents = |last_provider_request: Value| -> Vec<String> {
+        let messages = last_provider_request["messages"]
+            .as_array()
+            .expect("messages")
+            .clone();
         messages
             .iter()
             .map(|m| m["content"].as_str().expect("text").to_owned())
             .collect()
     };
     assert_eq!(
-        contents(asked(&deployment)),
+        contents(last_provider_request(&deployment)),
         ["I am Ada.", "Hello, Ada.", "Who am I?"]
     );
-    deployment.http.next(answers("?"));
-    deployment.chat(&customer, &ask("Who am I?"));
-    assert_eq!(contents(asked(&deployment)), ["Who am I?"]);
+    deployment.http.next(completion_reply("?"));
+    deployment.chat(&customer, &chat_request("Who am I?"));
+    assert_eq!(contents(last_provider_request(&deployment)), ["Who am I?"]);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
 }
 
@@ -118,18 +124,18 @@ fn a_session_remembers_and_a_stateless_call_does_not() {
 fn a_session_belongs_to_its_tenant() {
     let deployment = Deployment::new();
     let (mine, other) = (deployment.customer(), deployment.customer());
-    deployment.http.always(answers("ok"));
-    deployment.say(&mine, "shared-name", "my secret");
-    deployment.say(&other, "shared-name", "what do you know?");
+    deployment.http.always(completion_reply("ok"));
+    deployment.chat_in_session(&mine, "shared-name", "my secret");
+    deployment.chat_in_session(&other, "shared-name", "what do you know?");
     assert_eq!(
-        asked(&deployment)["messages"]
+        last_provider_request(&deployment)["messages"]
             .as_array()
             .expect("messages")
             .len(),
         1
     );
     let generated = "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    let response = deployment.say(&mine, generated, "Hi");
+    let response = deployment.chat_in_session(&mine, generated, "Hi");
     assert_eq!(
         (response.status, response.code().as_str()),
         (404, "resource_not_found")
@@ -140,7 +146,7 @@ fn a_session_belongs_to_its_tenant() {
 fn messages_reach_the_provider_member_for_member() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("ok"));
+    deployment.http.next(completion_reply("ok"));
     let message = r#"{"x_unknown": [1.0], "content":"h\u00e9", "role":"user"}"#;
     let bearer = format!("Bearer {}", customer.key);
     let body = format!(r#"{{"messages":[{message}],"model":"small"}}"#);
@@ -159,7 +165,7 @@ fn an_answer_that_breaks_says_so_and_is_stored_as_broken() {
     let bearer = format!("Bearer {}", customer.key);
     let response = deployment.chat_with(
         &[("authorization", &bearer), ("x-session-id", "s")],
-        &ask_streamed("Hi").to_string(),
+        &streamed_chat_request("Hi").to_string(),
     );
     assert!(!response.body.contains("[DONE]"));
     assert_eq!(
@@ -200,7 +206,7 @@ fn a_failure_before_the_first_byte_is_an_http_error_and_leaves_nothing() {
                 ("authorization", &format!("Bearer {}", customer.key)),
                 ("x-session-id", "s"),
             ],
-            &ask_streamed("Hi").to_string(),
+            &streamed_chat_request("Hi").to_string(),
         );
         assert_eq!(response.status, status, "{}", response.body);
     }
@@ -219,7 +225,7 @@ fn a_slow_provider_is_covered_by_signs_of_life() {
         pause,
         bytes(&end()),
     ]));
-    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    let response = deployment.chat(&customer, &streamed_chat_request("Hi"));
     assert!(response.is_done());
     assert_eq!(response.text(), "ab");
     assert!(response.body.matches(": keep-alive\n\n").count() >= 2);
@@ -234,7 +240,7 @@ fn keys_that_do_not_work_get_one_and_the_same_answer() {
     let revoked =
         deployment.customer_with(TenantSettings::default(), |key| key.revoked_at = Some(past));
     let reads = deployment.sql.calls();
-    let body = ask("Hi").to_string();
+    let body = chat_request("Hi").to_string();
     let malformed = deployment.chat_with(&[("authorization", "Bearer cl_sk_' OR 1=1 --")], &body);
     assert_eq!(
         deployment.sql.calls(),
@@ -242,7 +248,7 @@ fn keys_that_do_not_work_get_one_and_the_same_answer() {
         "garbage costs no storage read"
     );
     for customer in [&expired, &revoked] {
-        let response = deployment.chat(customer, &ask("Hi"));
+        let response = deployment.chat(customer, &chat_request("Hi"));
         assert_eq!((response.status, &response.body), (401, &malformed.body));
     }
     for headers in [&[][..], &[("authorization", "Basic eDp5")]] {
@@ -257,7 +263,7 @@ fn a_key_without_the_scope_is_told_which_it_lacks() {
     let reader = deployment.customer_with(TenantSettings::default(), |key| {
         key.scopes = Scopes::default();
     });
-    let response = deployment.chat(&reader, &ask("Hi"));
+    let response = deployment.chat(&reader, &chat_request("Hi"));
     assert_eq!(
         (response.status, response.code().as_str()),
         (403, "permission_denied")
@@ -279,7 +285,7 @@ fn requests_without_the_scope_are_limited_as_all_others() {
     };
     let reader = deployment.customer_with(settings, |key| key.scopes = Scopes::default());
     let statuses: Vec<u16> = (0..3)
-        .map(|_| deployment.chat(&reader, &ask("Hi")).status)
+        .map(|_| deployment.chat(&reader, &chat_request("Hi")).status)
         .collect();
     assert_eq!(statuses, [403, 403, 429]);
 }
@@ -294,8 +300,8 @@ fn the_tenants_settings_decide_about_model_and_system_prompt() {
         ..TenantSettings::default()
     };
     let customer = deployment.customer_with(settings, |_| {});
-    deployment.http.always(answers("ok"));
-    let mut request = ask("Hi");
+    deployment.http.always(completion_reply("ok"));
+    let mut request = chat_request("Hi");
     assert_eq!(
         deployment.chat(&customer, &request).code(),
         "model_not_found"
@@ -306,10 +312,10 @@ fn the_tenants_settings_decide_about_model_and_system_prompt() {
         "large"
     );
     assert_eq!(
-        asked(&deployment)["messages"][0],
+        last_provider_request(&deployment)["messages"][0],
         json!({"role": "system", "content": "Be brief."})
     );
-    assert_eq!(asked(&deployment)["model"], "large");
+    assert_eq!(last_provider_request(&deployment)["model"], "large");
 }
 
 #[test]
@@ -319,14 +325,14 @@ fn turns_at_once_are_stored_one_after_the_other_as_they_came() {
     for (text, secs) in [("A", 3), ("B", 1), ("C", 2)] {
         deployment
             .http
-            .next(answers(text).after(Step::Wait(Millis::from_secs(secs))));
+            .next(completion_reply(text).after(Step::Wait(Millis::from_secs(secs))));
     }
-    let responses = deployment.say_at_once(&customer, "s", &["a", "b", "c"]);
+    let responses = deployment.chat_concurrently(&customer, "s", &["a", "b", "c"]);
     assert!(responses.iter().all(|response| response.status == 200));
     let stored = deployment
         .sql
         .rows("SELECT seq, content FROM messages ORDER BY seq, position");
-    let said: Vec<_> = stored
+    let stored_messages: Vec<_> = stored
         .iter()
         .map(|row| {
             let message = row["content"].as_str().expect("text");
@@ -338,5 +344,8 @@ fn turns_at_once_are_stored_one_after_the_other_as_they_came() {
         })
         .collect();
     let expected = [(1, "a"), (1, "A"), (2, "b"), (2, "B"), (3, "c"), (3, "C")];
-    assert_eq!(said, expected.map(|(seq, text)| (seq, text.to_owned())));
+    assert_eq!(
+        stored_messages,
+        expected.map(|(seq, text)| (seq, text.to_owned()))
+    );
 }

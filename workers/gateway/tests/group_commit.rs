@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 use std::cell::{Cell, RefCell};

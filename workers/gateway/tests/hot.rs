@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -19,10 +19,12 @@ use clawless_gateway::http::sessions;
 use clawless_testkit::provider::{Reply, Step};
 use clawless_testkit::{Fault, KvMode};
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta};
+use support::{
+    Customer, Deployment, Response, chat_request, completion_reply, delta, streamed_chat_request,
+};
 
 /// What the provider was shown last: each message's text.
-fn shown(deployment: &Deployment) -> Vec<String> {
+fn provider_messages(deployment: &Deployment) -> Vec<String> {
     let requests = deployment.http.requests();
     let body: Value =
         serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON");
@@ -32,18 +34,21 @@ fn shown(deployment: &Deployment) -> Vec<String> {
 }
 
 /// A deployment with a customer, whose session `s` has had a turn: `one`, answered by `Yes.`
-fn hot() -> (Rc<Deployment>, Customer) {
+fn hot_session() -> (Rc<Deployment>, Customer) {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("Yes."));
-    assert_eq!(deployment.say(&customer, "s", "one").status, 200);
+    deployment.http.always(completion_reply("Yes."));
+    assert_eq!(
+        deployment.chat_in_session(&customer, "s", "one").status,
+        200
+    );
     (deployment, customer)
 }
 
 /// How often the database is asked by a turn that says `two`.
-fn queries(deployment: &Rc<Deployment>, customer: &Customer) -> u32 {
+fn count_queries(deployment: &Rc<Deployment>, customer: &Customer) -> u32 {
     let before = deployment.sql.calls();
-    let response = deployment.say(customer, "s", "two");
+    let response = deployment.chat_in_session(customer, "s", "two");
     assert_eq!(response.status, 200, "{}", response.body);
     deployment.sql.calls() - before
 }
@@ -97,7 +102,7 @@ async fn change(
 }
 
 /// What is shown to the model of the turn after a change.
-fn after(changed: Change) -> Vec<&'static str> {
+fn expected_after(changed: Change) -> Vec<&'static str> {
     match changed {
         Change::Update => vec!["Be brief.", "one", "Yes.", "two"],
         Change::RemoveMessage => vec!["Yes.", "two"],
@@ -121,15 +126,18 @@ fn fault_18_the_turn_after_a_change_shows_what_is_true_whatever_the_cache_still_
             KvMode::Failing,
             KvMode::Hanging,
         ] {
-            let (deployment, customer) = hot();
+            let (deployment, customer) = hot_session();
             deployment.kv.set_mode(weather);
             let settings = json!({"system_prompt": "Be brief."});
             let response = deployment.run(change(&deployment, &customer, changed, settings));
             assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
-            assert_eq!(deployment.say(&customer, "s", "two").status, 200);
             assert_eq!(
-                shown(&deployment),
-                after(changed),
+                deployment.chat_in_session(&customer, "s", "two").status,
+                200
+            );
+            assert_eq!(
+                provider_messages(&deployment),
+                expected_after(changed),
                 "{changed:?} {weather:?}"
             );
         }
@@ -140,19 +148,19 @@ fn fault_18_the_turn_after_a_change_shows_what_is_true_whatever_the_cache_still_
 fn a_change_during_a_turn_is_seen_by_the_next_turn() {
     for changed in CHANGES {
         for breaks in [false, true] {
-            let (deployment, customer) = hot();
+            let (deployment, customer) = hot_session();
             let wait = Step::Wait(Millis::from_secs(5));
             let slow = if breaks {
                 Reply::json(400, "{}").after(wait)
             } else {
-                answers("Slow.").after(wait)
+                completion_reply("Slow.").after(wait)
             };
             deployment.http.next(slow);
             let bearer = format!("Bearer {}", customer.key);
             let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
             let settings = json!({"system_prompt": "Be brief."});
             deployment.run(futures_util::future::join(
-                deployment.send(&headers, ask("during").to_string()),
+                deployment.send(&headers, chat_request("during").to_string()),
                 async {
                     let time = &deployment.time;
                     time.sleep(Millis::from_secs(1)).await;
@@ -160,14 +168,21 @@ fn a_change_during_a_turn_is_seen_by_the_next_turn() {
                     assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
                 },
             ));
-            assert_eq!(deployment.say(&customer, "s", "two").status, 200);
-            let mut expected = after(changed);
+            assert_eq!(
+                deployment.chat_in_session(&customer, "s", "two").status,
+                200
+            );
+            let mut expected = expected_after(changed);
             let kept = matches!(changed, Change::Update | Change::RemoveMessage) && !breaks;
             if kept {
                 let end = expected.len() - 1;
                 expected.splice(end..end, ["during", "Slow."]);
             }
-            assert_eq!(shown(&deployment), expected, "{changed:?} {breaks}");
+            assert_eq!(
+                provider_messages(&deployment),
+                expected,
+                "{changed:?} {breaks}"
+            );
         }
     }
 }
@@ -175,7 +190,7 @@ fn a_change_during_a_turn_is_seen_by_the_next_turn() {
 #[test]
 fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
     for changed in CHANGES {
-        let (deployment, customer) = hot();
+        let (deployment, customer) = hot_session();
         // The look-ups go well; the change is done, and its answer lost.
         let look_ups = match changed {
             Change::Create | Change::Update => 1,
@@ -187,23 +202,37 @@ fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
         let settings = json!({"system_prompt": "Be brief."});
         let response = deployment.run(change(&deployment, &customer, changed, settings));
         assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
-        assert_eq!(deployment.say(&customer, "s", "two").status, 200);
-        assert_eq!(shown(&deployment), after(changed), "{changed:?}");
+        assert_eq!(
+            deployment.chat_in_session(&customer, "s", "two").status,
+            200
+        );
+        assert_eq!(
+            provider_messages(&deployment),
+            expected_after(changed),
+            "{changed:?}"
+        );
     }
 }
 
 #[test]
 fn a_change_followed_by_a_ledger_failure_is_seen_by_the_next_turn() {
     for changed in CHANGES {
-        let (deployment, customer) = hot();
+        let (deployment, customer) = hot_session();
         // The ledger hears that the change begins, and not that it is done.
         deployment.silence_ledger_after(2);
         let settings = json!({"system_prompt": "Be brief."});
         let response = deployment.run(change(&deployment, &customer, changed, settings));
         assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
         deployment.silence_ledger_after(u32::MAX);
-        assert_eq!(deployment.say(&customer, "s", "two").status, 200);
-        assert_eq!(shown(&deployment), after(changed), "{changed:?}");
+        assert_eq!(
+            deployment.chat_in_session(&customer, "s", "two").status,
+            200
+        );
+        assert_eq!(
+            provider_messages(&deployment),
+            expected_after(changed),
+            "{changed:?}"
+        );
     }
 }
 
@@ -212,13 +241,13 @@ fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let wait = Step::Wait(Millis::from_secs(5));
-    deployment.http.next(answers("Yes.").after(wait));
-    deployment.http.always(answers("Yes."));
+    deployment.http.next(completion_reply("Yes.").after(wait));
+    deployment.http.always(completion_reply("Yes."));
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let settings = json!({"id": "s", "system_prompt": "Be brief."});
     deployment.run(futures_util::future::join(
-        deployment.send(&headers, ask("one").to_string()),
+        deployment.send(&headers, chat_request("one").to_string()),
         async {
             deployment.time.sleep(Millis::from_secs(1)).await;
             let response = change(&deployment, &customer, Change::Create, settings).await;
@@ -227,21 +256,21 @@ fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
     ));
     // Of two turns the second would believe a copy that the first one made.
     for text in ["two", "three"] {
-        assert_eq!(deployment.say(&customer, "s", text).status, 200);
-        assert_eq!(shown(&deployment)[..2], ["Be brief.", "one"]);
+        assert_eq!(deployment.chat_in_session(&customer, "s", text).status, 200);
+        assert_eq!(provider_messages(&deployment)[..2], ["Be brief.", "one"]);
     }
 }
 
 #[test]
 fn a_copy_is_used_for_five_minutes() {
-    let (deployment, customer) = hot();
+    let (deployment, customer) = hot_session();
     deployment.time.advance(Millis::from_secs(299));
     // The key's record, which is remembered for half a minute, and the commit.
-    assert_eq!(queries(&deployment, &customer), 2);
+    assert_eq!(count_queries(&deployment, &customer), 2);
     deployment.time.advance(Millis::from_secs(300));
-    assert_eq!(queries(&deployment, &customer), 4);
+    assert_eq!(count_queries(&deployment, &customer), 4);
     assert_eq!(
-        shown(&deployment),
+        provider_messages(&deployment),
         ["one", "Yes.", "two", "Yes.", "two"],
         "the same from the database"
     );
@@ -249,36 +278,39 @@ fn a_copy_is_used_for_five_minutes() {
 
 #[test]
 fn a_session_that_has_expired_is_not_shown_from_its_copy() {
-    let (deployment, customer) = hot();
+    let (deployment, customer) = hot_session();
     let expiry = json!({"ttl": 60});
     deployment.run(change(&deployment, &customer, Change::Update, expiry));
-    deployment.say(&customer, "s", "two");
-    assert_eq!(queries(&deployment, &customer), 1, "it is hot");
+    deployment.chat_in_session(&customer, "s", "two");
+    assert_eq!(count_queries(&deployment, &customer), 1, "it is hot");
     deployment.time.advance(Millis::from_secs(61));
-    deployment.say(&customer, "s", "again");
-    assert_eq!(shown(&deployment), ["again"]);
+    deployment.chat_in_session(&customer, "s", "again");
+    assert_eq!(provider_messages(&deployment), ["again"]);
 }
 
 #[test]
 fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
-    let (deployment, customer) = hot();
+    let (deployment, customer) = hot_session();
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let writes = deployment.kv.writes();
     deployment.http.next(Reply::reads(&[&delta("Half")]));
-    let broken = deployment.chat_with(&headers, &ask_streamed("breaks").to_string());
+    let broken = deployment.chat_with(&headers, &streamed_chat_request("breaks").to_string());
     assert!(!broken.is_done());
     assert_eq!(deployment.kv.writes(), writes);
     // The look-up and the history go well.
     let refused = std::iter::repeat_n(Some(Fault::Before(Fault::CONNECTION_LOST)), 5);
     let plan = [None, None].into_iter().chain(refused);
     deployment.sql.inject(plan);
-    assert_eq!(deployment.say(&customer, "s", "waits").status, 200);
+    assert_eq!(
+        deployment.chat_in_session(&customer, "s", "waits").status,
+        200
+    );
     assert_eq!(deployment.kv.writes(), writes);
-    deployment.ring(&customer.tenant);
-    deployment.say(&customer, "s", "two");
+    deployment.run_alarm(&customer.tenant);
+    deployment.chat_in_session(&customer, "s", "two");
     let all = ["one", "Yes.", "breaks", "Half", "waits", "Yes.", "two"];
-    assert_eq!(shown(&deployment), all);
+    assert_eq!(provider_messages(&deployment), all);
     assert_eq!(deployment.kv.writes(), writes + 1);
 }
 
@@ -286,35 +318,35 @@ fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
 fn a_model_with_a_wider_window_is_shown_what_a_copy_for_a_narrower_one_left_out() {
     let providers = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
         "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":131072}]}]"#;
-    let deployment = Deployment::offering(providers);
+    let deployment = Deployment::with_providers(providers);
     let customer = deployment.customer();
-    deployment.http.always(answers("Yes."));
+    deployment.http.always(completion_reply("Yes."));
     // Four times what is ever read for `small`.
     let long = "word ".repeat(1600);
     for _ in 0..12 {
-        deployment.say(&customer, "s", &long);
+        deployment.chat_in_session(&customer, "s", &long);
         deployment.time.advance(Millis::from_secs(60));
     }
     let copied = deployment.kv.keys().len();
     assert!(copied > 0, "{copied}");
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
-    let mut body = ask("two");
+    let mut body = chat_request("two");
     body["model"] = json!("large");
     let response = deployment.chat_with(&headers, &body.to_string());
     assert_eq!(response.status, 200, "{}", response.body);
-    assert_eq!(shown(&deployment).len(), 25);
+    assert_eq!(provider_messages(&deployment).len(), 25);
     assert!(!response.headers.contains_key("x-clawless-history-dropped"));
 }
 
 #[test]
 fn fault_18_a_cache_that_says_nothing_holds_a_turn_up_for_a_second_at_most() {
-    let (deployment, customer) = hot();
+    let (deployment, customer) = hot_session();
     deployment.kv.set_mode(KvMode::Hanging);
     let before = deployment.time.now();
-    assert_eq!(queries(&deployment, &customer), 3);
+    assert_eq!(count_queries(&deployment, &customer), 3);
     // A second for the read, and one after the answer for the write.
     let waited = deployment.time.now().since(before);
     assert!(waited <= Millis::from_secs(2), "{waited:?}");
-    assert_eq!(shown(&deployment), ["one", "Yes.", "two"]);
+    assert_eq!(provider_messages(&deployment), ["one", "Yes.", "two"]);
 }

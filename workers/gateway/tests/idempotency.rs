@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -18,7 +18,10 @@ use clawless_testkit::Fault;
 use clawless_testkit::provider::{Reply, Step};
 use futures_util::future::{Either, join, join_all, select};
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, answers, ask, ask_streamed, delta, end};
+use support::{
+    Customer, Deployment, Response, chat_request, completion_reply, delta, end,
+    streamed_chat_request,
+};
 
 /// Headers of a request with this idempotency key, in this session.
 struct Headers {
@@ -75,9 +78,9 @@ fn attack_46_a_repeated_request_gets_the_same_bytes_for_one_call_and_one_charge(
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");
-    deployment.http.next(answers("Hello."));
-    let first = headers.send(&deployment, &ask("Hi"));
-    let second = headers.send(&deployment, &ask("Hi"));
+    deployment.http.next(completion_reply("Hello."));
+    let first = headers.send(&deployment, &chat_request("Hi"));
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!((first.status, second.status), (200, 200));
     assert_eq!(first.body, second.body);
     assert!(!is_replay(&first) && is_replay(&second));
@@ -104,7 +107,7 @@ fn a_repeated_stream_has_the_same_id_content_tool_calls_end_and_usage() {
         &call(r#""function":{"arguments":":1}"}"#),
         &end(),
     ]));
-    let mut body = ask_streamed("Hi");
+    let mut body = streamed_chat_request("Hi");
     body["stream_options"] = json!({"include_usage": true});
     body["tools"] = json!([{"type": "function", "function": {"name": "look"}}]);
     let (first, second) = (
@@ -153,15 +156,15 @@ fn another_body_and_another_session_under_the_same_key_are_refused() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
-    deployment.http.always(answers("Hello."));
-    headers.send(&deployment, &ask("Hi"));
-    let refused = headers.send(&deployment, &ask("Ho"));
+    deployment.http.always(completion_reply("Hello."));
+    headers.send(&deployment, &chat_request("Hi"));
+    let refused = headers.send(&deployment, &chat_request("Ho"));
     assert_eq!(
         (refused.status, refused.code().as_str()),
         (422, "idempotency_key_reused")
     );
     let elsewhere = Headers::of(&customer, "order-1").in_session("s");
-    assert_eq!(elsewhere.send(&deployment, &ask("Hi")).status, 422);
+    assert_eq!(elsewhere.send(&deployment, &chat_request("Hi")).status, 422);
     assert_eq!(deployment.http.requests().len(), 1);
 }
 
@@ -169,13 +172,13 @@ fn another_body_and_another_session_under_the_same_key_are_refused() {
 fn a_key_of_256_characters_and_an_empty_one_are_refused() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("Hello."));
+    deployment.http.always(completion_reply("Hello."));
     for (key, status) in [
         (String::new(), 400),
         ("k".repeat(256), 400),
         ("k".repeat(255), 200),
     ] {
-        let response = Headers::of(&customer, &key).send(&deployment, &ask("Hi"));
+        let response = Headers::of(&customer, &key).send(&deployment, &chat_request("Hi"));
         assert_eq!(response.status, status, "{}", key.len());
     }
 }
@@ -184,10 +187,10 @@ fn a_key_of_256_characters_and_an_empty_one_are_refused() {
 fn attack_19_one_key_of_two_tenants_is_two_requests() {
     let deployment = Deployment::new();
     let (ours, theirs) = (deployment.customer(), deployment.customer());
-    deployment.http.next(answers("ours"));
-    deployment.http.next(answers("theirs"));
-    Headers::of(&ours, "order-1").send(&deployment, &ask("Hi"));
-    let other = Headers::of(&theirs, "order-1").send(&deployment, &ask("Ho"));
+    deployment.http.next(completion_reply("ours"));
+    deployment.http.next(completion_reply("theirs"));
+    Headers::of(&ours, "order-1").send(&deployment, &chat_request("Hi"));
+    let other = Headers::of(&theirs, "order-1").send(&deployment, &chat_request("Ho"));
     assert!(other.status == 200 && other.body.contains("theirs"));
     assert!(!is_replay(&other));
 }
@@ -203,9 +206,10 @@ fn many_at_once_are_one_call_and_all_get_its_answer() {
     ]));
     let headers = Headers::of(&customer, "order-1").in_session("s");
     let pairs = headers.pairs();
-    let all = deployment.run(join_all(
-        (0..8).map(|_| deployment.send(&pairs, ask_streamed("Hi").to_string())),
-    ));
+    let all =
+        deployment.run(join_all((0..8).map(|_| {
+            deployment.send(&pairs, streamed_chat_request("Hi").to_string())
+        })));
     assert!(all.iter().all(Response::is_done));
     assert_eq!(all.iter().filter(|one| !is_replay(one)).count(), 1);
     assert!(all.iter().all(|one| one.text() == "Hello"));
@@ -224,7 +228,7 @@ fn a_request_whose_client_left_is_answered_to_the_next() {
     ]));
     let headers = Headers::of(&customer, "order-1");
     let pairs = headers.pairs();
-    let body = ask_streamed("Hi").to_string();
+    let body = streamed_chat_request("Hi").to_string();
     let again = deployment.run(async {
         let leaving = deployment.time.sleep(Millis::from_secs(1));
         let first = Box::pin(deployment.send(&pairs, body.clone()));
@@ -246,9 +250,9 @@ fn an_error_before_the_first_byte_is_not_remembered() {
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
     deployment.http.next(Reply::json(400, "{}"));
-    assert_eq!(headers.send(&deployment, &ask("Hi")).status, 400);
-    deployment.http.next(answers("Hello."));
-    let second = headers.send(&deployment, &ask("Hi"));
+    assert_eq!(headers.send(&deployment, &chat_request("Hi")).status, 400);
+    deployment.http.next(completion_reply("Hello."));
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert!(second.status == 200 && !is_replay(&second));
 }
 
@@ -259,8 +263,8 @@ fn a_request_that_waits_for_a_failing_one_gets_its_own_try() {
     let headers = Headers::of(&customer, "order-1");
     let slow = Reply::json(400, "{}").after(Step::Wait(Millis::from_secs(3)));
     deployment.http.next(slow);
-    deployment.http.next(answers("Hello."));
-    let (pairs, body) = (headers.pairs(), ask("Hi").to_string());
+    deployment.http.next(completion_reply("Hello."));
+    let (pairs, body) = (headers.pairs(), chat_request("Hi").to_string());
     let (first, second) = deployment.run(join(
         deployment.send(&pairs, body.clone()),
         deployment.send(&pairs, body.clone()),
@@ -279,8 +283,8 @@ fn a_broken_stream_is_remembered_as_it_broke() {
         Step::Bytes(delta("Some words").into_bytes()),
         Step::Break,
     ]));
-    let first = headers.send(&deployment, &ask_streamed("Hi"));
-    let second = headers.send(&deployment, &ask_streamed("Hi"));
+    let first = headers.send(&deployment, &streamed_chat_request("Hi"));
+    let second = headers.send(&deployment, &streamed_chat_request("Hi"));
     assert!(!first.is_done() && !second.is_done());
     assert_eq!(first.text(), second.text());
     assert_eq!(first.events().last(), second.events().last());
@@ -293,9 +297,11 @@ fn an_answer_of_more_than_256_kib_is_refused_to_the_next_with_the_reason() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
-    deployment.http.next(answers(&"x".repeat(256 * 1024)));
-    assert_eq!(headers.send(&deployment, &ask("Hi")).status, 200);
-    let second = headers.send(&deployment, &ask("Hi"));
+    deployment
+        .http
+        .next(completion_reply(&"x".repeat(256 * 1024)));
+    assert_eq!(headers.send(&deployment, &chat_request("Hi")).status, 200);
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!((second.status, second.code().as_str()), (409, "conflict"));
     assert!(second.body.contains("256 KiB"));
     assert_eq!(second.headers["x-should-retry"], "false");
@@ -308,18 +314,18 @@ fn after_a_crash_the_request_runs_again_once_the_ledger_has_swept_it() {
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");
     deployment.http.next(Reply::steps(vec![Step::Hang]));
-    deployment.abandon_with(&headers.pairs(), &ask("Hi"));
+    deployment.abandon_with(&headers.pairs(), &chat_request("Hi"));
     deployment.time.advance(Millis::from_secs(661));
-    deployment.ring(&customer.tenant);
-    deployment.http.next(answers("Hello."));
-    let second = headers.send(&deployment, &ask("Hi"));
+    deployment.run_alarm(&customer.tenant);
+    deployment.http.next(completion_reply("Hello."));
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert!(
         second.status == 200 && !is_replay(&second),
         "{}",
         second.body
     );
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
-    assert!(is_replay(&headers.send(&deployment, &ask("Hi"))));
+    assert!(is_replay(&headers.send(&deployment, &chat_request("Hi"))));
 }
 
 #[test]
@@ -328,8 +334,8 @@ fn while_a_request_seems_to_run_the_next_is_told_when_to_come_again() {
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
     deployment.http.next(Reply::steps(vec![Step::Hang]));
-    deployment.abandon_with(&headers.pairs(), &ask("Hi"));
-    let second = headers.send(&deployment, &ask("Hi"));
+    deployment.abandon_with(&headers.pairs(), &chat_request("Hi"));
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!(
         (second.status, second.code().as_str()),
         (409, "request_in_progress")
@@ -343,12 +349,12 @@ fn a_turn_that_was_stored_without_its_answer_answers_for_it() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");
-    deployment.http.always(answers("Hello."));
-    let first = headers.send(&deployment, &ask("Hi"));
+    deployment.http.always(completion_reply("Hello."));
+    let first = headers.send(&deployment, &chat_request("Hi"));
     deployment
         .sql
         .run_script("UPDATE idempotency SET state = 'running', answer = NULL");
-    let second = headers.send(&deployment, &ask("Hi"));
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!((second.json(), true), (first.json(), is_replay(&second)));
     assert_eq!(deployment.http.requests().len(), 1);
 }
@@ -357,20 +363,20 @@ fn a_turn_that_was_stored_without_its_answer_answers_for_it() {
 fn a_parked_turn_keeps_its_answer_too() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("One."));
-    deployment.say(&customer, "s", "first");
+    deployment.http.next(completion_reply("One."));
+    deployment.chat_in_session(&customer, "s", "first");
     let headers = Headers::of(&customer, "order-1").in_session("s");
-    deployment.http.next(answers("Hello."));
+    deployment.http.next(completion_reply("Hello."));
     // The claim goes well; the session is read in the cache.
     let broken = || Some(Fault::Before(Fault::CONNECTION_LOST));
     deployment
         .sql
         .inject(std::iter::once(None).chain(std::iter::repeat_with(broken).take(5)));
-    let first = headers.send(&deployment, &ask("Hi"));
+    let first = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!(first.status, 200, "{}", first.body);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
-    deployment.ring(&customer.tenant);
-    let second = headers.send(&deployment, &ask("Hi"));
+    deployment.run_alarm(&customer.tenant);
+    let second = headers.send(&deployment, &chat_request("Hi"));
     assert_eq!((&first.body, true), (&second.body, is_replay(&second)));
     assert_eq!(deployment.http.requests().len(), 2);
 }
@@ -380,12 +386,12 @@ fn without_the_header_nothing_more_is_asked() {
     let calls = |key: Option<&str>| {
         let deployment = Deployment::new();
         let customer = deployment.customer();
-        deployment.http.always(answers("Hello."));
-        deployment.chat(&customer, &ask("warm"));
+        deployment.http.always(completion_reply("Hello."));
+        deployment.chat(&customer, &chat_request("warm"));
         let before = deployment.sql.calls();
         match key {
-            Some(key) => Headers::of(&customer, key).send(&deployment, &ask("Hi")),
-            None => deployment.chat(&customer, &ask("Hi")),
+            Some(key) => Headers::of(&customer, key).send(&deployment, &chat_request("Hi")),
+            None => deployment.chat(&customer, &chat_request("Hi")),
         };
         deployment.sql.calls() - before
     };
@@ -397,8 +403,8 @@ fn after_a_day_an_answer_is_forgotten_and_its_row_goes() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
-    deployment.http.always(answers("Hello."));
-    headers.send(&deployment, &ask("Hi"));
+    deployment.http.always(completion_reply("Hello."));
+    headers.send(&deployment, &chat_request("Hi"));
     let clean = || {
         let now = deployment.time.now();
         let cleaned = deployment.run(housekeeping::clean(&deployment.sql, &*deployment, now));
@@ -408,8 +414,8 @@ fn after_a_day_an_answer_is_forgotten_and_its_row_goes() {
     let day = Millis::from_secs(24 * 60 * 60);
     deployment.time.advance(Millis::new(day.get() - 1));
     assert_eq!(clean(), 1);
-    assert!(is_replay(&headers.send(&deployment, &ask("Hi"))));
+    assert!(is_replay(&headers.send(&deployment, &chat_request("Hi"))));
     deployment.time.advance(Millis::new(1));
     assert_eq!(clean(), 0);
-    assert!(!is_replay(&headers.send(&deployment, &ask("Hi"))));
+    assert!(!is_replay(&headers.send(&deployment, &chat_request("Hi"))));
 }

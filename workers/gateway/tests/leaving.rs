@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -21,10 +21,12 @@ use clawless_testkit::provider::{Reply, Step};
 use futures_util::StreamExt;
 use futures_util::future::{join, join3, pending};
 use serde_json::{Value, json};
-use support::{Customer, Deployment, answers, ask, ask_streamed, delta, end, read};
+use support::{
+    Customer, Deployment, chat_request, completion_reply, delta, end, read, streamed_chat_request,
+};
 
 /// Ends after a while, as a client that leaves.
-fn after(deployment: &Deployment, seconds: u64) -> impl Future<Output = ()> + 'static {
+fn disconnect_after(deployment: &Deployment, seconds: u64) -> impl Future<Output = ()> + 'static {
     let time = deployment.time.clone();
     async move { time.sleep(Millis::from_secs(seconds)).await }
 }
@@ -48,14 +50,19 @@ fn slow_stream() -> Reply {
 }
 
 /// A streamed request whose client leaves after some seconds; reads what it is sent until then.
-fn leave(deployment: &Rc<Deployment>, customer: &Customer, session: Option<&str>, seconds: u64) {
+fn stream_until_disconnect(
+    deployment: &Rc<Deployment>,
+    customer: &Customer,
+    session: Option<&str>,
+    seconds: u64,
+) {
     let bearer = format!("Bearer {}", customer.key);
     let mut headers = vec![("authorization", bearer.as_str())];
     headers.extend(session.map(|session| ("x-session-id", session)));
     let request = deployment.new_request();
     deployment.run(async {
-        let body = ask_streamed("Hi").to_string();
-        let departure = after(deployment, seconds);
+        let body = streamed_chat_request("Hi").to_string();
+        let departure = disconnect_after(deployment, seconds);
         let begun = deployment.begin(&request, &headers, body, departure);
         let Ok(HttpResponse {
             body: Body::Events(mut events),
@@ -64,7 +71,7 @@ fn leave(deployment: &Rc<Deployment>, customer: &Customer, session: Option<&str>
         else {
             return;
         };
-        let left = std::pin::pin!(after(deployment, seconds));
+        let left = std::pin::pin!(disconnect_after(deployment, seconds));
         let mut events = events.by_ref().take_until(left);
         while events.next().await.is_some() {}
     });
@@ -76,13 +83,13 @@ fn a_stateless_stream_stops_its_provider_when_the_client_leaves_and_what_came_is
     let customer = deployment.customer();
     deployment.http.next(slow_stream());
     let began = deployment.time.now();
-    leave(&deployment, &customer, None, 2);
+    stream_until_disconnect(&deployment, &customer, None, 2);
     assert_eq!(deployment.http.aborted(), 1);
     let took = deployment.time.now().since(began);
     assert_eq!(took, Millis::from_secs(2), "at once");
     let (messages, tokens) = booked(&deployment, &customer);
     assert!(messages == 1 && tokens >= 3, "{tokens}");
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     let receipts = deployment
         .sql
         .rows("SELECT provenance, tokens_out FROM receipts");
@@ -98,7 +105,7 @@ fn a_turn_of_a_session_goes_on_without_its_client_and_is_stored_whole() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(slow_stream());
-    leave(&deployment, &customer, Some("s"), 2);
+    stream_until_disconnect(&deployment, &customer, Some("s"), 2);
     assert_eq!(booked(&deployment, &customer), (1, 9));
     let stored = deployment
         .sql
@@ -108,7 +115,10 @@ fn a_turn_of_a_session_goes_on_without_its_client_and_is_stored_whole() {
 
 #[test]
 fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_was_read() {
-    for body in [ask("How are you?"), ask_streamed("How are you?")] {
+    for body in [
+        chat_request("How are you?"),
+        streamed_chat_request("How are you?"),
+    ] {
         let deployment = Deployment::new();
         let customer = deployment.customer();
         let silent = Reply::steps(Vec::new()).after(Step::Hang);
@@ -116,7 +126,7 @@ fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_wa
         let bearer = format!("Bearer {}", customer.key);
         let headers = [("authorization", bearer.as_str())];
         let request = deployment.new_request();
-        let departure = after(&deployment, 2);
+        let departure = disconnect_after(&deployment, 2);
         deployment.run(async {
             let begun = deployment.begin(&request, &headers, body.to_string(), departure);
             drop(read(begun.await).await);
@@ -129,7 +139,10 @@ fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_wa
 
 #[test]
 fn a_call_that_is_left_between_two_tries_costs_nothing() {
-    for body in [ask("How are you?"), ask_streamed("How are you?")] {
+    for body in [
+        chat_request("How are you?"),
+        streamed_chat_request("How are you?"),
+    ] {
         let deployment = Deployment::new();
         let customer = deployment.customer();
         let busy = Reply::json(429, "{}").header("retry-after", "5");
@@ -137,14 +150,14 @@ fn a_call_that_is_left_between_two_tries_costs_nothing() {
         let bearer = format!("Bearer {}", customer.key);
         let headers = [("authorization", bearer.as_str())];
         let request = deployment.new_request();
-        let departure = after(&deployment, 2);
+        let departure = disconnect_after(&deployment, 2);
         deployment.run(async {
             let begun = deployment.begin(&request, &headers, body.to_string(), departure);
             drop(read(begun.await).await);
         });
         assert_eq!(deployment.http.requests().len(), 1);
         assert_eq!(booked(&deployment, &customer), (0, 0));
-        deployment.ring(&customer.tenant);
+        deployment.run_alarm(&customer.tenant);
         let receipts = deployment.sql.rows("SELECT provenance FROM receipts");
         assert_eq!(receipts[0]["provenance"], "released");
     }
@@ -158,7 +171,7 @@ fn a_connection_is_not_closed_for_what_comes_after_the_answer() {
         Step::Bytes((delta("Hello.") + &end()).into_bytes()),
         Step::Wait(Millis::new(100)),
     ]));
-    let answer = deployment.chat(&customer, &ask_streamed("Hi"));
+    let answer = deployment.chat(&customer, &streamed_chat_request("Hi"));
     assert!(answer.is_done());
     assert_eq!(deployment.http.aborted(), 0);
 }
@@ -169,17 +182,21 @@ fn a_timeout_aborts_the_request_and_not_only_the_waiting() {
     let customer = deployment.customer();
     let silent = || Reply::steps(Vec::new()).after(Step::Hang);
     deployment.http.always(silent());
-    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    let response = deployment.chat(&customer, &streamed_chat_request("Hi"));
     assert_eq!(response.status, 504, "{}", response.body);
-    let asked = deployment.http.requests().len();
-    assert_eq!(deployment.http.aborted(), asked, "each try was aborted");
+    let request_count = deployment.http.requests().len();
+    assert_eq!(
+        deployment.http.aborted(),
+        request_count,
+        "each try was aborted"
+    );
     deployment.http.always(Reply::steps(vec![
         Step::Bytes(delta("Hi").into_bytes()),
         Step::Hang,
     ]));
-    let response = deployment.chat(&customer, &ask_streamed("Hi"));
+    let response = deployment.chat(&customer, &streamed_chat_request("Hi"));
     assert!(!response.is_done());
-    assert_eq!(deployment.http.aborted(), asked + 1);
+    assert_eq!(deployment.http.aborted(), request_count + 1);
 }
 
 /// The request that a completion's id names.
@@ -192,8 +209,8 @@ fn request_of(completion: &Value) -> String {
 fn a_finished_turn_is_answered_again_as_json_and_as_events() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    let first = deployment.say(&customer, "s", "Hi").json();
+    deployment.http.next(completion_reply("Hello."));
+    let first = deployment.chat_in_session(&customer, "s", "Hi").json();
     let request = request_of(&first);
     let resume = |accept| deployment.run(deployment.resume(&customer, accept, "s", &request));
     let whole = resume("application/json");
@@ -232,7 +249,7 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
     let started = deployment.time.now();
     let ((), (resumed, waited)) = deployment.run(join(
         async {
-            let body = ask_streamed("Hi").to_string();
+            let body = streamed_chat_request("Hi").to_string();
             let begun = deployment.begin(&request, &headers, body, pending());
             drop(begun.await);
         },
@@ -248,7 +265,7 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
     assert_eq!(
         waited,
         Millis::from_secs(50),
-        "told at once when it is stored"
+        "sent as soon as it is stored"
     );
     assert_eq!(resumed.headers["x-session-id"], "s");
     let signs = ": keep-alive\n\n".repeat(4);
@@ -263,15 +280,15 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
 fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    deployment.say(&customer, "s", "Hi");
+    deployment.http.next(completion_reply("Hello."));
+    deployment.chat_in_session(&customer, "s", "Hi");
     deployment.http.next(long_answer());
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
     let request = deployment.new_request();
     let ((), resumed, ()) = deployment.run(join3(
         async {
-            let body = ask_streamed("Hi").to_string();
+            let body = streamed_chat_request("Hi").to_string();
             let begun = deployment.begin(&request, &headers, body, pending());
             drop(begun.await);
         },
@@ -312,7 +329,7 @@ fn a_broken_turn_says_so_in_both_forms() {
     ]));
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
-    let first = deployment.chat_with(&headers, &ask_streamed("Hi").to_string());
+    let first = deployment.chat_with(&headers, &streamed_chat_request("Hi").to_string());
     let request = request_of(&first.events()[0]);
     let resume = |accept| deployment.run(deployment.resume(&customer, accept, "s", &request));
     let whole = resume("*/*").json();
@@ -334,9 +351,9 @@ fn a_broken_turn_says_so_in_both_forms() {
 fn unknown_and_foreign_turns_are_the_same_404() {
     let deployment = Deployment::new();
     let (ours, theirs) = (deployment.customer(), deployment.customer());
-    deployment.http.always(answers("Hello."));
-    let request = request_of(&deployment.say(&ours, "s", "Hi").json());
-    deployment.say(&theirs, "s", "Hi");
+    deployment.http.always(completion_reply("Hello."));
+    let request = request_of(&deployment.chat_in_session(&ours, "s", "Hi").json());
+    deployment.chat_in_session(&theirs, "s", "Hi");
     let resume = |customer: &Customer, session: &str, request: &str| {
         let response = deployment.run(deployment.resume(customer, "*/*", session, request));
         (response.status, response.body)
@@ -353,12 +370,12 @@ fn unknown_and_foreign_turns_are_the_same_404() {
 fn a_parked_turn_is_answered_once_the_database_has_it() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("Hello."));
-    deployment.say(&customer, "s", "first");
+    deployment.http.always(completion_reply("Hello."));
+    deployment.chat_in_session(&customer, "s", "first");
     deployment
         .sql
         .inject([Some(Fault::Before(Fault::CONNECTION_LOST)); 5]);
-    let request = request_of(&deployment.say(&customer, "s", "second").json());
+    let request = request_of(&deployment.chat_in_session(&customer, "s", "second").json());
     let (resumed, ()) = deployment.run(join(
         deployment.resume(&customer, "*/*", "s", &request),
         async {

@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -17,7 +17,9 @@ use clawless_core::time::Clock;
 use clawless_testkit::Fault;
 use clawless_testkit::provider::{Reply, Step};
 use serde_json::json;
-use support::{Customer, Deployment, answers, ask, ask_streamed, delta, end};
+use support::{
+    Customer, Deployment, chat_request, completion_reply, delta, end, streamed_chat_request,
+};
 
 /// A tenant that may use this many tokens a month.
 fn with_tokens(tokens: u64) -> TenantSettings {
@@ -40,15 +42,15 @@ fn books(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
 fn a_call_is_booked_with_what_the_provider_says() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    let response = deployment.chat(&customer, &ask("Hi"));
+    deployment.http.next(completion_reply("Hello."));
+    let response = deployment.chat(&customer, &chat_request("Hi"));
     assert_eq!(books(&deployment, &customer), (10, 0));
     assert!(
         response
             .headers
             .contains_key("x-ratelimit-remaining-requests")
     );
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     let receipts = deployment
         .sql
         .rows("SELECT tokens_in, tokens_out, provenance FROM receipts");
@@ -63,7 +65,7 @@ fn a_call_that_fails_before_its_first_byte_costs_nothing() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.always(Reply::json(500, "{}"));
-    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 502);
+    assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 502);
     assert_eq!(books(&deployment, &customer), (0, 0));
     assert_eq!(
         deployment.http.requests().len(),
@@ -76,10 +78,10 @@ fn a_call_that_fails_before_its_first_byte_costs_nothing() {
 fn what_was_reserved_by_an_answer_that_got_lost_is_given_back() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("Hello."));
-    deployment.chat(&customer, &ask("Hi"));
+    deployment.http.always(completion_reply("Hello."));
+    deployment.chat(&customer, &chat_request("Hi"));
     deployment.lost_answers.set(1);
-    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 503);
+    assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 503);
     assert_eq!(deployment.lost_answers.get(), 0);
     assert_eq!(books(&deployment, &customer), (10, 0));
     assert_eq!(deployment.http.requests().len(), 1);
@@ -93,10 +95,10 @@ fn a_stream_that_breaks_is_charged_with_what_it_produced() {
         Step::Bytes(delta("Some words before the end.").into_bytes()),
         Step::Break,
     ]));
-    deployment.chat(&customer, &ask_streamed("Hi"));
+    deployment.chat(&customer, &streamed_chat_request("Hi"));
     let (used, open) = books(&deployment, &customer);
     assert!(used > 0 && open == 0);
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     let receipts = deployment.sql.rows("SELECT provenance FROM receipts");
     assert_eq!(receipts, [json!({"provenance": "estimated"})]);
 }
@@ -105,7 +107,7 @@ fn a_stream_that_breaks_is_charged_with_what_it_produced() {
 fn a_used_up_quota_is_refused_in_openais_words_and_without_a_retry() {
     let deployment = Deployment::new();
     let customer = deployment.customer_with(with_tokens(0), |_| {});
-    let response = deployment.chat(&customer, &ask("Hi"));
+    let response = deployment.chat(&customer, &chat_request("Hi"));
     assert_eq!(
         (response.status, response.code().as_str()),
         (429, "insufficient_quota")
@@ -123,8 +125,8 @@ fn a_used_up_quota_is_refused_in_openais_words_and_without_a_retry() {
 fn an_answer_without_a_limit_is_capped_by_what_the_quota_leaves() {
     let deployment = Deployment::new();
     let customer = deployment.customer_with(with_tokens(100), |_| {});
-    deployment.http.always(answers("Hello."));
-    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    deployment.http.always(completion_reply("Hello."));
+    assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 200);
     let sent: serde_json::Value =
         serde_json::from_slice(&deployment.http.requests()[0].body).expect("JSON");
     let most = sent["max_completion_tokens"]
@@ -137,8 +139,8 @@ fn an_answer_without_a_limit_is_capped_by_what_the_quota_leaves() {
 fn a_revoked_key_is_refused_before_the_provider_is_called() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("ok"));
-    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    deployment.http.always(completion_reply("ok"));
+    assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 200);
     let key_id = deployment.sql.rows("SELECT id FROM api_keys")[0]["id"].clone();
     let key_id = key_id.as_str().expect("text").parse().expect("an id");
     let now = deployment.time.now();
@@ -148,9 +150,9 @@ fn a_revoked_key_is_refused_before_the_provider_is_called() {
         .expect("applied");
     let unknown = deployment.chat_with(
         &[("authorization", "Bearer cl_sk_nonsense")],
-        &ask("Hi").to_string(),
+        &chat_request("Hi").to_string(),
     );
-    let refused = deployment.chat(&customer, &ask("Hi"));
+    let refused = deployment.chat(&customer, &chat_request("Hi"));
     assert_eq!((refused.status, &refused.body), (401, &unknown.body));
     assert_eq!(deployment.http.requests().len(), 1);
 }
@@ -167,11 +169,11 @@ fn requests_beyond_the_burst_wait_as_long_as_they_are_told() {
         ..TenantSettings::default()
     };
     let customer = deployment.customer_with(settings, |_| {});
-    deployment.http.always(answers("ok"));
+    deployment.http.always(completion_reply("ok"));
     for _ in 0..2 {
-        assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+        assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 200);
     }
-    let refused = deployment.chat(&customer, &ask("Hi"));
+    let refused = deployment.chat(&customer, &chat_request("Hi"));
     assert_eq!(
         (refused.status, refused.code().as_str()),
         (429, "rate_limit_exceeded")
@@ -181,25 +183,28 @@ fn requests_beyond_the_burst_wait_as_long_as_they_are_told() {
         .expect("milliseconds");
     assert!((1..=1000).contains(&wait), "{wait}");
     deployment.time.advance(Millis::new(wait));
-    assert_eq!(deployment.chat(&customer, &ask("Hi")).status, 200);
+    assert_eq!(deployment.chat(&customer, &chat_request("Hi")).status, 200);
 }
 
 #[test]
 fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    assert_eq!(deployment.say(&customer, "s", "first").status, 200);
+    deployment.http.next(completion_reply("Hello."));
+    assert_eq!(
+        deployment.chat_in_session(&customer, "s", "first").status,
+        200
+    );
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
     // Authentication is remembered, and the session is hot: the commit comes first.
     let broken = Some(Fault::Before("D1_ERROR: Network connection lost."));
     deployment.sql.inject([broken; 5]);
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
-    let response = deployment.chat_with(&headers, &ask_streamed("second").to_string());
+    let response = deployment.chat_with(&headers, &streamed_chat_request("second").to_string());
     assert!(response.is_done(), "{}", response.body);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM receipts"), 2);
 }
@@ -208,19 +213,27 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
 fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.always(answers("Hello."));
-    assert_eq!(deployment.say(&customer, "s", "first").status, 200);
+    deployment.http.always(completion_reply("Hello."));
+    assert_eq!(
+        deployment.chat_in_session(&customer, "s", "first").status,
+        200
+    );
     let overloaded = || Some(Fault::Before(Fault::OVERLOADED));
     deployment.sql.inject([overloaded()]);
-    assert_eq!(deployment.say(&customer, "s", "second").status, 200);
+    assert_eq!(
+        deployment.chat_in_session(&customer, "s", "second").status,
+        200
+    );
     // The alarm meets the same overload, and so does the next one.
     for _ in 0..2 {
         deployment.sql.inject([overloaded()]);
-        deployment.try_ring(&customer.tenant).expect_err("waits");
+        deployment
+            .try_run_alarm(&customer.tenant)
+            .expect_err("waits");
         assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 1);
         assert_eq!(deployment.sql.count("SELECT count(*) FROM receipts"), 2);
     }
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     assert_eq!(deployment.sql.count("SELECT count(*) FROM turns"), 2);
 }
 
@@ -237,7 +250,7 @@ fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
             ("cf-connecting-ip", "192.0.2.1"),
         ];
         deployment
-            .chat_with(&headers, &ask("Hi").to_string())
+            .chat_with(&headers, &chat_request("Hi").to_string())
             .status
     };
     let statuses: Vec<u16> = (0..21).map(|_| guess()).collect();
@@ -252,14 +265,14 @@ fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
 fn a_call_without_a_settlement_is_found_by_the_sweep() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
-    deployment.http.next(answers("Hello."));
-    deployment.say(&customer, "s", "Hi");
+    deployment.http.next(completion_reply("Hello."));
+    deployment.chat_in_session(&customer, "s", "Hi");
     // A second turn is admitted, and the Worker dies with it.
     deployment.http.next(Reply::steps(vec![Step::Hang]));
     deployment.abandon(&customer, "s", "Are you there?");
     assert!(books(&deployment, &customer).1 > 0);
     deployment.time.advance(Millis::from_secs(661));
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     assert_eq!(
         books(&deployment, &customer),
         (10, 0),
@@ -272,15 +285,15 @@ fn a_keys_last_use_is_noted_with_the_receipts_and_costs_no_write_of_its_own() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     for text in ["Hi", "Hello"] {
-        deployment.http.next(answers("Hello."));
-        deployment.chat(&customer, &ask(text));
+        deployment.http.next(completion_reply("Hello."));
+        deployment.chat(&customer, &chat_request(text));
     }
     let noted = || deployment.sql.rows("SELECT last_used_at FROM api_keys");
     assert_eq!(noted(), [json!({"last_used_at": null})]);
     let now = deployment.time.now().as_millis();
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     assert_eq!(noted(), [json!({"last_used_at": now})]);
     let before = deployment.sql.calls();
-    deployment.ring(&customer.tenant);
+    deployment.run_alarm(&customer.tenant);
     assert_eq!(deployment.sql.calls(), before, "nothing is left to write");
 }

@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -16,7 +16,7 @@ use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
 use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, answers, ask};
+use support::{Customer, Deployment, Response, chat_request, completion_reply};
 
 /// Two servers; what is not said of a model is unknown, and its roles are none.
 const PROVIDERS: &str = r#"[
@@ -35,8 +35,8 @@ const PROVIDERS: &str = r#"[
 const HARD: &str = "Compare the economic consequences of the two world wars for Europe, and argue \
                     which of them changed more, step by step, with the evidence for each claim.";
 
-fn offering(settings: TenantSettings) -> (Rc<Deployment>, Customer) {
-    let deployment = Deployment::offering(PROVIDERS);
+fn deployment_with(settings: TenantSettings) -> (Rc<Deployment>, Customer) {
+    let deployment = Deployment::with_providers(PROVIDERS);
     let customer = deployment.customer_with(settings, |_| {});
     (deployment, customer)
 }
@@ -48,12 +48,12 @@ fn image() -> Value {
 }
 
 /// Asks for a model and says who answered, and why it was asked.
-fn routed(deployment: &Rc<Deployment>, customer: &Customer, body: &Value) -> String {
-    deployment.http.next(answers("ok"));
-    described(&deployment.chat(customer, body))
+fn route_of(deployment: &Rc<Deployment>, customer: &Customer, body: &Value) -> String {
+    deployment.http.next(completion_reply("ok"));
+    describe_route(&deployment.chat(customer, body))
 }
 
-fn described(response: &Response) -> String {
+fn describe_route(response: &Response) -> String {
     assert_eq!(response.status, 200, "{}", response.body);
     let header = |name| response.headers[name].as_str();
     format!(
@@ -64,7 +64,7 @@ fn described(response: &Response) -> String {
 }
 
 /// What was sent last, and where to.
-fn sent(deployment: &Deployment) -> (String, Value) {
+fn last_provider_request(deployment: &Deployment) -> (String, Value) {
     let requests = deployment.http.requests();
     let last = requests.last().expect("a request");
     let body = serde_json::from_slice(&last.body).expect("JSON");
@@ -73,7 +73,7 @@ fn sent(deployment: &Deployment) -> (String, Value) {
 
 #[test]
 fn auto_and_the_aliases_choose_by_class_needs_and_price() {
-    let (deployment, customer) = offering(TenantSettings::default());
+    let (deployment, customer) = deployment_with(TenantSettings::default());
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
     let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});
     let long = "word ".repeat(20_000);
@@ -116,13 +116,13 @@ fn auto_and_the_aliases_choose_by_class_needs_and_price() {
         ),
     ];
     for (body, expected) in cases {
-        assert_eq!(routed(&deployment, &customer, &body), expected);
+        assert_eq!(route_of(&deployment, &customer, &body), expected);
     }
 }
 
 #[test]
 fn what_a_model_cannot_do_is_refused_before_it_is_asked() {
-    let (deployment, customer) = offering(TenantSettings::default());
+    let (deployment, customer) = deployment_with(TenantSettings::default());
     let hi = json!([{"role": "user", "content": "Hi"}]);
     let cases = [
         (
@@ -186,37 +186,41 @@ fn what_a_model_cannot_do_is_refused_before_it_is_asked() {
 
 #[test]
 fn a_model_of_two_providers_falls_over_from_one_to_the_other() {
-    let (deployment, customer) = offering(TenantSettings::default());
+    let (deployment, customer) = deployment_with(TenantSettings::default());
     let failing = || Reply::json(401, r#"{"error":{"message":"no"}}"#);
     deployment.http.next(failing());
-    deployment.http.next(answers("ok"));
-    let mut body = ask("Hi");
+    deployment.http.next(completion_reply("ok"));
+    let mut body = chat_request("Hi");
     body["model"] = json!("shared");
     let response = deployment.chat(&customer, &body);
-    assert_eq!(described(&response), "shared named");
+    assert_eq!(describe_route(&response), "shared named");
     assert_eq!(response.headers["x-clawless-tries"], "2");
-    assert!(sent(&deployment).0.starts_with("https://two.example/"));
+    assert!(
+        last_provider_request(&deployment)
+            .0
+            .starts_with("https://two.example/")
+    );
 }
 
 #[test]
 fn each_class_of_requests_has_the_tenants_fallbacks_for_it() {
     let fallback = json!({"complex": ["eyes"], "simple": ["deep"]});
-    let (deployment, customer) = offering(TenantSettings {
+    let (deployment, customer) = deployment_with(TenantSettings {
         fallback: serde_json::from_value(fallback).expect("fallbacks"),
         ..TenantSettings::default()
     });
     for (text, expected) in [("Hi", "deep named"), (HARD, "eyes named")] {
         deployment.http.next(Reply::json(529, "{}"));
-        let asked = json!({"model": "quick", "messages": [{"role": "user", "content": text}]});
-        let routed = routed(&deployment, &customer, &asked);
+        let requested = json!({"model": "quick", "messages": [{"role": "user", "content": text}]});
+        let routed = route_of(&deployment, &customer, &requested);
         assert_eq!(routed, expected, "{text}");
     }
     // A class without a list has none.
     deployment.http.always(Reply::json(529, "{}"));
     let code = "Fix this Python script: def f(: pass";
-    let asked = json!({"model": "quick", "messages": [{"role": "user", "content": code}]});
+    let requested = json!({"model": "quick", "messages": [{"role": "user", "content": code}]});
     let before = deployment.http.requests().len();
-    assert_eq!(deployment.chat(&customer, &asked).status, 503);
+    assert_eq!(deployment.chat(&customer, &requested).status, 503);
     let requests = deployment.http.requests();
     let asked_of: Vec<Value> = requests[before..]
         .iter()
@@ -230,16 +234,16 @@ fn each_class_of_requests_has_the_tenants_fallbacks_for_it() {
 
 #[test]
 fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
-    let (deployment, customer) = offering(TenantSettings {
+    let (deployment, customer) = deployment_with(TenantSettings {
         default_model: Some("eyes".to_owned()),
         ..TenantSettings::default()
     });
     let auto = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
-    assert_eq!(routed(&deployment, &customer, &auto), "eyes tenant");
+    assert_eq!(route_of(&deployment, &customer, &auto), "eyes tenant");
     let in_session = |body: &Value| {
         let mut body = body.clone();
         body["session_id"] = json!("talk");
-        routed(&deployment, &customer, &body)
+        route_of(&deployment, &customer, &body)
     };
     assert_eq!(in_session(&auto), "eyes tenant");
     let deep = Change {
@@ -269,15 +273,15 @@ fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
 
 #[test]
 fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
-    let effort = |settings: TenantSettings, model: &str, asked: Option<&str>| {
-        let (deployment, customer) = offering(settings);
-        let mut body = ask("Hi");
+    let effort = |settings: TenantSettings, model: &str, requested: Option<&str>| {
+        let (deployment, customer) = deployment_with(settings);
+        let mut body = chat_request("Hi");
         body["model"] = json!(model);
-        if let Some(asked) = asked {
-            body["reasoning_effort"] = json!(asked);
+        if let Some(requested) = requested {
+            body["reasoning_effort"] = json!(requested);
         }
-        routed(&deployment, &customer, &body);
-        sent(&deployment).1["reasoning_effort"].clone()
+        route_of(&deployment, &customer, &body);
+        last_provider_request(&deployment).1["reasoning_effort"].clone()
     };
     let low = TenantSettings {
         thinking: Some(ReasoningEffort::Low),
@@ -294,34 +298,40 @@ fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
 
 #[test]
 fn no_answer_is_longer_than_its_model_can_give() {
-    let (deployment, customer) = offering(TenantSettings {
+    let (deployment, customer) = deployment_with(TenantSettings {
         fallback: Fallback::All(vec!["quick".to_owned()]),
         ..TenantSettings::default()
     });
     deployment.http.next(Reply::json(401, "{}"));
-    deployment.http.next(answers("ok"));
-    let mut body = ask("Hi");
+    deployment.http.next(completion_reply("ok"));
+    let mut body = chat_request("Hi");
     body["model"] = json!("deep");
     body["max_completion_tokens"] = json!(5000);
-    assert_eq!(described(&deployment.chat(&customer, &body)), "quick named");
-    assert_eq!(sent(&deployment).1["max_completion_tokens"], 1000);
+    assert_eq!(
+        describe_route(&deployment.chat(&customer, &body)),
+        "quick named"
+    );
+    assert_eq!(
+        last_provider_request(&deployment).1["max_completion_tokens"],
+        1000
+    );
 }
 
 #[test]
 fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
-    let (deployment, customer) = offering(TenantSettings {
+    let (deployment, customer) = deployment_with(TenantSettings {
         thinking: Some(ReasoningEffort::Low),
         ..TenantSettings::default()
     });
-    let effort = |asked: Option<&str>| {
-        let mut body = ask("Hi");
+    let effort = |requested: Option<&str>| {
+        let mut body = chat_request("Hi");
         body["model"] = json!("deep");
         body["session_id"] = json!("talk");
-        if let Some(asked) = asked {
-            body["reasoning_effort"] = json!(asked);
+        if let Some(requested) = requested {
+            body["reasoning_effort"] = json!(requested);
         }
-        routed(&deployment, &customer, &body);
-        sent(&deployment).1["reasoning_effort"].clone()
+        route_of(&deployment, &customer, &body);
+        last_provider_request(&deployment).1["reasoning_effort"].clone()
     };
     assert_eq!(effort(None), "low");
     let high = Change {
@@ -337,7 +347,7 @@ fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
 fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
     let providers = r#"[{"name": "claude", "kind": "anthropic", "base_url": "https://a.example/v1",
         "models": [{"id": "signer", "thinking": "adaptive"}, {"id": "other", "thinking": "adaptive"}]}]"#;
-    let deployment = Deployment::offering(providers);
+    let deployment = Deployment::with_providers(providers);
     let customer = deployment.customer_with(
         TenantSettings {
             fallback: Fallback::All(vec!["other".to_owned()]),
@@ -370,7 +380,7 @@ fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
         .http
         .next(answer(json!([{"type": "text", "text": "ok"}]), "end_turn"));
     let second = say(json!({"role": "tool", "tool_call_id": "call-1", "content": "1"}));
-    assert_eq!(described(&second), "other named");
+    assert_eq!(describe_route(&second), "other named");
     let requests = deployment.http.requests();
     let bodies: Vec<Value> = requests
         .iter()

@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod support;
@@ -14,10 +14,10 @@ use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
 use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
-use support::{Customer, Deployment, answers, ask};
+use support::{Customer, Deployment, chat_request, completion_reply};
 
 /// What the provider was shown last.
-fn shown(deployment: &Deployment) -> Vec<Value> {
+fn provider_messages(deployment: &Deployment) -> Vec<Value> {
     let requests = deployment.http.requests();
     let body = &requests.last().expect("a request").body;
     let body: Value = serde_json::from_slice(body).expect("JSON");
@@ -43,15 +43,15 @@ fn the_oldest_turns_are_left_out_and_the_answer_says_how_many() {
     // About 750 tokens a turn, by a careful estimate; the window of `small` is 8192.
     let long = "word ".repeat(400);
     for turn in 0..16 {
-        deployment.http.next(answers("Yes."));
-        let response = deployment.say(&customer, "chat", &format!("{turn} {long}"));
+        deployment.http.next(completion_reply("Yes."));
+        let response = deployment.chat_in_session(&customer, "chat", &format!("{turn} {long}"));
         assert_eq!(response.status, 200, "{}", response.body);
-        let messages = shown(&deployment);
+        let messages = provider_messages(&deployment);
         assert_eq!(messages[0]["content"], "Be brief.", "the prompt stays");
-        let said = messages[messages.len() - 1]["content"]
+        let content = messages[messages.len() - 1]["content"]
             .as_str()
             .expect("text");
-        assert!(said.starts_with(&turn.to_string()));
+        assert!(content.starts_with(&turn.to_string()));
         let dropped = response.headers.get("x-clawless-history-dropped");
         let dropped: usize = dropped.map_or(0, |count| count.parse().expect("a count"));
         assert_eq!(messages.len() + dropped, 2 + 2 * turn, "turn {turn}");
@@ -68,7 +68,7 @@ const WIDE_AND_NARROW: &str = r#"[
 ]"#;
 
 /// The models that were asked.
-fn asked(deployment: &Deployment) -> Vec<String> {
+fn called_models(deployment: &Deployment) -> Vec<String> {
     let requests = deployment.http.requests();
     let model = |body: &[u8]| -> String {
         let body: Value = serde_json::from_slice(body).expect("JSON");
@@ -83,21 +83,28 @@ fn asked(deployment: &Deployment) -> Vec<String> {
 #[test]
 fn a_fallback_whose_window_is_too_narrow_for_what_is_shown_is_not_asked() {
     // About 6 and 3000 tokens of history.
-    for (length, is_asked) in [(2, true), (2000, false)] {
-        let deployment = Deployment::offering(WIDE_AND_NARROW);
+    for (length, is_called) in [(2, true), (2000, false)] {
+        let deployment = Deployment::with_providers(WIDE_AND_NARROW);
         let settings = TenantSettings {
             fallback: Fallback::All(vec!["narrow".to_owned()]),
             ..TenantSettings::default()
         };
         let customer = deployment.customer_with(settings, |_| {});
-        deployment.http.next(answers("Yes."));
-        let said = "word ".repeat(length);
-        assert_eq!(deployment.say(&customer, "s", &said).status, 200);
+        deployment.http.next(completion_reply("Yes."));
+        let content = "word ".repeat(length);
+        assert_eq!(
+            deployment.chat_in_session(&customer, "s", &content).status,
+            200
+        );
         deployment.http.always(Reply::json(500, "{}"));
-        let response = deployment.say(&customer, "s", "and now?");
+        let response = deployment.chat_in_session(&customer, "s", "and now?");
         assert!(response.status >= 500, "{}", response.body);
-        let asked = asked(&deployment);
-        assert_eq!(asked.contains(&"narrow".to_owned()), is_asked, "{asked:?}");
+        let called_models = called_models(&deployment);
+        assert_eq!(
+            called_models.contains(&"narrow".to_owned()),
+            is_called,
+            "{called_models:?}"
+        );
     }
 }
 
@@ -105,16 +112,16 @@ fn a_fallback_whose_window_is_too_narrow_for_what_is_shown_is_not_asked() {
 fn what_does_not_fit_even_without_history_is_refused_before_the_provider_is_called() {
     let long = "word ".repeat(12_000);
     for in_session in [false, true] {
-        let deployment = Deployment::offering(WIDE_AND_NARROW);
+        let deployment = Deployment::with_providers(WIDE_AND_NARROW);
         let settings = TenantSettings {
             system_prompt: (!in_session).then(|| long.clone()),
             ..TenantSettings::default()
         };
         let customer = deployment.customer_with(settings, |_| {});
-        let mut body = ask("Hi");
+        let mut body = chat_request("Hi");
         body["session_id"] = json!("s");
         if in_session {
-            deployment.http.next(answers("Yes."));
+            deployment.http.next(completion_reply("Yes."));
             assert_eq!(deployment.chat(&customer, &body).status, 200);
             let prompt = Change {
                 system_prompt: Some(Some(long.clone())),
@@ -130,7 +137,7 @@ fn what_does_not_fit_even_without_history_is_refused_before_the_provider_is_call
         assert_eq!(refused.json()["error"]["param"], "messages");
         assert_eq!(deployment.http.requests().len(), before);
         // The same fits a wider window.
-        deployment.http.next(answers("Yes."));
+        deployment.http.next(completion_reply("Yes."));
         body["model"] = json!("small");
         assert_eq!(deployment.chat(&customer, &body).status, 200);
     }

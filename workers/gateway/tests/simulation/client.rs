@@ -1,4 +1,4 @@
-//! Clients: they ask, leave in the middle, come back, and ask the same twice at once.
+//! Clients that send requests, disconnect, retry, and send the same request twice at once.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -14,19 +14,19 @@ use serde_json::{Value, json};
 use super::gateway::{Gateway, Shared};
 use crate::support::{Customer, Response, read};
 
-/// What a client was told as the end of an answer.
+/// A response that a client received to its end.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub struct ClientResponse {
     /// The name of its question.
     pub question: String,
-    /// Which tenant's.
+    /// The index of the tenant.
     pub tenant: usize,
-    /// In which session.
+    /// The session, unless the call was stateless.
     pub session: Option<&'static str>,
     /// The request that was answered, by the completion's id.
     pub request: String,
     pub text: String,
-    /// Whether it came to its good end.
+    /// Whether it ended without an error.
     pub is_whole: bool,
 }
 
@@ -37,10 +37,10 @@ pub struct Client {
     pub customer: Rc<Customer>,
     pub tenant: usize,
     pub number: usize,
-    pub heard: Rc<RefCell<Vec<Heard>>>,
+    pub responses: Rc<RefCell<Vec<ClientResponse>>>,
 }
 
-/// One question, however often it is asked.
+/// One question, with the data that every retry sends.
 struct Question {
     name: String,
     session: Option<&'static str>,
@@ -51,54 +51,54 @@ struct Question {
 const SESSIONS: [&str; 2] = ["one", "two"];
 
 impl Client {
-    /// Asks some questions, one after another.
-    pub async fn live(self) {
-        let dice = self.shared.dice.clone();
+    /// Sends two questions, one after the other.
+    pub async fn run(self) {
+        let random = self.shared.random.clone();
         for round in 0..2 {
             self.pause(4000).await;
             let name = format!("t{}-c{}-{round}", self.tenant, self.number);
-            let session = match dice.below(3) {
+            let session = match random.below(3) {
                 0 => None,
                 other => Some(SESSIONS[usize::from(other == 1)]),
             };
             let question = Question {
-                key: dice.percent(60).then(|| format!("key-{name}")),
-                stream: dice.percent(60),
+                key: random.percent(60).then(|| format!("key-{name}")),
+                stream: random.percent(60),
                 session,
                 name,
             };
-            Box::pin(self.ask(&question)).await;
+            Box::pin(self.send_until_answered(&question)).await;
         }
     }
 
     async fn pause(&self, below: u64) {
-        let span = self.shared.dice.millis(below);
+        let span = self.shared.random.millis(below);
         self.shared.deployment.time.sleep(span).await;
     }
 
-    /// Asks until there is an answer, where asking again is safe; else once.
-    async fn ask(&self, question: &Question) {
+    /// Retries until there is a response if the question has a key; otherwise sends it once.
+    async fn send_until_answered(&self, question: &Question) {
         let tries = if question.key.is_some() { 4 } else { 1 };
         for _ in 0..tries {
-            let is_heard = if question.key.is_some() && self.shared.dice.percent(30) {
+            let is_answered = if question.key.is_some() && self.shared.random.percent(30) {
                 let (one, other) = Box::pin(join(self.send(question), self.send(question))).await;
                 one || other
             } else {
                 Box::pin(self.send(question)).await
             };
-            if is_heard {
+            if is_answered {
                 return;
             }
             self.pause(30_000).await;
         }
     }
 
-    /// Sends the question through one of the gateways; in one of five times it leaves before long.
+    /// Sends the question through one of the gateways. One client in five disconnects early.
     async fn send(&self, question: &Question) -> bool {
-        let dice = &self.shared.dice;
-        let gateway = &self.gateways[usize::from(dice.percent(50))];
-        let patience = if dice.percent(20) { 3000 } else { 10_000_000 };
-        let patience = dice.millis(patience);
+        let random = &self.shared.random;
+        let gateway = &self.gateways[usize::from(random.percent(50))];
+        let patience = if random.percent(20) { 3000 } else { 10_000_000 };
+        let patience = random.millis(patience);
         let time = self.shared.deployment.time.clone();
         let leaving_time = time.clone();
         let departure = async move { leaving_time.sleep(patience).await };
@@ -117,23 +117,28 @@ impl Client {
         });
         let body = async { Ok(body.to_string().into_bytes()) };
         let request = self.shared.deployment.new_request();
-        let asked = gateway.while_alive(async {
+        let served = gateway.while_alive(async {
             read(pipeline::create(&isolate, &request, &head, body, departure).await).await
         });
-        let response = match select(pin!(asked), pin!(time.sleep(patience))).await {
+        let response = match select(pin!(served), pin!(time.sleep(patience))).await {
             Either::Left((Some(response), _)) => response,
-            // The isolate died, or the client is gone.
+            // The isolate died, or the client disconnected.
             Either::Left((None, _)) | Either::Right(_) => return false,
         };
-        self.hear(question, &response, &request)
+        self.record_response(question, &response, &request)
     }
 
-    /// Notes the end of an answer; says whether it was one.
-    fn hear(&self, question: &Question, response: &Response, request: &RequestId) -> bool {
+    /// Records a successful response. `false` for an error.
+    fn record_response(
+        &self,
+        question: &Question,
+        response: &Response,
+        request: &RequestId,
+    ) -> bool {
         if response.status != 200 {
-            let told = response.code();
-            // Only our own defects are answered so.
-            assert_ne!(told, "internal_error", "{request}: {}", response.body);
+            let code = response.code();
+            // Only a defect of the gateway gives this code.
+            assert_ne!(code, "internal_error", "{request}: {}", response.body);
             return false;
         }
         let (id, text, is_whole) = if question.stream {
@@ -144,7 +149,7 @@ impl Client {
             let content = &body["choices"][0]["message"]["content"];
             (body["id"].clone(), text_of(content), true)
         };
-        self.heard.borrow_mut().push(Heard {
+        self.responses.borrow_mut().push(ClientResponse {
             question: question.name.clone(),
             tenant: self.tenant,
             session: question.session,

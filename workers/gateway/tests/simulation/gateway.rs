@@ -1,5 +1,5 @@
-//! One isolate of the gateway: the real stages over a database and a ledger that fail, until it
-//! dies with everything that runs in it.
+//! One isolate of the gateway: the real pipeline over a database and a ledger that fail. It can be
+//! killed with all its tasks.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -19,32 +19,32 @@ use clawless_testkit::{Fault, SeededEntropy};
 use futures_util::future::{Either, LocalBoxFuture, select};
 use serde::de::DeserializeOwned;
 
-use super::dice::Dice;
 use super::provider::Provider;
+use super::random::Random;
 use crate::support::Deployment;
 
-/// What all isolates and clients share.
+/// The state that all isolates and clients share.
 #[derive(Clone)]
 pub struct Shared {
     pub deployment: Rc<Deployment>,
-    pub dice: Dice,
-    /// Whether nothing fails any more.
+    pub random: Random,
+    /// Whether fault injection has ended.
     pub is_calm: Rc<Cell<bool>>,
 }
 
 impl Shared {
-    /// Whether a fault of this chance, in percent, happens now.
+    /// Whether a fault with this probability, in percent, happens now.
     fn strikes(&self, chance: u64) -> bool {
-        !self.is_calm.get() && self.dice.percent(chance)
+        !self.is_calm.get() && self.random.percent(chance)
     }
 
     async fn network(&self) {
-        let span = self.dice.millis(20);
+        let span = self.random.millis(20);
         self.deployment.time.sleep(span).await;
     }
 }
 
-/// The database, behind a network that breaks before and after the work.
+/// The database behind a network that fails before and after the work.
 pub struct FaultySql(Shared);
 
 impl FaultySql {
@@ -78,7 +78,7 @@ impl Sql for FaultySql {
     }
 }
 
-/// The cache, behind such a network: it forgets, refuses, and falls silent.
+/// The cache behind such a network: it loses entries, returns errors and hangs.
 pub struct FaultyKv(Shared);
 
 impl FaultyKv {
@@ -117,7 +117,7 @@ impl Kv for FaultyKv {
     }
 }
 
-/// The ledgers, behind such a network too.
+/// The ledgers behind such a network.
 pub struct FaultyLedger(Shared);
 
 impl Ledger for FaultyLedger {
@@ -146,7 +146,7 @@ pub struct Gateway {
     http: Provider,
     memory: RefCell<Rc<Memory>>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
-    /// How often it has died.
+    /// The number of times that it was killed.
     deaths: Cell<u32>,
 }
 
@@ -178,14 +178,14 @@ impl Gateway {
         })
     }
 
-    /// Dies at once, with its memory and all that runs in it.
+    /// Kills the isolate: drops its memory and all its tasks.
     pub fn die(&self) {
         self.deaths.set(self.deaths.get() + 1);
         self.memory.take();
         drop(self.tasks.take());
     }
 
-    /// What a request gives, if its isolate lives so long.
+    /// The output of a request, or `None` if the isolate is killed first.
     pub async fn while_alive<T>(&self, request: impl Future<Output = T>) -> Option<T> {
         let born = self.deaths.get();
         let death = poll_fn(|_| {
@@ -195,20 +195,20 @@ impl Gateway {
                 Poll::Ready(())
             }
         });
-        // Death is looked at first: who is dead says nothing.
+        // The kill is polled first: a killed isolate returns nothing.
         match select(death, std::pin::pin!(request)).await {
             Either::Left(_) => None,
             Either::Right((output, _)) => Some(output),
         }
     }
 
-    /// Lets every task go on; says whether none is left.
+    /// Polls every task. `true` if none is left.
     pub fn run_tasks(&self, context: &mut Context<'_>) -> bool {
         let mut tasks = self.tasks.take();
         tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
         let mut fresh = self.tasks.borrow_mut();
         if !fresh.is_empty() {
-            // They have not been looked at yet.
+            // They have not been polled yet.
             context.waker().wake_by_ref();
         }
         tasks.append(&mut fresh);

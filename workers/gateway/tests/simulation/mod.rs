@@ -1,8 +1,8 @@
 //! The parts of the simulation.
 
 pub mod client;
-pub mod dice;
 pub mod gateway;
-pub mod oracle;
+pub mod invariants;
 pub mod provider;
+pub mod random;
 pub mod world;

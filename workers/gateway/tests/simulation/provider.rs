@@ -1,4 +1,4 @@
-//! The provider: answers what it is asked, slowly and not always, and writes down every call.
+//! A provider that is slow and sometimes fails, and that records every call.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use super::gateway::Shared;
 
-/// One call as the provider saw it.
+/// One recorded call.
 pub struct Call {
-    /// What it was asked last: the name of the question.
+    /// The text of the last message: the name of the question.
     pub question: String,
-    /// All that it was shown before that.
+    /// The texts of the messages before it.
     pub history: Vec<String>,
-    /// What it used; no other call has the same.
+    /// The usage; no other call has the same.
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
 }
@@ -36,9 +36,9 @@ pub fn answer_to(question: &str) -> String {
     format!("re:{question}")
 }
 
-/// What happens on the connection, one thing after another.
+/// One step of a response.
 enum Step {
-    Say(String),
+    Send(String),
     Wait(Millis),
     Break,
 }
@@ -51,8 +51,8 @@ impl Provider {
         }
     }
 
-    /// Writes a call down.
-    fn note(&self, body: &Value) -> (String, Value) {
+    /// Records a call and returns its answer and usage.
+    fn record(&self, body: &Value) -> (String, Value) {
         let messages = body["messages"].as_array().expect("messages");
         let content = |message: &Value| message["content"].as_str().expect("text").to_owned();
         let mut history: Vec<String> = messages.iter().map(content).collect();
@@ -73,17 +73,17 @@ impl Provider {
         (answer_to(&question), usage)
     }
 
-    /// A stream that comes slowly, and in one of fifteen times breaks or falls silent.
+    /// A slow stream. One in fifteen breaks or hangs.
     fn stream(&self, text: &str, usage: &Value) -> Vec<Step> {
-        let dice = &self.shared.dice;
+        let random = &self.shared.random;
         let chunk = |delta: Value, reason: Value| {
             let chunk = json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
-            Step::Say(format!("data: {chunk}\n\n"))
+            Step::Send(format!("data: {chunk}\n\n"))
         };
         let half = text.len() / 2;
         let mut steps = vec![chunk(json!({"content": text[..half]}), Value::Null)];
-        steps.push(Step::Wait(dice.millis(2000)));
-        match dice.below(30) {
+        steps.push(Step::Wait(random.millis(2000)));
+        match random.below(30) {
             0 => steps.push(Step::Break),
             1 => steps.push(Step::Wait(Millis::from_secs(120))),
             _ => {}
@@ -91,7 +91,7 @@ impl Provider {
         steps.push(chunk(json!({"content": text[half..]}), Value::Null));
         steps.push(chunk(json!({}), json!("stop")));
         let last = json!({"choices": [], "usage": usage});
-        steps.push(Step::Say(format!("data: {last}\n\ndata: [DONE]\n\n")));
+        steps.push(Step::Send(format!("data: {last}\n\ndata: [DONE]\n\n")));
         steps
     }
 }
@@ -100,23 +100,23 @@ impl Http for Provider {
     type Body = LocalBoxStream<'static, Result<Vec<u8>, HttpError>>;
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError> {
-        let (time, dice) = (self.shared.deployment.time.clone(), &self.shared.dice);
-        let wait = dice.millis(1500);
+        let (time, random) = (self.shared.deployment.time.clone(), &self.shared.random);
+        let wait = random.millis(1500);
         time.sleep(wait).await;
-        match dice.below(20) {
+        match random.below(20) {
             0 => return Err(HttpError("no connection".to_owned())),
             1 => {
                 return Ok(respond(
                     500,
                     "application/json",
-                    vec![Step::Say("{}".to_owned())],
+                    vec![Step::Send("{}".to_owned())],
                     time,
                 ));
             }
             _ => {}
         }
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-        let (text, usage) = self.note(&body);
+        let (text, usage) = self.record(&body);
         if body["stream"] == true {
             return Ok(respond(
                 200,
@@ -129,7 +129,10 @@ impl Http for Provider {
         let whole = json!({
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": usage,
         });
-        let steps = vec![Step::Wait(dice.millis(3000)), Step::Say(whole.to_string())];
+        let steps = vec![
+            Step::Wait(random.millis(3000)),
+            Step::Send(whole.to_string()),
+        ];
         Ok(respond(200, "application/json", steps, time))
     }
 }
@@ -144,7 +147,7 @@ fn respond(
         let time = time.clone();
         async move {
             match step {
-                Step::Say(text) => Some(Ok(text.into_bytes())),
+                Step::Send(text) => Some(Ok(text.into_bytes())),
                 Step::Break => Some(Err(HttpError("reset".to_owned()))),
                 Step::Wait(span) => {
                     time.sleep(span).await;

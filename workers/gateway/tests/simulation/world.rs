@@ -1,4 +1,4 @@
-//! A world: tenants, clients, two isolates that die, alarms, and an end at which all is counted.
+//! One simulated world: tenants, clients, two isolates that are killed, and alarms.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -14,30 +14,30 @@ use clawless_testkit::Fault;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
 
-use super::client::{Client, Heard};
-use super::dice::Dice;
+use super::client::{Client, ClientResponse};
 use super::gateway::{Gateway, Shared};
 use super::provider::Provider;
+use super::random::Random;
 use crate::support::{Customer, Deployment};
 
 const TENANTS: usize = 2;
 const CLIENTS: usize = 3;
 
-/// A world that came to its end.
+/// A finished world.
 pub struct World {
     pub deployment: Rc<Deployment>,
     pub customers: Vec<Rc<Customer>>,
     pub provider: Provider,
-    pub heard: Vec<Heard>,
+    pub responses: Vec<ClientResponse>,
     pub deaths: u32,
 }
 
-/// Lives a seed through.
-pub fn live(seed: u64) -> World {
-    let deployment = Deployment::of_seed(seed);
+/// Simulates the world of a seed.
+pub fn simulate(seed: u64) -> World {
+    let deployment = Deployment::with_seed(seed);
     let shared = Shared {
         deployment: Rc::clone(&deployment),
-        dice: Dice::new(seed),
+        random: Random::new(seed),
         is_calm: Rc::new(Cell::new(false)),
     };
     let mut settings = TenantSettings::default();
@@ -48,7 +48,7 @@ pub fn live(seed: u64) -> World {
     let customers: Vec<Rc<Customer>> = (0..TENANTS)
         .map(|_| Rc::new(deployment.customer_with(settings.clone(), |_| {})))
         .collect();
-    let heard: Rc<RefCell<Vec<Heard>>> = Rc::default();
+    let responses: Rc<RefCell<Vec<ClientResponse>>> = Rc::default();
     let clients = (0..TENANTS * CLIENTS).map(|number| {
         let tenant = number % TENANTS;
         let client = Client {
@@ -57,54 +57,55 @@ pub fn live(seed: u64) -> World {
             customer: Rc::clone(&customers[tenant]),
             tenant,
             number,
-            heard: Rc::clone(&heard),
+            responses: Rc::clone(&responses),
         };
-        client.live()
+        client.run()
     });
     let clients = join_all(clients).map(drop).boxed_local();
     let deaths = Rc::new(Cell::new(0));
-    let fate = fate(shared.clone(), gateways.clone(), Rc::clone(&deaths)).boxed_local();
+    let kill_isolates =
+        kill_isolates(shared.clone(), gateways.clone(), Rc::clone(&deaths)).boxed_local();
     let alarms = alarms(shared.clone(), customers.clone()).boxed_local();
-    run(&deployment, &gateways, clients, vec![fate, alarms]);
+    run(&deployment, &gateways, clients, vec![kill_isolates, alarms]);
     shared.is_calm.set(true);
-    // Every reservation ends, every second look is taken, and what waits is sent.
+    // Reservations expire, the sweeps finish, and parked turns and receipts are sent.
     for _ in 0..4 {
         deployment.time.advance(Millis::from_secs(700));
         for customer in &customers {
-            deployment.ring(&customer.tenant);
+            deployment.run_alarm(&customer.tenant);
         }
     }
-    let heard = heard.take();
+    let responses = responses.take();
     World {
         deployment,
         customers,
         provider,
-        heard,
+        responses,
         deaths: deaths.get(),
     }
 }
 
-/// Kills an isolate every now and then.
-async fn fate(shared: Shared, gateways: Vec<Rc<Gateway>>, deaths: Rc<Cell<u32>>) {
+/// Kills an isolate at random times.
+async fn kill_isolates(shared: Shared, gateways: Vec<Rc<Gateway>>, deaths: Rc<Cell<u32>>) {
     let began = shared.deployment.time.now();
     loop {
         let age = shared.deployment.time.now().since(began);
-        assert!(age < Millis::from_secs(4 * 3600), "somebody waits for ever");
-        let span = shared.dice.millis(20_000);
+        assert!(age < Millis::from_secs(4 * 3600), "a client waits forever");
+        let span = shared.random.millis(20_000);
         shared.deployment.time.sleep(span).await;
-        gateways[usize::from(shared.dice.percent(50))].die();
+        gateways[usize::from(shared.random.percent(50))].die();
         deaths.set(deaths.get() + 1);
     }
 }
 
-/// Delivers the ledgers' alarms. Their own database calls fail too, and are repeated.
+/// Runs the ledgers' alarms. Their database calls fail too, and are retried.
 async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
     let deployment = &shared.deployment;
     loop {
-        let span = shared.dice.millis(6000);
+        let span = shared.random.millis(6000);
         deployment.time.sleep(span).await;
         for customer in &customers {
-            if shared.dice.percent(10) {
+            if shared.random.percent(10) {
                 deployment
                     .sql
                     .inject([Some(Fault::After(Fault::CONNECTION_LOST))]);
@@ -123,7 +124,7 @@ async fn alarms(shared: Shared, customers: Vec<Rc<Customer>>) {
     }
 }
 
-/// Lets everybody live until the clients are done and no task is left.
+/// Runs until the clients have finished and no task is left.
 fn run(
     deployment: &Deployment,
     gateways: &[Rc<Gateway>],
@@ -135,8 +136,8 @@ fn run(
         for other in &mut others {
             let _ = other.as_mut().poll(context);
         }
-        if let Some(living) = clients.as_mut()
-            && living.as_mut().poll(context).is_ready()
+        if let Some(running) = clients.as_mut()
+            && running.as_mut().poll(context).is_ready()
         {
             clients = None;
         }

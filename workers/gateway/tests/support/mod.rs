@@ -1,12 +1,8 @@
-//! A whole deployment in memory: the gateway's stages over the testkit.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its own part"
-)]
+//! A whole deployment in memory: the gateway's pipeline over the testkit.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
-pub mod asked;
-mod post;
+pub mod operation_counts;
+mod queue;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +40,7 @@ use futures_util::future::{LocalBoxFuture, join_all, pending, select};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// When the tests take place: 2026-01-01.
+/// The time at which the tests start: 2026-01-01.
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// The provider that every test deployment has.
@@ -68,15 +64,15 @@ pub struct Deployment {
     memory: Memory,
     ledgers: RefCell<HashMap<TenantId, Rc<LedgerRuntime<MapRows>>>>,
     guesses: Cell<u32>,
-    questions: Cell<u32>,
-    /// How many more questions the ledgers answer.
-    patience: Cell<u32>,
-    /// How many of the ledger's next answers get lost on their way.
+    ledger_calls: Cell<u32>,
+    /// The number of further calls that the ledgers answer.
+    ledger_calls_left: Cell<u32>,
+    /// The number of the ledger's next answers that get lost.
     pub lost_answers: Cell<u32>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
-    /// What the queue holds.
+    /// The messages in the queue.
     pub posted: RefCell<Vec<SendJob>>,
-    /// Whether it takes nothing.
+    /// Whether the queue rejects every message.
     pub is_queue_down: Cell<bool>,
 }
 
@@ -86,7 +82,7 @@ pub struct Customer {
     pub key: String,
 }
 
-/// An answer that has been read to its end.
+/// A response that has been read to its end.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -114,12 +110,12 @@ impl Deployment {
     }
 
     /// A deployment with these providers, written as the variable `PROVIDERS`.
-    pub fn offering(providers: &str) -> Rc<Self> {
+    pub fn with_providers(providers: &str) -> Rc<Self> {
         Self::seeded(providers, 0)
     }
 
-    /// A deployment whose ids and pauses follow from a seed.
-    pub fn of_seed(seed: u64) -> Rc<Self> {
+    /// A deployment whose ids and pauses come from a seed.
+    pub fn with_seed(seed: u64) -> Rc<Self> {
         Self::seeded(PROVIDERS, seed)
     }
 
@@ -134,8 +130,8 @@ impl Deployment {
             memory: Memory::default(),
             ledgers: RefCell::default(),
             guesses: Cell::new(0),
-            questions: Cell::new(0),
-            patience: Cell::new(u32::MAX),
+            ledger_calls: Cell::new(0),
+            ledger_calls_left: Cell::new(u32::MAX),
             lost_answers: Cell::new(0),
             tasks: RefCell::default(),
             posted: RefCell::default(),
@@ -144,7 +140,7 @@ impl Deployment {
         })
     }
 
-    /// A new tenant with a key that may do everything.
+    /// A new tenant with a key that has all scopes.
     pub fn customer(&self) -> Customer {
         self.customer_with(TenantSettings::default(), |_| {})
     }
@@ -191,7 +187,7 @@ impl Deployment {
         }
     }
 
-    /// Sends a chat request, lets every task come to its end, and reads the whole answer.
+    /// Sends a chat request, runs every task to its end, and reads the whole response.
     pub fn chat(self: &Rc<Self>, customer: &Customer, body: &Value) -> Response {
         self.chat_with(
             &[("authorization", &format!("Bearer {}", customer.key))],
@@ -200,17 +196,22 @@ impl Deployment {
     }
 
     /// Sends a chat request in a session.
-    pub fn say(self: &Rc<Self>, customer: &Customer, session: &str, text: &str) -> Response {
+    pub fn chat_in_session(
+        self: &Rc<Self>,
+        customer: &Customer,
+        session: &str,
+        text: &str,
+    ) -> Response {
         let bearer = format!("Bearer {}", customer.key);
-        let body = ask(text).to_string();
+        let body = chat_request(text).to_string();
         self.chat_with(
             &[("authorization", &bearer), ("x-session-id", session)],
             &body,
         )
     }
 
-    /// Says several things in a session at the same time.
-    pub fn say_at_once(
+    /// Sends several chat requests in a session at the same time.
+    pub fn chat_concurrently(
         self: &Rc<Self>,
         customer: &Customer,
         session: &str,
@@ -224,7 +225,7 @@ impl Deployment {
         self.run(join_all(
             texts
                 .iter()
-                .map(|text| self.send(&headers, ask(text).to_string())),
+                .map(|text| self.send(&headers, chat_request(text).to_string())),
         ))
     }
 
@@ -233,14 +234,14 @@ impl Deployment {
         self.run(self.send(headers, body.to_owned()))
     }
 
-    /// Says something in a session, and kills the Worker while the provider is silent.
+    /// Sends a chat request in a session, and kills the Worker a second later.
     pub fn abandon(self: &Rc<Self>, customer: &Customer, session: &str, text: &str) {
         let bearer = format!("Bearer {}", customer.key);
         let headers = [
             ("authorization", bearer.as_str()),
             ("x-session-id", session),
         ];
-        self.abandon_with(&headers, &ask(text));
+        self.abandon_with(&headers, &chat_request(text));
     }
 
     /// Sends a chat request, and kills the Worker a second later.
@@ -248,12 +249,12 @@ impl Deployment {
         self.kill_in(1, self.send(headers, body.to_string()));
     }
 
-    /// Does something, and kills the Worker with all its tasks so many seconds later.
-    pub fn kill_in(&self, secs: u64, something: impl Future) {
-        let something = pin!(something);
+    /// Runs a future and kills the Worker with all its tasks so many seconds later.
+    pub fn kill_in(&self, secs: u64, future: impl Future) {
+        let future = pin!(future);
         let death = pin!(self.time.sleep(Millis::from_secs(secs)));
         let mut tasks = Vec::new();
-        let mut life = select(something, death);
+        let mut life = select(future, death);
         self.time.run(poll_fn(|context| {
             let dead = life.poll_unpin(context).is_ready();
             tasks.append(&mut self.tasks.borrow_mut());
@@ -262,7 +263,7 @@ impl Deployment {
         }));
     }
 
-    /// One chat request, up to the end of its answer.
+    /// Sends one chat request and reads its response to the end.
     pub async fn send(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
         let request = self.new_request();
         read(self.begin(&request, headers, body, pending()).await).await
@@ -273,7 +274,8 @@ impl Deployment {
         RequestId::generate(self.time.now(), &self.entropy)
     }
 
-    /// One chat request, up to the beginning of its answer; `departure` ends when the client leaves.
+    /// Sends one chat request, up to the start of its response; `departure` ends when the client
+    /// disconnects.
     pub async fn begin(
         self: &Rc<Self>,
         request: &RequestId,
@@ -288,7 +290,7 @@ impl Deployment {
         pipeline::create(self, request, &head, body, departure).await
     }
 
-    /// Asks for a turn of a session, by a request of its own.
+    /// Requests the answer of an earlier turn of a session.
     pub async fn resume(
         self: &Rc<Self>,
         customer: &Customer,
@@ -348,14 +350,14 @@ impl Deployment {
         forgotten.expect("the ledger works");
     }
 
-    /// How often the ledgers were asked.
-    pub fn questions(&self) -> u32 {
-        self.questions.get()
+    /// The number of calls of the ledgers.
+    pub fn ledger_calls(&self) -> u32 {
+        self.ledger_calls.get()
     }
 
-    /// Makes the ledgers answer so many more questions, and then no more.
-    pub fn silence_ledger_after(&self, questions: u32) {
-        self.patience.set(questions);
+    /// Makes the ledgers answer this many further calls and none after that.
+    pub fn silence_ledger_after(&self, calls: u32) {
+        self.ledger_calls_left.set(calls);
     }
 
     /// A tenant's ledger.
@@ -365,26 +367,26 @@ impl Deployment {
         ledgers.entry(tenant.clone()).or_insert_with(open).clone()
     }
 
-    /// What the ledger's alarm does.
-    pub fn ring(&self, tenant: &TenantId) {
+    /// Runs the ledger's alarm.
+    pub fn run_alarm(&self, tenant: &TenantId) {
         self.time.run(self.alarm(tenant));
     }
 
-    /// As [`Self::ring`], where the work may have to wait.
-    pub fn try_ring(&self, tenant: &TenantId) -> Result<(), WorkError> {
+    /// As [`Self::run_alarm`], but returns an error if the work has to wait.
+    pub fn try_run_alarm(&self, tenant: &TenantId) -> Result<(), WorkError> {
         let runtime = self.runtime(tenant);
         let work = background::run(&*runtime, &self.time, &self.sql, tenant);
         self.time.run(work)
     }
 
-    /// What the ledger's alarm does, while other things happen.
+    /// Runs the ledger's alarm beside other tasks.
     pub async fn alarm(&self, tenant: &TenantId) {
         let runtime = self.runtime(tenant);
         let work = background::run(&*runtime, &self.time, &self.sql, tenant);
         work.await.expect("the work is done");
     }
 
-    /// Runs a future and every task that it spawns, until all of them have ended.
+    /// Runs a future and every task that it spawns to their end.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let mut tasks: Vec<LocalBoxFuture<'static, ()>> = Vec::new();
         let mut output = None;
@@ -468,11 +470,11 @@ impl Platform for Deployment {
 /// The tenants' ledgers, each in memory.
 impl Ledger for Deployment {
     async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
-        self.questions.set(self.questions.get() + 1);
-        let Some(left) = self.patience.get().checked_sub(1) else {
+        self.ledger_calls.set(self.ledger_calls.get() + 1);
+        let Some(left) = self.ledger_calls_left.get().checked_sub(1) else {
             return Err(LedgerError::Silent);
         };
-        self.patience.set(left);
+        self.ledger_calls_left.set(left);
         let runtime = self.runtime(tenant);
         let answer = runtime.ask(&self.time, input).await;
         if let Some(left) = self.lost_answers.get().checked_sub(1) {
@@ -512,7 +514,7 @@ impl Rows for MapRows {
     }
 }
 
-/// Reads an answer to its end.
+/// Reads a response to its end.
 pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
     let answer = answer.unwrap_or_else(HttpResponse::from);
     let body = match answer.body {
@@ -522,7 +524,7 @@ pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
             String::from_utf8(pieces.concat()).expect("UTF-8")
         }
         Body::Empty => String::new(),
-        Body::Foreign(_) | Body::Csv(_) => panic!("the chat route answers for itself"),
+        Body::Foreign(_) | Body::Csv(_) => panic!("the chat route has no such body"),
     };
     Response {
         status: answer.status,
@@ -545,7 +547,7 @@ impl Response {
             .to_owned()
     }
 
-    /// The events of a stream, `[DONE]` left out.
+    /// The events of a stream, without `[DONE]`.
     pub fn events(&self) -> Vec<Value> {
         let lines = self
             .body
@@ -566,24 +568,24 @@ impl Response {
         pieces.collect()
     }
 
-    /// Whether a stream came to its good end.
+    /// Whether a stream ended without an error.
     pub fn is_done(&self) -> bool {
         self.body.ends_with("data: [DONE]\n\n")
     }
 }
 
 /// A request with one message.
-pub fn ask(text: &str) -> Value {
+pub fn chat_request(text: &str) -> Value {
     json!({"model": "small", "messages": [{"role": "user", "content": text}]})
 }
 
 /// A streamed request with one message.
-pub fn ask_streamed(text: &str) -> Value {
+pub fn streamed_chat_request(text: &str) -> Value {
     json!({"model": "small", "stream": true, "messages": [{"role": "user", "content": text}]})
 }
 
-/// A provider's answer in one piece.
-pub fn answers(text: &str) -> Reply {
+/// A provider's response that is not streamed.
+pub fn completion_reply(text: &str) -> Reply {
     let body = json!({
         "id": "x", "object": "chat.completion", "created": 1, "model": "small",
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
@@ -599,7 +601,7 @@ pub fn delta(text: &str) -> String {
     format!("data: {chunk}\n\n")
 }
 
-/// The good end of a provider's stream.
+/// The end of a provider's successful stream.
 pub fn end() -> String {
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
      data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n\

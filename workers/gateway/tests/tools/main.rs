@@ -3,7 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "what is not as expected must stop the test"
+    reason = "an unexpected value must stop the test"
 )]
 
 mod rounds;
@@ -15,7 +15,7 @@ mod support;
 use clawless_core::tenant::TenantSettings;
 use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
-use support::{Customer, Deployment, ask};
+use support::{Customer, Deployment, chat_request};
 
 /// A tenant with these tools switched on.
 pub(crate) fn customer(deployment: &Deployment, tools: &[&str]) -> Customer {
@@ -69,16 +69,16 @@ pub(crate) fn streams(text: &str) -> Reply {
 }
 
 /// What the provider was asked, request by request.
-pub(crate) fn asked(deployment: &Deployment) -> Vec<Value> {
+pub(crate) fn provider_requests(deployment: &Deployment) -> Vec<Value> {
     let requests = deployment.http.requests();
     let bodies = requests.iter().map(|it| serde_json::from_slice(&it.body));
     bodies.collect::<Result<_, _>>().expect("JSON")
 }
 
 /// What the tools told the model before its last answer.
-pub(crate) fn told(deployment: &Deployment) -> Vec<String> {
-    let asked = asked(deployment);
-    let messages = asked.last().expect("a request")["messages"].clone();
+pub(crate) fn tool_results(deployment: &Deployment) -> Vec<String> {
+    let provider_requests = provider_requests(deployment);
+    let messages = provider_requests.last().expect("a request")["messages"].clone();
     let messages = messages.as_array().expect("messages").clone();
     let tools = messages.iter().filter(|message| message["role"] == "tool");
     tools
@@ -98,8 +98,8 @@ pub(crate) fn recorded(deployment: &Deployment) -> Vec<String> {
 }
 
 /// A question with a tool of the client's own.
-pub(crate) fn ask_with_weather(text: &str) -> Value {
-    let mut request = ask(text);
+pub(crate) fn request_with_weather(text: &str) -> Value {
+    let mut request = chat_request(text);
     request["tools"] = json!([{"type": "function", "function": {"name": "weather"}}]);
     request
 }

@@ -7,8 +7,8 @@ use clawless_core::session::Change;
 use clawless_core::time::Timer;
 use serde_json::{Value, json};
 
-use crate::support::{Customer, Deployment, answers};
-use crate::{asked, calls, customer, recorded, told};
+use crate::support::{Customer, Deployment, completion_reply};
+use crate::{calls, customer, provider_requests, recorded, tool_results};
 
 /// What one call of a tool tells the model.
 fn result_of(
@@ -22,15 +22,17 @@ fn result_of(
     deployment
         .http
         .next(calls(None, &[("c", tool, &arguments)]));
-    deployment.http.next(answers("Done."));
-    let response = deployment.say(customer, session, "Do it.");
+    deployment.http.next(completion_reply("Done."));
+    let response = deployment.chat_in_session(customer, session, "Do it.");
     assert_eq!(response.status, 200, "{}", response.body);
-    told(deployment).last().expect("a result").clone()
+    tool_results(deployment).last().expect("a result").clone()
 }
 
-fn converse(deployment: &Rc<Deployment>, customer: &Customer, session: &str, text: &str) {
-    deployment.http.next(answers(&format!("re: {text}")));
-    let response = deployment.say(customer, session, text);
+fn run_turn(deployment: &Rc<Deployment>, customer: &Customer, session: &str, text: &str) {
+    deployment
+        .http
+        .next(completion_reply(&format!("re: {text}")));
+    let response = deployment.chat_in_session(customer, session, text);
     assert_eq!(response.status, 200, "{}", response.body);
     deployment
         .time
@@ -43,9 +45,9 @@ fn sessions_list_tells_the_tenants_own_page_by_page() {
     let tools = &["sessions_list", "sessions_history"];
     let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));
     for number in 0..23 {
-        converse(&deployment, &ours, &format!("ours-{number}"), "hello");
+        run_turn(&deployment, &ours, &format!("ours-{number}"), "hello");
     }
-    converse(&deployment, &theirs, "theirs", "a secret");
+    run_turn(&deployment, &theirs, "theirs", "a secret");
     let list = |arguments: Value| -> Value {
         let list = result_of(&deployment, &ours, "ours-0", "sessions_list", &arguments);
         serde_json::from_str(&list).expect("JSON")
@@ -79,7 +81,7 @@ fn a_list_of_long_sessions_stays_below_64_kib_and_says_that_there_are_more() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["sessions_list"]);
     for number in 0..70 {
-        converse(&deployment, &customer, &format!("s-{number}"), "hello");
+        run_turn(&deployment, &customer, &format!("s-{number}"), "hello");
     }
     let label = "x".repeat(512);
     let labels: serde_json::Map<String, Value> = (0..3)
@@ -103,24 +105,24 @@ fn sessions_history_tells_what_was_said_and_nothing_of_another_tenant() {
     let deployment = Deployment::new();
     let tools = &["sessions_history"];
     let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));
-    converse(&deployment, &ours, "plans", "one");
-    converse(&deployment, &ours, "plans", &"long ".repeat(4096));
-    converse(&deployment, &theirs, "theirs", "a secret");
+    run_turn(&deployment, &ours, "plans", "one");
+    run_turn(&deployment, &ours, "plans", &"long ".repeat(4096));
+    run_turn(&deployment, &theirs, "theirs", "a secret");
     let history = |id: &str| {
         let arguments = json!({"session_id": id, "limit": 3});
         result_of(&deployment, &ours, "here", "sessions_history", &arguments)
     };
-    let told: Value = serde_json::from_str(&history("plans")).expect("JSON");
-    let roles: Vec<&Value> = told["messages"]
+    let tool_results: Value = serde_json::from_str(&history("plans")).expect("JSON");
+    let roles: Vec<&Value> = tool_results["messages"]
         .as_array()
         .expect("messages")
         .iter()
         .map(|message| &message["role"])
         .collect();
     assert_eq!(roles, ["assistant", "user", "assistant"]);
-    assert_eq!(told["messages"][0]["text"], "re: one");
-    assert_eq!(told["messages"][1]["cut"], true);
-    assert_eq!(told["has_earlier"], true);
+    assert_eq!(tool_results["messages"][0]["text"], "re: one");
+    assert_eq!(tool_results["messages"][1]["cut"], true);
+    assert_eq!(tool_results["has_earlier"], true);
     // The results for a foreign and for a missing session differ only in the name.
     let (foreign, random) = (history("theirs"), history("missing"));
     assert_eq!(foreign.replace("theirs", "missing"), random);
@@ -139,14 +141,14 @@ fn sessions_history_tells_what_was_said_and_nothing_of_another_tenant() {
 fn a_session_can_switch_tools_off() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now", "sessions_list"]);
-    converse(&deployment, &customer, "chat", "hello");
+    run_turn(&deployment, &customer, "chat", "hello");
     let narrowed = Change {
         tools: Some(Some(vec!["time_now".to_owned(), "misbehave".to_owned()])),
         ..Change::default()
     };
     deployment.change_session(&customer, "chat", &narrowed);
-    converse(&deployment, &customer, "chat", "hello");
-    let asked = asked(&deployment);
+    run_turn(&deployment, &customer, "chat", "hello");
+    let provider_requests = provider_requests(&deployment);
     let names = |request: &Value| -> Vec<String> {
         let tools = request["tools"].as_array().expect("tools").iter();
         tools
@@ -158,6 +160,6 @@ fn a_session_can_switch_tools_off() {
             })
             .collect()
     };
-    assert_eq!(names(&asked[0]), ["sessions_list", "time_now"]);
-    assert_eq!(names(&asked[1]), ["time_now"]);
+    assert_eq!(names(&provider_requests[0]), ["sessions_list", "time_now"]);
+    assert_eq!(names(&provider_requests[1]), ["time_now"]);
 }

@@ -1,30 +1,30 @@
-//! Chance, from one seed for a whole world.
+//! Random numbers from one seed for a whole world.
 
 use std::rc::Rc;
 
 use clawless_core::Millis;
 use clawless_testkit::SeededEntropy;
 
-/// Dice that everybody in a world throws.
+/// The random numbers that all parts of a world share.
 #[derive(Clone)]
-pub struct Dice(Rc<SeededEntropy>);
+pub struct Random(Rc<SeededEntropy>);
 
-impl Dice {
+impl Random {
     pub fn new(seed: u64) -> Self {
         Self(Rc::new(SeededEntropy::new(seed)))
     }
 
-    /// A number below `sides`.
-    pub fn below(&self, sides: u64) -> u64 {
-        self.0.next_u64() % sides
+    /// A number below `limit`.
+    pub fn below(&self, limit: u64) -> u64 {
+        self.0.next_u64() % limit
     }
 
-    /// Whether something happens that happens so many times in a hundred.
+    /// `true` with this probability, in percent.
     pub fn percent(&self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
-    /// A span shorter than this many milliseconds.
+    /// A duration below this many milliseconds.
     pub fn millis(&self, below: u64) -> Millis {
         Millis::new(self.below(below))
     }

@@ -9,9 +9,9 @@ use clawless_edge::queue::{Queue, QueueError};
 use clawless_gateway::sends::deliver::{Verdict, deliver};
 use futures_util::future::{Either, join_all, select};
 
-use super::{Customer, Deployment, Response, ask};
+use super::{Customer, Deployment, Response, chat_request};
 
-/// The queue, in memory; it loses what it is told to lose.
+/// The queue, in memory. It fails while `is_queue_down` is set.
 impl Queue for Deployment {
     async fn post(&self, job: &SendJob) -> Result<(), QueueError> {
         if self.is_queue_down.get() {
@@ -23,8 +23,8 @@ impl Queue for Deployment {
 }
 
 impl Deployment {
-    /// Says something in a session while the queue brings what is posted to it.
-    pub fn say_with_post(
+    /// Sends a chat request in a session while the queue delivers posted messages.
+    pub fn chat_with_queue(
         self: &Rc<Self>,
         customer: &Customer,
         session: &str,
@@ -35,7 +35,7 @@ impl Deployment {
             ("authorization", bearer.as_str()),
             ("x-session-id", session),
         ];
-        let request = pin!(self.send(&headers, ask(text).to_string()));
+        let request = pin!(self.send(&headers, chat_request(text).to_string()));
         let post = pin!(async {
             loop {
                 self.time.sleep(Millis::new(200)).await;
@@ -51,14 +51,14 @@ impl Deployment {
         })
     }
 
-    /// Brings what was posted, each once and all at once, and says what the queue is told.
-    pub fn bring(self: &Rc<Self>) -> Vec<Verdict> {
+    /// Delivers each posted message once, all at once. Returns the verdicts.
+    pub fn deliver_posted(self: &Rc<Self>) -> Vec<Verdict> {
         let posted = self.posted.take();
-        self.bring_all(&posted)
+        self.deliver_all(&posted)
     }
 
-    /// Brings these errands at once, and says what the queue is told.
-    pub fn bring_all(self: &Rc<Self>, errands: &[SendJob]) -> Vec<Verdict> {
-        self.run(join_all(errands.iter().map(|job| deliver(self, job))))
+    /// Delivers these messages at once. Returns the verdicts.
+    pub fn deliver_all(self: &Rc<Self>, jobs: &[SendJob]) -> Vec<Verdict> {
+        self.run(join_all(jobs.iter().map(|job| deliver(self, job))))
     }
 }

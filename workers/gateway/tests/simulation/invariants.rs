@@ -1,4 +1,4 @@
-//! What must hold at the end of a world.
+//! The invariants at the end of a simulated world.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,23 +9,23 @@ use serde_json::Value;
 use super::provider::answer_to;
 use super::world::World;
 
-/// A stored turn: what was asked and what was answered.
+/// A stored turn with the texts of its messages.
 struct Turn {
     tenant: usize,
     session: String,
     request: String,
     status: String,
     tokens: (u64, u64),
-    said: Vec<String>,
+    messages: Vec<String>,
 }
 
 /// Checks a world.
 pub fn check(world: &World) {
     let turns = turns(world);
-    no_turn_is_interleaved_or_doubled(&turns);
-    what_was_heard_is_stored(world, &turns);
-    every_turn_has_heard_those_before_it(world, &turns);
-    one_key_is_one_answer(world);
+    no_turn_is_interleaved_or_stored_twice(&turns);
+    every_complete_response_is_stored(world, &turns);
+    every_turn_had_the_history_before_it(world, &turns);
+    one_key_has_one_answer(world);
     every_token_is_charged_once(world, &turns);
 }
 
@@ -40,7 +40,8 @@ fn number(row: &Value, column: &str) -> u64 {
 fn turns(world: &World) -> Vec<Turn> {
     let sql = &world.deployment.sql;
     let rows = sql.rows("SELECT * FROM turns ORDER BY tenant_id, session_id, seq");
-    let messages = sql.rows("SELECT * FROM messages ORDER BY tenant_id, session_id, seq, position");
+    let message_rows =
+        sql.rows("SELECT * FROM messages ORDER BY tenant_id, session_id, seq, position");
     let place = |row: &Value| {
         (
             text(row, "tenant_id"),
@@ -48,10 +49,11 @@ fn turns(world: &World) -> Vec<Turn> {
             number(row, "seq"),
         )
     };
-    let mut said: BTreeMap<_, Vec<String>> = BTreeMap::new();
-    for message in &messages {
+    let mut messages: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for message in &message_rows {
         let content: Value = serde_json::from_str(&text(message, "content")).expect("JSON");
-        said.entry(place(message))
+        messages
+            .entry(place(message))
             .or_default()
             .push(text(&content, "content"));
     }
@@ -75,11 +77,11 @@ fn turns(world: &World) -> Vec<Turn> {
                 number(row, "prompt_tokens"),
                 number(row, "completion_tokens"),
             ),
-            said: said.remove(&at).unwrap_or_default(),
+            messages: messages.remove(&at).unwrap_or_default(),
         }
     };
     let turns = rows.iter().map(turn).collect();
-    assert!(said.is_empty(), "every message belongs to a turn");
+    assert!(messages.is_empty(), "every message belongs to a turn");
     turns
 }
 
@@ -87,14 +89,14 @@ fn tenant_of(customer: &crate::support::Customer) -> &str {
     customer.tenant.as_str()
 }
 
-/// Each turn is one question of its own tenant and its answer, and no question is there twice.
-fn no_turn_is_interleaved_or_doubled(turns: &[Turn]) {
+/// Each turn is one question of its own tenant and its answer. No question is stored twice.
+fn no_turn_is_interleaved_or_stored_twice(turns: &[Turn]) {
     let mut questions = BTreeSet::new();
     for turn in turns {
-        let (question, answer) = turn.said.split_first().expect("a question");
+        let (question, answer) = turn.messages.split_first().expect("a question");
         assert!(
             question.starts_with(&format!("t{}-", turn.tenant)),
-            "{question} is another's"
+            "{question} belongs to another tenant"
         );
         assert!(
             questions.insert(question.clone()),
@@ -110,57 +112,63 @@ fn no_turn_is_interleaved_or_doubled(turns: &[Turn]) {
 }
 
 /// A client that received the end of an answer can rely on it.
-fn what_was_heard_is_stored(world: &World, turns: &[Turn]) {
-    for heard in &world.heard {
-        let whole = answer_to(&heard.question);
-        assert!(whole.starts_with(&heard.text), "{heard:?}");
-        assert!(!heard.is_whole || heard.text == whole, "{heard:?}");
-        let stored = turns.iter().find(|turn| turn.request == heard.request);
-        match (heard.session, stored) {
+fn every_complete_response_is_stored(world: &World, turns: &[Turn]) {
+    for response in &world.responses {
+        let whole = answer_to(&response.question);
+        assert!(whole.starts_with(&response.text), "{response:?}");
+        assert!(!response.is_whole || response.text == whole, "{response:?}");
+        let stored = turns.iter().find(|turn| turn.request == response.request);
+        match (response.session, stored) {
             (None, stored) => assert!(stored.is_none(), "a stateless call stores nothing"),
             (Some(session), Some(turn)) => {
                 assert_eq!(
                     (turn.tenant, turn.session.as_str()),
-                    (heard.tenant, session)
+                    (response.tenant, session)
                 );
-                assert_eq!(turn.said, [heard.question.clone(), heard.text.clone()]);
+                assert_eq!(
+                    turn.messages,
+                    [response.question.clone(), response.text.clone()]
+                );
                 // Where the database lost its answer and the ledger failed too, a stored turn may
-                // have ended with an error; never the other way round.
-                assert!(turn.status == "complete" || !heard.is_whole, "{heard:?}");
+                // have ended with an error; the reverse is a defect.
+                assert!(
+                    turn.status == "complete" || !response.is_whole,
+                    "{response:?}"
+                );
             }
             // An error at the end of a stream promises nothing.
-            (Some(_), None) => assert!(!heard.is_whole, "{heard:?} is lost"),
+            (Some(_), None) => assert!(!response.is_whole, "{response:?} is lost"),
         }
     }
 }
 
 /// The model was shown exactly the turns that are stored before the one that it answered.
-fn every_turn_has_heard_those_before_it(world: &World, turns: &[Turn]) {
+fn every_turn_had_the_history_before_it(world: &World, turns: &[Turn]) {
     let log = world.provider.log.borrow();
     let mut before: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
     for turn in turns {
         let history = before
             .entry((turn.tenant, turn.session.as_str()))
             .or_default();
-        let question = &turn.said[0];
+        let question = &turn.messages[0];
         let mut calls = log.iter().filter(|call| call.question == *question);
         let is_shown = calls.any(|call| call.history == *history);
         assert!(is_shown, "{question} was not answered after {history:?}");
-        history.extend(turn.said.iter().cloned());
+        history.extend(turn.messages.iter().cloned());
     }
 }
 
-/// All who asked the same under one key heard one answer.
-fn one_key_is_one_answer(world: &World) {
+/// All clients with the same key received the same answer.
+fn one_key_has_one_answer(world: &World) {
     let mut answers: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
-    for heard in &world.heard {
-        let answer = (heard.request.as_str(), heard.text.as_str());
-        let first = answers.entry(&heard.question).or_insert(answer);
-        assert_eq!(*first, answer, "{}", heard.question);
+    for response in &world.responses {
+        let answer = (response.request.as_str(), response.text.as_str());
+        let first = answers.entry(&response.question).or_insert(answer);
+        assert_eq!(*first, answer, "{}", response.question);
     }
 }
 
-/// The books are closed; every call has one receipt, true to the provider's log.
+/// Nothing is reserved, and every call has one receipt that matches the provider's log.
 fn every_token_is_charged_once(world: &World, turns: &[Turn]) {
     let deployment = &world.deployment;
     let receipts = deployment.sql.rows("SELECT * FROM receipts");
@@ -183,13 +191,13 @@ fn every_token_is_charged_once(world: &World, turns: &[Turn]) {
         assert_eq!(statement.closed.used().tokens.get(), charged);
     }
     let log = world.provider.log.borrow();
-    let mut told = BTreeSet::new();
+    let mut charged_once = BTreeSet::new();
     for receipt in receipts
         .iter()
         .filter(|row| text(row, "provenance") == "provider")
     {
         let tokens = (number(receipt, "tokens_in"), number(receipt, "tokens_out"));
-        assert!(told.insert(tokens), "{tokens:?} is charged twice");
+        assert!(charged_once.insert(tokens), "{tokens:?} is charged twice");
         let mut calls = log.iter();
         assert!(calls.any(|call| (call.prompt_tokens, call.completion_tokens) == tokens));
     }
@@ -204,10 +212,13 @@ fn every_token_is_charged_once(world: &World, turns: &[Turn]) {
         let charged = (number(receipt, "tokens_in"), number(receipt, "tokens_out"));
         assert_eq!(charged, turn.tokens, "{}", turn.request);
     }
-    for heard in &world.heard {
+    for response in &world.responses {
         let receipt = by_request
-            .get(&heard.request)
+            .get(&response.request)
             .expect("a client that got an answer is charged");
-        assert!(number(receipt, "charged_tokens") > 0, "{heard:?} was free");
+        assert!(
+            number(receipt, "charged_tokens") > 0,
+            "{response:?} was free"
+        );
     }
 }
