@@ -1,4 +1,4 @@
-//! Calls of custom tools and in the older form: stored, replayed and told again as they came.
+//! Custom tool calls and legacy function calls are stored and replayed unchanged.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,7 +14,7 @@ use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, Response, completion_reply};
 
-/// A provider's stream of these deltas, which ends with this reason.
+/// A provider's stream of these deltas with this finish reason.
 fn stream(deltas: &[Value], reason: &str) -> Reply {
     let chunk = |delta: &Value, reason: Option<&str>| {
         let chunk = json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
@@ -30,7 +30,7 @@ fn stream(deltas: &[Value], reason: &str) -> Reply {
     Reply::reads(&reads.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A turn of a session, with these members beside the messages.
+/// Runs a turn of a session, with these members beside the messages.
 fn turn(
     deployment: &Rc<Deployment>,
     customer: &Customer,
@@ -52,7 +52,7 @@ fn last_provider_request(deployment: &Deployment) -> Value {
 }
 
 #[test]
-fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
+fn a_custom_tool_call_is_stored_and_replayed_unchanged() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let tools = json!({"stream": true, "tools": [{"type": "custom", "custom": {"name": "sql"}}]});
@@ -72,7 +72,7 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
     let assistant_message = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "c", "type": "custom", "custom": {"name": "sql", "input": "SELECT \"x\""}}]});
 
-    // Requested again, the stored turn has the same call.
+    // The resumed turn has the same call.
     let id = response.events()[0]["id"]
         .as_str()
         .expect("an id")
@@ -85,7 +85,7 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
     );
     assert_eq!(again["choices"][0]["finish_reason"], "tool_calls");
 
-    // And the provider is reminded of it as it was.
+    // The provider gets the same call in the next turn's history.
     let result = json!({"role": "tool", "tool_call_id": "c", "content": "3"});
     deployment.http.next(completion_reply("Three."));
     turn(
@@ -101,7 +101,7 @@ fn a_custom_tools_call_lives_on_in_its_session_member_for_member() {
 }
 
 #[test]
-fn a_call_of_the_older_form_does_too() {
+fn a_legacy_function_call_is_stored_and_replayed_unchanged() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let functions = json!({"functions": [{"name": "f"}]});
@@ -143,7 +143,7 @@ fn a_call_of_the_older_form_does_too() {
 }
 
 #[test]
-fn padding_that_a_stream_does_not_have_is_said_to_be_left_out() {
+fn unsupported_stream_padding_is_listed_as_dropped() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment

@@ -1,4 +1,4 @@
-//! Chats, from the head of the request to the end of the answer.
+//! Chat requests from the request head to the end of the response.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -15,7 +15,7 @@ use clawless_testkit::provider::{Reply, Step};
 use serde_json::{Value, json};
 use support::{Deployment, chat_request, completion_reply, delta, end, streamed_chat_request};
 
-/// What the provider was asked last.
+/// The body of the last request to the provider.
 fn last_provider_request(deployment: &Deployment) -> Value {
     let requests = deployment.http.requests();
     serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
@@ -26,7 +26,7 @@ fn bytes(text: &str) -> Step {
 }
 
 #[test]
-fn a_question_is_answered() {
+fn a_request_returns_a_completion() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -44,7 +44,7 @@ fn a_question_is_answered() {
 }
 
 #[test]
-fn a_stream_has_the_order_of_the_contract() {
+fn stream_events_have_the_documented_order() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment
@@ -79,7 +79,7 @@ fn a_stream_has_the_order_of_the_contract() {
 }
 
 #[test]
-fn usage_is_told_only_where_it_was_asked_for() {
+fn stream_usage_is_sent_only_on_request() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
@@ -143,7 +143,7 @@ fn a_session_belongs_to_its_tenant() {
 }
 
 #[test]
-fn messages_reach_the_provider_member_for_member() {
+fn messages_reach_the_provider_unchanged() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("ok"));
@@ -156,7 +156,7 @@ fn messages_reach_the_provider_member_for_member() {
 }
 
 #[test]
-fn an_answer_that_breaks_says_so_and_is_stored_as_broken() {
+fn a_broken_stream_ends_with_an_error_and_is_stored_as_broken() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment
@@ -189,7 +189,7 @@ fn an_answer_that_breaks_says_so_and_is_stored_as_broken() {
 }
 
 #[test]
-fn a_failure_before_the_first_byte_is_an_http_error_and_leaves_nothing() {
+fn a_failure_before_the_first_byte_is_an_http_error_and_stores_nothing() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let html = Reply::new(200, "text/html", vec![bytes("<html>")]);
@@ -214,7 +214,7 @@ fn a_failure_before_the_first_byte_is_an_http_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_slow_provider_is_covered_by_signs_of_life() {
+fn keep_alive_comments_are_sent_while_the_provider_is_slow() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let pause = Step::Wait(Millis::from_secs(25));
@@ -232,7 +232,7 @@ fn a_slow_provider_is_covered_by_signs_of_life() {
 }
 
 #[test]
-fn keys_that_do_not_work_get_one_and_the_same_answer() {
+fn all_invalid_keys_get_the_same_response() {
     let deployment = Deployment::new();
     let past = clawless_core::Timestamp::from_millis(1);
     let expired =
@@ -258,7 +258,7 @@ fn keys_that_do_not_work_get_one_and_the_same_answer() {
 }
 
 #[test]
-fn a_key_without_the_scope_is_told_which_it_lacks() {
+fn a_key_without_the_scope_gets_the_name_of_the_missing_scope() {
     let deployment = Deployment::new();
     let reader = deployment.customer_with(TenantSettings::default(), |key| {
         key.scopes = Scopes::default();
@@ -272,7 +272,7 @@ fn a_key_without_the_scope_is_told_which_it_lacks() {
 }
 
 #[test]
-fn requests_without_the_scope_are_limited_as_all_others() {
+fn requests_without_the_scope_count_against_the_rate_limit() {
     let deployment = Deployment::new();
     let limits = LimitOverrides {
         requests_per_minute: Override::Set(60),
@@ -291,7 +291,7 @@ fn requests_without_the_scope_are_limited_as_all_others() {
 }
 
 #[test]
-fn the_tenants_settings_decide_about_model_and_system_prompt() {
+fn the_tenants_settings_set_model_and_system_prompt() {
     let deployment = Deployment::new();
     let settings = TenantSettings {
         default_model: Some("large".to_owned()),
@@ -319,7 +319,7 @@ fn the_tenants_settings_decide_about_model_and_system_prompt() {
 }
 
 #[test]
-fn turns_at_once_are_stored_one_after_the_other_as_they_came() {
+fn concurrent_turns_are_stored_in_the_order_of_their_arrival() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     for (text, secs) in [("A", 3), ("B", 1), ("C", 2)] {

@@ -94,7 +94,7 @@ fn admit() -> Input {
 }
 
 #[test]
-fn what_comes_during_a_commit_is_committed_together() {
+fn inputs_during_a_commit_are_committed_together() {
     let (rows, clock) = (
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
@@ -120,7 +120,7 @@ fn what_comes_during_a_commit_is_committed_together() {
 }
 
 #[test]
-fn a_leader_that_leaves_hands_on() {
+fn a_dropped_leader_passes_leadership_on() {
     let (rows, clock) = (
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
@@ -134,8 +134,12 @@ fn a_leader_that_leaves_hands_on() {
     let (first, second, third, mut fourth) = (ask(1), ask(2), ask(3), ask(4));
     drop(second);
     drop(first);
-    assert_eq!(*rows.commits.borrow(), [1, 3], "also what was left alone");
-    // The third leads now and never comes to know it.
+    assert_eq!(
+        *rows.commits.borrow(),
+        [1, 3],
+        "the inputs of dropped callers too"
+    );
+    // The third was promoted to leader, but is dropped before it is polled.
     drop(third);
     assert!(is_done(&mut fourth));
     let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
@@ -144,7 +148,7 @@ fn a_leader_that_leaves_hands_on() {
 }
 
 #[test]
-fn inputs_that_cannot_be_written_fail_together_and_the_next_goes_on() {
+fn inputs_of_a_failed_write_fail_together_and_later_inputs_succeed() {
     let (rows, clock) = (
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
@@ -171,7 +175,7 @@ fn inputs_that_cannot_be_written_fail_together_and_the_next_goes_on() {
 }
 
 #[test]
-fn where_too_many_wait_no_call_is_admitted_but_every_end_is_taken() {
+fn an_overloaded_ledger_refuses_admissions_and_accepts_other_inputs() {
     let (rows, clock) = (
         SlowRows::default(),
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),

@@ -1,4 +1,4 @@
-//! Hot sessions: what the cache may say and what it must never decide.
+//! Hot sessions: when a cached copy is used, and when it must not be.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use support::{
     Customer, Deployment, Response, chat_request, completion_reply, delta, streamed_chat_request,
 };
 
-/// What the provider was shown last: each message's text.
+/// The texts of the messages in the last request to the provider.
 fn provider_messages(deployment: &Deployment) -> Vec<String> {
     let requests = deployment.http.requests();
     let body: Value =
@@ -33,7 +33,7 @@ fn provider_messages(deployment: &Deployment) -> Vec<String> {
     messages.iter().map(text).collect()
 }
 
-/// A deployment with a customer, whose session `s` has had a turn: `one`, answered by `Yes.`
+/// A deployment with a customer whose session `s` has one turn: `one` and the answer `Yes.`
 fn hot_session() -> (Rc<Deployment>, Customer) {
     let deployment = Deployment::new();
     let customer = deployment.customer();
@@ -45,7 +45,7 @@ fn hot_session() -> (Rc<Deployment>, Customer) {
     (deployment, customer)
 }
 
-/// How often the database is asked by a turn that says `two`.
+/// The number of database calls of a turn with the message `two`.
 fn count_queries(deployment: &Rc<Deployment>, customer: &Customer) -> u32 {
     let before = deployment.sql.calls();
     let response = deployment.chat_in_session(customer, "s", "two");
@@ -101,9 +101,9 @@ async fn change(
         .await
 }
 
-/// What is shown to the model of the turn after a change.
-fn expected_after(changed: Change) -> Vec<&'static str> {
-    match changed {
+/// The messages that the model gets in the turn after a change.
+fn expected_after(change_kind: Change) -> Vec<&'static str> {
+    match change_kind {
         Change::Update => vec!["Be brief.", "one", "Yes.", "two"],
         Change::RemoveMessage => vec!["Yes.", "two"],
         Change::Create | Change::Reset | Change::Delete => vec!["two"],
@@ -118,35 +118,35 @@ const CHANGES: [Change; 4] = [
 ];
 
 #[test]
-fn fault_18_the_turn_after_a_change_shows_what_is_true_whatever_the_cache_still_says() {
-    for changed in CHANGES {
-        for weather in [
+fn fault_18_the_turn_after_a_change_never_uses_a_stale_cache_entry() {
+    for change_kind in CHANGES {
+        for mode in [
             KvMode::Normal,
             KvMode::Stale,
             KvMode::Failing,
             KvMode::Hanging,
         ] {
             let (deployment, customer) = hot_session();
-            deployment.kv.set_mode(weather);
+            deployment.kv.set_mode(mode);
             let settings = json!({"system_prompt": "Be brief."});
-            let response = deployment.run(change(&deployment, &customer, changed, settings));
-            assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
+            let response = deployment.run(change(&deployment, &customer, change_kind, settings));
+            assert_eq!(response.status, 200, "{change_kind:?}: {}", response.body);
             assert_eq!(
                 deployment.chat_in_session(&customer, "s", "two").status,
                 200
             );
             assert_eq!(
                 provider_messages(&deployment),
-                expected_after(changed),
-                "{changed:?} {weather:?}"
+                expected_after(change_kind),
+                "{change_kind:?} {mode:?}"
             );
         }
     }
 }
 
 #[test]
-fn a_change_during_a_turn_is_seen_by_the_next_turn() {
-    for changed in CHANGES {
+fn a_change_during_a_turn_applies_to_the_next_turn() {
+    for change_kind in CHANGES {
         for breaks in [false, true] {
             let (deployment, customer) = hot_session();
             let wait = Step::Wait(Millis::from_secs(5));
@@ -164,16 +164,16 @@ fn a_change_during_a_turn_is_seen_by_the_next_turn() {
                 async {
                     let time = &deployment.time;
                     time.sleep(Millis::from_secs(1)).await;
-                    let response = change(&deployment, &customer, changed, settings).await;
-                    assert_eq!(response.status, 200, "{changed:?}: {}", response.body);
+                    let response = change(&deployment, &customer, change_kind, settings).await;
+                    assert_eq!(response.status, 200, "{change_kind:?}: {}", response.body);
                 },
             ));
             assert_eq!(
                 deployment.chat_in_session(&customer, "s", "two").status,
                 200
             );
-            let mut expected = expected_after(changed);
-            let kept = matches!(changed, Change::Update | Change::RemoveMessage) && !breaks;
+            let mut expected = expected_after(change_kind);
+            let kept = matches!(change_kind, Change::Update | Change::RemoveMessage) && !breaks;
             if kept {
                 let end = expected.len() - 1;
                 expected.splice(end..end, ["during", "Slow."]);
@@ -181,18 +181,18 @@ fn a_change_during_a_turn_is_seen_by_the_next_turn() {
             assert_eq!(
                 provider_messages(&deployment),
                 expected,
-                "{changed:?} {breaks}"
+                "{change_kind:?} {breaks}"
             );
         }
     }
 }
 
 #[test]
-fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
-    for changed in CHANGES {
+fn a_change_whose_database_response_is_lost_applies_to_the_next_turn() {
+    for change_kind in CHANGES {
         let (deployment, customer) = hot_session();
-        // The look-ups go well; the change is done, and its answer lost.
-        let look_ups = match changed {
+        // The look-ups succeed; the change is committed, and its response is lost.
+        let look_ups = match change_kind {
             Change::Create | Change::Update => 1,
             Change::Reset | Change::Delete | Change::RemoveMessage => 2,
         };
@@ -200,29 +200,29 @@ fn a_change_whose_answer_the_database_lost_is_seen_by_the_next_turn() {
         let plan = std::iter::repeat_n(None, look_ups).chain(lost);
         deployment.sql.inject(plan);
         let settings = json!({"system_prompt": "Be brief."});
-        let response = deployment.run(change(&deployment, &customer, changed, settings));
-        assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
+        let response = deployment.run(change(&deployment, &customer, change_kind, settings));
+        assert_eq!(response.status, 503, "{change_kind:?}: {}", response.body);
         assert_eq!(
             deployment.chat_in_session(&customer, "s", "two").status,
             200
         );
         assert_eq!(
             provider_messages(&deployment),
-            expected_after(changed),
-            "{changed:?}"
+            expected_after(change_kind),
+            "{change_kind:?}"
         );
     }
 }
 
 #[test]
-fn a_change_followed_by_a_ledger_failure_is_seen_by_the_next_turn() {
-    for changed in CHANGES {
+fn a_change_followed_by_a_ledger_failure_applies_to_the_next_turn() {
+    for change_kind in CHANGES {
         let (deployment, customer) = hot_session();
-        // The ledger hears that the change begins, and not that it is done.
+        // The ledger is notified before the change, and fails after it.
         deployment.silence_ledger_after(2);
         let settings = json!({"system_prompt": "Be brief."});
-        let response = deployment.run(change(&deployment, &customer, changed, settings));
-        assert_eq!(response.status, 503, "{changed:?}: {}", response.body);
+        let response = deployment.run(change(&deployment, &customer, change_kind, settings));
+        assert_eq!(response.status, 503, "{change_kind:?}: {}", response.body);
         deployment.silence_ledger_after(u32::MAX);
         assert_eq!(
             deployment.chat_in_session(&customer, "s", "two").status,
@@ -230,14 +230,14 @@ fn a_change_followed_by_a_ledger_failure_is_seen_by_the_next_turn() {
         );
         assert_eq!(
             provider_messages(&deployment),
-            expected_after(changed),
-            "{changed:?}"
+            expected_after(change_kind),
+            "{change_kind:?}"
         );
     }
 }
 
 #[test]
-fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
+fn a_session_created_during_the_first_turn_of_its_name_keeps_its_settings() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let wait = Step::Wait(Millis::from_secs(5));
@@ -254,7 +254,7 @@ fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
             assert_eq!(response.status, 200, "{}", response.body);
         },
     ));
-    // Of two turns the second would believe a copy that the first one made.
+    // Two turns, because the second could use a copy that the first one cached.
     for text in ["two", "three"] {
         assert_eq!(deployment.chat_in_session(&customer, "s", text).status, 200);
         assert_eq!(provider_messages(&deployment)[..2], ["Be brief.", "one"]);
@@ -262,10 +262,10 @@ fn a_name_that_is_taken_while_its_first_turn_runs_keeps_its_settings() {
 }
 
 #[test]
-fn a_copy_is_used_for_five_minutes() {
+fn a_cached_copy_is_used_for_five_minutes() {
     let (deployment, customer) = hot_session();
     deployment.time.advance(Millis::from_secs(299));
-    // The key's record, which is remembered for half a minute, and the commit.
+    // The key's record, which is cached for half a minute, and the commit.
     assert_eq!(count_queries(&deployment, &customer), 2);
     deployment.time.advance(Millis::from_secs(300));
     assert_eq!(count_queries(&deployment, &customer), 4);
@@ -277,7 +277,7 @@ fn a_copy_is_used_for_five_minutes() {
 }
 
 #[test]
-fn a_session_that_has_expired_is_not_shown_from_its_copy() {
+fn an_expired_session_is_not_read_from_the_cache() {
     let (deployment, customer) = hot_session();
     let expiry = json!({"ttl": 60});
     deployment.run(change(&deployment, &customer, Change::Update, expiry));
@@ -289,7 +289,7 @@ fn a_session_that_has_expired_is_not_shown_from_its_copy() {
 }
 
 #[test]
-fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
+fn a_broken_or_parked_turn_is_not_cached() {
     let (deployment, customer) = hot_session();
     let bearer = format!("Bearer {}", customer.key);
     let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
@@ -298,7 +298,7 @@ fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
     let broken = deployment.chat_with(&headers, &streamed_chat_request("breaks").to_string());
     assert!(!broken.is_done());
     assert_eq!(deployment.kv.writes(), writes);
-    // The look-up and the history go well.
+    // The look-up and the history succeed.
     let refused = std::iter::repeat_n(Some(Fault::Before(Fault::CONNECTION_LOST)), 5);
     let plan = [None, None].into_iter().chain(refused);
     deployment.sql.inject(plan);
@@ -315,13 +315,13 @@ fn a_turn_that_breaks_or_waits_in_the_ledger_is_not_copied() {
 }
 
 #[test]
-fn a_model_with_a_wider_window_is_shown_what_a_copy_for_a_narrower_one_left_out() {
+fn a_model_with_a_wider_window_gets_the_turns_that_a_narrower_copy_left_out() {
     let providers = r#"[{"name":"scripted","kind":"openai","base_url":"https://provider.example/v1",
         "key":"PROVIDER_KEY","models":[{"id":"small","context":8192},{"id":"large","context":131072}]}]"#;
     let deployment = Deployment::with_providers(providers);
     let customer = deployment.customer();
     deployment.http.always(completion_reply("Yes."));
-    // Four times what is ever read for `small`.
+    // Four times the history that is read for `small`.
     let long = "word ".repeat(1600);
     for _ in 0..12 {
         deployment.chat_in_session(&customer, "s", &long);
@@ -340,7 +340,7 @@ fn a_model_with_a_wider_window_is_shown_what_a_copy_for_a_narrower_one_left_out(
 }
 
 #[test]
-fn fault_18_a_cache_that_says_nothing_holds_a_turn_up_for_a_second_at_most() {
+fn fault_18_a_hanging_cache_delays_a_turn_by_at_most_a_second() {
     let (deployment, customer) = hot_session();
     deployment.kv.set_mode(KvMode::Hanging);
     let before = deployment.time.now();

@@ -1,4 +1,4 @@
-//! A request that comes again is one call, one charge, one turn and one answer.
+//! A repeated request makes one call, one charge and one turn, and gets the same response.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -152,7 +152,7 @@ fn a_repeated_stream_has_the_same_id_content_tool_calls_end_and_usage() {
 }
 
 #[test]
-fn another_body_and_another_session_under_the_same_key_are_refused() {
+fn another_body_or_session_under_the_same_key_is_refused() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -184,7 +184,7 @@ fn a_key_of_256_characters_and_an_empty_one_are_refused() {
 }
 
 #[test]
-fn attack_19_one_key_of_two_tenants_is_two_requests() {
+fn attack_19_one_idempotency_key_of_two_tenants_is_two_requests() {
     let deployment = Deployment::new();
     let (ours, theirs) = (deployment.customer(), deployment.customer());
     deployment.http.next(completion_reply("ours"));
@@ -196,7 +196,7 @@ fn attack_19_one_key_of_two_tenants_is_two_requests() {
 }
 
 #[test]
-fn many_at_once_are_one_call_and_all_get_its_answer() {
+fn concurrent_requests_with_one_key_make_one_call_and_get_the_same_response() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::steps(vec![
@@ -218,7 +218,7 @@ fn many_at_once_are_one_call_and_all_get_its_answer() {
 }
 
 #[test]
-fn a_request_whose_client_left_is_answered_to_the_next() {
+fn a_retry_after_a_disconnect_gets_the_stored_response() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::steps(vec![
@@ -245,7 +245,7 @@ fn a_request_whose_client_left_is_answered_to_the_next() {
 }
 
 #[test]
-fn an_error_before_the_first_byte_is_not_remembered() {
+fn an_error_before_the_first_byte_is_not_stored() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -257,7 +257,7 @@ fn an_error_before_the_first_byte_is_not_remembered() {
 }
 
 #[test]
-fn a_request_that_waits_for_a_failing_one_gets_its_own_try() {
+fn a_request_that_waits_for_a_failing_one_runs_itself() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -275,7 +275,7 @@ fn a_request_that_waits_for_a_failing_one_gets_its_own_try() {
 }
 
 #[test]
-fn a_broken_stream_is_remembered_as_it_broke() {
+fn a_broken_stream_is_replayed_with_its_error() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");
@@ -293,7 +293,7 @@ fn a_broken_stream_is_remembered_as_it_broke() {
 }
 
 #[test]
-fn an_answer_of_more_than_256_kib_is_refused_to_the_next_with_the_reason() {
+fn a_response_of_more_than_256_kib_is_not_replayed_and_the_error_has_the_reason() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -329,7 +329,7 @@ fn after_a_crash_the_request_runs_again_once_the_ledger_has_swept_it() {
 }
 
 #[test]
-fn while_a_request_seems_to_run_the_next_is_told_when_to_come_again() {
+fn a_retry_while_the_first_request_may_still_run_gets_a_retry_after() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");
@@ -345,7 +345,7 @@ fn while_a_request_seems_to_run_the_next_is_told_when_to_come_again() {
 }
 
 #[test]
-fn a_turn_that_was_stored_without_its_answer_answers_for_it() {
+fn a_turn_stored_without_its_response_is_replayed_from_the_turn() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1").in_session("s");
@@ -360,14 +360,14 @@ fn a_turn_that_was_stored_without_its_answer_answers_for_it() {
 }
 
 #[test]
-fn a_parked_turn_keeps_its_answer_too() {
+fn a_parked_turn_keeps_its_response() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("One."));
     deployment.chat_in_session(&customer, "s", "first");
     let headers = Headers::of(&customer, "order-1").in_session("s");
     deployment.http.next(completion_reply("Hello."));
-    // The claim goes well; the session is read in the cache.
+    // The claim succeeds; the session is read from the cache.
     let broken = || Some(Fault::Before(Fault::CONNECTION_LOST));
     deployment
         .sql
@@ -382,7 +382,7 @@ fn a_parked_turn_keeps_its_answer_too() {
 }
 
 #[test]
-fn without_the_header_nothing_more_is_asked() {
+fn a_request_without_the_header_makes_no_additional_database_calls() {
     let calls = |key: Option<&str>| {
         let deployment = Deployment::new();
         let customer = deployment.customer();
@@ -399,7 +399,7 @@ fn without_the_header_nothing_more_is_asked() {
 }
 
 #[test]
-fn after_a_day_an_answer_is_forgotten_and_its_row_goes() {
+fn a_stored_response_expires_after_a_day_and_its_row_is_deleted() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let headers = Headers::of(&customer, "order-1");

@@ -1,4 +1,4 @@
-//! Money, quotas, rates and crashes, from the request to the books.
+//! Prices, quotas, rate limits and crashes, from the request to the ledger's books.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -28,7 +28,7 @@ fn with_tokens(tokens: u64) -> TenantSettings {
     settings
 }
 
-/// What the ledger has booked and what is still open, in tokens of this month.
+/// This month's booked and reserved tokens.
 fn books(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
     let runtime = deployment.runtime(&customer.tenant);
     let statement = runtime.read(|m| m.statement(Period::of(deployment.time.now())));
@@ -39,7 +39,7 @@ fn books(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
 }
 
 #[test]
-fn a_call_is_booked_with_what_the_provider_says() {
+fn a_call_is_booked_with_the_providers_usage() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -75,7 +75,7 @@ fn a_call_that_fails_before_its_first_byte_costs_nothing() {
 }
 
 #[test]
-fn what_was_reserved_by_an_answer_that_got_lost_is_given_back() {
+fn a_reservation_whose_admission_response_is_lost_is_released() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.always(completion_reply("Hello."));
@@ -88,7 +88,7 @@ fn what_was_reserved_by_an_answer_that_got_lost_is_given_back() {
 }
 
 #[test]
-fn a_stream_that_breaks_is_charged_with_what_it_produced() {
+fn a_broken_stream_is_charged_with_the_produced_tokens() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::steps(vec![
@@ -104,7 +104,7 @@ fn a_stream_that_breaks_is_charged_with_what_it_produced() {
 }
 
 #[test]
-fn a_used_up_quota_is_refused_in_openais_words_and_without_a_retry() {
+fn an_exhausted_quota_gives_openais_error_without_a_retry() {
     let deployment = Deployment::new();
     let customer = deployment.customer_with(with_tokens(0), |_| {});
     let response = deployment.chat(&customer, &chat_request("Hi"));
@@ -122,7 +122,7 @@ fn a_used_up_quota_is_refused_in_openais_words_and_without_a_retry() {
 }
 
 #[test]
-fn an_answer_without_a_limit_is_capped_by_what_the_quota_leaves() {
+fn a_request_without_a_limit_is_capped_by_the_remaining_quota() {
     let deployment = Deployment::new();
     let customer = deployment.customer_with(with_tokens(100), |_| {});
     deployment.http.always(completion_reply("Hello."));
@@ -158,7 +158,7 @@ fn a_revoked_key_is_refused_before_the_provider_is_called() {
 }
 
 #[test]
-fn requests_beyond_the_burst_wait_as_long_as_they_are_told() {
+fn requests_beyond_the_burst_pass_after_the_retry_after_time() {
     let deployment = Deployment::new();
     let settings = TenantSettings {
         limits: LimitOverrides {
@@ -187,7 +187,7 @@ fn requests_beyond_the_burst_wait_as_long_as_they_are_told() {
 }
 
 #[test]
-fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
+fn a_turn_that_the_database_refuses_is_parked_in_the_ledger_and_stored_later() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -196,7 +196,7 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
         200
     );
     deployment.http.next(Reply::reads(&[&delta("Hi"), &end()]));
-    // Authentication is remembered, and the session is hot: the commit comes first.
+    // Authentication is cached and the session is hot, so the commit is the first database call.
     let broken = Some(Fault::Before("D1_ERROR: Network connection lost."));
     deployment.sql.inject([broken; 5]);
     let bearer = format!("Bearer {}", customer.key);
@@ -210,7 +210,7 @@ fn a_turn_that_the_database_refuses_waits_in_the_ledger_and_is_stored_later() {
 }
 
 #[test]
-fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
+fn a_parked_turn_survives_an_overload_while_receipts_are_written() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.always(completion_reply("Hello."));
@@ -224,7 +224,7 @@ fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
         deployment.chat_in_session(&customer, "s", "second").status,
         200
     );
-    // The alarm meets the same overload, and so does the next one.
+    // The next two alarms meet the same overload.
     for _ in 0..2 {
         deployment.sql.inject([overloaded()]);
         deployment
@@ -238,7 +238,7 @@ fn a_parked_turn_outlives_an_overload_while_receipts_go_on() {
 }
 
 #[test]
-fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
+fn an_address_that_guesses_keys_is_rejected_before_a_storage_read() {
     use clawless_core::keys::KeyText;
     let deployment = Deployment::new();
     let entropy = clawless_testkit::SeededEntropy::default();
@@ -262,7 +262,7 @@ fn an_address_that_guesses_keys_is_stopped_before_storage_is_asked() {
 }
 
 #[test]
-fn a_call_without_a_settlement_is_found_by_the_sweep() {
+fn a_call_without_a_settlement_is_settled_by_the_sweep() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -276,12 +276,12 @@ fn a_call_without_a_settlement_is_found_by_the_sweep() {
     assert_eq!(
         books(&deployment, &customer),
         (10, 0),
-        "a session's turn is given back"
+        "the reservation of a session's turn is released"
     );
 }
 
 #[test]
-fn a_keys_last_use_is_noted_with_the_receipts_and_costs_no_write_of_its_own() {
+fn a_keys_last_use_is_written_with_the_receipts() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     for text in ["Hi", "Hello"] {

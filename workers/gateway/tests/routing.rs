@@ -1,4 +1,4 @@
-//! Which model answers, from the head of the request to the headers of the answer.
+//! Model selection, from the request to the response headers.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, Response, chat_request, completion_reply};
 
-/// Two servers; what is not said of a model is unknown, and its roles are none.
+/// Two servers. A model's absent features are unknown, and absent roles are none.
 const PROVIDERS: &str = r#"[
     {"name": "one", "kind": "openai", "base_url": "https://one.example/v1", "models": [
         {"id": "quick", "roles": ["fast"], "context": 8000, "max_output": 1000,
@@ -47,7 +47,7 @@ fn image() -> Value {
         {"type": "image_url", "image_url": {"url": "https://x.example/y.png"}}]})
 }
 
-/// Asks for a model and says who answered, and why it was asked.
+/// Sends a request and returns the model that answered and the reason for its selection.
 fn route_of(deployment: &Rc<Deployment>, customer: &Customer, body: &Value) -> String {
     deployment.http.next(completion_reply("ok"));
     describe_route(&deployment.chat(customer, body))
@@ -63,7 +63,7 @@ fn describe_route(response: &Response) -> String {
     )
 }
 
-/// What was sent last, and where to.
+/// The URL and body of the last request to a provider.
 fn last_provider_request(deployment: &Deployment) -> (String, Value) {
     let requests = deployment.http.requests();
     let last = requests.last().expect("a request");
@@ -72,7 +72,7 @@ fn last_provider_request(deployment: &Deployment) -> (String, Value) {
 }
 
 #[test]
-fn auto_and_the_aliases_choose_by_class_needs_and_price() {
+fn auto_and_the_aliases_select_by_class_features_and_price() {
     let (deployment, customer) = deployment_with(TenantSettings::default());
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
     let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}}});
@@ -121,7 +121,7 @@ fn auto_and_the_aliases_choose_by_class_needs_and_price() {
 }
 
 #[test]
-fn what_a_model_cannot_do_is_refused_before_it_is_asked() {
+fn an_unsupported_feature_is_refused_before_the_provider_is_called() {
     let (deployment, customer) = deployment_with(TenantSettings::default());
     let hi = json!([{"role": "user", "content": "Hi"}]);
     let cases = [
@@ -185,7 +185,7 @@ fn what_a_model_cannot_do_is_refused_before_it_is_asked() {
 }
 
 #[test]
-fn a_model_of_two_providers_falls_over_from_one_to_the_other() {
+fn a_model_of_two_providers_fails_over_from_one_to_the_other() {
     let (deployment, customer) = deployment_with(TenantSettings::default());
     let failing = || Reply::json(401, r#"{"error":{"message":"no"}}"#);
     deployment.http.next(failing());
@@ -203,7 +203,7 @@ fn a_model_of_two_providers_falls_over_from_one_to_the_other() {
 }
 
 #[test]
-fn each_class_of_requests_has_the_tenants_fallbacks_for_it() {
+fn each_class_of_requests_uses_the_tenants_fallbacks_for_it() {
     let fallback = json!({"complex": ["eyes"], "simple": ["deep"]});
     let (deployment, customer) = deployment_with(TenantSettings {
         fallback: serde_json::from_value(fallback).expect("fallbacks"),
@@ -222,18 +222,18 @@ fn each_class_of_requests_has_the_tenants_fallbacks_for_it() {
     let before = deployment.http.requests().len();
     assert_eq!(deployment.chat(&customer, &requested).status, 503);
     let requests = deployment.http.requests();
-    let asked_of: Vec<Value> = requests[before..]
+    let called_models: Vec<Value> = requests[before..]
         .iter()
         .map(|it| serde_json::from_slice::<Value>(&it.body).expect("JSON")["model"].clone())
         .collect();
     assert!(
-        asked_of.iter().all(|model| model == "quick"),
-        "{asked_of:?}"
+        called_models.iter().all(|model| model == "quick"),
+        "{called_models:?}"
     );
 }
 
 #[test]
-fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
+fn the_sessions_default_model_precedes_the_tenants_and_yields_to_required_features() {
     let (deployment, customer) = deployment_with(TenantSettings {
         default_model: Some("eyes".to_owned()),
         ..TenantSettings::default()
@@ -255,7 +255,7 @@ fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
     let mut named = auto.clone();
     named["model"] = json!("quick");
     assert_eq!(in_session(&named), "quick named");
-    // The session's model sees no images; a default gives way, a name would not.
+    // The session's model does not support images: a default model yields, a requested one does not.
     assert_eq!(
         in_session(&json!({"model": "auto", "messages": [image()]})),
         "eyes tenant"
@@ -272,7 +272,7 @@ fn a_default_is_the_sessions_before_the_tenants_and_never_in_the_way() {
 }
 
 #[test]
-fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
+fn the_effort_comes_from_the_request_then_the_tenant_then_the_model() {
     let effort = |settings: TenantSettings, model: &str, requested: Option<&str>| {
         let (deployment, customer) = deployment_with(settings);
         let mut body = chat_request("Hi");
@@ -297,7 +297,7 @@ fn a_model_thinks_as_the_request_says_else_the_tenant_else_its_own_entry() {
 }
 
 #[test]
-fn no_answer_is_longer_than_its_model_can_give() {
+fn the_output_limit_is_clamped_to_the_models_maximum() {
     let (deployment, customer) = deployment_with(TenantSettings {
         fallback: Fallback::All(vec!["quick".to_owned()]),
         ..TenantSettings::default()
@@ -318,7 +318,7 @@ fn no_answer_is_longer_than_its_model_can_give() {
 }
 
 #[test]
-fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
+fn the_sessions_effort_ranks_between_the_requests_and_the_tenants() {
     let (deployment, customer) = deployment_with(TenantSettings {
         thinking: Some(ReasoningEffort::Low),
         ..TenantSettings::default()
@@ -344,7 +344,7 @@ fn a_sessions_level_of_thinking_stands_between_the_requests_and_the_tenants() {
 }
 
 #[test]
-fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
+fn signed_thoughts_are_kept_in_a_session_and_dropped_for_another_model() {
     let providers = r#"[{"name": "claude", "kind": "anthropic", "base_url": "https://a.example/v1",
         "models": [{"id": "signer", "thinking": "adaptive"}, {"id": "other", "thinking": "adaptive"}]}]"#;
     let deployment = Deployment::with_providers(providers);
@@ -366,20 +366,20 @@ fn signed_thoughts_survive_a_stored_session_and_not_a_fallover() {
         .http
         .next(answer(json!([thought, call]), "tool_use"));
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
-    let say = |message: Value| {
+    let send = |message: Value| {
         let body =
             json!({"model": "signer", "session_id": "talk", "tools": tools, "messages": [message]});
         deployment.chat(&customer, &body)
     };
-    let first = say(json!({"role": "user", "content": "Hi"}));
+    let first = send(json!({"role": "user", "content": "Hi"}));
     let message = &first.json()["choices"][0]["message"];
     assert_eq!(message["reasoning_content"], "hm");
-    // The signer fails this time, and another model is asked in its place.
+    // The signer fails, and the fallback model is called.
     deployment.http.next(Reply::json(401, "{}"));
     deployment
         .http
         .next(answer(json!([{"type": "text", "text": "ok"}]), "end_turn"));
-    let second = say(json!({"role": "tool", "tool_call_id": "call-1", "content": "1"}));
+    let second = send(json!({"role": "tool", "tool_call_id": "call-1", "content": "1"}));
     assert_eq!(describe_route(&second), "other named");
     let requests = deployment.http.requests();
     let bodies: Vec<Value> = requests

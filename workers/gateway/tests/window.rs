@@ -1,4 +1,4 @@
-//! A conversation that outgrows the model's window.
+//! Conversations that exceed the model's context window.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -16,7 +16,7 @@ use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, chat_request, completion_reply};
 
-/// What the provider was shown last.
+/// The messages of the last request to the provider.
 fn provider_messages(deployment: &Deployment) -> Vec<Value> {
     let requests = deployment.http.requests();
     let body = &requests.last().expect("a request").body;
@@ -37,10 +37,10 @@ fn customer(deployment: &Deployment) -> Customer {
 }
 
 #[test]
-fn the_oldest_turns_are_left_out_and_the_answer_says_how_many() {
+fn the_oldest_turns_are_left_out_and_a_header_has_their_number() {
     let deployment = Deployment::new();
     let customer = customer(&deployment);
-    // About 750 tokens a turn, by a careful estimate; the window of `small` is 8192.
+    // An estimated 750 tokens a turn; the window of `small` is 8192.
     let long = "word ".repeat(400);
     for turn in 0..16 {
         deployment.http.next(completion_reply("Yes."));
@@ -67,7 +67,7 @@ const WIDE_AND_NARROW: &str = r#"[
      "models": [{"id": "narrow", "context": 4000}]}
 ]"#;
 
-/// The models that were asked.
+/// The models that were called.
 fn called_models(deployment: &Deployment) -> Vec<String> {
     let requests = deployment.http.requests();
     let model = |body: &[u8]| -> String {
@@ -81,7 +81,7 @@ fn called_models(deployment: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn a_fallback_whose_window_is_too_narrow_for_what_is_shown_is_not_asked() {
+fn a_fallback_whose_window_is_too_narrow_is_not_called() {
     // About 6 and 3000 tokens of history.
     for (length, is_called) in [(2, true), (2000, false)] {
         let deployment = Deployment::with_providers(WIDE_AND_NARROW);
@@ -109,7 +109,7 @@ fn a_fallback_whose_window_is_too_narrow_for_what_is_shown_is_not_asked() {
 }
 
 #[test]
-fn what_does_not_fit_even_without_history_is_refused_before_the_provider_is_called() {
+fn a_request_that_does_not_fit_without_history_is_refused_before_the_provider_is_called() {
     let long = "word ".repeat(12_000);
     for in_session in [false, true] {
         let deployment = Deployment::with_providers(WIDE_AND_NARROW);

@@ -17,7 +17,7 @@ use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, chat_request};
 
-/// A tenant with these tools switched on.
+/// A tenant with these tools enabled.
 pub(crate) fn customer(deployment: &Deployment, tools: &[&str]) -> Customer {
     let settings = TenantSettings {
         tools: tools.iter().map(|&name| name.to_owned()).collect(),
@@ -68,14 +68,14 @@ pub(crate) fn streams(text: &str) -> Reply {
     Reply::reads(&[&support::delta(text), &support::end()])
 }
 
-/// What the provider was asked, request by request.
+/// The bodies of the requests to the provider.
 pub(crate) fn provider_requests(deployment: &Deployment) -> Vec<Value> {
     let requests = deployment.http.requests();
     let bodies = requests.iter().map(|it| serde_json::from_slice(&it.body));
     bodies.collect::<Result<_, _>>().expect("JSON")
 }
 
-/// What the tools told the model before its last answer.
+/// The tool results in the last request to the model.
 pub(crate) fn tool_results(deployment: &Deployment) -> Vec<String> {
     let provider_requests = provider_requests(deployment);
     let messages = provider_requests.last().expect("a request")["messages"].clone();
@@ -97,7 +97,7 @@ pub(crate) fn recorded(deployment: &Deployment) -> Vec<String> {
         .collect()
 }
 
-/// A question with a tool of the client's own.
+/// A request with a client tool.
 pub(crate) fn request_with_weather(text: &str) -> Value {
     let mut request = chat_request(text);
     request["tools"] = json!([{"type": "function", "function": {"name": "weather"}}]);

@@ -1,4 +1,4 @@
-//! The rounds of a turn: the model calls, tools run, the model is asked again.
+//! The rounds of a turn: the model calls tools, the tools run, and the model is called again.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ fn stream_in_session(deployment: &Rc<Deployment>, customer: &Customer, session: 
 }
 
 #[test]
-fn one_tool_runs_and_the_model_answers_with_what_it_learnt() {
+fn a_tool_runs_and_the_model_answers_with_its_result() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     deployment
@@ -61,7 +61,7 @@ fn one_tool_runs_and_the_model_answers_with_what_it_learnt() {
 }
 
 #[test]
-fn a_turn_with_tools_is_one_turn_and_its_history_is_whole() {
+fn a_turn_with_tools_is_one_turn_with_a_complete_history() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     deployment
@@ -95,7 +95,7 @@ fn a_turn_with_tools_is_one_turn_and_its_history_is_whole() {
 }
 
 #[test]
-fn tools_that_are_called_together_all_run() {
+fn parallel_tool_calls_all_run() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     let hour = r#"{"utc_offset_minutes":-90}"#;
@@ -119,12 +119,12 @@ fn tools_that_are_called_together_all_run() {
 }
 
 #[test]
-fn attack_41_what_is_unknown_or_invalid_is_not_run_and_the_model_is_told() {
+fn attack_41_unknown_and_invalid_calls_are_not_run_and_the_model_gets_an_error() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     let bad: [Call<'_>; 6] = [
         ("c1", "rm_rf", "{}"),
-        // There is such a tool, and it is not switched on.
+        // The tool exists, but is not enabled.
         ("c2", "misbehave", r#"{"how":"fail"}"#),
         ("c3", "time_now", r#"{"utc_offset_minutes":99999}"#),
         ("c4", "time_now", r#"{"tenant_id":"ten_x"}"#),
@@ -176,7 +176,7 @@ fn server_and_client_tools_mix_in_one_turn() {
         (&json!("c2"), &json!("weather"))
     );
     assert_eq!(recorded(&deployment), ["time_now succeeded"]);
-    // The client answers its own call, and the model sees both results.
+    // The client sends the result of its tool, and the model gets both results.
     deployment.http.next(completion_reply("Midnight and rain."));
     let mut request = request_with_weather("");
     request["messages"] = json!([{"role": "tool", "tool_call_id": "c2", "content": "rain"}]);
@@ -217,7 +217,7 @@ fn eight_rounds_run_and_the_ninth_is_refused() {
         provider_requests(&deployment).last().expect("one")["tool_choice"],
         "none"
     );
-    // One that will not listen comes to its end all the same.
+    // A model that ignores the refusal is stopped too.
     deployment
         .http
         .always(calls(Some("x"), &[("c", "time_now", "{}")]));
@@ -227,7 +227,7 @@ fn eight_rounds_run_and_the_ninth_is_refused() {
 }
 
 #[test]
-fn a_stream_shows_the_tools_in_a_member_of_their_own() {
+fn a_stream_reports_tool_calls_in_a_separate_member() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     let call: [Call<'_>; 1] = [("call_1", "time_now", r#"{"utc_offset_minutes":60}"#)];
@@ -288,7 +288,7 @@ fn a_stream_mixes_server_and_client_tools() {
 }
 
 #[test]
-fn a_provider_that_fails_after_a_tool_ran_leaves_a_turn_that_says_so() {
+fn a_provider_failure_after_a_tool_call_stores_a_broken_turn() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     deployment
@@ -333,7 +333,7 @@ fn without_the_scope_or_the_setting_no_tool_is_offered() {
 }
 
 #[test]
-fn attack_39_no_secret_stands_in_what_a_model_is_shown() {
+fn attack_39_no_secret_is_in_a_models_input() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
     deployment
@@ -351,7 +351,7 @@ fn attack_39_no_secret_stands_in_what_a_model_is_shown() {
 }
 
 #[test]
-fn a_quota_that_covers_no_further_round_ends_the_answer() {
+fn a_quota_that_covers_no_further_round_ends_the_turn() {
     let deployment = Deployment::new();
     let settings = TenantSettings {
         tools: vec!["time_now".to_owned()],

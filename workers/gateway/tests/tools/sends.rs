@@ -1,4 +1,4 @@
-//! `sessions_send`: what one session says to another, whatever dies, comes twice or goes in circles.
+//! `sessions_send`: messages between sessions under crashes, repeated deliveries and cycles.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::{calls, customer, provider_requests, recorded, tool_results};
 
 const TOOLS: &[&str] = &["sessions_send"];
 
-/// A tenant with two sessions that have been used, `a` and `b`.
+/// A tenant with two sessions, `a` and `b`, of one turn each.
 fn tenant_with_two_sessions(deployment: &Rc<Deployment>) -> Customer {
     let customer = customer(deployment, TOOLS);
     for session in ["a", "b"] {
@@ -27,14 +27,14 @@ fn tenant_with_two_sessions(deployment: &Rc<Deployment>) -> Customer {
     customer
 }
 
-/// The model's next answer is a call of the tool.
+/// Makes the model's next answer a call of the tool.
 fn script_send(deployment: &Deployment, arguments: &Value) {
     let arguments = arguments.to_string();
     let call = [("c", "sessions_send", arguments.as_str())];
     deployment.http.next(calls(None, &call));
 }
 
-/// Has `from` send to `to` without waiting; gives the receipt.
+/// Sends from `from` to `to` without waiting. Returns the result of the tool.
 fn send(
     deployment: &Rc<Deployment>,
     customer: &Customer,
@@ -47,7 +47,7 @@ fn send(
     serde_json::from_str(&tool_results).expect("a receipt")
 }
 
-/// What a model in `from` is told of a call.
+/// Calls the tool in `from` and returns its result as the model gets it.
 fn try_send(
     deployment: &Rc<Deployment>,
     customer: &Customer,
@@ -61,7 +61,7 @@ fn try_send(
     tool_results(deployment).last().expect("a result").clone()
 }
 
-/// The messages as they stand, oldest first: `state reason tries`.
+/// The states of the messages, oldest first: `state reason tries`.
 fn states(deployment: &Deployment) -> Vec<String> {
     let rows = deployment.sql.rows(
         "SELECT state || coalesce(' ' || reason, '') || ' ' || tries AS it FROM sends
@@ -72,7 +72,7 @@ fn states(deployment: &Deployment) -> Vec<String> {
         .collect()
 }
 
-/// What users said in a session, as it is stored.
+/// The stored user messages of a session.
 fn user_messages(deployment: &Deployment, session: &str) -> Vec<String> {
     let rows = deployment.sql.rows(&format!(
         "SELECT json_extract(content, '$.content') AS text FROM messages
@@ -83,7 +83,7 @@ fn user_messages(deployment: &Deployment, session: &str) -> Vec<String> {
         .collect()
 }
 
-/// How many calls have been booked; nothing may be open.
+/// The number of booked calls. Asserts that nothing is reserved.
 fn booked(deployment: &Deployment, customer: &Customer) -> u64 {
     let runtime = deployment.runtime(&customer.tenant);
     let statement = runtime.read(|machine| machine.statement(Period::of(deployment.time.now())));
@@ -96,7 +96,7 @@ fn advance(deployment: &Rc<Deployment>, secs: u64) {
 }
 
 #[test]
-fn the_answer_comes_from_the_other_sessions_own_turn() {
+fn the_reply_comes_from_a_turn_of_the_other_session() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     deployment.sql.run_script(
@@ -141,7 +141,7 @@ fn the_answer_comes_from_the_other_sessions_own_turn() {
 }
 
 #[test]
-fn what_is_not_waited_for_is_delivered_all_the_same() {
+fn a_message_without_a_wait_is_delivered() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     let receipt = send(&deployment, &customer, "a", "b", "Good morning.");
@@ -152,7 +152,7 @@ fn what_is_not_waited_for_is_delivered_all_the_same() {
         .next(completion_reply("Good morning to you."));
     assert_eq!(deployment.deliver_posted(), [Verdict::Done]);
     assert_eq!(user_messages(&deployment, "b").len(), 2);
-    // The wait is bounded, and the run is not.
+    // The wait is limited; the turn is not.
     script_send(
         &deployment,
         &json!({"session_id": "b", "message": "Take your time.", "timeout_seconds": 2}),
@@ -168,7 +168,7 @@ fn what_is_not_waited_for_is_delivered_all_the_same() {
 }
 
 #[test]
-fn brought_twice_at_once_and_in_any_order_each_is_said_once() {
+fn repeated_concurrent_and_reordered_deliveries_run_each_message_once() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     for text in ["one", "two", "three"] {
@@ -200,7 +200,7 @@ fn brought_twice_at_once_and_in_any_order_each_is_said_once() {
 }
 
 #[test]
-fn attack_42_a_circle_ends_after_four_hops_and_each_is_charged() {
+fn attack_42_a_cycle_of_messages_ends_after_four_hops_and_each_is_charged() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     let to =
@@ -232,7 +232,7 @@ fn attack_42_a_circle_ends_after_four_hops_and_each_is_charged() {
 }
 
 #[test]
-fn two_that_wait_for_each_other_at_once_both_come_to_their_end() {
+fn two_sessions_that_wait_for_each_other_both_finish() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     let bearer = format!("Bearer {}", customer.key);
@@ -273,7 +273,7 @@ fn two_that_wait_for_each_other_at_once_both_come_to_their_end() {
 }
 
 #[test]
-fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
+fn a_dead_try_is_retried_once_the_ledger_has_swept_it() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     send(&deployment, &customer, "a", "b", "Remember me.");
@@ -282,14 +282,14 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
     deployment.http.next(slow);
     deployment.kill_in(1, deliver(&deployment, &job));
     assert_eq!(states(&deployment), ["running 1"]);
-    // A second delivery leaves the message to the try that may still run.
+    // A second delivery does not take the message from a try that may still run.
     let waits = deployment.deliver_all(std::slice::from_ref(&job));
     assert!(matches!(waits[..], [Verdict::RetryAfter(_)]));
     advance(&deployment, 60);
     let waits = deployment.deliver_all(std::slice::from_ref(&job));
     assert!(
         matches!(waits[..], [Verdict::RetryAfter(_)]),
-        "the ledger holds its place"
+        "the ledger still holds the reservation"
     );
     deployment.run(deployment.time.sleep(RESERVATION_TTL));
     deployment.run_alarm(&customer.tenant);
@@ -304,7 +304,7 @@ fn a_try_that_dies_is_followed_by_another_once_the_ledger_knows() {
 }
 
 #[test]
-fn a_turn_that_is_run_again_does_not_send_again() {
+fn a_repeated_turn_does_not_send_its_messages_again() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     deployment.http.next(completion_reply("Hello."));
@@ -335,7 +335,7 @@ fn a_turn_that_is_run_again_does_not_send_again() {
 }
 
 #[test]
-fn a_session_that_is_busy_gets_its_message_later() {
+fn a_busy_session_gets_its_message_later() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     send(&deployment, &customer, "a", "b", "When you can.");
@@ -358,7 +358,7 @@ fn a_session_that_is_busy_gets_its_message_later() {
 }
 
 #[test]
-fn what_cannot_be_delivered_says_why() {
+fn a_failed_delivery_has_its_reason() {
     let deployment = Deployment::new();
     // A provider that stays down.
     let customer = tenant_with_two_sessions(&deployment);
@@ -389,7 +389,7 @@ fn what_cannot_be_delivered_says_why() {
 }
 
 #[test]
-fn a_session_that_was_deleted_meanwhile_gets_nothing_nor_does_its_successor() {
+fn a_message_reaches_neither_a_deleted_session_nor_its_successor() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     for text in ["one", "two"] {
@@ -414,7 +414,7 @@ fn a_session_that_was_deleted_meanwhile_gets_nothing_nor_does_its_successor() {
 }
 
 #[test]
-fn a_message_that_the_queue_did_not_take_is_found_by_the_housekeeping() {
+fn the_cleanup_posts_a_message_that_the_queue_rejected() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     deployment.is_queue_down.set(true);
@@ -440,7 +440,7 @@ fn a_message_that_the_queue_did_not_take_is_found_by_the_housekeeping() {
 }
 
 #[test]
-fn what_the_queue_has_brought_too_often_fails_for_its_last_reason() {
+fn a_dead_lettered_message_fails_with_its_last_reason() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     send(&deployment, &customer, "a", "b", "Hello?");
@@ -454,13 +454,13 @@ fn what_the_queue_has_brought_too_often_fails_for_its_last_reason() {
         "{:?}",
         states(&deployment)
     );
-    // And it stays failed, however late the queue brings it once more.
+    // A later delivery does not change the failed message.
     assert_eq!(deployment.deliver_all(&[job]), [Verdict::Done]);
     assert_eq!(user_messages(&deployment, "b"), ["Hello."]);
 }
 
 #[test]
-fn attack_18_a_foreign_session_is_told_apart_from_none_by_nothing() {
+fn attack_18_a_foreign_session_is_indistinguishable_from_a_missing_one() {
     let deployment = Deployment::new();
     let (ours, theirs) = (
         tenant_with_two_sessions(&deployment),
@@ -486,7 +486,7 @@ fn attack_18_a_foreign_session_is_told_apart_from_none_by_nothing() {
 }
 
 #[test]
-fn what_may_not_be_sent_is_refused_and_says_why() {
+fn an_invalid_message_is_refused_with_the_reason() {
     let deployment = Deployment::new();
     let customer = tenant_with_two_sessions(&deployment);
     let tool_results = |arguments: Value| try_send(&deployment, &customer, "a", &arguments);
@@ -519,7 +519,7 @@ fn what_may_not_be_sent_is_refused_and_says_why() {
 }
 
 #[test]
-fn a_key_that_may_not_write_sessions_is_not_offered_the_tool() {
+fn a_key_without_the_write_scope_is_not_offered_the_tool() {
     let deployment = Deployment::new();
     let settings = clawless_core::tenant::TenantSettings {
         tools: vec!["sessions_send".to_owned()],

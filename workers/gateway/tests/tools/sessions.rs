@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{Customer, Deployment, completion_reply};
 use crate::{calls, customer, provider_requests, recorded, tool_results};
 
-/// What one call of a tool tells the model.
+/// The result of one tool call.
 fn result_of(
     deployment: &Rc<Deployment>,
     customer: &Customer,
@@ -40,7 +40,7 @@ fn run_turn(deployment: &Rc<Deployment>, customer: &Customer, session: &str, tex
 }
 
 #[test]
-fn sessions_list_tells_the_tenants_own_page_by_page() {
+fn sessions_list_returns_the_tenants_sessions_page_by_page() {
     let deployment = Deployment::new();
     let tools = &["sessions_list", "sessions_history"];
     let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));
@@ -77,7 +77,7 @@ fn sessions_list_tells_the_tenants_own_page_by_page() {
 }
 
 #[test]
-fn a_list_of_long_sessions_stays_below_64_kib_and_says_that_there_are_more() {
+fn a_list_of_long_sessions_stays_below_64_kib_and_has_a_next_page() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["sessions_list"]);
     for number in 0..70 {
@@ -101,7 +101,7 @@ fn a_list_of_long_sessions_stays_below_64_kib_and_says_that_there_are_more() {
 }
 
 #[test]
-fn sessions_history_tells_what_was_said_and_nothing_of_another_tenant() {
+fn sessions_history_returns_the_messages_of_the_own_tenant_only() {
     let deployment = Deployment::new();
     let tools = &["sessions_history"];
     let (ours, theirs) = (customer(&deployment, tools), customer(&deployment, tools));

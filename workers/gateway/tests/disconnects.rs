@@ -1,4 +1,4 @@
-//! Clients that leave, and those that come back for what they missed.
+//! Clients that disconnect, and clients that resume a turn.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -25,13 +25,13 @@ use support::{
     Customer, Deployment, chat_request, completion_reply, delta, end, read, streamed_chat_request,
 };
 
-/// Ends after a while, as a client that leaves.
+/// Completes when the client disconnects.
 fn disconnect_after(deployment: &Deployment, seconds: u64) -> impl Future<Output = ()> + 'static {
     let time = deployment.time.clone();
     async move { time.sleep(Millis::from_secs(seconds)).await }
 }
 
-/// What has been booked; nothing may be open.
+/// The booked messages and tokens. Asserts that nothing is reserved.
 fn booked(deployment: &Deployment, customer: &Customer) -> (u64, u64) {
     let runtime = deployment.runtime(&customer.tenant);
     let statement = runtime.read(|machine| machine.statement(Period::of(deployment.time.now())));
@@ -49,7 +49,7 @@ fn slow_stream() -> Reply {
     ])
 }
 
-/// A streamed request whose client leaves after some seconds; reads what it is sent until then.
+/// Sends a streamed request and reads its response until the client disconnects.
 fn stream_until_disconnect(
     deployment: &Rc<Deployment>,
     customer: &Customer,
@@ -63,11 +63,11 @@ fn stream_until_disconnect(
     deployment.run(async {
         let body = streamed_chat_request("Hi").to_string();
         let departure = disconnect_after(deployment, seconds);
-        let begun = deployment.begin(&request, &headers, body, departure);
+        let started = deployment.begin(&request, &headers, body, departure);
         let Ok(HttpResponse {
             body: Body::Events(mut events),
             ..
-        }) = begun.await
+        }) = started.await
         else {
             return;
         };
@@ -78,7 +78,7 @@ fn stream_until_disconnect(
 }
 
 #[test]
-fn a_stateless_stream_stops_its_provider_when_the_client_leaves_and_what_came_is_charged() {
+fn a_disconnect_aborts_a_stateless_stream_and_charges_the_received_tokens() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(slow_stream());
@@ -101,7 +101,7 @@ fn a_stateless_stream_stops_its_provider_when_the_client_leaves_and_what_came_is
 }
 
 #[test]
-fn a_turn_of_a_session_goes_on_without_its_client_and_is_stored_whole() {
+fn a_session_turn_continues_after_a_disconnect_and_is_stored_whole() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(slow_stream());
@@ -114,7 +114,7 @@ fn a_turn_of_a_session_goes_on_without_its_client_and_is_stored_whole() {
 }
 
 #[test]
-fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_was_read() {
+fn a_disconnect_before_the_first_byte_aborts_the_call_and_charges_the_prompt() {
     for body in [
         chat_request("How are you?"),
         streamed_chat_request("How are you?"),
@@ -128,8 +128,8 @@ fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_wa
         let request = deployment.new_request();
         let departure = disconnect_after(&deployment, 2);
         deployment.run(async {
-            let begun = deployment.begin(&request, &headers, body.to_string(), departure);
-            drop(read(begun.await).await);
+            let started = deployment.begin(&request, &headers, body.to_string(), departure);
+            drop(read(started.await).await);
         });
         assert_eq!(deployment.http.aborted(), 1);
         let (messages, tokens) = booked(&deployment, &customer);
@@ -138,7 +138,7 @@ fn a_call_that_is_left_before_its_first_byte_is_aborted_and_charged_with_what_wa
 }
 
 #[test]
-fn a_call_that_is_left_between_two_tries_costs_nothing() {
+fn a_disconnect_between_two_tries_costs_nothing() {
     for body in [
         chat_request("How are you?"),
         streamed_chat_request("How are you?"),
@@ -152,8 +152,8 @@ fn a_call_that_is_left_between_two_tries_costs_nothing() {
         let request = deployment.new_request();
         let departure = disconnect_after(&deployment, 2);
         deployment.run(async {
-            let begun = deployment.begin(&request, &headers, body.to_string(), departure);
-            drop(read(begun.await).await);
+            let started = deployment.begin(&request, &headers, body.to_string(), departure);
+            drop(read(started.await).await);
         });
         assert_eq!(deployment.http.requests().len(), 1);
         assert_eq!(booked(&deployment, &customer), (0, 0));
@@ -164,7 +164,7 @@ fn a_call_that_is_left_between_two_tries_costs_nothing() {
 }
 
 #[test]
-fn a_connection_is_not_closed_for_what_comes_after_the_answer() {
+fn bytes_after_the_end_of_the_stream_do_not_abort_the_connection() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::steps(vec![
@@ -177,7 +177,7 @@ fn a_connection_is_not_closed_for_what_comes_after_the_answer() {
 }
 
 #[test]
-fn a_timeout_aborts_the_request_and_not_only_the_waiting() {
+fn a_timeout_aborts_the_provider_request() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     let silent = || Reply::steps(Vec::new()).after(Step::Hang);
@@ -199,14 +199,14 @@ fn a_timeout_aborts_the_request_and_not_only_the_waiting() {
     assert_eq!(deployment.http.aborted(), request_count + 1);
 }
 
-/// The request that a completion's id names.
+/// The request id in a completion's id.
 fn request_of(completion: &Value) -> String {
     let id = completion["id"].as_str().expect("an id");
     id.replace("chatcmpl-", "req_")
 }
 
 #[test]
-fn a_finished_turn_is_answered_again_as_json_and_as_events() {
+fn a_finished_turn_is_replayed_as_json_and_as_events() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -227,7 +227,7 @@ fn a_finished_turn_is_answered_again_as_json_and_as_events() {
     );
 }
 
-/// An answer of 50 seconds, with a word at its beginning and in its middle.
+/// A stream of 50 seconds with a word at its start and in its middle.
 fn long_answer() -> Reply {
     Reply::steps(vec![
         Step::Bytes(delta("Half ").into_bytes()),
@@ -239,7 +239,7 @@ fn long_answer() -> Reply {
 }
 
 #[test]
-fn a_running_turn_is_waited_for_and_then_answered_whole() {
+fn a_resume_waits_for_a_running_turn_and_returns_all_of_it() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(long_answer());
@@ -250,8 +250,8 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
     let ((), (resumed, waited)) = deployment.run(join(
         async {
             let body = streamed_chat_request("Hi").to_string();
-            let begun = deployment.begin(&request, &headers, body, pending());
-            drop(begun.await);
+            let started = deployment.begin(&request, &headers, body, pending());
+            drop(started.await);
         },
         async {
             deployment.time.sleep(Millis::from_secs(1)).await;
@@ -277,7 +277,7 @@ fn a_running_turn_is_waited_for_and_then_answered_whole() {
 }
 
 #[test]
-fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
+fn a_resume_of_a_turn_that_is_lost_ends_its_events_with_an_error() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
@@ -289,8 +289,8 @@ fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
     let ((), resumed, ()) = deployment.run(join3(
         async {
             let body = streamed_chat_request("Hi").to_string();
-            let begun = deployment.begin(&request, &headers, body, pending());
-            drop(begun.await);
+            let started = deployment.begin(&request, &headers, body, pending());
+            drop(started.await);
         },
         async {
             deployment.time.sleep(Millis::from_secs(1)).await;
@@ -320,7 +320,7 @@ fn a_turn_that_is_lost_while_it_is_waited_for_ends_the_events_with_an_error() {
 }
 
 #[test]
-fn a_broken_turn_says_so_in_both_forms() {
+fn a_resumed_broken_turn_has_its_error_in_both_formats() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.next(Reply::steps(vec![
@@ -367,7 +367,7 @@ fn unknown_and_foreign_turns_are_the_same_404() {
 }
 
 #[test]
-fn a_parked_turn_is_answered_once_the_database_has_it() {
+fn a_parked_turn_can_be_resumed_once_the_database_has_it() {
     let deployment = Deployment::new();
     let customer = deployment.customer();
     deployment.http.always(completion_reply("Hello."));
