@@ -5,7 +5,7 @@ use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmRequest};
 use clawless_core::members::Members;
 
-use super::MAX_PARALLEL;
+use super::limits::MAX_PARALLEL;
 use super::tool_calls::ToolCalls;
 use super::wire::{Choice, Envelope, Piece};
 use super::{finish, report, usage, wire};

@@ -3,6 +3,7 @@
 pub(crate) mod chunk;
 pub(crate) mod encode;
 pub(crate) mod finish;
+mod limits;
 pub(crate) mod messages;
 mod report;
 pub(crate) mod tool_calls;
@@ -21,10 +22,6 @@ use crate::error::LlmError;
 use crate::ports::{HttpRequest, Method};
 use crate::profile::{DEFAULT, Profile};
 use crate::protocol::{Decoder, Mode, Protocol};
-
-/// The most answers to one request (`n`), and the most tool calls of one answer. More is an error:
-/// each costs memory.
-pub(crate) const MAX_PARALLEL: u32 = 128;
 
 /// The protocol of one server.
 pub struct OpenAi {

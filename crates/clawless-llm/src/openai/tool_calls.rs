@@ -6,7 +6,7 @@ use clawless_core::llm::Delta;
 use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 
-use super::MAX_PARALLEL;
+use super::limits::MAX_PARALLEL;
 use super::wire::{Function, ToolCall};
 use crate::error::LlmError;
 use crate::tolerant::{LooseInt, Maybe};

@@ -1,0 +1,263 @@
+use super::*;
+
+#[test]
+fn each_status_means_what_the_caller_can_do() {
+    let wait = None;
+    let cases = [
+        (429, "{}", LlmError::RateLimited { retry_after: wait }),
+        (
+            429,
+            r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#,
+            LlmError::Misconfigured { status: 429 },
+        ),
+        (529, "<html>", LlmError::Overloaded { retry_after: wait }),
+        (
+            503,
+            "",
+            LlmError::ServerError {
+                status: 503,
+                retry_after: wait,
+            },
+        ),
+        (401, "{}", LlmError::Misconfigured { status: 401 }),
+        (404, "{}", LlmError::Misconfigured { status: 404 }),
+        (
+            400,
+            r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
+            LlmError::ContextLength,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"This model's maximum context length is 9"}"#,
+            LlmError::ContextLength,
+        ),
+        (
+            400,
+            "{\"error\":{\"message\":\"bad\\r\\n\\u001b[31mstop\",\"param\":\"stop\"}}",
+            LlmError::InvalidRequest {
+                message: "bad   [31mstop".to_owned(),
+                param: Some("stop".to_owned()),
+            },
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
+            LlmError::Misconfigured { status: 400 },
+        ),
+        (
+            422,
+            "<html>secret</html>",
+            LlmError::InvalidRequest {
+                message: "The model's provider refuses the request as invalid.".to_owned(),
+                param: None,
+            },
+        ),
+    ];
+    for (status, body, expected) in cases {
+        assert_eq!(
+            refusal(status, body.as_bytes()),
+            expected,
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_reported_error_is_read_in_every_form() {
+    let read = |text| reported(&serde_json::from_str(text).expect("JSON"));
+    assert_eq!(read(r#""boom""#), LlmError::Reported("boom".to_owned()));
+    assert_eq!(
+        read(r#"{"message":"boom"}"#),
+        LlmError::Reported("boom".to_owned())
+    );
+    assert!(matches!(read("{}"), LlmError::Reported(_)));
+    let busy = LlmError::Overloaded { retry_after: None };
+    assert_eq!(read(r#"{"message":"x","code":503}"#), busy);
+    assert_eq!(read(r#"{"type":"overloaded_error"}"#), busy);
+    assert_eq!(
+        read(r#"{"code":"rate_limit_exceeded"}"#),
+        LlmError::RateLimited { retry_after: None }
+    );
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_recognised_in_every_servers_words() {
+    for (status, body) in [
+        (
+            400,
+            r#"{"error":{"message":"You passed 202753 input tokens and requested 0 output tokens. However, the model's context length is only 202752 tokens.","type":"BadRequestError","param":null,"code":400}}"#,
+        ),
+        (
+            400,
+            r#"{"error":"Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough."}"#,
+        ),
+        (
+            400,
+            r#"{"object":"error","message":"Prompt contains 140000 tokens and 0 draft tokens, too large for model with 131072 maximum context length","type":"invalid_request_prompt","code":"3051"}"#,
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Please reduce the length of the messages or completion.","code":"context_length_exceeded"}}"#,
+        ),
+        (
+            422,
+            r#"{"error":{"message":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens and 512 `max_new_tokens`","param":"max_tokens"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"1261","message":"Prompt exceeds max length"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"object":"error","code":"invalid_request_error","message":"The prompt is too long: 140000, model maximum context length: 131071"}}"#,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+        ),
+        (
+            400,
+            r#"{"message":"Input is too long for requested model."}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"prompt token count of 140000 exceeds the limit of 128000","code":"model_max_prompt_tokens_exceeded"}}"#,
+        ),
+        (
+            500,
+            r#"{"error":{"message":"input length exceeds maximum context length","type":"api_error"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":4096}}"#,
+        ),
+        (
+            400,
+            r#"{"error":"This model's maximum prompt length is 131072 but the request contains 140000 tokens."}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 98304]","code":"invalid_parameter_error"}}"#,
+        ),
+        (
+            413,
+            r#"{"error":{"code":"tokens_limit_reached","message":"Request body too large for gpt-4o model. Max size: 8000 tokens."}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}}"#,
+        ),
+    ] {
+        assert_eq!(
+            refusal(status, body.as_bytes()),
+            LlmError::ContextLength,
+            "{body}"
+        );
+    }
+    for body in [
+        r#"{"error":{"message":"max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens"}}"#,
+        r#"{"error":{"message":"Invalid 'messages[1].tool_calls[0].id': string too long.","code":"string_above_max_length","param":"messages[1].tool_calls[0].id"}}"#,
+        r#"{"detail":[{"loc":["body","temperature"],"msg":"Input should be less than or equal to 2"}]}"#,
+    ] {
+        let error = refusal(400, body.as_bytes());
+        assert!(
+            matches!(error, LlmError::InvalidRequest { .. }),
+            "{body}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rate_limit_is_one_whatever_its_status() {
+    let body = r#"{"error":{"message":"Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
+    for status in [400, 413, 429] {
+        assert_eq!(
+            refusal(status, body.as_bytes()),
+            LlmError::RateLimited { retry_after: None }
+        );
+    }
+}
+
+#[test]
+fn the_waiting_time_of_the_body_is_read() {
+    let body = r#"[{"error":{"code":429,"message":"You exceeded your current quota. Please retry in 34.07s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}]"#;
+    let wait = Some(Millis::from_secs(34));
+    assert_eq!(
+        refusal(429, body.as_bytes()),
+        LlmError::RateLimited { retry_after: wait }
+    );
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(reported(&body), LlmError::RateLimited { retry_after: wait });
+}
+
+#[test]
+fn flagged_input_is_the_clients_whatever_its_status() {
+    for (status, body) in [
+        (
+            403,
+            r#"{"error":{"message":"Input was flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"...","provider_name":"OpenAI"}}}"#,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"Your input was blocked by moderation."}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"data_inspection_failed","message":"Input data may contain inappropriate content."}}"#,
+        ),
+    ] {
+        let error = refusal(status, body.as_bytes());
+        assert!(
+            matches!(error, LlmError::InvalidRequest { .. }),
+            "{body}: {error:?}"
+        );
+        assert!(!error.is_providers_fault());
+    }
+    for (status, body) in [
+        (403, "{}"),
+        (
+            403,
+            r#"{"error":{"message":"Your account was suspended: it violates our usage policies."}}"#,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"The model does not exist","code":"model_not_found"}}"#,
+        ),
+    ] {
+        assert_eq!(
+            refusal(status, body.as_bytes()),
+            LlmError::Misconfigured { status }
+        );
+    }
+    let images =
+        r#"{"error":{"message":"No endpoints found that support image input","code":404}}"#;
+    assert!(matches!(
+        refusal(404, images.as_bytes()),
+        LlmError::Unsupported { param, .. } if param == "messages"
+    ));
+}
+
+#[test]
+fn details_of_a_validation_error_name_the_parameter() {
+    let body = r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not permitted"}]},"type":"invalid_request_error","param":null}"#;
+    assert_eq!(
+        refusal(422, body.as_bytes()),
+        LlmError::InvalidRequest {
+            message: "Extra inputs are not permitted".to_owned(),
+            param: Some("max_completion_tokens".to_owned()),
+        }
+    );
+}
+
+#[test]
+fn a_long_sentence_is_cut() {
+    assert_eq!(one_line(&"\u{e4}".repeat(10_000)).chars().count(), 400);
+}
