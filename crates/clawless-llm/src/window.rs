@@ -29,6 +29,19 @@ pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Option<Tokens> {
     filled.checked_sub(fixed.get()).map(Tokens::new)
 }
 
+/// The bytes of inline media in a message: of its base64 `data:` URLs. They say nothing of the tokens.
+pub fn media_bytes(raw: &str) -> u64 {
+    const MARK: &str = ";base64,";
+    let (mut bytes, mut rest) = (0_u64, raw);
+    while let Some(start) = rest.find(MARK) {
+        let data = rest.get(start + MARK.len()..).unwrap_or_default();
+        let length = data.find('"').unwrap_or(data.len());
+        bytes = bytes.saturating_add(length as u64);
+        rest = data.get(length..).unwrap_or_default();
+    }
+    bytes
+}
+
 /// Selects the turns of a history that are sent before the messages of the `request`. A turn whose
 /// calls the request answers is always kept.
 pub fn choose(
@@ -246,6 +259,13 @@ mod tests {
         let shown = choose(turns, &[user("three")], Tokens::new(1_000_000));
         let expected = [&all[..5], &all[6..]].concat();
         assert_eq!(shown.messages, expected);
+    }
+
+    #[test]
+    fn inline_media_are_measured_apart() {
+        let raw = r#"{"a":"data:image/png;base64,AAAA","b":"data:image/png;base64,AA","c":"x"}"#;
+        assert_eq!(media_bytes(raw), 6);
+        assert_eq!(media_bytes("{}"), 0);
     }
 
     #[test]

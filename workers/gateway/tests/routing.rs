@@ -170,7 +170,7 @@ fn an_unsupported_feature_is_refused_before_the_provider_is_called() {
             "messages",
         ),
         (
-            json!({"model": "auto", "messages": [{"role": "user", "content": "word ".repeat(200_000)}]}),
+            json!({"model": "smart", "messages": [{"role": "user", "content": "word ".repeat(200_000)}]}),
             400,
             "context_length_exceeded",
             "messages",

@@ -3,13 +3,10 @@
 use clawless_core::Tokens;
 use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
 
-use super::model::turn::{Admission, PendingTurn};
+use super::model::turn::{Admission, DEFAULT_OUTPUT, PendingTurn};
 use crate::access::{AccessError, refusal, send_confirmed};
 use crate::platform::Platform;
 use crate::tools::Toolbox;
-
-/// The output limit if neither the request nor the model's entry has one.
-const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
 
 /// Reserves tokens and the session's lane for a model call.
 ///

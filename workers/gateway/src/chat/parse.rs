@@ -2,9 +2,10 @@
 
 use clawless_api::chat as surface;
 use clawless_api::fields::check_session_id;
-use clawless_core::chat::CompletionRequest;
+use clawless_core::chat::{CompletionRequest, Message};
 use clawless_core::{ApiError, ErrorCode};
 use clawless_edge::http::RequestHead;
+use clawless_store::turns::MAX_MESSAGE_BYTES;
 
 use super::model::idempotency::IdempotencyKey;
 
@@ -46,8 +47,28 @@ pub async fn parse(
         (None, _) => {}
     }
     let session = request.session_id.as_ref();
+    if session.is_some() {
+        check_storable(&request.messages)?;
+    }
     Ok(ParsedRequest {
         idempotency_key: IdempotencyKey::parse(head, session, &body)?,
         request,
     })
+}
+
+/// Refuses what a session cannot store, before the model is called.
+fn check_storable(messages: &[Message]) -> Result<(), ApiError> {
+    for (position, message) in messages.iter().enumerate() {
+        let reason = if message.raw().as_str().len() > MAX_MESSAGE_BYTES {
+            "is too long to be stored in a session"
+        } else if message.has_nul() {
+            "has a NUL character, which a session cannot store"
+        } else {
+            continue;
+        };
+        let message = format!("Message {position} of this turn {reason}.");
+        return Err(ApiError::new(ErrorCode::InvalidValue, message)
+            .param(format!("messages[{position}].content")));
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ use super::hot;
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
 use super::model::turn::{Admission, PendingTurn};
 use super::reservation::{extend, reprice};
+use super::{repeated_history, system_prompt};
 use crate::platform::Platform;
 use crate::routing::{Link, SessionContext, context_length_exceeded, select_route};
 use crate::tools::Toolbox;
@@ -25,6 +26,9 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// How much of a history is read for a model whose window is unknown: 4 MiB.
 const UNKNOWN_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How much of a history is read at most because of its images: 16 MiB.
+const MAX_HISTORY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The most turns of a history that are read.
 const MAX_TURNS: u32 = 1000;
@@ -52,6 +56,7 @@ pub async fn prepare<P: Platform>(
     let mut conversation = Conversation {
         session: None,
         messages,
+        input: Vec::new(),
         toolbox: Toolbox::for_caller(&admission.caller),
         dropped: DroppedHistory::default(),
     };
@@ -60,7 +65,14 @@ pub async fn prepare<P: Platform>(
         conversation.session = Some(session);
     }
     let request = &pending.request.messages;
+    if conversation.input.is_empty() {
+        conversation.input.clone_from(request);
+    }
+    let is_composed = !conversation.messages.is_empty();
     conversation.messages.extend_from_slice(request);
+    if is_composed {
+        conversation.messages = system_prompt::merge(conversation.messages)?;
+    }
     Ok(conversation)
 }
 
@@ -114,13 +126,21 @@ async fn add_session<P: Platform>(
     let cached = (history.bytes() <= MAX_BYTES).then(|| history.clone());
     let primary = pending.route.primary();
     let room = TokenLoad::new(&pending.request, admission, messages).room(primary);
-    let shown = window::choose(
-        history.into_turns(),
+    let turns = history.into_turns();
+    if !conversation.dropped.and_more {
+        let stored: Vec<Message> = turns.iter().flatten().cloned().collect();
+        let repeated = repeated_history::repeated(&stored, &pending.request.messages);
+        drop_repeated(&mut pending.request.messages, repeated);
+    }
+    conversation.input = system_prompt::to_store(turns.iter().flatten(), &pending.request.messages);
+    let mut shown = window::choose(
+        turns,
         &pending.request.messages,
         room.unwrap_or_default(),
         Vocabulary::of(&primary.provider),
     );
     conversation.dropped.messages = shown.dropped;
+    system_prompt::remove_outdated(&mut shown.messages, &pending.request.messages);
     let context_with_history = SessionContext::new(&session, &shown.messages);
     if context_with_history != context {
         route_again(platform, pending, admission, context_with_history).await?;
@@ -266,12 +286,38 @@ async fn read<P: Platform>(
     copy: Option<HotSession>,
     wanted: HistoryBudget,
 ) -> Result<(History, HistoryBudget), ApiError> {
-    if let Some(copy) = copy.filter(|copy| copy.covers(wanted)) {
-        return Ok((copy.history, copy.budget.or(wanted)));
-    }
     let (id, head) = (&session.id, session.head);
-    let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
-    Ok((history, wanted))
+    let (mut history, mut budget) = match copy.filter(|copy| copy.covers(wanted)) {
+        Some(copy) => (copy.history, copy.budget.or(wanted)),
+        None => {
+            let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
+            (history, wanted)
+        }
+    };
+    // A window is counted in tokens, of which an image has few for its bytes.
+    while history.truncated && budget.bytes < MAX_HISTORY_BYTES {
+        let turns = history.turns.iter();
+        let messages = turns.flat_map(|turn| &turn.messages);
+        let media: u64 = messages
+            .map(|it| window::media_bytes(it.raw.as_str()))
+            .sum();
+        let bytes = wanted.bytes.saturating_add(media).min(MAX_HISTORY_BYTES);
+        if bytes <= budget.bytes {
+            break;
+        }
+        budget.bytes = bytes;
+        history = messages::history(platform.sql(), tenant, id, head, budget).await?;
+    }
+    Ok((history, budget))
+}
+
+/// Drops the first messages of a request, except its system messages.
+fn drop_repeated(messages: &mut Vec<Message>, count: usize) {
+    let mut position = 0;
+    messages.retain(|message| {
+        position += 1;
+        position > count || system_prompt::is_system(message)
+    });
 }
 
 fn system(prompt: Option<&str>) -> Result<Option<Message>, ApiError> {

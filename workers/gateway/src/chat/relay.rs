@@ -15,6 +15,7 @@ use super::model::call::OpenStream;
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
 use super::output_limit::OutputLimit;
+use super::reservation::extend_output;
 use crate::platform::Platform;
 
 /// Relays an answer until it ends or reaches its reserved length. In a round with server tools the
@@ -33,7 +34,7 @@ pub async fn relay<P: Platform>(
     // One timer serves many reads; a timer per read would cost more than the read.
     let mut timer = keep_alive::timer(platform);
     let mut is_silent = true;
-    let mut limit = OutputLimit::new(turn.reservation.max_tokens_out.get());
+    let mut limit = OutputLimit::new(&turn.reservation);
     loop {
         // Dropping the pending read when the timer ends first loses nothing.
         let interruption = select(&mut *departure, &mut timer);
@@ -57,6 +58,10 @@ pub async fn relay<P: Platform>(
                 break;
             }
             Some(Ok(mut events)) => {
+                if let Some(reserved) = limit.must_grow(&events) {
+                    let extended = extend_output(platform, turn, reserved).await;
+                    limit.grow(extended.unwrap_or(reserved));
+                }
                 let is_cut = limit.cut(&mut events);
                 match &mut view {
                     None => client.send_events(&events).await,

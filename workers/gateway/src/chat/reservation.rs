@@ -5,7 +5,7 @@ use clawless_core::{ApiError, RequestId, TenantId, Tokens, Usage};
 use clawless_edge::ledger::Ledger;
 use clawless_llm::tokens;
 
-use super::model::turn::{Admission, Turn};
+use super::model::turn::{Admission, DEFAULT_OUTPUT, OutputGrowth, Turn};
 use crate::access::refusal;
 use crate::platform::Platform;
 
@@ -73,8 +73,36 @@ pub async fn extend_for_round<P: Platform>(
     let rest = max_tokens_out.minus(used_out);
     let most = rest.min(turn.reservation.max_tokens_out);
     turn.reservation.max_tokens_out = most;
-    turn.llm.options.limit_output(most);
+    if turn.reservation.growth == OutputGrowth::Fixed {
+        turn.llm.options.limit_output(most);
+    }
     Ok(most > Tokens::ZERO)
+}
+
+/// Extends the reservation of a running answer without a limit. Returns the reserved output, which
+/// has not grown if the quota is used up.
+///
+/// # Errors
+/// 503 if the ledger does not answer.
+pub async fn extend_output<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    reserved: Tokens,
+) -> Result<Tokens, ApiError> {
+    let extension = Extend {
+        request_id: turn.identity.request_id.clone(),
+        ticket: turn.reservation.ticket,
+        tokens_in: tokens::of_request(&turn.llm),
+        max_tokens_out: Some(reserved.plus(DEFAULT_OUTPUT)),
+        price: None,
+        session: None,
+    };
+    let input = Input::Extend(extension);
+    let output = platform.ledger().ask(&turn.identity.tenant, input).await?;
+    match output.answer {
+        LedgerAnswer::Extended { max_tokens_out, .. } => Ok(max_tokens_out),
+        _ => Ok(reserved),
+    }
 }
 
 /// An extension that changes nothing.

@@ -24,6 +24,8 @@ pub struct Conversation {
     pub session: Option<OpenSession>,
     /// The system prompts of tenant and session, the history, and the request's messages.
     pub messages: Vec<Message>,
+    /// The request's messages that the session stores.
+    pub input: Vec<Message>,
     /// The enabled server tools.
     pub toolbox: Toolbox,
     /// The part of the history that does not fit the model's window.

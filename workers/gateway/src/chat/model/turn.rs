@@ -14,6 +14,10 @@ use crate::caller::Caller;
 use crate::routing::{RequestFeatures, Route};
 use crate::tools::Toolbox;
 
+/// The output that is reserved first if neither the request nor the model's entry has a limit, and by
+/// which a running answer's reservation grows.
+pub const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
+
 /// The part of a reservation's time that is kept for storing and settling the turn.
 const COMMIT_TIME: Millis = Millis::from_secs(60);
 
@@ -96,8 +100,44 @@ pub struct Reservation {
     pub ticket: Ticket,
     /// The reserved output tokens of each answer.
     pub max_tokens_out: Tokens,
+    /// Whether the provider and the relay hold the answer to that many tokens, or let it grow.
+    pub growth: OutputGrowth,
     /// When the last model call must have ended, so that time remains to commit and settle.
     pub deadline: Timestamp,
+}
+
+/// How an answer's reserved output relates to its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputGrowth {
+    /// The answer ends at the reserved length: the client or the model's entry set it, or the quota
+    /// covers no more.
+    Fixed,
+    /// No limit is known. The reservation is extended while the answer runs, and the answer ends
+    /// where the quota does.
+    Extended,
+    /// No limit is known, and no quota needs one.
+    Unlimited,
+}
+
+impl OutputGrowth {
+    fn new(pending: &PendingTurn, admission: &Admission) -> Self {
+        let model = &pending.route.primary().model;
+        let requested = pending.request.options.max_output();
+        if requested.is_some() || model.default_output.is_some() {
+            return Self::Fixed;
+        }
+        let quotas = admission.caller.tenant().quotas();
+        let has_quota =
+            quotas.tokens_per_month.is_some() || quotas.micro_dollars_per_month.is_some();
+        let default = model.max_output.unwrap_or(DEFAULT_OUTPUT);
+        if !has_quota {
+            Self::Unlimited
+        } else if model.max_output.is_some() || admission.grant.max_tokens_out < default {
+            Self::Fixed
+        } else {
+            Self::Extended
+        }
+    }
 }
 
 /// The server tools of a turn.
@@ -149,12 +189,15 @@ pub struct Turn {
 
 impl Turn {
     /// Builds the turn from its admission and conversation. The model's output is limited to the
-    /// reservation.
+    /// reservation where a limit was requested or a quota needs one.
     pub fn new(pending: PendingTurn, admission: &Admission, conversation: Conversation) -> Self {
+        let growth = OutputGrowth::new(&pending, admission);
         let (format, claim) = (pending.format(), pending.claim());
         let grant = &admission.grant;
         let mut options = pending.request.options;
-        options.limit_output(grant.max_tokens_out);
+        if growth == OutputGrowth::Fixed {
+            options.limit_output(grant.max_tokens_out);
+        }
         let toolbox = conversation.toolbox;
         let can_call = pending.route.chain().all(|link| link.model.features.tools);
         let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers()));
@@ -171,7 +214,7 @@ impl Turn {
                 options,
             },
             route: pending.route,
-            input: pending.request.messages,
+            input: conversation.input,
             session: conversation.session,
             tools: TurnTools {
                 toolbox,
@@ -180,6 +223,7 @@ impl Turn {
             reservation: Reservation {
                 ticket: grant.ticket,
                 max_tokens_out: grant.max_tokens_out,
+                growth,
                 deadline: grant.deadline.minus(COMMIT_TIME),
             },
             format,
