@@ -1,4 +1,4 @@
-//! The thread that decodes. It takes one job after the other and reports what it writes as events.
+//! The decoding thread. It runs one job after the other and reports the answer as events.
 
 use crate::chat::{CallReader, ToolCall};
 use crate::generate::{Generation, Stop};
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-/// What is to be decoded.
+/// One decoding job.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) prompt: Vec<u32>,
@@ -24,7 +24,7 @@ pub(crate) struct Work {
     pub(crate) calls: Option<CallReader>,
 }
 
-/// What the thread reports, in this order: any number of `Text` and `Call`, then one of the others.
+/// The events of an answer, in this order: any number of `Text` and `Call`, then one of the others.
 #[derive(Debug)]
 pub(crate) enum Event {
     Text(String),
@@ -44,12 +44,12 @@ pub(crate) struct Finished {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
     pub(crate) prompt: usize,
-    /// Of the prompt, tokens that needed no reading.
+    /// The cached tokens of the prompt.
     pub(crate) cached: usize,
     pub(crate) completion: usize,
 }
 
-/// The reading end of a job. Dropping it stops the decoding.
+/// The receiver of a job's events. Dropping it stops the decoding.
 #[derive(Debug)]
 pub(crate) struct Answer {
     events: mpsc::UnboundedReceiver<Event>,
@@ -58,8 +58,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The next event; none after the last. When the process is about to end this does not wait for the
-    /// thread, which may be in the middle of a block: a reader must hear of it while there is time.
+    /// The next event; none after the last. During shutdown this does not wait for the
+    /// thread, which may be in the middle of a block, so that the client still gets the error.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         tokio::select! {
             biased;
@@ -71,7 +71,7 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.place.leave();
+        self.place.release();
     }
 }
 
@@ -84,7 +84,7 @@ struct Job {
     place: QueueSlot,
 }
 
-/// A handle on the thread.
+/// A handle of the thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     jobs: mpsc::UnboundedSender<Job>,
@@ -93,7 +93,7 @@ pub(crate) struct Engine {
     last_seconds: Arc<AtomicU64>,
 }
 
-/// Why a job was not taken.
+/// Why a job was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// All places are taken.
@@ -155,7 +155,7 @@ impl Engine {
         self.queue.len()
     }
 
-    /// Ends all answers and takes no more jobs.
+    /// Ends all answers and refuses further jobs.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
@@ -180,7 +180,7 @@ impl Worker {
         let started = Instant::now();
         let wanted = || !job.events.is_closed() && !*self.closing.borrow();
         let report = |event| drop(job.events.send(event));
-        // A panic in a tensor kernel must not take the server with it.
+        // A panic in a tensor kernel must not end the server.
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.generation.run(&job.work, &wanted, &report)
         }));
@@ -195,16 +195,16 @@ impl Worker {
         };
         self.last_seconds
             .store(started.elapsed().as_secs(), Ordering::Relaxed);
-        // Before the end is told: who has seen it may ask again at once.
-        job.place.leave();
+        // Before the last event: a client may send its next request as soon as it gets that event.
+        job.place.release();
         report(last);
     }
 
-    /// Logs the cause, which stays here, and starts the next answer on empty caches.
+    /// Logs the cause, which is not sent to the client, and clears the caches for the next answer.
     fn fail(&mut self, cause: &str) -> Event {
         eprintln!("decoding failed: {cause}");
         self.generation.forget();
-        Event::Failed("The local model could not go on.".into())
+        Event::Failed("The local model failed to continue.".into())
     }
 }
 

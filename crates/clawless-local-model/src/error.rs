@@ -1,10 +1,10 @@
-//! What can go wrong: `Failure` ends the process with a sentence, `ApiError` answers one request.
+//! Errors: `Failure` ends the process with a message, `ApiError` is the response to one request.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("cannot read or write {path}: {source}")]
@@ -32,7 +32,7 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     pub(crate) param: Option<String>,
     pub(crate) code: Option<&'static str>,
-    /// Seconds after which a retry makes sense.
+    /// The pause before a retry, in seconds.
     pub(crate) retry_after: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ impl ApiError {
         }
     }
 
-    /// 400: the field `param` has a value that cannot be taken.
+    /// 400: the field `param` has an invalid value.
     pub(crate) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             param: Some(param.into()),
@@ -74,7 +74,7 @@ impl ApiError {
         }
     }
 
-    /// 404: another model than the one that is loaded.
+    /// 404: the model is not the loaded one.
     pub(crate) fn model_not_found(model: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
@@ -110,7 +110,7 @@ impl ApiError {
         )
     }
 
-    /// 429: one request decodes, and as many wait as may.
+    /// 429: one request decodes, and the queue is full.
     pub(crate) fn busy(waiting: usize, retry_after: u64) -> Self {
         Self {
             code: Some("rate_limit_exceeded"),
@@ -125,12 +125,12 @@ impl ApiError {
         }
     }
 
-    /// 500: the fault is ours.
+    /// 500: an internal error.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// 503: the process is about to end.
+    /// 503: the process is shutting down.
     pub(crate) fn closing() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -147,7 +147,7 @@ impl ApiError {
         }
     }
 
-    /// `{"error":{…}}`, the same for a response and for an error in mid-stream.
+    /// `{"error":{…}}`, in a response and in a stream.
     pub(crate) fn envelope(&self) -> Value {
         json!({"error": {
             "message": self.message,

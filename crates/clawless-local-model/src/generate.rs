@@ -1,4 +1,4 @@
-//! One answer: read the prompt, then token after token until something ends it.
+//! One answer: evaluates the prompt, then decodes token by token to the end.
 
 use crate::chat::CallReader;
 use crate::engine::{Event, Finished, Usage, Work};
@@ -12,15 +12,15 @@ use std::time::Instant;
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The model was through, or wrote a stop string.
+    /// The model finished, or wrote a stop string.
     Natural,
-    /// The limit of tokens, or the end of the window.
+    /// The token limit, or the end of the context window.
     Length,
     /// The model calls tools.
     ToolCalls,
 }
 
-/// The model with what it needs to answer one request after the other.
+/// The model with its tokenizer and caches.
 pub(crate) struct Generation {
     model: Transformer,
     prefix: PrefixCache,
@@ -36,13 +36,13 @@ impl Generation {
         }
     }
 
-    /// Empties the caches, after something went wrong.
+    /// Clears the caches after a failure.
     pub(crate) fn forget(&mut self) {
         self.prefix.truncate(0);
         self.model.truncate(0);
     }
 
-    /// Writes one answer. `None` when it was not `wanted` to its end.
+    /// Decodes one answer. `None` if it was cancelled: `wanted` became false.
     pub(crate) fn run(
         &mut self,
         work: &Work,
@@ -87,7 +87,8 @@ impl Generation {
         }))
     }
 
-    /// Reads what the cache does not hold; returns how much it held and the scores of the first token.
+    /// Evaluates the uncached tokens. Returns the number of cached ones and the scores of the first
+    /// token of the answer.
     fn read_prompt(
         &mut self,
         prompt: &[u32],
@@ -117,7 +118,7 @@ impl Generation {
     }
 }
 
-/// Bytes of tokens on their way to events.
+/// Converts the bytes of tokens to events.
 struct Writer<'a> {
     utf8: Utf8Assembler,
     stops: StopHolder,
@@ -139,7 +140,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Takes a token's bytes; true when a stop string was completed.
+    /// Adds a token's bytes; `true` when a stop string was completed.
     fn write(&mut self, bytes: &[u8]) -> bool {
         let text = self.utf8.push(bytes);
         let released = self.stops.push(&text);
@@ -148,7 +149,7 @@ impl<'a> Writer<'a> {
         released.stopped
     }
 
-    /// Lets go of all that was held back, and says how the answer ended.
+    /// Releases the held text and returns how the answer ended.
     fn finish(mut self, stop: Stop) -> Stop {
         if !self.stopped {
             let tail = self.utf8.finish();

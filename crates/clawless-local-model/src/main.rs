@@ -1,6 +1,6 @@
 //! `clawless-local-model`: a small OpenAI-compatible server for one quantised model on this machine.
 //!
-//! The way of a request: `http` reads and checks it, `chat` turns it into a prompt, `queue` gives it a
+//! The path of a request: `http` parses and checks it, `chat` turns it into a prompt, `queue` gives it a
 //! place or refuses it, `engine` decodes it on a thread of its own with `model`, `text` turns tokens into
 //! text, and `http` relays that as it comes. One request decodes at a time.
 #![allow(

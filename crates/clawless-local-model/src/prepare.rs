@@ -1,7 +1,7 @@
 //! `prepare`: rewriting a GGUF file once so that it decodes faster.
 //!
-//! candle has fast kernels for `Q8_0` and the k-quants, but not for `Q5_0` and `Q4_1`. `Q8_0` holds what
-//! these two can say, so nothing that matters is lost; the file grows.
+//! candle has fast kernels for `Q8_0` and the k-quants, but not for `Q5_0` and `Q4_1`. `Q8_0` has the
+//! precision of both, so no accuracy is lost; the file grows.
 
 use crate::cli::PrepareOptions;
 use crate::error::Failure;
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &PrepareOptions) -> Result<(), Failure> {
         .content
         .metadata
         .iter()
-        // The writer aligns to the default, whatever the input did.
+        // The writer uses the default alignment, independent of the input.
         .filter(|(key, _)| *key != "general.alignment")
         .map(|(key, value)| (key.as_str(), value))
         .collect();
@@ -52,7 +52,7 @@ fn convert(file: &mut Gguf) -> Result<Vec<(String, QTensor)>, Failure> {
         .map(|(name, info)| (info.offset, name.clone()))
         .collect();
     order.sort_unstable();
-    // A separate embedding is only looked up, row by row: it gains nothing.
+    // A separate embedding is only looked up row by row, so conversion has no benefit.
     let separate_output = file.has_tensor("output.weight");
     let count = order.len();
     let mut tensors = Vec::with_capacity(count);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The door of the queue.
+/// The queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
     places: Arc<Semaphore>,
@@ -20,7 +20,7 @@ impl Queue {
         }
     }
 
-    /// A place, or none when all are taken. It never waits.
+    /// Takes a place, or returns `None` if all are taken. Never waits.
     pub(crate) fn enter(&self) -> Option<QueueSlot> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(QueueSlot(Arc::new(Mutex::new(Some(permit)))))
@@ -39,8 +39,8 @@ impl Queue {
 pub(crate) struct QueueSlot(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 impl QueueSlot {
-    /// Gives the place back; doing so again changes nothing.
-    pub(crate) fn leave(&self) {
+    /// Releases the place. Repeated calls have no effect.
+    pub(crate) fn release(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
@@ -57,8 +57,8 @@ mod tests {
         assert!(queue.enter().is_none());
         assert_eq!(queue.len(), 2);
 
-        first.clone().leave();
-        first.leave();
+        first.clone().release();
+        first.release();
         assert_eq!(queue.len(), 1);
         assert!(queue.enter().is_some());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// What the request says about the choice.
+/// The sampling settings of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sampling {
     /// 0 always takes the best token.
@@ -11,9 +11,9 @@ pub(crate) struct Sampling {
     pub(crate) top_p: f32,
     /// Scores of tokens of the answer so far are divided by this; 1 changes nothing.
     pub(crate) repeat_penalty: f32,
-    /// Taken off a token's score each time that the answer has it.
+    /// Subtracted from a token's score for each occurrence in the answer.
     pub(crate) frequency_penalty: f32,
-    /// Taken off a token's score once if the answer has it.
+    /// Subtracted from a token's score once if the answer contains it.
     pub(crate) presence_penalty: f32,
     /// Added to the scores of single tokens.
     pub(crate) bias: Vec<(u32, f32)>,
@@ -21,14 +21,14 @@ pub(crate) struct Sampling {
     pub(crate) seed: u64,
 }
 
-/// The repeat penalty looks this many tokens back.
+/// The number of previous tokens that the repeat penalty considers.
 const REPEAT_WINDOW: usize = 128;
 
 /// Candidates beyond this rank are never drawn: sorting the whole vocabulary would cost more than it
 /// could change.
 const MAX_CANDIDATES: usize = 1024;
 
-/// The choice of one answer: its settings, its randomness and what it has written.
+/// The sampler of one answer: its settings, random numbers and previous tokens.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     settings: Sampling,
@@ -47,7 +47,7 @@ impl Sampler {
         }
     }
 
-    /// Picks the next token and remembers it.
+    /// Selects the next token and records it.
     pub(crate) fn next(&mut self, mut scores: Vec<f32>) -> u32 {
         self.adjust(&mut scores);
         let token = if self.settings.temperature <= 0.0 {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn one_seed_gives_one_answer_and_another_seed_another() {
+    fn equal_seeds_give_equal_answers_and_other_seeds_differ() {
         let scores = vec![0.0; 50];
         let other = Sampling {
             seed: 8,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn penalties_move_the_choice_away_from_what_was_written() {
+    fn penalties_lower_the_scores_of_previous_tokens() {
         let base = Sampling {
             temperature: 0.0,
             ..settings()

@@ -1,4 +1,4 @@
-//! `serve`: load, listen, announce, and end cleanly.
+//! `serve`: loads the model, listens, prints the address and shuts down cleanly.
 
 use crate::cli::ServeOptions;
 use crate::engine::Engine;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
-/// After the signal, open connections get this long.
+/// The time for open connections after a signal.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// The runtime only moves bytes; decoding has its own threads.
 const RUNTIME_THREADS: usize = 2;
@@ -39,7 +39,7 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
         .await
         .map_err(|source| Failure::Listen { address, source })?;
     let address = listener.local_addr()?;
-    // A token is a small packet, and must not wait for the next.
+    // A token is a small packet and must not wait for the next one.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
 
     let app = Arc::new(load(options)?);
@@ -54,7 +54,7 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
         closing.send_replace(true);
     });
     let deadline = async move {
-        // An error means that the sender is gone, and with it the server.
+        // An error means that the sender, and so the server, has ended.
         if closed.wait_for(|closing| *closing).await.is_ok() {
             tokio::time::sleep(FAREWELL).await;
         }
@@ -97,7 +97,7 @@ fn name_of(path: &Path) -> String {
     )
 }
 
-/// Prints the only line on stdout: it tells the parent process the address of the ready server.
+/// Prints the only line on stdout: the address of the ready server, for the parent process.
 fn announce(address: SocketAddr, model: &str) -> Result<(), Failure> {
     let line = serde_json::json!({
         "ready": true,

@@ -1,8 +1,8 @@
-//! How many threads compute, and how they wait for each other.
+//! Sets the number of compute threads and how they wait for each other.
 //!
-//! candle reads both from the environment before its first product, and changing one's own environment
-//! is not safe in Rust. So the process puts itself in its own place once (`exec`: same process id, same
-//! streams) with the variables set. Variables that are set already are left alone.
+//! candle reads both from the environment before its first product, and changing the environment of
+//! the running process is not safe in Rust. So the process replaces itself once (`exec`: same process
+//! id, same streams) with the variables set. Variables that are set already are left alone.
 
 use crate::error::Failure;
 use std::process::Command;
@@ -10,8 +10,8 @@ use std::process::Command;
 const THREADS: [&str; 2] = ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"];
 const SPINS: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
 
-/// Turns of the waiting loop before a thread sleeps. candle's own 25,000 keep a core busy for nothing
-/// while others need it.
+/// Turns of the waiting loop before a thread sleeps. candle's default of 25,000 keeps a core busy
+/// that others need.
 const FEW_SPINS: &str = "200";
 
 /// More threads than this wait for memory, not for each other.

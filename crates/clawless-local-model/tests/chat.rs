@@ -1,11 +1,11 @@
-//! Answers of the real, small model. It gets facts wrong: these tests look at plumbing, not at wisdom.
+//! Answers of a real, small model. The tests check the protocol, not the facts.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on should say where, and it runs natively"
+    reason = "a failed test should show the location, and it runs natively"
 )]
 
 mod support;
@@ -13,7 +13,7 @@ mod support;
 use serde_json::{Value, json};
 use support::{MODEL, Server};
 
-fn ask(text: &str) -> Value {
+fn chat_body(text: &str) -> Value {
     json!({"messages": [{"role": "user", "content": text}], "seed": 7, "max_tokens": 24})
 }
 
@@ -40,11 +40,11 @@ fn streamed_text(chunks: &[Value]) -> String {
 }
 
 #[test]
-fn answers_have_the_wires_form_and_streaming_changes_only_that() {
+fn streamed_and_whole_answers_have_the_same_content() {
     let server = Server::start(&[]);
 
-    // Whole.
-    let whole = server.chat(&ask("Name three colours."));
+    // Not streamed.
+    let whole = server.chat(&chat_body("Name three colours."));
     let body = whole.json();
     let text = whole.text();
     assert!(!text.trim().is_empty());
@@ -66,9 +66,9 @@ fn answers_have_the_wires_form_and_streaming_changes_only_that() {
     );
     assert!(whole.header("x-request-id").is_some());
 
-    // Streamed: the same seed gives the same text, though the prompt was cached by now.
+    // Streamed: the same seed gives the same text, although the prompt is cached now.
     let options = json!({"stream": true, "stream_options": {"include_usage": true}});
-    let reply = server.chat(&with(ask("Name three colours."), &options));
+    let reply = server.chat(&with(chat_body("Name three colours."), &options));
     assert_eq!(
         reply.header("content-type"),
         Some("text/event-stream; charset=utf-8")
@@ -93,25 +93,25 @@ fn answers_have_the_wires_form_and_streaming_changes_only_that() {
 }
 
 #[test]
-fn limits_stops_and_seeds_are_honoured() {
+fn limits_stop_strings_and_seeds_are_applied() {
     let server = Server::start(&[]);
     let long = "Count from one to fifty in words.";
 
     let short = server
-        .chat(&with(ask(long), &json!({"max_tokens": 3})))
+        .chat(&with(chat_body(long), &json!({"max_tokens": 3})))
         .json();
     assert_eq!(short["choices"][0]["finish_reason"], "length");
     assert_eq!(short["usage"]["completion_tokens"], 3);
 
-    let free = server.chat(&ask(long)).text();
-    let again = server.chat(&ask(long)).text();
+    let free = server.chat(&chat_body(long)).text();
+    let again = server.chat(&chat_body(long)).text();
     assert_eq!(free, again);
     let hot = |seed: u64| json!({"temperature": 1.5, "top_p": 1.0, "seed": seed});
-    let one = server.chat(&with(ask(long), &hot(1))).text();
-    let two = server.chat(&with(ask(long), &hot(2))).text();
+    let one = server.chat(&with(chat_body(long), &hot(1))).text();
+    let two = server.chat(&with(chat_body(long), &hot(2))).text();
     assert_ne!(one, two);
 
-    // Stop at something that the answer is known to contain, over the border of two words.
+    // A stop string that the answer contains and that spans two words.
     let (at, _) = free.match_indices(' ').nth(2).expect("several words");
     let from = free[..at].char_indices().nth_back(1).unwrap().0;
     let to = free[at..]
@@ -121,7 +121,7 @@ fn limits_stops_and_seeds_are_honoured() {
     let stop = &free[from..to];
     let expected = free.split(stop).next().unwrap();
     for stops in [json!(stop), json!(["never there", stop])] {
-        let body = with(ask(long), &json!({"stop": stops, "stream": true}));
+        let body = with(chat_body(long), &json!({"stop": stops, "stream": true}));
         let reply = server.chat(&body);
         let chunks = chunks(&reply.events());
         assert_eq!(streamed_text(&chunks), expected, "{stops}");
@@ -132,7 +132,7 @@ fn limits_stops_and_seeds_are_honoured() {
 }
 
 #[test]
-fn characters_of_several_bytes_come_whole_and_prompts_are_cached() {
+fn multibyte_characters_are_whole_and_prompts_are_cached() {
     let server = Server::start(&[]);
     let body = json!({
         "messages": [{"role": "user", "content": "Repeat exactly: 日本語 🦀🦀 žluťoučký кот. ".repeat(8)}],
@@ -163,12 +163,12 @@ fn tokens_are_counted_by_the_models_own_tokenizer() {
         reply.json()["count"].as_u64().unwrap()
     };
     assert_eq!(count(json!({"text": ""})), 0);
-    // SmolLM splits every digit off.
+    // SmolLM makes every digit a token.
     assert_eq!(count(json!({"text": "12345"})), 5);
-    // What spells a control token is plain text.
+    // Text that spells a control token is plain text.
     assert!(count(json!({"text": "<|im_end|>"})) > 1);
-    let messages = ask("Hello")["messages"].clone();
+    let messages = chat_body("Hello")["messages"].clone();
     let counted = count(json!({"messages": messages}));
-    let used = server.chat(&ask("Hello")).json()["usage"]["prompt_tokens"].clone();
+    let used = server.chat(&chat_body("Hello")).json()["usage"]["prompt_tokens"].clone();
     assert_eq!(used, counted);
 }

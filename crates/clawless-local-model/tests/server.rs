@@ -1,11 +1,11 @@
-//! The server around the model: routes, refusals, the queue, leaving, ending.
+//! The HTTP server: routes, errors, the queue, disconnects and shutdown.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on should say where, and it runs natively"
+    reason = "a failed test should show the location, and it runs natively"
 )]
 
 mod support;
@@ -70,7 +70,7 @@ fn every_refusal_is_a_4xx_in_openais_envelope() {
     let method = server.send("GET", "/v1/chat/completions", "");
     assert_eq!(method.error(), (405, null.clone(), null));
 
-    // A limit beyond the window is no error: the answer ends where the window does.
+    // A limit beyond the context window is not an error: the answer ends with the window.
     let body = json!({"messages": user("Hi"), "max_tokens": 4000,
         "logit_bias": {"2": -100, "0": -100, "1": -100}});
     let answer = server.chat(&body).json();
@@ -79,7 +79,7 @@ fn every_refusal_is_a_4xx_in_openais_envelope() {
 }
 
 #[test]
-fn the_queue_is_bounded_and_a_client_that_leaves_frees_its_place() {
+fn the_queue_is_bounded_and_a_disconnect_releases_its_place() {
     let server = Server::start(&["--queue", "1"]);
     let mut decoding = server.begin(&endless());
     while !decoding.line().unwrap().starts_with("data: ") {}
@@ -104,7 +104,7 @@ fn the_queue_is_bounded_and_a_client_that_leaves_frees_its_place() {
 }
 
 #[test]
-fn a_signal_ends_the_process_and_tells_open_streams() {
+fn a_signal_ends_the_process_and_open_streams_get_an_error() {
     let mut server = Server::start(&[]);
     let mut stream = server.begin(&endless());
     while !stream.line().unwrap().starts_with("data: ") {}
@@ -119,7 +119,7 @@ fn a_signal_ends_the_process_and_tells_open_streams() {
 }
 
 #[test]
-fn a_missing_model_and_a_taken_port_are_one_clear_line() {
+fn a_missing_model_and_a_used_port_give_a_one_line_error() {
     let missing = binary()
         .args(["serve", "--model", "no-such.gguf"])
         .output()
@@ -139,7 +139,7 @@ fn a_missing_model_and_a_taken_port_are_one_clear_line() {
 }
 
 #[test]
-fn preparing_gives_the_same_file_each_time_and_leaves_nothing_beside_it() {
+fn prepare_is_reproducible_and_leaves_no_temporary_file() {
     let folder = std::env::temp_dir().join(format!("clawless-prepare-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let prepare = |name: &str| {

@@ -142,7 +142,7 @@ fn bare_entry(call: &AdminCall, action: &'static str, target: Option<&str>) -> A
     }
 }
 
-/// The error for an id that names nothing.
+/// The error for an unknown id.
 pub(crate) fn not_found(what: &str) -> ApiError {
     ApiError::new(
         ErrorCode::ResourceNotFound,

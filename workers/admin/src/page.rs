@@ -31,7 +31,7 @@ impl<Id: FromStr> Page<Id> {
         self.request.limit
     }
 
-    /// The number of items to read: one more than the page shows tells whether there are more.
+    /// The number of items to read: one more than the page shows, to find out whether there are more.
     pub(crate) const fn read_limit(&self) -> u32 {
         self.request.read_limit()
     }

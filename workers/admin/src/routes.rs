@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_is_found_by_its_own_path_and_no_two_are_the_same() {
+    fn every_route_matches_its_own_path_and_no_two_are_equal() {
         let mut seen = BTreeSet::new();
         for line in ROUTES.lines {
             assert!(
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn every_route_needs_an_operator_but_the_health_check() {
+    fn every_route_except_the_health_check_needs_an_operator() {
         for line in ROUTES.lines {
             assert_eq!(
                 line.access().is_none(),

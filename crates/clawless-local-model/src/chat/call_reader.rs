@@ -1,4 +1,4 @@
-//! Finding tool calls in an answer as it is written.
+//! Finds tool calls in an answer while it is decoded.
 
 use super::tools::{Tool, ToolChoice, opening};
 use crate::engine::Event;
@@ -16,7 +16,7 @@ pub(crate) struct ToolCall {
     pub(crate) arguments: String,
 }
 
-/// Holds back what may be a call, and lets the rest of the text through.
+/// Holds text that may be a call and releases the rest.
 #[derive(Debug, Clone)]
 pub(crate) struct CallReader {
     names: Vec<String>,
@@ -26,7 +26,7 @@ pub(crate) struct CallReader {
 }
 
 impl CallReader {
-    /// A reader for these tools; where a call is demanded, its beginning stands in the prompt already.
+    /// A reader for these tools. The start of a required call is in the prompt.
     pub(crate) fn new(tools: &[Tool], choice: &ToolChoice) -> Self {
         let opening = opening(choice);
         Self {
@@ -37,7 +37,7 @@ impl CallReader {
         }
     }
 
-    /// Takes new text and returns what is certain by now.
+    /// Adds text and returns the events that are certain.
     pub(crate) fn push(&mut self, text: &str) -> Vec<Event> {
         self.held.push_str(text);
         let mut events = Vec::new();
@@ -71,7 +71,7 @@ impl CallReader {
         events
     }
 
-    /// The answer is over: a call without its closing mark still counts if it is whole.
+    /// Ends the answer. A complete call without its closing mark is valid.
     pub(crate) fn finish(&mut self) -> Vec<Event> {
         let held = std::mem::take(&mut self.held);
         let event = if self.inside {
@@ -87,7 +87,7 @@ impl CallReader {
         (!nothing).then_some(Event::Text(text))
     }
 
-    /// A call, or the text as the model wrote it when it is none.
+    /// A call, or the model's text if it is not a valid call.
     fn read(&mut self, body: &str, close: &str) -> Option<Event> {
         match self.parse(body) {
             Some(call) => {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_calls_passes() {
+    fn text_without_calls_is_unchanged() {
         assert_eq!(
             read(&ToolChoice::Auto, &["a <t", "b> c"]),
             ["'a '", "'<tb> c'"]
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn two_calls_have_nothing_between_them() {
+    fn white_space_between_two_calls_is_removed() {
         let call = "<tool_call>{\"name\":\"add\"}</tool_call>";
         let parts = [call, "\n", call];
         assert_eq!(read(&ToolChoice::Auto, &parts), ["add({})", "add({})"]);
     }
 
     #[test]
-    fn what_is_no_call_comes_out_as_it_was_written() {
+    fn an_invalid_call_is_returned_as_text() {
         for text in [
             "<tool_call>nonsense</tool_call>",
             "<tool_call>{\"name\":\"remove\"}</tool_call>",
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_call_without_its_end_counts() {
+    fn a_complete_call_without_its_closing_mark_is_valid() {
         let text = "<tool_call>{\"name\":\"add\",\"arguments\":{}}";
         assert_eq!(read(&ToolChoice::Auto, &[text]), ["add({})"]);
     }
 
     #[test]
-    fn a_demanded_call_goes_on_from_the_prompt() {
+    fn a_required_call_continues_the_prompt() {
         let named = ToolChoice::Named("add".into());
         assert_eq!(
             read(&named, &[" {\"a\": 2}}\n</tool_call>"]),

@@ -1,4 +1,4 @@
-//! How Qwen is told about tools.
+//! Tools in prompts for Qwen.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tool {
     pub(crate) name: String,
-    /// The member of `tools` as it came.
+    /// The member of `tools`, unchanged.
     pub(crate) definition: Value,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum ToolChoice {
     Named(String),
 }
 
-/// What follows the system message: the signatures, and the form of a call.
+/// The text after the system message: the signatures and the format of a call.
 pub(crate) fn describe(tools: &[Tool]) -> String {
     let mut signatures = String::new();
     for tool in tools {
@@ -40,7 +40,7 @@ pub(crate) fn describe(tools: &[Tool]) -> String {
     )
 }
 
-/// Where a call is demanded, its beginning, which stands after `<tool_call>` in the prompt.
+/// The start of a required call, which follows `<tool_call>` in the prompt.
 pub(crate) fn opening(choice: &ToolChoice) -> Option<String> {
     match choice {
         ToolChoice::None | ToolChoice::Auto => None,

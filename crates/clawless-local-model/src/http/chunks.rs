@@ -5,7 +5,7 @@ use crate::engine::{Finished, Usage};
 use crate::generate::Stop;
 use serde_json::{Map, Value, json};
 
-/// What all parts of one answer have in common.
+/// The members that all parts of one answer share.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     /// `chatcmpl-…`
@@ -72,7 +72,7 @@ impl Head {
         self.chunk(&json!({}), Some(reason(stop)), with_usage)
     }
 
-    /// The chunk that tells the usage.
+    /// The chunk with the usage.
     pub(crate) fn usage(&self, counted: &Usage) -> Value {
         let mut chunk = self.frame(json!([]));
         chunk.insert("usage".into(), usage(counted));

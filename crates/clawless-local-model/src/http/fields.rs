@@ -1,4 +1,4 @@
-//! Reading members of a JSON object so that every refusal names the member.
+//! Reads members of a JSON object; every error names the member.
 
 use crate::error::ApiError;
 use serde_json::{Map, Value};
@@ -28,7 +28,7 @@ impl<'a> Fields<'a> {
         Ok(Self { object, path })
     }
 
-    /// The full name of a member, as errors give it.
+    /// The full name of a member in errors.
     pub(crate) fn name(&self, key: &str) -> String {
         format!("{}{key}", self.path)
     }
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
-    /// A member that must be there.
+    /// A required member.
     pub(crate) fn required(&self, key: &str) -> Result<&'a Value, ApiError> {
         self.get(key).ok_or_else(|| {
             let name = self.name(key);

@@ -1,4 +1,4 @@
-//! `OpenAI`'s wire: reading requests, relaying answers.
+//! `OpenAI`'s API: parses requests and relays answers.
 
 mod chunks;
 mod fields;

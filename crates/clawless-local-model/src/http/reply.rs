@@ -1,4 +1,4 @@
-//! Relaying an answer, whole or as server-sent events.
+//! Relays an answer, whole or as server-sent events.
 
 use super::chunks::{Collected, Head};
 use crate::engine::{Answer, Event};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A stream's status line waits this long for the first event, so that an early failure is a 500.
 const FIRST_EVENT: Duration = Duration::from_secs(3);
-/// While nothing is written, a comment keeps proxies from giving up.
+/// The pause after which a comment is sent, so that proxies do not close an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// A JSON response.
@@ -40,7 +40,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Waits for the end and answers with all of it.
+/// Waits for the end and returns the whole answer.
 pub(crate) async fn whole(mut answer: Answer, head: &Head) -> Result<Response, ApiError> {
     let mut collected = Collected::default();
     while let Some(event) = answer.next().await {
@@ -56,7 +56,7 @@ pub(crate) async fn whole(mut answer: Answer, head: &Head) -> Result<Response, A
     Err(ApiError::failed("The local model stopped answering."))
 }
 
-/// Answers with chunks as they come.
+/// Streams the answer in chunks.
 pub(crate) async fn streamed(
     mut answer: Answer,
     head: Head,
@@ -91,7 +91,7 @@ pub(crate) async fn streamed(
     Ok(response)
 }
 
-/// A stream under way. Dropping it, when the client leaves, drops the answer and so ends the decoding.
+/// A running stream. A disconnect drops it and its answer, which ends the decoding.
 struct Relay {
     answer: Answer,
     head: Head,
@@ -145,7 +145,7 @@ impl Relay {
                     .push_back(Bytes::from_static(b"data: [DONE]\n\n"));
                 self.ended = true;
             }
-            // No `[DONE]`: only so does every client notice.
+            // Without `[DONE]`, so that every client detects the failure.
             Event::Failed(message) => {
                 self.push(&ApiError::failed(message).envelope());
                 self.ended = true;

@@ -1,5 +1,5 @@
-//! Reading the body of `/v1/chat/completions`. What the model cannot do is refused by name, never
-//! dropped where that would change the answer.
+//! Parses the body of `/v1/chat/completions`. An unsupported parameter that would change the answer
+//! is rejected with its name.
 
 use super::fields::{Fields, wrong_type};
 use super::{messages, tools};
@@ -9,9 +9,9 @@ use crate::sampling::Sampling;
 use serde_json::Value;
 use std::hash::{BuildHasher as _, RandomState};
 
-/// Tokens of an answer when the request sets no limit.
+/// The token limit of an answer when the request sets none.
 const DEFAULT_MAX_TOKENS: usize = 512;
-/// Low, since a small model strays; not 0, since greedy it repeats itself.
+/// Low, because a small model loses coherence; not 0, because greedy sampling repeats itself.
 const DEFAULT_TEMPERATURE: f32 = 0.25;
 const DEFAULT_TOP_P: f32 = 0.9;
 const DEFAULT_REPEAT_PENALTY: f32 = 1.1;
@@ -33,7 +33,7 @@ pub(crate) struct ChatRequest {
 }
 
 impl ChatRequest {
-    /// Checks the body; `calls_tools` says whether the model was trained to call tools.
+    /// Checks the body; `calls_tools`: whether the model was trained to call tools.
     pub(crate) fn read(body: &Value, calls_tools: bool) -> Result<Self, ApiError> {
         let fields = Fields::of(body, "")?;
         fields.required("model")?;
@@ -88,7 +88,7 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, ApiError> {
     })
 }
 
-/// Each process and each call gets other keys, which is randomness enough for a seed.
+/// The hasher's keys differ in each process and call, which is random enough for a seed.
 fn random_seed() -> u64 {
     RandomState::new().hash_one("seed")
 }
@@ -143,10 +143,10 @@ fn refuse_what_cannot_be_done(fields: &Fields<'_>) -> Result<(), ApiError> {
         ))
     };
     if fields.count("n")?.is_some_and(|n| n > 1) {
-        return refused("n", "give more than one choice");
+        return refused("n", "return more than one choice");
     }
     if fields.flag("logprobs")? || fields.get("top_logprobs").is_some() {
-        return refused("logprobs", "tell probabilities");
+        return refused("logprobs", "return log probabilities");
     }
     if fields.get("audio").is_some() {
         return refused("audio", "speak");
@@ -160,7 +160,7 @@ fn refuse_what_cannot_be_done(fields: &Fields<'_>) -> Result<(), ApiError> {
         let format = Fields::of(format, "response_format")?;
         format.required("type")?;
         if format.text("type")? != Some("text") {
-            return refused("response_format", "promise a format");
+            return refused("response_format", "guarantee a format");
         }
     }
     Ok(())

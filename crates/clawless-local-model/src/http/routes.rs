@@ -21,18 +21,18 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Most bytes of a body: many times the longest prompt that fits.
+/// The largest body, in bytes: many times the longest prompt that fits.
 const MAX_BYTES: usize = 4 << 20;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    /// The model's name on the wire.
+    /// The model's name in the API.
     pub(crate) model: String,
-    /// Most tokens of prompt and answer together.
+    /// The largest number of tokens of prompt and answer together.
     pub(crate) window: usize,
     /// Whether the model was trained to call tools.
     pub(crate) calls_tools: bool,
@@ -109,7 +109,7 @@ async fn model(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answered 
     }
 }
 
-/// `GET /health`: 200 as long as the process answers.
+/// `GET /health`: 200 while the process responds.
 async fn health(State(app): State<Arc<App>>) -> Response {
     json_response(&json!({
         "status": "ok",
@@ -168,7 +168,7 @@ async fn read_json(body: Body) -> Result<Value, ApiError> {
     })
 }
 
-/// Tokenising a long text takes a while: not on the runtime's threads.
+/// Tokenising a long text is slow, so it does not run on the runtime's threads.
 async fn encode(app: &Arc<App>, pieces: Vec<Piece>) -> Result<Vec<u32>, ApiError> {
     let tokenizer = Arc::clone(&app.tokenizer);
     let outcome: Result<Result<Vec<u32>, Failure>, _> =
@@ -192,7 +192,7 @@ fn describe(app: &App) -> Value {
     })
 }
 
-/// Sixteen hexadecimal digits, other ones each time: names, not secrets.
+/// Sixteen hexadecimal digits, different each time. Ids are not secrets.
 fn random_id() -> String {
     format!("{:016x}", RandomState::new().hash_one(unix_seconds()))
 }

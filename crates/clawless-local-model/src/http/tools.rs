@@ -5,7 +5,7 @@ use crate::chat::{Tool, ToolChoice};
 use crate::error::ApiError;
 use serde_json::Value;
 
-/// The offered functions. `supported` says whether the model was trained to call any.
+/// The offered functions. `supported`: whether the model was trained to call tools.
 pub(crate) fn read(
     body: &Fields<'_>,
     supported: bool,

@@ -1,4 +1,4 @@
-//! The keys and values of the tokens that one layer has seen.
+//! The keys and values of the tokens that one layer has evaluated.
 
 use candle_core::{Result, Tensor};
 
@@ -13,7 +13,7 @@ pub(crate) struct KvCache {
 }
 
 impl KvCache {
-    /// Appends `(kv heads, new tokens, head size)` and returns views of all there is.
+    /// Appends `(kv heads, new tokens, head size)` and returns views of the whole cache.
     pub(crate) fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
         let added = keys.dim(1)?;
         let needed = self.len + added;
@@ -33,7 +33,7 @@ impl KvCache {
         Ok(views)
     }
 
-    /// Forgets every token from `len` on; the memory is kept.
+    /// Removes all tokens from `len` on; the memory stays allocated.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }

@@ -16,7 +16,7 @@ pub(crate) struct Sizes {
     pub(crate) kv_heads: usize,
     /// Numbers in a head.
     pub(crate) head: usize,
-    /// What keeps the norm away from a division by zero.
+    /// Prevents a division by zero in the norm.
     pub(crate) epsilon: f32,
 }
 
@@ -75,7 +75,7 @@ impl Layer {
         self.down.forward(&gated)? + input
     }
 
-    /// Forgets every token from `len` on.
+    /// Removes all tokens from `len` on.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.cache.truncate(len);
     }
@@ -104,7 +104,7 @@ impl Layer {
         let value = by_head(self.value.forward(input)?, kv_heads)?;
         let (keys, values) = self.cache.append(&key.squeeze(0)?, &value.squeeze(0)?)?;
 
-        // Query heads that share a key head lie next to each other: one product serves them all.
+        // Query heads that share a key head are adjacent: one product computes them all.
         let group = heads / kv_heads;
         let query = query.reshape((kv_heads, group * tokens, head))?;
         #[allow(

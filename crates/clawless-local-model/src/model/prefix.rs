@@ -1,11 +1,11 @@
-//! Which tokens the network's cache holds, so that the next prompt need not be read from its start.
+//! The tokens in the network's cache, so that only the rest of the next prompt is evaluated.
 //!
-//! A prompt is read in blocks of [`BLOCK`] tokens at multiples of [`BLOCK`], and only whole blocks are
-//! used again. So each number is computed by the same kernels on the same shapes whether or not the
-//! cache helped, and one seed gives one answer. Tokens of an answer were computed one by one and are
-//! read again as part of the next prompt.
+//! A prompt is evaluated in blocks of [`BLOCK`] tokens at multiples of [`BLOCK`], and only whole
+//! blocks are reused. So the same kernels compute each value on the same shapes with and without the
+//! cache, and a seed always gives the same answer. Tokens of an answer are computed one by one and
+//! are evaluated again as part of the next prompt.
 
-/// Tokens read at once: enough to use the wide kernels, few enough to notice soon that a client left.
+/// Tokens in a block: enough to use the wide kernels, few enough to detect a disconnect soon.
 pub(crate) const BLOCK: usize = 64;
 
 /// The whole blocks in the network's cache.
@@ -15,7 +15,7 @@ pub(crate) struct PrefixCache {
 }
 
 impl PrefixCache {
-    /// How many tokens of `prompt` are in the cache already; at least one is always left to read.
+    /// The number of tokens of `prompt` in the cache. At least one is always left to evaluate.
     pub(crate) fn reusable(&self, prompt: &[u32]) -> usize {
         let common = self
             .tokens
@@ -31,12 +31,12 @@ impl PrefixCache {
         }
     }
 
-    /// Forgets all from `len` on.
+    /// Removes all tokens from `len` on.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.tokens.truncate(len);
     }
 
-    /// Remembers a block that was read; a part of a block is not remembered.
+    /// Records an evaluated block; a partial block is ignored.
     pub(crate) fn extend(&mut self, block: &[u32]) {
         if block.len() == BLOCK && self.tokens.len().is_multiple_of(BLOCK) {
             self.tokens.extend_from_slice(block);
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_blocks_are_used_again() {
+    fn only_whole_blocks_are_reused() {
         let prompt: Vec<u32> = (0..150).collect();
         let cache = cache_of(&prompt);
         assert_eq!(cache.reusable(&prompt), 128);
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_block_is_read_again_when_the_whole_prompt_is_known() {
+    fn the_last_block_is_evaluated_again_if_the_whole_prompt_is_cached() {
         let prompt: Vec<u32> = (0..128).collect();
         assert_eq!(cache_of(&prompt).reusable(&prompt), 64);
         assert_eq!(cache_of(&prompt).reusable(&prompt[..64]), 0);
     }
 
     #[test]
-    fn another_prompt_shares_what_is_equal() {
+    fn another_prompt_reuses_the_common_prefix() {
         let mut other: Vec<u32> = (0..150).collect();
         let cache = cache_of(&other);
         other[70] = 9_999;

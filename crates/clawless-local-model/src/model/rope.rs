@@ -39,7 +39,7 @@ impl Rope {
         })
     }
 
-    /// Turns `(1, heads, tokens, head size)`, whose first token stands at `position`.
+    /// Rotates `(1, heads, tokens, head size)`, whose first token is at `position`.
     pub(crate) fn apply(&self, heads: &Tensor, position: usize) -> Result<Tensor> {
         let tokens = heads.dim(2)?;
         let cos = self.cos.narrow(0, position, tokens)?;

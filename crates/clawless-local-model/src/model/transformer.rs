@@ -9,7 +9,7 @@ use candle_core::quantized::QTensor;
 use candle_core::{Device, Result, Tensor};
 use std::sync::Arc;
 
-/// A loaded model with the cache of the tokens it has seen.
+/// A loaded model with the cache of its evaluated tokens.
 #[derive(Debug)]
 pub(crate) struct Transformer {
     embedding: Arc<QTensor>,
@@ -49,7 +49,7 @@ impl Transformer {
         let window = file.size("context_length")?.min(most_tokens);
         let base = file.float("rope.freq_base").unwrap_or(10_000.0);
 
-        // The embedding stays quantised: only the rows of a prompt's tokens are ever unpacked.
+        // The embedding stays quantised: only the rows of a prompt's tokens are unpacked.
         let embedding = Arc::new(file.tensor("token_embd.weight")?);
         let output = if file.has_tensor("output.weight") {
             Weight::for_one_token(Arc::new(file.tensor("output.weight")?))?
@@ -76,7 +76,7 @@ impl Transformer {
         self.window
     }
 
-    /// Forgets every token from `len` on.
+    /// Removes all tokens from `len` on.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.seen = self.seen.min(len);
         for layer in &mut self.layers {
@@ -84,7 +84,7 @@ impl Transformer {
         }
     }
 
-    /// Reads `tokens` after those already seen and returns the scores of what comes next.
+    /// Evaluates `tokens` after the cached ones and returns the scores of the next token.
     pub(crate) fn forward(&mut self, tokens: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.absorb(tokens)?;
         let last = hidden.narrow(0, tokens.len().saturating_sub(1), 1)?;
@@ -92,7 +92,7 @@ impl Transformer {
         self.output.forward(&normed)?.squeeze(0)?.to_vec1()
     }
 
-    /// Reads `tokens` into the cache without asking what comes next.
+    /// Evaluates `tokens` into the cache without computing scores.
     pub(crate) fn absorb(&mut self, tokens: &[u32]) -> Result<Tensor> {
         let position = self.seen;
         if position + tokens.len() > self.window {
@@ -111,7 +111,7 @@ impl Transformer {
     }
 }
 
-/// `(tokens, position + tokens)`: 0 where a token may look, minus infinity at what comes after it.
+/// `(tokens, position + tokens)`: 0 at visible tokens, minus infinity at later ones.
 fn causal_mask(tokens: usize, position: usize) -> Result<Tensor> {
     let all = position + tokens;
     let mask: Vec<f32> = (0..tokens)

@@ -1,4 +1,4 @@
-//! A quantised matrix, kept so that the fastest kernels take it.
+//! A quantised matrix in the layout that the fastest kernels accept.
 //!
 //! candle's wide x86 kernels for `Q8_0` (with VNNI) want rows of a multiple of 256 numbers; both models
 //! have narrower ones (896 and 576). For reading a prompt, many tokens at once, a second copy is padded
@@ -47,7 +47,7 @@ impl Weight {
         })
     }
 
-    /// A matrix that only ever sees one token; it may be shared, as the embedding is.
+    /// A matrix that is only used for one token at a time; it may be shared, as the embedding is.
     pub(crate) fn for_one_token(matrix: Arc<QTensor>) -> Result<Self> {
         Ok(Self {
             plain: QMatMul::from_arc(matrix)?,

@@ -1,5 +1,5 @@
-//! The alphabet of byte-level BPE: every byte has a printable character that stands for it in the
-//! vocabulary. Printable Latin-1 stands for itself; the others are numbered from U+0100 on.
+//! The alphabet of byte-level BPE: a printable character represents every byte in the
+//! vocabulary. Printable Latin-1 characters represent themselves; the others are numbered from U+0100.
 
 /// Turns vocabulary entries back into bytes.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl ByteLevel {
         Self { bytes }
     }
 
-    /// The bytes of a vocabulary entry; what is not of the alphabet stays as it is.
+    /// The bytes of a vocabulary entry. Characters outside the alphabet are unchanged.
     pub(crate) fn decode(&self, entry: &str) -> Box<[u8]> {
         let mut out = Vec::with_capacity(entry.len());
         for character in entry.chars() {
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_newlines_and_parts_of_characters_come_back() {
+    fn spaces_newlines_and_partial_characters_are_decoded() {
         let alphabet = ByteLevel::new();
         assert_eq!(&*alphabet.decode("Ġhello"), b" hello");
         assert_eq!(&*alphabet.decode("Ċ"), b"\n");

@@ -1,4 +1,4 @@
-//! Between text and tokens.
+//! Conversion between text and tokens.
 
 mod byte_level;
 mod stop;

@@ -1,6 +1,6 @@
-//! Stop strings: text goes out only when it can no longer be the beginning of one.
+//! Stop strings: text is released only when it can no longer be the start of one.
 
-/// What may go out after a push.
+/// The text that a push releases.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Released {
     pub(crate) text: String,
@@ -24,7 +24,7 @@ impl StopHolder {
         }
     }
 
-    /// Takes new text and returns what is safe; the stop string itself never goes out.
+    /// Adds text and returns the part that is safe to send. The stop string itself is never released.
     pub(crate) fn push(&mut self, text: &str) -> Released {
         self.held.push_str(text);
         let first = self.stops.iter().filter_map(|s| self.held.find(s)).min();
@@ -49,13 +49,13 @@ impl StopHolder {
         }
     }
 
-    /// The end came without a stop string: what was held goes out.
+    /// Releases the held text at the end of an answer without a stop string.
     pub(crate) fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 }
 
-/// Bytes at the end of `text` that are the beginning of `pattern`.
+/// The number of bytes at the end of `text` that are the start of `pattern`.
 pub(crate) fn overlap(text: &str, pattern: &str) -> usize {
     pattern
         .char_indices()
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_stop_string_waits_and_is_released_when_it_is_something_else() {
+    fn a_partial_stop_string_is_held_and_released_when_it_does_not_complete() {
         let mut holder = holder(&["END"]);
         assert_eq!(holder.push("the E"), released("the ", false));
         assert_eq!(holder.push("N"), released("", false));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_at_the_end_goes_out() {
+    fn held_text_is_released_at_the_end() {
         let mut holder = holder(&["END"]);
         holder.push("xEN");
         assert_eq!(holder.finish(), "EN");

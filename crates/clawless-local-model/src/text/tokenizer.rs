@@ -1,4 +1,4 @@
-//! The tokenizer that lies in the GGUF file.
+//! The tokenizer in the GGUF file.
 
 use super::byte_level::ByteLevel;
 use crate::error::Failure;
@@ -20,7 +20,7 @@ const END_MARKS: [&str; 3] = ["<|im_end|>", "<|im_start|>", "<|endoftext|>"];
 pub(crate) enum Piece {
     /// One control token, such as `<|im_start|>`. Only our template writes these.
     Mark(&'static str),
-    /// Plain text: whatever it spells, it never becomes a control token.
+    /// Plain text. It never becomes a control token, even if it spells one.
     Text(String),
 }
 
@@ -36,7 +36,7 @@ impl Tokenizer {
     /// Builds the tokenizer from the file's metadata.
     pub(crate) fn load(file: &Gguf) -> Result<Self, Failure> {
         let mut inner = tokenizers::Tokenizer::from_gguf(&file.content)?;
-        // SmolLM splits every digit off before the byte-level step; the builder does not know it.
+        // SmolLM splits digits before the byte-level step; the builder does not support this.
         if file
             .tokenizer("pre")
             .and_then(|v| v.to_string().ok())
@@ -136,7 +136,7 @@ mod tests {
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::disallowed_methods,
-        reason = "a test that cannot go on should say where, and it runs natively"
+        reason = "a failed test should show the location, and it runs natively"
     )]
 
     use std::path::Path;
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counts_by_which_the_gateways_estimates_are_judged_are_true() {
+    fn the_token_counts_that_test_the_gateways_estimates_are_correct() {
         let model = std::env::var("CLAWLESS_TEST_MODEL")
             .expect("CLAWLESS_TEST_MODEL names the GGUF file of SmolLM2-135M-Instruct");
         let tokenizer = Tokenizer::load(&Gguf::open(Path::new(&model)).unwrap()).unwrap();

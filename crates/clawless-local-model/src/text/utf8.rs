@@ -1,4 +1,4 @@
-//! Whole characters out of the bytes of tokens, which may end in the middle of one.
+//! Assembles whole characters from the bytes of tokens, which may end in the middle of one.
 
 /// Holds back the bytes of an unfinished character.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Utf8Assembler {
         text
     }
 
-    /// What is left at the end: nothing, or one U+FFFD for a character that never became whole.
+    /// The rest at the end: empty, or one U+FFFD for an incomplete character.
     pub(crate) fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.pending)).into_owned()
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_split_over_tokens_comes_out_whole() {
+    fn a_character_split_over_tokens_is_returned_whole() {
         let mut utf8 = Utf8Assembler::default();
         let bytes = "a🦀é".as_bytes();
         let parts: Vec<String> = bytes.iter().map(|b| utf8.push(&[*b])).collect();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_cannot_be_text_are_replaced_and_the_rest_goes_on() {
+    fn invalid_bytes_are_replaced_and_the_rest_is_decoded() {
         let mut utf8 = Utf8Assembler::default();
         assert_eq!(utf8.push(b"x\xFFy"), "x\u{FFFD}y");
         assert_eq!(utf8.push(b"\xF0\x9F"), "");

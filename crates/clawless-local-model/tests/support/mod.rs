@@ -1,11 +1,11 @@
-//! The server under test and a client small enough to leave in the middle of an answer.
+//! The server under test and a small client that can disconnect in the middle of an answer.
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test that cannot go on should say where, and it runs natively"
+    reason = "a failed test should show the location, and it runs natively"
 )]
 
 use serde_json::Value;
@@ -14,13 +14,13 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running server; it is ended with the test.
+/// A running server. It ends with the test.
 pub(crate) struct Server {
     process: Child,
     address: String,
 }
 
-/// The model's name on the wire.
+/// The model's name in the API.
 pub(crate) const MODEL: &str = "tiny";
 
 /// The path of the test model.
@@ -89,7 +89,7 @@ impl Server {
         self.send("POST", "/v1/chat/completions", &with_model(body))
     }
 
-    /// Begins a chat whose answer is read, or not, by the test.
+    /// Sends a chat request and returns its unread response.
     pub(crate) fn begin(&self, body: &Value) -> Connection {
         self.open("POST", "/v1/chat/completions", &with_model(body))
     }
@@ -101,7 +101,7 @@ impl Server {
             .unwrap()
     }
 
-    /// Waits until this many are busy.
+    /// Waits until this many requests decode or wait.
     pub(crate) fn wait_until_busy(&self, count: u64) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.busy() != count {
@@ -110,7 +110,7 @@ impl Server {
         }
     }
 
-    /// Ends the process politely and waits for it.
+    /// Sends SIGTERM and waits for the process.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         let id = self.process.id().to_string();
         assert!(
@@ -137,18 +137,18 @@ fn with_model(body: &Value) -> String {
     body.to_string()
 }
 
-/// An answer on its way. Dropping it closes the socket.
+/// A response that is being received. Dropping it closes the socket.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// The next line, without its end; none at the end.
+    /// The next line without its line break; `None` at the end.
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.0.read_line(&mut line).unwrap();
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// Reads all of it.
+    /// Reads the rest.
     pub(crate) fn finish(mut self) -> Reply {
         let status = self.line().unwrap();
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
@@ -177,7 +177,7 @@ impl Connection {
     }
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,

@@ -54,7 +54,7 @@ impl<R: Rows> GroupCommit<R> {
     /// # Errors
     /// If a change could not be written, or too many inputs wait already.
     pub async fn submit(&self, clock: &impl Clock, input: Input) -> Result<Output, RuntimeError> {
-        // A pass writes nothing and need not wait; the output gate holds its answer.
+        // An input without writes need not wait; the output gate holds its answer.
         if !self.is_led.get() || matches!(input, Input::Pass(_)) {
             let (mut outputs, is_change) = self.machine.apply_all(clock.now(), [input])?;
             if is_change && !self.is_led.replace(true) {

@@ -157,7 +157,7 @@ fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, Invalid
     Ok(providers.into_iter().map(Rc::new).collect())
 }
 
-/// Whether the model table describes this provider: any server may speak `OpenAI`'s wire.
+/// Whether the model table describes this provider: any server may use `OpenAI`'s protocol.
 fn is_known(provider: &LlmProvider) -> bool {
     match provider.kind {
         ProviderKind::OpenAi => provider.base_url.starts_with("https://api.openai.com/"),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_may_not_run_is_told_why() {
+    fn a_refused_call_gets_the_reason() {
         let refusal = |call: ToolCall, at, enough| {
             let admitted = check(&tools(), &call, at, enough);
             admitted.map(|entry| entry.name).unwrap_err()
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_not_waited_for_for_ever() {
+    fn a_tool_call_has_a_timeout() {
         let time = VirtualTime::starting_at(Timestamp::from_millis(0));
         let never = pending::<Result<String, ToolError>>();
         let (outcome, result) = time.run(run_limited(&time, Millis::from_secs(30), never));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_is_cut_between_two_characters() {
+    fn a_long_result_is_cut_between_two_characters() {
         let time = VirtualTime::starting_at(Timestamp::from_millis(0));
         let long = ready(Ok(format!("x{}", "\u{e9}".repeat(512 * 1024))));
         let (outcome, result) = time.run(run_limited(&time, Millis::from_secs(30), long));

@@ -35,7 +35,7 @@ enum How {
 
 impl Tool for Misbehave {
     const NAME: &'static str = "misbehave";
-    const DESCRIPTION: &'static str = "Fails, hangs or says too much.";
+    const DESCRIPTION: &'static str = "Fails, hangs or returns too much.";
     const PERMISSION: Scope = Scope::Tools;
     const TIMEOUT: Millis = Millis::from_secs(1);
     type Arguments = Arguments;
@@ -45,7 +45,7 @@ impl Tool for Misbehave {
         arguments: Arguments,
     ) -> Result<String, ToolError> {
         match arguments.how {
-            How::Fail => Err(ToolError::Failed("It failed, as it was told.".to_owned())),
+            How::Fail => Err(ToolError::Failed("It failed, as requested.".to_owned())),
             How::Hang => pending().await,
             How::Mebibyte => Ok("x".repeat(1024 * 1024)),
         }

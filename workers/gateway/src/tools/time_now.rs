@@ -35,7 +35,7 @@ struct Moment {
 
 impl Tool for TimeNow {
     const NAME: &'static str = "time_now";
-    const DESCRIPTION: &'static str = "Tells the present date and time in UTC, and the weekday. \
+    const DESCRIPTION: &'static str = "Gives the current date and time in UTC, and the weekday. \
         Use it whenever an answer depends on what time it is.";
     const PERMISSION: Scope = Scope::Tools;
     type Arguments = Arguments;
