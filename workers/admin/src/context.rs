@@ -166,6 +166,6 @@ pub(crate) fn ledger_not_notified(change: &str) -> ApiError {
 pub(crate) fn changed_concurrently() -> ApiError {
     ApiError::new(
         ErrorCode::Conflict,
-        "Another operator changed this at the same moment. Read it again and decide again.",
+        "Another operator changed this at the same moment. Read it again before you retry.",
     )
 }

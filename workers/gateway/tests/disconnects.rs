@@ -309,7 +309,7 @@ fn a_resume_of_a_turn_that_is_lost_ends_its_events_with_an_error() {
             assert_eq!(delete.await.status, 200);
         },
     ));
-    assert_eq!(resumed.status, 200, "the first sign of life has gone out");
+    assert_eq!(resumed.status, 200, "the first keep-alive event was sent");
     assert!(!resumed.is_done(), "{}", resumed.body);
     assert_eq!(
         resumed.events()[0]["error"]["code"],

@@ -20,7 +20,7 @@ use futures_channel::oneshot;
 use futures_util::task::noop_waker;
 use serde_json::json;
 
-/// Storage whose writes are durable when the test says so, and that can fail.
+/// Storage whose writes become durable on request, and that can fail.
 #[derive(Default)]
 struct SlowRows {
     commits: RefCell<Vec<usize>>,
@@ -57,17 +57,15 @@ impl Rows for &SlowRows {
     }
 }
 
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<Output, RuntimeError>> + 'a>>;
+type PendingInput<'a> = Pin<Box<dyn Future<Output = Result<Output, RuntimeError>> + 'a>>;
 
-fn poll(asking: &mut Asking<'_>) -> Poll<Result<Output, RuntimeError>> {
-    asking
-        .as_mut()
-        .poll(&mut Context::from_waker(&noop_waker()))
+fn poll(input: &mut PendingInput<'_>) -> Poll<Result<Output, RuntimeError>> {
+    input.as_mut().poll(&mut Context::from_waker(&noop_waker()))
 }
 
-fn is_done(asking: &mut Asking<'_>) -> bool {
-    match poll(asking) {
-        Poll::Ready(answered) => answered.expect("taken").answer == LedgerAnswer::Done,
+fn is_done(input: &mut PendingInput<'_>) -> bool {
+    match poll(input) {
+        Poll::Ready(result) => result.expect("accepted").answer == LedgerAnswer::Done,
         Poll::Pending => false,
     }
 }
@@ -100,21 +98,21 @@ fn inputs_during_a_commit_are_committed_together() {
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
-    let mut asking: Vec<Asking<'_>> = (0..4)
-        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as Asking<'_>)
+    let mut inputs: Vec<PendingInput<'_>> = (0..4)
+        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as PendingInput<'_>)
         .collect();
-    assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
+    assert!(inputs.iter_mut().all(|input| poll(input).is_pending()));
     assert_eq!(*rows.commits.borrow(), [1], "the first goes at once");
 
     rows.become_durable();
-    assert!(is_done(&mut asking[0]));
+    assert!(is_done(&mut inputs[0]));
     assert_eq!(*rows.commits.borrow(), [1, 3], "the others follow together");
-    assert!(poll(&mut asking[1]).is_pending(), "one of them leads");
-    assert!(is_done(&mut asking[2]) && is_done(&mut asking[3]));
+    assert!(poll(&mut inputs[1]).is_pending(), "one of them leads");
+    assert!(is_done(&mut inputs[2]) && is_done(&mut inputs[3]));
 
     rows.become_durable();
-    assert!(is_done(&mut asking[1]));
-    let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    assert!(is_done(&mut inputs[1]));
+    let mut last: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1], "no leader is left");
 }
@@ -126,12 +124,12 @@ fn a_dropped_leader_passes_leadership_on() {
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
-    let ask = |key| {
-        let mut asking: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(key)));
-        assert!(poll(&mut asking).is_pending());
-        asking
+    let submit = |key| {
+        let mut input: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(key)));
+        assert!(poll(&mut input).is_pending());
+        input
     };
-    let (first, second, third, mut fourth) = (ask(1), ask(2), ask(3), ask(4));
+    let (first, second, third, mut fourth) = (submit(1), submit(2), submit(3), submit(4));
     drop(second);
     drop(first);
     assert_eq!(
@@ -142,7 +140,7 @@ fn a_dropped_leader_passes_leadership_on() {
     // The third was promoted to leader, but is dropped before it is polled.
     drop(third);
     assert!(is_done(&mut fourth));
-    let mut last: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    let mut last: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1]);
 }
@@ -154,21 +152,21 @@ fn inputs_of_a_failed_write_fail_together_and_later_inputs_succeed() {
         VirtualTime::starting_at(Timestamp::from_millis(1_700_000_000_000)),
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
-    let mut asking: Vec<Asking<'_>> = (0..3)
-        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as Asking<'_>)
+    let mut inputs: Vec<PendingInput<'_>> = (0..3)
+        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as PendingInput<'_>)
         .collect();
-    assert!(asking.iter_mut().all(|asking| poll(asking).is_pending()));
+    assert!(inputs.iter_mut().all(|input| poll(input).is_pending()));
     rows.is_broken.set(true);
     rows.become_durable();
-    assert!(is_done(&mut asking[0]));
-    for failed in &mut asking[1..] {
+    assert!(is_done(&mut inputs[0]));
+    for failed in &mut inputs[1..] {
         assert!(matches!(
             poll(failed),
             Poll::Ready(Err(RuntimeError::Storage(_)))
         ));
     }
     rows.is_broken.set(false);
-    let mut next: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    let mut next: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
     assert!(poll(&mut next).is_pending());
     rows.become_durable();
     assert!(is_done(&mut next));
@@ -183,15 +181,15 @@ fn an_overloaded_ledger_refuses_admissions_and_accepts_other_inputs() {
     let runtime = LedgerRuntime::open(&rows)
         .expect("opens")
         .with_max_waiting_inputs(1);
-    let mut first: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(1)));
-    let mut second: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(2)));
+    let mut first: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(1)));
+    let mut second: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(2)));
     assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
-    let mut shed: Asking<'_> = Box::pin(runtime.ask(&clock, admit()));
+    let mut shed: PendingInput<'_> = Box::pin(runtime.ask(&clock, admit()));
     assert!(matches!(
         poll(&mut shed),
         Poll::Ready(Err(RuntimeError::Overloaded))
     ));
-    let mut end: Asking<'_> = Box::pin(runtime.ask(&clock, revoke(3)));
+    let mut end: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(3)));
     assert!(poll(&mut end).is_pending());
     rows.become_durable();
     assert!(is_done(&mut first) && is_done(&mut end));

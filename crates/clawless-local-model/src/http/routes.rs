@@ -143,7 +143,7 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     ApiError::wrong_method(method.as_str(), uri.path())
 }
 
-/// Every response carries an id; the caller's own is kept.
+/// Every response has a request id: the client's own if it sent one.
 async fn name_the_request(request: Request, next: Next) -> Response {
     let given = request.headers().get(REQUEST_ID).cloned();
     let line = format!("{} {}", request.method(), request.uri().path());

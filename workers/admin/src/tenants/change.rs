@@ -98,7 +98,7 @@ pub(super) fn matches(if_match: Option<&str>, tenant: &Tenant) -> bool {
 pub(super) fn outdated() -> ApiError {
     ApiError::new(
         ErrorCode::PreconditionFailed,
-        "The tenant has changed since it was read. Read it again and decide again.",
+        "The tenant has changed since it was read. Read it again before you retry.",
     )
 }
 

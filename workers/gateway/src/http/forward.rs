@@ -43,7 +43,7 @@ async fn forward(
         .because(format!("service binding {binding}: {error}"))
     };
     let request = call.body.into_request();
-    let request = request.ok_or_else(|| ApiError::internal("the request was taken before"))?;
+    let request = request.ok_or_else(|| ApiError::internal("the request was taken already"))?;
     let service = call.platform.env().service(binding).map_err(unavailable)?;
     let response = service.fetch_request(request).await.map_err(unavailable)?;
     let status = response.status_code();

@@ -115,7 +115,7 @@ impl<R: Rows> GroupCommit<R> {
                 for (sender, output) in senders.into_iter().zip(outputs) {
                     let leads = is_change && !self.is_led.get();
                     let output = Ok(output);
-                    // If the waiter is gone, the next one leads.
+                    // If the waiter was dropped, the next one leads.
                     if sender.send(Committed { output, leads }).is_ok() && leads {
                         self.is_led.set(true);
                     }
@@ -126,7 +126,7 @@ impl<R: Rows> GroupCommit<R> {
                 for sender in senders {
                     let output = Err(RuntimeError::Storage(error.clone()));
                     let leads = false;
-                    // A waiter that is gone needs no error.
+                    // A dropped waiter needs no error.
                     let _ = sender.send(Committed { output, leads });
                 }
             }

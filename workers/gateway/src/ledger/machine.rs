@@ -196,7 +196,7 @@ impl<R: Rows> DurableMachine<R> {
                     events: Vec::new(),
                     woken: Vec::new(),
                 };
-                // If the waiter is gone, its guard gives the lane back.
+                // If the waiter was dropped, its guard releases the lane.
                 let _ = waiter.send(answer);
             }
         }

@@ -62,7 +62,7 @@ impl DurableObject for TenantLedger {
         }
         match self.answer(&request.text().await?).await {
             Ok(Some(output)) => Response::ok(output),
-            Ok(None) => Response::error("the ledger has too much to do", 503),
+            Ok(None) => Response::error("the ledger is overloaded", 503),
             Err(AskError::Invalid(why)) => Response::error(why, 400),
             Err(AskError::Failed) => Response::error(FAILED, 503),
         }

@@ -201,7 +201,8 @@ async fn wait<P: Platform>(
     let mut pause = MIN_PAUSE;
     loop {
         let found = sends::find(context.platform.sql(), context.tenant, send).await?;
-        let found = found.ok_or_else(|| ToolError::Failed("The message is gone.".to_owned()))?;
+        let found =
+            found.ok_or_else(|| ToolError::Failed("The message no longer exists.".to_owned()))?;
         let now = time.now();
         if found.state.is_end() || now >= give_up {
             return Ok(found);
@@ -233,7 +234,7 @@ async fn receipt<'a, P: Platform>(
                 receipt.cut = kept.len() < text.len();
                 receipt.reply = Some(kept.to_owned());
             }
-            None => receipt.note = Some("The answer has no words."),
+            None => receipt.note = Some("The answer has no text."),
         }
     }
     Ok(receipt)

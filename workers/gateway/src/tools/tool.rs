@@ -64,7 +64,7 @@ pub enum ToolError {
 impl From<SqlError> for ToolError {
     fn from(error: SqlError) -> Self {
         tracing::warn!(internal = error.internal(), "tool storage call failed");
-        Self::Failed("Storage did not answer. It may help to try again.".to_owned())
+        Self::Failed("Storage did not respond. Retry the call.".to_owned())
     }
 }
 

@@ -142,7 +142,7 @@ fn every_complete_response_is_stored(world: &World, turns: &[Turn]) {
     }
 }
 
-/// The model was shown exactly the turns that are stored before the one that it answered.
+/// The history of every model call is exactly the turns that are stored before its turn.
 fn every_turn_had_the_history_before_it(world: &World, turns: &[Turn]) {
     let log = world.provider.log.borrow();
     let mut before: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();

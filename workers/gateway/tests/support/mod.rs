@@ -399,12 +399,12 @@ impl Deployment {
             }
             tasks.append(&mut self.tasks.borrow_mut());
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
-            // A task that was just spawned, or that ended, may have made work for the other side.
+            // A task that was just spawned or has ended may have woken the future, and the reverse.
             let quiet = tasks.is_empty() && self.tasks.borrow().is_empty();
             match output.take() {
                 Some(ready) if quiet => Poll::Ready(ready),
-                kept => {
-                    output = kept;
+                unfinished => {
+                    output = unfinished;
                     Poll::Pending
                 }
             }

@@ -360,7 +360,7 @@ fn a_busy_session_gets_its_message_later() {
 #[test]
 fn a_failed_delivery_has_its_reason() {
     let deployment = Deployment::new();
-    // A provider that stays down.
+    // The provider fails every time.
     let customer = tenant_with_two_sessions(&deployment);
     send(&deployment, &customer, "a", "b", "Hello?");
     let job = deployment.posted.take().remove(0);
@@ -373,7 +373,7 @@ fn a_failed_delivery_has_its_reason() {
     assert_eq!(verdicts.len(), 6);
     assert_eq!(states(&deployment), ["failed upstream_error 6"]);
     deployment.http.always(completion_reply("Yes."));
-    // A key that was revoked after it sent.
+    // The key is revoked after the send.
     send(&deployment, &customer, "a", "b", "One more.");
     let key = deployment.sql.rows("SELECT id FROM api_keys")[0]["id"].clone();
     let key_id = serde_json::from_value(key).expect("an id");
