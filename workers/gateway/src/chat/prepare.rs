@@ -287,12 +287,11 @@ async fn read<P: Platform>(
     wanted: HistoryBudget,
 ) -> Result<(History, HistoryBudget), ApiError> {
     let (id, head) = (&session.id, session.head);
-    let (mut history, mut budget) = match copy.filter(|copy| copy.covers(wanted)) {
-        Some(copy) => (copy.history, copy.budget.or(wanted)),
-        None => {
-            let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
-            (history, wanted)
-        }
+    let (mut history, mut budget) = if let Some(copy) = copy.filter(|copy| copy.covers(wanted)) {
+        (copy.history, copy.budget.or(wanted))
+    } else {
+        let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
+        (history, wanted)
     };
     // A window is counted in tokens, of which an image has few for its bytes.
     while history.truncated && budget.bytes < MAX_HISTORY_BYTES {
