@@ -97,11 +97,11 @@ impl Client {
     async fn send(&self, question: &Question) -> bool {
         let random = &self.shared.random;
         let gateway = &self.gateways[usize::from(random.percent(50))];
-        let patience = if random.percent(20) { 3000 } else { 10_000_000 };
-        let patience = random.millis(patience);
+        let disconnect_after = if random.percent(20) { 3000 } else { 10_000_000 };
+        let disconnect_after = random.millis(disconnect_after);
         let time = self.shared.deployment.time.clone();
-        let leaving_time = time.clone();
-        let departure = async move { leaving_time.sleep(patience).await };
+        let timer = time.clone();
+        let departure = async move { timer.sleep(disconnect_after).await };
         let isolate = gateway.isolate();
         let bearer = format!("Bearer {}", self.customer.key);
         let mut headers = vec![
@@ -120,7 +120,7 @@ impl Client {
         let served = gateway.while_alive(async {
             read(pipeline::create(&isolate, &request, &head, body, departure).await).await
         });
-        let response = match select(pin!(served), pin!(time.sleep(patience))).await {
+        let response = match select(pin!(served), pin!(time.sleep(disconnect_after))).await {
             Either::Left((Some(response), _)) => response,
             // The isolate died, or the client disconnected.
             Either::Left((None, _)) | Either::Right(_) => return false,
