@@ -39,6 +39,8 @@ impl QuotaKind {
 
 /// An amount of each resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+// Rows that an older version stored lack the members that were added since.
+#[serde(default)]
 pub struct Amounts {
     /// Answered chat requests.
     pub messages: u64,

@@ -3,112 +3,14 @@
 
 use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
 
-use super::{
+use super::rules::{
+    ANY_TOOLS, AUDIO, IMAGES, LABELS, LENIENT, OPENAI_MESSAGES, PLAIN_NAMES, PLAIN_TOOLS, PROMPT,
+    SLOW_START, TEMPLATE, TEXT,
+};
+use super::types::{
     CallIdRule, Media, MessageRules, NameRule, OutputLimit, Patience, Profile, Replay, StreamUsage,
     ToolRules,
 };
-
-/// `OpenAI`'s names of tools.
-const PLAIN_NAMES: NameRule = NameRule {
-    max: 64,
-    beside_alphanumeric: "_-",
-};
-
-const TEXT: Media = Media {
-    images: false,
-    audio: false,
-    files: false,
-    video: false,
-};
-const IMAGES: Media = Media {
-    images: true,
-    ..TEXT
-};
-const AUDIO: Media = Media {
-    audio: true,
-    ..IMAGES
-};
-const FILES: Media = Media {
-    files: true,
-    ..AUDIO
-};
-const ALL: Media = Media {
-    video: true,
-    ..FILES
-};
-
-const ANY_TOOLS: ToolRules = ToolRules {
-    max: None,
-    names: None,
-};
-const PLAIN_TOOLS: ToolRules = ToolRules {
-    max: Some(128),
-    names: Some(PLAIN_NAMES),
-};
-
-/// Servers that answer at once.
-const PROMPT: Patience = Patience {
-    first_byte: 1,
-    idle: 1,
-};
-/// Servers that queue a request, or load the model for it.
-const SLOW_START: Patience = Patience {
-    first_byte: 10,
-    idle: 4,
-};
-
-/// Members that carry a model's thoughts, under all names.
-const THOUGHTS: &[&str] = &[
-    "reasoning_content",
-    "reasoning",
-    "reasoning_details",
-    "extra_content",
-];
-
-/// A server that takes `OpenAI`'s messages and ignores what it does not know.
-const LENIENT: MessageRules = MessageRules {
-    one_system: false,
-    developer: true,
-    strict: false,
-    replay: THOUGHTS,
-    replay_when: Replay::InChain,
-    call_ids: CallIdRule::ANY,
-    media: ALL,
-};
-
-/// A server that renders messages by the model's own template, which mostly has one system message.
-const TEMPLATE: MessageRules = MessageRules {
-    one_system: true,
-    developer: false,
-    replay: &["reasoning_content", "reasoning"],
-    ..LENIENT
-};
-
-/// `OpenAI` itself.
-const OPENAI_MESSAGES: MessageRules = MessageRules {
-    one_system: false,
-    developer: true,
-    strict: false,
-    replay: &[],
-    replay_when: Replay::InChain,
-    call_ids: CallIdRule {
-        length: Some((1, 40)),
-        beside_alphanumeric: None,
-        unique: false,
-    },
-    media: FILES,
-};
-
-/// Labels and hints of `OpenAI` that other servers refuse or ignore.
-const LABELS: &[&str] = &[
-    "verbosity",
-    "service_tier",
-    "prediction",
-    "store",
-    "metadata",
-    "safety_identifier",
-    "prompt_cache_key",
-];
 
 /// Any other server of `OpenAI`'s wire: nothing is added or removed that was not asked for.
 pub static DEFAULT: Profile = DEFAULT_ROW;
