@@ -57,7 +57,7 @@ fn message(text: &str) -> Result<Message> {
         { "type": "image_url", "image_url": { "url": "https://x/y.png" } },
         { "type": "text", "text": text },
     ] });
-    Message::parse(Json::of(&parts)?)
+    Message::parse(Json::from_value(&parts)?)
         .ok()
         .context("invalid image message")
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask models check`: compares the table of models with a public price list, in the format
-//! of LiteLLM (`model_prices_and_context_window.json`) or of models.dev (`api.json`).
+//! of `LiteLLM` (`model_prices_and_context_window.json`) or of models.dev (`api.json`).
 
 use std::{
     fmt::{self, Display},
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Compare the table of models with a price list and print the differences
     Check {
-        /// A file in the format of LiteLLM or models.dev
+        /// A file in the format of `LiteLLM` or models.dev
         file: PathBuf,
     },
 }

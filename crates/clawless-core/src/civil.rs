@@ -25,7 +25,7 @@ pub struct Civil {
 
 impl Civil {
     /// The date and time of a timestamp.
-    pub const fn of(timestamp: Timestamp) -> Self {
+    pub const fn from_timestamp(timestamp: Timestamp) -> Self {
         let secs = timestamp.as_secs();
         let days = secs / SECS_PER_DAY;
         let (era, day_of_era) = (
@@ -92,7 +92,7 @@ mod tests {
             (1_772_323_200, "2026-03-01T00:00:00", "Sunday"),
             (4_107_542_400, "2100-03-01T00:00:00", "Monday"),
         ] {
-            let civil = Civil::of(Timestamp::from_millis(secs * 1000 + 999));
+            let civil = Civil::from_timestamp(Timestamp::from_millis(secs * 1000 + 999));
             assert_eq!(
                 (civil.to_string().as_str(), civil.weekday()),
                 (text, weekday)

@@ -17,7 +17,7 @@ const SERVER_TOOLS: &str = include_str!("../data/tools.txt");
 ///
 /// # Errors
 /// A message that lists the valid names.
-pub fn check_names(names: &[String]) -> Result<(), String> {
+pub fn check_server_tools(names: &[String]) -> Result<(), String> {
     let is_known = |name: &String| SERVER_TOOLS.lines().any(|known| known == name);
     if names.iter().all(is_known) {
         return Ok(());

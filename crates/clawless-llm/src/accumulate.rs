@@ -170,7 +170,7 @@ fn join_logprobs(pieces: &[Json]) -> Option<Json> {
     if pieces.is_empty() {
         return None;
     }
-    Json::of(&joined).ok()
+    Json::from_value(&joined).ok()
 }
 
 /// The events that accumulate to this answer.
@@ -274,7 +274,7 @@ mod tests {
                     ..LlmChoice::default()
                 },
             ],
-            usage: Some(Usage::of(1, 2)),
+            usage: Some(Usage::new(1, 2)),
             members: members(r#"{"citations":["https://example.com"]}"#),
         };
         let mut again = Accumulator::default();

@@ -284,7 +284,7 @@ fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> 
     if request.model != model.id {
         request.to_mut().model.clone_from(&model.id);
     }
-    let default = model.effort.filter(|_| model.thinks());
+    let default = model.effort.filter(|_| model.supports_thinking());
     if request.options.reasoning_effort.is_none() && default.is_some() {
         request.to_mut().options.reasoning_effort = default;
     }
@@ -292,7 +292,7 @@ fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> 
         .options
         .max_output()
         .map(|it| Tokens::new(it.into()));
-    if let (Some(wanted), Some(max)) = (wanted, model.longest_answer())
+    if let (Some(wanted), Some(max)) = (wanted, model.output_limit())
         && wanted > max
     {
         request.to_mut().options.limit_output(max);

@@ -195,7 +195,7 @@ impl From<LlmError> for ApiError {
                 "The model's provider failed to answer.",
             ),
         };
-        answer.because(&error)
+        answer.with_internal(&error)
     }
 }
 

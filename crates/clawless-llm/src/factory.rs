@@ -52,7 +52,9 @@ pub fn make_client(
         reason,
     })?;
     let models = provider.models.iter().cloned();
-    let models: Vec<_> = models.map(|model| model.completed(provider.kind)).collect();
+    let models: Vec<_> = models
+        .map(|model| model.with_known_defaults(provider.kind))
+        .collect();
     let protocol: Box<dyn Protocol> = match provider.kind {
         ProviderKind::OpenAi => Box::new(OpenAi::with_profile(base_url()?, key, profile, &models)),
         ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &models)),

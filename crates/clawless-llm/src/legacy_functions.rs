@@ -181,7 +181,7 @@ fn rewritten(
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Json, LlmError> {
-    Json::of(value).map_err(unreadable)
+    Json::from_value(value).map_err(unreadable)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "an argument of map_err")]

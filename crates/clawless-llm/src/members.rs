@@ -79,7 +79,7 @@ impl MergedMembers {
         let members = self.0.into_iter().filter_map(|it| {
             let value = match it.value {
                 Slot::One(json) => json,
-                Slot::Several(value) => Json::of(&value).ok()?,
+                Slot::Several(value) => Json::from_value(&value).ok()?,
             };
             Some((it.name, value))
         });

@@ -58,11 +58,11 @@ fn without_foreign(message: &Json, target: &str) -> Option<Json> {
                 for call in &mut calls {
                     keep(call, &COMMON_IN_CALLS);
                 }
-                *value = Json::of(&calls).ok()?;
+                *value = Json::from_value(&calls).ok()?;
             }
         }
     }
-    Json::of(&members).ok()
+    Json::from_value(&members).ok()
 }
 
 fn keep(members: &mut Members, names: &[&str]) {

@@ -37,7 +37,7 @@ const MAX_INVISIBLE: u64 = 1024;
 pub(crate) fn usage(prompt_tokens: u64, completion_tokens: u64) -> Option<Usage> {
     let is_possible =
         prompt_tokens > 0 && prompt_tokens <= MAX_TOKENS && completion_tokens <= MAX_TOKENS;
-    is_possible.then(|| Usage::of(prompt_tokens, completion_tokens))
+    is_possible.then(|| Usage::new(prompt_tokens, completion_tokens))
 }
 
 /// The usage that the provider reported, where it can be the usage of this answer to this request
@@ -78,7 +78,7 @@ fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
 
 /// The longest answer of these bytes, where all of it can be seen.
 fn max_by_bytes(answer: &LlmResponse, model: &Model, profile: &Profile) -> Option<u64> {
-    if profile.hidden_reasoning || model.thinks() {
+    if profile.hidden_reasoning || model.supports_thinking() {
         return None;
     }
     let details = answer.usage.and_then(|it| it.completion_tokens_details);
@@ -158,15 +158,15 @@ mod tests {
         let hidden = PROFILES.iter().find(|it| it.hidden_reasoning);
         let hidden = hidden.expect("a provider that hides reasoning");
         for (usage, max_tokens, profile, expected) in [
-            (Usage::of(9, 20), None, &DEFAULT, true),
-            (Usage::of(9, 0), None, &DEFAULT, false),
-            (Usage::of(0, 20), None, &DEFAULT, false),
-            (Usage::of(9, 50_000), None, &DEFAULT, false),
-            (Usage::of(9, 50_000), None, hidden, true),
-            (Usage::of(9, 50_000), Some(1000), hidden, false),
-            (Usage::of(9, 2000), Some(1000), hidden, true),
-            (Usage::of(100_000, 20), None, &DEFAULT, true),
-            (Usage::of(1_000_000, 20), None, &DEFAULT, false),
+            (Usage::new(9, 20), None, &DEFAULT, true),
+            (Usage::new(9, 0), None, &DEFAULT, false),
+            (Usage::new(0, 20), None, &DEFAULT, false),
+            (Usage::new(9, 50_000), None, &DEFAULT, false),
+            (Usage::new(9, 50_000), None, hidden, true),
+            (Usage::new(9, 50_000), Some(1000), hidden, false),
+            (Usage::new(9, 2000), Some(1000), hidden, true),
+            (Usage::new(100_000, 20), None, &DEFAULT, true),
+            (Usage::new(1_000_000, 20), None, &DEFAULT, false),
         ] {
             assert_eq!(
                 is_believed(usage, max_tokens, profile),

@@ -53,7 +53,7 @@ pub fn of_answer(answer: &LlmResponse) -> Tokens {
 
 /// The usage of a call whose provider reports none.
 pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
-    Usage::of(of_request(request).get(), of_answer(answer).get())
+    Usage::new(of_request(request).get(), of_answer(answer).get())
 }
 
 fn function(function: &FunctionTool) -> u64 {

@@ -77,7 +77,7 @@ fn a_stream_comes_through_with_one_list_of_events_for_each_read() {
                 index: 0,
                 reason: FinishReason::Stop
             },
-            LlmEvent::Usage(Usage::of(3, 2))
+            LlmEvent::Usage(Usage::new(3, 2))
         ]
     );
     let request = &stage.http.requests()[0];

@@ -76,7 +76,7 @@ fn loose_types_are_read_as_what_they_mean() {
             "usage":{"prompt_tokens":11.0,"completion_tokens":"5","total_tokens":16.0}}"#,
     )
     .expect("an answer");
-    assert_eq!(answer.usage, Some(Usage::of(11, 5)));
+    assert_eq!(answer.usage, Some(Usage::new(11, 5)));
     let call = &answer.choices[0].tool_calls[0];
     assert_eq!(
         (call.id.as_str(), call.arguments.as_str()),
@@ -152,7 +152,7 @@ fn a_message_after_deltas_adds_nothing_but_reason_and_usage() {
         ]
         .concat();
         let answer = collect(&stream).expect("an answer");
-        assert_eq!(answer.usage, Some(Usage::of(11, 5)));
+        assert_eq!(answer.usage, Some(Usage::new(11, 5)));
         let choice = only(Ok(answer));
         assert_eq!(choice.content.as_deref(), Some("Hello there."));
         assert_eq!(choice.reasoning.as_deref(), Some("A greeting."));
@@ -184,7 +184,7 @@ fn usage_of_zero_for_an_answer_is_missing() {
 
 #[test]
 fn usage_is_read_from_every_place() {
-    let expected = Some(Usage::of(11, 5));
+    let expected = Some(Usage::new(11, 5));
     let in_choice = streamed(&[
         r#""delta":{"content":"Hi"}"#,
         &format!(r#""delta":{{}},"finish_reason":"stop",{USAGE}"#),
@@ -405,7 +405,7 @@ fn sent_back(choice: &LlmChoice, provider: &str) -> Value {
         .messages
         .push(Message::from_stored(Role::Assistant, raw));
     for call in &choice.tool_calls {
-        let result = Message::of_tool(&call.id, "18").expect("JSON");
+        let result = Message::tool_result(&call.id, "18").expect("JSON");
         request.messages.push(result);
     }
     let mut stage = Stage::new();

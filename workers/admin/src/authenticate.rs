@@ -82,7 +82,7 @@ fn is_first_operator(env: &Env, token: &str) -> bool {
         );
         return false;
     }
-    KeyDigest::of(&secret).matches(&KeyDigest::of(token))
+    KeyDigest::from_secret(&secret).matches(&KeyDigest::from_secret(token))
 }
 
 async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<String, ApiError> {

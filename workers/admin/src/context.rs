@@ -104,7 +104,7 @@ pub(crate) fn audit_entry<T: Serialize>(
     before: Option<&T>,
     after: Option<&T>,
 ) -> Result<AuditEntry, ApiError> {
-    let json = |record: Option<&T>| record.map(Json::of).transpose();
+    let json = |record: Option<&T>| record.map(Json::from_value).transpose();
     Ok(AuditEntry {
         before: json(before).map_err(ApiError::internal)?,
         after: json(after).map_err(ApiError::internal)?,

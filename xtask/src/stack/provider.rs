@@ -167,14 +167,15 @@ impl Provider {
             .models
             .iter()
             .map(|model| {
-                let mut entry = json!({ "id": model.id });
-                for (name, limit) in [("context", model.context), ("max_output", model.max_output)]
-                {
-                    if let Some(limit) = limit {
-                        entry[name] = json!(limit);
-                    }
-                }
-                entry
+                let limits = [("context", model.context), ("max_output", model.max_output)];
+                let limits = limits
+                    .into_iter()
+                    .filter_map(|(name, limit)| Some((name, json!(limit?))));
+                let entry = std::iter::once(("id", json!(model.id))).chain(limits);
+                let entry: Map<String, Value> = entry
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect();
+                Value::Object(entry)
             })
             .collect();
         let provider = json!({

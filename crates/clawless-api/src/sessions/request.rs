@@ -149,7 +149,7 @@ fn check_tools(tools: &[String]) -> Result<(), ApiError> {
         let message = format!("Invalid `tools`: up to {MAX_TOOLS} names.");
         return Err(invalid("tools", message));
     }
-    tool::check_names(tools).map_err(|why| invalid("tools", why))
+    tool::check_server_tools(tools).map_err(|why| invalid("tools", why))
 }
 
 /// The time of expiry, from `expires_at` (seconds since 1970) or `ttl` (seconds from now).

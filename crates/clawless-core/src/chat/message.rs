@@ -49,7 +49,7 @@ impl Message {
         }
         Ok(Self {
             role,
-            raw: Json::of(&Plain {
+            raw: Json::from_value(&Plain {
                 role,
                 content: text,
             })?,
@@ -57,7 +57,7 @@ impl Message {
     }
 
     /// The result of a tool call.
-    pub fn of_tool(call: &str, result: &str) -> Result<Self, serde_json::Error> {
+    pub fn tool_result(call: &str, result: &str) -> Result<Self, serde_json::Error> {
         #[derive(Serialize)]
         struct ToolResult<'a> {
             role: Role,
@@ -66,7 +66,7 @@ impl Message {
         }
         Ok(Self {
             role: Role::Tool,
-            raw: Json::of(&ToolResult {
+            raw: Json::from_value(&ToolResult {
                 role: Role::Tool,
                 tool_call_id: call,
                 content: result,

@@ -55,7 +55,7 @@ pub struct CompletionDetails {
 
 impl Usage {
     /// A usage without details.
-    pub const fn of(prompt_tokens: u64, completion_tokens: u64) -> Self {
+    pub const fn new(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self {
             prompt_tokens,
             completion_tokens,
@@ -124,9 +124,9 @@ mod tests {
                 cached_tokens,
                 ..PromptDetails::default()
             }),
-            ..Usage::of(10, 2)
+            ..Usage::new(10, 2)
         };
-        let sum = cached(Some(4)).plus(&cached(None)).plus(&Usage::of(1, 1));
+        let sum = cached(Some(4)).plus(&cached(None)).plus(&Usage::new(1, 1));
         assert_eq!(
             (sum.prompt_tokens, sum.completion_tokens, sum.total_tokens),
             (21, 5, 26)

@@ -42,7 +42,7 @@ impl ApiError {
             ErrorCode::Internal,
             "Something failed on our side. Report the x-request-id of this answer if it persists.",
         )
-        .because(internal)
+        .with_internal(internal)
     }
 
     /// Sets the invalid parameter.
@@ -54,7 +54,7 @@ impl ApiError {
 
     /// Sets the internal cause.
     #[must_use]
-    pub fn because(mut self, internal: impl fmt::Display) -> Self {
+    pub fn with_internal(mut self, internal: impl fmt::Display) -> Self {
         self.internal = Some(internal.to_string());
         self
     }

@@ -81,7 +81,7 @@ impl KeyText {
 
     /// The SHA-256 digest: the only form in which a key is stored or looked up.
     pub fn digest(&self) -> KeyDigest {
-        KeyDigest::of(&self.text)
+        KeyDigest::from_secret(&self.text)
     }
 }
 
@@ -97,7 +97,7 @@ pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
     /// The digest of any secret, such as a bootstrap token that an operator chose.
-    pub fn of(secret: &str) -> Self {
+    pub fn from_secret(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn digest_matches_only_itself() {
-        let digest = KeyDigest::of("a secret");
-        assert!(digest.matches(&KeyDigest::of("a secret")));
-        assert!(!digest.matches(&KeyDigest::of("a secreT")));
+        let digest = KeyDigest::from_secret("a secret");
+        assert!(digest.matches(&KeyDigest::from_secret("a secret")));
+        assert!(!digest.matches(&KeyDigest::from_secret("a secreT")));
     }
 
     #[test]

@@ -19,7 +19,7 @@ const MAX_MONTH: u32 = 9999 * 12 + 11;
 impl Period {
     /// The month that contains `moment`.
     pub fn of(moment: Timestamp) -> Self {
-        let Civil { year, month, .. } = Civil::of(moment);
+        let Civil { year, month, .. } = Civil::from_timestamp(moment);
         let months = year * 12 + month - 1;
         Self(u32::try_from(months).unwrap_or(MAX_MONTH).min(MAX_MONTH))
     }

@@ -74,7 +74,7 @@ impl LlmChoice {
         let has_members = !members.is_empty() || calls.iter().any(|call| !call.members.is_empty());
         let needs_origin = has_members || reasoning.is_some();
         let (tool_calls, function_call) = message_calls(calls);
-        Json::of(&Stored {
+        Json::from_value(&Stored {
             role: "assistant",
             content: self.content.as_deref(),
             refusal: self.refusal.as_deref(),

@@ -95,19 +95,19 @@ impl ModelRole {
     }
 
     /// The role with this alias.
-    pub fn by_alias(name: &str) -> Option<Self> {
+    pub fn from_alias(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.alias() == name)
     }
 }
 
 impl Model {
     /// The maximum of output tokens, if it is known; at most the context window.
-    pub fn longest_answer(&self) -> Option<Tokens> {
+    pub fn output_limit(&self) -> Option<Tokens> {
         self.max_output.or(self.context)
     }
 
     /// Whether the model is known to support a reasoning effort.
-    pub fn thinks(&self) -> bool {
+    pub fn supports_thinking(&self) -> bool {
         self.thinking != ThinkingStyle::Unknown
     }
 }

@@ -29,7 +29,7 @@ pub fn known_models() -> &'static [KnownModel] {
 impl Model {
     /// The model with known values for everything that the configuration does not set.
     #[must_use]
-    pub fn completed(mut self, kind: ProviderKind) -> Self {
+    pub fn with_known_defaults(mut self, kind: ProviderKind) -> Self {
         let known = known_models()
             .iter()
             .find(|known| known.kind == kind && known.model.id == self.id);
@@ -85,11 +85,11 @@ mod tests {
     fn configured_values_take_precedence_over_known_values() {
         let model: Model =
             serde_json::from_str(r#"{"id":"gpt-6-luna","context":1000}"#).expect("a model");
-        let model = model.completed(ProviderKind::OpenAi);
+        let model = model.with_known_defaults(ProviderKind::OpenAi);
         assert_eq!(model.context, Some(Tokens::new(1000)));
         assert_eq!(model.thinking, ThinkingStyle::Adaptive);
         assert!(model.price.is_some() && model.roles.contains(&ModelRole::Fast));
-        let other = model.clone().completed(ProviderKind::Anthropic);
+        let other = model.clone().with_known_defaults(ProviderKind::Anthropic);
         assert_eq!(other, model);
     }
 }

@@ -63,7 +63,7 @@ mod tests {
             as_of: String::new(),
             source: String::new(),
         };
-        let mut usage = Usage::of(5100, 89);
+        let mut usage = Usage::new(5100, 89);
         usage.prompt_tokens_details = Some(PromptDetails {
             cached_tokens: Some(3000),
             cache_write_tokens: Some(2000),
@@ -71,11 +71,11 @@ mod tests {
         });
         // 100 × 4 + 3000 × 0.2 + 2000 × 5 + 89 × 20
         assert_eq!(price.cost(&usage), MicroDollars::new(12_780));
-        assert_eq!(price.cost(&Usage::of(u64::MAX, u64::MAX)).get(), u64::MAX);
+        assert_eq!(price.cost(&Usage::new(u64::MAX, u64::MAX)).get(), u64::MAX);
         let one = ModelPrice {
             input: MicroDollars::new(1),
             ..price
         };
-        assert_eq!(one.cost(&Usage::of(1, 0)), MicroDollars::new(1));
+        assert_eq!(one.cost(&Usage::new(1, 0)), MicroDollars::new(1));
     }
 }

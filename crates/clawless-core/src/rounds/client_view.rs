@@ -27,7 +27,7 @@ impl<'a> ClientView<'a> {
 
     /// The event as the client sees it; `None` if it is hidden. `Finish` events are hidden because
     /// another round may follow.
-    pub fn let_through(&mut self, event: &LlmEvent) -> Option<LlmEvent> {
+    pub fn filter(&mut self, event: &LlmEvent) -> Option<LlmEvent> {
         let (index, delta) = match event {
             LlmEvent::Delta { index, delta } => (index, delta),
             LlmEvent::Members(_) => return Some(event.clone()),
@@ -127,7 +127,7 @@ mod tests {
         };
         let text = |text: &str| Delta::Content(text.to_owned());
         let mut filter = |delta| {
-            let event = view.let_through(&LlmEvent::Delta { index: 0, delta });
+            let event = view.filter(&LlmEvent::Delta { index: 0, delta });
             event.map(|event| match event {
                 LlmEvent::Delta { delta, .. } => delta,
                 other => panic!("{other:?}"),

@@ -96,7 +96,7 @@ impl Rounds {
     /// after the last round no tool may be called.
     pub fn narrow(&self, options: &mut ChatOptions) {
         if self.count > MAX_ROUNDS {
-            options.tool_choice = Json::of("none").ok();
+            options.tool_choice = Json::from_value("none").ok();
         } else if let Some(choice) = options.tool_choice.take() {
             options.tool_choice = without_requirement(&choice);
         }
@@ -134,7 +134,7 @@ fn without_requirement(choice: &Json) -> Option<Json> {
     match value.pointer_mut("/allowed_tools/mode") {
         Some(mode) => {
             *mode = "auto".into();
-            Json::of(&value).ok()
+            Json::from_value(&value).ok()
         }
         None => None,
     }
@@ -203,7 +203,7 @@ mod tests {
             ..ChatOptions::default()
         };
         let forbidden = ChatOptions {
-            tool_choice: Json::of("none").ok(),
+            tool_choice: Json::from_value("none").ok(),
             ..ChatOptions::default()
         };
         let legacy = ChatOptions {

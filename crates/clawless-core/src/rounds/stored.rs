@@ -73,7 +73,7 @@ mod tests {
                 choice.to_stored("provider/model").expect("JSON"),
             )
         };
-        let result = |call: &str| Message::of_tool(call, "result").expect("JSON");
+        let result = |call: &str| Message::tool_result(call, "result").expect("JSON");
         let user = Message::text(Role::User, "hello").expect("JSON");
         let turn = [
             result("call_of_an_earlier_turn"),

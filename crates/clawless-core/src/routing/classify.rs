@@ -263,7 +263,7 @@ mod tests {
             ),
             None => ("", text),
         };
-        let text = Json::of(text).expect("JSON");
+        let text = Json::from_value(text).expect("JSON");
         let raw = format!(
             r#"{{"role":"user","content":[{image}{{"type":"text","text":{}}}]}}"#,
             text.as_str()

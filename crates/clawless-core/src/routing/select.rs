@@ -168,7 +168,7 @@ impl<'a> Candidates<'a> {
         let able: Vec<&Model> = named
             .filter(|model| lacks(model, self.needs).is_none())
             .collect();
-        match (able.is_empty(), ModelRole::by_alias(name)) {
+        match (able.is_empty(), ModelRole::from_alias(name)) {
             (true, Some(role)) => self.role(role),
             _ => able,
         }
@@ -189,7 +189,7 @@ impl<'a> Candidates<'a> {
             }
         }
         // A model that is named like an alias takes precedence over the alias.
-        match (able.is_empty(), lack, ModelRole::by_alias(wanted)) {
+        match (able.is_empty(), lack, ModelRole::from_alias(wanted)) {
             (false, _, _) => Ok((able, Reason::Named)),
             (true, Some(lack), _) => Err(lack),
             (true, None, Some(role)) => Ok((self.role(role), Reason::Alias(role))),

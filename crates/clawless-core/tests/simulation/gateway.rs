@@ -147,7 +147,7 @@ impl Call {
                 token_total: spent.tokens_in.plus(spent.tokens_out),
             };
             settle.session = Some(state);
-            let turn = Json::of(&(head, spent)).expect("plain data");
+            let turn = Json::from_value(&(head, spent)).expect("plain data");
             return Some(self.close_with(Input::Park(Box::new(Park { settle, turn }))));
         }
         settle.session = database.commit(&settle.request_id, &session, head, spent);

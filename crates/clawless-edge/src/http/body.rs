@@ -154,5 +154,5 @@ fn broken_off(error: impl std::fmt::Display) -> ApiError {
         ErrorCode::InvalidJson,
         "The body ended before its announced length.",
     )
-    .because(error)
+    .with_internal(error)
 }

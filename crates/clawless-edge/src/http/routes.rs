@@ -240,10 +240,12 @@ mod tests {
         }
     }
 
+    #[allow(clippy::unused_async, reason = "handlers are async")]
     async fn public(_: &Call<(), ()>) -> Result<HttpResponse, ApiError> {
         Ok(HttpResponse::json("{}".to_owned()))
     }
 
+    #[allow(clippy::unused_async, reason = "handlers are async")]
     async fn restricted(_: &Call<(), &'static str>) -> Result<HttpResponse, ApiError> {
         Ok(HttpResponse::json("{}".to_owned()))
     }

@@ -49,6 +49,6 @@ impl From<LedgerError> for ApiError {
             "The service is busy. Try again in a moment.",
         )
         .retry_after(RETRY_AFTER_LEDGER)
-        .because(error)
+        .with_internal(error)
     }
 }

@@ -186,7 +186,7 @@ impl Blocks {
         let thoughts = thoughts.map(|thought| Signed { thought, signed_by });
         let thoughts: Vec<_> = thoughts.collect();
         if !thoughts.is_empty() {
-            out.extend(Json::of(&thoughts).ok().map(Delta::ThinkingBlocks));
+            out.extend(Json::from_value(&thoughts).ok().map(Delta::ThinkingBlocks));
         }
         for (_, kind) in &mut self.by_index {
             if let Kind::Call {

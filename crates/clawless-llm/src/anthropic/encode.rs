@@ -294,7 +294,7 @@ fn has_detail(view: &MessageView) -> bool {
 
 /// The output limit, thoughts included. This wire requires one.
 fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle) -> u32 {
-    let limit = model.and_then(Model::longest_answer);
+    let limit = model.and_then(Model::output_limit);
     let limit = limit.map(|limit| u32::try_from(limit.get()).unwrap_or(u32::MAX));
     let thoughts = match (request.options.reasoning_effort, style) {
         (Some(effort), style) if style != ThinkingStyle::Unknown => thinking::budget(effort),

@@ -225,7 +225,7 @@ fn input(arguments: String) -> Result<Json, LlmError> {
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Json, LlmError> {
-    Json::of(value).map_err(|error| LlmError::Malformed(error.to_string()))
+    Json::from_value(value).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
 /// A content as blocks, without blank texts, which the API refuses.

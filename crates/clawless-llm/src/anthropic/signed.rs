@@ -17,7 +17,7 @@ pub(super) fn by(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
         let signer: Option<String> = signer.and_then(|(_, value)| value.read().ok());
         if signer.is_none_or(|signer| signer == model) {
             thought.0.retain(|(name, _)| name != SIGNER);
-            selected.push(Json::of(&thought).ok()?);
+            selected.push(Json::from_value(&thought).ok()?);
         }
     }
     Some(selected)

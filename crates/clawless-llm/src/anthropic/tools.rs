@@ -152,7 +152,7 @@ fn object_schema(parameters: Option<&Json>) -> Result<Json, LlmError> {
         return Ok(schema.clone());
     }
     members.0.retain(|(name, _)| name != "type");
-    let object = Json::of("object").map_err(malformed)?;
+    let object = Json::from_value("object").map_err(malformed)?;
     members.0.insert(0, ("type".to_owned(), object));
-    Json::of(&members).map_err(malformed)
+    Json::from_value(&members).map_err(malformed)
 }

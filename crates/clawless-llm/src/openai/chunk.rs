@@ -365,7 +365,7 @@ impl ChoiceState {
             });
         }
         let mut members = delta.unknown;
-        if let (false, Ok(images)) = (images.is_empty(), Json::of(&images)) {
+        if let (false, Ok(images)) = (images.is_empty(), Json::from_value(&images)) {
             members.0.push(("images".to_owned(), images));
         }
         if !members.is_empty() {

@@ -119,7 +119,8 @@ fn thinks(request: &LlmRequest, profile: &Profile, model: Option<&Model>) -> boo
     if !matches!(profile.name, "openai" | "azure") {
         return false;
     }
-    let is_thinker = model.is_some_and(Model::thinks) || is_reasoning_model(&request.model);
+    let is_thinker =
+        model.is_some_and(Model::supports_thinking) || is_reasoning_model(&request.model);
     is_thinker && request.options.reasoning_effort != Some(ReasoningEffort::None)
 }
 
@@ -149,9 +150,10 @@ fn options_for<'a>(
     if must_rename_limit(&options, profile.output_limit) {
         let limit = options.max_output();
         let options = options.to_mut();
-        let is_older = profile.output_limit == OutputLimit::MaxTokens;
-        options.max_tokens = limit.filter(|_| is_older);
-        options.max_completion_tokens = limit.filter(|_| !is_older);
+        (options.max_tokens, options.max_completion_tokens) = match profile.output_limit {
+            OutputLimit::MaxTokens => (limit, None),
+            OutputLimit::AsSent | OutputLimit::MaxCompletionTokens => (None, limit),
+        };
     }
     let refused: Vec<&str> = refused(request, profile, model).collect();
     for name in refused {

@@ -131,17 +131,17 @@ impl Rewriter<'_> {
         });
         for (name, value) in &mut members.0 {
             match name.as_str() {
-                "role" => *value = Json::of(&role).map_err(unreadable)?,
+                "role" => *value = Json::from_value(&role).map_err(unreadable)?,
                 "tool_calls" if is_assistant => *value = self.calls(at, value)?,
                 "tool_call_id" => {
                     if let (Some(ids), Ok(id)) = (&mut self.ids, value.read::<String>()) {
-                        *value = Json::of(&ids.of_result(&id)).map_err(unreadable)?;
+                        *value = Json::from_value(&ids.of_result(&id)).map_err(unreadable)?;
                     }
                 }
                 _ => {}
             }
         }
-        let raw = Json::of(&members).map_err(unreadable)?;
+        let raw = Json::from_value(&members).map_err(unreadable)?;
         Ok(Message::from_stored(role, raw))
     }
 
@@ -158,11 +158,11 @@ impl Rewriter<'_> {
                 if let (Some(ids), "id", Ok(id)) =
                     (&mut self.ids, name.as_str(), value.read::<String>())
                 {
-                    *value = Json::of(&ids.of_call(at, &id)).map_err(unreadable)?;
+                    *value = Json::from_value(&ids.of_call(at, &id)).map_err(unreadable)?;
                 }
             }
         }
-        Json::of(&calls).map_err(unreadable)
+        Json::from_value(&calls).map_err(unreadable)
     }
 }
 

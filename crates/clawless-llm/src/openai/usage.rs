@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn reasoning_that_only_the_total_counts_belongs_to_the_answer() {
         let text = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115}"#;
-        assert_eq!(read_text(text), Some(Usage::of(10, 105)));
+        assert_eq!(read_text(text), Some(Usage::new(10, 105)));
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             r#"{"prompt_tokens":"11","completion_tokens":"5"}"#,
             r#"{"input_tokens":11,"output_tokens":5}"#,
         ] {
-            assert_eq!(read_text(text), Some(Usage::of(11, 5)), "{text}");
+            assert_eq!(read_text(text), Some(Usage::new(11, 5)), "{text}");
         }
     }
 
@@ -256,6 +256,6 @@ mod tests {
         }
         let impossible = r#"{"prompt_tokens":10,"completion_tokens":1,"cached_tokens":90}"#;
         let usage = read_text(impossible).expect("possible");
-        assert_eq!(usage, Usage::of(10, 1));
+        assert_eq!(usage, Usage::new(10, 1));
     }
 }

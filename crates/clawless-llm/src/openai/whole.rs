@@ -38,7 +38,7 @@ mod tests {
                 "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#,
         )
         .expect("an answer");
-        assert_eq!(answer.usage, Some(Usage::of(3, 4)));
+        assert_eq!(answer.usage, Some(Usage::new(3, 4)));
         let [first, second] = answer.choices.as_slice() else {
             panic!("{answer:?}");
         };

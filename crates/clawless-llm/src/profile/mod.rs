@@ -74,7 +74,7 @@ impl Profile {
     /// How patient a caller of a model must be: a model that thinks for minutes sends nothing, or
     /// a few comments.
     pub fn patience(&self, model: &Model, effort: Option<ReasoningEffort>) -> Patience {
-        let thinks = model.thinks() || (self.hidden_reasoning && effort.is_some());
+        let thinks = model.supports_thinking() || (self.hidden_reasoning && effort.is_some());
         let factor = match effort.filter(|_| thinks) {
             None if thinks => 4,
             None | Some(ReasoningEffort::None) => 1,

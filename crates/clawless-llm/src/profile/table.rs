@@ -8,8 +8,7 @@ use super::rules::{
     SLOW_START, TEMPLATE, TEXT,
 };
 use super::types::{
-    CallIdRule, Media, MessageRules, NameRule, OutputLimit, Patience, Profile, Replay, StreamUsage,
-    ToolRules,
+    CallIdRule, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage, ToolRules,
 };
 
 /// Any other server of `OpenAI`'s wire: nothing is added or removed that was not asked for.

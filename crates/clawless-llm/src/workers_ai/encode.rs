@@ -140,7 +140,7 @@ fn may_rest(model: Option<&Model>) -> bool {
 
 /// The output limit. It is always sent, so that the decoder recognises an answer that was cut.
 pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
-    let limit = model.and_then(Model::longest_answer);
+    let limit = model.and_then(Model::output_limit);
     let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
     let requested = request.options.max_output();
     requested.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
@@ -289,12 +289,12 @@ fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
     };
     if let Some(text) = text {
         members.0.retain(|(name, _)| name != "content");
-        let text = Json::of(&text).map_err(unreadable)?;
+        let text = Json::from_value(&text).map_err(unreadable)?;
         members.0.insert(0, ("content".to_owned(), text));
     }
-    let role = Json::of(&role).map_err(unreadable)?;
+    let role = Json::from_value(&role).map_err(unreadable)?;
     members.0.insert(0, ("role".to_owned(), role));
-    Json::of(&members).map_err(unreadable)
+    Json::from_value(&members).map_err(unreadable)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "an argument of map_err")]

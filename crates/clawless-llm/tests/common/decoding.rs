@@ -156,7 +156,7 @@ fn check_chunks(events: &[LlmEvent]) {
     for event in events {
         writer.event(event, &mut out);
     }
-    writer.finish(Usage::of(1, 1), &mut out);
+    writer.finish(Usage::new(1, 1), &mut out);
     let out = out.strip_suffix("data: [DONE]\n\n").expect("an end");
     for event in out.split_terminator("\n\n") {
         let json = event.strip_prefix("data: ").expect("a data line");

@@ -89,7 +89,7 @@ impl From<SqlError> for ApiError {
                 "The database is not available at the moment. Please repeat the request.",
             )
             .retry_after(RETRY_AFTER_UNAVAILABLE)
-            .because(error.internal),
+            .with_internal(error.internal),
             SqlErrorKind::Conflict(_) | SqlErrorKind::Constraint(_) | SqlErrorKind::Other => {
                 Self::internal(error.internal)
             }

@@ -53,7 +53,7 @@ struct TurnRow {
 impl From<TurnRow> for StoredTurn {
     fn from(row: TurnRow) -> Self {
         let nonzero = |count: u64| Some(count).filter(|count| *count > 0);
-        let mut usage = Usage::of(row.prompt_tokens, row.completion_tokens);
+        let mut usage = Usage::new(row.prompt_tokens, row.completion_tokens);
         usage.prompt_tokens_details = nonzero(row.cached_tokens).map(|cached| PromptDetails {
             cached_tokens: Some(cached),
             ..PromptDetails::default()

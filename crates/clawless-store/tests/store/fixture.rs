@@ -97,7 +97,7 @@ impl Fixture {
             finish_reason: Some(FinishReason::Stop),
             model: "small".to_owned(),
             provider: "local".to_owned(),
-            usage: Usage::of(20, 5),
+            usage: Usage::new(20, 5),
             cost: MicroDollars::new(7),
             provenance: Provenance::Provider,
             stored_tokens: Tokens::new(10),

@@ -20,7 +20,7 @@ pub(crate) fn entry(fixture: &Fixture, action: &'static str, target: &str) -> Au
         action,
         target: Some(target.to_owned()),
         before: None,
-        after: Some(Json::of(&["new"]).expect("JSON")),
+        after: Some(Json::from_value(&["new"]).expect("JSON")),
         request_id: RequestId::generate(now, &fixture.entropy),
     }
 }

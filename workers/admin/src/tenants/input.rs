@@ -67,12 +67,12 @@ impl Settable {
             self.default_model.as_slice(),
             self.allowed_models.as_deref(),
         );
-        check_names("default_model", default)?;
-        check_names("allowed_models", models.unwrap_or_default())?;
-        check_names("tools", &self.tools)?;
-        tool::check_names(&self.tools).map_err(|why| invalid("tools", why))?;
+        check_server_tools("default_model", default)?;
+        check_server_tools("allowed_models", models.unwrap_or_default())?;
+        check_server_tools("tools", &self.tools)?;
+        tool::check_server_tools(&self.tools).map_err(|why| invalid("tools", why))?;
         for (param, list) in self.fallback.lists() {
-            check_names(param, list)?;
+            check_server_tools(param, list)?;
             check_allowed(param, list, self.allowed_models.as_deref())?;
         }
         let prompt = self.system_prompt.as_deref().unwrap_or_default();
@@ -120,7 +120,7 @@ fn check_allowed(
     allowed: Option<&[String]>,
 ) -> Result<(), ApiError> {
     let is_allowed = |name: &&String| {
-        ModelRole::by_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
+        ModelRole::from_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
     };
     match fallback.iter().find(|name| !is_allowed(name)) {
         None => Ok(()),
@@ -131,7 +131,7 @@ fn check_allowed(
     }
 }
 
-fn check_names(param: &str, names: &[String]) -> Result<(), ApiError> {
+fn check_server_tools(param: &str, names: &[String]) -> Result<(), ApiError> {
     let is_name =
         |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
     if names.len() <= MAX_NAMES && names.iter().all(is_name) {

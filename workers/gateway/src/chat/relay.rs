@@ -83,6 +83,6 @@ pub async fn relay<P: Platform>(
 }
 
 fn visible(view: &mut ClientView<'_>, events: &[LlmEvent]) -> Vec<LlmEvent> {
-    let visible = events.iter().filter_map(|event| view.let_through(event));
+    let visible = events.iter().filter_map(|event| view.filter(event));
     visible.collect()
 }

@@ -152,7 +152,7 @@ impl ToolLoop {
         }
         let mut messages = vec![Message::from_stored(Role::Assistant, answer)];
         for (call, execution) in calls.iter().zip(&executions) {
-            let result = Message::of_tool(&call.id, &execution.result);
+            let result = Message::tool_result(&call.id, &execution.result);
             messages.push(result.map_err(ApiError::internal)?);
         }
         turn.llm.messages.extend_from_slice(&messages);

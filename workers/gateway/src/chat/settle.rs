@@ -47,7 +47,7 @@ pub async fn park<P: Platform>(
 ) -> Result<Parking, ApiError> {
     let park = Park {
         settle: settlement(turn, outcome, Some(state)),
-        turn: Json::of(new).map_err(ApiError::internal)?,
+        turn: Json::from_value(new).map_err(ApiError::internal)?,
     };
     let answer = send(platform, turn, Input::Park(Box::new(park))).await;
     Ok(match answer {

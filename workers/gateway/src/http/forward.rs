@@ -40,7 +40,7 @@ async fn forward(
             "This part of the service is not available.",
         )
         .retry_after(RETRY_AFTER_UNAVAILABLE)
-        .because(format!("service binding {binding}: {error}"))
+        .with_internal(format!("service binding {binding}: {error}"))
     };
     let request = call.body.into_request();
     let request = request.ok_or_else(|| ApiError::internal("the request was taken already"))?;

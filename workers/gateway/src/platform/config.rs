@@ -107,7 +107,7 @@ impl Config {
                 ErrorCode::ServiceUnavailable,
                 "Lists are not available: this deployment is not fully set up.",
             )
-            .because(format!("the secret {SIGNING_KEY} is not set"))
+            .with_internal(format!("the secret {SIGNING_KEY} is not set"))
         })
     }
 
@@ -143,7 +143,7 @@ fn providers(variables: &impl Variables) -> Result<Vec<Rc<LlmProvider>>, Invalid
         }
         for model in &mut provider.models {
             model.provider.clone_from(&provider.name);
-            *model = model.clone().completed(provider.kind);
+            *model = model.clone().with_known_defaults(provider.kind);
         }
     }
     let mut names: Vec<&str> = providers.iter().map(|it| it.name.as_str()).collect();

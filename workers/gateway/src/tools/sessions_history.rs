@@ -98,7 +98,7 @@ fn history(found: Page) -> Result<String, ToolError> {
             role: listed.message.role(),
             cut: kept.len() < text.len(),
             text: kept.to_owned(),
-            at: format!("{}Z", Civil::of(listed.created_at)),
+            at: format!("{}Z", Civil::from_timestamp(listed.created_at)),
         };
         bytes += json(&entry)?.len() + 1;
         if bytes > MAX_BYTES && !messages.is_empty() {

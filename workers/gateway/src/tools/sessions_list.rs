@@ -106,8 +106,8 @@ fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<Strin
             id: session.id.as_str(),
             title: session.title.as_deref(),
             metadata: &session.metadata,
-            created_at: format!("{}Z", Civil::of(session.created_at)),
-            updated_at: format!("{}Z", Civil::of(session.updated_at)),
+            created_at: format!("{}Z", Civil::from_timestamp(session.created_at)),
+            updated_at: format!("{}Z", Civil::from_timestamp(session.updated_at)),
             this_session: Some(&session.id) == here,
         };
         bytes += json(&entry)?.len() + 1;

@@ -53,12 +53,12 @@ impl Tool for TimeNow {
                 now.plus(span)
             };
             let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
-            let civil = Civil::of(shifted);
+            let civil = Civil::from_timestamp(shifted);
             format!("{civil}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
         });
         json(&Moment {
-            utc: format!("{}Z", Civil::of(now)),
-            weekday: Civil::of(now).weekday(),
+            utc: format!("{}Z", Civil::from_timestamp(now)),
+            weekday: Civil::from_timestamp(now).weekday(),
             unix_seconds: now.as_secs(),
             local,
         })

@@ -3,16 +3,18 @@
 
 pub mod operation_counts;
 mod queue;
+mod response;
+mod rows;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use clawless_core::keys::KeyText;
-use clawless_core::ledger::{EndpointClass, Input, Output, Write};
+use clawless_core::ledger::{EndpointClass, Input, Output};
 use clawless_core::sending::SendJob;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
@@ -21,14 +23,13 @@ use clawless_core::{
     ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scope, Scopes, SessionId, TenantId,
     Timestamp,
 };
-use clawless_edge::http::{Authorized, Body, Call, HttpResponse, Params, RequestBody, RequestHead};
+use clawless_edge::http::{Authorized, Call, HttpResponse, Params, RequestBody, RequestHead};
 use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
 use clawless_gateway::chat::pipeline;
 use clawless_gateway::http::resume;
 use clawless_gateway::http::service::{Access, authorize};
 use clawless_gateway::ledger::background::{self, WorkError};
-use clawless_gateway::ledger::machine::Rows;
 use clawless_gateway::ledger::runtime::LedgerRuntime;
 use clawless_gateway::platform::Platform;
 use clawless_gateway::platform::config::{Config, Variables};
@@ -36,9 +37,12 @@ use clawless_gateway::platform::memory::Memory;
 use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
+use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all, pending, select};
-use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
+
+pub use response::{Response, read};
+pub use rows::MapRows;
 
 /// The time at which the tests start: 2026-01-01.
 const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -80,14 +84,6 @@ pub struct Deployment {
 pub struct Customer {
     pub tenant: TenantId,
     pub key: String,
-}
-
-/// A response that has been read to its end.
-#[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub headers: HashMap<&'static str, String>,
-    pub body: String,
 }
 
 /// Variables with these providers.
@@ -482,95 +478,6 @@ impl Ledger for Deployment {
             return Err(LedgerError::Silent);
         }
         answer.map_err(|error| LedgerError::Failed(error.to_string()))
-    }
-}
-
-/// A ledger's rows, in memory.
-#[derive(Default)]
-pub struct MapRows(RefCell<BTreeMap<(String, String), String>>);
-
-impl Rows for MapRows {
-    fn load(&self) -> Result<Vec<(String, String, String)>, String> {
-        let rows = self.0.borrow();
-        let rows = rows
-            .iter()
-            .map(|((part, key), value)| (part.clone(), key.clone(), value.clone()));
-        Ok(rows.collect())
-    }
-
-    fn write(&self, writes: Vec<Write>) -> Result<(), String> {
-        let mut rows = self.0.borrow_mut();
-        for write in writes {
-            match write {
-                Write::Put { table, key, value } => rows.insert((table.to_owned(), key), value),
-                Write::Delete { table, key } => rows.remove(&(table.to_owned(), key)),
-            };
-        }
-        Ok(())
-    }
-
-    async fn durable(&self) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// Reads a response to its end.
-pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
-    let answer = answer.unwrap_or_else(HttpResponse::from);
-    let body = match answer.body {
-        Body::Json(text) => text,
-        Body::Events(events) | Body::JsonPieces(events) => {
-            let pieces: Vec<Vec<u8>> = events.collect().await;
-            String::from_utf8(pieces.concat()).expect("UTF-8")
-        }
-        Body::Empty => String::new(),
-        Body::Foreign(_) | Body::Csv(_) => panic!("the chat route has no such body"),
-    };
-    Response {
-        status: answer.status,
-        headers: answer.headers.into_iter().collect(),
-        body,
-    }
-}
-
-impl Response {
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("a JSON body")
-    }
-
-    /// The error's code.
-    pub fn code(&self) -> String {
-        self.json()["error"]["code"]
-            .as_str()
-            .expect("an error")
-            .to_owned()
-    }
-
-    /// The events of a stream, without `[DONE]`.
-    pub fn events(&self) -> Vec<Value> {
-        let lines = self
-            .body
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "));
-        lines
-            .filter(|data| *data != "[DONE]")
-            .map(|data| serde_json::from_str(data).expect("JSON in every event"))
-            .collect()
-    }
-
-    /// All text of a stream.
-    pub fn text(&self) -> String {
-        let events = self.events();
-        let pieces = events
-            .iter()
-            .filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
-        pieces.collect()
-    }
-
-    /// Whether a stream ended without an error.
-    pub fn is_done(&self) -> bool {
-        self.body.ends_with("data: [DONE]\n\n")
     }
 }
 

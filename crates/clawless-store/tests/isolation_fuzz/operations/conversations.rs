@@ -59,7 +59,7 @@ impl Caller<'_> {
             finish_reason: Some(FinishReason::Stop),
             model: self.mark(),
             provider: "local".to_owned(),
-            usage: Usage::of(20, 5),
+            usage: Usage::new(20, 5),
             cost: MicroDollars::new(7),
             provenance: Provenance::Provider,
             stored_tokens: Tokens::new(10),
