@@ -1,4 +1,4 @@
-//! Accumulates the events of a stream into an answer, and turns an answer back into events.
+//! Accumulates stream events into a response, and replays a response as events.
 
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::members::MergedMembers;
 
-/// Accumulates an answer.
+/// Accumulates a response.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     answer: LlmResponse,
-    /// Parts of each answer that are merged at the end, by its position in `answer.choices`.
+    /// Parts of each choice that are merged at the end, by index in `answer.choices`.
     pending: Vec<Pending>,
-    /// Members of the answer beside its choices.
+    /// Response members other than the choices.
     members: MergedMembers,
 }
 
@@ -22,19 +22,19 @@ pub struct Accumulator {
 struct Pending {
     logprobs: Vec<Json>,
     members: MergedMembers,
-    /// By the call's position.
+    /// By call index.
     calls: Vec<MergedMembers>,
 }
 
 impl Accumulator {
-    /// Takes the next events.
+    /// Applies a batch of events.
     pub fn push_all(&mut self, events: &[LlmEvent]) {
         for event in events {
             self.push(event);
         }
     }
 
-    /// Takes the next event.
+    /// Applies one event.
     pub fn push(&mut self, event: &LlmEvent) {
         match event {
             LlmEvent::Delta { index, delta } => {
@@ -60,12 +60,12 @@ impl Accumulator {
         self.answer.usage
     }
 
-    /// Whether nothing has come that a client would see.
+    /// Whether no event with client-visible output was received.
     pub fn is_empty(&self) -> bool {
         self.answer.choices.is_empty()
     }
 
-    /// The answer so far. An answer that broke off has no finish reason.
+    /// The response so far. An interrupted response has no finish reason.
     pub fn finish(mut self) -> LlmResponse {
         self.answer.members = self.members.finish();
         for (choice, pending) in self.answer.choices.iter_mut().zip(self.pending) {
@@ -83,7 +83,7 @@ impl Accumulator {
         self.answer
     }
 
-    /// The position of a choice, which is added where it is new.
+    /// The index of a choice; adds the choice if it is new.
     fn at(&mut self, index: u32) -> usize {
         let choices = &mut self.answer.choices;
         if let Some(at) = choices.iter().position(|choice| choice.index == index) {
@@ -143,7 +143,7 @@ fn add(choice: &mut LlmChoice, pending: &mut Pending, delta: &Delta) {
     }
 }
 
-/// The log probabilities of a stream's chunks as one object. A single piece is not changed.
+/// Joins the log probabilities of stream chunks into one object. A single piece is not changed.
 fn join_logprobs(pieces: &[Json]) -> Option<Json> {
     #[derive(Default, Serialize, Deserialize)]
     struct Logprobs {
@@ -173,7 +173,7 @@ fn join_logprobs(pieces: &[Json]) -> Option<Json> {
     Json::from_value(&joined).ok()
 }
 
-/// The events that accumulate to this answer.
+/// The events that accumulate to this response.
 pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     let mut events = Vec::new();
     if !answer.members.is_empty() {

@@ -1,4 +1,4 @@
-//! A call along its fallback chain: retries, then the next model, until an answer begins.
+//! Calls a fallback chain: retries a model, then tries the next one, until a response begins.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use crate::error::LlmError;
 use crate::ports::Http;
 use crate::stream::AnswerStream;
 
-/// The default number of retries of one model.
+/// The default number of retries per model.
 pub const DEFAULT_RETRIES: u32 = Backoff::PROVIDER.max_retries;
 
 /// One model of a fallback chain.
@@ -38,11 +38,11 @@ pub struct ChainCall<'a, H, T, E> {
     pub entropy: &'a E,
     /// The circuit breakers of this isolate. Never borrowed across an `await`.
     pub breakers: &'a RefCell<Breakers>,
-    /// The tenant of the request. Its failures alone do not open a breaker for other tenants.
+    /// The tenant of the request. Failures of one tenant alone do not open a breaker for others.
     pub tenant: &'a str,
-    /// The deployment's timeouts. A provider's profile and a model that thinks extend them.
+    /// The configured timeouts. A provider's profile and the model's reasoning effort extend them.
     pub timeouts: Timeouts,
-    /// How often one model is retried.
+    /// The maximum number of retries per model.
     pub retries: u32,
 }
 
@@ -55,16 +55,16 @@ pub struct FailedTry {
     pub error: LlmError,
 }
 
-/// An answer, or its beginning.
+/// A response, or its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered<A> {
-    /// The answer.
+    /// The response.
     pub answer: A,
-    /// The position in the chain of the model that answered.
+    /// The position in the chain of the model that responded.
     pub target: usize,
     /// The failed tries before it, in order.
     pub failed: Vec<FailedTry>,
-    /// The parameters that this model's provider does not have and that were left out.
+    /// The parameters that were dropped because this model's provider does not support them.
     pub dropped: Vec<Cow<'static, str>>,
 }
 
@@ -82,21 +82,21 @@ pub struct Failed {
     /// The error of the last try.
     #[source]
     pub error: LlmError,
-    /// Every try, in order, the last included.
+    /// Every try, in order, including the last.
     pub failed: Vec<FailedTry>,
 }
 
-/// Why a call gave no answer.
+/// Why a call returned no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No model of the chain answered.
+    /// Every model of the chain failed.
     #[error(transparent)]
     Failed(#[from] Failed),
     /// The caller cancelled the call.
     #[error("the call was cancelled")]
     Cancelled {
-        /// Whether a request to a provider was aborted. Between two tries none runs, and nothing
-        /// is charged.
+        /// Whether a request to a provider was aborted. Between two tries no request is in flight,
+        /// and nothing is charged.
         in_flight: bool,
     },
 }
@@ -107,12 +107,12 @@ where
     T: Clock + Timer + Clone + 'static,
     E: Entropy,
 {
-    /// Requests a streamed answer along the chain and returns once one has begun. From then on
-    /// nothing is retried: the client may have seen the beginning. When `cancel` completes first, the
-    /// request in flight is aborted.
+    /// Requests a streamed response along the chain and returns once one has begun. From then on
+    /// nothing is retried because the client may have received output. When `cancel` completes
+    /// first, the request in flight is aborted.
     ///
     /// # Errors
-    /// Where no model of the chain answers, and where the call is cancelled.
+    /// Every model of the chain failed, or the call was cancelled.
     pub async fn stream(
         &self,
         chain: &[Target<'_>],
@@ -127,11 +127,11 @@ where
         self.walk(chain, request, deadline, cancel, send).await
     }
 
-    /// Requests a whole answer along the chain. When `cancel` completes first, the request in flight
-    /// is aborted.
+    /// Requests a whole response along the chain. When `cancel` completes first, the request in
+    /// flight is aborted.
     ///
     /// # Errors
-    /// Where no model of the chain answers, and where the call is cancelled.
+    /// Every model of the chain failed, or the call was cancelled.
     pub async fn complete(
         &self,
         chain: &[Target<'_>],
@@ -146,7 +146,7 @@ where
         self.walk(chain, request, deadline, cancel, send).await
     }
 
-    /// The deadline of a call that begins now.
+    /// The deadline of a call that starts now.
     fn bounded(&self, deadline: Timestamp) -> Timestamp {
         let longest = self.io.time.now().plus(self.timeouts.total);
         longest.min(deadline)
@@ -164,7 +164,7 @@ where
         for (position, target) in chain.iter().enumerate() {
             let is_last = position + 1 == chain.len();
             let nothing_tried = failed.is_empty();
-            // The breaker comes last: its consent may make this call its probe.
+            // Check the breaker last: its permit may make this call the half-open probe.
             if !is_useful(&failed, chain, *target)
                 || !self.may_try(*target, is_last && nothing_tried)
             {
@@ -222,8 +222,8 @@ where
         .into())
     }
 
-    /// Whether the breaker admits a call. Breakers choose among models; where there is no choice, a
-    /// call to a provider that may be down is better than a certain refusal.
+    /// Whether the breaker permits a call. If the chain has one model, a call to a provider that
+    /// may be down is better than a certain error.
     fn may_try(&self, target: Target<'_>, is_only_choice: bool) -> bool {
         let (provider, model) = breaker_key(target);
         let now = self.io.time.now();
@@ -244,7 +244,7 @@ where
             let mut breakers = self.breakers.borrow_mut();
             breakers.fail(provider, model, self.tenant, now);
         } else {
-            // A refusal shows that the provider is up.
+            // A rejected request shows that the provider is up.
             self.succeed(target);
         }
     }
@@ -254,7 +254,8 @@ fn breaker_key(target: Target<'_>) -> (&str, &str) {
     (target.client.provider(), &target.model.id)
 }
 
-/// Whether the same model is retried. A busy provider is not, where the chain has another model.
+/// Whether to retry the same model. An overloaded provider is not retried if the chain has another
+/// model.
 fn is_retried(error: &LlmError, is_last: bool) -> bool {
     let is_busy = matches!(
         error,
@@ -263,8 +264,8 @@ fn is_retried(error: &LlmError, is_last: bool) -> bool {
     error.is_retryable() && (is_last || !is_busy)
 }
 
-/// Whether a model may succeed where the models before it failed: messages that exceeded one window
-/// are not sent to a model whose window is known to be no larger.
+/// Whether a model may succeed after the previous ones failed: messages that exceeded one context
+/// window are not sent to a model whose window is known to be no larger.
 fn is_useful(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> bool {
     let too_small = failed
         .iter()
@@ -277,8 +278,8 @@ fn is_useful(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> 
         .is_none_or(|(too_small, window)| window > too_small)
 }
 
-/// The request for one model: with the model's effort unless the request has one, and with an
-/// output limit within the model's.
+/// The request for one model: with the model's default effort unless the request sets one, and with
+/// an output limit within the model's.
 fn for_model<'a>(request: &'a LlmRequest, model: &Model) -> Cow<'a, LlmRequest> {
     let mut request = Cow::Borrowed(request);
     if request.model != model.id {

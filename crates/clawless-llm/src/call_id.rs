@@ -1,12 +1,12 @@
-//! Ids for tool calls whose provider gives none.
+//! Generates ids of tool calls for providers that send none.
 
 use clawless_core::llm::LlmRequest;
 
-/// How much of the last message goes into a seed, in bytes.
+/// The number of bytes of the last message that are hashed into a seed.
 const SEED_BYTES: usize = 1024;
 
-/// The source of the ids of one answer: the same for the same conversation and another one when the
-/// conversation has gone on, so that no id repeats in it.
+/// The seed of the ids of one response: deterministic for the same conversation, and different once
+/// the conversation has continued, so that ids are unique in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallIds(u64);
 
@@ -17,7 +17,7 @@ impl Default for CallIds {
 }
 
 impl CallIds {
-    /// The ids of the answer to a request.
+    /// The seed for the response to a request.
     pub(crate) fn for_request(request: &LlmRequest) -> Self {
         let last = request.messages.last().map(|it| it.raw().as_str());
         let last = last.unwrap_or_default().as_bytes();
@@ -28,7 +28,7 @@ impl CallIds {
             .with(tail.unwrap_or_default())
     }
 
-    /// The ids that depend on these bytes too. FNV-1a: collisions are harmless outside one
+    /// A seed that also depends on these bytes. FNV-1a: collisions matter only within one
     /// conversation.
     pub(crate) fn with(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |hash, byte| {
@@ -36,8 +36,8 @@ impl CallIds {
         }))
     }
 
-    /// The id of the call at position `number` of a choice: 31 characters at most, where `OpenAI`
-    /// takes 40.
+    /// The id of the call at index `number` of a choice: at most 31 characters; `OpenAI` accepts
+    /// 40.
     pub(crate) fn make(self, choice: u32, number: usize) -> String {
         format!("call_{:016x}_{choice}_{number}", self.0)
     }

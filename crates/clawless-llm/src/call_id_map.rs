@@ -1,25 +1,25 @@
-//! Ids of tool calls as a provider takes them: of its length and characters, and where it asks for
-//! that, each once in a conversation. A result keeps the id of the call that it answers.
+//! Rewrites tool call ids to a provider's rules for length, characters and uniqueness. A result
+//! keeps the id of its call.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::profile::CallIdRule;
 
-/// Letters and digits of an id that is derived from another.
+/// The alphabet of derived ids.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The length of a derived id where the rule leaves it open.
+/// The length of a derived id if the rule does not fix it.
 const DERIVED_LENGTH: usize = 32;
 
-/// The ids of one conversation, in its order.
+/// The ids of one conversation, in order.
 pub(crate) struct CallIdMap {
     rule: CallIdRule,
-    /// The ids that are sent, by the id that came in: of the last message that used it.
+    /// The sent ids by original id, for the last message that used it.
     sent: HashMap<String, Sent>,
     used: HashSet<String>,
 }
 
-/// The ids of the calls of one message that came in with the same id.
+/// The ids of the calls of one message that share an original id.
 struct Sent {
     message: usize,
     ids: VecDeque<String>,
@@ -59,7 +59,8 @@ impl CallIdMap {
         sent
     }
 
-    /// The id to send for a result. Results of calls that share an id come in the calls' order.
+    /// The id to send for a result. Results of calls with the same original id are matched in the
+    /// order of the calls.
     pub(crate) fn of_result(&mut self, id: &str) -> String {
         let sent = self.sent.get_mut(id).and_then(|sent| {
             let is_last = sent.ids.len() == 1;
@@ -77,7 +78,7 @@ impl CallIdMap {
     }
 }
 
-/// Whether an id may be sent as it is.
+/// Whether an id satisfies the rule.
 pub(crate) fn fits(rule: CallIdRule, id: &str) -> bool {
     let is_long_enough = rule
         .length
@@ -89,8 +90,8 @@ pub(crate) fn fits(rule: CallIdRule, id: &str) -> bool {
     is_long_enough && is_plain
 }
 
-/// An id in place of one that may not be sent: with `_` for its odd characters where that is
-/// enough, so that logs stay readable.
+/// A replacement for an id that violates the rule: disallowed characters become `_` if that
+/// suffices, so that logs stay readable.
 fn replace(rule: CallIdRule, id: &str) -> String {
     let others = rule.beside_alphanumeric.unwrap_or_default();
     let plain: String = id
@@ -110,13 +111,13 @@ fn replace(rule: CallIdRule, id: &str) -> String {
     }
 }
 
-/// An id of the rule's form, the same for the same id and number.
+/// Derives an id that satisfies the rule, deterministic for id and number.
 fn derive(rule: CallIdRule, id: &str, number: u32) -> String {
     let max = rule.length.map_or(DERIVED_LENGTH, |(_, max)| max);
     let mut seed = fnv(format!("{number}:{id}").as_bytes());
     let mut derived = String::with_capacity(max.min(DERIVED_LENGTH));
     for _ in 0..max.min(DERIVED_LENGTH) {
-        // SplitMix64: one step for each digit.
+        // SplitMix64, one step per character.
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

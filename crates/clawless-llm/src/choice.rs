@@ -1,4 +1,4 @@
-//! Reads a `tool_choice`, for wires that express it in another form.
+//! Parses `tool_choice`, for wires that express it differently.
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
@@ -6,15 +6,15 @@ use serde::Deserialize;
 
 use crate::error::LlmError;
 
-/// The choice of a client.
+/// A parsed tool choice.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Choice {
     /// `none`, `auto` or `required`.
     Word(String),
-    /// A function that must be called.
+    /// A specific function that must be called.
     Named { function: Named },
-    /// Tools that may be called, or of which one must be called.
+    /// An allowed set of tools, of which one may or must be called.
     Allowed { allowed_tools: Allowed },
 }
 
@@ -35,31 +35,31 @@ struct AllowedTool {
 }
 
 impl Allowed {
-    /// Whether a function of this name may be called.
+    /// Whether the choice allows a function of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tools.iter().any(|tool| tool.function.name == name)
     }
 }
 
 impl Choice {
-    /// Reads a choice.
+    /// Parses a tool choice.
     ///
     /// # Errors
-    /// The wire has no such choice.
+    /// The wire does not support the choice.
     pub(crate) fn read(choice: &Json) -> Result<Self, LlmError> {
         choice.read().map_err(|_| refused())
     }
 }
 
-/// A choice that the wire cannot express.
+/// The error for a choice that the wire does not support.
 pub(crate) fn refused() -> LlmError {
     unsupported("This model does not take this `tool_choice`.")
 }
 
-/// Checks that a request without tools does not require one.
+/// Rejects a required tool call in a request without tools.
 ///
 /// # Errors
-/// It does.
+/// The request requires one.
 pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
     let choice = options.tool_choice.as_ref();
     let is_idle = |choice: &Json| {
@@ -72,7 +72,7 @@ pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
     Err(nothing_left())
 }
 
-/// The error of a choice among no tools.
+/// The error for a required choice without tools.
 pub(crate) fn nothing_left() -> LlmError {
     unsupported("`tool_choice` names no tool that is offered.")
 }

@@ -17,13 +17,13 @@ use crate::retry_after;
 use crate::secret::{RedactingDecoder, Secret};
 use crate::stream::{AnswerStream, StreamLimits};
 
-/// The largest whole answer: 16 MiB.
+/// The maximum size of a whole response: 16 MiB.
 const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
 
-/// How much of an error's body is read: 64 KiB.
+/// The maximum number of bytes read of an error body: 64 KiB.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 
-/// How long an error's body may take; without it, the status decides.
+/// The timeout for reading an error body. After it, only the status is used.
 const REFUSAL_BODY_TIMEOUT: Millis = Millis::from_secs(5);
 
 /// The ports that a call uses.
@@ -35,22 +35,21 @@ pub struct Io<H, T> {
     pub time: T,
 }
 
-/// How long a call may take.
+/// The timeouts of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a streamed answer begins.
+    /// Until a streamed response begins.
     pub first_byte: Millis,
-    /// Until a whole answer begins, which for most providers is when it is complete.
+    /// Until a whole response begins, which for most providers is when it is complete.
     pub whole: Millis,
-    /// Between two reads of an answer.
+    /// Between two reads of a response.
     pub idle: Millis,
-    /// For the whole call, retries and fallbacks included.
+    /// For the whole call, including retries and fallbacks.
     pub total: Millis,
 }
 
 impl Timeouts {
-    /// The timeouts for a provider and model that may be silent for longer. Nothing exceeds the
-    /// total.
+    /// The timeouts extended by the factors of a provider and model. None exceeds the total.
     #[must_use]
     pub fn extended(self, patience: Patience) -> Self {
         let extend = |timeout: Millis, factor: u32| {
@@ -81,7 +80,7 @@ pub struct LlmClient {
     name: String,
     protocol: Box<dyn Protocol>,
     profile: &'static Profile,
-    /// The provider's key, which no error may quote.
+    /// The provider's API key, for redaction in errors.
     secret: Option<Secret>,
 }
 
@@ -122,12 +121,12 @@ impl LlmClient {
         &self.name
     }
 
-    /// The parameters of a request that this provider does not have and that were left out.
+    /// The parameters of a request that are dropped because this provider does not support them.
     pub fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
         self.protocol.dropped(request)
     }
 
-    /// Requests a whole answer. `deadline` bounds the whole call, beside `timeouts`.
+    /// Requests a whole response. `deadline` bounds the whole call, in addition to `timeouts`.
     ///
     /// # Errors
     /// The provider's failure.
@@ -153,8 +152,8 @@ impl LlmClient {
         self.decode_whole(request, &body)
     }
 
-    /// Requests a streamed answer and returns once its first piece was decoded. Until then nothing
-    /// was charged, and another model may be called.
+    /// Requests a streamed response and returns once its first event was decoded. Until then
+    /// nothing is charged, and another model may be called.
     ///
     /// # Errors
     /// The provider's failure.
@@ -170,7 +169,7 @@ impl LlmClient {
         refuse_web_page(&response)?;
         let decoder = self.decoder(request);
         if is_json(&response) {
-            // Some servers never stream, least of all errors.
+            // Some servers ignore `stream`, most often for errors.
             let wait = deadline.since(io.time.now());
             let body = read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle);
             let body = timeout(&io.time, wait, body)
@@ -213,7 +212,7 @@ impl LlmClient {
         Ok(answer)
     }
 
-    /// Sends the request and waits until `by` for a head with a successful status.
+    /// Sends the request and waits until `by` for a successful response head.
     async fn head<H: Http, T: Clock + Timer>(
         &self,
         io: &Io<H, T>,
@@ -239,7 +238,7 @@ impl LlmClient {
         };
         match response.status {
             200..=299 => Ok(response),
-            // A redirect is never followed: the key would reach another host.
+            // Redirects are not followed: they would send the key to another host.
             status @ 300..=399 => Err(LlmError::Misconfigured { status }),
             status => {
                 let wait = retry_after::parse(&response.headers, io.time.now());
@@ -282,7 +281,7 @@ fn is_json<B>(response: &HttpResponse<B>) -> bool {
     content_type(response).eq_ignore_ascii_case("application/json")
 }
 
-/// Refuses a proxy's page with status 200.
+/// Rejects an HTML page with status 200, such as a proxy's.
 fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
     if content_type(response).eq_ignore_ascii_case("text/html") {
         return Err(LlmError::Malformed("a web page".to_owned()));
@@ -290,7 +289,7 @@ fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
     Ok(())
 }
 
-/// Reads a whole body of at most `max_bytes` with no pause longer than `idle`.
+/// Reads a body of at most `max_bytes`; fails after `idle` without data.
 async fn read_body<B, T>(
     mut body: B,
     max_bytes: usize,

@@ -1,27 +1,27 @@
-//! The hosts that requests may be sent to: public hosts over https, no private network, no metadata
-//! service, not this machine.
+//! Checks the hosts of provider URLs: public hosts over https, no private networks, no metadata
+//! services, no loopback.
 //!
-//! The parser is our own because a URL library contains half a megabyte of tables for international
-//! names. It refuses whatever is not clearly valid, so being stricter than the network's parser is
-//! safe. It does not resolve names: on Workers, requests leave from the edge, which has no private
-//! network behind it.
+//! The parser is hand-written because a URL library contains half a megabyte of tables for
+//! international names. It rejects everything that is not clearly valid, so being stricter than the
+//! network's parser is safe. It does not resolve names: on Workers, requests leave from the edge,
+//! which has no private network.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The hosts that a base URL may name.
+/// The hosts allowed in a base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Egress {
     /// Public hosts, over https.
     #[default]
     Public,
-    /// Any host, over http too: for development.
+    /// Any host, also over http, for development.
     Any,
 }
 
-/// Why a URL is refused.
+/// Why a URL is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
-    /// Neither `https://` nor, where that is allowed, `http://`.
+    /// Neither `https://` nor, if allowed, `http://`.
     #[error("it must begin with https://")]
     Scheme,
     /// It has a user name or a password.
@@ -30,7 +30,7 @@ pub enum EgressError {
     /// It has invalid characters, a fragment or a query.
     #[error("it contains characters that are not allowed")]
     Characters,
-    /// The host is neither a name nor an address in its usual form.
+    /// The host is neither a name nor an address in its canonical form.
     #[error("its host is not valid")]
     Host,
     /// The port is not a number from 1 to 65535.
@@ -122,8 +122,8 @@ fn check_port(port: &str) -> Result<(), EgressError> {
     }
 }
 
-/// Checks a name of plain labels. A last label that begins with a digit is refused: the host could
-/// be an address in decimal, octal, hexadecimal or short form.
+/// Checks a host name. A last label that begins with a digit is rejected: the host could be an
+/// address in decimal, octal, hexadecimal or short form.
 fn check_name(host: &str) -> Result<(), EgressError> {
     let good_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -141,7 +141,7 @@ fn check_name(host: &str) -> Result<(), EgressError> {
     Ok(())
 }
 
-/// Whether a name belongs to the public DNS. A single label and the reserved zones are private.
+/// Whether a name belongs to the public DNS. Single labels and reserved zones are private.
 fn is_public_name(host: &str) -> bool {
     const RESERVED: [&str; 9] = [
         "localhost",
@@ -154,7 +154,7 @@ fn is_public_name(host: &str) -> bool {
         "private",
         "arpa",
     ];
-    // Public names that resolve to the address in them, or to loopback.
+    // Public names that resolve to an embedded address or to loopback.
     const MIRRORS: [&str; 5] = ["nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me"];
     let host = host.to_ascii_lowercase();
     let Some((_, zone)) = host.rsplit_once('.') else {
@@ -183,7 +183,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a >= 224)
 }
 
-/// Whether an address is global unicast and hides no IPv4 address.
+/// Whether an address is global unicast and does not embed an IPv4 address.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
     // 2000::/3 but for Teredo and other protocol assignments (2001::/23), documentation

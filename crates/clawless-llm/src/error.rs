@@ -1,25 +1,25 @@
-//! Failures of model calls, by what the caller can do about them.
+//! Failures of model calls, grouped by how the caller can react.
 
 use clawless_core::{ApiError, ErrorCode, Millis};
 
 use crate::sse::SseError;
 
-/// The `retry-after` of a client where the provider names no waiting time.
+/// The `retry-after` sent to a client if the provider specifies none.
 const DEFAULT_RETRY_AFTER: Millis = Millis::from_secs(2);
 
-/// A model call failed. The texts are for the log, except where a variant says otherwise.
+/// A model call failed. Texts are for the log unless a variant says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
-    /// The provider limits our requests (429).
+    /// The provider rate-limits the gateway (429).
     #[error("the provider limits our requests")]
     RateLimited {
-        /// How long to wait, if the provider says.
+        /// The provider's retry delay, if specified.
         retry_after: Option<Millis>,
     },
-    /// The provider is overloaded (529, or an error that says so).
+    /// The provider is overloaded (529, or an error with that meaning).
     #[error("the provider is overloaded")]
     Overloaded {
-        /// How long to wait, if the provider says.
+        /// The provider's retry delay, if specified.
         retry_after: Option<Millis>,
     },
     /// The provider failed (408, 5xx).
@@ -27,55 +27,55 @@ pub enum LlmError {
     ServerError {
         /// The provider's status.
         status: u16,
-        /// How long to wait, if the provider says.
+        /// The provider's retry delay, if specified.
         retry_after: Option<Millis>,
     },
-    /// There was no connection, or it broke before the answer began.
+    /// Connection failed, or closed before the response began.
     #[error("the provider cannot be reached: {0}")]
     Unreachable(String),
-    /// The answer did not begin in time.
+    /// Timeout before the response began.
     #[error("the provider did not begin to answer in time")]
     FirstByteTimeout,
-    /// The answer paused for too long.
+    /// Idle timeout during the response.
     #[error("the provider sent nothing for too long in the middle of its answer")]
     IdleTimeout,
     /// The whole call exceeded its deadline.
     #[error("the call exceeded its deadline")]
     DeadlineExceeded,
-    /// The answer ended before it was complete.
+    /// The response ended before it was complete.
     #[error("the answer was cut: {0}")]
     Truncated(String),
-    /// The answer is not readable.
+    /// The response cannot be parsed.
     #[error("the answer is unreadable: {0}")]
     Malformed(String),
-    /// The answer has no content although no limit or filter cut it.
+    /// The response is empty although no limit or filter cut it.
     #[error("the answer is empty")]
     EmptyAnswer,
-    /// The provider reported an error of an unknown kind in its answer.
+    /// The provider reported an unclassified error in its response.
     #[error("the provider reported an error: {0}")]
     Reported(String),
-    /// The provider refuses the client's request (400, 413, 422, flagged input). The message is the
-    /// provider's own, in one bounded line, and is sent to the client.
+    /// The provider rejects the client's request (400, 413, 422, flagged input). The message is the
+    /// provider's, limited to one bounded line, and is sent to the client.
     #[error("the provider refuses the request: {message}")]
     InvalidRequest {
-        /// The provider's sentence.
+        /// The provider's message.
         message: String,
-        /// The parameter at fault.
+        /// The invalid parameter.
         param: Option<String>,
     },
-    /// The model or the provider's wire does not support a parameter of the request.
+    /// The model or the provider does not support a parameter of the request.
     #[error("the model does not support `{param}`: {message}")]
     Unsupported {
-        /// A sentence for the client.
+        /// The message for the client.
         message: String,
-        /// The parameter at fault.
+        /// The unsupported parameter.
         param: String,
     },
     /// The messages do not fit the model's context window.
     #[error("the messages do not fit the model's context window")]
     ContextLength,
-    /// The provider refuses the gateway's configuration, not the client's request: a bad key, an
-    /// unknown model, an unpaid account, a redirect (3xx, 401, 402, 403, 404 …).
+    /// The provider rejects the gateway's configuration, not the client's request: an invalid key,
+    /// an unknown model, an unpaid account, a redirect (3xx, 401, 402, 403, 404 …).
     #[error("the provider refuses our configuration with {status}")]
     Misconfigured {
         /// The provider's status.
@@ -84,7 +84,7 @@ pub enum LlmError {
 }
 
 impl LlmError {
-    /// Whether the same model may be called again, if no byte of an answer was sent to the client.
+    /// Whether the same model may be retried, if no byte of the response was sent to the client.
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -98,13 +98,13 @@ impl LlmError {
         )
     }
 
-    /// Whether another model may be called, if no byte of an answer was sent to the client.
+    /// Whether another model may be called, if no byte of the response was sent to the client.
     pub const fn may_fall_over(&self) -> bool {
         !matches!(self, Self::InvalidRequest { .. } | Self::DeadlineExceeded)
     }
 
-    /// Whether the failure counts against the provider's health. A refusal that may depend on the
-    /// request (400, 403, 404, 413, 422, …) does not, nor does a rate limit, nor our own deadline.
+    /// Whether the failure counts against the provider's health. Rejections that may depend on the
+    /// request (400, 403, 404, 413, 422, …), rate limits and the call's own deadline do not.
     pub const fn is_providers_fault(&self) -> bool {
         matches!(
             self,
@@ -124,7 +124,7 @@ impl LlmError {
         )
     }
 
-    /// How long to wait, if the provider says.
+    /// The provider's retry delay, if specified.
     pub const fn retry_after(&self) -> Option<Millis> {
         match self {
             Self::RateLimited { retry_after }
@@ -141,8 +141,8 @@ impl From<SseError> for LlmError {
     }
 }
 
-/// The error that the client gets. A provider's own text is logged only, unless it is about the
-/// client's request.
+/// The error sent to the client. A provider's text is only logged, unless it concerns the client's
+/// request.
 impl From<LlmError> for ApiError {
     fn from(error: LlmError) -> Self {
         let wait = error.retry_after();

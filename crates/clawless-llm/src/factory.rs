@@ -1,4 +1,4 @@
-//! From a provider's configuration to its client. A new wire is one module and one line here.
+//! Creates clients from provider configuration. A new wire is one module and one line here.
 
 use clawless_core::llm::{LlmProvider, ProviderKind};
 
@@ -10,10 +10,10 @@ use crate::profile::{Profile, ProfileError};
 use crate::protocol::Protocol;
 use crate::workers_ai::WorkersAi;
 
-/// A provider's configuration cannot be used.
+/// An invalid provider configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Its base URL may not be called.
+    /// The base URL is not allowed.
     #[error("the base URL of provider `{provider}` is refused: {reason}")]
     BaseUrl {
         /// The provider's name.
@@ -21,7 +21,7 @@ pub enum ConfigError {
         /// The reason.
         reason: EgressError,
     },
-    /// Its profile cannot be used.
+    /// The profile is invalid.
     #[error("the profile of provider `{provider}` is refused: {reason}")]
     Profile {
         /// The provider's name.
@@ -31,10 +31,11 @@ pub enum ConfigError {
     },
 }
 
-/// The client of a provider; `key` is the value of the secret that the provider's entry names.
+/// Creates the client of a provider; `key` is the value of the secret that the provider's entry
+/// names.
 ///
 /// # Errors
-/// Where the entry's base URL or profile cannot be used.
+/// The entry's base URL or profile is invalid.
 pub fn make_client(
     provider: &LlmProvider,
     key: Option<&str>,
@@ -58,7 +59,7 @@ pub fn make_client(
     let protocol: Box<dyn Protocol> = match provider.kind {
         ProviderKind::OpenAi => Box::new(OpenAi::with_profile(base_url()?, key, profile, &models)),
         ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &models)),
-        // The platform's binding holds both the address and the credentials.
+        // The platform's binding provides the address and the credentials.
         ProviderKind::WorkersAi => Box::new(WorkersAi::new(&models)),
     };
     Ok(LlmClient::new(provider.name.clone(), protocol, key).with_profile(profile))

@@ -1,5 +1,5 @@
-//! Errors as servers report them, by status or inside an answer. One reader serves every wire: the
-//! forms of OpenAI-compatible servers, Anthropic and Google differ in the places of their members.
+//! Classifies provider errors, by status or inside a response. One parser serves all wires:
+//! OpenAI-compatible servers, Anthropic and Google differ only in where their members are.
 
 use clawless_core::Millis;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::error::LlmError;
 use crate::retry_after;
 
-/// The longest sentence of a provider that is passed on or logged, in characters.
+/// The maximum length of a provider message that is returned or logged, in characters.
 const MAX_SENTENCE: usize = 400;
 
-/// Codes and types of "the prompt does not fit the context window".
+/// Codes and types of context window errors.
 const TOO_LONG_CODES: &[&str] = &[
     "context_length",
     "context_window",
@@ -21,7 +21,7 @@ const TOO_LONG_CODES: &[&str] = &[
     "input_too_long",
 ];
 
-/// The same in sentences, in lower case.
+/// Phrases of context window errors, in lower case.
 const TOO_LONG_PHRASES: &[&str] = &[
     "context length",
     "context window",
@@ -45,10 +45,10 @@ const TOO_LONG_PHRASES: &[&str] = &[
     "`inputs` tokens",
 ];
 
-/// Codes and types of "our rate is limited".
+/// Codes and types of rate limit errors.
 const RATE_CODES: &[&str] = &["rate_limit", "ratelimit", "resource_exhausted", "throttl"];
 
-/// The same in sentences, in lower case.
+/// Phrases of rate limit errors, in lower case.
 const RATE_PHRASES: &[&str] = &[
     "per minute",
     "per second",
@@ -62,7 +62,7 @@ const RATE_PHRASES: &[&str] = &[
     "too many requests",
 ];
 
-/// Codes, types and sentences of "a filter refuses the input", in lower case.
+/// Codes, types and phrases of content filter errors, in lower case.
 const FLAGGED: &[&str] = &[
     "flagged",
     "moderation",
@@ -81,7 +81,7 @@ const FLAGGED: &[&str] = &[
     "prohibited content",
 ];
 
-/// Codes, types and sentences of "the account that pays for us is empty", in lower case.
+/// Codes, types and phrases of "the provider account has no credit", in lower case.
 const UNPAID: &[&str] = &[
     "insufficient_quota",
     "insufficient balance",
@@ -92,7 +92,7 @@ const UNPAID: &[&str] = &[
     "billing_not_active",
 ];
 
-/// Reads the body of an answer whose status is no success.
+/// Classifies the body of an unsuccessful response.
 pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let report = Report::of(&body);
@@ -102,7 +102,7 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
             LlmError::Misconfigured { status }
         }
         429 => LlmError::RateLimited { retry_after },
-        // Some servers refuse with 413 or 400 what exceeds their tokens a minute.
+        // Some servers return 413 or 400 for a tokens-per-minute limit.
         400 | 403 | 413 | 422 if report.is_about_rate() => LlmError::RateLimited { retry_after },
         400 | 404 | 413 | 422 | 500..=599 if report.is_too_long() => LlmError::ContextLength,
         400 | 422 if report.is_about_our_account() || report.says("invalid_api_key") => {
@@ -122,7 +122,7 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
     }
 }
 
-/// The client's request is wrong, in the provider's words where it has any.
+/// An invalid request, with the provider's message if it has one.
 pub(crate) fn invalid(message: Option<String>) -> LlmError {
     let generic = "The model's provider refuses the request as invalid.";
     LlmError::InvalidRequest {
@@ -133,7 +133,7 @@ pub(crate) fn invalid(message: Option<String>) -> LlmError {
     }
 }
 
-/// Reads an error inside an answer with a status of success.
+/// Classifies an error inside a response with a successful status.
 pub(crate) fn reported(error: &Value) -> LlmError {
     let report = Report::of(error);
     let retry_after = report.retry_after;
@@ -155,24 +155,24 @@ pub(crate) fn reported(error: &Value) -> LlmError {
     }
 }
 
-/// An error, gathered from the places where servers put its parts.
+/// The parts of an error, collected from the places where servers put them.
 #[derive(Default)]
 struct Report {
     message: Option<String>,
     param: Option<String>,
-    /// Code, type and status by name, in lower case.
+    /// Code, type and status name, in lower case.
     names: Vec<String>,
-    /// The HTTP status that the body names.
+    /// The HTTP status in the body.
     status: Option<u64>,
-    /// The waiting time that the body names.
+    /// The retry delay in the body.
     retry_after: Option<Millis>,
-    /// The body says that a filter flagged the input.
+    /// Whether the body reports that a filter flagged the input.
     has_flags: bool,
 }
 
 impl Report {
     fn of(body: &Value) -> Self {
-        // Google wraps its errors into a list.
+        // Google wraps errors in a list.
         let body = body
             .as_array()
             .and_then(|list| list.first())
@@ -207,7 +207,7 @@ impl Report {
         words.iter().any(|word| self.says(word))
     }
 
-    /// Whether the sentence contains one of these phrases.
+    /// Whether the message contains one of these phrases.
     fn reads_any(&self, phrases: &[&str]) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
         phrases.iter().any(|phrase| message.contains(phrase))
@@ -222,17 +222,17 @@ impl Report {
     }
 
     fn is_flagged(&self) -> bool {
-        // A suspended account is the operator's business, whatever it is suspended for.
+        // A suspended account is an operator problem, not a content filter.
         let is_ours = self.reads_any(&["account", "organization", "api key", "permission"]);
         self.has_flags || (!is_ours && (self.says_any(FLAGGED) || self.reads_any(FLAGGED)))
     }
 
     fn is_too_long(&self) -> bool {
-        // A name or an id that is too long is not a prompt that is too long.
+        // A name or id that is too long is not a context window error.
         if self.says("string_above_max_length") {
             return false;
         }
-        // Z.ai has no words for its codes.
+        // Z.ai uses numeric codes.
         if self.says_any(TOO_LONG_CODES) || self.names.iter().any(|name| name == "1261") {
             return true;
         }
@@ -251,7 +251,7 @@ impl Report {
         self.reads_any(TOO_LONG_PHRASES) || (is_about_tokens && is_about_input && is_excess)
     }
 
-    /// The provider serves the model, but not with what the request asks for.
+    /// The provider serves the model, but not a feature of the request.
     fn unsupported_feature(&self) -> Option<LlmError> {
         if !self.reads_any(&["no endpoints found that support", "does not support"]) {
             return None;
@@ -278,8 +278,7 @@ impl Report {
     }
 }
 
-/// The sentence of an error and the parameter at fault: in the open, or as `FastAPI`'s list of
-/// details.
+/// Message and parameter of an error, top-level or in `FastAPI`'s `detail` list.
 fn message_and_param(error: &Value) -> (Option<String>, Option<String>) {
     if let Some(text) = error.as_str() {
         return (Some(text.to_owned()), None);
@@ -312,7 +311,7 @@ fn message_and_param(error: &Value) -> (Option<String>, Option<String>) {
     (message, param.or(place))
 }
 
-/// A text, or the digits of a number.
+/// A text, or a number as text.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -325,7 +324,7 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// A provider's sentence, cut to [`MAX_SENTENCE`] and rid of line ends and control characters.
+/// Truncates a provider message to [`MAX_SENTENCE`] and removes control characters.
 pub(crate) fn one_line(text: &str) -> String {
     let line: String = text
         .chars()

@@ -1,5 +1,5 @@
 //! Translates `OpenAI`'s legacy functions (`functions`, `function_call`, messages of the role
-//! `function`) into tools for wires without them, and answers back into the legacy form.
+//! `function`) into tools for wires without them, and responses back into the legacy form.
 
 use std::borrow::Cow;
 
@@ -14,17 +14,17 @@ use crate::error::LlmError;
 use crate::members::Members;
 use crate::protocol::{Decoder, Progress};
 
-/// Whether a request is answered in the legacy form.
+/// Whether a response must have the legacy form.
 pub(crate) const fn is_requested(options: &ChatOptions) -> bool {
     options.functions.is_some()
 }
 
-/// The request with tools: functions become tools, of which one at most is called at a time, and
-/// calls and results get ids. A custom tool's call, which the history of a session may contain,
-/// becomes the call of a function with one argument.
+/// Converts functions to tools, of which at most one is called at a time, and adds ids to calls and
+/// results. A custom tool call, which a session's history may contain, becomes a function call with
+/// one argument.
 ///
 /// # Errors
-/// A function's message answers no call before it.
+/// A function message has no preceding call.
 pub(crate) fn in_tools(request: &LlmRequest) -> Result<Cow<'_, LlmRequest>, LlmError> {
     let is_plain =
         |message: &Message| message.role() != Role::Function && !has_other_calls(message);
@@ -44,7 +44,7 @@ pub(crate) fn in_tools(request: &LlmRequest) -> Result<Cow<'_, LlmRequest>, LlmE
     Ok(Cow::Owned(translated))
 }
 
-/// Whether an assistant's message may contain calls of another form than a tool's function.
+/// Whether an assistant message may contain calls other than function tool calls.
 fn has_other_calls(message: &Message) -> bool {
     let text = message.raw().as_str();
     message.role() == Role::Assistant
@@ -98,7 +98,7 @@ struct Calls {
 }
 
 impl Calls {
-    /// An assistant's message with each call as a call of a tool's function.
+    /// An assistant message with each call as a function tool call.
     fn convert_calls(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
         #[derive(Serialize)]
         struct Call {
@@ -147,7 +147,7 @@ impl Calls {
         })
     }
 
-    /// A function's message as the result of the last call of that function.
+    /// A function message as the result of the last call of that function.
     fn convert_result(&mut self, position: usize, message: &Message) -> Result<Message, LlmError> {
         let name = message.view().map_err(unreadable)?.name.unwrap_or_default();
         let call = self
@@ -189,8 +189,8 @@ fn unreadable(error: serde_json::Error) -> LlmError {
     LlmError::Malformed(error.to_string())
 }
 
-/// Decodes an answer into the legacy form. That form has room for one call: of several the first is
-/// returned, and the model, which gets no result of the others, calls again.
+/// Decodes a response into the legacy form, which holds one call. Only the first call is returned;
+/// the model repeats the others because it receives no results for them.
 pub(crate) struct LegacyFunctionsDecoder(pub(crate) Box<dyn Decoder>);
 
 impl LegacyFunctionsDecoder {
@@ -244,7 +244,7 @@ fn event(mut event: LlmEvent) -> Option<LlmEvent> {
     Some(event)
 }
 
-/// A whole answer in the legacy form.
+/// A whole response in the legacy form.
 pub(crate) fn whole(mut answer: LlmResponse) -> LlmResponse {
     for choice in &mut answer.choices {
         choice.tool_calls.truncate(1);

@@ -1,7 +1,7 @@
-//! Model clients. Each wire is a sans-IO [`protocol::Protocol`]: a request is encoded into bytes,
-//! and bytes are decoded into [`clawless_core::llm::LlmEvent`]s. A [`profile::Profile`] holds how one
-//! provider differs from the others of its wire. One async driver, [`client::LlmClient`], sends the
-//! bytes through the [`ports::Http`] port and applies timeouts.
+//! Model clients. Each wire is a sans-IO [`protocol::Protocol`] that encodes requests and decodes
+//! responses into [`clawless_core::llm::LlmEvent`]s. A [`profile::Profile`] describes how one
+//! provider differs from the others of its wire. One async driver, [`client::LlmClient`], performs
+//! the I/O through the [`ports::Http`] port and applies timeouts.
 
 pub mod accumulate;
 pub mod anthropic;

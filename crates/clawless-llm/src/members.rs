@@ -1,5 +1,5 @@
-//! Merges members of messages and tool calls that have no meaning here: they travel to the client,
-//! into the session and back to the model that they came from.
+//! Merges unknown members of messages and tool calls. They are sent to the client, stored in the
+//! session and replayed to the model that produced them.
 //!
 //! Deltas of one member become one value by these rules, which fit what servers send in pieces:
 //! - `null` and empty values add nothing, and neither does a value that repeats the known one;
@@ -14,7 +14,7 @@ pub(crate) use clawless_core::members::Members;
 use clawless_core::json::Json;
 use serde_json::{Map, Value};
 
-/// Names of texts inside objects that come in pieces.
+/// Nested text members that are sent in pieces.
 const TEXTS: [&str; 9] = [
     "arguments",
     "content",
@@ -27,13 +27,13 @@ const TEXTS: [&str; 9] = [
     "transcript",
 ];
 
-/// Names of texts at the top that come whole.
+/// Top-level text members that are sent whole.
 const WHOLE: [&str; 7] = ["id", "type", "name", "format", "model", "status", "phase"];
 
-/// The most bytes of one member that are kept.
+/// The maximum number of bytes kept per member.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Members in the process of being merged.
+/// Members that are being merged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MergedMembers(Vec<Merged>);
 
@@ -44,7 +44,7 @@ struct Merged {
     value: Slot,
 }
 
-/// A value: as it was written while there is one piece of it.
+/// A value, kept as raw JSON while it has one piece.
 #[derive(Debug, Clone)]
 enum Slot {
     One(Json),
@@ -67,7 +67,7 @@ impl MergedMembers {
         }
     }
 
-    /// Takes values that replace the known ones.
+    /// Adds values that replace the known ones.
     pub(crate) fn replace(&mut self, members: &Members) {
         for (name, _) in &members.0 {
             self.0.retain(|it| it.name != *name);
@@ -96,7 +96,7 @@ impl Merged {
         if self.bytes > MAX_BYTES {
             return;
         }
-        // Values that no parser here reads stay as they are.
+        // Values that the parser rejects stay raw.
         let Ok(more) = json.read::<Value>() else {
             return;
         };
@@ -112,7 +112,7 @@ impl Merged {
     }
 }
 
-/// Whether a text of this name at the top comes whole.
+/// Whether a top-level text of this name is sent whole.
 fn is_whole(name: &str) -> bool {
     WHOLE.contains(&name) || name.ends_with("_id") || name.ends_with("signature")
 }
@@ -165,7 +165,7 @@ fn merge_lists(known: &mut Vec<Value>, more: Vec<Value>) {
 mod tests {
     use super::*;
 
-    /// The value of a member `name` that comes in these pieces.
+    /// The merged value of a member `name` that is sent in these pieces.
     fn merged(name: &str, pieces: &[&str]) -> String {
         let mut merged = MergedMembers::default();
         for piece in pieces {

@@ -1,4 +1,4 @@
-//! The blocks of an answer, and the signed reasoning that the next turn must send back.
+//! Content blocks of a response, and the signed reasoning that the next turn must replay.
 
 use clawless_core::json::Json;
 use clawless_core::llm::Delta;
@@ -9,16 +9,16 @@ use serde::Serialize;
 use super::wire;
 use crate::error::LlmError;
 
-/// The most blocks that one answer may have: each costs memory.
+/// The maximum number of blocks in one response, because each uses memory.
 const MAX_BLOCKS: usize = 1024;
 
-/// The blocks of one answer.
+/// The blocks of one response.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    /// By the provider's index; blocks of unknown types keep their place.
+    /// By the provider's index. Blocks of unknown types are kept as placeholders.
     by_index: Vec<(u32, Kind)>,
     calls: u32,
-    /// The model that answers, if known.
+    /// The responding model, if known.
     signed_by: Option<String>,
 }
 
@@ -29,7 +29,7 @@ enum Kind {
         thinking: String,
         signature: String,
     },
-    /// Reasoning that only the provider can read.
+    /// Encrypted reasoning that only the provider can read.
     Sealed(String),
     Call {
         number: u32,
@@ -38,8 +38,8 @@ enum Kind {
     Unknown,
 }
 
-/// Reasoning as it must be sent back, with the model that signed it: no other model accepts it. The
-/// provider never gets that member.
+/// Reasoning to replay, with the model that signed it: other models reject it. The signer member is
+/// not sent to the provider.
 #[derive(Serialize)]
 struct Signed<'a> {
     #[serde(flatten)]
@@ -61,7 +61,7 @@ enum Thought<'a> {
 }
 
 impl Blocks {
-    /// The blocks of an answer of this model.
+    /// Creates the blocks of a response of this model.
     pub(super) fn by(model: &str) -> Self {
         Self {
             signed_by: Some(model.to_owned()),
@@ -69,7 +69,7 @@ impl Blocks {
         }
     }
 
-    /// Starts a block, or takes a whole one.
+    /// Starts a block, or adds a complete one.
     pub(super) fn start(
         &mut self,
         index: u32,
@@ -134,7 +134,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Adds to a block.
+    /// Appends a delta to a block.
     pub(super) fn add(
         &mut self,
         index: u32,
@@ -173,13 +173,13 @@ impl Blocks {
                     });
                 }
             }
-            // Citations, and types that are not known yet.
+            // Citations and unknown types.
             _ => {}
         }
         Ok(())
     }
 
-    /// Ends the answer: returns the signed reasoning, and `{}` for calls without input.
+    /// Ends the response: emits the signed reasoning, and `{}` for calls without input.
     pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
         let signed_by = self.signed_by.as_deref();
         let thoughts = self.by_index.iter().filter_map(|(_, kind)| thought(kind));

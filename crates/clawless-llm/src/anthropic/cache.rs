@@ -1,11 +1,11 @@
-//! Marks of the prompt cache: those that the client set, and the form in which they are sent.
+//! Prompt cache marks: those that the client set, and their wire format.
 
 use clawless_core::Message;
 use clawless_core::json::Json;
 use serde::{Deserialize, Serialize};
 
-/// Marks the end of a prefix that the provider should cache. The default lifetime only: a longer one
-/// is written at another price.
+/// Marks the end of a prefix to cache. Only the default lifetime is sent because longer lifetimes
+/// have a different write price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct CacheControl {
     r#type: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Reads the marks. Few messages have any; the others are not read.
+    /// Parses the marks. Messages without the marker word are not parsed.
     pub(super) fn of(message: &Message) -> Self {
         #[derive(Deserialize)]
         struct Marked {
@@ -55,7 +55,7 @@ impl Marks {
         }
     }
 
-    /// Whether the part at this position is marked.
+    /// Whether the part at this index is marked.
     pub(super) fn has(&self, position: usize) -> bool {
         self.parts.get(position).copied().unwrap_or(false)
     }
@@ -66,12 +66,12 @@ impl Marks {
     }
 }
 
-/// Whether a message may hold a mark: the word is in it.
+/// Whether a message may contain a mark: searches for the marker word.
 pub(super) fn may_mark(message: &Message) -> bool {
     message.raw().as_str().contains("\"cache_control\"")
 }
 
-/// Whether a client asks for a longer lifetime than the default one.
+/// Whether a client requests a lifetime other than the default.
 pub(super) fn has_longer_lifetime(message: &Message) -> bool {
     may_mark(message) && message.raw().as_str().contains("\"1h\"")
 }

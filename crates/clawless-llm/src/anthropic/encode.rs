@@ -1,4 +1,4 @@
-//! Requests of this wire.
+//! Request encoding for the Messages API.
 
 use std::borrow::Cow;
 
@@ -18,19 +18,19 @@ use crate::options::{self, Extensions};
 use crate::profile::Profile;
 use crate::protocol::Mode;
 
-/// The output limit of a model of which none is known. The wire requires one; every model since
-/// Claude 4 takes this much.
+/// The output limit of models without a known limit. The API requires one; every model since Claude
+/// 4 accepts this value.
 const DEFAULT_MAX_TOKENS: u32 = 32_000;
 
-/// The output limits of older models, by the beginning of their names.
+/// The output limits of older models, by name prefix.
 const OLDER_LIMITS: [(&str, u32); 3] = [
     ("claude-3-7", 64_000),
     ("claude-3-5", 8192),
     ("claude-3-", 4096),
 ];
 
-/// The shortest prefix, in bytes, that is marked for the prompt cache. The API caches nothing below
-/// 1,024 tokens, for some models 4,096, and writing to the cache costs extra.
+/// The minimum length of a cached prefix, in bytes. The API does not cache prefixes below 1,024
+/// tokens (4,096 for some models), and cache writes cost extra.
 const MIN_CACHED_BYTES: usize = 16 * 1024;
 
 #[derive(Serialize)]
@@ -81,14 +81,14 @@ impl OutputConfig {
     }
 }
 
-/// A schema that the answer must match.
+/// A JSON schema for the response.
 #[derive(Serialize)]
 struct Format {
     r#type: &'static str,
     schema: Json,
 }
 
-/// The body of a request.
+/// The request body.
 pub(super) fn body(
     request: &LlmRequest,
     model: Option<&Model>,
@@ -119,7 +119,8 @@ pub(super) fn body(
     }
     let format = format(options.response_format.as_ref(), &mut system)?;
     mark_for_cache(&mut tools, &mut system, &mut messages, request);
-    // The API refuses sampling parameters while a model thinks, and some models take only one.
+    // The API rejects sampling parameters while thinking is enabled, and some models accept only
+    // one.
     let temperature = options.temperature.filter(|_| !plan.thinks);
     let top_p = options
         .top_p
@@ -150,7 +151,7 @@ pub(super) fn body(
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
-/// Refuses what this wire lacks and what must not be dropped.
+/// Rejects parameters that the API does not support and that cannot be dropped safely.
 fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
     let options = &request.options;
     let is_set = |penalty: Option<f64>| penalty.is_some_and(|it| it != 0.0);
@@ -204,7 +205,7 @@ fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
     }
 }
 
-/// Whether the model enforces schemas of tools: those that enforce one for the answer do.
+/// Whether the model enforces tool schemas. Models that support structured output do.
 fn may_be_strict(model: Option<&Model>) -> bool {
     model.is_none_or(|model| model.features.json_schema)
 }
@@ -213,8 +214,8 @@ fn profile() -> &'static Profile {
     Profile::default_of(ProviderKind::Anthropic)
 }
 
-/// The parameters that are left out because the answer keeps every promise without them: hints,
-/// labels, and repeatable sampling, which is best effort everywhere.
+/// Parameters that are dropped because they do not affect correctness: hints, labels and the seed,
+/// which is best effort at every provider.
 pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'static, str>> {
     let options = &request.options;
     let effort = options.reasoning_effort;
@@ -230,7 +231,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
         ("seed", options.seed.is_some()),
         (
             "temperature",
-            // The maximum of this wire is 1.
+            // The maximum temperature of this API is 1.
             options
                 .temperature
                 .is_some_and(|it| it > 1.0 || !samples_freely),
@@ -275,7 +276,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
     dropped
 }
 
-/// Whether a message with this word in its text meets a condition. The others are not read.
+/// Whether a message that contains this word satisfies a predicate. Other messages are not parsed.
 fn any(request: &LlmRequest, word: &str, condition: impl Fn(&MessageView) -> bool) -> bool {
     let mut messages = request.messages.iter();
     messages.any(|it| it.raw().as_str().contains(word) && it.view().is_ok_and(|it| condition(&it)))
@@ -292,7 +293,7 @@ fn has_detail(view: &MessageView) -> bool {
     parts.iter().any(detail)
 }
 
-/// The output limit, thoughts included. This wire requires one.
+/// The output limit, reasoning included. The API requires one.
 fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle) -> u32 {
     let limit = model.and_then(Model::output_limit);
     let limit = limit.map(|limit| u32::try_from(limit.get()).unwrap_or(u32::MAX));
@@ -315,7 +316,7 @@ fn default_limit(model: &str) -> u32 {
     older.map_or(DEFAULT_MAX_TOKENS, |(_, limit)| limit)
 }
 
-/// The format of the answer. A schema is sent; any JSON object can only be asked for in words.
+/// The response format. A schema is sent; plain JSON mode can only be requested in the prompt.
 fn format(requested: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Format>, LlmError> {
     #[derive(Deserialize)]
     struct Requested {
@@ -350,8 +351,8 @@ fn format(requested: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Fo
     }
 }
 
-/// Marks long prefixes that later requests are likely to repeat: the tools with the system prompt,
-/// and the conversation up to its last message. Marks of the client's own take their place.
+/// Adds cache marks to long prefixes that later requests are likely to repeat: tools with the
+/// system prompt, and the conversation up to its last message. Client marks replace these.
 fn mark_for_cache(
     tools: &mut [WireTool<'_>],
     system: &mut [Block],

@@ -1,11 +1,11 @@
-//! Images as this wire takes them. Clients write `data:` URLs in forms that other providers accept:
-//! other names of a type, upper case, parameters, line ends.
+//! Converts images for the Messages API. Clients send `data:` URLs in forms that other providers
+//! accept: alternative media type names, upper case, parameters and line breaks.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// Where an image is.
+/// The location of an image.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Source {
@@ -21,7 +21,7 @@ pub(super) enum Source {
 /// The source of an image by its URL.
 ///
 /// # Errors
-/// What the API does not take.
+/// The API does not support the image.
 pub(super) fn source(url: &str) -> Result<Source, &'static str> {
     let url = url.trim();
     if has_scheme(url, "https:") {
@@ -68,7 +68,7 @@ fn name(media_type: &str) -> Option<&'static str> {
     }
 }
 
-/// The media type by the first bytes, in base64.
+/// Detects the media type from the first bytes, in base64.
 fn by_content(data: &str) -> Option<&'static str> {
     let types = [
         ("/9j/", "image/jpeg"),
@@ -80,7 +80,8 @@ fn by_content(data: &str) -> Option<&'static str> {
     found.map(|(_, media_type)| media_type)
 }
 
-/// Base64 without line ends and escapes, in the standard alphabet. None where it is something else.
+/// Base64 without line breaks and escapes, in the standard alphabet; `None` if the input is not
+/// base64.
 fn plain(data: &str) -> Option<Cow<'_, str>> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     if !data.is_empty() && data.chars().all(is_plain) {

@@ -1,5 +1,5 @@
-//! Messages of this wire: system texts apart, results of tools inside a user's message, and never
-//! two messages of one role in a row.
+//! Message encoding for the Messages API: system messages are separate, tool results belong to a
+//! user message, and consecutive messages of one role are merged.
 
 use clawless_core::Message;
 use clawless_core::chat::{Content, MessageView, Part, Role, ToolCallView};
@@ -14,7 +14,7 @@ use crate::call_id_map::CallIdMap;
 use crate::error::LlmError;
 use crate::profile::Profile;
 
-/// The user's part of a conversation that begins with the assistant: this wire wants one.
+/// Placeholder user message: the API requires conversations to begin with one.
 const OPENING: &str = "Begin.";
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ pub(super) enum Block {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
-    /// Signed thoughts.
+    /// Signed reasoning.
     #[serde(untagged)]
     Signed(Json),
 }
@@ -67,7 +67,7 @@ impl Block {
         }
     }
 
-    /// Asks the provider to cache everything up to here.
+    /// A prompt cache mark: caches the prefix up to this block.
     pub(super) fn mark(&mut self) {
         if let Self::Text { cache_control, .. }
         | Self::Image { cache_control, .. }
@@ -78,8 +78,8 @@ impl Block {
     }
 }
 
-/// Translates a conversation. Thoughts that `thinker` signed are included where that model is to
-/// think again: it needs them within a chain of tool calls.
+/// Translates a conversation. Signed reasoning of `thinker` is included if that model is to think:
+/// the API requires it within a chain of tool calls.
 pub(super) fn convert(
     messages: &[Message],
     thinker: Option<&str>,
@@ -125,8 +125,8 @@ pub(super) fn convert(
     Ok(conversation)
 }
 
-/// Whether a model may think about this conversation. Within a chain of tool calls the API requires
-/// the thoughts that the model signed with the calls.
+/// Whether thinking can be enabled for this conversation. Within a chain of tool calls the API
+/// requires the reasoning that the model signed with the calls.
 pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
     let last = messages.iter().rev().find(|it| it.role() != Role::Tool);
     let in_a_chain = messages.last().is_some_and(|it| it.role() == Role::Tool);
@@ -138,8 +138,8 @@ pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
 }
 
 impl Conversation {
-    /// Makes the ends of the conversation as the API wants them: it begins with the user, and an
-    /// answer that the model is to continue does not end in blanks.
+    /// Normalizes both ends of the conversation: it must begin with a user message, and an
+    /// assistant prefill must not end in whitespace.
     fn complete(&mut self) {
         if self.messages.first().is_some_and(|it| it.role != "user") {
             let content = vec![Block::text(OPENING)];
@@ -206,7 +206,7 @@ fn tool_use(
     })
 }
 
-/// Arguments as an object, which this wire requires. Anything else is wrapped in one.
+/// Arguments as an object, which the API requires. Other values are wrapped in one.
 fn input(arguments: String) -> Result<Json, LlmError> {
     #[derive(Serialize)]
     struct Invalid {
@@ -228,7 +228,7 @@ fn json<T: Serialize>(value: &T) -> Result<Json, LlmError> {
     Json::from_value(value).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
-/// A content as blocks, without blank texts, which the API refuses.
+/// Content as blocks, without blank texts, which the API rejects.
 fn content(
     content: Option<Content>,
     marks: &Marks,
@@ -271,8 +271,8 @@ fn content(
     Ok(blocks)
 }
 
-/// The name of a tool in the characters that this wire allows. Names that are offered are refused
-/// instead; a call in the history may be of another provider's tool.
+/// Replaces the characters of a tool name that the API rejects. Offered tools with such names are
+/// rejected instead; calls in the history may belong to another provider's tools.
 fn safe_name(name: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || c == '-' || c == '_' {

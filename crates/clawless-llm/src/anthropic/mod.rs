@@ -1,4 +1,4 @@
-//! `Anthropic`'s Messages.
+//! Anthropic's Messages API.
 
 mod blocks;
 mod cache;
@@ -23,19 +23,20 @@ use crate::failure;
 use crate::ports::{HttpRequest, Method};
 use crate::protocol::{Decoder, Mode, Protocol};
 
-/// The version of the API.
+/// The API version.
 const VERSION: &str = "2023-06-01";
 
 /// The protocol of one server.
 pub struct Anthropic {
     url: String,
     key: Option<String>,
-    /// The configured models: `max_tokens` is required, and thinking differs.
+    /// The configured models: `max_tokens` is required, and thinking parameters differ.
     models: Vec<Model>,
 }
 
 impl Anthropic {
-    /// The server whose API begins at `base_url`, such as `https://api.anthropic.com/v1`.
+    /// A protocol for the server whose API begins at `base_url`, such as
+    /// `https://api.anthropic.com/v1`.
     pub fn new(base_url: &str, key: Option<&str>, models: &[Model]) -> Self {
         Self {
             url: format!("{}/messages", base_url.trim_end_matches('/')),

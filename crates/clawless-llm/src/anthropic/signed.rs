@@ -1,14 +1,14 @@
-//! Selects the signed reasoning that goes back to a model: only what it signed itself.
+//! Selects the signed reasoning to replay to a model: only its own.
 
 use clawless_core::json::Json;
 
 use crate::members::Members;
 
-/// The member that names the signer. The provider never gets it.
+/// The member that names the signer. It is not sent to the provider.
 const SIGNER: &str = "signed_by";
 
-/// The reasoning that goes back to a model: what it signed itself, and what names no signer. `None`
-/// if it is no array of objects.
+/// The reasoning to replay to a model: its own, and reasoning without a signer. `None` if the value
+/// is not an array of objects.
 pub(super) fn by(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
     let thoughts: Vec<Members> = thoughts.read().ok()?;
     let mut selected = Vec::with_capacity(thoughts.len());

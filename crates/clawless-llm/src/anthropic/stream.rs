@@ -1,4 +1,4 @@
-//! The decoder of answers, streamed and whole.
+//! Response decoders, streamed and whole.
 
 use clawless_core::Usage;
 use clawless_core::chat::PromptDetails;
@@ -14,7 +14,7 @@ use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
 use crate::{failure, plausible};
 
-/// The decoder of one streamed answer.
+/// The decoder of one streamed response.
 #[derive(Debug, Default)]
 pub struct AnthropicDecoder {
     sse: SseDecoder,
@@ -22,7 +22,7 @@ pub struct AnthropicDecoder {
 }
 
 impl AnthropicDecoder {
-    /// A decoder for an answer of this model, whose name marks its signed reasoning.
+    /// A decoder for a response of this model, whose name marks its signed reasoning.
     pub fn by(signer: &str) -> Self {
         Self {
             answer: Answer::by(signer),
@@ -35,7 +35,7 @@ impl Decoder for AnthropicDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
         let answer = &mut self.answer;
         let pushed = self.sse.push(bytes, |event| answer.event(event.data, out));
-        // Bytes after the end are ignored, however broken they are.
+        // Bytes after the end are ignored, even if they are malformed.
         if self.answer.stopped {
             return Ok(Progress::Done);
         }
@@ -44,8 +44,8 @@ impl Decoder for AnthropicDecoder {
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let answer = &mut self.answer;
-        // A last event without its blank line counts where it can be read; otherwise it is the rest
-        // of a cut event.
+        // A last event without its blank line counts if it parses; otherwise the event was
+        // truncated.
         match self.sse.end(|event| answer.event(event.data, out)) {
             Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole(),
             Err(error) => Err(error),
@@ -61,16 +61,16 @@ impl Decoder for AnthropicDecoder {
     }
 }
 
-/// The state of an answer so far. There is one: this wire has no `n`.
+/// The state of a response so far. There is one choice: this API has no `n`.
 #[derive(Debug, Default)]
 struct Answer {
     blocks: Blocks,
     usage: UsageState,
-    /// A part of the answer itself has come.
+    /// Whether content was received.
     started: bool,
-    /// The stop reason has come.
+    /// Whether the stop reason was received.
     finished: bool,
-    /// The last event has come.
+    /// Whether the last event was received.
     stopped: bool,
 }
 
@@ -160,7 +160,7 @@ impl Answer {
     }
 }
 
-/// Reads an answer that came in one piece.
+/// Decodes a whole response.
 pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let unreadable =
         |error: serde_json::Error| LlmError::Malformed(format!("unreadable JSON: {error}"));
@@ -191,15 +191,14 @@ pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, Llm
     Ok(whole.finish())
 }
 
-/// The usage, whose counts come in parts: those of the request at the start, those of the answer at
-/// the end.
+/// Usage. Input counts are reported at the start of the stream, output counts at the end.
 #[derive(Debug, Default)]
 struct UsageState {
     input: Option<u64>,
     cache_write: u64,
     cache_read: u64,
     output: u64,
-    /// A part was unreadable.
+    /// Whether a usage object was invalid.
     is_unreadable: bool,
 }
 

@@ -1,25 +1,24 @@
-//! Translates a reasoning effort into this wire's parameters.
+//! Translates a reasoning effort into thinking parameters.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::model::ThinkingStyle;
 use serde::Serialize;
 
-/// The smallest budget that the API accepts, in tokens.
+/// The minimum budget that the API accepts, in tokens.
 const MIN_BUDGET: u32 = 1024;
 
-/// The tokens that remain for the answer beside its reasoning, at least.
+/// The minimum number of tokens reserved for the response beside its reasoning.
 const MIN_ANSWER: u32 = 1024;
 
-/// Whether and how the model thinks.
+/// The thinking mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Thinking {
-    /// Disabled, for a model that thinks by default.
+    /// Disabled, for models that think by default.
     Disabled,
-    /// With a budget of tokens.
+    /// With a token budget.
     Enabled { budget_tokens: u32 },
-    /// As much as the model decides. The summary must be requested: newer models send none by
-    /// default.
+    /// The model decides. The summary must be requested: newer models omit it by default.
     Adaptive { display: &'static str },
 }
 
@@ -32,16 +31,17 @@ impl Thinking {
 /// The parameters for an effort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Plan {
-    /// `None` for the model's own default.
+    /// `None` for the model's default.
     pub(super) thinking: Option<Thinking>,
-    /// The effort, by this wire's name.
+    /// The effort, by this API's name.
     pub(super) effort: Option<&'static str>,
-    /// Whether the model thinks or may think: it then accepts signed reasoning.
+    /// Whether the model may think: it then accepts signed reasoning.
     pub(super) thinks: bool,
 }
 
-/// Plans the thinking of one answer. `may_start` is false if thinking cannot be enabled: a tool is
-/// forced, or the conversation lacks the reasoning that a tool chain must continue.
+/// Selects the thinking parameters of a request. `may_start` is false if thinking cannot be
+/// enabled: a tool is forced, or the conversation lacks the reasoning that a tool chain must
+/// continue.
 pub(super) fn plan(
     effort: Option<ReasoningEffort>,
     style: ThinkingStyle,
@@ -87,7 +87,7 @@ const fn name(effort: ReasoningEffort) -> Option<&'static str> {
     }
 }
 
-/// The budget of an effort, in tokens.
+/// The token budget of an effort.
 pub(super) const fn budget(effort: ReasoningEffort) -> u32 {
     match effort {
         ReasoningEffort::None => 0,

@@ -1,4 +1,4 @@
-//! Tools of this wire.
+//! Tool encoding for the Messages API.
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
@@ -45,13 +45,13 @@ pub(super) enum WireChoice {
 }
 
 impl WireChoice {
-    /// Whether a tool must be called: a model that thinks cannot be forced.
+    /// Whether a tool call is required: this cannot be combined with thinking.
     pub(super) const fn is_forced(&self) -> bool {
         matches!(self, Self::Any { .. } | Self::Tool { .. })
     }
 }
 
-/// The tools and the choice among them. `strict` is sent to models that support JSON schemas.
+/// The tools and the tool choice. `strict` is sent to models that support JSON schemas.
 pub(super) fn convert(
     options: &ChatOptions,
     may_be_strict: bool,
@@ -93,7 +93,7 @@ pub(super) fn convert(
     Ok((tools, choice))
 }
 
-/// Whether a function's arguments are to match its schema exactly.
+/// Whether a function's arguments must match its schema exactly.
 pub(super) fn are_strict(options: &ChatOptions) -> bool {
     let functions = options.tools.iter().flatten();
     let functions = functions.filter_map(|tool| tool.function.as_ref());
@@ -114,7 +114,7 @@ fn by_word(word: &str, disable_parallel_tool_use: Option<bool>) -> Result<WireCh
     }
 }
 
-/// Refuses a name that the API refuses.
+/// Rejects a tool name that the API does not allow.
 fn check_name(name: &str) -> Result<(), LlmError> {
     let rule = Profile::default_of(ProviderKind::Anthropic).tools.names;
     if rule.is_none_or(|rule| rule.allows(name)) {
@@ -137,7 +137,7 @@ fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool
     })
 }
 
-/// A schema of an object, which the API requires by its `type`; other wires take any.
+/// An object schema: the API requires `type`, which other APIs do not.
 fn object_schema(parameters: Option<&Json>) -> Result<Json, LlmError> {
     let malformed = |error: serde_json::Error| LlmError::Malformed(error.to_string());
     let mut members: Members = match parameters.filter(|json| json.as_str() != "null") {

@@ -1,25 +1,25 @@
-//! Answers on the wire. Unknown types are skipped, as the API's versioning rules require. Members
-//! are read tolerantly (`tolerant`): bad usage must not spoil a good answer.
+//! Response types. Unknown types are skipped, as the API's versioning rules require. Members are
+//! parsed tolerantly (`tolerant`) so that invalid usage does not fail a valid response.
 
 use clawless_core::json::Json;
 use serde::Deserialize;
 
 use crate::tolerant::LooseInt;
 
-/// An event of a stream: one struct for all types, each of which has some of the members.
+/// A stream event: one struct for all types, each of which has some of the members.
 #[derive(Deserialize)]
 pub(super) struct Event {
     pub(super) r#type: String,
-    /// The answer so far, at `message_start`.
+    /// The initial response, in `message_start`.
     #[serde(default)]
     pub(super) message: Option<Whole>,
-    /// The block's position.
+    /// The block's index.
     #[serde(default)]
     pub(super) index: Option<u32>,
-    /// The block that begins.
+    /// The block that starts.
     #[serde(default)]
     pub(super) content_block: Option<Block>,
-    /// What is added to a block, or to the answer.
+    /// The delta of the block or of the response.
     #[serde(default)]
     pub(super) delta: Option<Delta>,
     #[serde(default)]
@@ -28,7 +28,7 @@ pub(super) struct Event {
     pub(super) error: Option<Json>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Deserialize)]
 pub(super) struct Whole {
     #[serde(default)]
@@ -39,37 +39,37 @@ pub(super) struct Whole {
     pub(super) usage: Option<Json>,
 }
 
-/// A block of content.
+/// A content block.
 #[derive(Deserialize)]
 pub(super) struct Block {
     pub(super) r#type: String,
-    /// Of a text.
+    /// Of text.
     #[serde(default)]
     pub(super) text: Option<String>,
-    /// Of a thought.
+    /// Of thinking.
     #[serde(default)]
     pub(super) thinking: Option<String>,
-    /// Of a thought.
+    /// Of thinking.
     #[serde(default)]
     pub(super) signature: Option<String>,
-    /// Of a thought that only the provider can read.
+    /// Of redacted thinking: encrypted, only the provider can read it.
     #[serde(default)]
     pub(super) data: Option<String>,
-    /// Of a call.
+    /// Of a tool call.
     #[serde(default)]
     pub(super) id: Option<String>,
-    /// Of a call.
+    /// Of a tool call.
     #[serde(default)]
     pub(super) name: Option<String>,
-    /// Of a call: `{}` in a stream, where the real input follows in pieces.
+    /// Of a tool call: `{}` in a stream, where the input follows in deltas.
     #[serde(default)]
     pub(super) input: Option<Json>,
 }
 
-/// An addition.
+/// A delta.
 #[derive(Deserialize)]
 pub(super) struct Delta {
-    /// Absent where the answer ends.
+    /// Absent unless the response ends.
     #[serde(default)]
     pub(super) r#type: Option<String>,
     #[serde(default)]
@@ -84,7 +84,7 @@ pub(super) struct Delta {
     pub(super) stop_reason: Option<String>,
 }
 
-/// Counts of tokens so far. Tokens that are read from the cache or written to it are not part of
+/// Cumulative token counts. Tokens read from or written to the cache are not included in
 /// `input_tokens`.
 #[derive(Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
