@@ -1,4 +1,4 @@
-//! The parameters of a request by their names, for providers that refuse some of them.
+//! Request parameters by name, for providers that reject some of them.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::profile::Profile;
 
-/// The longest name of a parameter that is told to the client.
+/// The maximum length of a parameter name that is reported to the client.
 const MAX_NAME_BYTES: usize = 64;
 
-/// The most unknown parameters that are told to the client.
+/// The maximum number of unknown parameters that are reported to the client.
 const MAX_NAMES: usize = 32;
 
 macro_rules! parameters {
@@ -57,7 +57,7 @@ parameters!(
     prompt_cache_key,
 );
 
-/// The parameters of a request that its wire does not define and that a profile passes through.
+/// The parameters of a request that the wire does not define and that a profile passes through.
 pub(crate) struct Extensions<'a> {
     all: &'a [(String, Json)],
     passes: &'a [&'a str],
@@ -80,8 +80,8 @@ impl Serialize for Extensions<'_> {
     }
 }
 
-/// The unknown parameters of a request that a profile does not pass through. A name that no header
-/// could hold is left out of the list, and so is every name after the first few.
+/// The unknown parameters of a request that a profile does not pass through. Names that are invalid
+/// in headers, and names beyond the maximum, are omitted.
 pub(crate) fn unknown(options: &ChatOptions, profile: &Profile) -> Vec<Cow<'static, str>> {
     let is_printable = |name: &str| {
         (1..=MAX_NAME_BYTES).contains(&name.len())

@@ -1,5 +1,5 @@
-//! Members of stored messages on their way back: a provider's own members go to the model that they
-//! came from and to no other, which could refuse or misread them.
+//! Filters provider-specific members of stored messages: they are replayed only to the model that
+//! produced them, because others could reject or misinterpret them.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use clawless_core::{Message, Role};
 
 use crate::members::Members;
 
-/// Members of an assistant's message that every model understands. Thoughts that a provider signed
-/// name their signer themselves.
+/// Members of assistant messages that are safe for every model. Signed reasoning names its signer
+/// itself.
 const COMMON: [&str; 8] = [
     "role",
     "content",
@@ -24,8 +24,8 @@ const COMMON: [&str; 8] = [
 
 const COMMON_IN_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
 
-/// The request as the model at `provider` may have it. Borrowed where no message has a known
-/// origin, which is the rule.
+/// The request for the model at `provider`. Borrowed if no message has a known origin, which is
+/// usual.
 pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a, LlmRequest> {
     if !request.messages.iter().any(has_origin) {
         return Cow::Borrowed(request);
@@ -44,7 +44,7 @@ fn has_origin(message: &Message) -> bool {
     message.role() == Role::Assistant && message.raw().as_str().contains(ORIGIN)
 }
 
-/// The message without its origin and, where that is another model, without its members.
+/// The message without its origin and, if that is another model, without provider-specific members.
 fn without_foreign(message: &Json, target: &str) -> Option<Json> {
     let mut members: Members = message.read().ok()?;
     let origin: String = members.get(ORIGIN)?.read().ok()?;

@@ -1,5 +1,5 @@
-//! Checks whether reported usage is possible. Impossible usage counts as missing and is estimated, so
-//! that no call is booked as nothing or far too dear.
+//! Checks whether reported usage is plausible. Implausible usage counts as missing and is
+//! estimated, so that no call is charged nothing or far too much.
 
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
@@ -7,18 +7,18 @@ use clawless_core::{Message, Tokens, Usage};
 
 use crate::profile::Profile;
 
-/// The most tokens that one call can use: a hundred times the largest context window there is. A
-/// provider that reports more is broken or lies.
+/// The maximum number of tokens of one call: a hundred times the largest known context window. A
+/// provider that reports more is faulty.
 const MAX_TOKENS: u64 = 1_000_000_000;
 
-/// Tokens that a provider may add to a request: its template, its own instructions, the results of
-/// its own search.
+/// Tokens that a provider may add to a request: its template, its own instructions, its search
+/// results.
 const MAX_ADDED_INPUT: u64 = 131_072;
 
-/// The most tokens of one image, recording or file.
+/// The maximum number of tokens of one image, recording or file.
 const MAX_PER_MEDIUM: u64 = 262_144;
 
-/// The parts of a message that are media.
+/// The media parts of a message.
 const MEDIA: [&str; 5] = [
     "\"image_url\"",
     "\"input_audio\"",
@@ -27,21 +27,21 @@ const MEDIA: [&str; 5] = [
     "\"audio_url\"",
 ];
 
-/// Tokens by which an answer may exceed its limit: some servers count its end or its template.
+/// Tokens by which a response may exceed its limit: some servers count the end token or the
+/// template.
 const LIMIT_SLACK: u64 = 64;
 
-/// Tokens of an answer without bytes: control tokens, and the template of tool calls.
+/// Tokens of a response without text: control tokens, and the template of tool calls.
 const MAX_INVISIBLE: u64 = 1024;
 
-/// A usage of these counts, or nothing where they cannot be true: no request is empty.
+/// A usage of these counts; `None` if they are implausible, because no request is empty.
 pub(crate) fn usage(prompt_tokens: u64, completion_tokens: u64) -> Option<Usage> {
     let is_possible =
         prompt_tokens > 0 && prompt_tokens <= MAX_TOKENS && completion_tokens <= MAX_TOKENS;
     is_possible.then(|| Usage::new(prompt_tokens, completion_tokens))
 }
 
-/// The usage that the provider reported, where it can be the usage of this answer to this request
-/// by this model.
+/// The reported usage, if it is plausible for this request, response and model.
 pub fn check(
     request: &LlmRequest,
     answer: &LlmResponse,
@@ -64,7 +64,7 @@ pub fn check(
     is_possible.then_some(usage)
 }
 
-/// The longest answer by the request or, where it names no limit, by the model.
+/// The output limit of the request, else of the model.
 fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
     let limit = request.options.max_output().map(u64::from);
     let limit = limit.or_else(|| model.max_output.map(Tokens::get))?;
@@ -76,7 +76,7 @@ fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
     )
 }
 
-/// The longest answer of these bytes, where all of it can be seen.
+/// The maximum number of tokens of a response of these bytes, if all of it is visible.
 fn max_by_bytes(answer: &LlmResponse, model: &Model, profile: &Profile) -> Option<u64> {
     if profile.hidden_reasoning || model.supports_thinking() {
         return None;
@@ -89,7 +89,7 @@ fn max_by_bytes(answer: &LlmResponse, model: &Model, profile: &Profile) -> Optio
     Some(max.saturating_add(reasoning))
 }
 
-/// The bytes of an answer that a client sees.
+/// The client-visible bytes of a response.
 fn visible_bytes(answer: &LlmResponse) -> u64 {
     let choices = answer.choices.iter().map(|choice| {
         let texts = [&choice.content, &choice.reasoning, &choice.refusal];

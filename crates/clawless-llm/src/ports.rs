@@ -1,4 +1,4 @@
-//! The port to the network, through which requests reach providers.
+//! The network port: sends requests to providers.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use futures_util::Stream;
     reason = "every use is generic, and on Workers nothing is Send"
 )]
 pub trait Http {
-    /// A response's body, in the chunks of the network.
+    /// A response body, in network chunks.
     type Body: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin + 'static;
 
-    /// Sends a request and returns once the response's head has arrived.
+    /// Sends a request and returns once the response head has arrived.
     ///
     /// Dropping the future, or later the body, aborts the request: the connection closes and the
-    /// provider may stop working. Redirects are not followed, so that no key reaches another host;
-    /// a 3xx is returned.
+    /// provider may stop generating. Redirects are not followed, so that no key is sent to another
+    /// host; the 3xx is returned.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse<Self::Body>, HttpError>;
 
     /// Runs a model of the platform through its AI binding: `AI.run(model, inputs,
@@ -54,9 +54,9 @@ impl<H: Http + ?Sized> Http for &H {
 /// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// No body.
+    /// GET, without a body.
     Get,
-    /// With a body.
+    /// POST, with a body.
     Post,
 }
 
@@ -104,7 +104,7 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// The head of a response and its body, which is still to be read.
+/// The head of a response and its unread body.
 #[derive(Debug)]
 pub struct HttpResponse<B> {
     /// The status.
@@ -142,7 +142,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Headers {
     }
 }
 
-/// A network failure: no connection, unknown host, a reset, a truncated body. The text is for the
+/// A network failure: connection failed, unknown host, reset, truncated body. The text is for the
 /// log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

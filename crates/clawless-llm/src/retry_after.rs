@@ -1,17 +1,17 @@
-//! The waiting time that a provider names, in its headers or in the body of its error.
+//! Parses a provider's retry delay, from headers or from an error body.
 
 use clawless_core::{Millis, Timestamp};
 use serde_json::Value;
 
 use crate::ports::Headers;
 
-/// The longest believable wait: a day. Anything longer is a mistake or an attack.
+/// The maximum plausible delay: one day.
 const MAX_RETRY_AFTER: Millis = Millis::from_secs(86_400);
 
-/// How deep a body is searched.
+/// The maximum depth of the search in a body.
 const MAX_LEVELS: usize = 8;
 
-/// Words in front of a waiting time in a sentence, in lower case.
+/// Words that precede a delay in an error message, in lower case.
 const PHRASES: [&str; 6] = [
     "try again in ",
     "try again after ",
@@ -21,8 +21,8 @@ const PHRASES: [&str; 6] = [
     "wait ",
 ];
 
-/// Reads `retry-after-ms` (milliseconds) or, where there is none, `retry-after` (seconds, with or
-/// without a fraction, or an HTTP date).
+/// Parses `retry-after-ms` (milliseconds) or, if absent, `retry-after` (seconds, with or without a
+/// fraction, or an HTTP date).
 pub(crate) fn parse(headers: &Headers, now: Timestamp) -> Option<Millis> {
     let exact = headers.get("retry-after-ms");
     let coarse = headers.get("retry-after");
@@ -47,14 +47,14 @@ fn parse_number(text: &str, millis: f64) -> Option<Millis> {
     Some(Millis::new((number * millis).ceil() as u64))
 }
 
-/// Finds the waiting time in the body of an error: a member such as `retryDelay` or `retry_after`,
-/// or a sentence such as "Please try again in 1m20.5s.".
+/// Finds the delay in an error body: a member such as `retryDelay` or `retry_after`, or a message
+/// such as "Please try again in 1m20.5s.".
 pub(crate) fn in_body(body: &Value) -> Option<Millis> {
     let wait = find(body, MAX_LEVELS, &member).or_else(|| find(body, MAX_LEVELS, &sentence))?;
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// The first result of `read` for a member of `value` or of its parts.
+/// The first result of `read` for `value` or its descendants.
 fn find(
     value: &Value,
     levels: usize,
@@ -96,7 +96,7 @@ fn sentence(_: &str, value: &Value) -> Option<Millis> {
     })
 }
 
-/// Reads a span such as `20s`, `1m20.5s`, `250ms`, `2 minutes` or `7.66 seconds` at the beginning
+/// Parses a duration such as `20s`, `1m20.5s`, `250ms`, `2 minutes` or `7.66 seconds` at the start
 /// of a text.
 fn parse_span(text: &str) -> Option<Millis> {
     let (mut rest, mut sum) = (text.trim_start(), None);

@@ -1,4 +1,4 @@
-//! Keeps the gateway's key at a provider out of every text that comes from the provider.
+//! Redacts the gateway's provider key in all text received from the provider.
 
 use std::rc::Rc;
 
@@ -7,10 +7,11 @@ use clawless_core::llm::LlmEvent;
 use crate::error::LlmError;
 use crate::protocol::{Decoder, Progress};
 
-/// The shortest key that is searched for, in bytes: a shorter one occurs in other texts by chance.
+/// The minimum length of a key that is searched for, in bytes: shorter keys occur in other texts by
+/// chance.
 const MIN_KEY_BYTES: usize = 8;
 
-/// The text in the log in place of one that quotes the key.
+/// The log text that replaces a text containing the key.
 const REDACTED: &str = "a text that quotes the provider's key";
 
 /// The key that authenticates the gateway at a provider.
@@ -24,9 +25,8 @@ impl Secret {
         key.map(|key| Self(key.into()))
     }
 
-    /// The error of a body, unless a text of it would reach the client and the body quotes the key,
-    /// in that text or beyond it: such an error is about the gateway's configuration and not about
-    /// the client's request. Errors without a text stay as they are.
+    /// Classifies an error body that quotes the key as a configuration error if part of it would
+    /// reach the client. Errors without a text are not changed.
     pub(crate) fn refusal(&self, status: u16, body: &[u8], error: LlmError) -> LlmError {
         let key = self.0.as_bytes();
         let is_quoted = body.windows(key.len()).any(|part| part == key);
@@ -40,7 +40,7 @@ impl Secret {
         }
     }
 
-    /// Whether a text that reaches the client quotes the key.
+    /// Whether a text that reaches the client contains the key.
     fn is_in_client_text(&self, error: &LlmError) -> bool {
         match error {
             LlmError::InvalidRequest { message, param } => {
@@ -74,7 +74,7 @@ impl Secret {
     }
 }
 
-/// A decoder whose errors do not quote the key.
+/// A decoder whose errors do not contain the key.
 pub(crate) struct RedactingDecoder {
     pub(crate) inner: Box<dyn Decoder>,
     pub(crate) secret: Secret,
@@ -120,7 +120,7 @@ mod tests {
             format!(r#"{{"error":{{"message":"Bad header: Bearer {KEY}."}}}}"#),
             format!(r#"{{"error":{{"message":"Bad header.","param":"{KEY}"}}}}"#),
             r#"{"error":{"message":"Bad key sk-canary\u002d0123"}}"#.to_owned(),
-            // The sentence that is passed on ends in the middle of the key.
+            // The truncated message ends in the middle of the key.
             format!(r#"{{"error":{{"message":"{long}"}}}}"#),
         ] {
             assert_eq!(

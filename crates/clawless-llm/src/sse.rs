@@ -2,13 +2,13 @@
 
 use memchr::memchr2;
 
-/// The longest line, and the longest data of one event, that a provider may send: 4 MiB, because an
-/// image comes in one event.
+/// The maximum length of a line and of the data of one event: 4 MiB, because an image is sent in
+/// one event.
 pub const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// One event. Its id and its retry hint are dropped.
+/// One event. `id` and `retry` are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseEvent<'a> {
     /// The event's name; empty if it has none.
@@ -17,10 +17,10 @@ pub struct SseEvent<'a> {
     pub data: &'a str,
 }
 
-/// Why a stream of events is unreadable.
+/// Why an event stream is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SseError {
-    /// A line, or an event's data, is longer than the bound.
+    /// A line or an event's data exceeds the maximum.
     #[error("an event is longer than {0} bytes")]
     TooLong(usize),
     /// An event is not UTF-8.
@@ -28,7 +28,7 @@ pub enum SseError {
     NotUtf8,
 }
 
-/// The decoder. The events do not depend on how the bytes are cut; each byte is read once.
+/// The decoder. The events do not depend on chunk boundaries; each byte is processed once.
 #[derive(Debug)]
 pub struct SseDecoder {
     max_bytes: usize,
@@ -36,9 +36,9 @@ pub struct SseDecoder {
     line: Vec<u8>,
     /// The incomplete event.
     event: Pending,
-    /// The last line ended with `\r`: a `\n` that follows belongs to it.
+    /// Whether the last line ended with `\r`: a following `\n` belongs to it.
     after_cr: bool,
-    /// No line has been read. The first one may start with a byte order mark.
+    /// Whether no line was read yet. The first one may start with a byte order mark.
     at_start: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct SseDecoder {
 struct Pending {
     name: Vec<u8>,
     data: Vec<u8>,
-    /// A `data` line was read, even an empty one.
+    /// Whether a `data` line was read, even an empty one.
     has_data: bool,
 }
 
@@ -119,7 +119,7 @@ impl SseDecoder {
         self.take_line(b"", &mut sink)
     }
 
-    /// Stores the start of a line.
+    /// Buffers the start of a line.
     fn store(&mut self, piece: &[u8]) -> Result<(), SseError> {
         if self.line.len().saturating_add(piece.len()) > self.max_bytes {
             return Err(SseError::TooLong(self.max_bytes));
@@ -133,7 +133,7 @@ impl SseDecoder {
         mut line: &[u8],
         sink: &mut impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // The byte order mark counts, as it does for a line in pieces.
+        // The byte order mark counts towards the maximum, as in a buffered line.
         if line.len() > self.max_bytes {
             return Err(SseError::TooLong(self.max_bytes).into());
         }
@@ -157,7 +157,7 @@ impl SseDecoder {
                 self.event.name.clear();
                 self.event.name.extend_from_slice(value);
             }
-            // Comments have an empty field name; `id`, `retry` and all others are ignored.
+            // Comments have an empty field name; `id`, `retry` and others are ignored.
             _ => {}
         }
         Ok(())
@@ -207,7 +207,7 @@ mod tests {
     type Events = Result<Named, SseError>;
     type Case<'a> = (&'a [u8], Named);
 
-    /// Decodes `bytes` in pieces of `size`.
+    /// Decodes `bytes` in chunks of `size`.
     fn decode(bytes: &[u8], size: usize, max_bytes: usize) -> Events {
         let mut decoder = SseDecoder::new(max_bytes);
         let mut events = Vec::new();
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn four_megabytes_byte_by_byte_take_linear_time() {
-        // Quadratic work would be 10^13 steps here: the test would not end.
+        // A quadratic decoder would need 10^13 steps here.
         let mut decoder = SseDecoder::new(16 * 1024 * 1024);
         let mut seen = 0;
         for _ in 0..4 * 1024 * 1024 {

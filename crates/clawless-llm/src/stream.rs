@@ -1,4 +1,4 @@
-//! A streamed answer in progress: reads the provider's body and decodes it as it comes.
+//! A streamed response in progress: reads and decodes the provider's body incrementally.
 
 use std::pin::Pin;
 
@@ -13,28 +13,28 @@ use crate::error::LlmError;
 use crate::ports::HttpError;
 use crate::protocol::{Decoder, Progress};
 
-/// How long to wait for the end of a body after the end of its answer.
+/// The timeout for the end of the body after the end of the response.
 const REST_TIMEOUT: Millis = Millis::new(250);
 
-/// The most bytes that are read until then: 16 KiB.
+/// The maximum number of bytes read until then: 16 KiB.
 const MAX_REST_BYTES: usize = 16 * 1024;
 
-/// A streamed answer that has begun. Dropping it aborts the request.
+/// A streamed response that has begun. Dropping it aborts the request.
 pub struct AnswerStream<B, T> {
-    /// `None` once the answer has ended or failed.
+    /// `None` once the response has ended or failed.
     body: Option<B>,
     decoder: Box<dyn Decoder>,
     watch: Watch<T>,
     /// Decoded events that were not returned yet.
     ready: Vec<LlmEvent>,
-    /// The failure that follows them.
+    /// The error to return after them.
     failure: Option<LlmError>,
-    /// The rest of the body after the answer's end.
+    /// The rest of the body after the end of the response.
     rest: Option<B>,
 }
 
-/// The rest of a body after the end of its answer. Its bytes do not matter, but a connection whose
-/// body was read to its end can be reused; dropping the rest closes the connection.
+/// The rest of a body after the end of the response. A connection can be reused only if its body
+/// was read to the end; dropping the rest closes the connection.
 pub struct Rest<B, T> {
     body: B,
     timer: T,
@@ -45,7 +45,7 @@ where
     B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
     T: Timer,
 {
-    /// Reads to the end, if that comes within a short time and a few bytes.
+    /// Reads to the end of the body, within the limits.
     pub async fn read(mut self) {
         let reading = async {
             let mut left = MAX_REST_BYTES;
@@ -65,9 +65,9 @@ where
     B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,
     T: Clock + Timer + Clone + 'static,
 {
-    /// Reads until the answer has begun: its first output is decoded, or it has failed. A body
-    /// without an answer so becomes an error while another model can still be called. Any byte,
-    /// comments included, is a sign of life: after the first one only silence times out.
+    /// Reads until the response has begun: its first output is decoded, or it has failed. An empty
+    /// response thus becomes an error while another model can still be called. Any byte, comments
+    /// included, resets the timeout; after the first byte only the idle timeout applies.
     pub(crate) async fn begin(
         body: B,
         decoder: Box<dyn Decoder>,
@@ -108,7 +108,7 @@ where
         Ok(stream)
     }
 
-    /// An answer that came whole although a stream was requested.
+    /// A whole response although a stream was requested.
     pub(crate) fn from_whole(answer: LlmResponse, decoder: Box<dyn Decoder>, timer: T) -> Self {
         Self {
             body: None,
@@ -120,10 +120,10 @@ where
         }
     }
 
-    /// The events of the next read of the body, never empty; `None` after the end of a whole answer
-    /// and after an error. An error comes after all good events.
+    /// The events of the next read of the body, never empty; `None` after the end of a complete
+    /// response and after an error. An error follows all valid events.
     ///
-    /// Dropping the future loses nothing: the next call continues.
+    /// Cancel safe: after the future is dropped, the next call continues.
     pub async fn next(&mut self) -> Option<Result<Vec<LlmEvent>, LlmError>> {
         loop {
             if !self.ready.is_empty() {
@@ -138,7 +138,7 @@ where
         }
     }
 
-    /// Reads the remaining events into one answer.
+    /// Reads the remaining events into one response.
     pub async fn collect(mut self) -> Result<LlmResponse, LlmError> {
         let mut answer = Accumulator::default();
         while let Some(events) = self.next().await {
@@ -147,14 +147,14 @@ where
         Ok(answer.finish())
     }
 
-    /// The rest of the body, once its answer has ended before it.
+    /// The rest of the body, if the response ended before it.
     pub fn rest(&mut self) -> Option<Rest<B, T>> {
         let body = self.rest.take()?;
         let timer = self.watch.timer.clone();
         Some(Rest { body, timer })
     }
 
-    /// Takes the outcome of one read. Does not wait, so no read is taken in part.
+    /// Processes the result of one read. Synchronous, so that no read is processed in part.
     fn absorb(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
         let mut has_rest = false;
         let outcome = match read {
@@ -166,7 +166,7 @@ where
                 let ended = self.decoder.end(&mut self.ready);
                 ended.map(|()| Progress::Done)
             }
-            // A failure after the last finish reason can only cost the usage.
+            // An error after the last finish reason can only lose the usage.
             Err(_) if self.decoder.is_whole() => Ok(Progress::Done),
             Err(error) => Err(error.given(self.decoder.has_begun())),
         };
@@ -180,7 +180,7 @@ where
 }
 
 impl LlmError {
-    /// The error, given whether the answer had begun.
+    /// The error, depending on whether the response had begun.
     fn given(self, has_begun: bool) -> Self {
         match self {
             Self::Unreachable(why) if has_begun => Self::Truncated(why),
@@ -190,19 +190,19 @@ impl LlmError {
     }
 }
 
-/// The time limits of a streamed answer.
+/// The time limits of a streamed response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamLimits {
-    /// When the first byte must have come.
+    /// The deadline of the first byte.
     pub(crate) first_byte: Timestamp,
-    /// The longest time between two reads.
+    /// The maximum time between two reads.
     pub(crate) idle: Millis,
-    /// When the answer must have ended.
+    /// The deadline of the whole response.
     pub(crate) deadline: Timestamp,
 }
 
-/// Times out silence. One timer serves many reads: it is reset only after it fired, because a timer
-/// for each chunk would cost more than the chunk.
+/// The idle timeout. One timer serves many reads: it is reset only after it fired, because a timer
+/// per chunk would cost more than the chunk.
 struct Watch<T> {
     timer: T,
     idle: Millis,
@@ -222,7 +222,7 @@ impl<T: Clock + Timer + Clone + 'static> Watch<T> {
         }
     }
 
-    /// Reads once. An error where the read fails or does not come in time.
+    /// Reads once; fails on a read error or timeout.
     async fn read<B>(&mut self, body: &mut B) -> Result<Option<Vec<u8>>, LlmError>
     where
         B: Stream<Item = Result<Vec<u8>, HttpError>> + Unpin,

@@ -1,23 +1,23 @@
-//! Estimates of tokens, for providers that report no usage.
+//! Token estimates for providers that report no usage.
 //!
-//! Each model has its own vocabulary, so an exact count is not possible. The estimate takes four ASCII
-//! characters for a token, two of other alphabets, and one of the scripts that are written without
-//! spaces. For English prose it is within a fifth of the common vocabularies; for JSON it may be half of
-//! the true count, for CJK somewhat high. Mark every use as an estimate; use [`crate::vocabulary`] for
-//! context-window checks.
+//! Each model has its own vocabulary, so an exact count is not possible. The estimate assumes four
+//! ASCII characters per token, two characters of other alphabets, and one of scripts without
+//! spaces. For English prose it is within 20 % of common vocabularies; for JSON it may be half of
+//! the true count, for CJK it is somewhat high. Mark every use as an estimate; use
+//! [`crate::vocabulary`] for context-window checks.
 
 use clawless_core::chat::{ChatOptions, Content, Part};
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::tool::FunctionTool;
 use clawless_core::{Message, Tokens, Usage};
 
-/// Quarters of a token around each message: its role and its delimiters.
+/// Quarter tokens per message: its role and delimiters.
 const PER_MESSAGE: u64 = 4 * QUARTERS;
 
-/// An image, a recording or a file of a usual size, in tokens.
+/// An image, recording or file of typical size, in tokens.
 const PER_MEDIUM: u64 = 800;
 
-/// Estimates are summed in quarters of a token and rounded once, at the end.
+/// Estimates are summed in quarter tokens and rounded once, at the end.
 pub(crate) const QUARTERS: u64 = 4;
 
 /// The tokens of a text.
@@ -30,7 +30,7 @@ pub fn of_request(request: &LlmRequest) -> Tokens {
     of_messages(&request.messages, &request.options)
 }
 
-/// The tokens of messages, and of their tools and formats.
+/// The tokens of messages, including tools and formats.
 pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
     let messages: u64 = messages.iter().map(|it| message(it, quarters)).sum();
     let tools = options.tools.iter().flatten();
@@ -46,12 +46,12 @@ pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
     round_up(messages + schemas.sum::<u64>() + functions.sum::<u64>() + format)
 }
 
-/// The tokens of an answer or of its beginning.
+/// The tokens of a response or of its beginning.
 pub fn of_answer(answer: &LlmResponse) -> Tokens {
     round_up(answer.choices.iter().map(choice).sum())
 }
 
-/// The usage of a call whose provider reports none.
+/// The estimated usage of a call whose provider reports none.
 pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
     Usage::new(of_request(request).get(), of_answer(answer).get())
 }
@@ -73,7 +73,7 @@ fn quarters(text: &str) -> u64 {
     text.chars().map(weight).sum()
 }
 
-/// Quarters of a token for one character.
+/// Quarter tokens of one character.
 const fn weight(c: char) -> u64 {
     match c {
         '\0'..='\x7f' => 1,
@@ -89,7 +89,7 @@ const fn weight(c: char) -> u64 {
     }
 }
 
-/// Quarters of a token for a message; `quarters` counts a text.
+/// Quarter tokens of a message; `quarters` counts a text.
 pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 {
     let Ok(view) = message.view() else {
         return quarters(message.raw().as_str());

@@ -1,5 +1,5 @@
-//! Tolerant readers: servers of one wire differ in the JSON type of the same member. A member of a
-//! type that makes no sense counts as absent; it never spoils the rest of an answer.
+//! Tolerant deserializers: servers use different JSON types for the same member. A member of an
+//! unusable type counts as absent; the rest of the response is still parsed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Visits of the types that count as `$nothing`.
+/// Visitor methods for the types that count as `$nothing`.
 macro_rules! treat_as_nothing {
     ($value:ty, $nothing:expr; $($visit:ident($type:ty)),*) => {
         fn visit_unit<E>(self) -> Result<$value, E> {
@@ -19,7 +19,7 @@ macro_rules! treat_as_nothing {
     };
 }
 
-/// The largest float that still counts in whole numbers.
+/// The largest float that represents integers exactly.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A scalar of any type. Arrays and objects are skipped.
@@ -30,15 +30,16 @@ pub(crate) enum Scalar {
     Text(String),
 }
 
-/// A text, or the digits of a number: ids and codes are numbers on some servers. Empty is absent.
+/// A text, or the digits of a number: some servers send ids and codes as numbers. An empty text
+/// counts as absent.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct LooseText(pub(crate) Option<String>);
 
-/// A whole number: an integer, a float without a fraction, or the digits of either in a text.
+/// An integer: a JSON integer, a float without a fraction, or the digits of either in a text.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LooseInt(pub(crate) Option<i64>);
 
-/// A value of the expected type, or nothing where the JSON has another one.
+/// A value of the expected type; empty if the JSON has another type.
 #[derive(Debug, Clone)]
 pub(crate) struct Maybe<T>(pub(crate) Option<T>);
 
@@ -49,7 +50,7 @@ impl<T> Default for Maybe<T> {
 }
 
 impl Scalar {
-    /// The whole number that this is, if it is one.
+    /// The value as an integer, if it is one.
     fn integer(&self) -> Option<i128> {
         match self {
             Self::Integer(number) => Some(*number),
@@ -90,7 +91,7 @@ impl From<Scalar> for LooseInt {
 }
 
 impl LooseInt {
-    /// The number as a count of tokens; nothing where it is negative.
+    /// The number as a token count; `None` if it is negative.
     pub(crate) fn count(self) -> Option<u64> {
         self.0.and_then(|it| u64::try_from(it).ok())
     }
@@ -180,8 +181,8 @@ impl<'de, T: FromMap> Deserialize<'de> for Maybe<T> {
     }
 }
 
-/// A list, of which single objects stand without the brackets on some servers, and of which
-/// elements of a wrong type are skipped.
+/// A list. Some servers send a single object without brackets. Elements of a wrong type are
+/// skipped.
 #[derive(Debug)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
@@ -225,9 +226,9 @@ impl<'de, T: FromMap> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// An object that is read member by member, so that unknown members can be kept.
+/// An object that is parsed member by member, so that unknown members can be kept.
 pub(crate) trait FromMap: Default {
-    /// Takes the value of the member of this name from `map`.
+    /// Parses the value of the member of this name from `map`.
     fn take_member<'de, A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -235,7 +236,7 @@ pub(crate) trait FromMap: Default {
     ) -> Result<(), A::Error>;
 }
 
-/// A member's name, borrowed from the input where it has no escapes.
+/// A member's name, borrowed from the input if it has no escapes.
 struct Key<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -262,13 +263,13 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// Reads over what is left of an object.
+/// Skips the rest of an object.
 fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
     while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
     Ok(())
 }
 
-/// Reads over what is left of an array.
+/// Skips the rest of an array.
 fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
     while seq.next_element::<IgnoredAny>()?.is_some() {}
     Ok(())

@@ -1,27 +1,27 @@
-//! Estimates of tokens for context-window checks, by the family of a provider.
+//! Token estimates for context-window checks, by provider.
 //!
-//! A window must not be exceeded, so this is more precise than [`crate::tokens`]. Over texts in 12 languages, code, JSON and ids (`tests/estimates`) the
-//! true count is at most a fourth more than the estimate, and the estimate at most twice the true
-//! count: of `SmolLM2`'s vocabulary (49,152 tokens) for [`Vocabulary::Small`], of `Qwen2.5`'s (151,936)
-//! for [`Vocabulary::Large`].
+//! More precise than [`crate::tokens`], because a window must not be exceeded. For texts in 12
+//! languages, code, JSON and ids (`tests/estimates`), the true count is at most 25 % above the
+//! estimate and at least half of it. Reference vocabularies are `SmolLM2`'s (49,152 tokens) for
+//! [`Vocabulary::Small`] and `Qwen2.5`'s (151,936) for [`Vocabulary::Large`].
 
 use clawless_core::llm::{LlmProvider, ProviderKind};
 use clawless_core::{Message, Tokens};
 
 use crate::tokens::{QUARTERS, message};
 
-/// The unit of weights: parts of a token.
+/// The unit of weights: fractions of a token.
 const EIGHTHS: u64 = 8;
 
-/// The base URL of `OpenAI` itself.
+/// The base URL of `OpenAI`'s own API.
 const OPENAI: &str = "https://api.openai.com/";
 
-/// The kind of a model's vocabulary, by its provider.
+/// The size of a model's vocabulary, by its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// More than 100,000 tokens of many languages: `OpenAI`, Anthropic.
+    /// Over 100,000 multilingual tokens: `OpenAI`, Anthropic.
     Large,
-    /// Possibly fewer than 50,000 tokens, mostly of English: every other server.
+    /// Possibly under 50,000 tokens, mostly English: all other servers.
     Small,
 }
 
@@ -69,7 +69,7 @@ impl Vocabulary {
             ..='\u{dff}' => (8, 12),
             // Thai to Mongolian.
             ..='\u{17ff}' => (6, 16),
-            // Signs, kana, CJK.
+            // Symbols, kana, CJK.
             ..='\u{ffff}' => (8, 16),
             _ => (16, 24),
         };

@@ -1,7 +1,8 @@
-//! Which part of a history is sent to a model: as many of the newest turns as fit its window.
+//! Selects the part of a history that is sent to a model: as many of the newest turns as fit its
+//! window.
 //!
-//! Whole turns are dropped, oldest first, and never a call without its results. Sizes are estimates
-//! ([`Vocabulary`]), which may be a fourth too low; so a fifth of the window stays free.
+//! Whole turns are dropped, oldest first, and calls are never separated from their results. Sizes
+//! are estimates ([`Vocabulary`]) that may be 20 % too low, so a fifth of the window stays free.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use clawless_core::{Message, Role, Tokens};
 
 use crate::vocabulary::Vocabulary;
 
-/// The percentage of a window that is filled by estimate.
+/// The percentage of a window that may be filled by estimate.
 const FILLED_PERCENT: u64 = 80;
 
 /// The part of a history that is sent.
@@ -21,15 +22,15 @@ pub struct Shown {
     pub dropped: usize,
 }
 
-/// The tokens that a window has for history, beside the answer and the messages that are always
-/// sent; none where these alone do not fit.
+/// The tokens of a window available for history, besides the response and the messages that are
+/// always sent; `None` if these alone do not fit.
 pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Option<Tokens> {
     let filled = window.get().saturating_sub(answer.get());
     let filled = filled.saturating_mul(FILLED_PERCENT) / 100;
     filled.checked_sub(fixed.get()).map(Tokens::new)
 }
 
-/// The bytes of inline media in a message: of its base64 `data:` URLs. They say nothing of the tokens.
+/// The bytes of inline media in a message (base64 `data:` URLs), which are unrelated to its tokens.
 pub fn media_bytes(raw: &str) -> u64 {
     const MARK: &str = ";base64,";
     let (mut bytes, mut rest) = (0_u64, raw);
@@ -82,9 +83,9 @@ fn begins_with_results(messages: &[Message]) -> bool {
     matches!(first, Some(Role::Tool | Role::Function))
 }
 
-/// Removes calls without a result and results without a call: a message between them was deleted, or
-/// the client continued without the result. Every provider refuses them. A result answers a call of
-/// the last assistant message before it, whatever ids earlier calls had.
+/// Removes calls without a result and results without a call: a message between them was deleted,
+/// or the client continued without the result. Every provider rejects them. A result belongs to a
+/// call of the last assistant message before it, even if earlier calls had the same id.
 fn remove_broken_calls(messages: Vec<Message>, request: &[Message]) -> Vec<Message> {
     let mut whole = messages;
     remove_broken_legacy_calls(&mut whole, request);
@@ -110,7 +111,7 @@ fn remove_broken_calls(messages: Vec<Message>, request: &[Message]) -> Vec<Messa
     whole
 }
 
-/// The ids of the calls in an assistant's message. Most have none and are not read.
+/// The ids of the calls in an assistant message. Messages without calls are not parsed.
 fn call_ids(message: &Message) -> HashSet<String> {
     if !message.raw().as_str().contains("\"tool_calls\"") {
         return HashSet::new();
@@ -120,7 +121,7 @@ fn call_ids(message: &Message) -> HashSet<String> {
     calls.into_iter().map(|call| call.id).collect()
 }
 
-/// The call that a tool's message answers.
+/// The call that a tool message answers.
 fn result_id(message: &Message) -> Option<String> {
     if message.role() != Role::Tool {
         return None;
@@ -128,7 +129,7 @@ fn result_id(message: &Message) -> Option<String> {
     message.view().ok()?.tool_call_id
 }
 
-/// The same for calls of the older form, which have no ids: a result directly follows its call.
+/// The same for legacy function calls, which have no ids: a result directly follows its call.
 fn remove_broken_legacy_calls(messages: &mut Vec<Message>, request: &[Message]) {
     let is_call = |message: &Message| {
         message.role() == Role::Assistant
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(room(100, 200, 1), None);
     }
 
-    /// A conversation of texts and of tool calls, whose results come in the turn after.
+    /// A conversation of texts and tool calls whose results are in the next turn.
     fn conversation() -> impl Strategy<Value = Vec<Vec<Message>>> {
         let step = (prop::bool::ANY, "[a-z ]{0,80}");
         prop::collection::vec(step, 0..20).prop_map(|steps| {

@@ -1,4 +1,4 @@
-//! Anthropic's wire: what goes out, and what comes back in one piece.
+//! Anthropic's wire: request encoding and whole responses.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -237,7 +237,7 @@ fn thoughts_go_back_to_the_model_that_signed_them_and_to_no_other() {
     let asked = any();
     let answer = server.decode_whole(&asked, &serde_json::to_vec(&body).expect("JSON"));
     let choice = answer.expect("an answer").choices.remove(0);
-    // As a session stores it, and replays it with what the tool said.
+    // The message as a session stores and replays it, with the tool result.
     let stored: Value = choice
         .to_stored("anthropic/m")
         .expect("JSON")

@@ -1,5 +1,5 @@
-//! Requests that are valid for `OpenAI` and that Anthropic's API refuses in this form: each is
-//! translated, or refused by the name of its parameter.
+//! Requests that are valid for `OpenAI` and that Anthropic's API rejects as they are: each is
+//! translated, or rejected with the name of the parameter.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -34,7 +34,7 @@ fn encode(body: &Value) -> Result<Value, LlmError> {
     Ok(serde_json::from_slice(&sent.body).expect("JSON"))
 }
 
-/// The messages that are sent for these.
+/// The encoded form of these messages.
 fn messages(messages: &Value) -> Value {
     encode(&json!({"model": "claude-x", "messages": messages})).expect("encodes")["messages"].take()
 }

@@ -21,7 +21,7 @@ use clawless_llm::{Answered, CallError, ChainCall, Failed, LlmError, Target, Tim
 use clawless_testkit::provider::{Reply, Step};
 use common::{Stage, client, request};
 
-/// Always in the middle: waits are half of their bound.
+/// Always the midpoint: delays are half of their maximum.
 struct Middle;
 
 impl Entropy for Middle {
@@ -89,7 +89,7 @@ impl Chain {
                 model: &large,
             },
         ];
-        // The call has an end of its own, before what the caller allows.
+        // The call's own deadline is earlier than the caller's.
         let deadline = self.stage.time.now().plus(Millis::from_secs(6000));
         let (chain, request) = (&chain[..length], request());
         self.stage.time.run(async {
@@ -99,7 +99,7 @@ impl Chain {
         })
     }
 
-    /// What was asked of whom, as `first:small`.
+    /// The requests that were sent, as `first:small`.
     fn asked(&self) -> Vec<String> {
         let requests = self.stage.http.requests();
         let asked = requests.iter().map(|request| {
@@ -260,7 +260,7 @@ fn a_dead_provider_costs_nothing_after_the_first_few() {
         .filter(|it| *it == "first:small")
         .count();
     assert!(first <= 6, "{first}");
-    // After its rest one probe finds it well, and it is back.
+    // After the cool-down one successful probe closes the breaker.
     chain.stage.time.advance(Millis::from_secs(6));
     assert_eq!(chain.ask(2).expect("an answer").target, 0);
     assert_eq!(chain.ask(2).expect("an answer").target, 0);

@@ -1,4 +1,4 @@
-//! The client against a provider that misbehaves: faults 1 to 14 as far as one try goes.
+//! The client against faulty providers: faults 1 to 14 within one try.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -28,8 +28,8 @@ fn hello() -> String {
     .concat()
 }
 
-/// A stream whose body goes on after the answer's end, and how many of its connections were closed
-/// before they had ended.
+/// A stream whose body continues after the end of the response. Returns how many of its connections
+/// were closed early.
 fn closed_after(rest: Vec<Step>) -> usize {
     let stage = Stage::new();
     let whole = [hello(), finish(), DONE.to_owned()].concat();
@@ -372,7 +372,7 @@ fn a_reader_that_looks_away_loses_nothing() {
         let mut stream = stage.open().await.expect("a stream");
         let mut events = Vec::new();
         loop {
-            // The relay stops waiting every ten seconds to write a comment to its client.
+            // The relay stops waiting every ten seconds to send a comment to its client.
             let next = std::pin::pin!(stream.next());
             let alarm = std::pin::pin!(clawless_core::time::Timer::sleep(
                 &stage.time,

@@ -1,5 +1,5 @@
-//! The inputs that fuzzing kept (`fuzz/corpus`): what must hold for all of them holds for each.
-//! `docs/fuzzing.md` says how they came about.
+//! Checks the properties for each input in the fuzz corpus (`fuzz/corpus`). `docs/fuzzing.md`
+//! describes its origin.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut count = 0;
     for entry in entries {
         let path = entry.expect("an entry").path();
-        // Shown where the check fails, and only there.
+        // Printed only if the check fails.
         println!("{}", path.display());
         check(&std::fs::read(path).expect("an input"));
         count += 1;

@@ -1,4 +1,4 @@
-//! How real servers differ from `OpenAI`'s wire: one test for each kind of difference.
+//! Differences between real servers and `OpenAI`'s wire: one test per kind of difference.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 const USAGE: &str = r#""usage":{"prompt_tokens":11,"completion_tokens":5,"total_tokens":16}"#;
 
-/// The answer of a stream of these choices, as [`chunk`] takes them, that ends with `[DONE]`.
+/// The response of a stream of these choices, as [`chunk`] takes them, that ends with `[DONE]`.
 fn streamed(choices: &[&str]) -> Result<LlmResponse, LlmError> {
     let chunks: String = choices.iter().map(|members| chunk(members)).collect();
     collect(&(chunks + DONE))
@@ -36,7 +36,7 @@ fn whole(body: &str) -> Result<LlmResponse, LlmError> {
     stage.complete()
 }
 
-/// The only choice of an answer.
+/// The only choice of a response.
 fn only(answer: Result<LlmResponse, LlmError>) -> LlmChoice {
     let mut choices = answer.expect("an answer").choices;
     assert_eq!(choices.len(), 1, "{choices:?}");
@@ -82,7 +82,7 @@ fn loose_types_are_read_as_what_they_mean() {
         (call.id.as_str(), call.arguments.as_str()),
         ("9", r#"{"x":1}"#)
     );
-    // A member of a type without a meaning counts as absent.
+    // A member of an unusable type counts as absent.
     let choice = only(whole(
         r#"{"choices":[{"index":null,"delta":[],"message":{"content":"Hi","refusal":false,"tool_calls":"","function_call":[]},
             "finish_reason":"stop","logprobs":null}],"usage":"none"}"#,
@@ -158,7 +158,7 @@ fn a_message_after_deltas_adds_nothing_but_reason_and_usage() {
         assert_eq!(choice.reasoning.as_deref(), Some("A greeting."));
         assert_eq!(choice.tool_calls.len(), 1);
     }
-    // A stream of one frame has its text there.
+    // A stream of one frame has its text in the message.
     let choice = only(collect(&last));
     assert_eq!(choice.content.as_deref(), Some("Hello there."));
 }
@@ -219,7 +219,7 @@ fn an_answer_that_the_provider_calls_done_needs_no_finish_reason() {
     assert!(matches!(call(r#"{\"x\""#), Err(LlmError::Truncated(_))));
     let body = r#"{"choices":[{"message":{"content":"Whole"},"finish_reason":null}]}"#;
     assert_eq!(only(whole(body)).finish_reason, Some(FinishReason::Stop));
-    // The end of the connection alone proves nothing.
+    // The end of the connection alone does not prove completeness.
     let cut = collect(&chunk(r#""delta":{"content":"Whole"}"#));
     assert!(matches!(cut, Err(LlmError::Truncated(_))));
 }
@@ -267,10 +267,10 @@ fn an_empty_answer_without_tokens_may_be_tried_again() {
         "before the answer has begun"
     );
     assert!(LlmError::EmptyAnswer.is_retryable() && !LlmError::EmptyAnswer.is_providers_fault());
-    // A model that writes its end and nothing else has answered.
+    // A model that only emits its end token has responded.
     let end = body.replace(r#""completion_tokens":0"#, r#""completion_tokens":1"#);
     assert_eq!(only(whole(&end)).content.as_deref(), Some(""));
-    // One whose limit left no room has, too.
+    // So has one whose limit left no room.
     let full = body.replace(r#""stop""#, r#""length""#);
     assert_eq!(only(whole(&full)).finish_reason, Some(FinishReason::Length));
 }
@@ -365,7 +365,7 @@ fn made_up_call_ids_are_short_and_differ_between_turns() {
     assert_ne!(answer.choices[0].tool_calls[0].id, *ids[0]);
 }
 
-/// The chunks that a client gets of a stream of these choices.
+/// The chunks that a client receives for a stream of these choices.
 fn client_chunks(choices: &[&str]) -> Vec<Value> {
     let chunks: String = choices.iter().map(|members| chunk(members)).collect();
     let stage = Stage::new();
@@ -384,20 +384,21 @@ fn client_chunks(choices: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// What a client gets of a whole answer.
+/// The body that a client receives for a whole response.
 fn client_body(answer: LlmResponse) -> Value {
     let (id, model) = ("id".to_owned(), "m".to_owned());
     let body = ChatCompletionResponse::new(id, Timestamp::default(), model, answer);
     serde_json::to_value(&body).expect("JSON")
 }
 
-/// The message that a session stores of a choice.
+/// The message that a session stores for a choice.
 fn stored(choice: &LlmChoice) -> Value {
     let raw = choice.to_stored("provider/m").expect("JSON");
     raw.read().expect("JSON")
 }
 
-/// The last message that `provider` gets of a conversation with this stored one and a tool's result.
+/// The last message sent to `provider` for a conversation with this stored message and a tool
+/// result.
 fn sent_back(choice: &LlmChoice, provider: &str) -> Value {
     let mut request = common::request();
     let raw = choice.to_stored("provider/m").expect("JSON");

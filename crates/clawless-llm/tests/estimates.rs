@@ -1,7 +1,7 @@
-//! How far the estimates of tokens are from the truth, over texts in many languages, code and data.
+//! The accuracy of token estimates, over texts in many languages, code and data.
 //!
-//! `estimates/counts.json` has the true counts: `small` of `SmolLM2`'s vocabulary, which the local
-//! model's own tests check against its tokenizer, and `large` of `Qwen2.5`'s, counted once by hand with
+//! `estimates/counts.json` has the true counts: `small` for `SmolLM2`'s vocabulary, which the local
+//! model's tests verify with its tokenizer, and `large` for `Qwen2.5`'s, counted once manually with
 //! the `tokenizers` package and the vocabulary of a GGUF file.
 #![allow(
     clippy::expect_used,

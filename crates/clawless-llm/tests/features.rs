@@ -1,5 +1,5 @@
-//! Every feature of a request against every provider's wire: carried, said to be dropped, or
-//! refused by the name of its parameter. Never silently wrong.
+//! Every request feature on every provider's wire: sent, reported as dropped, or rejected with the
+//! name of its parameter. Never silently ignored.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -50,7 +50,7 @@ fn request(feature: &Value, with: bool) -> LlmRequest {
     let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
     let feature = feature.as_object().expect("an object");
     for (name, value) in feature {
-        // A choice of tools means nothing without tools.
+        // A tool choice is valid only with tools.
         if with || (name == "tools" && feature.len() > 1) {
             body[name] = value.clone();
         }
@@ -64,7 +64,7 @@ fn request(feature: &Value, with: bool) -> LlmRequest {
     }
 }
 
-/// What becomes of a feature on a wire.
+/// The outcome of a feature on a wire.
 fn outcome(wire: &dyn Protocol, feature: &Value) -> String {
     let (with, without) = (request(feature, true), request(feature, false));
     let sent = match wire.encode(&with, Mode::Whole) {

@@ -1,4 +1,4 @@
-//! The older form of tools: what each wire is sent for it, and that its answer comes back in it.
+//! Legacy functions: the translated request of each wire, and the response in the legacy form.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -61,7 +61,7 @@ fn anthropic(name: &str, data: &Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// Two calls in a stream: more than the older form has room for.
+/// Two calls in a stream: the legacy form holds only one.
 fn stream(kind: ProviderKind) -> String {
     match kind {
         ProviderKind::OpenAi => [

@@ -1,4 +1,4 @@
-//! `docs/providers.md` is the table of profiles. The test fails where they differ;
+//! `docs/providers.md` is generated from the profiles. The test fails if they differ;
 //! `CLAWLESS_WRITE_DOCS=1 cargo test -p clawless-llm --test providers` writes the page.
 #![allow(
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! Recorded streams and whole answers: each makes its answer, however it is cut, and no cut stream
-//! counts as complete.
+//! Recorded streams and whole responses: each decodes to the expected response with any chunking,
+//! and no truncated stream counts as complete.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -80,8 +80,8 @@ fn decode<'a>(
     (events, ended)
 }
 
-/// Compares an answer, as a client without streaming gets it, with the file of its recording. With
-/// `CLAWLESS_BLESS=1` the files are written; read what changed before you commit it.
+/// Compares a response, as a client without streaming receives it, with the file of its recording.
+/// With `CLAWLESS_BLESS=1` the files are written; review the diff before you commit it.
 fn check_answer(recording: &Path, extension: &str, answer: LlmResponse) {
     let answer = ChatCompletionResponse::new(
         "chatcmpl-1".to_owned(),
@@ -168,7 +168,7 @@ proptest! {
         }
     }
 
-    /// A damaged stream is an error or an answer, and never a panic.
+    /// A damaged stream results in an error or a response, never in a panic.
     #[test]
     fn damaged_streams_do_no_harm(
         at in 0.0..1.0_f64,

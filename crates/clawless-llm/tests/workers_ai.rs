@@ -1,4 +1,4 @@
-//! The platform's own models: what goes to the binding, and what its refusals mean.
+//! The platform's own models: inputs of the binding, and classification of its errors.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! The decoder of streamed answers, and the state that streamed and whole answers share.
+//! The decoder of streamed responses, and the state shared with whole responses.
 
 use clawless_core::FinishReason;
 use clawless_core::json::Json;
@@ -16,7 +16,7 @@ use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
 use crate::tolerant::OneOrMany;
 
-/// The decoder of one streamed answer.
+/// The decoder of one streamed response.
 #[derive(Debug, Default)]
 pub struct OpenAiDecoder {
     sse: SseDecoder,
@@ -25,7 +25,7 @@ pub struct OpenAiDecoder {
 }
 
 impl OpenAiDecoder {
-    /// A decoder for the answer to a request.
+    /// A decoder for the response to a request.
     pub fn new(request: &LlmRequest) -> Self {
         Self {
             answer: Answer::new(request),
@@ -43,7 +43,7 @@ impl Decoder for OpenAiDecoder {
             }
             Ok::<_, LlmError>(())
         });
-        // Bytes after the end are ignored, however broken they are.
+        // Bytes after the end are ignored, even if they are malformed.
         if self.done {
             return Ok(Progress::Done);
         }
@@ -53,8 +53,8 @@ impl Decoder for OpenAiDecoder {
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if !self.done {
             let answer = &mut self.answer;
-            // A last event without its blank line counts where it can be read; otherwise it is the
-            // rest of a cut event.
+            // A last event without its blank line counts if it parses; otherwise the event was
+            // truncated.
             match self.sse.end(|event| answer.event(event, out).map(drop)) {
                 Ok(()) | Err(LlmError::Malformed(_)) => {}
                 Err(error) => return Err(error),
@@ -75,36 +75,36 @@ impl Decoder for OpenAiDecoder {
     }
 }
 
-/// The state of an answer so far.
+/// The state of a response so far.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// The server's id of the answer is known.
+    /// Whether the server's response id is known.
     has_id: bool,
-    /// Ids of calls where the server gives none.
+    /// Generates call ids if the server sends none.
     call_ids: CallIds,
     choices: Vec<ChoiceState>,
-    /// The longest answer that the request allows. One of that length without a finish reason was
-    /// cut by the limit.
+    /// The output limit of the request. A response of that length without a finish reason was cut
+    /// by the limit.
     max_tokens: Option<u64>,
-    /// The tokens of the answer by the last usage that was believed.
+    /// The output tokens of the last plausible usage.
     completion_tokens: Option<u64>,
-    /// Members of the answer beside its choices, as they were reported last.
+    /// The latest response members other than the choices.
     members: Members,
-    /// A usage was sent that cannot be true; logged once.
+    /// Whether implausible usage was reported; logged once.
     refused_usage: bool,
-    /// A chunk without choices had the shape of an answer: its prompt may have been blocked.
+    /// Whether a chunk without choices was received: the prompt may have been blocked.
     may_be_blocked: bool,
 }
 
-/// One of the `n` answers, in progress.
+/// One of the `n` choices, in progress.
 #[derive(Debug)]
 struct ChoiceState {
     index: u32,
     calls: ToolCalls,
     finished: bool,
-    /// It finished because the model stopped, not by a limit or a filter.
+    /// Whether the model stopped by itself, not because of a limit or filter.
     stopped: bool,
-    /// Something for the client has come.
+    /// Whether client-visible output was received.
     has_output: bool,
 }
 
@@ -138,7 +138,7 @@ impl Answer {
         Ok(Progress::More)
     }
 
-    /// Takes a chunk of a stream, or a whole answer.
+    /// Adds a chunk of a stream, or a whole response.
     pub(crate) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let OneOrMany(envelopes): OneOrMany<Envelope> = serde_json::from_slice(json)
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
@@ -163,7 +163,7 @@ impl Answer {
             self.call_ids = self.call_ids.with(id.as_bytes());
             self.has_id = true;
         }
-        // Some servers repeat the same citations with each chunk.
+        // Some servers repeat the same citations in each chunk.
         let mut members = std::mem::take(&mut envelope.members);
         members
             .0
@@ -185,7 +185,7 @@ impl Answer {
         let mut usages = usages.into_iter().flatten().peekable();
         let has_usage = usages.peek().is_some();
         let usage = usages.find_map(|json| usage::read(&json));
-        // No model writes an answer without tokens.
+        // A response with output has at least one token.
         let usage = usage.filter(|usage| usage.completion_tokens > 0 || !self.has_output());
         if is_empty {
             let object = envelope.object.0.as_deref();
@@ -201,11 +201,11 @@ impl Answer {
         Ok(())
     }
 
-    /// The provider says that the answer is done: choices without a finish reason end here, unless
-    /// they were cut.
+    /// Ends the response after the provider's end marker: choices without a finish reason end here
+    /// unless they were truncated.
     pub(crate) fn close(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if self.choices.is_empty() && self.may_be_blocked {
-            // Gemini answers a blocked prompt with usage and no choices.
+            // Gemini reports a blocked prompt as usage without choices.
             self.state(0)?.finished = true;
             out.push(LlmEvent::Finish {
                 index: 0,
@@ -237,12 +237,12 @@ impl Answer {
         self.check_whole()
     }
 
-    /// Whether anything for a client has come. The role alone is nothing.
+    /// Whether client-visible output was received. The role alone does not count.
     pub(crate) fn has_output(&self) -> bool {
         self.choices.iter().any(|choice| choice.has_output)
     }
 
-    /// Whether every answer has its finish reason.
+    /// Whether every choice has its finish reason.
     pub(crate) fn check_whole(&self) -> Result<(), LlmError> {
         if self.choices.is_empty() {
             return Err(LlmError::Malformed("no answer in the body".to_owned()));
@@ -253,8 +253,8 @@ impl Answer {
         Err(LlmError::Truncated("no finish reason came".to_owned()))
     }
 
-    /// An answer of nothing for which the provider counts no token, or gives no reason, is a
-    /// failure that may pass.
+    /// Fails an empty response without counted tokens or without a finish reason, as a retryable
+    /// error.
     fn check_not_empty(&self) -> Result<(), LlmError> {
         if self.has_output() || self.choices.is_empty() {
             return Ok(());
@@ -267,7 +267,7 @@ impl Answer {
         Ok(())
     }
 
-    /// The state of the choice at `index`.
+    /// The state of the choice at `index`; adds it if it is new.
     fn state(&mut self, index: u32) -> Result<&mut ChoiceState, LlmError> {
         if index >= MAX_PARALLEL {
             return Err(LlmError::Malformed(format!("an answer at index {index}")));
@@ -312,7 +312,7 @@ impl ChoiceState {
         }
     }
 
-    /// Takes a choice of a chunk; returns its deltas and the finish reason that it ends with.
+    /// Adds one choice of a chunk; returns its deltas and the final finish reason.
     fn take(
         &mut self,
         choice: Choice,
@@ -320,14 +320,14 @@ impl ChoiceState {
     ) -> Result<(Vec<Delta>, Option<FinishReason>), LlmError> {
         let mut deltas = Vec::new();
         let delta = choice.delta.0.filter(|delta| !delta.is_void());
-        // Some servers repeat the whole message at the end of its stream.
+        // Some servers repeat the whole message at the end of the stream.
         let message = choice.message.0.filter(|_| !self.has_output);
         if let Some(delta) = delta.or(message) {
             self.take_delta(delta, call_ids, &mut deltas)?;
         }
         self.has_output |= !deltas.is_empty();
         if self.finished {
-            // Some servers name a reason with each call; nothing else will close this one.
+            // Some servers send a finish reason with each call and no final one.
             self.calls.finish(&mut deltas)?;
         }
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
@@ -343,7 +343,7 @@ impl ChoiceState {
         Ok((deltas, Some(reason)))
     }
 
-    /// Reads what a delta adds: reasoning, text, a refusal, calls.
+    /// Adds the content of a delta: reasoning, text, refusal, calls.
     fn take_delta(
         &mut self,
         delta: wire::Delta,

@@ -1,4 +1,4 @@
-//! Requests of this wire, in the words of one provider's profile.
+//! Request encoding for OpenAI-compatible servers, adapted by a provider's profile.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::options::{self, Extensions};
 use crate::profile::{OutputLimit, Profile, StreamUsage};
 use crate::protocol::Mode;
 
-/// Parameters that a model refuses while it thinks, at `OpenAI`'s own servers.
+/// Parameters that `OpenAI`'s own servers reject while a model reasons.
 const REFUSED_WHILE_THINKING: [&str; 8] = [
     "temperature",
     "top_p",
@@ -45,8 +45,8 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// The body of a request. A stream is always asked for its usage where the provider tells it on
-/// request only: the ledger needs it, whatever the client wants.
+/// The request body. Requests usage for streams if the provider reports it only on request: the
+/// ledger needs it.
 pub(crate) fn body(
     request: &LlmRequest,
     profile: &Profile,
@@ -70,7 +70,7 @@ pub(crate) fn body(
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
 }
 
-/// The parameters that are left out because this provider or model refuses them.
+/// The parameters that are dropped because this provider or model rejects them.
 pub(crate) fn dropped(
     request: &LlmRequest,
     profile: &Profile,
@@ -86,7 +86,7 @@ pub(crate) fn dropped(
     dropped
 }
 
-/// The names of the parameters that the request has and the provider refuses.
+/// The names of the request's parameters that the provider rejects.
 fn refused(
     request: &LlmRequest,
     profile: &Profile,
@@ -102,7 +102,7 @@ fn refused(
     names.filter(|name| options::is_set(options, name) && !is_neutral(options, name))
 }
 
-/// Whether a parameter has the value that every model has without it.
+/// Whether a parameter has its default value.
 fn is_neutral(options: &ChatOptions, name: &str) -> bool {
     match name {
         "temperature" => options.temperature == Some(1.0),
@@ -114,7 +114,7 @@ fn is_neutral(options: &ChatOptions, name: &str) -> bool {
     }
 }
 
-/// Whether the model will think, where its provider refuses sampling parameters meanwhile.
+/// Whether the model will reason, if its provider then rejects sampling parameters.
 fn thinks(request: &LlmRequest, profile: &Profile, model: Option<&Model>) -> bool {
     if !matches!(profile.name, "openai" | "azure") {
         return false;
@@ -125,7 +125,7 @@ fn thinks(request: &LlmRequest, profile: &Profile, model: Option<&Model>) -> boo
 }
 
 /// Whether a name is one of `OpenAI`'s reasoning models: `o3-mini`, `gpt-5`, …; the chat variants
-/// are none.
+/// are not.
 fn is_reasoning_model(name: &str) -> bool {
     let is_series = |prefix: &str, from: u32| {
         let rest = name.strip_prefix(prefix)?;
@@ -136,7 +136,7 @@ fn is_reasoning_model(name: &str) -> bool {
     is_new && !name.contains("chat")
 }
 
-/// The options in the provider's words. Copied only where something changes.
+/// The options adapted to the provider. Borrowed if nothing changes.
 fn options_for<'a>(
     request: &'a LlmRequest,
     profile: &Profile,
@@ -144,7 +144,7 @@ fn options_for<'a>(
 ) -> Cow<'a, ChatOptions> {
     let mut options = Cow::Borrowed(&request.options);
     if options.reasoning_effort == Some(ReasoningEffort::Adaptive) {
-        // This wire has no such word; the server's own default comes nearest.
+        // This wire has no such value; the server's default is the closest.
         options.to_mut().reasoning_effort = None;
     }
     if must_rename_limit(&options, profile.output_limit) {
@@ -178,7 +178,7 @@ fn has_names(messages: &[Message]) -> bool {
     })
 }
 
-/// Refuses tools that the provider would refuse: more than it takes, or of other names.
+/// Rejects tools that the provider would reject: too many, or with invalid names.
 fn check_tools(options: &ChatOptions, profile: &Profile) -> Result<(), LlmError> {
     let rules = profile.tools;
     let tools = options.tools.as_deref().unwrap_or_default();
@@ -205,7 +205,7 @@ fn check_tools(options: &ChatOptions, profile: &Profile) -> Result<(), LlmError>
     }
 }
 
-/// Refuses what the wire can express but no answer of ours can carry back.
+/// Rejects parameters whose responses the gateway cannot represent.
 fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
     let mut modalities = options.modalities.iter().flatten();
     let param = if modalities.any(|it| it != "text") {
@@ -487,7 +487,7 @@ mod tests {
         );
     }
 
-    /// A chain of one call, whose answer has the members of three providers.
+    /// A chain of one call whose response has the members of three providers.
     const CHAIN: &str = concat!(
         r#"{"role":"user","content":"a"},"#,
         r#"{"role":"assistant","content":null,"refusal":null,"reasoning_content":"hm","#,

@@ -1,10 +1,10 @@
-//! Finish reasons, in the words of many servers.
+//! Maps the finish reasons of many servers.
 
 use clawless_core::FinishReason;
 
 use crate::error::LlmError;
 
-/// The model ended its answer itself.
+/// The model stopped by itself.
 const STOP: &[&str] = &[
     "stop",
     "stopped",
@@ -16,7 +16,7 @@ const STOP: &[&str] = &[
     "eot",
     "end",
     "end_turn",
-    // Anthropic: its own tools have run long enough, and the answer may be continued.
+    // Anthropic: server-side tools paused the turn, which may be continued.
     "pause_turn",
     "end_of_text",
     "complete",
@@ -25,7 +25,7 @@ const STOP: &[&str] = &[
     "done",
 ];
 
-/// A limit cut the answer: of the request, of the model or of its context window.
+/// The response reached a limit: of the request, the model or its context window.
 const LENGTH: &[&str] = &[
     "length",
     "max_length",
@@ -47,13 +47,13 @@ const TOOL_CALLS: &[&str] = &[
     "tool_calls",
     "tool_call",
     "tool_use",
-    // The older form is reported in the client's words, whatever its server's are
+    // The legacy form is restored for the client later, whatever form the server uses
     // (`legacy_functions`).
     "function_call",
     "function_calls",
 ];
 
-/// A filter of the provider cut the answer or withheld it.
+/// A content filter cut or withheld the response.
 const FILTER: &[&str] = &[
     "content_filter",
     "content_filtered",
@@ -79,16 +79,16 @@ const FILTER: &[&str] = &[
     "guardrails",
 ];
 
-/// Whether a text in the place of a finish reason says that there is none yet.
+/// Whether the text in place of a finish reason means that there is none yet.
 pub(crate) fn is_absent(text: &str) -> bool {
     matches!(text.trim(), "" | "null" | "none" | "None")
 }
 
-/// Reads a finish reason.
+/// Parses a finish reason.
 ///
 /// # Errors
-/// Where the reason says that the provider broke off, and where it is unknown: an answer that may
-/// have been cut must not pass for a good one.
+/// The reason means that the provider aborted, or it is unknown: a response that may be truncated
+/// must not count as complete.
 pub(crate) fn read(text: &str) -> Result<FinishReason, LlmError> {
     let name = normalize(text);
     let name = name.as_str();
@@ -108,8 +108,8 @@ pub(crate) fn read(text: &str) -> Result<FinishReason, LlmError> {
     Err(LlmError::Truncated(format!("finish reason `{reason}`")))
 }
 
-/// A reason in lower case and snake case, without a prefix (`FINISH_REASON_STOP`) and without the
-/// details that some servers add behind a colon (`content_filter: RECITATION`).
+/// Converts a reason to snake case, without a prefix (`FINISH_REASON_STOP`) and without the details
+/// that some servers add after a colon (`content_filter: RECITATION`).
 fn normalize(text: &str) -> String {
     let name = text.split(':').next().unwrap_or_default().trim();
     let name = name.to_ascii_lowercase().replace(['-', ' '], "_");

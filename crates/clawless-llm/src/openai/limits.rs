@@ -1,5 +1,5 @@
 //! Limits of one response.
 
-/// The most answers to one request (`n`), and the most tool calls of one answer. More is an error:
-/// each costs memory.
+/// The maximum number of choices (`n`), and of tool calls per choice. Larger responses are errors,
+/// because each item uses memory.
 pub(super) const MAX_PARALLEL: u32 = 128;

@@ -1,5 +1,5 @@
-//! A conversation as a provider of this wire takes it. Messages go out member for member, except
-//! for what the provider's profile is known to refuse. Nothing is copied where nothing changes.
+//! Message encoding for OpenAI-compatible servers. Messages are sent unchanged, except for members
+//! that the provider's profile excludes. Nothing is copied if nothing changes.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::error::LlmError;
 use crate::members::Members;
 use crate::profile::{Media, MessageRules, Profile, Replay};
 
-/// Members of assistant messages and of their tool calls that only some providers take back.
+/// Members of assistant messages and their tool calls that only some providers accept.
 const PROVIDER_MEMBERS: [&str; 5] = [
     "reasoning_content",
     "reasoning",
@@ -22,7 +22,7 @@ const PROVIDER_MEMBERS: [&str; 5] = [
     "thinking_blocks",
 ];
 
-/// How they are recognised in a message that was not read.
+/// Substrings that identify these members in a raw message.
 const MARKS: [&str; 3] = ["\"reasoning", "\"extra_content\"", "\"thinking_blocks\""];
 
 /// The members that the wire defines.
@@ -37,20 +37,20 @@ const WIRE_MEMBERS: [&str; 8] = [
     "prefix",
 ];
 
-/// What is common to all messages of one conversation.
+/// State shared by all messages of one conversation.
 struct Rewriter<'a> {
     rules: &'a MessageRules,
     drops_names: bool,
-    /// The first message after the last one of the user: the chain of tool calls begins there.
+    /// The first message after the last user message: the start of the tool call chain.
     chain: usize,
-    /// Where the ids of calls change.
+    /// The id map, if ids of calls change.
     ids: Option<CallIdMap>,
 }
 
-/// The messages in the provider's form. Borrowed where they are in it already, which is the rule.
+/// The messages in the provider's form. Usually borrowed because nothing changes.
 ///
 /// # Errors
-/// Where a message holds media that the provider is known to refuse.
+/// A message contains media that the provider does not support.
 pub(crate) fn convert<'a>(
     messages: &'a [Message],
     profile: &Profile,
@@ -87,7 +87,7 @@ pub(crate) fn convert<'a>(
 }
 
 impl Rewriter<'_> {
-    /// Whether a message may have to change. Looks at its text only.
+    /// Whether a message may have to change. Searches the raw text only.
     fn concerns(&self, message: &Message) -> bool {
         let text = message.raw().as_str();
         let is_named = self.drops_names && text.contains("\"name\"");
@@ -145,7 +145,7 @@ impl Rewriter<'_> {
         Ok(Message::from_stored(role, raw))
     }
 
-    /// The tool calls of an assistant's message.
+    /// The tool calls of an assistant message.
     fn calls(&mut self, at: usize, calls: &Json) -> Result<Json, LlmError> {
         let Ok(mut calls) = calls.read::<Vec<Members>>() else {
             return Ok(calls.clone());
@@ -166,8 +166,8 @@ impl Rewriter<'_> {
     }
 }
 
-/// Whether a member beside the content may be null: SDKs send back what an answer did not have, and
-/// some servers refuse it.
+/// Whether a member other than the content may be null: SDKs return nulls for absent members, and
+/// some servers reject them.
 fn has_null(text: &str) -> bool {
     text.match_indices("null").any(|(at, _)| {
         let before = text.get(..at).unwrap_or_default().trim_end();
@@ -180,18 +180,18 @@ fn is_system(message: &Message) -> bool {
     matches!(message.role(), Role::System | Role::Developer)
 }
 
-/// Whether there is more than one system message, or one that is not the first.
+/// Whether there are several system messages, or one that is not first.
 fn must_merge_system(messages: &[Message]) -> bool {
     messages.iter().skip(1).any(is_system)
 }
 
-/// All system messages as one, in their order.
+/// Merges all system messages, in order.
 fn merged_system(messages: &[Message]) -> Result<Message, LlmError> {
     let mut texts: Vec<String> = Vec::new();
     for message in messages.iter().filter(|it| is_system(it)) {
         let view = message.view().map_err(unreadable)?;
         for text in view.content.iter().flat_map(Content::texts) {
-            // Clients of a session repeat their prompt with every turn.
+            // Clients of a session repeat their system prompt in every turn.
             if !text.is_empty() && !texts.iter().any(|it| it == text) {
                 texts.push(text.to_owned());
             }
@@ -200,7 +200,7 @@ fn merged_system(messages: &[Message]) -> Result<Message, LlmError> {
     Message::text(Role::System, &texts.join("\n\n")).map_err(unreadable)
 }
 
-/// Whether an id of a call is one that the provider refuses.
+/// Whether the provider would reject the id of a call.
 fn must_change_ids(messages: &[Message], rules: &MessageRules) -> bool {
     let rule = rules.call_ids;
     if rule.length.is_none() && rule.beside_alphanumeric.is_none() && !rule.unique {
@@ -219,7 +219,7 @@ fn must_change_ids(messages: &[Message], rules: &MessageRules) -> bool {
     false
 }
 
-/// Refuses media that the provider does not take, before the request costs anything.
+/// Rejects media that the provider does not support, before the request is sent.
 fn check_media(messages: &[Message], media: Media) -> Result<(), LlmError> {
     let takes = |kind: &str| match kind {
         "text" | "refusal" | "thinking" => true,
@@ -243,8 +243,8 @@ fn check_media(messages: &[Message], media: Media) -> Result<(), LlmError> {
     Ok(())
 }
 
-/// The types of a user message's parts. Most messages are texts and are not read: a quote within a
-/// text is escaped.
+/// The part types of a user message. Messages of plain text are not parsed: quotes within a text
+/// are escaped.
 fn kinds(message: &Message) -> Vec<String> {
     #[derive(Deserialize)]
     struct Parts {

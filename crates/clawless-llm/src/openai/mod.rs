@@ -1,4 +1,4 @@
-//! `OpenAI`'s chat completions, as spoken by `OpenAI` and by every compatible server.
+//! `OpenAI`'s chat completions, as implemented by `OpenAI` and by compatible servers.
 
 pub(crate) mod chunk;
 pub(crate) mod encode;
@@ -28,18 +28,18 @@ pub struct OpenAi {
     url: String,
     authorization: Option<String>,
     profile: &'static Profile,
-    /// What is known of the models.
+    /// The configured models.
     models: Vec<Model>,
 }
 
 impl OpenAi {
-    /// The server whose API begins at `base_url`, such as `https://api.openai.com/v1`, with the
-    /// default profile.
+    /// A protocol for the server whose API begins at `base_url`, such as
+    /// `https://api.openai.com/v1`, with the default profile.
     pub fn new(base_url: &str, key: Option<&str>) -> Self {
         Self::with_profile(base_url, key, &DEFAULT, &[])
     }
 
-    /// The same with a profile, and with what is known of its models.
+    /// The same with a profile and the configured models.
     pub fn with_profile(
         base_url: &str,
         key: Option<&str>,

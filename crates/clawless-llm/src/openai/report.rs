@@ -1,4 +1,4 @@
-//! Errors inside answers with a status of success.
+//! Errors inside responses with a successful status.
 
 use clawless_core::json::Json;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::wire::{BaseResponse, Envelope};
 use crate::error::LlmError;
 use crate::failure;
 
-/// The error that an envelope reports instead of an answer, or in the middle of one.
+/// The error in an envelope, instead of a response or in the middle of a stream.
 pub(super) fn of_envelope(envelope: &Envelope) -> Option<LlmError> {
     if let Some(error) = envelope.error.as_ref().and_then(of_json) {
         return Some(error);
@@ -26,7 +26,7 @@ pub(super) fn of_envelope(envelope: &Envelope) -> Option<LlmError> {
     None
 }
 
-/// The error of a member `error`; none where the member says that there is none.
+/// The error in a member `error`; `None` if the member means "no error".
 pub(super) fn of_json(error: &Json) -> Option<LlmError> {
     if matches!(error.as_str(), "false" | "0" | "\"\"" | "[]") {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn of_json(error: &Json) -> Option<LlmError> {
     ))
 }
 
-/// Reads `MiniMax`'s status codes (its documentation, "Error codes").
+/// Maps `MiniMax`'s status codes (its documentation, "Error codes").
 fn of_base_response(status: &BaseResponse) -> LlmError {
     let message = status.message.0.as_deref().unwrap_or("without a message");
     let message = failure::one_line(message);

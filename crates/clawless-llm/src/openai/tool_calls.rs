@@ -1,6 +1,6 @@
-//! Normalises tool calls. Servers leave out indexes and ids, repeat names, give every call the index
-//! 0 or send whole calls at once; clients need each call to start once, with its id and name, and
-//! then its arguments.
+//! Normalizes tool calls. Servers omit indexes and ids, repeat names, give every call the index 0
+//! or send whole calls at once. Clients expect each call to start once with id and name, followed
+//! by its arguments.
 
 use clawless_core::llm::Delta;
 use clawless_core::members::Members;
@@ -11,11 +11,11 @@ use super::wire::{Function, ToolCall};
 use crate::error::LlmError;
 use crate::tolerant::{LooseInt, Maybe};
 
-/// The tool calls of one answer.
+/// The tool calls of one choice.
 #[derive(Debug, Default)]
 pub(crate) struct ToolCalls {
     calls: Vec<Call>,
-    /// How many of them have a name: those that were reported to the client.
+    /// The number of calls with a name: those that were reported to the client.
     started: u32,
 }
 
@@ -27,14 +27,14 @@ struct Call {
     id: Option<String>,
     name: Option<String>,
     form: CallForm,
-    /// Its number for clients, which get a call once its name has come.
+    /// The index reported to clients; set once the name is known.
     number: u32,
-    /// Arguments that came before the name.
+    /// Arguments received before the name.
     pending: String,
-    /// Unknown members that were not reported yet.
+    /// Unknown members that are not reported yet.
     members: Members,
     arguments: Extent,
-    /// It came without arguments and got the empty object at the answer's end.
+    /// Whether the call had no arguments and got an empty object at the end.
     filled: bool,
 }
 
@@ -43,13 +43,14 @@ impl ToolCalls {
         self.calls.is_empty()
     }
 
-    /// Whether the arguments of every function are whole JSON: none was cut.
+    /// Whether the arguments of every function are complete JSON.
     pub(crate) fn are_whole(&self) -> bool {
         let mut functions = self.calls.iter().filter(|it| it.form == CallForm::Function);
         functions.all(|call| call.arguments.is_whole())
     }
 
-    /// Takes a piece of a call. `make_id` gives an id for the n-th call where the server has none.
+    /// Adds a piece of a call. `make_id` generates an id for the n-th call if the server sends
+    /// none.
     pub(crate) fn push(
         &mut self,
         piece: ToolCall,
@@ -68,7 +69,7 @@ impl ToolCalls {
         let members = piece.unknown;
         let is_void = id.is_none() && name.is_none() && arguments.is_empty();
         if is_void && (members.is_empty() || self.calls.is_empty()) {
-            // Some servers close a call with an empty piece.
+            // Some servers end a call with an empty piece.
             return Ok(());
         }
         let position = match self.find(index, id.as_deref(), name.as_deref(), &arguments) {
@@ -122,11 +123,11 @@ impl ToolCalls {
         Ok(())
     }
 
-    /// Ends the answer, also one that goes on after its end: a function's call without arguments gets
-    /// the empty object.
+    /// Ends the response, which may still continue: a function call without arguments gets the
+    /// empty object.
     ///
     /// # Errors
-    /// Where a call has no name.
+    /// A call has no name.
     pub(crate) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), LlmError> {
         for call in &mut self.calls {
             if call.name.is_none() {
@@ -145,7 +146,7 @@ impl ToolCalls {
         Ok(())
     }
 
-    /// The call that a piece belongs to; `None` where the piece starts a new one.
+    /// The call that a piece belongs to; `None` if the piece starts a new one.
     fn find(
         &self,
         index: Option<i64>,
@@ -172,13 +173,13 @@ impl ToolCalls {
         let Some(name) = name else {
             return Some(position);
         };
-        // The piece has a name: a new call at the same place, or a repeated name?
+        // The piece has a name: either a new call at the same index, or a repeated name.
         let is_new = match (&call.name, id) {
             (None, _) => false,
             (Some(_), Some(id)) => call.id.as_deref() != Some(id),
             (Some(known), None) => {
                 let another = known != name && call.arguments.has_started;
-                // The end of a custom tool's input cannot be recognised.
+                // The end of a custom tool's input cannot be detected.
                 let is_whole = call.form == CallForm::Function && call.arguments.is_whole();
                 another || (is_whole && !arguments.is_empty())
             }
@@ -209,7 +210,7 @@ impl ToolCalls {
 }
 
 impl From<Function> for ToolCall {
-    /// A call in the older form: there is one at most.
+    /// A call in the legacy form: there is at most one.
     fn from(function: Function) -> Self {
         Self {
             index: LooseInt(Some(0)),
@@ -219,7 +220,7 @@ impl From<Function> for ToolCall {
     }
 }
 
-/// The extent of a JSON text that comes in pieces, without its bytes.
+/// Tracks where a streamed JSON text ends, without storing its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Extent {
     has_started: bool,
@@ -238,7 +239,7 @@ impl Extent {
         }
     }
 
-    /// Whether the object has ended.
+    /// Whether the object is complete.
     const fn is_whole(self) -> bool {
         self.has_started && self.depth == 0 && !self.in_string
     }
@@ -263,7 +264,7 @@ mod tests {
     use super::*;
     use crate::tolerant::OneOrMany;
 
-    /// What comes of pieces of calls, written as `#call id name` and `#call arguments`.
+    /// The deltas of these pieces, written as `#call id name` and `#call arguments`.
     fn read(pieces: &str) -> Result<Vec<String>, LlmError> {
         let OneOrMany::<ToolCall>(pieces) = serde_json::from_str(pieces).expect("JSON");
         let (mut calls, mut out) = (ToolCalls::default(), Vec::new());
@@ -417,7 +418,7 @@ mod tests {
         ];
         for (habit, pieces, expected) in cases {
             let read = read(pieces).unwrap_or_else(|error| panic!("{habit}: {error}"));
-            // Held-back arguments may be joined; what matters is the order within each call.
+            // Buffered arguments may be joined; only the order within each call matters.
             assert_eq!(joined(&read), joined(&owned(expected)), "{habit}");
         }
     }
@@ -426,7 +427,7 @@ mod tests {
         list.iter().map(|&text| text.to_owned()).collect()
     }
 
-    /// The lines of each call joined, so that cuts between arguments do not count.
+    /// Joins the lines of each call, so that the split of arguments does not matter.
     fn joined(lines: &[String]) -> Vec<String> {
         let mut calls: Vec<String> = Vec::new();
         for line in lines {

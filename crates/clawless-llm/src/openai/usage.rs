@@ -1,5 +1,4 @@
-//! Usage of a call, read from every place where servers put it and believed only where it can be
-//! true.
+//! Parses usage from every location that servers use, and discards implausible values.
 
 use clawless_core::Usage;
 use clawless_core::chat::{CompletionDetails, PromptDetails};
@@ -10,7 +9,8 @@ use serde::de::MapAccess;
 use crate::plausible;
 use crate::tolerant::{FromMap, LooseInt, Maybe};
 
-/// A `usage` member: `OpenAI`'s names, those of its newer API, and those of other servers.
+/// A `usage` member with the names of `OpenAI`'s chat completions and Responses APIs and of other
+/// servers.
 #[derive(Default)]
 struct Wire {
     prompt_tokens: LooseInt,
@@ -22,17 +22,17 @@ struct Wire {
     output_tokens: LooseInt,
     prompt_details: Details,
     completion_details: Details,
-    /// Tokens from the cache, by one of the names that stand beside the totals.
+    /// Cached tokens, under the names that are next to the totals.
     cached_tokens: Option<u64>,
-    /// Tokens from the cache that are not part of `input_tokens`, in Anthropic's form.
+    /// Cached tokens that are not included in `input_tokens`, in Anthropic's form.
     cache_read_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
     reasoning_tokens: LooseInt,
-    /// A count of the answer is there and is none.
+    /// Whether an output count is present but invalid.
     is_unreadable: bool,
 }
 
-/// Parts of either total.
+/// Details of either total.
 #[derive(Default, Clone)]
 struct Details {
     is_present: bool,
@@ -117,8 +117,8 @@ impl Details {
     }
 }
 
-/// Reads a `usage` member. Counts that are negative, fractional, huge or absent, and a request of no
-/// tokens, make the whole usage count as missing: the tokens are estimated then.
+/// Parses a `usage` member. Negative, fractional, huge or absent counts and zero input tokens
+/// invalidate the whole usage, which is then estimated.
 pub(crate) fn read(json: &Json) -> Option<Usage> {
     json.read::<Maybe<Wire>>().ok()?.0?.check()
 }
@@ -126,7 +126,7 @@ pub(crate) fn read(json: &Json) -> Option<Usage> {
 impl Wire {
     fn check(self) -> Option<Usage> {
         let reported = self.prompt_tokens.count();
-        // In Anthropic's form the cache's tokens are beside those of the request.
+        // In Anthropic's form, cached tokens are not included in the input tokens.
         let outside = [self.cache_read_tokens, self.cache_write_tokens];
         let outside: u64 = outside.into_iter().flatten().fold(0, u64::saturating_add);
         let prompt =
@@ -137,7 +137,7 @@ impl Wire {
         let completion = self.completion_tokens.count();
         let completion = completion.or(self.output_tokens.count()).unwrap_or(0);
         let total = self.total_tokens.count().unwrap_or(0);
-        // Some servers leave reasoning out of the answer's tokens and count it in the total alone.
+        // Some servers exclude reasoning from the output tokens and include it only in the total.
         let completion = completion.max(total.saturating_sub(prompt));
         let mut usage = plausible::usage(prompt, completion)?;
         usage.prompt_tokens_details = self.prompt_details(prompt);

@@ -1,4 +1,4 @@
-//! The decoder of whole answers, with the same checks as for streamed ones.
+//! The decoder of whole responses, with the same checks as for streams.
 
 use clawless_core::llm::LlmResponse;
 
@@ -6,12 +6,12 @@ use super::chunk::Answer;
 use crate::accumulate::Accumulator;
 use crate::error::LlmError;
 
-/// Reads a body that came with a status of success. A web page, an error object or a body without an
-/// answer is an error.
+/// Decodes a body with a successful status. An HTML page, an error object or a body without a
+/// response is an error.
 pub(super) fn decode(mut answer: Answer, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let mut events = Vec::new();
     answer.take(body, &mut events)?;
-    // A body that ends as JSON was not cut, whether it has a finish reason or not.
+    // Valid JSON was not truncated, even without a finish reason.
     answer.close(&mut events)?;
     let mut whole = Accumulator::default();
     whole.push_all(&events);

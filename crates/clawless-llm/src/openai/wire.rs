@@ -1,5 +1,5 @@
-//! Answers on the wire, chunks and whole. Every member is read tolerantly (`tolerant`); members
-//! without a meaning here are kept as they came, for the client and for the next turn.
+//! Response types, chunks and whole. Every member is parsed tolerantly (`tolerant`). Unknown
+//! members are kept as received, for the client and for the next turn.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::tolerant::{FromMap, LooseInt, LooseText, Maybe, OneOrMany};
 
-/// The most unknown members of one object that are kept: each costs memory.
+/// The maximum number of unknown members kept per object, because each uses memory.
 const MAX_UNKNOWN: usize = 64;
 
-/// Members of an answer, beside its choices, that are a part of what the model says. All others
-/// describe the provider (`system_fingerprint`, `provider`, `timings` …) and are dropped.
+/// Response members, other than the choices, that are model output. All others describe the
+/// provider (`system_fingerprint`, `provider`, `timings` …) and are dropped.
 const ANSWER_MEMBERS: [&str; 9] = [
     "annotations",
     "citations",
@@ -29,8 +29,8 @@ const ANSWER_MEMBERS: [&str; 9] = [
     "web_search",
 ];
 
-/// Members of a message that the gateway writes itself, and labels that say nothing to a client: a
-/// provider's are dropped.
+/// Message members that the gateway writes itself, and labels without meaning to clients. The
+/// provider's values are dropped.
 const DROPPED: &[&str] = &[
     "role",
     "name",
@@ -44,27 +44,27 @@ const DROPPED: &[&str] = &[
     "signed_by",
 ];
 
-/// One chunk of a stream, or a whole answer: they differ in `delta` and `message` alone.
+/// A chunk of a stream or a whole response: they differ only in `delta` and `message`.
 #[derive(Default)]
 pub(crate) struct Envelope {
     pub(crate) id: LooseText,
     pub(crate) choices: OneOrMany<Choice>,
-    /// Read on its own: bad usage must not spoil a good answer.
+    /// Parsed separately so that invalid usage does not fail a valid response.
     pub(crate) usage: Option<Json>,
-    /// Present and not null where the server reports an error.
+    /// Present and not null if the server reports an error.
     pub(crate) error: Option<Json>,
-    /// `error` in the older form of some servers, whose message is beside it.
+    /// `error` in the legacy form of some servers, whose message is a sibling.
     pub(crate) object: LooseText,
-    /// The status that `MiniMax` sends with every answer.
+    /// The status that `MiniMax` sends with every response.
     pub(crate) base_resp: Maybe<BaseResponse>,
-    /// The error's code where it is beside its message (`DashScope`).
+    /// The error code, if it is a sibling of its message (`DashScope`).
     pub(crate) code: LooseText,
     pub(crate) message: LooseText,
-    /// The answer's own members, of [`ANSWER_MEMBERS`].
+    /// The response members listed in [`ANSWER_MEMBERS`].
     pub(crate) members: Members,
 }
 
-/// `MiniMax`'s status: anything but zero is an error, whatever the HTTP status says.
+/// `MiniMax`'s status: a non-zero code is an error, whatever the HTTP status is.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct BaseResponse {
     pub(crate) code: LooseInt,
@@ -78,7 +78,7 @@ pub(crate) struct Choice {
     pub(crate) message: Maybe<Delta>,
     pub(crate) finish_reason: LooseText,
     pub(crate) logprobs: Option<Json>,
-    /// The usage of the whole call, where it is inside the choice (Moonshot).
+    /// The usage of the whole call, if it is inside the choice (Moonshot).
     pub(crate) usage: Option<Json>,
     /// An error of the model behind a router (`OpenRouter`).
     pub(crate) error: Option<Json>,
@@ -89,10 +89,10 @@ pub(crate) struct Delta {
     pub(crate) content: Content,
     pub(crate) refusal: LooseText,
     pub(crate) reasoning_content: LooseText,
-    /// The other name of `reasoning_content`.
+    /// An alias of `reasoning_content`.
     pub(crate) reasoning: LooseText,
     pub(crate) tool_calls: OneOrMany<ToolCall>,
-    /// A call in the older form.
+    /// A call in the legacy form.
     pub(crate) function_call: Maybe<Function>,
     pub(crate) unknown: Members,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Function {
     pub(crate) arguments: Option<Arguments>,
 }
 
-/// A call's arguments: JSON text, or from some servers the JSON itself.
+/// A call's arguments: JSON text, or a JSON value from some servers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Json")]
 pub(crate) struct Arguments(pub(crate) String);
@@ -158,7 +158,7 @@ impl FromMap for Envelope {
     }
 }
 
-/// Groq's own part of a chunk, where its stream has the usage and errors.
+/// Groq's extension of chunks, which contains usage and errors.
 #[derive(Default)]
 struct Extension {
     usage: Option<Json>,
@@ -235,7 +235,7 @@ impl FromMap for Delta {
 }
 
 impl Delta {
-    /// Whether the delta says nothing but, perhaps, who speaks.
+    /// Whether the delta contains at most the role.
     pub(crate) fn is_void(&self) -> bool {
         self.content.0.is_empty()
             && self.refusal.0.is_none()
@@ -259,7 +259,7 @@ impl FromMap for ToolCall {
             "type" => ignore(map)?,
             "function" => self.function = map.next_value()?,
             "custom" => self.custom = map.next_value()?,
-            // Name and arguments in the open.
+            // Name and arguments at the top level.
             "name" => self.function.0.get_or_insert_default().name = map.next_value()?,
             "arguments" => self.function.0.get_or_insert_default().arguments = map.next_value()?,
             name => keep(&mut self.unknown, name, map)?,
@@ -292,7 +292,7 @@ impl FromMap for Function {
         match name {
             "name" => self.name = map.next_value()?,
             "arguments" => self.arguments = map.next_value()?,
-            // The name that Llama's own format has for them.
+            // The name in Llama's native format.
             "parameters" if self.arguments.is_none() => self.arguments = map.next_value()?,
             _ => ignore(map)?,
         }
@@ -304,7 +304,7 @@ fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value::<IgnoredAny>().map(drop)
 }
 
-/// Keeps an unknown member, unless it says nothing or nests too deep for the parsers behind us.
+/// Keeps an unknown member, unless it is empty or nested too deep for later parsers.
 fn keep<'de, A: MapAccess<'de>>(
     unknown: &mut Members,
     name: &str,
@@ -322,22 +322,22 @@ fn keep<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// A message's content in pieces, in their order. None of them is empty.
+/// Content in pieces, in order. No piece is empty.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content(pub(crate) Vec<Piece>);
 
-/// A piece of a content.
+/// A piece of content.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Piece {
     Text(String),
-    /// What the model thought, where a list of parts has that too (Mistral).
+    /// Reasoning, if it is in the list of parts (Mistral).
     Reasoning(String),
     Refusal(String),
-    /// An image, as the part of the list that it was.
+    /// An image, as received.
     Image(Value),
 }
 
-/// What the texts of a list of parts are.
+/// The kind of text in a list of parts.
 #[derive(Clone, Copy)]
 enum TextKind {
     Answer,
@@ -363,7 +363,7 @@ impl Content {
         }
     }
 
-    /// Takes a text, a part or a list of them. `serde_json` bounds the depth.
+    /// Adds a text, a part or a list of parts. `serde_json` limits the depth.
     fn take(&mut self, value: Value, kind: TextKind) {
         match value {
             Value::String(text) => self.push(text, kind),
@@ -449,7 +449,7 @@ impl<'de> Deserialize<'de> for Content {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
                 let part = Value::deserialize(MapAccessDeserializer::new(map))?;
-                // Some servers parse the JSON that their model was asked for.
+                // Some servers parse the JSON output of the model.
                 if !["type", "text", "content"]
                     .iter()
                     .any(|it| part.get(it).is_some())

@@ -1,6 +1,6 @@
-//! How a provider's wire differs from `OpenAI`'s: one [`Profile`] per provider, all of them in
-//! [`table`]. A provider's entry selects its profile by `profile`, else by its host; every other
-//! server gets the conservative default of its wire. Pure data: encoders and timeouts read it.
+//! How a provider's API differs from `OpenAI`'s: one [`Profile`] per provider, all in [`table`]. A
+//! provider's entry selects its profile by `profile`, else by its host; other servers use the
+//! conservative default of their wire. Pure data that encoders and timeouts read.
 
 mod rules;
 mod table;
@@ -16,7 +16,7 @@ pub use types::{
     ToolRules,
 };
 
-/// A provider's entry names a profile that does not exist, or one of another wire.
+/// An invalid `profile` in a provider's entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// No profile has this name.
@@ -25,7 +25,7 @@ pub enum ProfileError {
         /// The name.
         name: String,
     },
-    /// The profile speaks another wire than the entry's `kind`.
+    /// The profile belongs to a wire other than the entry's `kind`.
     #[error("the profile `{name}` does not speak the wire of the entry's `kind`")]
     Kind {
         /// The name.
@@ -39,11 +39,11 @@ fn names() -> String {
 }
 
 impl Profile {
-    /// The profile of a provider: the one that its entry names, else the one of its host, else the
-    /// default of its wire.
+    /// The profile of a provider: named by its entry, else selected by its host, else the default
+    /// of its wire.
     ///
     /// # Errors
-    /// Where the entry names a profile that does not exist or speaks another wire.
+    /// The entry names a profile that does not exist or belongs to another wire.
     pub fn of(provider: &LlmProvider) -> Result<&'static Self, ProfileError> {
         let profiles = || PROFILES.iter().filter(|it| it.kind == provider.kind);
         if let Some(name) = &provider.profile {
@@ -62,7 +62,7 @@ impl Profile {
         Ok(by_host.unwrap_or_else(|| Self::default_of(provider.kind)))
     }
 
-    /// The profile of a wire where nothing else is known.
+    /// The default profile of a wire.
     pub fn default_of(kind: ProviderKind) -> &'static Self {
         let found = PROFILES.iter().find(|it| it.kind == kind);
         match kind {
@@ -71,8 +71,8 @@ impl Profile {
         }
     }
 
-    /// How patient a caller of a model must be: a model that thinks for minutes sends nothing, or
-    /// a few comments.
+    /// Multipliers of the timeouts for a model: during minutes of reasoning it sends nothing, or
+    /// only a few comments.
     pub fn patience(&self, model: &Model, effort: Option<ReasoningEffort>) -> Patience {
         let thinks = model.supports_thinking() || (self.hidden_reasoning && effort.is_some());
         let factor = match effort.filter(|_| thinks) {

@@ -2,7 +2,7 @@
 
 use super::types::{CallIdRule, Media, MessageRules, NameRule, Patience, Replay, ToolRules};
 
-/// `OpenAI`'s names of tools.
+/// `OpenAI`'s rule for tool names.
 pub(super) const PLAIN_NAMES: NameRule = NameRule {
     max: 64,
     beside_alphanumeric: "_-",
@@ -40,18 +40,18 @@ pub(super) const PLAIN_TOOLS: ToolRules = ToolRules {
     names: Some(PLAIN_NAMES),
 };
 
-/// Servers that answer at once.
+/// Servers that respond immediately.
 pub(super) const PROMPT: Patience = Patience {
     first_byte: 1,
     idle: 1,
 };
-/// Servers that queue a request, or load the model for it.
+/// Servers that queue requests or load models on demand.
 pub(super) const SLOW_START: Patience = Patience {
     first_byte: 10,
     idle: 4,
 };
 
-/// Members that carry a model's thoughts, under all names.
+/// Reasoning members, under all names.
 pub(super) const THOUGHTS: &[&str] = &[
     "reasoning_content",
     "reasoning",
@@ -59,7 +59,7 @@ pub(super) const THOUGHTS: &[&str] = &[
     "extra_content",
 ];
 
-/// A server that takes `OpenAI`'s messages and ignores what it does not know.
+/// A server that accepts `OpenAI`'s messages and ignores unknown members.
 pub(super) const LENIENT: MessageRules = MessageRules {
     one_system: false,
     developer: true,
@@ -70,7 +70,7 @@ pub(super) const LENIENT: MessageRules = MessageRules {
     media: ALL,
 };
 
-/// A server that renders messages by the model's own template, which mostly has one system message.
+/// A server that uses the model's chat template, which usually allows one system message.
 pub(super) const TEMPLATE: MessageRules = MessageRules {
     one_system: true,
     developer: false,
@@ -93,7 +93,7 @@ pub(super) const OPENAI_MESSAGES: MessageRules = MessageRules {
     media: FILES,
 };
 
-/// Labels and hints of `OpenAI` that other servers refuse or ignore.
+/// `OpenAI`'s labels and hints that other servers reject or ignore.
 pub(super) const LABELS: &[&str] = &[
     "verbosity",
     "service_tier",

@@ -1,5 +1,5 @@
-//! The profiles, a row each. Sources are the providers' own API references and the bug reports of
-//! `docs/providers.md`, which is written from this table.
+//! The profiles, one row each. Sources are the providers' API references and the bug reports listed
+//! in `docs/providers.md`, which is generated from this table.
 
 use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
 
@@ -11,7 +11,7 @@ use super::types::{
     CallIdRule, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage, ToolRules,
 };
 
-/// Any other server of `OpenAI`'s wire: nothing is added or removed that was not asked for.
+/// Any other OpenAI-compatible server: nothing is added or removed unless the client requests it.
 pub static DEFAULT: Profile = DEFAULT_ROW;
 
 const DEFAULT_ROW: Profile = Profile {

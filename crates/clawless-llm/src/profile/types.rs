@@ -7,35 +7,35 @@ use clawless_core::llm::ProviderKind;
 pub struct Profile {
     /// The name in the configuration.
     pub name: &'static str,
-    /// The provider's own name.
+    /// The provider's display name.
     pub title: &'static str,
-    /// The wire that it speaks.
+    /// Its wire.
     pub kind: ProviderKind,
-    /// Hosts that select it. One that begins with a dot matches every host that ends so.
+    /// Hosts that select it. A leading dot is a suffix match.
     pub hosts: &'static [&'static str],
-    /// The name of the longest answer.
+    /// The parameter for the output limit.
     pub output_limit: OutputLimit,
     /// Whether the usage of a stream must be requested.
     pub stream_usage: StreamUsage,
-    /// What a conversation may hold.
+    /// Message rules.
     pub messages: MessageRules,
-    /// What a request may offer.
+    /// Tool rules.
     pub tools: ToolRules,
     /// Parameters beyond `OpenAI`'s that are passed through. None changes price, model,
     /// destination or the number of answers.
     pub passes: &'static [&'static str],
-    /// Parameters that the provider refuses, and that do no harm where they are left out.
+    /// Parameters that the provider rejects and that can be omitted safely.
     pub drops: &'static [&'static str],
-    /// Whether models may think without a word of it in the answer.
+    /// Whether models may reason without returning reasoning text.
     pub hidden_reasoning: bool,
-    /// How patient a caller must be.
+    /// Multipliers of the timeouts.
     pub patience: Patience,
 }
 
-/// The parameter that holds the longest answer.
+/// The parameter for the output limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputLimit {
-    /// The client's own choice of the two names.
+    /// The name that the client used.
     AsSent,
     /// `max_tokens`.
     MaxTokens,
@@ -52,26 +52,26 @@ pub enum StreamUsage {
     Always,
 }
 
-/// What a conversation may hold.
+/// Message rules.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MessageRules {
-    /// Whether the conversation has one system message at most, at its front.
+    /// Whether the conversation may have only one system message, at its start.
     pub one_system: bool,
-    /// Whether the role `developer` is known; else it is sent as `system`.
+    /// Whether the role `developer` is supported; else it is sent as `system`.
     pub developer: bool,
-    /// Whether members that the wire does not define are refused.
+    /// Whether members that the wire does not define are rejected.
     pub strict: bool,
-    /// Members of assistant messages, and of tool calls in them, that go back to the provider.
+    /// Members of assistant messages and their tool calls that are replayed to the provider.
     pub replay: &'static [&'static str],
-    /// When they go back.
+    /// When they are replayed.
     pub replay_when: Replay,
-    /// What ids of tool calls may look like.
+    /// The format of tool call ids.
     pub call_ids: CallIdRule,
-    /// Media that a message may hold.
+    /// Supported media.
     pub media: Media,
 }
 
-/// When a provider takes its own members back.
+/// When provider-specific members are replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replay {
     /// Within the chain of tool calls since the last user message.
@@ -80,14 +80,14 @@ pub enum Replay {
     Always,
 }
 
-/// What ids of tool calls may look like.
+/// The format of tool call ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallIdRule {
-    /// The shortest and the longest id, in characters; any length where absent.
+    /// Minimum and maximum length in characters; any length if absent.
     pub length: Option<(usize, usize)>,
-    /// The characters beside ASCII letters and digits; any character where absent.
+    /// Allowed characters besides ASCII letters and digits; any character if absent.
     pub beside_alphanumeric: Option<&'static str>,
-    /// Whether an id may be used once in a conversation only.
+    /// Whether an id must be unique in a conversation.
     pub unique: bool,
 }
 
@@ -100,7 +100,7 @@ impl CallIdRule {
     };
 }
 
-/// Media that a message may hold. The bytes of every medium are the provider's to check.
+/// Supported media. The provider validates the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "one for each medium")]
 pub struct Media {
@@ -114,26 +114,26 @@ pub struct Media {
     pub video: bool,
 }
 
-/// What a request may offer.
+/// Tool rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToolRules {
-    /// The most tools; any number where absent.
+    /// The maximum number of tools; unlimited if absent.
     pub max: Option<usize>,
-    /// The names of tools; any where absent.
+    /// The format of tool names; any if absent.
     pub names: Option<NameRule>,
 }
 
-/// What the name of a tool may look like.
+/// The format of tool names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameRule {
-    /// The longest name, in characters.
+    /// The maximum length in characters.
     pub max: usize,
-    /// The characters beside ASCII letters and digits.
+    /// Allowed characters besides ASCII letters and digits.
     pub beside_alphanumeric: &'static str,
 }
 
 impl NameRule {
-    /// Whether a tool may have this name.
+    /// Whether a tool name is valid.
     pub fn allows(self, name: &str) -> bool {
         (1..=self.max).contains(&name.len())
             && name
@@ -142,11 +142,11 @@ impl NameRule {
     }
 }
 
-/// How many times longer than the deployment's timeouts a provider may be silent. A model that
-/// thinks is waited for longer still ([`Profile::patience`]).
+/// Multipliers of the deployment's timeouts. Reasoning models extend them further
+/// ([`Profile::patience`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Before the first event.
+    /// Until the first event.
     pub first_byte: u32,
     /// Between two events.
     pub idle: u32,

@@ -1,5 +1,5 @@
-//! The decoder of answers. The platform's older models have a form of their own, with the text in
-//! `response` and no finish reason; newer ones answer as `OpenAI` does.
+//! Response decoders. Older models of the platform have their own format, with the text in
+//! `response` and no finish reason; newer models use `OpenAI`'s format.
 
 use clawless_core::FinishReason;
 use clawless_core::json::Json;
@@ -18,15 +18,15 @@ use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
 use crate::tolerant::{FromMap, LooseInt, Maybe, OneOrMany};
 
-/// A chunk, or a whole answer, in the platform's own form.
+/// A chunk or a whole response in the platform's format.
 #[derive(Default)]
 struct Native {
-    /// A text; from a model that was asked for JSON, the JSON itself.
+    /// Text; in JSON mode, the JSON value itself.
     response: Option<Json>,
     has_calls: bool,
     tool_calls: OneOrMany<ToolCall>,
     usage: Option<Json>,
-    /// The answer has `OpenAI`'s form.
+    /// Whether the response has `OpenAI`'s format.
     has_choices: bool,
     error: Option<Json>,
     /// The platform's own errors.
@@ -56,7 +56,7 @@ impl FromMap for Native {
     }
 }
 
-/// The decoder of one streamed answer.
+/// The decoder of one streamed response.
 #[derive(Debug)]
 pub struct WorkersAiDecoder {
     sse: SseDecoder,
@@ -64,33 +64,33 @@ pub struct WorkersAiDecoder {
     done: bool,
 }
 
-/// The form of an answer.
+/// The format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// The platform's own.
+    /// The platform's format.
     Native,
-    /// `OpenAI`'s.
+    /// `OpenAI`'s format.
     OpenAi,
 }
 
 #[derive(Debug)]
 struct Either {
-    /// The part of the answer that has `OpenAI`'s form; a model uses one form or the other.
+    /// The part of the response in `OpenAI`'s format; a model uses only one format.
     openai: Answer,
-    /// Known once the first text or call has come.
+    /// Known once the first text or call was received.
     form: Option<Form>,
     calls: ToolCalls,
     started: bool,
     has_output: bool,
     finished: bool,
-    /// The tokens of the answer, if the platform reports them.
+    /// The output tokens, if the platform reports them.
     completion_tokens: Option<u64>,
     max_tokens: u32,
     call_ids: CallIds,
 }
 
 impl WorkersAiDecoder {
-    /// A decoder for the answer to a request of at most `max_tokens`.
+    /// A decoder for the response to a request of at most `max_tokens`.
     pub fn new(request: &LlmRequest, max_tokens: u32) -> Self {
         Self {
             sse: SseDecoder::default(),
@@ -109,7 +109,7 @@ impl Decoder for WorkersAiDecoder {
             }
             Ok::<_, LlmError>(())
         });
-        // Bytes after the end are ignored, however broken they are.
+        // Bytes after the end are ignored, even if they are malformed.
         if self.done {
             return Ok(Progress::Done);
         }
@@ -165,7 +165,7 @@ impl Either {
         self.has_output || self.openai.has_output()
     }
 
-    /// A model uses one form or the other; of an answer in both, one half would be lost.
+    /// Rejects a response in both formats, because one half would be lost.
     fn take_form(&mut self, form: Form) -> Result<(), LlmError> {
         if *self.form.get_or_insert(form) == form {
             return Ok(());
@@ -185,7 +185,7 @@ impl Either {
         Ok(Progress::More)
     }
 
-    /// Takes a chunk or a whole answer.
+    /// Adds a chunk or a whole response.
     fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let Maybe(native): Maybe<Native> = serde_json::from_slice(json)
             .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
@@ -220,7 +220,7 @@ impl Either {
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         let usage = native.usage.as_ref().and_then(usage::read);
-        // No model writes an answer without tokens.
+        // A response with output has at least one token.
         let usage = usage.filter(|usage| usage.completion_tokens > 0 || !self.has_output());
         if let Some(usage) = usage {
             self.completion_tokens = Some(usage.completion_tokens);
@@ -229,7 +229,7 @@ impl Either {
         Ok(())
     }
 
-    /// The platform says that the answer is done.
+    /// Ends the response after the platform's end marker.
     fn close(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if self.is_openai() {
             return self.openai.close(out);
@@ -243,7 +243,7 @@ impl Either {
         self.check_whole()
     }
 
-    /// The end of an answer in the platform's own form, whose reason has to be inferred.
+    /// Ends a response in the platform's format, whose finish reason must be inferred.
     fn finish(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let mut deltas = Vec::new();
         self.calls.finish(&mut deltas)?;
@@ -273,7 +273,7 @@ impl Either {
     }
 }
 
-/// Reads an answer that came in one piece.
+/// Decodes a whole response.
 pub(super) fn whole(
     request: &LlmRequest,
     max_tokens: u32,

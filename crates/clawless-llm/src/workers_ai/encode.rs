@@ -1,4 +1,4 @@
-//! Inputs of the platform's text models.
+//! Input encoding for the platform's text models.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ use crate::options::{self, Extensions};
 use crate::profile::Profile;
 use crate::protocol::Mode;
 
-/// The default output limit in tokens. The platform's own is 256, which cuts most answers short.
+/// The default output limit in tokens. The platform's default of 256 truncates most responses.
 const DEFAULT_MAX_TOKENS: u32 = 2048;
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ struct Inputs<'a> {
     stream: Option<bool>,
 }
 
-/// The platform takes the bare schema, where the wire has a named wrapper around it.
+/// The platform expects the bare schema; the wire has a named wrapper around it.
 #[derive(Serialize)]
 struct Format {
     r#type: String,
@@ -101,7 +101,7 @@ fn takes_openai(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.inputs == InputForm::OpenAi)
 }
 
-/// The inputs of a model that takes `OpenAI`'s form.
+/// The inputs of a model that uses `OpenAI`'s format.
 fn openai_form(
     request: &LlmRequest,
     model: Option<&Model>,
@@ -121,7 +121,7 @@ fn openai_form(
     Ok(body)
 }
 
-/// An effort as one of the platform's three.
+/// Maps an effort to one of the platform's three.
 fn effort(requested: Option<ReasoningEffort>, model: Option<&Model>) -> Option<ReasoningEffort> {
     use ReasoningEffort::{Adaptive, High, Low, Max, Medium, Minimal, Xhigh};
     match requested.filter(|_| thinks(model))? {
@@ -133,12 +133,12 @@ fn effort(requested: Option<ReasoningEffort>, model: Option<&Model>) -> Option<R
     }
 }
 
-/// Whether thinking can be switched off.
+/// Whether reasoning can be disabled.
 fn may_rest(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.thinking == ThinkingStyle::Adaptive)
 }
 
-/// The output limit. It is always sent, so that the decoder recognises an answer that was cut.
+/// The output limit. It is always sent, so that the decoder can detect a truncated response.
 pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
     let limit = model.and_then(Model::output_limit);
     let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
@@ -150,7 +150,7 @@ fn thinks(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.thinking != ThinkingStyle::Unknown)
 }
 
-/// The parameters that are left out because the answer keeps every promise without them.
+/// Parameters that are dropped because they do not affect correctness.
 pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'static, str>> {
     let options = &request.options;
     let effort = options.reasoning_effort;
@@ -204,7 +204,7 @@ fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
     }
 }
 
-/// The tools. A tool that must be called is the only one offered: the platform takes no name.
+/// The tools. A required tool is the only one offered, because the platform accepts no tool name.
 fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), LlmError> {
     let mut tools: Vec<&Tool> = options.tools.iter().flatten().collect();
     if tools.iter().any(|tool| tool.function.is_none()) {
@@ -256,8 +256,8 @@ fn format(requested: &Json) -> Result<Format, LlmError> {
     })
 }
 
-/// A message member for member, except for what the platform refuses: a content of null, a list of
-/// texts, the role `developer`, and models' thoughts.
+/// A message unchanged, except for what the platform rejects: null content, a list of texts, the
+/// role `developer`, and reasoning.
 fn message(position: usize, message: &Message) -> Result<Json, LlmError> {
     let view = message.view().map_err(unreadable)?;
     let at = format!("messages[{position}].content");

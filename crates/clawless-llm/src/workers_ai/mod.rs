@@ -16,7 +16,7 @@ use crate::failure::{self, one_line};
 use crate::ports::{AI_SCHEME, HttpRequest, Method};
 use crate::protocol::{Decoder, Mode, Protocol};
 
-/// The protocol.
+/// A protocol for the platform's models.
 pub struct WorkersAi {
     /// The configured models.
     models: Vec<Model>,
@@ -68,7 +68,7 @@ impl Protocol for WorkersAi {
     }
 }
 
-/// Maps one of the platform's error codes (its documentation, "Workers AI errors").
+/// Maps the platform's error codes (its documentation, "Workers AI errors").
 fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
     let text = |name: &str| report.get(name).and_then(Value::as_str);
     let description = text("description").or_else(|| text("message"));
@@ -83,8 +83,8 @@ fn by_code(code: u64, status: u16, report: &Value) -> LlmError {
             status: 408,
             retry_after: None,
         },
-        // The account's allowance is used up (3036), or the model is unknown, closed to the account
-        // or not agreed to: neither the client nor a retry can change that.
+        // The account's quota is used up (3036), or the model is unknown, not available to the
+        // account or not agreed to: neither the client nor a retry can change that.
         3036 | 3023 | 3039 | 3041 | 3042 | 5005 | 5007 | 5016 | 5018 | 5019 => {
             LlmError::Misconfigured { status }
         }

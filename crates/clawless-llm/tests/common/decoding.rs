@@ -1,5 +1,5 @@
-//! Properties that hold for every input of a provider. The fuzz targets (`fuzz/`) check them with
-//! millions of inputs, and `tests/corpus.rs` with those that were worth keeping.
+//! Properties that hold for all provider input. The fuzz targets (`fuzz/`) check them with millions
+//! of inputs, and `tests/corpus.rs` with the stored corpus.
 
 #![allow(unreachable_pub, reason = "a module of each test crate")]
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "tests")]
@@ -18,16 +18,16 @@ use clawless_llm::sse::{SseDecoder, SseError};
 use clawless_llm::workers_ai::{WorkersAi, WorkersAiDecoder};
 use clawless_llm::{Accumulator, LlmError};
 
-/// The longest line that the targets accept, so that a small input can be too long.
+/// The maximum line length of the targets, so that a small input can exceed it.
 const MAX_BYTES: usize = 256;
 
-/// The longest sentence of a provider that an error may carry, in characters.
+/// The maximum length of a provider message in an error, in characters.
 const MAX_SENTENCE: usize = 400;
 
-/// Makes a decoder, one for each way of cutting.
+/// Creates a decoder for each chunking.
 type Make = fn() -> Box<dyn Decoder>;
 
-/// Events are the same however the bytes are cut, and one over the bound is refused.
+/// Events do not depend on chunk boundaries, and an event over the limit is rejected.
 pub fn check_sse(bytes: &[u8]) {
     let whole = sse(std::iter::once(bytes));
     assert_eq!(sse(bytes.chunks(1)), whole, "byte by byte");
@@ -38,20 +38,20 @@ pub fn check_sse(bytes: &[u8]) {
     }
 }
 
-/// `OpenAI`'s wire, streamed, whole and refused.
+/// `OpenAI`'s wire: streams, whole responses and errors.
 pub fn check_openai(bytes: &[u8]) {
     check_stream(bytes, || Box::new(OpenAiDecoder::default()));
     check_bodies(bytes, &OpenAi::new("https://provider.example/v1", None));
 }
 
-/// Anthropic's Messages, streamed, whole and refused.
+/// Anthropic's Messages API: streams, whole responses and errors.
 pub fn check_anthropic(bytes: &[u8]) {
     check_stream(bytes, || Box::new(AnthropicDecoder::default()));
     let protocol = Anthropic::new("https://provider.example/v1", None, &[]);
     check_bodies(bytes, &protocol);
 }
 
-/// The platform's own models, streamed, whole and refused.
+/// The platform's own models: streams, whole responses and errors.
 pub fn check_workers_ai(bytes: &[u8]) {
     check_stream(bytes, || Box::new(WorkersAiDecoder::new(&request(), 100)));
     check_bodies(bytes, &WorkersAi::new(&[]));
@@ -59,7 +59,7 @@ pub fn check_workers_ai(bytes: &[u8]) {
 
 fn check_stream(bytes: &[u8], make: Make) {
     let whole = decode(make(), std::iter::once(bytes));
-    // One way of cutting for each input: fuzzing tries many inputs.
+    // One chunking per input: fuzzing tries many inputs.
     let cut = if bytes.len().is_multiple_of(4) {
         decode(make(), bytes.chunks(1))
     } else {
@@ -88,8 +88,8 @@ fn check_bodies(bytes: &[u8], protocol: &dyn Protocol) {
     }
 }
 
-/// Calls start once, in order, before their arguments, which are never missing; an answer ends once;
-/// reasoning is signed once. Only an incomplete answer may lack its end.
+/// Calls start once, in order, before their arguments, which are never missing; a response ends
+/// once; reasoning is signed once. Only an incomplete response may lack its end.
 fn check_events(events: &[LlmEvent], is_whole: bool) {
     let mut finished: HashMap<u32, bool> = HashMap::new();
     let mut calls: HashMap<u32, Vec<(CallForm, String)>> = HashMap::new();
@@ -148,7 +148,7 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
     }
 }
 
-/// What a client gets is one JSON object on each `data:` line, whatever the answer holds.
+/// A client receives one JSON object per `data:` line, whatever the response contains.
 fn check_chunks(events: &[LlmEvent]) {
     let (id, model) = ("chatcmpl-1".to_owned(), "m".to_owned());
     let mut writer = ChunkWriter::new(id, Timestamp::default(), model, true);
@@ -185,7 +185,7 @@ fn check_answer(answer: &LlmResponse) {
     serde_json::to_string(&written).expect("JSON");
 }
 
-/// A text of a provider is passed on as one short line at most.
+/// A provider message is passed on as one short line.
 fn check_error(error: &LlmError) {
     if let LlmError::InvalidRequest { message, param } = error {
         for text in std::iter::once(message).chain(param) {
@@ -240,7 +240,8 @@ fn sse<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Named, Result<(), SseErro
     (events, ended)
 }
 
-/// The bytes in uneven pieces, which depend on the bytes alone, so that a finding can be repeated.
+/// The bytes in uneven chunks, which depend on the bytes alone, so that a failure can be
+/// reproduced.
 fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
     let mut seed = bytes.iter().fold(bytes.len() as u64, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(u64::from(*byte))

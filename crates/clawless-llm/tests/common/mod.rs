@@ -1,4 +1,4 @@
-//! What the tests of the client share.
+//! Shared helpers of the client tests.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(unreachable_pub, reason = "a module of each test crate")]
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "tests")]
@@ -20,7 +20,7 @@ pub fn chunk(members: &str) -> String {
     )
 }
 
-/// The text of the first answer.
+/// The text of the first choice.
 pub fn text(events: &[LlmEvent]) -> String {
     let mut text = String::new();
     for event in events {
@@ -58,7 +58,7 @@ pub fn client(name: &str) -> LlmClient {
     make_client(&provider(name), Some("secret"), Egress::Public).expect("a client")
 }
 
-/// One client before a scripted provider.
+/// A client of a scripted provider.
 pub struct Stage {
     pub time: VirtualTime,
     pub http: ScriptedHttp,
@@ -93,7 +93,7 @@ impl Stage {
             .await
     }
 
-    /// Every read of a stream, and how it failed.
+    /// Every read of a stream, and its error.
     pub fn stream(&self) -> (Vec<Vec<LlmEvent>>, Option<LlmError>) {
         self.time.run(async {
             let mut stream = match self.open().await {
