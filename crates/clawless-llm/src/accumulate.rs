@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_survives_being_replayed() {
+    fn replayed_responses_accumulate_to_the_same_response() {
         let answer = LlmResponse {
             choices: vec![
                 LlmChoice {

@@ -144,7 +144,7 @@ mod tests {
     };
 
     #[test]
-    fn ids_that_fit_are_sent_and_others_are_derived_and_stay_the_same() {
+    fn valid_ids_are_kept_and_others_are_derived_deterministically() {
         let mut ids = CallIdMap::new(NINE);
         assert_eq!(ids.of_call(0, "abcDEF123"), "abcDEF123");
         let derived = ids.of_call(0, "call_0123456789");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_id_is_another_call_and_its_result_follows_it() {
+    fn repeated_ids_are_made_unique_with_their_results() {
         let mut ids = CallIdMap::new(NINE);
         assert_eq!(ids.of_call(0, "abcDEF123"), "abcDEF123");
         assert_eq!(ids.of_result("abcDEF123"), "abcDEF123");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rule_every_id_is_sent() {
+    fn without_a_rule_ids_are_unchanged() {
         let mut ids = CallIdMap::new(CallIdRule::ANY);
         for id in ["", "a b", &"x".repeat(100), "call_0", "call_0"] {
             assert_eq!(ids.of_call(0, id), id);

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_forms_are_refused_even_where_private_hosts_are_allowed() {
+    fn malformed_urls_are_rejected_in_every_mode() {
         use EgressError::{Characters, Host, Port, Scheme, UserInfo};
         for (url, reason) in [
             ("", Scheme),

@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_failure_has_its_status_and_tells_no_secret() {
+    fn each_error_has_its_status_and_contains_no_secret() {
         let secret = || "canary".to_owned();
         let wait = Some(Millis::from_secs(7));
         let cases = [
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_did_wrong_is_neither_retried_nor_held_against_the_provider() {
+    fn client_errors_are_neither_retried_nor_counted_against_the_provider() {
         let wrong = LlmError::InvalidRequest {
             message: "`stop` has too many texts".to_owned(),
             param: Some("stop".to_owned()),

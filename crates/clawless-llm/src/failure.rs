@@ -105,7 +105,7 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
         // Some servers return 413 or 400 for a tokens-per-minute limit.
         400 | 403 | 413 | 422 if report.is_about_rate() => LlmError::RateLimited { retry_after },
         400 | 404 | 413 | 422 | 500..=599 if report.is_too_long() => LlmError::ContextLength,
-        400 | 422 if report.is_about_our_account() || report.says("invalid_api_key") => {
+        400 | 422 if report.is_about_our_account() || report.code_contains("invalid_api_key") => {
             LlmError::Misconfigured { status }
         }
         498 | 529 => LlmError::Overloaded { retry_after },
@@ -148,7 +148,7 @@ pub(crate) fn reported(error: &Value) -> LlmError {
     }
     match report.status {
         Some(503 | 529) => LlmError::Overloaded { retry_after },
-        None if report.says("overloaded") => LlmError::Overloaded { retry_after },
+        None if report.code_contains("overloaded") => LlmError::Overloaded { retry_after },
         _ => LlmError::Reported(one_line(
             report.message.as_deref().unwrap_or("without a message"),
         )),
@@ -199,46 +199,49 @@ impl Report {
     }
 
     /// Whether the error's code or type contains `word`.
-    fn says(&self, word: &str) -> bool {
+    fn code_contains(&self, word: &str) -> bool {
         self.names.iter().any(|name| name.contains(word))
     }
 
-    fn says_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.says(word))
+    fn code_contains_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.code_contains(word))
     }
 
     /// Whether the message contains one of these phrases.
-    fn reads_any(&self, phrases: &[&str]) -> bool {
+    fn message_contains_any(&self, phrases: &[&str]) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
         phrases.iter().any(|phrase| message.contains(phrase))
     }
 
     fn is_about_our_account(&self) -> bool {
-        self.says_any(UNPAID) || self.reads_any(UNPAID)
+        self.code_contains_any(UNPAID) || self.message_contains_any(UNPAID)
     }
 
     fn is_about_rate(&self) -> bool {
-        self.says_any(RATE_CODES) || self.reads_any(RATE_PHRASES)
+        self.code_contains_any(RATE_CODES) || self.message_contains_any(RATE_PHRASES)
     }
 
     fn is_flagged(&self) -> bool {
         // A suspended account is an operator problem, not a content filter.
-        let is_ours = self.reads_any(&["account", "organization", "api key", "permission"]);
-        self.has_flags || (!is_ours && (self.says_any(FLAGGED) || self.reads_any(FLAGGED)))
+        let is_ours =
+            self.message_contains_any(&["account", "organization", "api key", "permission"]);
+        self.has_flags
+            || (!is_ours && (self.code_contains_any(FLAGGED) || self.message_contains_any(FLAGGED)))
     }
 
     fn is_too_long(&self) -> bool {
         // A name or id that is too long is not a context window error.
-        if self.says("string_above_max_length") {
+        if self.code_contains("string_above_max_length") {
             return false;
         }
         // Z.ai uses numeric codes.
-        if self.says_any(TOO_LONG_CODES) || self.names.iter().any(|name| name == "1261") {
+        if self.code_contains_any(TOO_LONG_CODES) || self.names.iter().any(|name| name == "1261") {
             return true;
         }
-        let is_about_tokens = self.reads_any(&["token"]);
-        let is_about_input = self.reads_any(&["prompt", "input", "messages", "conversation"]);
-        let is_excess = self.reads_any(&[
+        let is_about_tokens = self.message_contains_any(&["token"]);
+        let is_about_input =
+            self.message_contains_any(&["prompt", "input", "messages", "conversation"]);
+        let is_excess = self.message_contains_any(&[
             "exceed",
             "too long",
             "too large",
@@ -248,15 +251,16 @@ impl Report {
             "more than",
             "greater than",
         ]);
-        self.reads_any(TOO_LONG_PHRASES) || (is_about_tokens && is_about_input && is_excess)
+        self.message_contains_any(TOO_LONG_PHRASES)
+            || (is_about_tokens && is_about_input && is_excess)
     }
 
     /// The provider serves the model, but not a feature of the request.
     fn unsupported_feature(&self) -> Option<LlmError> {
-        if !self.reads_any(&["no endpoints found that support", "does not support"]) {
+        if !self.message_contains_any(&["no endpoints found that support", "does not support"]) {
             return None;
         }
-        let param = if self.reads_any(&["tool", "function"]) {
+        let param = if self.message_contains_any(&["tool", "function"]) {
             "tools"
         } else {
             "messages"

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_a_member_become_one_value() {
+    fn deltas_of_a_member_are_merged() {
         let cases: &[(&str, &[&str], &str)] = &[
             ("x", &[r#"{ "a":1.0}"#], r#"{ "a":1.0}"#),
             (
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_merged_stays_as_it_came() {
+    fn unmergeable_values_stay_raw() {
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         assert_eq!(merged("x", &[&deep, "[1]"]), deep);
         assert_eq!(merged("x", &["[1]", &deep]), "[1]");

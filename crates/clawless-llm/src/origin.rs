@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn members_go_back_to_the_model_that_they_came_from_and_to_no_other() {
+    fn members_are_replayed_only_to_the_model_that_produced_them() {
         let stored = r#"{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"E"}}}],"reasoning_details":[1],"clawless_origin":"p/m"}"#;
         let own = stored.replace(r#","clawless_origin":"p/m""#, "");
         assert_eq!(sent("p", "m", stored), own);

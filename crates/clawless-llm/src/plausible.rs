@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_believed_within_the_bounds_of_limit_bytes_and_input() {
+    fn usage_must_be_within_limit_bytes_and_input() {
         let hidden = PROFILES.iter().find(|it| it.hidden_reasoning);
         let hidden = hidden.expect("a provider that hides reasoning");
         for (usage, max_tokens, profile, expected) in [

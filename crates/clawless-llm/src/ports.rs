@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_prints_without_its_key() {
+    fn debug_output_of_a_request_omits_the_key() {
         let request = HttpRequest {
             method: Method::Post,
             url: "https://provider.example/v1".to_owned(),

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_in_a_body_is_read_from_members_and_sentences() {
+    fn delay_in_a_body_is_parsed_from_members_and_messages() {
         for (body, expected) in [
             (
                 r#"{"error":{"details":[{"retryDelay":"34s"}]}}"#,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read_and_nonsense_is_not() {
+    fn every_form_is_parsed_and_invalid_values_are_ignored() {
         // 1994-11-06T08:49:37Z, the example of RFC 9110.
         let now = Timestamp::from_millis(784_111_777_000 - 2500);
         let cases = [

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_55_a_refusal_that_quotes_our_key_is_about_us_and_says_nothing() {
+    fn attack_55_an_error_that_quotes_the_key_is_a_configuration_error() {
         let long = format!("{}{KEY}", "x".repeat(390));
         for body in [
             format!(r#"{{"error":{{"message":"Bad header: Bearer {KEY}."}}}}"#),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_55_an_error_in_an_answer_is_logged_without_our_key() {
+    fn attack_55_an_error_in_a_response_is_logged_without_the_key() {
         let secret = Secret::of(Some(KEY)).expect("a key that is long enough");
         for wrap in [LlmError::Reported, LlmError::Malformed, LlmError::Truncated] {
             assert_eq!(

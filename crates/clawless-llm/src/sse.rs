@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_the_format_is_read_alike_under_every_size_of_piece() {
+    fn events_do_not_depend_on_chunk_size() {
         let cases: &[Case<'_>] = &[
             (b"data: a\n\ndata: b\n\n", data(&["a", "b"])),
             (b"data: a\r\n\r\ndata: b\r\n\r\n", data(&["a", "b"])),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_or_an_event_over_the_bound_is_an_error_and_not_a_buffer() {
+    fn oversized_lines_and_events_are_errors() {
         let line = [b"data: ".as_slice(), &[b'x'; 200]].concat();
         let lines = b"data: 0123456789\n".repeat(20);
         for bytes in [line, lines] {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_an_error() {
+    fn invalid_utf8_is_an_error() {
         for size in [1, 3, 100] {
             let events = decode(b"data: \xff\xfe\n\n", size, 100);
             assert_eq!(events, Err(SseError::NotUtf8));

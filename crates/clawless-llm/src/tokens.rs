@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inline_image_counts_as_an_image_and_not_as_its_bytes() {
+    fn an_inline_image_counts_as_image_tokens() {
         let url = format!("data:image/png;base64,{}", "A".repeat(100_000));
         let raw = format!(
             r#"{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_numbers_are_read_from_every_type_that_says_them() {
+    fn texts_and_numbers_are_converted_from_other_types() {
         for (json, expected) in [
             (r#""a""#, Some("a")),
             (r#""""#, None),

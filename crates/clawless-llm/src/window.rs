@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_turns_go_whole_and_the_newest_stay() {
+    fn oldest_turns_are_dropped_whole() {
         let turn = |name: &str| vec![user(name), message(Role::Assistant, r#""content":"yes""#)];
         let turns = vec![turn("one"), turn("two"), turn("three")];
         let two = Tokens::new(size(&turns[1]) + size(&turns[2]));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_lost_their_result_and_results_that_lost_their_call_are_left_out() {
+    fn calls_and_results_without_counterpart_are_removed() {
         let ids = ["a".to_owned(), "b".to_owned()];
         let turns = vec![
             vec![user("x"), call(&ids), result("a")],
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_was_used_before_does_not_answer_a_later_call() {
+    fn a_repeated_id_does_not_answer_a_later_call() {
         let id = || call(&["call_0".to_owned()]);
         let turns = vec![
             vec![user("one"), id()],
@@ -263,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn inline_media_are_measured_apart() {
+    fn inline_media_bytes_are_counted_separately() {
         let raw = r#"{"a":"data:image/png;base64,AAAA","b":"data:image/png;base64,AA","c":"x"}"#;
         assert_eq!(media_bytes(raw), 6);
         assert_eq!(media_bytes("{}"), 0);
     }
 
     #[test]
-    fn an_image_is_counted_as_an_image() {
+    fn an_image_counts_as_image_tokens() {
         let photo = format!(
             r#""content":[{{"type":"image_url","image_url":{{"url":"data:image/jpeg;base64,{}"}}}}]"#,
             "A".repeat(800_000)
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_the_older_form_directly_precede_their_results() {
+    fn legacy_calls_directly_precede_their_results() {
         let legacy_call = || {
             message(
                 Role::Assistant,
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_window_stays_free_beside_the_answer() {
+    fn a_fifth_of_the_window_stays_free() {
         let tokens = Tokens::new;
         let room = |window, answer, fixed| room(tokens(window), tokens(answer), tokens(fixed));
         assert_eq!(room(1000, 200, 100), Some(tokens(540)));
@@ -343,7 +343,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_selection_fits_is_an_end_of_the_history_and_separates_no_call(turns in conversation(), room in 0_u64..400) {
+        fn the_selection_fits_and_is_a_suffix_without_split_calls(turns in conversation(), room in 0_u64..400) {
             let ends_open = turns.last().and_then(|turn| turn.last()).and_then(|it| it.view().ok()?.tool_calls);
             let request = match ends_open {
                 Some(calls) => vec![result(&calls[0].id)],

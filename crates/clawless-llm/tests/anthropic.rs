@@ -46,7 +46,7 @@ fn encoded(body: Value) -> Value {
 }
 
 #[test]
-fn a_plain_chat_goes_out_with_its_key_and_version() {
+fn a_plain_chat_is_sent_with_key_and_version() {
     let body = json!({"messages": [
         {"role": "system", "content": "Be brief."},
         {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
@@ -71,7 +71,7 @@ fn a_plain_chat_goes_out_with_its_key_and_version() {
 }
 
 #[test]
-fn parallel_calls_and_their_results_keep_together() {
+fn parallel_calls_and_their_results_stay_together() {
     let sent = encoded(json!({"messages": [
         {"role": "user", "content": "Weather?"},
         {"role": "assistant", "content": null, "tool_calls": [
@@ -104,7 +104,7 @@ fn parallel_calls_and_their_results_keep_together() {
 }
 
 #[test]
-fn tools_and_every_choice_of_them_are_translated() {
+fn tools_and_tool_choices_are_translated() {
     let tools = json!([
         {"type": "function", "function": {"name": "f", "description": "F", "parameters": {"type": "object", "properties": {}}}},
         {"type": "function", "function": {"name": "g"}},
@@ -172,7 +172,7 @@ fn images_are_translated() {
 }
 
 #[test]
-fn thinking_goes_out_in_the_models_own_words() {
+fn thinking_parameters_match_the_model() {
     let ask = |style, effort: &str| {
         let body = json!({"messages": [{"role": "user", "content": "Hi"}],
             "reasoning_effort": effort, "temperature": 0.2});
@@ -204,7 +204,7 @@ fn thinking_goes_out_in_the_models_own_words() {
 }
 
 #[test]
-fn signed_thoughts_go_back_within_a_chain_of_calls_and_without_them_there_is_no_thinking() {
+fn thinking_in_a_tool_call_chain_requires_signed_reasoning() {
     let conversation = |signed: Value| {
         let mut call = json!({"role": "assistant", "content": "Let me see.", "tool_calls": [
             {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
@@ -225,7 +225,7 @@ fn signed_thoughts_go_back_within_a_chain_of_calls_and_without_them_there_is_no_
 }
 
 #[test]
-fn thoughts_go_back_to_the_model_that_signed_them_and_to_no_other() {
+fn signed_reasoning_is_replayed_only_to_its_signer() {
     let body = json!({"type": "message", "role": "assistant", "model": "x", "stop_reason": "tool_use",
         "content": [{"type": "thinking", "thinking": "hm", "signature": "sig"},
                     {"type": "tool_use", "id": "c", "name": "f", "input": {}}],
@@ -281,7 +281,7 @@ fn formats_are_translated() {
 }
 
 #[test]
-fn what_is_long_is_marked_for_the_cache() {
+fn long_prefixes_get_cache_marks() {
     let long = "x".repeat(20_000);
     let sent = encoded(json!({"messages": [
         {"role": "system", "content": long},
@@ -297,7 +297,7 @@ fn what_is_long_is_marked_for_the_cache() {
 }
 
 #[test]
-fn what_this_wire_cannot_say_is_refused_by_name() {
+fn unsupported_parameters_are_rejected_by_name() {
     let cases = [
         (json!({"n": 2}), "n"),
         (json!({"logprobs": true}), "logprobs"),
@@ -334,7 +334,7 @@ fn what_this_wire_cannot_say_is_refused_by_name() {
 }
 
 #[test]
-fn an_answer_in_one_piece_is_read() {
+fn whole_responses_are_decoded() {
     let server = server(ThinkingStyle::Unknown);
     let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m",
         "content": [
@@ -358,7 +358,7 @@ fn an_answer_in_one_piece_is_read() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error() {
+fn invalid_responses_are_errors() {
     let server = server(ThinkingStyle::Unknown);
     for body in [
         "<html>",
@@ -404,7 +404,7 @@ fn stream(events: &[&str]) -> (usize, Option<LlmError>) {
 }
 
 #[test]
-fn a_stream_that_breaks_is_an_error_after_what_was_good() {
+fn a_broken_stream_is_an_error_after_its_valid_events() {
     const START: &str = r#"{"type":"message_start","message":{"usage":{"input_tokens":1}}}"#;
     const TEXT: &str =
         r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Hel"}}"#;

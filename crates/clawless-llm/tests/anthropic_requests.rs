@@ -44,7 +44,7 @@ fn user(text: &str) -> Value {
 }
 
 #[test]
-fn an_image_of_any_spelling_is_one_of_the_apis_types() {
+fn image_types_are_normalized() {
     let sent = messages(&json!([{"role": "user", "content": [
         {"type": "text", "text": "what?"},
         {"type": "image_url", "image_url": {"url": "data:image/JPG;charset=utf-8;base64,/9j/\r\nAA=="}}]}]));
@@ -62,7 +62,7 @@ fn an_image_of_any_spelling_is_one_of_the_apis_types() {
 }
 
 #[test]
-fn blank_texts_are_left_out_and_what_remains_is_complete() {
+fn blank_texts_are_removed() {
     let sent = messages(&json!([
         {"role": "user", "content": "a"},
         {"role": "assistant", "content": "\n\n", "tool_calls": [
@@ -81,7 +81,7 @@ fn blank_texts_are_left_out_and_what_remains_is_complete() {
 }
 
 #[test]
-fn repeated_ids_of_calls_are_made_unique_with_their_results() {
+fn repeated_call_ids_are_made_unique_with_their_results() {
     let call = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
     let result = json!({"role": "tool", "tool_call_id": "call_0", "content": "1"});
@@ -94,7 +94,7 @@ fn repeated_ids_of_calls_are_made_unique_with_their_results() {
 }
 
 #[test]
-fn a_schema_without_a_type_is_one_of_an_object() {
+fn a_schema_without_a_type_becomes_an_object_schema() {
     let tool = |parameters: Value| json!({"type": "function", "function": {"name": "f", "parameters": parameters}});
     for (parameters, schema) in [
         (json!({}), json!({"type": "object"})),
@@ -112,7 +112,7 @@ fn a_schema_without_a_type_is_one_of_an_object() {
 }
 
 #[test]
-fn a_conversation_begins_with_the_user_and_a_beginning_of_the_answer_does_not_end_in_blanks() {
+fn conversations_start_with_a_user_message_and_prefills_are_trimmed() {
     let sent = messages(&json!([
         {"role": "assistant", "content": "Hello!"},
         {"role": "user", "content": "a"},
@@ -123,7 +123,7 @@ fn a_conversation_begins_with_the_user_and_a_beginning_of_the_answer_does_not_en
 }
 
 #[test]
-fn the_clients_own_cache_marks_are_sent_and_none_is_added() {
+fn client_cache_marks_replace_automatic_ones() {
     let long = "word ".repeat(10_000);
     let mark = json!({"type": "ephemeral"});
     let body = json!({"model": "claude-x", "messages": [
@@ -145,7 +145,7 @@ fn the_clients_own_cache_marks_are_sent_and_none_is_added() {
 }
 
 #[test]
-fn unknown_parameters_are_named_and_top_k_is_sent() {
+fn unknown_parameters_are_reported_and_top_k_is_sent() {
     let mut asked =
         request(&json!({"model": "claude-x", "messages": [{"role": "user", "content": "a"}]}));
     let json = |text: &str| Json::parse(text.to_owned()).expect("JSON");

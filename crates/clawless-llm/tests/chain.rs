@@ -49,12 +49,12 @@ impl Chain {
         }
     }
 
-    fn ask(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
-        self.ask_for("tenant", length)
+    fn call(&self, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        self.call_as("tenant", length)
     }
 
-    fn ask_for(&self, tenant: &str, length: usize) -> Result<Answered<LlmResponse>, Failed> {
-        match self.ask_until(tenant, length, pending()) {
+    fn call_as(&self, tenant: &str, length: usize) -> Result<Answered<LlmResponse>, Failed> {
+        match self.call_until(tenant, length, pending()) {
             Ok(answered) => Ok(answered),
             Err(CallError::Failed(failed)) => Err(failed),
             Err(cancelled) => panic!("{cancelled}"),
@@ -62,7 +62,7 @@ impl Chain {
     }
 
     /// Calls the chain and cancels the call when `cancel` completes.
-    fn ask_until(
+    fn call_until(
         &self,
         tenant: &str,
         length: usize,
@@ -100,14 +100,14 @@ impl Chain {
     }
 
     /// The requests that were sent, as `first:small`.
-    fn asked(&self) -> Vec<String> {
+    fn sent_requests(&self) -> Vec<String> {
         let requests = self.stage.http.requests();
-        let asked = requests.iter().map(|request| {
+        let lines = requests.iter().map(|request| {
             let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
             let host = request.url.split(['/', '.']).nth(2).expect("a host");
             format!("{host}:{}", body["model"].as_str().expect("a model"))
         });
-        asked.collect()
+        lines.collect()
     }
 }
 
@@ -119,13 +119,13 @@ fn good() -> Reply {
 }
 
 #[test]
-fn a_model_that_recovers_at_the_third_try_answers() {
+fn a_model_that_recovers_at_the_third_try_responds() {
     let chain = Chain::new();
     chain.stage.http.next(Reply::json(500, "{}"));
     chain.stage.http.next(Reply::unreachable());
     chain.stage.http.next(good());
     let before = chain.stage.time.now();
-    let answered = chain.ask(2).expect("an answer");
+    let answered = chain.call(2).expect("an answer");
     assert_eq!((answered.target, answered.tries()), (0, 3));
     // Half of 250 ms and half of 500 ms.
     let waited = chain.stage.time.now().since(before);
@@ -133,56 +133,56 @@ fn a_model_that_recovers_at_the_third_try_answers() {
 }
 
 #[test]
-fn after_two_retries_the_next_model_is_asked_and_the_last_error_is_told() {
+fn after_two_retries_the_next_model_is_called_and_the_last_error_is_returned() {
     for status in [500, 502, 503, 504] {
         let chain = Chain::new();
         for _ in 0..3 {
             chain.stage.http.next(Reply::json(status, "{}"));
         }
         chain.stage.http.always(Reply::json(404, "{}"));
-        let failed = chain.ask(2).expect_err("no answer");
+        let failed = chain.call(2).expect_err("no answer");
         assert_eq!(failed.error, LlmError::Misconfigured { status: 404 });
         assert_eq!(failed.failed.len(), 4);
         assert_eq!(
-            chain.asked(),
+            chain.sent_requests(),
             ["first:small", "first:small", "first:small", "second:large"]
         );
     }
 }
 
 #[test]
-fn a_busy_provider_is_left_for_the_next_at_once() {
+fn an_overloaded_provider_is_not_retried_if_another_model_exists() {
     for status in [429, 529] {
         let chain = Chain::new();
         let busy = Reply::json(status, "{}").header("retry-after", "1");
         chain.stage.http.next(busy);
         chain.stage.http.next(good());
         let before = chain.stage.time.now();
-        let answered = chain.ask(2).expect("an answer");
+        let answered = chain.call(2).expect("an answer");
         assert_eq!((answered.target, answered.tries()), (1, 2));
         assert_eq!(chain.stage.time.now(), before);
     }
 }
 
 #[test]
-fn the_last_of_the_chain_is_asked_again_no_sooner_than_it_said() {
+fn the_last_model_is_retried_after_its_retry_delay() {
     let chain = Chain::new();
     let busy = Reply::json(429, "{}").header("retry-after", "2");
     chain.stage.http.next(busy);
     chain.stage.http.next(good());
     let before = chain.stage.time.now();
-    assert!(chain.ask(1).is_ok());
+    assert!(chain.call(1).is_ok());
     let waited = chain.stage.time.now().since(before);
     assert_eq!(waited, Millis::from_secs(2));
 }
 
 #[test]
-fn who_wants_us_to_wait_too_long_is_not_waited_for() {
+fn long_retry_delays_are_not_awaited() {
     let chain = Chain::new();
     let busy = Reply::json(429, "{}").header("retry-after", "7");
     chain.stage.http.always(busy);
     let before = chain.stage.time.now();
-    let failed = chain.ask(1).expect_err("no answer");
+    let failed = chain.call(1).expect_err("no answer");
     let retry_after = Some(Millis::from_secs(7));
     assert_eq!(failed.error, LlmError::RateLimited { retry_after });
     assert_eq!(failed.failed.len(), 1);
@@ -194,7 +194,7 @@ fn silence_goes_to_the_next_model_without_a_retry() {
     let chain = Chain::new();
     chain.stage.http.next(good().after(Step::Hang));
     chain.stage.http.next(good());
-    let answered = chain.ask(2).expect("an answer");
+    let answered = chain.call(2).expect("an answer");
     assert_eq!((answered.target, answered.tries()), (1, 2));
     assert_eq!(chain.stage.http.aborted(), 1);
 }
@@ -204,7 +204,7 @@ fn a_cancelled_call_aborts_the_request_in_flight() {
     let chain = Chain::new();
     chain.stage.http.always(good().after(Step::Hang));
     let cancel = chain.stage.time.sleep(Millis::from_secs(1));
-    let cancelled = chain.ask_until("tenant", 2, cancel);
+    let cancelled = chain.call_until("tenant", 2, cancel);
     assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: true }));
     assert_eq!(chain.stage.http.aborted(), 1);
 }
@@ -215,34 +215,34 @@ fn a_call_cancelled_between_two_tries_has_nothing_in_flight() {
     let busy = Reply::json(429, "{}").header("retry-after", "2");
     chain.stage.http.always(busy);
     let cancel = chain.stage.time.sleep(Millis::from_secs(1));
-    let cancelled = chain.ask_until("tenant", 1, cancel);
+    let cancelled = chain.call_until("tenant", 1, cancel);
     assert_eq!(cancelled, Err(CallError::Cancelled { in_flight: false }));
     assert_eq!(chain.stage.http.aborted(), 0);
 }
 
 #[test]
-fn what_the_client_did_wrong_ends_the_call() {
+fn client_errors_end_the_call() {
     let chain = Chain::new();
     chain
         .stage
         .http
         .always(Reply::json(400, r#"{"error":{"message":"bad stop"}}"#));
-    let failed = chain.ask(2).expect_err("no answer");
+    let failed = chain.call(2).expect_err("no answer");
     assert!(matches!(failed.error, LlmError::InvalidRequest { .. }));
-    assert_eq!(chain.asked().len(), 1);
+    assert_eq!(chain.sent_requests().len(), 1);
 }
 
 #[test]
-fn what_does_not_fit_is_tried_on_a_larger_window() {
+fn context_window_errors_fall_back_to_a_larger_window() {
     let chain = Chain::new();
     let too_long = r#"{"error":{"code":"context_length_exceeded"}}"#;
     chain.stage.http.next(Reply::json(400, too_long));
     chain.stage.http.next(good());
-    assert_eq!(chain.ask(2).expect("an answer").target, 1);
+    assert_eq!(chain.call(2).expect("an answer").target, 1);
 }
 
 #[test]
-fn a_dead_provider_costs_nothing_after_the_first_few() {
+fn the_breaker_skips_a_failing_provider() {
     let chain = Chain::new();
     for _ in 0..2 {
         for _ in 0..3 {
@@ -252,53 +252,53 @@ fn a_dead_provider_costs_nothing_after_the_first_few() {
     }
     chain.stage.http.always(good());
     for _ in 0..20 {
-        assert_eq!(chain.ask(2).expect("an answer").target, 1);
+        assert_eq!(chain.call(2).expect("an answer").target, 1);
     }
     let first = chain
-        .asked()
+        .sent_requests()
         .iter()
         .filter(|it| *it == "first:small")
         .count();
     assert!(first <= 6, "{first}");
     // After the cool-down one successful probe closes the breaker.
     chain.stage.time.advance(Millis::from_secs(6));
-    assert_eq!(chain.ask(2).expect("an answer").target, 0);
-    assert_eq!(chain.ask(2).expect("an answer").target, 0);
+    assert_eq!(chain.call(2).expect("an answer").target, 0);
+    assert_eq!(chain.call(2).expect("an answer").target, 0);
 }
 
 #[test]
-fn a_probe_that_is_refused_shows_that_the_provider_lives() {
+fn a_rejected_probe_closes_the_breaker() {
     let chain = Chain::new();
     for _ in 0..2 {
         for _ in 0..3 {
             chain.stage.http.next(Reply::unreachable());
         }
         chain.stage.http.next(good());
-        assert_eq!(chain.ask(2).expect("an answer").target, 1);
+        assert_eq!(chain.call(2).expect("an answer").target, 1);
     }
     chain.stage.time.advance(Millis::from_secs(6));
     chain.stage.http.next(Reply::json(400, "{}"));
-    assert!(chain.ask(2).is_err());
+    assert!(chain.call(2).is_err());
     chain.stage.http.always(good());
-    assert_eq!(chain.ask(2).expect("an answer").target, 0);
+    assert_eq!(chain.call(2).expect("an answer").target, 0);
 }
 
 #[test]
-fn a_dead_provider_is_still_asked_where_there_is_no_other() {
+fn a_failing_provider_is_still_called_without_alternative() {
     let chain = Chain::new();
     for _ in 0..6 {
-        assert!(chain.ask(1).is_err());
+        assert!(chain.call(1).is_err());
     }
     chain.stage.http.always(good());
-    assert!(chain.ask(1).is_ok());
+    assert!(chain.call(1).is_ok());
 }
 
 #[test]
-fn the_longest_time_for_a_call_bounds_the_whole_chain() {
+fn the_total_timeout_bounds_the_whole_chain() {
     let chain = Chain::new();
     chain.stage.http.always(good().after(Step::Hang));
     let before = chain.stage.time.now();
-    let failed = chain.ask(2).expect_err("no answer");
+    let failed = chain.call(2).expect_err("no answer");
     assert!(matches!(
         failed.error,
         LlmError::FirstByteTimeout | LlmError::DeadlineExceeded
@@ -308,15 +308,15 @@ fn the_longest_time_for_a_call_bounds_the_whole_chain() {
 }
 
 #[test]
-fn refusals_of_one_request_do_not_open_the_breaker() {
+fn rejected_requests_do_not_open_the_breaker() {
     for status in [400, 402, 403, 404, 409, 413, 422, 429] {
         let chain = Chain::new();
         chain.stage.http.always(Reply::json(status, "{}"));
         for _ in 0..10 {
-            assert!(chain.ask(2).is_err());
+            assert!(chain.call(2).is_err());
         }
         chain.stage.http.always(good());
-        assert_eq!(chain.ask(2).expect("an answer").target, 0, "{status}");
+        assert_eq!(chain.call(2).expect("an answer").target, 0, "{status}");
     }
 }
 
@@ -325,13 +325,13 @@ fn failures_of_one_tenant_do_not_open_the_breaker_for_another() {
     let chain = Chain::new();
     chain.stage.http.always(Reply::json(500, "{}"));
     for _ in 0..3 {
-        assert!(chain.ask_for("attacker", 2).is_err());
+        assert!(chain.call_as("attacker", 2).is_err());
     }
-    let first = chain.asked();
+    let first = chain.sent_requests();
     let first = first.iter().filter(|it| *it == "first:small").count();
     assert_eq!(first, 6, "the third call skips the first model");
     chain.stage.http.always(good());
-    assert_eq!(chain.ask_for("other", 2).expect("an answer").target, 0);
+    assert_eq!(chain.call_as("other", 2).expect("an answer").target, 0);
 }
 
 #[test]
@@ -339,8 +339,8 @@ fn failures_of_several_tenants_open_the_breaker_for_all() {
     let chain = Chain::new();
     chain.stage.http.always(Reply::json(500, "{}"));
     for tenant in ["a", "b"] {
-        assert!(chain.ask_for(tenant, 1).is_err());
+        assert!(chain.call_as(tenant, 1).is_err());
     }
     chain.stage.http.always(good());
-    assert_eq!(chain.ask_for("c", 2).expect("an answer").target, 1);
+    assert_eq!(chain.call_as("c", 2).expect("an answer").target, 1);
 }

@@ -46,7 +46,7 @@ fn closed_after(rest: Vec<Step>) -> usize {
 }
 
 #[test]
-fn a_body_is_read_to_its_end_where_that_is_near() {
+fn a_nearby_end_of_the_body_is_read() {
     let bytes = |count| Step::Bytes(vec![b'x'; count]);
     let wait = |millis| Step::Wait(Millis::new(millis));
     assert_eq!(closed_after(vec![wait(100), bytes(100)]), 0);
@@ -60,7 +60,7 @@ fn finish() -> String {
 }
 
 #[test]
-fn a_stream_comes_through_with_one_list_of_events_for_each_read() {
+fn each_read_of_a_stream_returns_one_list_of_events() {
     let stage = Stage::new();
     stage.http.next(Reply::reads(&[
         &hello(),
@@ -86,7 +86,7 @@ fn a_stream_comes_through_with_one_list_of_events_for_each_read() {
 }
 
 #[test]
-fn what_fails_before_the_answer_begins_is_an_error_of_the_call() {
+fn failures_before_the_response_begins_fail_the_call() {
     let html = || Reply::new(200, "text/html", vec![Step::Bytes(b"<html>".to_vec())]);
     let wait = Some(Millis::from_secs(7));
     let comment = Step::Bytes(b": processing\n\n".to_vec());
@@ -169,7 +169,7 @@ fn what_fails_before_the_answer_begins_is_an_error_of_the_call() {
 }
 
 #[test]
-fn what_breaks_in_the_middle_comes_after_the_text_and_as_an_error() {
+fn failures_during_the_response_follow_its_text() {
     let cases: Vec<(&str, Vec<Step>, Check)> = vec![
         ("a reset", vec![Step::Break], |it| {
             matches!(it, LlmError::Truncated(_))
@@ -254,7 +254,7 @@ fn merge(steps: Vec<Step>) -> Vec<Step> {
 }
 
 #[test]
-fn a_slow_drip_lives_and_silence_ends_after_the_idle_time() {
+fn slow_streams_continue_and_silent_streams_time_out() {
     let stage = Stage::new();
     let drip = [hello(), finish(), DONE.to_owned()].concat();
     let steps = drip
@@ -286,7 +286,7 @@ fn a_slow_drip_lives_and_silence_ends_after_the_idle_time() {
 }
 
 #[test]
-fn the_deadline_ends_a_stream_that_never_does() {
+fn the_deadline_ends_an_endless_stream() {
     let stage = Stage::new();
     let more = Step::Bytes(chunk(r#""delta":{"content":"x"}"#).into_bytes());
     let steps = [more, Step::Wait(Millis::from_secs(11))];
@@ -299,7 +299,7 @@ fn the_deadline_ends_a_stream_that_never_does() {
 }
 
 #[test]
-fn what_breaks_after_the_finish_reason_costs_nothing_but_the_usage() {
+fn failures_after_the_finish_reason_lose_only_the_usage() {
     for ending in [vec![Step::Break], vec![Step::Hang], vec![]] {
         let stage = Stage::new();
         let mut steps = vec![Step::Bytes([hello(), finish()].concat().into_bytes())];
@@ -312,7 +312,7 @@ fn what_breaks_after_the_finish_reason_costs_nothing_but_the_usage() {
 }
 
 #[test]
-fn data_after_done_is_dropped_and_the_connection_let_go() {
+fn data_after_done_is_dropped_and_the_connection_closed() {
     let stage = Stage::new();
     let late = chunk(r#""delta":{"content":"secret"}"#);
     let all = [hello(), finish(), DONE.to_owned(), late.clone()].concat();
@@ -322,7 +322,7 @@ fn data_after_done_is_dropped_and_the_connection_let_go() {
 }
 
 #[test]
-fn a_whole_answer_in_place_of_a_stream_is_streamed() {
+fn a_whole_response_in_place_of_a_stream_is_accepted() {
     let stage = Stage::new();
     stage.http.next(Reply::json(
         200,
@@ -333,7 +333,7 @@ fn a_whole_answer_in_place_of_a_stream_is_streamed() {
 }
 
 #[test]
-fn a_whole_answer_is_read_and_a_cut_one_is_an_error() {
+fn a_truncated_whole_response_is_an_error() {
     let stage = Stage::new();
     let body = r#"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}]}"#;
     stage.http.next(Reply::json(200, body));
@@ -361,7 +361,7 @@ fn a_whole_answer_is_read_and_a_cut_one_is_an_error() {
 }
 
 #[test]
-fn a_reader_that_looks_away_loses_nothing() {
+fn a_cancelled_read_loses_no_events() {
     let stage = Stage::new();
     stage.http.next(Reply::steps(vec![
         Step::Bytes(hello().into_bytes()),
@@ -406,7 +406,7 @@ fn a_dropped_stream_aborts_its_request() {
 }
 
 #[test]
-fn usage_that_is_missing_or_impossible_is_missing() {
+fn implausible_usage_counts_as_missing() {
     for usage in [
         "",
         "data: {\"choices\":[],\"usage\":null}\n\n",

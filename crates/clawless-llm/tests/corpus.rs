@@ -27,21 +27,21 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn events_are_read_alike_however_they_are_cut() {
+fn events_do_not_depend_on_chunk_boundaries() {
     replay("sse", decoding::check_sse);
 }
 
 #[test]
-fn openais_wire_makes_an_answer_or_an_error() {
+fn openai_input_results_in_a_response_or_an_error() {
     replay("openai", decoding::check_openai);
 }
 
 #[test]
-fn anthropics_wire_makes_an_answer_or_an_error() {
+fn anthropic_input_results_in_a_response_or_an_error() {
     replay("anthropic", decoding::check_anthropic);
 }
 
 #[test]
-fn the_platforms_wire_makes_an_answer_or_an_error() {
+fn platform_input_results_in_a_response_or_an_error() {
     replay("workers_ai", decoding::check_workers_ai);
 }

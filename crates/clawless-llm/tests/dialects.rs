@@ -44,7 +44,7 @@ fn only(answer: Result<LlmResponse, LlmError>) -> LlmChoice {
 }
 
 #[test]
-fn a_content_in_parts_is_text_and_reasoning() {
+fn content_parts_are_split_into_text_and_reasoning() {
     let thinking = |text: &str| {
         format!(
             r#""delta":{{"content":[{{"type":"thinking","thinking":[{{"type":"text","text":"{text}"}}]}}]}}"#
@@ -69,7 +69,7 @@ fn a_content_in_parts_is_text_and_reasoning() {
 }
 
 #[test]
-fn loose_types_are_read_as_what_they_mean() {
+fn wrong_json_types_are_converted() {
     let answer = whole(
         r#"{"id":7,"choices":[{"index":"0","message":{"content":null,"tool_calls":
             {"index":"0","id":9,"function":{"name":"f","arguments":{"x":1}}}},"finish_reason":"tool_calls"}],
@@ -91,7 +91,7 @@ fn loose_types_are_read_as_what_they_mean() {
 }
 
 #[test]
-fn a_foreign_finish_reason_is_a_filter_a_length_or_an_error() {
+fn nonstandard_finish_reasons_are_mapped_or_rejected() {
     let finish = |reason: &str| {
         let end = format!(r#""delta":{{"content":""}},"finish_reason":"{reason}""#);
         streamed(&[
@@ -135,7 +135,7 @@ fn a_foreign_finish_reason_is_a_filter_a_length_or_an_error() {
 }
 
 #[test]
-fn a_message_after_deltas_adds_nothing_but_reason_and_usage() {
+fn a_message_after_deltas_adds_only_finish_reason_and_usage() {
     let last = format!(
         r#"data: {{"id":"06","object":"chat.completion","choices":[{{"index":0,"finish_reason":"stop","message":{{"role":"assistant","content":"Hello there.","reasoning_content":"A greeting.","tool_calls":[{{"id":"a","function":{{"name":"f","arguments":"{{}}"}}}}]}}}}],{USAGE},"base_resp":{{"status_code":0,"status_msg":""}}}}
 
@@ -164,7 +164,7 @@ fn a_message_after_deltas_adds_nothing_but_reason_and_usage() {
 }
 
 #[test]
-fn usage_of_zero_for_an_answer_is_missing() {
+fn zero_usage_counts_as_missing() {
     for usage in [
         r#""usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
         r#""usage":{"prompt_tokens":0,"completion_tokens":400,"total_tokens":400}"#,
@@ -183,7 +183,7 @@ fn usage_of_zero_for_an_answer_is_missing() {
 }
 
 #[test]
-fn usage_is_read_from_every_place() {
+fn usage_is_parsed_from_every_location() {
     let expected = Some(Usage::new(11, 5));
     let in_choice = streamed(&[
         r#""delta":{"content":"Hi"}"#,
@@ -201,7 +201,7 @@ fn usage_is_read_from_every_place() {
 }
 
 #[test]
-fn an_answer_that_the_provider_calls_done_needs_no_finish_reason() {
+fn an_end_marker_replaces_the_finish_reason() {
     let text = only(streamed(&[
         r#""delta":{"role":"assistant","content":"Whole"}"#,
         r#""delta":{"content":" answer."},"finish_reason":null"#,
@@ -225,7 +225,7 @@ fn an_answer_that_the_provider_calls_done_needs_no_finish_reason() {
 }
 
 #[test]
-fn a_blocked_prompt_is_a_filtered_answer() {
+fn a_blocked_prompt_is_a_content_filter() {
     let body = r#"{"created":1,"id":"x","model":"gemini","object":"chat.completion",
         "usage":{"completion_tokens":0,"prompt_tokens":9,"total_tokens":9}}"#;
     let answers = [
@@ -246,7 +246,7 @@ fn a_blocked_prompt_is_a_filtered_answer() {
 }
 
 #[test]
-fn an_empty_answer_without_tokens_may_be_tried_again() {
+fn an_empty_response_without_tokens_is_retryable() {
     let nothing = r#""usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#;
     let body = format!(
         r#"{{"choices":[{{"message":{{"role":"assistant","content":""}},"finish_reason":"stop"}}],{nothing}}}"#
@@ -276,7 +276,7 @@ fn an_empty_answer_without_tokens_may_be_tried_again() {
 }
 
 #[test]
-fn an_error_inside_an_answer_is_an_error() {
+fn an_error_inside_a_response_is_an_error() {
     let hello = chunk(r#""delta":{"role":"assistant","content":"Hel"}"#);
     for (what, event) in [
         (
@@ -324,7 +324,7 @@ fn an_error_inside_an_answer_is_an_error() {
 }
 
 #[test]
-fn comments_and_bare_roles_are_signs_of_life() {
+fn comments_and_bare_roles_reset_the_timeout() {
     let comment = || Step::Bytes(b": OPENROUTER PROCESSING\n\n".to_vec());
     let wait = || Step::Wait(Millis::from_secs(20));
     let role = Step::Bytes(chunk(r#""delta":{"role":"assistant","content":""}"#).into_bytes());
@@ -349,7 +349,7 @@ fn comments_and_bare_roles_are_signs_of_life() {
 }
 
 #[test]
-fn made_up_call_ids_are_short_and_differ_between_turns() {
+fn generated_call_ids_are_short_and_unique_between_turns() {
     let body = r#"{"id":"chatcmpl-0123456789abcdef0123456789abcdef0123456789","choices":[{"message":
         {"content":"","tool_calls":[{"function":{"name":"f","arguments":{"city":"Oslo"}}},
         {"function":{"name":"f","arguments":{"city":"Rome"}}}]},"finish_reason":"stop"}]}"#;
@@ -419,7 +419,7 @@ fn sent_back(choice: &LlmChoice, provider: &str) -> Value {
 }
 
 #[test]
-fn unknown_members_travel_to_the_client_into_the_session_and_back_to_their_model() {
+fn unknown_members_reach_the_client_the_session_and_their_model() {
     let signature = json!({"google": {"thought_signature": "EjQKMgEB"}});
     let details =
         json!([{"type": "reasoning.encrypted", "data": "gAAAA", "id": "rs_1", "index": 0}]);
@@ -463,7 +463,7 @@ fn unknown_members_travel_to_the_client_into_the_session_and_back_to_their_model
 }
 
 #[test]
-fn a_client_of_a_stream_sees_unknown_members_where_the_provider_put_them() {
+fn streamed_unknown_members_keep_their_position() {
     let chunks = client_chunks(&[
         r#""delta":{"role":"assistant","content":"","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#,
         r#""delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","extra_content":{"google":{"thought_signature":"E"}},"function":{"name":"f","arguments":"{}"}}]}"#,
@@ -522,7 +522,7 @@ fn citations_annotations_and_images_pass_through() {
 }
 
 #[test]
-fn a_stored_choice_is_read_back_with_its_members() {
+fn a_stored_choice_keeps_its_members() {
     let body = r#"{"choices":[{"message":{"content":"","reasoning_content":"hm","x":[1],"tool_calls":[
         {"id":"c1","function":{"name":"f","arguments":"{}"},"extra_content":{"a":1}}]},"finish_reason":"tool_calls"}]}"#;
     let choice = only(whole(body));

@@ -36,7 +36,7 @@ fn texts() -> Vec<(String, String, Counts)> {
 }
 
 #[test]
-fn the_truth_is_at_most_a_fourth_more_and_at_least_half_of_an_estimate() {
+fn estimates_are_within_their_bounds() {
     let texts = texts();
     assert!(texts.len() >= 15);
     for (name, text, counts) in &texts {
@@ -54,7 +54,7 @@ fn the_truth_is_at_most_a_fourth_more_and_at_least_half_of_an_estimate() {
 }
 
 #[test]
-fn a_message_counts_its_text_and_its_borders() {
+fn a_message_counts_its_text_and_delimiters() {
     for (_, text, _) in texts() {
         let message = Message::text(Role::User, &text).expect("a message");
         let alone = Vocabulary::Large.of_text(&text).get();
@@ -64,7 +64,7 @@ fn a_message_counts_its_text_and_its_borders() {
 }
 
 #[test]
-fn only_those_who_are_known_for_it_are_counted_with_a_large_vocabulary() {
+fn only_known_providers_use_the_large_vocabulary() {
     let of = |kind: &str, base_url: &str| {
         let provider = format!(r#"{{"name":"it","kind":"{kind}","base_url":"{base_url}"}}"#);
         let provider: LlmProvider = serde_json::from_str(&provider).expect("a provider");

@@ -83,7 +83,7 @@ fn outcome(wire: &dyn Protocol, feature: &Value) -> String {
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "one table")]
-fn no_feature_is_lost_on_any_wire() {
+fn no_feature_is_silently_lost() {
     let tool =
         json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
     let tools = json!([tool, {"type": "function", "function": {"name": "g"}}]);

@@ -110,7 +110,7 @@ fn whole(kind: ProviderKind) -> Value {
 }
 
 #[test]
-fn a_streamed_call_comes_back_in_the_form_that_was_asked_in() {
+fn streamed_calls_are_returned_in_the_legacy_form() {
     for kind in KINDS {
         let stage = stage(kind);
         stage.http.next(Reply::reads(&[&stream(kind)]));
@@ -152,7 +152,7 @@ fn a_streamed_call_comes_back_in_the_form_that_was_asked_in() {
 }
 
 #[test]
-fn an_answer_in_one_piece_does_too() {
+fn whole_responses_are_returned_in_the_legacy_form() {
     for kind in KINDS {
         let stage = stage(kind);
         stage.http.next(Reply::json(200, &whole(kind).to_string()));
@@ -183,7 +183,7 @@ fn an_answer_in_one_piece_does_too() {
 }
 
 #[test]
-fn a_wire_that_has_tools_alone_is_told_in_their_words() {
+fn other_wires_receive_functions_as_tools() {
     let sent = |kind| {
         let stage = stage(kind);
         stage.http.next(Reply::json(200, &whole(kind).to_string()));

@@ -232,7 +232,7 @@ fn tools(rules: ToolRules) -> String {
 }
 
 #[test]
-fn the_page_of_providers_is_the_table_of_profiles() {
+fn the_providers_page_matches_the_profiles() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     let page = page();
     if std::env::var_os("CLAWLESS_WRITE_DOCS").is_some() {

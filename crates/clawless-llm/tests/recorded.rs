@@ -99,7 +99,7 @@ fn check_answer(recording: &Path, extension: &str, answer: LlmResponse) {
 }
 
 #[test]
-fn each_recorded_stream_makes_its_answer() {
+fn each_recorded_stream_decodes_to_its_response() {
     for (path, bytes) in recorded("sse") {
         let (events, ended) = decode(&path, [bytes.as_slice()]);
         assert_eq!(ended, Ok(()), "{}", path.display());
@@ -110,7 +110,7 @@ fn each_recorded_stream_makes_its_answer() {
 }
 
 #[test]
-fn each_recorded_body_makes_its_answer() {
+fn each_recorded_body_decodes_to_its_response() {
     for (path, bytes) in recorded("body") {
         let answer = protocol(&path).decode_whole(&request(), &bytes);
         let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -119,7 +119,7 @@ fn each_recorded_body_makes_its_answer() {
 }
 
 #[test]
-fn bytes_one_by_one_make_the_same_events() {
+fn single_bytes_decode_to_the_same_events() {
     for (path, bytes) in recorded("sse") {
         let whole = decode(&path, [bytes.as_slice()]);
         assert_eq!(decode(&path, bytes.chunks(1)), whole, "{}", path.display());
@@ -127,7 +127,7 @@ fn bytes_one_by_one_make_the_same_events() {
 }
 
 #[test]
-fn no_cut_stream_counts_as_complete() {
+fn no_truncated_stream_counts_as_complete() {
     for (path, bytes) in recorded("sse") {
         let (whole, _) = decode(&path, [bytes.as_slice()]);
         let is_finish = |event: &LlmEvent| matches!(event, LlmEvent::Finish { .. });
@@ -149,7 +149,7 @@ fn no_cut_stream_counts_as_complete() {
 
 proptest! {
     #[test]
-    fn every_split_makes_the_same_events(seed in proptest::collection::vec(0.0..1.0_f64, 1..40)) {
+    fn every_split_decodes_to_the_same_events(seed in proptest::collection::vec(0.0..1.0_f64, 1..40)) {
         for (path, bytes) in recorded("sse") {
             #[allow(
                 clippy::cast_possible_truncation,
@@ -170,7 +170,7 @@ proptest! {
 
     /// A damaged stream results in an error or a response, never in a panic.
     #[test]
-    fn damaged_streams_do_no_harm(
+    fn damaged_streams_never_panic(
         at in 0.0..1.0_f64,
         junk in proptest::collection::vec(any::<u8>(), 0..8),
         length in 0_usize..20,

@@ -36,7 +36,7 @@ fn encode(body: Value) -> Result<Value, LlmError> {
 }
 
 #[test]
-fn inputs_are_what_the_platform_takes() {
+fn inputs_match_the_platforms_format() {
     let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
     let inputs = encode(json!({"messages": [
             {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
@@ -68,7 +68,7 @@ fn inputs_are_what_the_platform_takes() {
 }
 
 #[test]
-fn what_the_platform_cannot_do_is_refused_by_name() {
+fn unsupported_parameters_are_rejected_by_name() {
     for (name, value) in [
         ("stop", json!("x")),
         ("n", json!(2)),
@@ -85,7 +85,7 @@ fn what_the_platform_cannot_do_is_refused_by_name() {
 }
 
 #[test]
-fn refusals_are_read_by_the_platforms_own_codes() {
+fn errors_are_classified_by_the_platforms_codes() {
     let refusal = |status, code: u64| {
         let body = json!({"internalCode": code, "name": "x", "description": "why"});
         let body = serde_json::to_vec(&body).expect("JSON");
@@ -110,7 +110,7 @@ fn refusals_are_read_by_the_platforms_own_codes() {
 }
 
 #[test]
-fn a_model_of_the_platform_is_reached_by_the_binding() {
+fn platform_models_are_called_through_the_binding() {
     let mut stage = Stage::new();
     let provider = LlmProvider {
         name: "workers-ai".to_owned(),

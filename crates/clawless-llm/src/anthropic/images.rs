@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_urls_are_translated_whatever_their_form() {
+    fn data_urls_are_translated_in_every_form() {
         let base64 = |media_type, data: &str| {
             Ok(Source::Base64 {
                 media_type,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn other_images_are_refused() {
+    fn unsupported_images_are_rejected() {
         for url in [
             "http://x.example/a.png",
             "data:image/svg+xml,<svg/>",

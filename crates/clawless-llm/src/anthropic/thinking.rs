@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_leaves_room_for_the_answer_or_there_is_no_thinking() {
+    fn thinking_is_disabled_unless_the_budget_leaves_room_for_the_response() {
         let effort = Some(ReasoningEffort::Medium);
         let plan = |max| plan(effort, ThinkingStyle::Budget, max, true).thinking;
         let enabled = |budget_tokens| Some(Thinking::Enabled { budget_tokens });

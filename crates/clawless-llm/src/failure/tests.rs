@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn each_status_means_what_the_caller_can_do() {
+fn statuses_map_to_errors() {
     let wait = None;
     let cases = [
         (429, "{}", LlmError::RateLimited { retry_after: wait }),
@@ -63,7 +63,7 @@ fn each_status_means_what_the_caller_can_do() {
 }
 
 #[test]
-fn a_reported_error_is_read_in_every_form() {
+fn reported_errors_are_parsed_in_every_form() {
     let read = |text| reported(&serde_json::from_str(text).expect("JSON"));
     assert_eq!(read(r#""boom""#), LlmError::Reported("boom".to_owned()));
     assert_eq!(
@@ -81,7 +81,7 @@ fn a_reported_error_is_read_in_every_form() {
 }
 
 #[test]
-fn a_prompt_that_is_too_long_is_recognised_in_every_servers_words() {
+fn context_window_errors_are_recognized_for_every_server() {
     for (status, body) in [
         (
             400,
@@ -176,7 +176,7 @@ fn a_prompt_that_is_too_long_is_recognised_in_every_servers_words() {
 }
 
 #[test]
-fn a_rate_limit_is_one_whatever_its_status() {
+fn rate_limits_are_recognized_with_any_status() {
     let body = r#"{"error":{"message":"Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.","type":"tokens","code":"rate_limit_exceeded"}}"#;
     for status in [400, 413, 429] {
         assert_eq!(
@@ -187,7 +187,7 @@ fn a_rate_limit_is_one_whatever_its_status() {
 }
 
 #[test]
-fn the_waiting_time_of_the_body_is_read() {
+fn retry_delay_in_the_body_is_parsed() {
     let body = r#"[{"error":{"code":429,"message":"You exceeded your current quota. Please retry in 34.07s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}]"#;
     let wait = Some(Millis::from_secs(34));
     assert_eq!(
@@ -199,7 +199,7 @@ fn the_waiting_time_of_the_body_is_read() {
 }
 
 #[test]
-fn flagged_input_is_the_clients_whatever_its_status() {
+fn flagged_input_is_a_client_error_with_any_status() {
     for (status, body) in [
         (
             403,
@@ -258,6 +258,6 @@ fn details_of_a_validation_error_name_the_parameter() {
 }
 
 #[test]
-fn a_long_sentence_is_cut() {
+fn long_messages_are_truncated() {
     assert_eq!(one_line(&"\u{e4}".repeat(10_000)).chars().count(), 400);
 }

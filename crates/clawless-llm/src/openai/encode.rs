@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_go_out_member_for_member_and_the_model_is_the_providers() {
+    fn messages_are_sent_unchanged_with_the_providers_model() {
         let message = r#"{ "x_extra":[1.0], "content":"h\u00e9", "role":"user"}"#;
         let text = encoded(
             &format!(r#"{{"model":"auto","messages":[{message}]}}"#),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_always_asked_for_its_usage() {
+    fn streams_always_request_usage() {
         let text = encoded(
             r#"{"model":"auto","stream":true,"stream_options":{"include_usage":false},
                 "messages":[{"role":"user","content":"a"}]}"#,
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_are_not_replayed_to_who_did_not_sign_them() {
+    fn reasoning_is_replayed_only_to_its_signer() {
         let text = encoded(
             r#"{"model":"auto","reasoning_effort":"adaptive","messages":[
                 {"role":"user","content":"a","reasoning_content":"the client's own"},
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn custom_tools_and_older_functions_go_out_as_they_came() {
+    fn custom_tools_and_legacy_functions_are_sent_unchanged() {
         let members = [
             r#""tools":[{"type":"custom","custom":{ "name":"sql","format":{"type":"text"} }}]"#,
             r#""tool_choice":{ "type":"custom","custom":{"name":"sql"} }"#,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_added_that_was_not_asked_for() {
+    fn no_parameters_are_added() {
         let usage = r#","stream":true,"stream_options":{"include_usage":true}}"#;
         for name in ["default", "openai", "ollama", "vllm"] {
             assert_eq!(options_sent(name, ""), usage, "{name}");
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_limit_has_the_providers_name() {
+    fn the_output_limit_uses_the_providers_parameter() {
         for (name, sent) in [
             ("mistral", r#""max_tokens":9"#),
             ("vllm", r#""max_tokens":9"#),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_a_provider_refuses_are_dropped_and_named() {
+    fn rejected_parameters_are_dropped_and_reported() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"a","name":"Ann"}],
             "store":true,"user":"u","logit_bias":{"1":1},"temperature":0.5}"#;
         let text = encoded_for(profile("mistral"), body, Mode::Whole);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn sampling_is_dropped_while_a_model_of_openai_thinks() {
+    fn openai_reasoning_models_get_no_sampling_parameters() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"a"}],
             "max_tokens":500,"temperature":0.7,"top_p":1.0,"stop":"x"}"#;
         let mut asked = request(body);
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_parameters_are_sent_where_the_profile_has_them_and_named_elsewhere() {
+    fn unknown_parameters_are_sent_or_reported_by_profile() {
         let mut asked = request(
             r#"{"model":"auto","messages":[{"role":"user","content":"a"}],"temperature":0.5}"#,
         );
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn one_system_message_at_the_front_where_the_profile_needs_it() {
+    fn system_messages_are_merged_if_the_profile_requires_it() {
         let messages = concat!(
             r#"{"role":"system","content":"Be terse."},{"role":"user","content":"a"},"#,
             r#"{"role":"developer","content":[{"type":"text","text":"Be kind."}]},"#,
@@ -498,7 +498,7 @@ mod tests {
     );
 
     #[test]
-    fn a_provider_gets_its_own_members_back_within_a_chain_of_tool_calls() {
+    fn provider_members_are_replayed_within_a_tool_call_chain() {
         for (name, kept) in [
             ("default", [true, true, true]),
             ("deepseek", [true, false, false]),
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_of_earlier_turns_go_back_only_where_the_profile_wants_them() {
+    fn reasoning_of_earlier_turns_is_replayed_only_if_the_profile_requires_it() {
         let later = format!(r#"{CHAIN},{{"role":"user","content":"b"}}"#);
         assert!(!messages_sent("deepseek", &later).contains("reasoning"));
         assert!(messages_sent("openrouter", &later).contains("reasoning_details"));
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_calls_have_the_form_that_a_provider_takes() {
+    fn call_ids_match_the_providers_rule() {
         let long = format!("call_{}", "0123456789".repeat(5));
         let chain = CHAIN.replace("call_1", &long);
         assert!(messages_sent("default", &chain).contains(&long));
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_beyond_a_providers_limits_are_refused_by_name() {
+    fn tools_beyond_a_providers_limits_are_rejected_by_name() {
         let tools = |names: &[String]| {
             let tool = |name| format!(r#"{{"type":"function","function":{{"name":"{name}"}}}}"#);
             let tools: Vec<_> = names.iter().map(tool).collect();
@@ -569,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn media_that_a_provider_does_not_take_are_refused_by_name() {
+    fn unsupported_media_are_rejected_by_name() {
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"the word \"image_url\""},
             {"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}]}"#;
         let sent = |name| super::body(&request(body), profile(name), None, Mode::Whole);

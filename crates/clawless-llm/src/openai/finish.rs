@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_of_many_servers_are_one_of_openais_or_an_error() {
+    fn finish_reasons_of_many_servers_are_mapped() {
         use FinishReason::{ContentFilter, Length, Stop, ToolCalls};
         let cases = [
             ("stop", Some(Stop)),

@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::too_many_lines, reason = "one table")]
-    fn every_habit_of_servers_becomes_one_form() {
+    fn calls_of_all_servers_are_normalized() {
         let cases: &[(&str, &str, &[&str])] = &[
             (
                 "as OpenAI sends it, in parallel and interleaved",

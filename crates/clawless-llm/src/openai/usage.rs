@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_usage_is_refused() {
+    fn implausible_usage_is_rejected() {
         for text in [
             r#"{"prompt_tokens":-1,"completion_tokens":2}"#,
             r#"{"prompt_tokens":1,"completion_tokens":-2,"total_tokens":-1}"#,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_our_own_sum_and_details_are_kept_where_they_can_be_true() {
+    fn totals_are_recomputed_and_plausible_details_are_kept() {
         let usage = read_text(
             r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":3,"x":[],
                 "prompt_tokens_details":{"cached_tokens":4,"x":1},
@@ -222,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_that_only_the_total_counts_belongs_to_the_answer() {
+    fn reasoning_counted_only_in_the_total_is_output() {
         let text = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115}"#;
         assert_eq!(read_text(text), Some(Usage::new(10, 105)));
     }
 
     #[test]
-    fn counts_of_loose_types_are_counts() {
+    fn counts_of_other_json_types_are_converted() {
         for text in [
             r#"{"prompt_tokens":11.0,"completion_tokens":5.0,"total_tokens":16.0}"#,
             r#"{"prompt_tokens":"11","completion_tokens":"5"}"#,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn cached_tokens_are_read_wherever_a_server_puts_them() {
+    fn cached_tokens_are_parsed_from_every_location() {
         for text in [
             r#"{"prompt_tokens":100,"completion_tokens":1,"cached_tokens":90}"#,
             r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_cache_hit_tokens":90,"prompt_cache_miss_tokens":10}"#,

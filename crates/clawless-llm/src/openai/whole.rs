@@ -29,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_answer_is_read() {
+    fn a_whole_response_is_decoded() {
         let answer = decode(
             br#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[
                 {"index":1,"message":{"role":"assistant","content":"b","refusal":null},"finish_reason":"length","logprobs":null},
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn a_body_without_a_response_is_an_error() {
         for body in [
             "<html>",
             "",

@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_is_read_from_a_text_a_part_or_a_list_of_parts() {
+    fn content_is_parsed_from_a_text_a_part_or_a_list() {
         let text = |text: &str| Piece::Text(text.to_owned());
         let thought = |text: &str| Piece::Reasoning(text.to_owned());
         let cases = [

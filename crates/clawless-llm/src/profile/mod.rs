@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_profile_is_taken_and_an_unknown_name_is_refused_with_all_that_exist() {
+    fn unknown_profile_names_are_rejected_with_the_valid_names() {
         let local = "http://127.0.0.1:8000/v1";
         assert_eq!(profile(local, Some("vllm")).map(|it| it.name), Ok("vllm"));
         let error = profile(local, Some("vlm")).expect_err("unknown");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_profile_passes_what_changes_price_model_or_destination() {
+    fn no_profile_passes_parameters_that_change_price_model_or_destination() {
         const FORBIDDEN: [&str; 22] = [
             "models",
             "route",
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_thinks_is_waited_for_longer_the_more_it_thinks() {
+    fn timeouts_grow_with_reasoning_effort() {
         let model: Model = serde_json::from_str(r#"{"id":"m"}"#).expect("a model");
         let thinker: Model =
             serde_json::from_str(r#"{"id":"m","thinking":"adaptive"}"#).expect("a model");

@@ -114,7 +114,7 @@ fn openai_form(
     options.limit_output(Tokens::new(limit.into()));
     options.reasoning_effort = effort(requested, model);
     let mut body = openai::encode::body(&request, profile(), model, mode)?;
-    if requested == Some(ReasoningEffort::None) && may_rest(model) {
+    if requested == Some(ReasoningEffort::None) && can_disable_reasoning(model) {
         body.pop();
         body.extend_from_slice(br#","chat_template_kwargs":{"enable_thinking":false}}"#);
     }
@@ -125,7 +125,7 @@ fn openai_form(
 fn effort(requested: Option<ReasoningEffort>, model: Option<&Model>) -> Option<ReasoningEffort> {
     use ReasoningEffort::{Adaptive, High, Low, Max, Medium, Minimal, Xhigh};
     match requested.filter(|_| thinks(model))? {
-        ReasoningEffort::None if may_rest(model) => None,
+        ReasoningEffort::None if can_disable_reasoning(model) => None,
         ReasoningEffort::None | Minimal | Low => Some(Low),
         Medium => Some(Medium),
         High | Xhigh | Max => Some(High),
@@ -134,7 +134,7 @@ fn effort(requested: Option<ReasoningEffort>, model: Option<&Model>) -> Option<R
 }
 
 /// Whether reasoning can be disabled.
-fn may_rest(model: Option<&Model>) -> bool {
+fn can_disable_reasoning(model: Option<&Model>) -> bool {
     model.is_some_and(|model| model.thinking == ThinkingStyle::Adaptive)
 }
 
