@@ -34,7 +34,7 @@ extern "C" {
 pub struct Ai(Binding);
 
 impl Ai {
-    /// The binding; none where it is absent.
+    /// The binding; `None` if it is absent.
     pub fn from_env(env: &Env) -> Option<Self> {
         let found = Reflect::get(env.as_ref(), &AI.into()).ok()?;
         (!found.is_undefined()).then(|| Self(found.unchecked_into()))

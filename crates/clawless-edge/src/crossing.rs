@@ -31,8 +31,8 @@ extern "C" {
     /// The next piece of a stream; undefined at its end.
     pub(crate) fn next(reader: &ReadableStreamDefaultReader) -> Promise;
 
-    /// Calls a Durable Object. The promise resolves to a text; to undefined where the object is
-    /// overloaded; to null where it does not respond within `millis`.
+    /// Calls a Durable Object. The promise resolves to a text; to undefined if the object is
+    /// overloaded; to null if it does not respond within `millis`.
     pub(crate) fn ask(namespace: &JsValue, name: &str, question: &str, millis: f64) -> Promise;
 }
 

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use worker::{D1Database, D1PreparedStatement};
 
-/// A D1 database; every call fails where its binding is absent.
+/// A D1 database; every call fails if its binding is absent.
 #[derive(Debug)]
 pub struct D1(Option<D1Database>);
 

@@ -7,7 +7,7 @@ use worker::KvStore;
 /// The shortest TTL of Workers KV, in seconds.
 const MIN_TTL_SECS: u64 = 60;
 
-/// A KV namespace; every call fails where its binding is absent.
+/// A KV namespace; every call fails if its binding is absent.
 pub struct EdgeKv(Option<KvStore>);
 
 impl EdgeKv {

@@ -28,7 +28,7 @@ pub fn start(env: &Env) {
     let level = env.var("LOG_LEVEL").map(|level| level.to_string());
     let level = level.ok().and_then(|level| level.parse().ok());
     let layer = ConsoleLayer.with_filter(level.unwrap_or(LevelFilter::INFO));
-    // Fails only where a subscriber is already set.
+    // Fails only if a subscriber is already set.
     let _ = Registry::default().with(layer).try_init();
 }
 

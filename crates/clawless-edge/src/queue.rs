@@ -33,7 +33,7 @@ pub trait Queue {
     /// Sends a job.
     ///
     /// # Errors
-    /// Where the job may be lost.
+    /// The job may be lost.
     async fn post(&self, job: &SendJob) -> Result<(), QueueError>;
 }
 
@@ -51,7 +51,7 @@ extern "C" {
 pub struct EdgeQueue(Option<Binding>);
 
 impl EdgeQueue {
-    /// The queue of a Worker; every call fails where the binding is absent.
+    /// The queue of a Worker; every call fails if the binding is absent.
     pub fn new(env: &Env) -> Self {
         let found = Reflect::get(env.as_ref(), &SENDS.into()).unwrap_or_default();
         Self((!found.is_undefined()).then(|| found.unchecked_into()))

@@ -42,7 +42,7 @@ impl From<StoredEntry> for View {
     }
 }
 
-/// Lists the log, newest first, of one tenant where `tenant_id` names one. Entries remain after their
+/// Lists the log, newest first, of one tenant if `tenant_id` names one. Entries remain after their
 /// tenant is deleted.
 ///
 /// # Errors

@@ -28,15 +28,15 @@ pub(crate) struct Operator {
 
 /// Authenticates a request.
 ///
-/// 1. 429 where too many requests came from the address, before anything is read.
-/// 2. 401 where the header is absent or has another scheme, 403 for a tenant's key, 401 where a
+/// 1. 429 if too many requests came from the address, before anything is read.
+/// 2. 401 if the header is absent or has another scheme, 403 for a tenant's key, 401 if a
 ///    token's shape or checksum is wrong; before storage is read.
-/// 3. 401 where no usable token has this digest; the response does not say why. Tokens are read from
+/// 3. 401 if no usable token has this digest; the response does not say why. Tokens are read from
 ///    the database for each request, so that a revoked one is refused at the next.
-/// 4. 429 where too many requests came with the token.
+/// 4. 429 if too many requests came with the token.
 ///
 /// # Errors
-/// The statuses above; 503 where storage does not respond.
+/// The statuses above; 503 if storage does not respond.
 pub(crate) async fn authenticate(
     env: &Env,
     sql: &impl Sql,

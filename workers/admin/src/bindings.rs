@@ -14,14 +14,14 @@ pub(crate) const BY_TOKEN: &str = "ADMIN_BY_TOKEN";
 /// The secret with the first operator's token, which creates the others.
 const FIRST_TOKEN: &str = "ADMIN_TOKEN";
 
-/// The first operator's token, where it is set.
+/// The first operator's token, if it is set.
 pub(crate) fn first_token(env: &Env) -> Option<String> {
     env.secret(FIRST_TOKEN)
         .ok()
         .map(|secret| secret.to_string())
 }
 
-/// Counts a request against a limit; `false` where there were too many. Without a working limiter all
+/// Counts a request against a limit; `false` if there were too many. Without a working limiter all
 /// requests pass: tokens of 160 random bits cannot be guessed.
 pub(crate) async fn is_within_limit(env: &Env, limit: &str, subject: &str) -> bool {
     let Ok(limiter) = env.rate_limiter(limit) else {

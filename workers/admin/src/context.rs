@@ -49,17 +49,17 @@ impl AdminContext {
     /// The tenant of this id.
     ///
     /// # Errors
-    /// 404 where there is none.
+    /// 404 if there is none.
     pub(crate) async fn tenant(&self, id: &str) -> Result<Tenant, ApiError> {
         let id: TenantId = id.parse().map_err(|_| not_found("tenant"))?;
         let found = tenants::find(&self.sql, &id).await?;
         found.ok_or_else(|| not_found("tenant"))
     }
 
-    /// The tenant of this id, where it may be changed.
+    /// The tenant of this id, if it may be changed.
     ///
     /// # Errors
-    /// 404 where there is none, 409 where it is being deleted.
+    /// 404 if there is none, 409 if it is being deleted.
     pub(crate) async fn mutable_tenant(&self, id: &str) -> Result<Tenant, ApiError> {
         let tenant = self.tenant(id).await?;
         if tenant.status == TenantStatus::Deleting {
@@ -71,7 +71,7 @@ impl AdminContext {
         Ok(tenant)
     }
 
-    /// Sends a change to a tenant's ledger after the database has it. `false` where the ledger did not
+    /// Sends a change to a tenant's ledger after the database has it. `false` if the ledger did not
     /// accept it.
     pub(crate) async fn notify_ledger(&self, tenant: &TenantId, input: Input) -> bool {
         match self.ledger.ask(tenant, input).await {
@@ -96,7 +96,7 @@ impl AdminContext {
 /// The entry in the audit log for a change that this request makes.
 ///
 /// # Errors
-/// An internal error where a record cannot be written as JSON.
+/// An internal error if a record cannot be written as JSON.
 pub(crate) fn audit_entry<T: Serialize>(
     call: &AdminCall,
     action: &'static str,
@@ -112,7 +112,7 @@ pub(crate) fn audit_entry<T: Serialize>(
     })
 }
 
-/// Records that the operator reads a tenant's content. It is not read where this fails.
+/// Records that the operator reads a tenant's content. It is not read if this fails.
 ///
 /// # Errors
 /// Those of the database.
@@ -150,7 +150,7 @@ pub(crate) fn not_found(what: &str) -> ApiError {
     )
 }
 
-/// The error where the database has a change and the ledger does not.
+/// The error if the database has a change and the ledger does not.
 pub(crate) fn ledger_not_notified(change: &str) -> ApiError {
     ApiError::new(
         ErrorCode::ServiceUnavailable,
@@ -162,7 +162,7 @@ pub(crate) fn ledger_not_notified(change: &str) -> ApiError {
     .retry_after(RETRY_AFTER_LEDGER)
 }
 
-/// The error where another operator made a change first.
+/// The error if another operator made a change first.
 pub(crate) fn changed_concurrently() -> ApiError {
     ApiError::new(
         ErrorCode::Conflict,

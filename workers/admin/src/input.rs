@@ -37,7 +37,7 @@ pub(crate) async fn read_empty(call: &AdminCall) -> Result<(), ApiError> {
 /// A name that people read.
 ///
 /// # Errors
-/// 400 where it is empty, too long or contains control characters.
+/// 400 if it is empty, too long or contains control characters.
 pub(crate) fn name(text: String) -> Result<String, ApiError> {
     let fits = (1..=MAX_NAME).contains(&text.chars().count());
     if fits && !text.contains(char::is_control) {
@@ -52,7 +52,7 @@ pub(crate) fn name(text: String) -> Result<String, ApiError> {
 /// The time of an expiry, in seconds since 1970.
 ///
 /// # Errors
-/// 400 where it is in the past.
+/// 400 if it is in the past.
 pub(crate) fn expiry(secs: Option<u64>, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
     /// The end of the year 9999. A later time is a mistake: milliseconds, for example.
     const LATEST: u64 = 253_402_300_799;

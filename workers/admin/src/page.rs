@@ -39,7 +39,7 @@ impl<Id: FromStr> Page<Id> {
     /// The page, of up to [`Self::read_limit`] items.
     ///
     /// # Errors
-    /// An internal error where an item cannot be written as JSON.
+    /// An internal error if an item cannot be written as JSON.
     pub(crate) fn respond<T: Serialize>(
         &self,
         items: Vec<T>,
@@ -63,7 +63,7 @@ pub(crate) fn take_cursor<Id: FromStr>(query: &mut Query<'_>) -> Result<Option<I
 /// A page whose next one starts after `next`.
 ///
 /// # Errors
-/// An internal error where an item cannot be written as JSON.
+/// An internal error if an item cannot be written as JSON.
 pub(crate) fn respond<T: Serialize>(
     items: Vec<T>,
     next: Option<String>,

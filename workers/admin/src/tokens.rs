@@ -83,7 +83,7 @@ pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 /// Revokes a token. Repeating it is safe.
 ///
 /// # Errors
-/// 404 where there is no such token.
+/// 404 if there is no such token.
 pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     input::read_empty(call).await?;
     let (sql, now) = (&call.platform.sql, call.platform.now);

@@ -36,7 +36,7 @@ impl RequestBody {
     /// Takes the body, of at most `limit` bytes. A body that was taken before is empty.
     ///
     /// # Errors
-    /// 413 over the limit, 400 where the body breaks off.
+    /// 413 over the limit, 400 if the body breaks off.
     pub async fn read(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
         match self.take() {
             Source::Request(mut request) => read_request(&mut request, limit).await,
@@ -57,7 +57,7 @@ impl RequestBody {
         Ok(length)
     }
 
-    /// Takes the request itself, to forward it. None where the body was taken before.
+    /// Takes the request itself, to forward it. `None` if the body was already taken.
     pub fn into_request(&self) -> Option<Request> {
         match self.take() {
             Source::Request(request) => Some(request),

@@ -27,7 +27,7 @@ pub struct Call<P, C> {
 }
 
 impl<P, C> Call<P, C> {
-    /// A parameter of the path, by its name in the pattern; empty where the pattern has none of this
+    /// A parameter of the path, by its name in the pattern; empty if the pattern has none of this
     /// name.
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name)
@@ -51,7 +51,7 @@ impl Params {
         self
     }
 
-    /// A parameter's value; empty where there is none of this name.
+    /// A parameter's value; empty if there is none of this name.
     pub fn get(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(other, _)| *other == name);
         found.map_or("", |(_, value)| value)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::query::{Query, invalid};
 use super::response::HttpResponse;
 
-/// The number of items on a page where the request names none.
+/// The default number of items on a page.
 const DEFAULT_LIMIT: u32 = 20;
 /// The largest number of items on a page.
 const MAX_LIMIT: u32 = 100;
@@ -104,7 +104,7 @@ impl PageRequest {
     /// The page, of items of which up to [`Self::read_limit`] were read.
     ///
     /// # Errors
-    /// An internal error where an item cannot be written as JSON.
+    /// An internal error if an item cannot be written as JSON.
     pub fn respond<T, V: Serialize>(
         &self,
         cursors: &impl Cursors,
@@ -135,11 +135,11 @@ pub fn start<T>(
     Ok(Some(parse(&position).ok_or(InvalidCursor)?))
 }
 
-/// A page of these items. `next` is the position after which the next page starts, where there is
+/// A page of these items. `next` is the position after which the next page starts, if there is
 /// one.
 ///
 /// # Errors
-/// An internal error where an item cannot be written as JSON.
+/// An internal error if an item cannot be written as JSON.
 pub fn respond<V: Serialize>(
     cursors: &impl Cursors,
     data: Vec<V>,

@@ -53,7 +53,7 @@ impl HttpResponse {
     /// A JSON response with status 200.
     ///
     /// # Errors
-    /// An internal error where the value cannot be written as JSON.
+    /// An internal error if the value cannot be written as JSON.
     pub fn of<T: serde::Serialize>(value: &T) -> Result<Self, ApiError> {
         serde_json::to_string(value)
             .map(Self::json)
@@ -96,7 +96,7 @@ impl HttpResponse {
     /// caller, so caches must not store them.
     ///
     /// # Errors
-    /// An internal error where the runtime refuses the response.
+    /// An internal error if the runtime rejects the response.
     pub fn into_response(self, request_id: &RequestId) -> Result<Response, ApiError> {
         if let Body::Foreign(response) = self.body {
             let headers = Headers::new();

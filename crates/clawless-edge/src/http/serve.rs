@@ -25,7 +25,7 @@ use crate::time::EdgeTime;
 /// 7. Add the common headers, log, send.
 ///
 /// # Errors
-/// Only where the runtime refuses to make a response.
+/// Only if the runtime fails to create a response.
 pub async fn serve<S: Service>(
     routes: &'static Routes<S>,
     request: Request,

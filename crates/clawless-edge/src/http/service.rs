@@ -27,7 +27,7 @@ pub trait Service: 'static {
     /// Opens the platform for one request.
     ///
     /// # Errors
-    /// An internal error where the Worker's configuration is invalid.
+    /// An internal error if the Worker's configuration is invalid.
     fn open(
         env: Env,
         context: Context,
@@ -37,7 +37,7 @@ pub trait Service: 'static {
     /// Authenticates a caller and checks the access rule.
     ///
     /// # Errors
-    /// 401, 403 and 429; 503 where storage or the ledger does not respond.
+    /// 401, 403 and 429; 503 if storage or the ledger does not respond.
     async fn authorize(
         platform: &Self::Platform,
         access: Self::Access,
@@ -55,13 +55,13 @@ pub trait Service: 'static {
         Ok(())
     }
 
-    /// The response to a CORS preflight, where the Worker answers those.
+    /// The response to a CORS preflight, if the Worker answers those.
     fn preflight(_platform: &Self::Platform, _head: &RequestHead) -> Option<HttpResponse> {
         None
     }
 
-    /// Adds headers to every response, CORS for example. There is no platform where it could not be
-    /// opened.
+    /// Adds headers to every response, CORS for example. The platform is `None` if opening
+    /// it failed.
     fn decorate(
         _platform: Option<&Self::Platform>,
         _head: &RequestHead,

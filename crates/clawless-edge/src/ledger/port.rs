@@ -5,7 +5,7 @@ use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode, TenantId};
 use serde::{Deserialize, Serialize};
 
-/// How long a client waits where the ledger does not respond.
+/// How long a client waits if the ledger does not respond.
 const RETRY_AFTER_LEDGER: Millis = Millis::from_secs(1);
 
 /// Calls a tenant's ledger.

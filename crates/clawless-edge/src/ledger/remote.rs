@@ -22,7 +22,7 @@ const CALL_TIMEOUT_MS: f64 = 15_000.0;
 /// The delays before the second and the third try.
 const RETRY_DELAYS: [Millis; 2] = [Millis::new(50), Millis::new(250)];
 
-/// The largest number of calls of an isolate that wait for a retry. Where more fail at once, the ledger
+/// The largest number of calls of an isolate that wait for a retry. If more fail at once, the ledger
 /// itself is failing, and three times as many calls would not help it.
 const MAX_RETRYING: usize = 32;
 
@@ -30,7 +30,7 @@ thread_local! {
     static RETRYING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The objects of all tenants; every call fails where the binding is absent.
+/// The objects of all tenants; every call fails if the binding is absent.
 pub struct RemoteLedger(pub(super) Option<ObjectNamespace>);
 
 impl RemoteLedger {

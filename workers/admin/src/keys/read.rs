@@ -12,7 +12,7 @@ use crate::page::Page;
 /// Lists a tenant's keys, oldest first.
 ///
 /// # Errors
-/// 400 for the query, 404 where there is no such tenant.
+/// 400 for the query, 404 if there is no such tenant.
 pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let page: Page<KeyId> = Page::take(&mut call.query())?;
     let tenant = call.platform.tenant(call.param("id")).await?.id;
@@ -25,7 +25,7 @@ pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 /// Shows one key.
 ///
 /// # Errors
-/// 404 where there is no such tenant or key.
+/// 404 if there is no such tenant or key.
 pub(crate) async fn show(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let tenant = call.platform.tenant(call.param("id")).await?.id;
     HttpResponse::of(&View::from(find(call, &tenant).await?))

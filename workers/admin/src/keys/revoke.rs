@@ -13,8 +13,8 @@ use crate::input;
 /// Revokes a key: in the database first, then in the ledger, which refuses it at the next request on
 /// every gateway. Repeating it is safe, and necessary after a 503.
 ///
-/// 1. 400 for a body with members. 2. 404 for the tenant and the key. 3. 409 where another operator
-///    changed it at the same moment. 4. 503 where the ledger does not respond. 5. 200.
+/// 1. 400 for a body with members. 2. 404 for the tenant and the key. 3. 409 if another operator
+///    changed it at the same moment. 4. 503 if the ledger does not respond. 5. 200.
 ///
 /// # Errors
 /// The statuses above.

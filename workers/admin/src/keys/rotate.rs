@@ -31,7 +31,7 @@ struct Rotate {
 /// Creates a key with the name, scopes and origins of another, which expires after its grace period.
 ///
 /// 1. 400 that names the parameter at fault. 2. 404 and 409 for the tenant, 404 for the key.
-/// 3. 409 where the key is revoked, expired or rotated already; in the last case the ledger is
+/// 3. 409 if the key is revoked, expired or rotated already; in the last case the ledger is
 ///    notified again. 4. The database, then the ledger. 5. 201; `in_force` says whether the ledger
 ///    accepted it.
 ///
@@ -111,7 +111,7 @@ async fn require_usable(
     Err(ApiError::new(ErrorCode::Conflict, reason))
 }
 
-/// Makes copies of the key's record stale; `false` where the ledger does not respond.
+/// Makes copies of the key's record stale; `false` if the ledger does not respond.
 async fn notify_ledger(call: &AdminCall, tenant: &TenantId, key: &ApiKey, version: u64) -> bool {
     let key_id = key.id.clone();
     let input = Input::ReviseKey { key_id, version };

@@ -39,9 +39,9 @@ pub(crate) async fn patch(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     change(call, tenant, settings).await
 }
 
-/// 1. 412 where `if-match` names another version. 2. 400 that names the parameter at fault. 3. Equal
+/// 1. 412 if `if-match` names another version. 2. 400 that names the parameter at fault. 3. Equal
 ///    settings are not stored again, but the ledger is notified again. 4. The database, 409 or 412
-///    where another operator was first; then the ledger, 503 where it does not respond. 5. 200: the
+///    if another operator was first; then the ledger, 503 if it does not respond. 5. 200: the
 ///    change applies to the next request.
 async fn change(
     call: &AdminCall,
@@ -94,7 +94,7 @@ pub(super) fn matches(if_match: Option<&str>, tenant: &Tenant) -> bool {
     tags.any(|tag| tag == "*" || tag == present)
 }
 
-/// The error where `if-match` names another version.
+/// The error if `if-match` names another version.
 pub(super) fn outdated() -> ApiError {
     ApiError::new(
         ErrorCode::PreconditionFailed,

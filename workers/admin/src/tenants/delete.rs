@@ -26,9 +26,9 @@ struct Progress<'a> {
 /// Deletes a tenant. A large one takes several requests: 202 until all data is deleted, then 200. After
 /// an interruption the next request continues.
 ///
-/// 1. 400 for a body with members. 404 where there is no such tenant. 412 where `if-match` names
+/// 1. 400 for a body with members. 404 if there is no such tenant. 412 if `if-match` names
 ///    another version and the deletion has not started.
-/// 2. The tenant is refused from now on: by the database, then by the ledger; 503 where it does not
+/// 2. The tenant is refused from now on: by the database, then by the ledger; 503 if it does not
 ///    respond.
 /// 3. Its rows are deleted, then its ledger, then the tenant itself with a last audit entry.
 ///

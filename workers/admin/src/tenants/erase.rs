@@ -29,7 +29,7 @@ struct Progress<'a> {
 /// Repeating it is safe.
 ///
 /// 1. 400 for the query or a body with members. 2. 404 and 409 for the tenant. 3. The next sessions are
-///    erased: the ledger, the database, the ledger; 503 where it does not respond. 4. After the last
+///    erased: the ledger, the database, the ledger; 503 if it does not respond. 4. After the last
 ///    session, the rest. 5. 202 while there is more, from `next_cursor` on; then 200.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ pub(crate) async fn erase(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let last = listed.last().cloned();
     if let Some(last) = &last {
         // Before, so that no turn uses old heads if this request dies in between; after, because a turn
-        // may have read a session meanwhile, and even where the database did not respond.
+        // may have read a session meanwhile, and even if the database did not respond.
         forget(call, &tenant, &listed).await?;
         let erased =
             erasure::delete_sessions(&context.sql, &tenant, start, last, context.now).await;

@@ -24,7 +24,7 @@ pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 /// Shows one tenant; the `etag` names its version.
 ///
 /// # Errors
-/// 404 where there is none.
+/// 404 if there is none.
 pub(crate) async fn show(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     view::respond(&call.platform.tenant(call.param("id")).await?)
 }

@@ -10,7 +10,7 @@ use crate::page::{self, Page};
 /// Lists a tenant's sessions, newest first.
 ///
 /// # Errors
-/// 400 for the query, 404 where there is no such tenant.
+/// 400 for the query, 404 if there is no such tenant.
 pub(crate) async fn list_sessions(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let page: Page<Key> = Page::take(&mut call.query())?;
@@ -24,7 +24,7 @@ pub(crate) async fn list_sessions(call: &AdminCall) -> Result<HttpResponse, ApiE
 /// Shows one session.
 ///
 /// # Errors
-/// 404 where there is no such tenant or session.
+/// 404 if there is no such tenant or session.
 pub(crate) async fn show_session(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let tenant = context.tenant(call.param("id")).await?.id;
@@ -38,7 +38,7 @@ pub(crate) async fn show_session(call: &AdminCall) -> Result<HttpResponse, ApiEr
 /// Lists the messages of a session, oldest first.
 ///
 /// # Errors
-/// 400 for the query, 404 where there is no such tenant or session.
+/// 400 for the query, 404 if there is no such tenant or session.
 pub(crate) async fn list_messages(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let page: Page<Key> = Page::take(&mut call.query())?;
@@ -57,7 +57,7 @@ pub(crate) async fn list_messages(call: &AdminCall) -> Result<HttpResponse, ApiE
 /// recorded in the audit log.
 ///
 /// # Errors
-/// 400 for the query, 404 where there is no such tenant.
+/// 400 for the query, 404 if there is no such tenant.
 pub(crate) async fn export(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let from: Option<RecordPosition> = page::take_cursor(&mut call.query())?;

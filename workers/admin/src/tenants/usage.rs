@@ -58,7 +58,7 @@ struct Report {
 /// returns a table.
 ///
 /// # Errors
-/// 400 for the query, 404 where there is no such tenant.
+/// 400 for the query, 404 if there is no such tenant.
 pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let mut query = call.query();

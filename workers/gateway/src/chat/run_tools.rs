@@ -116,7 +116,7 @@ impl ToolLoop {
                 self.earlier = Some(Box::new(outcome));
                 return NextStep::CallModel;
             }
-            // The answer ends where the quota does, like one that is too long for it.
+            // The answer ends when the quota is used up, as at an output limit.
             Ok(false) => outcome.finish_with(FinishReason::Length),
             Err(error) => outcome.failure = Some(error),
         }

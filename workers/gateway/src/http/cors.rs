@@ -1,4 +1,4 @@
-//! CORS for `/v1/*`: every origin by default, without credentials; a list where one is configured.
+//! CORS for `/v1/*`: every origin by default, without credentials; a list if one is configured.
 
 use clawless_edge::http::{Body, HttpResponse, RequestHead};
 

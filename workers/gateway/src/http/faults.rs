@@ -19,7 +19,7 @@ pub async fn panic(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     panic!("a panic on purpose")
 }
 
-/// Plans faults, or reports the plan where the body is empty.
+/// Plans faults, or reports the plan if the body is empty.
 ///
 /// # Errors
 /// 400 for a body that is not a plan.

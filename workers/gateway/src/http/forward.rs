@@ -29,7 +29,7 @@ pub async fn widget(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError>
 /// Forwards a request to the Worker of a binding.
 ///
 /// # Errors
-/// 503 where the binding is absent or does not respond; nothing else of the gateway depends on it.
+/// 503 if the binding is absent or does not respond; nothing else of the gateway depends on it.
 async fn forward(
     call: &Call<Bindings, ()>,
     binding: &'static str,

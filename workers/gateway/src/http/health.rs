@@ -27,11 +27,11 @@ struct Dependencies {
 }
 
 /// Checks every dependency at once, unless the isolate did so within the last seconds. 200 while chats
-/// can be served: `ok`, or `degraded` where a part that chats do not need is missing; 503 `down`
+/// can be served: `ok`, or `degraded` if a part that chats do not need is missing; 503 `down`
 /// without the database or the ledger.
 ///
 /// # Errors
-/// An internal error where the report cannot be written.
+/// An internal error if the report cannot be written.
 pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     let memory = call.platform.memory();
     let health = if let Some(known) = memory.health(EdgeTime.now()) {

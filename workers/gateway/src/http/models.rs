@@ -13,7 +13,7 @@ use crate::routing::{aliases, may_use, model_not_found};
 /// Lists the models that the caller may use, after `auto` and the aliases.
 ///
 /// # Errors
-/// An internal error where the list cannot be written.
+/// An internal error if the list cannot be written.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let list: ModelList<'_> = entries(call.platform.config(), &call.caller).collect();

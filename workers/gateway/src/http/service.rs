@@ -31,7 +31,7 @@ pub enum Access {
 ///    is counted all the same.
 ///
 /// # Errors
-/// The statuses above; 503 where storage or the ledger does not respond.
+/// The statuses above; 503 if storage or the ledger does not respond.
 pub async fn authorize<P: Platform>(
     platform: &P,
     Access::Key(scope, class): Access,

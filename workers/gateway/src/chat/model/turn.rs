@@ -113,7 +113,7 @@ pub enum OutputGrowth {
     /// covers no more.
     Fixed,
     /// No limit is known. The reservation is extended while the answer runs, and the answer ends
-    /// where the quota does.
+    /// when the quota is used up.
     Extended,
     /// No limit is known, and no quota needs one.
     Unlimited,
@@ -189,7 +189,7 @@ pub struct Turn {
 
 impl Turn {
     /// Builds the turn from its admission and conversation. The model's output is limited to the
-    /// reservation where a limit was requested or a quota needs one.
+    /// reservation if a limit was requested or a quota needs one.
     pub fn new(pending: PendingTurn, admission: &Admission, conversation: Conversation) -> Self {
         let growth = OutputGrowth::new(&pending, admission);
         let (format, claim) = (pending.format(), pending.claim());

@@ -18,7 +18,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// `POST /v1/sessions`.
 ///
 /// # Errors
-/// 400 that names the parameter at fault, 404 for an unknown model, 409 where the tenant has a session
+/// 400 that names the parameter at fault, 404 for an unknown model, 409 if the tenant has a session
 /// of the chosen name, 413 and 415 for the body.
 pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     call.head.require_json()?;
@@ -43,7 +43,7 @@ pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 /// `PATCH /v1/sessions/{id}`: sets the members of the body; `null` removes a setting.
 ///
 /// # Errors
-/// As [`create`], and 404 where there is no such session.
+/// As [`create`], and 404 if there is no such session.
 pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     call.head.require_json()?;
     let (platform, caller) = (&*call.platform, &call.caller);
@@ -63,7 +63,7 @@ pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 /// running is not stored.
 ///
 /// # Errors
-/// 404 where there is no such session.
+/// 404 if there is no such session.
 pub async fn reset<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, caller) = (&*call.platform, &call.caller);
     let (tenant, now) = (&caller.tenant().id, platform.time().now());
@@ -79,14 +79,14 @@ pub async fn reset<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, 
 /// running is not stored.
 ///
 /// # Errors
-/// 404 where there is no such session.
+/// 404 if there is no such session.
 pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let platform = &*call.platform;
     let (tenant, now) = (&call.caller.tenant().id, platform.time().now());
     let id = session_id(call.param("id"))?;
     let before = sessions::find(platform.sql(), tenant, &id, now).await?;
     let head = before.map(|session| session.head);
-    // Even where there is none: an earlier try may have failed in the middle.
+    // Even if there is none: an earlier try may have failed in the middle.
     let delete = sessions::delete(platform.sql(), tenant, &id, now);
     if !stale::change(platform, tenant, &id, head, delete).await? {
         return Err(session_not_found());

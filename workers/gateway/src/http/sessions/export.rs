@@ -15,14 +15,14 @@ use super::message_object::message_object;
 use crate::caller::Caller;
 use crate::platform::Platform;
 
-/// The largest number of messages read at once. The store reads fewer where they are long.
+/// The largest number of messages read at once. The store reads fewer if they are long.
 const PAGE_LIMIT: u32 = 100;
 
-/// Writes a session and all its messages, page by page, so that a long one needs little memory. Where
+/// Writes a session and all its messages, page by page, so that a long one needs little memory. If
 /// storage fails in the middle, the document ends early and is not valid JSON.
 ///
 /// # Errors
-/// 404 where there is no such session.
+/// 404 if there is no such session.
 pub async fn export<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let id = session_id(call.param("id"))?;
     let session = find(&*call.platform, &call.caller, &id).await?;

@@ -15,7 +15,7 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
 /// Finds the caller's session.
 ///
 /// # Errors
-/// 404 where the tenant has no such session.
+/// 404 if the tenant has no such session.
 pub(super) async fn find<P: Platform>(
     platform: &P,
     caller: &Caller,

@@ -18,7 +18,7 @@ use crate::platform::Platform;
 /// by their place in the conversation, whatever the order.
 ///
 /// # Errors
-/// 404 where there is no such session, 400 for a parameter that is unknown or invalid, and for a
+/// 404 if there is no such session, 400 for a parameter that is unknown or invalid, and for a
 /// cursor of another list.
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
@@ -57,7 +57,7 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
 /// Deletes one message. The turn around it stays, and so does its cost.
 ///
 /// # Errors
-/// 404 where there is no such session or message.
+/// 404 if there is no such session or message.
 pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let platform = &*call.platform;
     let (tenant, now) = (&call.caller.tenant().id, platform.time().now());
@@ -67,7 +67,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
         .parse()
         .map_err(|error| invalid("message_id", format!("Invalid message id: {error}.")))?;
     let session = find(platform, &call.caller, &id).await?;
-    // Even where there is none: an earlier try may have failed in the middle.
+    // Even if there is none: an earlier try may have failed in the middle.
     let remove = messages::remove(platform.sql(), tenant, &id, &message, now);
     if !stale::change(platform, tenant, &id, Some(session.head), remove).await? {
         let message = "There is no such message in this session.";

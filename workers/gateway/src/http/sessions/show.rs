@@ -11,7 +11,7 @@ use crate::platform::Platform;
 /// Shows one session.
 ///
 /// # Errors
-/// 404 where there is no such session.
+/// 404 if there is no such session.
 pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let id = session_id(call.param("id"))?;
     let session = find(&*call.platform, &call.caller, &id).await?;

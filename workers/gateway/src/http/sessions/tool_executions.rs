@@ -15,7 +15,7 @@ use crate::platform::Platform;
 /// Lists the executions of server tools in a session, newest first, page by page.
 ///
 /// # Errors
-/// 404 where there is no such session, 400 for a parameter that is unknown or invalid, and for a
+/// 404 if there is no such session, 400 for a parameter that is unknown or invalid, and for a
 /// cursor of another list.
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
