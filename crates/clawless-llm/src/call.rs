@@ -124,7 +124,7 @@ where
         let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.stream(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, cancel, send).await
+        self.try_chain(chain, request, deadline, cancel, send).await
     }
 
     /// Requests a whole response along the chain. When `cancel` completes first, the request in
@@ -143,7 +143,7 @@ where
         let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.complete(self.io, request, timeouts, deadline).await
         };
-        self.walk(chain, request, deadline, cancel, send).await
+        self.try_chain(chain, request, deadline, cancel, send).await
     }
 
     /// The deadline of a call that starts now.
@@ -152,7 +152,7 @@ where
         longest.min(deadline)
     }
 
-    async fn walk<A>(
+    async fn try_chain<A>(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
@@ -165,8 +165,8 @@ where
             let is_last = position + 1 == chain.len();
             let nothing_tried = failed.is_empty();
             // Check the breaker last: its permit may make this call the half-open probe.
-            if !is_useful(&failed, chain, *target)
-                || !self.may_try(*target, is_last && nothing_tried)
+            if !may_succeed(&failed, chain, *target)
+                || !self.breaker_permits(*target, is_last && nothing_tried)
             {
                 continue;
             }
@@ -222,9 +222,9 @@ where
         .into())
     }
 
-    /// Whether the breaker permits a call. If the chain has one model, a call to a provider that
-    /// may be down is better than a certain error.
-    fn may_try(&self, target: Target<'_>, is_only_choice: bool) -> bool {
+    /// Whether the breaker permits a call. The only remaining model of a chain is always
+    /// called: a call that may fail is better than a certain error.
+    fn breaker_permits(&self, target: Target<'_>, is_only_choice: bool) -> bool {
         let (provider, model) = breaker_key(target);
         let now = self.io.time.now();
         let mut breakers = self.breakers.borrow_mut();
@@ -266,7 +266,7 @@ fn is_retried(error: &LlmError, is_last: bool) -> bool {
 
 /// Whether a model may succeed after the previous ones failed: messages that exceeded one context
 /// window are not sent to a model whose window is known to be no larger.
-fn is_useful(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> bool {
+fn may_succeed(failed: &[FailedTry], chain: &[Target<'_>], target: Target<'_>) -> bool {
     let too_small = failed
         .iter()
         .filter(|it| it.error == LlmError::ContextLength)

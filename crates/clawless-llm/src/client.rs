@@ -140,7 +140,7 @@ impl LlmClient {
         let now = io.time.now();
         let by = now.plus(timeouts.whole).min(deadline);
         let response = self.head(io, request, Mode::Whole, by, deadline).await?;
-        refuse_web_page(&response)?;
+        reject_html(&response)?;
         let wait = deadline.since(io.time.now());
         let body = timeout(
             &io.time,
@@ -166,7 +166,7 @@ impl LlmClient {
     ) -> Result<AnswerStream<H::Body, T>, LlmError> {
         let by = io.time.now().plus(timeouts.first_byte).min(deadline);
         let response = self.head(io, request, Mode::Stream, by, deadline).await?;
-        refuse_web_page(&response)?;
+        reject_html(&response)?;
         let decoder = self.decoder(request);
         if is_json(&response) {
             // Some servers ignore `stream`, most often for errors.
@@ -282,9 +282,9 @@ fn is_json<B>(response: &HttpResponse<B>) -> bool {
 }
 
 /// Rejects an HTML page with status 200, such as a proxy's.
-fn refuse_web_page<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
+fn reject_html<B>(response: &HttpResponse<B>) -> Result<(), LlmError> {
     if content_type(response).eq_ignore_ascii_case("text/html") {
-        return Err(LlmError::Malformed("a web page".to_owned()));
+        return Err(LlmError::Malformed("an HTML page".to_owned()));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ const DEFAULT_RETRY_AFTER: Millis = Millis::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
     /// The provider rate-limits the gateway (429).
-    #[error("the provider limits our requests")]
+    #[error("rate limited by the provider")]
     RateLimited {
         /// The provider's retry delay, if specified.
         retry_after: Option<Millis>,
@@ -23,7 +23,7 @@ pub enum LlmError {
         retry_after: Option<Millis>,
     },
     /// The provider failed (408, 5xx).
-    #[error("the provider answered {status}")]
+    #[error("the provider responded with {status}")]
     ServerError {
         /// The provider's status.
         status: u16,
@@ -34,29 +34,29 @@ pub enum LlmError {
     #[error("the provider cannot be reached: {0}")]
     Unreachable(String),
     /// Timeout before the response began.
-    #[error("the provider did not begin to answer in time")]
+    #[error("timeout before the response began")]
     FirstByteTimeout,
     /// Idle timeout during the response.
-    #[error("the provider sent nothing for too long in the middle of its answer")]
+    #[error("idle timeout during the response")]
     IdleTimeout,
     /// The whole call exceeded its deadline.
     #[error("the call exceeded its deadline")]
     DeadlineExceeded,
     /// The response ended before it was complete.
-    #[error("the answer was cut: {0}")]
+    #[error("the response is incomplete: {0}")]
     Truncated(String),
     /// The response cannot be parsed.
-    #[error("the answer is unreadable: {0}")]
+    #[error("the response is invalid: {0}")]
     Malformed(String),
     /// The response is empty although no limit or filter cut it.
-    #[error("the answer is empty")]
+    #[error("the response is empty")]
     EmptyAnswer,
     /// The provider reported an unclassified error in its response.
     #[error("the provider reported an error: {0}")]
     Reported(String),
     /// The provider rejects the client's request (400, 413, 422, flagged input). The message is the
     /// provider's, limited to one bounded line, and is sent to the client.
-    #[error("the provider refuses the request: {message}")]
+    #[error("the provider rejects the request: {message}")]
     InvalidRequest {
         /// The provider's message.
         message: String,
@@ -76,7 +76,7 @@ pub enum LlmError {
     ContextLength,
     /// The provider rejects the gateway's configuration, not the client's request: an invalid key,
     /// an unknown model, an unpaid account, a redirect (3xx, 401, 402, 403, 404 …).
-    #[error("the provider refuses our configuration with {status}")]
+    #[error("the provider rejects the gateway's configuration with {status}")]
     Misconfigured {
         /// The provider's status.
         status: u16,

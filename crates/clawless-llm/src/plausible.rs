@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::profile::{DEFAULT, PROFILES};
 
-    fn is_believed(usage: Usage, max_tokens: Option<u32>, profile: &Profile) -> bool {
+    fn is_plausible(usage: Usage, max_tokens: Option<u32>, profile: &Profile) -> bool {
         let model = serde_json::from_value(serde_json::json!({"id": "m"})).expect("a model");
         let request = LlmRequest {
             model: "m".to_owned(),
@@ -169,7 +169,7 @@ mod tests {
             (Usage::new(1_000_000, 20), None, &DEFAULT, false),
         ] {
             assert_eq!(
-                is_believed(usage, max_tokens, profile),
+                is_plausible(usage, max_tokens, profile),
                 expected,
                 "{usage:?} {max_tokens:?} {}",
                 profile.name

@@ -88,7 +88,7 @@ where
             };
             let read = stream.watch.read(body).await;
             let is_alive = read.is_ok();
-            stream.absorb(match read {
+            stream.process_read(match read {
                 Err(LlmError::DeadlineExceeded) if stream.watch.deadline < limits.deadline => {
                     Err(LlmError::FirstByteTimeout)
                 }
@@ -134,7 +134,7 @@ where
             }
             let body = self.body.as_mut()?;
             let read = self.watch.read(body).await;
-            self.absorb(read);
+            self.process_read(read);
         }
     }
 
@@ -155,7 +155,7 @@ where
     }
 
     /// Processes the result of one read. Synchronous, so that no read is processed in part.
-    fn absorb(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
+    fn process_read(&mut self, read: Result<Option<Vec<u8>>, LlmError>) {
         let mut has_rest = false;
         let outcome = match read {
             Ok(Some(bytes)) => {
@@ -168,7 +168,7 @@ where
             }
             // An error after the last finish reason can only lose the usage.
             Err(_) if self.decoder.is_whole() => Ok(Progress::Done),
-            Err(error) => Err(error.given(self.decoder.has_begun())),
+            Err(error) => Err(error.in_phase(self.decoder.has_begun())),
         };
         match outcome {
             Ok(Progress::More) => return,
@@ -181,7 +181,7 @@ where
 
 impl LlmError {
     /// The error, depending on whether the response had begun.
-    fn given(self, has_begun: bool) -> Self {
+    fn in_phase(self, has_begun: bool) -> Self {
         match self {
             Self::Unreachable(why) if has_begun => Self::Truncated(why),
             Self::IdleTimeout if !has_begun => Self::FirstByteTimeout,

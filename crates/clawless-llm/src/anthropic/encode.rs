@@ -94,7 +94,7 @@ pub(super) fn body(
     model: Option<&Model>,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
-    refuse(request)?;
+    reject_unsupported(request)?;
     let request = &*legacy_functions::in_tools(request)?;
     let options = &request.options;
     let (mut tools, tool_choice) = tools::convert(options, may_be_strict(model))?;
@@ -152,7 +152,7 @@ pub(super) fn body(
 }
 
 /// Rejects parameters that the API does not support and that cannot be dropped safely.
-fn refuse(request: &LlmRequest) -> Result<(), LlmError> {
+fn reject_unsupported(request: &LlmRequest) -> Result<(), LlmError> {
     let options = &request.options;
     let is_set = |penalty: Option<f64>| penalty.is_some_and(|it| it != 0.0);
     let refused = [

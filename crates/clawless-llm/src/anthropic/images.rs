@@ -41,7 +41,7 @@ pub(super) fn source(url: &str) -> Result<Source, &'static str> {
     if !is_base64 {
         return Err(other);
     }
-    let data = plain(data).ok_or("images whose base64 is not valid")?;
+    let data = normalize_base64(data).ok_or("images whose base64 is not valid")?;
     let media_type = name(media_type)
         .or_else(|| by_content(&data))
         .ok_or("images of other types than JPEG, PNG, GIF and WebP")?;
@@ -82,7 +82,7 @@ fn by_content(data: &str) -> Option<&'static str> {
 
 /// Base64 without line breaks and escapes, in the standard alphabet; `None` if the input is not
 /// base64.
-fn plain(data: &str) -> Option<Cow<'_, str>> {
+fn normalize_base64(data: &str) -> Option<Cow<'_, str>> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     if !data.is_empty() && data.chars().all(is_plain) {
         return Some(Cow::Borrowed(data));

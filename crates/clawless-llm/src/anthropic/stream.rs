@@ -87,7 +87,7 @@ impl Answer {
             return Ok(());
         }
         let event: Event = serde_json::from_str(data)
-            .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
+            .map_err(|error| LlmError::Malformed(format!("invalid JSON: {error}")))?;
         let mut deltas = Vec::new();
         match event.r#type.as_str() {
             "content_block_start" | "content_block_delta" if self.finished => {
@@ -153,9 +153,9 @@ impl Answer {
             return Ok(());
         }
         Err(if self.started {
-            LlmError::Truncated("no stop reason came".to_owned())
+            LlmError::Truncated("no stop reason".to_owned())
         } else {
-            LlmError::Malformed("no answer in the body".to_owned())
+            LlmError::Malformed("no response in the body".to_owned())
         })
     }
 }
@@ -163,14 +163,14 @@ impl Answer {
 /// Decodes a whole response.
 pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let unreadable =
-        |error: serde_json::Error| LlmError::Malformed(format!("unreadable JSON: {error}"));
+        |error: serde_json::Error| LlmError::Malformed(format!("invalid JSON: {error}"));
     let event: Event = serde_json::from_slice(body).map_err(unreadable)?;
     if event.r#type == "error" {
         let error = event.error.as_ref().and_then(|json| json.read().ok());
         return Err(failure::reported(&error.unwrap_or_default()));
     }
     if event.r#type != "message" {
-        return Err(LlmError::Malformed("no answer in the body".to_owned()));
+        return Err(LlmError::Malformed("no response in the body".to_owned()));
     }
     let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
     let (mut answer, mut events) = (Answer::by(signer), Vec::new());

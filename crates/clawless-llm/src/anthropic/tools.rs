@@ -76,14 +76,14 @@ pub(super) fn convert(
             disable_parallel_tool_use: serial,
         }),
         Some(json) => Some(match Choice::read(json)? {
-            Choice::Word(word) => by_word(&word, serial)?,
+            Choice::Word(word) => choice_from_mode(&word, serial)?,
             Choice::Named { function } => WireChoice::Tool {
                 name: function.name,
                 disable_parallel_tool_use: serial,
             },
             Choice::Allowed { allowed_tools } => {
                 tools.retain(|tool| allowed_tools.has(tool.name));
-                by_word(&allowed_tools.mode, serial)?
+                choice_from_mode(&allowed_tools.mode, serial)?
             }
         }),
     };
@@ -101,7 +101,10 @@ pub(super) fn are_strict(options: &ChatOptions) -> bool {
     functions.any(|function| function.strict == Some(true))
 }
 
-fn by_word(word: &str, disable_parallel_tool_use: Option<bool>) -> Result<WireChoice, LlmError> {
+fn choice_from_mode(
+    word: &str,
+    disable_parallel_tool_use: Option<bool>,
+) -> Result<WireChoice, LlmError> {
     match word {
         "auto" => Ok(WireChoice::Auto {
             disable_parallel_tool_use,

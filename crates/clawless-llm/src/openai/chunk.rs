@@ -141,7 +141,7 @@ impl Answer {
     /// Adds a chunk of a stream, or a whole response.
     pub(crate) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let OneOrMany(envelopes): OneOrMany<Envelope> = serde_json::from_slice(json)
-            .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
+            .map_err(|error| LlmError::Malformed(format!("invalid JSON: {error}")))?;
         if envelopes.is_empty() {
             return Err(LlmError::Malformed("not an object".to_owned()));
         }
@@ -219,7 +219,7 @@ impl Answer {
             let mut deltas = Vec::new();
             choice.calls.finish(&mut deltas)?;
             if !choice.calls.are_whole() {
-                return Err(LlmError::Truncated("a tool call was cut".to_owned()));
+                return Err(LlmError::Truncated("a tool call is incomplete".to_owned()));
             }
             choice.finished = true;
             let deltas = deltas.into_iter();
@@ -245,12 +245,12 @@ impl Answer {
     /// Whether every choice has its finish reason.
     pub(crate) fn check_whole(&self) -> Result<(), LlmError> {
         if self.choices.is_empty() {
-            return Err(LlmError::Malformed("no answer in the body".to_owned()));
+            return Err(LlmError::Malformed("no response in the body".to_owned()));
         }
         if self.choices.iter().all(|choice| choice.finished) {
             return Ok(());
         }
-        Err(LlmError::Truncated("no finish reason came".to_owned()))
+        Err(LlmError::Truncated("no finish reason".to_owned()))
     }
 
     /// Fails an empty response without counted tokens or without a finish reason, as a retryable
@@ -270,7 +270,9 @@ impl Answer {
     /// The state of the choice at `index`; adds it if it is new.
     fn state(&mut self, index: u32) -> Result<&mut ChoiceState, LlmError> {
         if index >= MAX_PARALLEL {
-            return Err(LlmError::Malformed(format!("an answer at index {index}")));
+            return Err(LlmError::Malformed(format!(
+                "choice index {index} is out of range"
+            )));
         }
         let known = self.choices.iter().position(|it| it.index == index);
         let at = known.unwrap_or_else(|| {

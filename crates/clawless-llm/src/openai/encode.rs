@@ -53,7 +53,7 @@ pub(crate) fn body(
     model: Option<&Model>,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
-    refuse(&request.options)?;
+    reject_unsupported(&request.options)?;
     check_tools(&request.options, profile)?;
     let streamed = mode == Mode::Stream;
     let asks_for_usage = streamed && profile.stream_usage == StreamUsage::Requested;
@@ -206,7 +206,7 @@ fn check_tools(options: &ChatOptions, profile: &Profile) -> Result<(), LlmError>
 }
 
 /// Rejects parameters whose responses the gateway cannot represent.
-fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
+fn reject_unsupported(options: &ChatOptions) -> Result<(), LlmError> {
     let mut modalities = options.modalities.iter().flatten();
     let param = if modalities.any(|it| it != "text") {
         "modalities"

@@ -66,7 +66,7 @@ pub(crate) fn convert<'a>(
         ids: must_change_ids(messages, rules).then(|| CallIdMap::new(rules.call_ids)),
     };
     let system = rules.one_system && must_merge_system(messages);
-    if !system && !messages.iter().any(|it| rewriter.concerns(it)) {
+    if !system && !messages.iter().any(|it| rewriter.needs_rewrite(it)) {
         return Ok(Cow::Borrowed(messages));
     }
     let mut converted = Vec::with_capacity(messages.len());
@@ -77,7 +77,7 @@ pub(crate) fn convert<'a>(
         if system && is_system(message) {
             continue;
         }
-        converted.push(if rewriter.concerns(message) {
+        converted.push(if rewriter.needs_rewrite(message) {
             rewriter.rewrite(at, message)?
         } else {
             message.clone()
@@ -88,7 +88,7 @@ pub(crate) fn convert<'a>(
 
 impl Rewriter<'_> {
     /// Whether a message may have to change. Searches the raw text only.
-    fn concerns(&self, message: &Message) -> bool {
+    fn needs_rewrite(&self, message: &Message) -> bool {
         let text = message.raw().as_str();
         let is_named = self.drops_names && text.contains("\"name\"");
         match message.role() {

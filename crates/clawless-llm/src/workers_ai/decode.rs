@@ -170,7 +170,7 @@ impl Either {
         if *self.form.get_or_insert(form) == form {
             return Ok(());
         }
-        Err(LlmError::Malformed("an answer in two forms".to_owned()))
+        Err(LlmError::Malformed("a response in two formats".to_owned()))
     }
 
     fn event(&mut self, data: &str, out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
@@ -188,7 +188,7 @@ impl Either {
     /// Adds a chunk or a whole response.
     fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let Maybe(native): Maybe<Native> = serde_json::from_slice(json)
-            .map_err(|error| LlmError::Malformed(format!("unreadable JSON: {error}")))?;
+            .map_err(|error| LlmError::Malformed(format!("invalid JSON: {error}")))?;
         let native = native.ok_or_else(|| LlmError::Malformed("not an object".to_owned()))?;
         if native.error.is_some() || native.internal_code.0.is_some() {
             let report = native.error.as_ref().and_then(|json| json.read().ok());
@@ -267,8 +267,8 @@ impl Either {
         }
         match (self.started, self.finished) {
             (_, true) => Ok(()),
-            (true, false) => Err(LlmError::Truncated("no [DONE] came".to_owned())),
-            (false, false) => Err(LlmError::Malformed("no answer in the body".to_owned())),
+            (true, false) => Err(LlmError::Truncated("no [DONE] event".to_owned())),
+            (false, false) => Err(LlmError::Malformed("no response in the body".to_owned())),
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn inputs(
     }
     let request = &*legacy_functions::in_tools(request)?;
     let options = &request.options;
-    refuse(options)?;
+    reject_unsupported(options)?;
     let (tools, tool_choice) = tools(options)?;
     let messages = openai::messages::convert(&request.messages, profile())?;
     let messages = messages.iter().enumerate();
@@ -173,7 +173,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
     dropped
 }
 
-fn refuse(options: &ChatOptions) -> Result<(), LlmError> {
+fn reject_unsupported(options: &ChatOptions) -> Result<(), LlmError> {
     let refused = [
         (
             "n",
