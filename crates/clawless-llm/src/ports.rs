@@ -123,7 +123,7 @@ pub const HEADERS_READ: [&str; 3] = ["content-type", "retry-after", "retry-after
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// The first value of a header, whatever the case of its name.
+    /// The first value of a header; its name is case-insensitive.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut headers = self.0.iter();
         let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));

@@ -97,11 +97,11 @@ fn failures_before_the_response_begins_fail_the_call() {
         Step::Hang,
     ];
     let cases: Vec<(&str, Reply, Check)> = vec![
-        ("a web page", html(), |it| {
+        ("an HTML page", html(), |it| {
             matches!(it, LlmError::Malformed(_))
         }),
         (
-            "a web page that says it is a stream",
+            "an HTML page with the type of a stream",
             Reply::stream("<html>\n<body>data: no</body>"),
             |it| matches!(it, LlmError::Malformed(_)),
         ),
@@ -119,7 +119,7 @@ fn failures_before_the_response_begins_fail_the_call() {
             matches!(it, LlmError::Malformed(_))
         }),
         (
-            "a reset in place of an answer",
+            "a reset before the response",
             Reply::steps(vec![Step::Break]),
             |it| matches!(it, LlmError::Unreachable(_)),
         ),
@@ -127,16 +127,16 @@ fn failures_before_the_response_begins_fail_the_call() {
             matches!(it, LlmError::Unreachable(_))
         }),
         (
-            "silence in place of a head",
+            "no response head",
             Reply::stream("").after(Step::Hang),
             |it| *it == LlmError::FirstByteTimeout,
         ),
         (
-            "silence after the head",
+            "no body after the head",
             Reply::steps(vec![Step::Hang]),
             |it| *it == LlmError::FirstByteTimeout,
         ),
-        ("nothing but comments", Reply::steps(comments), |it| {
+        ("only comments", Reply::steps(comments), |it| {
             *it == LlmError::FirstByteTimeout
         }),
         (
@@ -190,7 +190,7 @@ fn failures_during_the_response_follow_its_text() {
             |it| matches!(it, LlmError::Truncated(_)),
         ),
         (
-            "a cut in the middle of an event",
+            "a truncated event",
             vec![Step::Bytes(b"data: {\"choices\":[{\"del".to_vec())],
             |it| matches!(it, LlmError::Truncated(_)),
         ),
@@ -281,7 +281,7 @@ fn slow_streams_continue_and_silent_streams_time_out() {
     assert_eq!(
         stage.http.aborted(),
         1,
-        "the request is given up, not only the waiting"
+        "the request is aborted, not only the wait"
     );
 }
 

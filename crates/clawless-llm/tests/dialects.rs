@@ -264,7 +264,7 @@ fn an_empty_response_without_tokens_is_retryable() {
     assert_eq!(
         stage.stream(),
         (Vec::new(), Some(LlmError::EmptyAnswer)),
-        "before the answer has begun"
+        "before the response has begun"
     );
     assert!(LlmError::EmptyAnswer.is_retryable() && !LlmError::EmptyAnswer.is_providers_fault());
     // A model that only emits its end token has responded.
@@ -297,7 +297,7 @@ fn an_error_inside_a_response_is_an_error() {
             "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\",\"error\":{\"code\":502,\"message\":\"x\"}}]}\n\n",
         ),
         (
-            "a list around it",
+            "an error wrapped in a list",
             "data: [{\"error\":{\"code\":500,\"message\":\"x\"}}]\n\n",
         ),
         (
@@ -305,7 +305,7 @@ fn an_error_inside_a_response_is_an_error() {
             "data: {\"choices\":[],\"x_groq\":{\"error\":\"x\"}}\n\n",
         ),
         (
-            "a code beside its message",
+            "a code next to its message",
             "data: {\"code\":\"InternalError\",\"message\":\"x\",\"request_id\":\"r\"}\n\n",
         ),
     ] {
@@ -503,7 +503,7 @@ fn citations_annotations_and_images_pass_through() {
     assert_eq!(
         body.get("provider"),
         None,
-        "the provider is not the client's business"
+        "provider details are not returned"
     );
     let message = &body["choices"][0]["message"];
     assert_eq!(message["annotations"][0]["type"], "url_citation");

@@ -64,7 +64,7 @@ pub(crate) struct Envelope {
     pub(crate) members: Members,
 }
 
-/// `MiniMax`'s status: a non-zero code is an error, whatever the HTTP status is.
+/// `MiniMax`'s status: a non-zero code is an error with any HTTP status.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct BaseResponse {
     pub(crate) code: LooseInt,

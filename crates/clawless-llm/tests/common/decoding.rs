@@ -148,7 +148,7 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
     }
 }
 
-/// A client receives one JSON object per `data:` line, whatever the response contains.
+/// A client receives one JSON object per `data:` line for every response.
 fn check_chunks(events: &[LlmEvent]) {
     let (id, model) = ("chatcmpl-1".to_owned(), "m".to_owned());
     let mut writer = ChunkWriter::new(id, Timestamp::default(), model, true);
