@@ -134,8 +134,8 @@ fn check_name(host: &str) -> Result<(), EgressError> {
             && !label.ends_with('-')
     };
     let last = host.rsplit('.').next().unwrap_or_default();
-    let odd_address = last.starts_with(|c: char| c.is_ascii_digit());
-    if host.len() > 253 || odd_address || !host.split('.').all(good_label) {
+    let may_be_address = last.starts_with(|c: char| c.is_ascii_digit());
+    if host.len() > 253 || may_be_address || !host.split('.').all(good_label) {
         return Err(EgressError::Host);
     }
     Ok(())

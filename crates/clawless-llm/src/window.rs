@@ -201,12 +201,12 @@ mod tests {
         let turn = |name: &str| vec![user(name), message(Role::Assistant, r#""content":"yes""#)];
         let turns = vec![turn("one"), turn("two"), turn("three")];
         let two = Tokens::new(size(&turns[1]) + size(&turns[2]));
-        let shown = choose(turns.clone(), &[user("now")], two);
+        let selected = choose(turns.clone(), &[user("now")], two);
         assert_eq!(
-            shown.messages,
+            selected.messages,
             [turns[1].clone(), turns[2].clone()].concat()
         );
-        assert_eq!(shown.dropped, 2);
+        assert_eq!(selected.dropped, 2);
         let less = Tokens::new(two.get() - 1);
         assert_eq!(choose(turns, &[user("now")], less).dropped, 4);
     }
@@ -214,19 +214,19 @@ mod tests {
     #[test]
     fn calls_that_the_request_answers_are_kept_whatever_their_size() {
         let calling = vec![user("long question"), call(&["a".to_owned()])];
-        let shown = choose(
+        let selected = choose(
             vec![vec![user("old")], calling.clone()],
             &[result("a")],
             Tokens::ZERO,
         );
-        assert_eq!(shown.messages, calling);
+        assert_eq!(selected.messages, calling);
         let again = vec![result("a"), call(&["b".to_owned()])];
-        let shown = choose(
+        let selected = choose(
             vec![calling.clone(), again.clone()],
             &[result("b")],
             Tokens::ZERO,
         );
-        assert_eq!(shown.messages, [calling, again].concat());
+        assert_eq!(selected.messages, [calling, again].concat());
     }
 
     #[test]
@@ -236,9 +236,9 @@ mod tests {
             vec![user("x"), call(&ids), result("a")],
             vec![result("c"), user("y")],
         ];
-        let shown = choose(turns, &[user("now")], Tokens::new(1_000_000));
-        assert_eq!(shown.messages, [user("x"), user("y")]);
-        assert_eq!(shown.dropped, 3);
+        let selected = choose(turns, &[user("now")], Tokens::new(1_000_000));
+        assert_eq!(selected.messages, [user("x"), user("y")]);
+        assert_eq!(selected.dropped, 3);
     }
 
     #[test]
@@ -257,9 +257,9 @@ mod tests {
             ],
         ];
         let all = turns.concat();
-        let shown = choose(turns, &[user("three")], Tokens::new(1_000_000));
+        let selected = choose(turns, &[user("three")], Tokens::new(1_000_000));
         let expected = [&all[..5], &all[6..]].concat();
-        assert_eq!(shown.messages, expected);
+        assert_eq!(selected.messages, expected);
     }
 
     #[test]
@@ -279,8 +279,8 @@ mod tests {
             vec![user("My name is Ada.")],
             vec![message(Role::User, &photo)],
         ];
-        let shown = choose(turns, &[user("What is my name?")], Tokens::new(2000));
-        assert_eq!((shown.messages.len(), shown.dropped), (2, 0));
+        let selected = choose(turns, &[user("What is my name?")], Tokens::new(2000));
+        assert_eq!((selected.messages.len(), selected.dropped), (2, 0));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
             vec![result(), result(), user("z"), legacy_call()],
         ];
         let room = Tokens::new(1_000_000);
-        let shown = choose(turns.clone(), &[result()], room);
+        let selected = choose(turns.clone(), &[result()], room);
         let kept = [
             user("x"),
             user("y"),
@@ -307,9 +307,9 @@ mod tests {
             user("z"),
             legacy_call(),
         ];
-        assert_eq!(shown.messages, kept);
-        let shown = choose(turns, &[user("never mind")], room);
-        assert_eq!(shown.messages, kept[..5]);
+        assert_eq!(selected.messages, kept);
+        let selected = choose(turns, &[user("never mind")], room);
+        assert_eq!(selected.messages, kept[..5]);
     }
 
     #[test]
@@ -350,10 +350,10 @@ mod tests {
                 None => vec![user("now")],
             };
             let all = turns.concat();
-            let shown = choose(turns, &request, Tokens::new(room));
-            prop_assert!(all.ends_with(&shown.messages));
-            prop_assert_eq!(shown.dropped + shown.messages.len(), all.len());
-            let sent = [shown.messages.clone(), request.clone()].concat();
+            let selected = choose(turns, &request, Tokens::new(room));
+            prop_assert!(all.ends_with(&selected.messages));
+            prop_assert_eq!(selected.dropped + selected.messages.len(), all.len());
+            let sent = [selected.messages.clone(), request.clone()].concat();
             let mut open: HashSet<String> = HashSet::new();
             for view in sent.iter().map(|it| it.view().expect("readable")) {
                 if let Some(id) = view.tool_call_id {
@@ -363,7 +363,7 @@ mod tests {
                 }
                 open.extend(view.tool_calls.unwrap_or_default().into_iter().map(|call| call.id));
             }
-            prop_assert!(size(&shown.messages) <= room || begins_with_results(&request));
+            prop_assert!(size(&selected.messages) <= room || begins_with_results(&request));
         }
     }
 }

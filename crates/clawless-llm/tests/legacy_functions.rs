@@ -199,7 +199,7 @@ fn other_wires_receive_functions_as_tools() {
     let body = sent(ProviderKind::Anthropic);
     let used =
         |id: &str, input: Value| json!({"type": "tool_use", "id": id, "name": "f", "input": input});
-    let told = |id: &str, text: &str| {
+    let tool_result = |id: &str, text: &str| {
         json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": id,
             "content": [{"type": "text", "text": text}]}]})
     };
@@ -208,9 +208,9 @@ fn other_wires_receive_functions_as_tools() {
         json!([
             {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
             {"role": "assistant", "content": [used("call_1", json!({"x": 1}))]},
-            told("call_1", "one"),
+            tool_result("call_1", "one"),
             {"role": "assistant", "content": [{"type": "text", "text": "Well."}, used("call_3", json!({}))]},
-            told("call_3", "two"),
+            tool_result("call_3", "two"),
         ])
     );
     assert_eq!(

@@ -109,11 +109,11 @@ pub(super) fn body(
     }
     let may_start = !is_forced && messages::may_think(&request.messages, &request.model);
     let plan = thinking::plan(options.reasoning_effort, style, max_tokens, may_start);
-    let thinker = plan.thinks.then_some(request.model.as_str());
+    let reasoning_model = plan.thinks.then_some(request.model.as_str());
     let Conversation {
         mut system,
         mut messages,
-    } = messages::convert(&request.messages, thinker)?;
+    } = messages::convert(&request.messages, reasoning_model)?;
     if messages.is_empty() {
         return Err(unsupported("messages", "a conversation without a user"));
     }
@@ -221,7 +221,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
     let effort = options.reasoning_effort;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
     let thinks = style != ThinkingStyle::Unknown;
-    let samples_freely = match style {
+    let has_free_sampling = match style {
         ThinkingStyle::Unknown => true,
         ThinkingStyle::Budget => effort.is_none_or(|it| it == ReasoningEffort::None),
         ThinkingStyle::Adaptive => effort == Some(ReasoningEffort::None),
@@ -234,11 +234,11 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
             // The maximum temperature of this API is 1.
             options
                 .temperature
-                .is_some_and(|it| it > 1.0 || !samples_freely),
+                .is_some_and(|it| it > 1.0 || !has_free_sampling),
         ),
         (
             "top_p",
-            options.top_p.is_some() && (!samples_freely || options.temperature.is_some()),
+            options.top_p.is_some() && (!has_free_sampling || options.temperature.is_some()),
         ),
         (
             "reasoning_effort",
@@ -264,7 +264,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
         ),
         (
             "top_k",
-            !samples_freely && options.extensions.iter().any(|(name, _)| name == "top_k"),
+            !has_free_sampling && options.extensions.iter().any(|(name, _)| name == "top_k"),
         ),
     ];
     let hints = hints.into_iter().filter(|(_, is_set)| *is_set);

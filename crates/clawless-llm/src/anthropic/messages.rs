@@ -78,12 +78,9 @@ impl Block {
     }
 }
 
-/// Translates a conversation. Signed reasoning of `thinker` is included if that model is to think:
-/// the API requires it within a chain of tool calls.
-pub(super) fn convert(
-    messages: &[Message],
-    thinker: Option<&str>,
-) -> Result<Conversation, LlmError> {
+/// Translates a conversation. `model` is set if the model may reason: its signed reasoning is then
+/// included, which the API requires within a chain of tool calls.
+pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conversation, LlmError> {
     let profile = Profile::default_of(ProviderKind::Anthropic);
     let mut ids = CallIdMap::new(profile.messages.call_ids);
     let mut conversation = Conversation::default();
@@ -115,7 +112,7 @@ pub(super) fn convert(
             }
             Role::Assistant => {
                 let mut of_call = |id: &str| ids.of_call(position, id);
-                let blocks = assistant(view, &marks, thinker, &mut of_call, &at)?;
+                let blocks = assistant(view, &marks, model, &mut of_call, &at)?;
                 conversation.append("assistant", blocks);
             }
             Role::Function => return Err(unsupported(at(".role"), "function messages")),
@@ -169,7 +166,7 @@ impl Conversation {
 fn assistant(
     view: MessageView,
     marks: &Marks,
-    thinker: Option<&str>,
+    model: Option<&str>,
     of_call: &mut impl FnMut(&str) -> String,
     at: &impl Fn(&str) -> String,
 ) -> Result<Vec<Block>, LlmError> {
@@ -177,8 +174,8 @@ fn assistant(
         return Err(unsupported(at(".audio"), "audio"));
     }
     let mut blocks = Vec::new();
-    if let (Some(thinker), Some(thoughts)) = (thinker, view.thinking_blocks) {
-        let signed = signed::by(thinker, &thoughts)
+    if let (Some(model), Some(thoughts)) = (model, view.thinking_blocks) {
+        let signed = signed::by(model, &thoughts)
             .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
         blocks.extend(signed.into_iter().map(Block::Signed));
     }

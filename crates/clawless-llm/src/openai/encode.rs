@@ -56,14 +56,14 @@ pub(crate) fn body(
     reject_unsupported(&request.options)?;
     check_tools(&request.options, profile)?;
     let streamed = mode == Mode::Stream;
-    let asks_for_usage = streamed && profile.stream_usage == StreamUsage::Requested;
+    let requests_usage = streamed && profile.stream_usage == StreamUsage::Requested;
     let wire = WireRequest {
         model: &request.model,
         messages: messages::convert(&request.messages, profile)?,
         options: &options_for(request, profile, model),
         extensions: Extensions::new(&request.options, profile),
         stream: streamed.then_some(true),
-        stream_options: asks_for_usage.then_some(StreamOptions {
+        stream_options: requests_usage.then_some(StreamOptions {
             include_usage: true,
         }),
     };
@@ -119,9 +119,9 @@ fn thinks(request: &LlmRequest, profile: &Profile, model: Option<&Model>) -> boo
     if !matches!(profile.name, "openai" | "azure") {
         return false;
     }
-    let is_thinker =
+    let can_reason =
         model.is_some_and(Model::supports_thinking) || is_reasoning_model(&request.model);
-    is_thinker && request.options.reasoning_effort != Some(ReasoningEffort::None)
+    can_reason && request.options.reasoning_effort != Some(ReasoningEffort::None)
 }
 
 /// Whether a name is one of `OpenAI`'s reasoning models: `o3-mini`, `gpt-5`, …; the chat variants

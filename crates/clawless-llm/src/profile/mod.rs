@@ -193,12 +193,12 @@ mod tests {
     #[test]
     fn timeouts_grow_with_reasoning_effort() {
         let model: Model = serde_json::from_str(r#"{"id":"m"}"#).expect("a model");
-        let thinker: Model =
+        let reasoning_model: Model =
             serde_json::from_str(r#"{"id":"m","thinking":"adaptive"}"#).expect("a model");
         let wait = |model, effort| DEFAULT.patience(model, effort).first_byte;
         assert_eq!(wait(&model, None), 1);
-        assert_eq!(wait(&thinker, None), 4);
-        assert_eq!(wait(&thinker, Some(ReasoningEffort::None)), 1);
-        assert!(wait(&thinker, Some(ReasoningEffort::High)) > wait(&thinker, None));
+        assert_eq!(wait(&reasoning_model, None), 4);
+        assert_eq!(wait(&reasoning_model, Some(ReasoningEffort::None)), 1);
+        assert!(wait(&reasoning_model, Some(ReasoningEffort::High)) > wait(&reasoning_model, None));
     }
 }
