@@ -202,13 +202,12 @@ async fn run_admitted<P: Platform>(
             return charge_aborted_call(platform, &turn, in_flight).await;
         }
     };
-    // 8. commit, 9. settle
-    let committed = commit_and_settle(platform, &turn, &answer.outcome).await;
-    let (tenant, committed) = (
-        turn.identity.tenant.clone(),
-        finish(&turn, answer, committed, reply).await,
-    );
-    hot::store(platform, &tenant, turn.session, committed).await;
+    // 8. commit
+    let committed = commit_turn(platform, &turn, &answer.outcome).await;
+    // 9. settle
+    let settled = settle_turn(platform, &turn, &answer.outcome, committed).await;
+    let stored = finish(&turn, answer, settled, reply).await;
+    hot::store(platform, &turn.identity.tenant, turn.session, stored).await;
     Ok(())
 }
 
@@ -273,29 +272,37 @@ async fn stream<P: Platform>(
     })
 }
 
-/// Steps 8 and 9: stores the turn, then settles its reservation. A turn that the database refuses
-/// for now is parked in the ledger, which stores it later. Returns the turn if D1 has it.
+/// Step 8: stores the turn. A claim of an idempotency key that has nothing to replay is released.
 ///
 /// # Errors
-/// Why the turn is not stored and never will be. It is settled all the same.
-async fn commit_and_settle<P: Platform>(
+/// Whether the turn can be stored later, and why it is not stored now.
+async fn commit_turn<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
+) -> Result<Option<CommittedTurn>, CommitFailure> {
+    let replay = response::replay_record(turn, outcome).map_err(CommitFailure::Permanent)?;
+    let is_kept = turn.session.is_some() || replay.is_some();
+    let committed = commit(platform, turn, outcome, replay).await?;
+    if let Some(claim) = turn.claim.as_ref().filter(|_| !is_kept) {
+        idempotency::release(platform, claim).await;
+    }
+    Ok(committed)
+}
+
+/// Step 9: settles the reservation. A turn that the database rejects for now is parked in the ledger
+/// together with its settlement, and stored later. Returns the turn if D1 has it.
+///
+/// # Errors
+/// Why the turn is not stored and never will be. It is settled all the same.
+async fn settle_turn<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+    committed: Result<Option<CommittedTurn>, CommitFailure>,
 ) -> Result<Option<CommittedTurn>, ApiError> {
-    let replay = response::replay_record(turn, outcome);
-    let is_kept = turn.session.is_some() || matches!(replay, Ok(Some(_)));
-    // 8. commit
-    let committed = match replay {
-        Ok(replay) => commit(platform, turn, outcome, replay).await,
-        Err(error) => Err(CommitFailure::Permanent(error)),
-    };
     let (error, parking) = match committed {
         Ok(committed) => {
-            if let Some(claim) = turn.claim.as_ref().filter(|_| !is_kept) {
-                idempotency::release(platform, claim).await;
-            }
-            // 9. settle
             let session = committed.as_ref().map(|committed| committed.state);
             settle(platform, turn, outcome, session).await;
             return Ok(committed);
