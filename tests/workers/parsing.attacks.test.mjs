@@ -157,10 +157,16 @@ describe("attack 30: text that storage cannot hold", () => {
     );
   });
 
+  test("NUL_in_the_content_of_a_stateless_request_reaches_the_model_unchanged", async () => {
+    const content = "a\u0000b";
+    await complete(stack, { messages: [{ role: "user", content }] });
+    assert.equal(stack.upstream.lastBody.messages[0].content, content);
+  });
+
   const named = (fields) => chatBody(fields);
   const cases = {
-    NUL_in_the_content: [() => named({ messages: [{ role: "user", content: "a\u0000b" }] }), "messages"],
-    NUL_in_a_content_part: [() => named({ messages: [{ role: "user", content: [{ type: "text", text: "a\u0000b" }] }] }), "messages"],
+    NUL_in_the_content_of_a_session: [() => named({ session_id: "nul", messages: [{ role: "user", content: "a\u0000b" }] }), "messages"],
+    NUL_in_a_content_part_of_a_session: [() => named({ session_id: "nul", messages: [{ role: "user", content: [{ type: "text", text: "a\u0000b" }] }] }), "messages"],
     NUL_in_the_session_id: [() => named({ session_id: "a\u0000b" }), "session_id"],
     NUL_in_the_metadata: [() => named({ metadata: { a: "b\u0000" } }), "metadata"],
     NUL_in_a_metadata_key: [() => named({ metadata: { "a\u0000": "b" } }), "metadata"],
