@@ -40,7 +40,8 @@ pub struct Io<H, T> {
 pub struct Timeouts {
     /// Until a streamed response begins.
     pub first_byte: Millis,
-    /// Until a whole response begins, which for most providers is when it is complete.
+    /// Until a whole response begins, which for most providers is when it is complete. Also until
+    /// the first output of a stream that sends only comments or empty events.
     pub whole: Millis,
     /// Between two reads of a response.
     pub idle: Millis,
@@ -164,7 +165,8 @@ impl LlmClient {
         timeouts: &Timeouts,
         deadline: Timestamp,
     ) -> Result<AnswerStream<H::Body, T>, LlmError> {
-        let by = io.time.now().plus(timeouts.first_byte).min(deadline);
+        let now = io.time.now();
+        let by = now.plus(timeouts.first_byte).min(deadline);
         let response = self.head(io, request, Mode::Stream, by, deadline).await?;
         reject_html(&response)?;
         let decoder = self.decoder(request);
@@ -180,6 +182,9 @@ impl LlmClient {
         }
         let limits = StreamLimits {
             first_byte: by,
+            begin: now
+                .plus(timeouts.whole.max(timeouts.first_byte))
+                .min(deadline),
             idle: timeouts.idle,
             deadline,
         };

@@ -67,7 +67,7 @@ where
 {
     /// Reads until the response has begun: its first output is decoded, or it has failed. An empty
     /// response thus becomes an error while another model can still be called. Any byte, comments
-    /// included, resets the timeout; after the first byte only the idle timeout applies.
+    /// included, ends the first-byte timeout; then the idle timeout and the time to begin apply.
     pub(crate) async fn begin(
         body: B,
         decoder: Box<dyn Decoder>,
@@ -94,8 +94,8 @@ where
                 }
                 read => read,
             });
-            if is_alive && stream.watch.deadline != limits.deadline {
-                stream.watch.deadline = limits.deadline;
+            if is_alive && stream.watch.deadline != limits.begin {
+                stream.watch.deadline = limits.begin;
                 stream.watch.alarm = None;
             }
         }
@@ -195,6 +195,9 @@ impl LlmError {
 pub(crate) struct StreamLimits {
     /// The deadline of the first byte.
     pub(crate) first_byte: Timestamp,
+    /// When the first output must have arrived, even if comments or empty events keep the stream
+    /// alive.
+    pub(crate) begin: Timestamp,
     /// The maximum time between two reads.
     pub(crate) idle: Millis,
     /// The deadline of the whole response.
