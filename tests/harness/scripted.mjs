@@ -60,7 +60,7 @@ export async function startScripted() {
   const platform = { ...DIALECTS.openai, kind: "workers_ai" };
   lists.tools.push(models.add(platform, "tools-two_at_once", callThenRespond(DIALECTS.openai)));
   lists.custom.push(models.add(DIALECTS.openai, "custom-beside_a_function", callCustom));
-  lists.older.push(
+  lists.legacy.push(
     models.add(DIALECTS.openai, "legacy-call", callLegacy),
     models.add(DIALECTS.anthropic, "legacy-call", callInTools(DIALECTS.anthropic)),
     models.add(platform, "legacy-call", callInTools(DIALECTS.openai)),
