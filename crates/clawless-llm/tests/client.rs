@@ -286,6 +286,22 @@ fn slow_streams_continue_and_silent_streams_time_out() {
 }
 
 #[test]
+fn a_stream_of_comments_alone_ends_when_its_first_output_is_due() {
+    let stage = Stage::new();
+    let comment = [
+        Step::Wait(Millis::from_secs(10)),
+        Step::Bytes(b": still here\n\n".to_vec()),
+    ];
+    let steps = std::iter::repeat_n(comment, 50).flatten().collect();
+    stage.http.next(Reply::steps(steps));
+    let before = stage.time.now();
+    let (reads, failure) = stage.stream();
+    assert_eq!(reads.concat(), Vec::new());
+    assert_eq!(failure, Some(LlmError::FirstByteTimeout));
+    assert_eq!(stage.time.now().since(before), Millis::from_secs(300));
+}
+
+#[test]
 fn the_deadline_ends_an_endless_stream() {
     let stage = Stage::new();
     let more = Step::Bytes(chunk(r#""delta":{"content":"x"}"#).into_bytes());
