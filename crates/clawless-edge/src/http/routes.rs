@@ -53,7 +53,7 @@ pub struct Routes<S: Service> {
 
 /// Declares a routes table: method, path, access rule, handler.
 ///
-/// ```ignore
+/// ```text
 /// routes! {
 ///     POST "/v1/chat/completions" Public => completions::create,
 ///     GET  "/v1/sessions/{id}"    Key(Scope::SessionsRead, Read) => sessions::show,
