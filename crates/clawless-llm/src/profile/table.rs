@@ -1,5 +1,6 @@
-//! The profiles, one row each. Sources are the providers' API references and the bug reports listed
-//! in `docs/providers.md`, which is generated from this table.
+//! The profiles, one row each; `docs/providers.md` is generated from this table. The rows follow
+//! public bug reports and what is generally known of each provider. They were not compared with
+//! every provider's current API reference: check a row there before you rely on it.
 
 use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
 
