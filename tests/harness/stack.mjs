@@ -238,7 +238,12 @@ class Stack {
 
 /** Applies every migration once, in order, each as one transaction, as wrangler does. */
 export async function migrate(db) {
-  for (const { statements } of migrations()) await execute(db, statements);
+  for (const { statements } of migrations()) {
+    await execute(db, statements).catch((error) => {
+      // SQLite has no `ADD COLUMN IF NOT EXISTS`: such a statement is alone in its file, which wrangler applies once.
+      if (statements.length > 1 || !/duplicate column name/.test(error.message)) throw error;
+    });
+  }
 }
 
 async function execute(db, statements) {

@@ -143,8 +143,12 @@ test("tool_executions_are_listed_newest_first_page_by_page_to_their_tenant_only"
   const second = await get(`?limit=2&cursor=${first.body.next_cursor}`);
   assert.deepEqual(second.body.data.map(({ tool }) => tool), ["time_now"]);
   assert.equal(second.body.has_more, false);
-  const [turn] = await stack.rows("SELECT request_id FROM turns WHERE session_id = 'listed'");
-  assert.equal(second.body.data[0].request_id, turn.request_id);
+  const [turn] = await stack.rows("SELECT request_id, key_id FROM turns WHERE session_id = 'listed'");
+  assert.match(turn.key_id, /^key_/);
+  const causes = [...first.body.data, ...second.body.data].map(({ request_id, key_id }) => [request_id, key_id]);
+  assert.deepEqual(causes, Array(3).fill([turn.request_id, turn.key_id]));
+  const recorded = await stack.rows("SELECT DISTINCT key_id FROM tool_executions WHERE session_id = 'listed'");
+  assert.deepEqual(recorded, [{ key_id: turn.key_id }]);
   const foreign = await get("", { key: stack.tenants[1].secret_key });
   const random = await get("", { key: stack.tenants[1].secret_key, session: "never-made" });
   assert.equal(foreign.status, 404);

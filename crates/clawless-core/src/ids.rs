@@ -43,6 +43,11 @@ macro_rules! id {
                 Self(format!("{}{}", $prefix, generate(at, entropy)))
             }
 
+            /// An id that sorts before all ids generated at `at` or later, and after earlier ones.
+            pub fn first_at(at: Timestamp) -> Self {
+                Self(format!("{}{}", $prefix, Ulid::from_parts(at.as_millis(), 0)))
+            }
+
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -187,6 +192,8 @@ mod tests {
         let late = RequestId::generate(Timestamp::from_millis(2_000_000_000_000), &Zeros);
         assert!(early < late);
         assert_eq!(late.as_str().parse(), Ok(late.clone()));
+        let bound = RequestId::first_at(Timestamp::from_millis(2_000_000_000_000));
+        assert!(early < bound && bound <= late);
     }
 
     #[test]

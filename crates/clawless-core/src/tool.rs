@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RequestId, SessionId, TenantId, ToolExecutionId};
+use crate::ids::{KeyId, RequestId, SessionId, TenantId, ToolExecutionId};
 use crate::json::Json;
 use crate::members::Members;
 use crate::time::{Millis, Timestamp};
@@ -165,6 +165,9 @@ pub struct ToolExecution {
     pub session_id: Option<SessionId>,
     /// The request.
     pub request_id: RequestId,
+    /// The API key of the request. Absent in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
     /// The call of the model.
     pub call: ToolCall,
     /// The outcome.

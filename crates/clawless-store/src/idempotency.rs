@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ports::{Sql, SqlError, Statement, Value};
-use crate::statements::statements;
+use crate::statements::{has_expired, statements};
 
 statements! {
-    /// Claims a free or expired key, or one whose request is past its deadline or known to be dead.
-    CLAIM = "
+    /// Claims a free or expired key, one whose request is past its deadline or known to be dead, or
+    /// one whose answer belongs to an expired session.
+    CLAIM = concat!("
         INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest, request_id,
                                  state, created_at, deadline, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9)
@@ -21,7 +22,12 @@ statements! {
         WHERE idempotency.expires_at <= excluded.created_at
            OR (idempotency.state = 'running' AND idempotency.body_digest = excluded.body_digest
                AND (idempotency.deadline <= excluded.created_at OR idempotency.request_id = ?10))
-        RETURNING request_id";
+           OR EXISTS (
+             SELECT 1 FROM sessions WHERE tenant_id = ?1 AND deleted_at IS NULL AND id = (
+               SELECT session_id FROM turns
+               WHERE tenant_id = ?1 AND request_id = idempotency.request_id)
+             AND ", has_expired!("?7"), ")
+        RETURNING request_id");
     FIND = "
         SELECT body_digest, request_id, state, answer, created_at FROM idempotency
         WHERE tenant_id = ?1 AND key_id = ?2 AND route = ?3 AND idempotency_key = ?4";

@@ -9,6 +9,7 @@ pub mod admin_tokens;
 pub mod api_keys;
 pub mod audit;
 pub mod erasure;
+pub mod expiry;
 pub mod health;
 pub mod hot;
 pub mod idempotency;
@@ -39,6 +40,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, SqlText)> {
         ("api_keys", api_keys::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("erasure", erasure::STATEMENTS),
+        ("expiry", expiry::STATEMENTS),
         ("health", health::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),
         ("messages", messages::STATEMENTS),

@@ -13,3 +13,34 @@ macro_rules! statements {
     };
 }
 pub(crate) use statements;
+
+/// SQL: whether a row of `sessions` has expired at the time `$now`, a parameter such as `"?3"`: its
+/// own expiry has passed, or it has not changed for as long as its tenant `?1` keeps messages.
+macro_rules! has_expired {
+    ($now:literal) => {
+        concat!(
+            "(coalesce(expires_at <= ",
+            $now,
+            ", 0) OR coalesce(updated_at <= ",
+            $now,
+            " - 86400000 * (
+              SELECT json_extract(settings, '$.retention_days') FROM tenants WHERE id = ?1), 0))"
+        )
+    };
+}
+pub(crate) use has_expired;
+
+/// SQL: whether the session with the id `$session`, a column or a parameter, has expired at the
+/// time `$now` and is not deleted yet.
+macro_rules! of_expired_session {
+    ($session:literal, $now:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ",
+            $session,
+            " AND deleted_at IS NULL AND ",
+            $crate::statements::has_expired!($now),
+            ")"
+        )
+    };
+}
+pub(crate) use of_expired_session;

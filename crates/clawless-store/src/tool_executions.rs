@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use clawless_core::tool::ToolOutcome;
 use clawless_core::{
-    Millis, RequestId, SessionId, TenantId, Timestamp, ToolCall, ToolExecution, ToolExecutionId,
+    KeyId, Millis, RequestId, SessionId, TenantId, Timestamp, ToolCall, ToolExecution,
+    ToolExecutionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,17 +19,18 @@ statements! {
     /// parameters of a statement.
     INSERT = "
         INSERT INTO tool_executions (tenant_id, id, session_id, request_id, call_id, tool,
-                                     arguments, outcome, result, started_at, duration_ms)
+                                     arguments, outcome, result, started_at, duration_ms, key_id)
         SELECT ?1, json_extract(value, '$.id'), json_extract(value, '$.session_id'),
                json_extract(value, '$.request_id'), json_extract(value, '$.call_id'),
                json_extract(value, '$.tool'), json_extract(value, '$.arguments'),
                json_extract(value, '$.outcome'), json_extract(value, '$.result'),
-               json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms')
+               json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms'),
+               json_extract(value, '$.key_id')
         FROM json_each(?2)";
     /// Newest first; ids sort by time.
     LIST = "
-        SELECT id, tenant_id, session_id, request_id, call_id, tool, arguments, outcome, result,
-               started_at, duration_ms
+        SELECT id, tenant_id, session_id, request_id, key_id, call_id, tool, arguments, outcome,
+               result, started_at, duration_ms
         FROM tool_executions
         WHERE tenant_id = ?1 AND session_id = ?2 AND id < ?3
         ORDER BY id DESC LIMIT ?4";
@@ -91,6 +93,7 @@ struct NewRow<'a> {
     id: &'a ToolExecutionId,
     session_id: Option<&'a SessionId>,
     request_id: &'a RequestId,
+    key_id: Option<&'a KeyId>,
     call_id: Cow<'a, str>,
     tool: Cow<'a, str>,
     arguments: Cow<'a, str>,
@@ -107,6 +110,7 @@ impl<'a> From<&'a ToolExecution> for NewRow<'a> {
             id: &execution.id,
             session_id: execution.session_id.as_ref(),
             request_id: &execution.request_id,
+            key_id: execution.key_id.as_ref(),
             call_id: without_nul(&call.id),
             tool: without_nul(&call.name),
             arguments: without_nul(&call.arguments),
@@ -134,6 +138,7 @@ struct ExecutionRow {
     tenant_id: TenantId,
     session_id: Option<SessionId>,
     request_id: RequestId,
+    key_id: Option<KeyId>,
     call_id: String,
     tool: String,
     arguments: String,
@@ -150,6 +155,7 @@ impl From<ExecutionRow> for ToolExecution {
             tenant_id: row.tenant_id,
             session_id: row.session_id,
             request_id: row.request_id,
+            key_id: row.key_id,
             call: ToolCall {
                 id: row.call_id,
                 name: row.tool,

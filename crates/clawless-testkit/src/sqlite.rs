@@ -101,9 +101,12 @@ impl SqliteDatabase {
     }
 
     /// Runs the first `count` statements of a script, as if interrupted; returns how many were run.
+    /// A column that exists already is not added again: a migration adds one as the only statement
+    /// of its file, which wrangler applies once.
     pub fn run_first(&self, sql: &str, count: usize) -> usize {
+        let sql = self.without_existing_columns(sql);
         let connection = self.connection.borrow();
-        let mut batch = Batch::new(&connection, sql);
+        let mut batch = Batch::new(&connection, &sql);
         let mut executed = 0;
         while executed < count {
             let Some(mut statement) = batch.next().expect("the script is SQL") else {
@@ -113,6 +116,22 @@ impl SqliteDatabase {
             executed += 1;
         }
         executed
+    }
+
+    /// The script without the lines that add a column which exists.
+    fn without_existing_columns(&self, sql: &str) -> String {
+        let connection = self.connection.borrow();
+        let exists = |line: &&str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["ALTER", "TABLE", table, "ADD", "COLUMN", column, ..] = words.as_slice() else {
+                return false;
+            };
+            let count = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+            let found = connection.query_one(count, [table, column], |row| row.get::<_, i64>(0));
+            found.expect("the schema can be read") > 0
+        };
+        let lines = sql.lines().filter(|line| !exists(line));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// Runs a test's query; returns its rows as JSON objects.

@@ -94,6 +94,8 @@ pub struct ToolExecutionObject {
     id: String,
     object: &'static str,
     request_id: String,
+    /// The API key of the request; null in records of older versions.
+    key_id: Option<String>,
     call_id: String,
     tool: String,
     /// As the model wrote them; JSON where they are valid.
@@ -111,6 +113,7 @@ impl From<ToolExecution> for ToolExecutionObject {
             id: execution.id.as_str().to_owned(),
             object: "tool_execution",
             request_id: execution.request_id.as_str().to_owned(),
+            key_id: execution.key_id.map(|id| id.as_str().to_owned()),
             call_id: execution.call.id,
             tool: execution.call.name,
             arguments: execution.call.arguments,

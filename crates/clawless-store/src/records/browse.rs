@@ -1,6 +1,6 @@
 //! Reading a tenant's sessions and messages, for support.
 
-use clawless_core::{SessionId, TenantId};
+use clawless_core::{SessionId, TenantId, Timestamp};
 
 use super::record::{Key, MAX_LARGE_ROWS, MAX_PAGE_BYTES, Record, query, total_bytes};
 use super::statements::{MESSAGES_OF_SESSION, SESSION, SESSIONS_BY_AGE};
@@ -11,26 +11,28 @@ const NEWEST: &str = "[9007199254740991,\"\"]";
 /// Sorts before the key of every message.
 const EARLIEST: &str = "[0,0]";
 
-/// Up to `limit` of a tenant's sessions after `after`, newest first. Includes expired sessions that
-/// no request has looked up since.
+/// Up to `limit` of a tenant's sessions after `after`, newest first. Expired ones are excluded.
 pub async fn sessions(
     sql: &impl Sql,
     tenant: &TenantId,
     after: Option<&Key>,
     limit: u32,
+    now: Timestamp,
 ) -> Result<Vec<Record>, SqlError> {
     let after = after.map_or(NEWEST, Key::as_str);
-    let params = [tenant.into(), after.into(), limit.into()];
+    let params = [tenant.into(), after.into(), limit.into(), now.into()];
     query(sql, SESSIONS_BY_AGE.with(params)).await
 }
 
-/// The session, if the tenant has it.
+/// The session, if the tenant has it and it has not expired.
 pub async fn session(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SessionId,
+    now: Timestamp,
 ) -> Result<Option<Record>, SqlError> {
-    let found = query(sql, SESSION.with([tenant.into(), id.into()])).await?;
+    let find = SESSION.with([tenant.into(), id.into(), now.into()]);
+    let found = query(sql, find).await?;
     Ok(found.into_iter().next())
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use clawless_core::TenantId;
+use clawless_core::{TenantId, Timestamp};
 
 use super::record::{
     InvalidPosition, Key, MAX_LARGE_ROWS, MAX_PAGE_BYTES, Record, query, total_bytes,
@@ -14,19 +14,60 @@ use super::statements::{
 };
 use crate::ports::{Sql, SqlError, SqlText};
 
-/// The lists of an export, in order: name, statement, a key that sorts before the first row, and
-/// the rows of one query, fewer if a row can be long.
-const LISTS: [(&str, SqlText, &str, u32); 10] = [
-    ("tenant", TENANT, "", 1),
-    ("api_keys", API_KEYS, "", 200),
-    ("sessions", SESSIONS, "", 16),
-    ("turns", TURNS, r#"["",0]"#, 200),
-    ("messages", MESSAGES, r#"["",0,0]"#, MAX_LARGE_ROWS),
-    ("tool_executions", TOOL_EXECUTIONS, "", 16),
-    ("sends", SENDS, "", 16),
-    ("kept_answers", IDEMPOTENCY, r#"["","",""]"#, MAX_LARGE_ROWS),
-    ("receipts", RECEIPTS, "", 200),
-    ("audit_log", AUDIT_LOG, "", 16),
+/// A list of an export.
+struct List {
+    /// Its name in a position.
+    name: &'static str,
+    statement: SqlText,
+    /// Sorts before the key of the first row.
+    start: &'static str,
+    /// The rows of one query, fewer if a row can be long.
+    limit: u32,
+    /// Whether the statement takes the time, to leave out what has expired.
+    expires: bool,
+}
+
+impl List {
+    /// A list of what never expires.
+    const fn permanent(name: &'static str, statement: SqlText, limit: u32) -> Self {
+        Self {
+            name,
+            statement,
+            start: "",
+            limit,
+            expires: false,
+        }
+    }
+
+    /// A list of what belongs to sessions.
+    const fn expiring(
+        name: &'static str,
+        statement: SqlText,
+        start: &'static str,
+        limit: u32,
+    ) -> Self {
+        Self {
+            name,
+            statement,
+            start,
+            limit,
+            expires: true,
+        }
+    }
+}
+
+/// The lists of an export, in order.
+const LISTS: [List; 10] = [
+    List::permanent("tenant", TENANT, 1),
+    List::permanent("api_keys", API_KEYS, 200),
+    List::expiring("sessions", SESSIONS, "", 16),
+    List::expiring("turns", TURNS, r#"["",0]"#, 200),
+    List::expiring("messages", MESSAGES, r#"["",0,0]"#, MAX_LARGE_ROWS),
+    List::expiring("tool_executions", TOOL_EXECUTIONS, "", 16),
+    List::expiring("sends", SENDS, "", 16),
+    List::expiring("kept_answers", IDEMPOTENCY, r#"["","",""]"#, MAX_LARGE_ROWS),
+    List::permanent("receipts", RECEIPTS, 200),
+    List::permanent("audit_log", AUDIT_LOG, 16),
 ];
 
 /// The most queries of one page.
@@ -45,9 +86,9 @@ impl FromStr for RecordPosition {
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let (name, after) = text.split_once(':').ok_or(InvalidPosition)?;
         let mut lists = LISTS.iter().enumerate();
-        let found = lists.find(|(_, (known, ..))| *known == name);
-        let (list, (_, _, start, _)) = found.ok_or(InvalidPosition)?;
-        let has_composite_key = !start.is_empty();
+        let found = lists.find(|(_, list)| list.name == name);
+        let (list, found) = found.ok_or(InvalidPosition)?;
+        let has_composite_key = !found.start.is_empty();
         if has_composite_key {
             after.parse::<Key>()?;
         }
@@ -58,17 +99,18 @@ impl FromStr for RecordPosition {
 
 impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, ..) = LISTS.get(self.list).ok_or(fmt::Error)?;
-        write!(f, "{name}:{}", self.after)
+        let list = LISTS.get(self.list).ok_or(fmt::Error)?;
+        write!(f, "{}:{}", list.name, self.after)
     }
 }
 
 /// A page of all of a tenant's records, and the position of the next page. A page has at most a few
-/// thousand rows and fits a Worker's memory.
+/// thousand rows and fits a Worker's memory. What has expired is excluded.
 pub async fn export(
     sql: &impl Sql,
     tenant: &TenantId,
     from: RecordPosition,
+    now: Timestamp,
 ) -> Result<(Vec<Record>, Option<RecordPosition>), SqlError> {
     let (mut records, mut bytes) = (Vec::new(), 0);
     let RecordPosition {
@@ -76,16 +118,18 @@ pub async fn export(
         mut after,
     } = from;
     let mut queries = 0;
-    for (list, (_, text, start, limit)) in LISTS.into_iter().enumerate().skip(first) {
+    for (list, description) in LISTS.iter().enumerate().skip(first) {
+        let limit = description.limit;
         if after.is_empty() {
-            start.clone_into(&mut after);
+            description.start.clone_into(&mut after);
         }
         loop {
             if queries == MAX_QUERIES || bytes >= MAX_PAGE_BYTES {
                 return Ok((records, Some(RecordPosition { list, after })));
             }
-            let params = [tenant.into(), after.as_str().into(), limit.into()];
-            let found = query(sql, text.with(params)).await?;
+            let mut params = vec![tenant.into(), after.as_str().into(), limit.into()];
+            params.extend(description.expires.then(|| now.into()));
+            let found = query(sql, description.statement.with_all(params)).await?;
             queries += 1;
             let is_last = found.len() < limit as usize;
             bytes += total_bytes(&found);

@@ -1,6 +1,7 @@
-//! The statements that read records. Each returns the sort key and the record of its rows.
+//! The statements that read records. Each returns the sort key and the record of its rows. Expired
+//! sessions and what belongs to them are left out.
 
-use crate::statements::statements;
+use crate::statements::{has_expired, of_expired_session, statements};
 
 /// A session's record with its settings.
 macro_rules! session {
@@ -26,11 +27,12 @@ statements! {
     SESSIONS_BY_AGE = concat!("
         SELECT json_array(created_at, id) AS sort_key, ", session!(), "
         FROM sessions WHERE tenant_id = ?1 AND deleted_at IS NULL AND (created_at, id) <
-          (json_extract(?2, '$[0]'), json_extract(?2, '$[1]'))
+          (json_extract(?2, '$[0]'), json_extract(?2, '$[1]')) AND NOT ", has_expired!("?4"), "
         ORDER BY created_at DESC, id DESC LIMIT ?3");
     SESSION = concat!("
         SELECT id AS sort_key, ", session!(), "
-        FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL");
+        FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL
+          AND NOT ", has_expired!("?3"));
     MESSAGES_OF_SESSION = concat!("
         SELECT json_array(seq, position) AS sort_key, ", message!(), "
         FROM messages WHERE tenant_id = ?1 AND session_id = ?4 AND (seq, position) >
@@ -52,8 +54,9 @@ statements! {
         FROM api_keys WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     SESSIONS = concat!("
         SELECT id AS sort_key, ", session!(), "
-        FROM sessions WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
-    TURNS = "
+        FROM sessions WHERE tenant_id = ?1 AND id > ?2
+          AND NOT (deleted_at IS NULL AND ", has_expired!("?4"), ") ORDER BY id LIMIT ?3");
+    TURNS = concat!("
         SELECT json_array(session_id, seq) AS sort_key,
                json_object('object', 'turn', 'session_id', session_id, 'turn', seq,
                  'request_id', request_id, 'key_id', key_id, 'status', status,
@@ -66,30 +69,36 @@ statements! {
                  'created_at', created_at / 1000) AS record
         FROM turns WHERE tenant_id = ?1 AND
           (session_id, seq) > (json_extract(?2, '$[0]'), json_extract(?2, '$[1]'))
-        ORDER BY session_id, seq LIMIT ?3";
+          AND NOT ", of_expired_session!("turns.session_id", "?4"), "
+        ORDER BY session_id, seq LIMIT ?3");
     MESSAGES = concat!("
         SELECT json_array(session_id, seq, position) AS sort_key, ", message!(), "
         FROM messages WHERE tenant_id = ?1 AND (session_id, seq, position) >
           (json_extract(?2, '$[0]'), json_extract(?2, '$[1]'), json_extract(?2, '$[2]'))
+          AND NOT ", of_expired_session!("messages.session_id", "?4"), "
         ORDER BY session_id, seq, position LIMIT ?3");
-    TOOL_EXECUTIONS = "
+    TOOL_EXECUTIONS = concat!("
         SELECT id AS sort_key,
                json_object('object', 'tool_execution', 'id', id, 'session_id', session_id,
-                 'request_id', request_id, 'call_id', call_id, 'tool', tool,
+                 'request_id', request_id, 'key_id', key_id, 'call_id', call_id, 'tool', tool,
                  'arguments', arguments, 'status', outcome, 'result', result,
                  'created_at', started_at / 1000, 'duration_ms', duration_ms) AS record
-        FROM tool_executions WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        FROM tool_executions WHERE tenant_id = ?1 AND id > ?2
+          AND NOT ", of_expired_session!("tool_executions.session_id", "?4"), "
+        ORDER BY id LIMIT ?3");
     /// Messages between sessions.
-    SENDS = "
+    SENDS = concat!("
         SELECT id AS sort_key,
                json_object('object', 'send', 'id', id, 'session_id', session_id, 'key_id', key_id,
                  'origin', origin, 'path', json(path), 'hops', hops, 'content', message,
                  'state', state, 'reason', reason, 'request_id', request_id, 'tries', tries,
                  'created_at', created_at / 1000, 'updated_at', updated_at / 1000,
                  'ended_at', ended_at / 1000) AS record
-        FROM sends WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        FROM sends WHERE tenant_id = ?1 AND id > ?2
+          AND NOT ", of_expired_session!("sends.session_id", "?4"), "
+        ORDER BY id LIMIT ?3");
     /// Responses stored for idempotency keys.
-    IDEMPOTENCY = "
+    IDEMPOTENCY = concat!("
         SELECT json_array(key_id, route, idempotency_key) AS sort_key,
                json_object('object', 'kept_answer', 'key_id', key_id, 'route', route,
                  'idempotency_key', idempotency_key, 'request_id', request_id, 'state', state,
@@ -97,7 +106,12 @@ statements! {
                  'expires_at', expires_at / 1000) AS record
         FROM idempotency WHERE tenant_id = ?1 AND (key_id, route, idempotency_key) >
           (json_extract(?2, '$[0]'), json_extract(?2, '$[1]'), json_extract(?2, '$[2]'))
-        ORDER BY key_id, route, idempotency_key LIMIT ?3";
+          AND NOT EXISTS (
+            SELECT 1 FROM sessions WHERE tenant_id = ?1 AND deleted_at IS NULL AND id = (
+              SELECT session_id FROM turns
+              WHERE tenant_id = ?1 AND request_id = idempotency.request_id)
+            AND ", has_expired!("?4"), ")
+        ORDER BY key_id, route, idempotency_key LIMIT ?3");
     RECEIPTS = "
         SELECT request_id AS sort_key,
                json_object('object', 'receipt', 'request_id', request_id, 'key_id', key_id,

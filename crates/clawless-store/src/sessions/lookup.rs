@@ -6,7 +6,8 @@ use clawless_core::{Session, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
 use super::statements::{
-    DELETE_EXPIRED_TOOL_EXECUTIONS, DELETE_EXPIRED_TURNS, FIND, SOFT_DELETE_EXPIRED,
+    DELETE_EXPIRED_ANSWERS, DELETE_EXPIRED_SENDS, DELETE_EXPIRED_TOOL_EXECUTIONS,
+    DELETE_EXPIRED_TURNS, FIND, SOFT_DELETE_EXPIRED,
 };
 use crate::ports::{Sql, SqlError};
 use crate::row;
@@ -41,6 +42,9 @@ pub(super) struct SessionRow {
     deleted_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// Only of [`FIND`]; the other statements do not return expired sessions.
+    #[serde(default)]
+    has_expired: u8,
 }
 
 impl TryFrom<SessionRow> for Session {
@@ -66,6 +70,14 @@ impl TryFrom<SessionRow> for Session {
     }
 }
 
+/// A session's row, unless it is deleted.
+enum Row {
+    Live(Box<Session>),
+    /// Expired, and not deleted yet.
+    Expired(Box<Session>),
+    Free(SessionHead),
+}
+
 /// Looks up a session by name. Deletes it if it has expired, so that a new session of the name does
 /// not see its history.
 pub async fn look_up(
@@ -74,14 +86,17 @@ pub async fn look_up(
     id: &SessionId,
     now: Timestamp,
 ) -> Result<SessionLookup, SqlError> {
-    match read(sql, tenant, id).await? {
-        SessionLookup::Found(session) if session.is_expired(now) => {
-            delete_expired(sql, tenant, id, now).await?;
-            // A concurrent request may have created a new session.
-            read(sql, tenant, id).await
-        }
-        lookup => Ok(lookup),
+    let mut row = read(sql, tenant, id, now).await?;
+    if matches!(row, Row::Expired(_)) {
+        delete_expired(sql, tenant, id, now).await?;
+        // A concurrent request may have created a new session.
+        row = read(sql, tenant, id, now).await?;
     }
+    Ok(match row {
+        Row::Live(session) => SessionLookup::Found(session),
+        Row::Expired(session) => SessionLookup::Free { head: session.head },
+        Row::Free(head) => SessionLookup::Free { head },
+    })
 }
 
 /// The session, if it exists and has not expired.
@@ -103,9 +118,9 @@ pub(crate) async fn find_even_expired(
     tenant: &TenantId,
     id: &SessionId,
 ) -> Result<Option<Session>, SqlError> {
-    Ok(match read(sql, tenant, id).await? {
-        SessionLookup::Found(session) => Some(*session),
-        SessionLookup::Free { .. } => None,
+    Ok(match read(sql, tenant, id, Timestamp::default()).await? {
+        Row::Live(session) | Row::Expired(session) => Some(*session),
+        Row::Free(_) => None,
     })
 }
 
@@ -113,18 +128,23 @@ async fn read(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SessionId,
-) -> Result<SessionLookup, SqlError> {
-    let rows: Vec<SessionRow> = sql.query(FIND.with([tenant.into(), id.into()])).await?;
-    match rows.into_iter().next() {
-        Some(row) if row.deleted_at.is_none() => {
-            let session = Session::try_from(row)?;
-            Ok(SessionLookup::Found(Box::new(session)))
-        }
-        Some(row) => Ok(SessionLookup::Free { head: row.head }),
-        None => Ok(SessionLookup::Free {
-            head: SessionHead::EMPTY,
-        }),
+    now: Timestamp,
+) -> Result<Row, SqlError> {
+    let find = FIND.with([tenant.into(), id.into(), now.into()]);
+    let rows: Vec<SessionRow> = sql.query(find).await?;
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(Row::Free(SessionHead::EMPTY));
+    };
+    if row.deleted_at.is_some() {
+        return Ok(Row::Free(row.head));
     }
+    let has_expired = row.has_expired != 0;
+    let session = Box::new(Session::try_from(row)?);
+    Ok(if has_expired {
+        Row::Expired(session)
+    } else {
+        Row::Live(session)
+    })
 }
 
 /// Deletes a session if it has expired.
@@ -135,8 +155,10 @@ async fn delete_expired(
     now: Timestamp,
 ) -> Result<(), SqlError> {
     let statements = [
+        DELETE_EXPIRED_ANSWERS,
         DELETE_EXPIRED_TURNS,
         DELETE_EXPIRED_TOOL_EXECUTIONS,
+        DELETE_EXPIRED_SENDS,
         SOFT_DELETE_EXPIRED,
     ];
     let batch = statements.map(|it| it.with([tenant.into(), id.into(), now.into()]));

@@ -1,20 +1,21 @@
 //! The statements that read and change sessions.
 
-use crate::statements::statements;
+use crate::statements::{has_expired, of_expired_session, statements};
 
 statements! {
-    FIND = "
+    FIND = concat!("
         SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-               token_total, expires_at, deleted_at, created_at, updated_at
-        FROM sessions WHERE tenant_id = ?1 AND id = ?2";
+               token_total, expires_at, deleted_at, created_at, updated_at, ",
+               has_expired!("?3"), " AS has_expired
+        FROM sessions WHERE tenant_id = ?1 AND id = ?2");
     /// Newest first. A filter that is NULL matches everything.
-    PAGE = "
+    PAGE = concat!("
         SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
                token_total, expires_at, deleted_at, created_at, updated_at
         FROM sessions
         WHERE tenant_id = ?1 AND deleted_at IS NULL
           AND (created_at, id) < (?2, ?3) AND created_at >= ?4
-          AND (expires_at IS NULL OR expires_at > ?5)
+          AND NOT ", has_expired!("?5"), "
           AND (?6 IS NULL OR instr(lower(title), lower(?6)) > 0)
           AND NOT EXISTS (
             SELECT 1 FROM json_each(?7) AS wanted WHERE NOT EXISTS (
@@ -22,7 +23,7 @@ statements! {
               WHERE label.key = wanted.key AND label.value = wanted.value
             )
           )
-        ORDER BY created_at DESC, id DESC LIMIT ?8";
+        ORDER BY created_at DESC, id DESC LIMIT ?8");
     /// Creates a session, or replaces a deleted one and continues from its head. The head moves,
     /// because a concurrent turn that found the name free does not know these settings.
     CREATE = "
@@ -41,7 +42,7 @@ statements! {
                   token_total, expires_at, deleted_at, created_at, updated_at";
     /// Each setting is preceded by a flag; 0 leaves it unchanged. The head moves, because cached
     /// copies contain the settings.
-    UPDATE = "
+    UPDATE = concat!("
         UPDATE sessions SET
           title = iif(?3, ?4, title), metadata = iif(?5, ?6, metadata),
           system_prompt = iif(?7, ?8, system_prompt), model = iif(?9, ?10, model),
@@ -49,9 +50,9 @@ statements! {
           expires_at = iif(?15, ?16, expires_at),
           head = head + 1, updated_at = max(updated_at, ?17)
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL
-          AND (expires_at IS NULL OR expires_at > ?17)
+          AND NOT ", has_expired!("?17"), "
         RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-                  token_total, expires_at, deleted_at, created_at, updated_at";
+                  token_total, expires_at, deleted_at, created_at, updated_at");
     /// Cascades to the messages.
     DELETE_TURNS = "DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2";
     DELETE_TOOL_EXECUTIONS = "
@@ -69,18 +70,25 @@ statements! {
           system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
           expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
-    /// Of an expired session only, not of one that has replaced it since.
-    DELETE_EXPIRED_TURNS = "
-        DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND EXISTS (
-          SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3)";
-    DELETE_EXPIRED_TOOL_EXECUTIONS = "
-        DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2 AND EXISTS (
-          SELECT 1 FROM sessions WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3)";
-    SOFT_DELETE_EXPIRED = "
+    /// Of an expired session only, not of one that has replaced it since. Before its turns.
+    DELETE_EXPIRED_ANSWERS = concat!("
+        DELETE FROM idempotency WHERE tenant_id = ?1 AND state <> 'running' AND request_id IN (
+          SELECT request_id FROM turns WHERE tenant_id = ?1 AND session_id = ?2)
+        AND ", of_expired_session!("?2", "?3"));
+    DELETE_EXPIRED_TURNS = concat!("
+        DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND ",
+        of_expired_session!("?2", "?3"));
+    DELETE_EXPIRED_TOOL_EXECUTIONS = concat!("
+        DELETE FROM tool_executions WHERE tenant_id = ?1 AND session_id = ?2 AND ",
+        of_expired_session!("?2", "?3"));
+    DELETE_EXPIRED_SENDS = concat!("
+        DELETE FROM sends WHERE tenant_id = ?1 AND session_id = ?2 AND ",
+        of_expired_session!("?2", "?3"));
+    SOFT_DELETE_EXPIRED = concat!("
         UPDATE sessions SET
           head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
           system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
           expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
-        WHERE tenant_id = ?1 AND id = ?2 AND expires_at <= ?3";
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL AND ", has_expired!("?3"));
     PURGE_ACROSS_TENANTS = "DELETE FROM sessions WHERE deleted_at < ?1";
 }

@@ -10,6 +10,6 @@ mod transaction;
 pub use commit::{Committed, commit};
 pub use error::CommitError;
 pub use new_turn::{MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus};
-pub use stored::{StoredTurn, find_by_request};
+pub use stored::{StoredTurn, find_by_request, find_in_session};
 
 pub(crate) use statements::STATEMENTS;

@@ -1,6 +1,6 @@
 //! The statements that store and find turns.
 
-use crate::statements::statements;
+use crate::statements::{of_expired_session, statements};
 
 statements! {
     /// Creates the session of a name's first turn; does nothing if it exists.
@@ -40,6 +40,13 @@ statements! {
                (?1, ?2, ?3, ?24, ?25, ?26, ?27),
                (?1, ?2, ?3, ?28, ?29, ?30, ?31),
                (?1, ?2, ?3, ?32, ?33, ?34, ?35)";
+    /// Unless its session has expired.
+    FIND_IN_SESSION = concat!("
+        SELECT session_id, seq, incomplete_reason, finish_reason, model, provider,
+               prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens,
+               cost_micro_dollars, provenance, created_at
+        FROM turns WHERE tenant_id = ?1 AND request_id = ?2 AND session_id = ?3
+          AND NOT ", of_expired_session!("?3", "?4"));
     FIND_BY_REQUEST = "
         SELECT session_id, seq, incomplete_reason, finish_reason, model, provider,
                prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens,

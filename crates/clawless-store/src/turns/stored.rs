@@ -5,7 +5,7 @@ use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::statements::FIND_BY_REQUEST;
+use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION};
 use crate::ports::{Sql, SqlError};
 
 /// A stored turn, without its messages.
@@ -78,7 +78,20 @@ impl From<TurnRow> for StoredTurn {
     }
 }
 
-/// The turn of a request, if it is stored.
+/// The turn of a request, if it is stored in this session and the session has not expired.
+pub async fn find_in_session(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    request: &RequestId,
+    now: Timestamp,
+) -> Result<Option<StoredTurn>, SqlError> {
+    let find = FIND_IN_SESSION.with([tenant.into(), request.into(), session.into(), now.into()]);
+    let rows: Vec<TurnRow> = sql.query(find).await?;
+    Ok(rows.into_iter().next().map(StoredTurn::from))
+}
+
+/// The turn of a request, if it is stored, even if its session has expired.
 pub async fn find_by_request(
     sql: &impl Sql,
     tenant: &TenantId,

@@ -63,6 +63,7 @@ impl Caller<'_> {
             tenant_id: self.id.clone(),
             session_id: session,
             request_id: request,
+            key_id: Some(self.random.choose(&self.fixture.pools.keys).clone()),
             call: ToolCall {
                 id: "call_1".to_owned(),
                 name: "time_now".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clawless_core::Clock;
 use clawless_store::records::{self, Key, Record, RecordPosition};
 use clawless_testkit::block_on;
 use serde_json::Value;
@@ -33,7 +34,12 @@ fn read(record: &Record) -> Value {
 fn export(fixture: &Fixture) -> (Vec<Value>, u32) {
     let (mut rows, mut position, mut pages) = (Vec::new(), RecordPosition::default(), 0);
     loop {
-        let page = records::export(&fixture.database, &fixture.ours, position);
+        let page = records::export(
+            &fixture.database,
+            &fixture.ours,
+            position,
+            fixture.clock.now(),
+        );
         let (found, next) = block_on(page).expect("succeeds");
         rows.extend(found.iter().map(read));
         pages += 1;
@@ -141,10 +147,24 @@ fn invalid_positions_are_rejected() {
     fixture.add_turns(&fixture.ours, "chat", &["one"]);
     for text in ["[]", "[{},[],null]", r#"["chat","x","y"]"#, "[1,2,3,4]"] {
         let key: Key = text.parse().expect("an array");
-        let list = records::sessions(&fixture.database, &fixture.ours, Some(&key), 10);
+        let list = records::sessions(
+            &fixture.database,
+            &fixture.ours,
+            Some(&key),
+            10,
+            fixture.clock.now(),
+        );
         assert!(block_on(list).is_ok(), "{text}");
         let position: RecordPosition = format!("messages:{text}").parse().expect("a position");
-        assert!(block_on(records::export(&fixture.database, &fixture.ours, position)).is_ok());
+        assert!(
+            block_on(records::export(
+                &fixture.database,
+                &fixture.ours,
+                position,
+                fixture.clock.now()
+            ))
+            .is_ok()
+        );
     }
 }
 
@@ -168,7 +188,13 @@ fn support_lists_sessions_newest_first_and_messages_in_order() {
         .expect("succeeds")
     );
     let list = |after: Option<&Key>| {
-        let list = records::sessions(&fixture.database, &fixture.ours, after, 1);
+        let list = records::sessions(
+            &fixture.database,
+            &fixture.ours,
+            after,
+            1,
+            fixture.clock.now(),
+        );
         block_on(list).expect("succeeds")
     };
     let first = list(None);
@@ -180,7 +206,13 @@ fn support_lists_sessions_newest_first_and_messages_in_order() {
 
     let session = |id: &str| {
         let id = session_id(id);
-        block_on(records::session(&fixture.database, &fixture.ours, &id)).expect("succeeds")
+        block_on(records::session(
+            &fixture.database,
+            &fixture.ours,
+            &id,
+            fixture.clock.now(),
+        ))
+        .expect("succeeds")
     };
     assert!(session("one").is_some() && session("two").is_none() && session("none").is_none());
 

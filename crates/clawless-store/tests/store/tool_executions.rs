@@ -1,7 +1,7 @@
 //! Tool executions are stored with their turn, or not at all.
 
 use clawless_core::tool::{ToolExecution, ToolOutcome};
-use clawless_core::{Clock, Millis, SessionId, TenantId, ToolCall, ToolExecutionId};
+use clawless_core::{Clock, KeyId, Millis, SessionId, TenantId, ToolCall, ToolExecutionId};
 use clawless_store::sessions;
 use clawless_store::tool_executions::{list, record};
 use clawless_store::turns::{CommitError, NewTurn};
@@ -16,6 +16,7 @@ fn execution(fixture: &Fixture, turn: &NewTurn, result: &str) -> ToolExecution {
         tenant_id: fixture.ours.clone(),
         session_id: Some(turn.session.clone()),
         request_id: turn.request.clone(),
+        key_id: Some(KeyId::generate(now, &fixture.entropy)),
         call: ToolCall {
             id: "call_1".to_owned(),
             name: "time_now".to_owned(),

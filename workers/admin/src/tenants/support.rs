@@ -17,7 +17,7 @@ pub(crate) async fn list_sessions(call: &AdminCall) -> Result<HttpResponse, ApiE
     let tenant = context.tenant(call.param("id")).await?.id;
     audit_access(call, &tenant, "sessions.list", None).await?;
     let (after, limit) = (page.after.as_ref(), page.read_limit());
-    let found = records::sessions(&context.sql, &tenant, after, limit).await?;
+    let found = records::sessions(&context.sql, &tenant, after, limit, context.now).await?;
     page.respond(found, |record| &record.key)
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn show_session(call: &AdminCall) -> Result<HttpResponse, ApiEr
     let tenant = context.tenant(call.param("id")).await?.id;
     let id = session_id(call)?;
     audit_access(call, &tenant, "session.read", Some(id.as_str())).await?;
-    let found = records::session(&context.sql, &tenant, &id).await?;
+    let found = records::session(&context.sql, &tenant, &id, context.now).await?;
     let found = found.ok_or_else(|| not_found("session"))?;
     Ok(HttpResponse::json(found.json.as_str().to_owned()))
 }
@@ -45,7 +45,7 @@ pub(crate) async fn list_messages(call: &AdminCall) -> Result<HttpResponse, ApiE
     let tenant = context.tenant(call.param("id")).await?.id;
     let id = session_id(call)?;
     audit_access(call, &tenant, "session.read_messages", Some(id.as_str())).await?;
-    let found = records::session(&context.sql, &tenant, &id).await?;
+    let found = records::session(&context.sql, &tenant, &id, context.now).await?;
     found.ok_or_else(|| not_found("session"))?;
     let (sql, after) = (&context.sql, page.after.as_ref());
     let (found, has_more) = records::messages(sql, &tenant, &id, after, page.limit()).await?;
@@ -64,7 +64,7 @@ pub(crate) async fn export(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let tenant = context.tenant(call.param("id")).await?.id;
     audit_access(call, &tenant, "tenant.export", Some(tenant.as_str())).await?;
     let from = from.unwrap_or_default();
-    let (found, next) = records::export(&context.sql, &tenant, from).await?;
+    let (found, next) = records::export(&context.sql, &tenant, from, context.now).await?;
     page::respond(found, next.map(|next| next.to_string()))
 }
 

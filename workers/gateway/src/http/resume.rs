@@ -105,8 +105,8 @@ async fn wait<P: Platform>(
     // One more read after the ledger reports the end: the turn may have been stored in between.
     let mut has_ended = false;
     loop {
-        let found = turns::find_by_request(platform.sql(), tenant, request).await?;
-        match found.filter(|turn| turn.session == *session) {
+        let (sql, now) = (platform.sql(), platform.time().now());
+        match turns::find_in_session(sql, tenant, session, request, now).await? {
             Some(turn) => {
                 return stored(load(platform, tenant, request, turn).await?, format);
             }

@@ -56,6 +56,7 @@ pub async fn execute<P: Platform>(
             tenant_id: context.tenant.clone(),
             session_id: context.session.cloned(),
             request_id: context.request.clone(),
+            key_id: Some(context.key.clone()),
             call: ToolCall {
                 id: truncated(&call.id, MAX_NAME_BYTES).to_owned(),
                 name: tool,

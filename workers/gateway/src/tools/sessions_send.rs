@@ -249,7 +249,8 @@ async fn reply<P: Platform>(
     let Some(request) = &found.request_id else {
         return Ok(None);
     };
-    let Some(turn) = turns::find_by_request(sql, tenant, request).await? else {
+    let (session, now) = (&found.session_id, context.platform.time().now());
+    let Some(turn) = turns::find_in_session(sql, tenant, session, request, now).await? else {
         return Ok(None);
     };
     let stored = messages::of_turn(sql, tenant, &turn.session, turn.head).await?;

@@ -93,10 +93,26 @@ impl Caller<'_> {
                     .random
                     .choose(&["tenant:", "turns:[\"chat:3\",2]", "receipts:"]);
                 let from = from.parse().expect("a position");
-                results.add(&block_on(records::export(sql, tenant, from)));
+                results.add(&block_on(records::export(
+                    sql,
+                    tenant,
+                    from,
+                    self.random.now,
+                )));
             }
-            1..=6 => results.add(&block_on(records::sessions(sql, tenant, None, 4))),
-            7..=12 => results.add(&block_on(records::session(sql, tenant, session))),
+            1..=6 => results.add(&block_on(records::sessions(
+                sql,
+                tenant,
+                None,
+                4,
+                self.random.now,
+            ))),
+            7..=12 => results.add(&block_on(records::session(
+                sql,
+                tenant,
+                session,
+                self.random.now,
+            ))),
             _ => results.add(&block_on(records::messages(sql, tenant, session, None, 4))),
         }
         results.add(&block_on(health::check(sql)));
