@@ -21,6 +21,8 @@ mod turns;
 mod upstream;
 mod worker_config;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use clap::Args;
 
@@ -46,6 +48,9 @@ pub(crate) struct Arguments {
     /// Concurrent connections
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
+    /// Also measure an earlier build of the gateway, such as `build/release/gateway` of another checkout
+    #[arg(long, value_name = "FOLDER")]
+    against: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -69,7 +74,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     };
     let native = native::measure(layout, progress)?;
     let turns = turns::measure(layout, progress)?;
-    let environment = Environment::start(layout, gateway, progress)?;
+    let environment = Environment::start(layout, gateway, arguments.against.as_deref(), progress)?;
     let report = Report {
         effort: load,
         comparisons: comparison::run(&environment, load, progress)?,

@@ -1,7 +1,7 @@
 //! The measured targets with one upstream: the gateway, a forwarding Worker, a Worker with the minimum of
-//! runtime calls of our design, and Portkey's gateway.
+//! runtime calls of our design, an earlier build of the gateway, and Portkey's gateway.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -23,6 +23,8 @@ pub(super) struct Environment {
     pub(super) gateway: Runtime,
     forward: Runtime,
     floor: Runtime,
+    /// An earlier build of the gateway, with the same tenant.
+    earlier: Option<Runtime>,
     /// None if it can't be installed.
     portkey: Option<Portkey>,
     /// The key of the gateway's first tenant.
@@ -51,7 +53,12 @@ pub(super) struct BenchTenant {
 }
 
 impl Environment {
-    pub(super) fn start(layout: &Layout, gateway: &Bundle, progress: &Progress) -> Result<Self> {
+    pub(super) fn start(
+        layout: &Layout,
+        gateway: &Bundle,
+        earlier: Option<&Path>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let portkey = Portkey::start(layout, progress);
         if let Err(error) = &portkey {
             eprintln!("Portkey's gateway is skipped: {error:#}");
@@ -63,21 +70,30 @@ impl Environment {
         };
         let forward = serve(layout, "forward", &script("forward.js"))?;
         let floor = serve(layout, "floor", &script("floor.js").with_objects())?;
-        let gateway = serve(
-            layout,
-            "gateway",
-            &WorkerConfig::from_bundle(gateway.worker, &gateway.folder)
+        let serve_gateway = |name: &str, folder: &Path| {
+            let worker = WorkerConfig::from_bundle(gateway.worker, folder)
                 .with_variable("PROVIDERS", providers(&upstream).to_string())
-                .with_variable("ALLOW_PRIVATE_PROVIDERS", "true"),
-        )?;
-        migrate(layout, &gateway)?;
+                .with_variable("ALLOW_PRIVATE_PROVIDERS", "true");
+            let runtime = serve(layout, name, &worker)?;
+            migrate(layout, &runtime)?;
+            Ok::<_, anyhow::Error>(runtime)
+        };
+        let current = serve_gateway("gateway", &gateway.folder)?;
         let tenant = generate_tenant(layout)?;
-        insert(&gateway, &tenant)?;
+        insert(&current, &tenant)?;
+        let earlier = earlier.map(|folder| {
+            let runtime = serve_gateway("earlier", folder)?;
+            insert(&runtime, &tenant)?;
+            Ok::<_, anyhow::Error>(runtime)
+        });
         Ok(Self {
             upstream,
-            gateway,
+            gateway: current,
             forward,
             floor,
+            earlier: earlier
+                .transpose()
+                .context("can't start the earlier build")?,
             portkey: portkey.ok(),
             key: tenant.secret_key,
         })
@@ -109,12 +125,17 @@ impl Environment {
             is_ours: false,
             is_baseline: false,
         });
-        let own = [
+        let baselines = [
             ours("forward.js", &self.forward, true),
             ours("floor.js", &self.floor, true),
-            ours("gateway", &self.gateway, false),
         ];
-        own.into_iter().chain(portkey).collect()
+        let earlier = self.earlier.as_ref();
+        baselines
+            .into_iter()
+            .chain(earlier.map(|runtime| ours("earlier build", runtime, true)))
+            .chain([ours("gateway", &self.gateway, false)])
+            .chain(portkey)
+            .collect()
     }
 
     /// Adds a tenant with a key.
