@@ -44,7 +44,7 @@ describe("POST and GET /admin/tenants", () => {
     assert.equal(created_at, updated_at);
     assert.deepEqual(rest, {
       object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {},
-      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], retention_days: null,
+      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], ignore_body_session_id: false, retention_days: null,
     });
   });
 
@@ -52,7 +52,7 @@ describe("POST and GET /admin/tenants", () => {
     const settings = {
       limits: { requests_per_minute: 5, burst: null }, quotas: { tokens_per_month: 0, messages_per_month: null },
       default_model: "scripted-model", thinking: "low", allowed_models: ["scripted-model"], system_prompt: "Be brief.",
-      tools: ["time_now"], fallback: ["scripted-model"], retention_days: 30,
+      tools: ["time_now"], fallback: ["scripted-model"], ignore_body_session_id: true, retention_days: 30,
     };
     const { path } = await create(settings);
     const { body } = await stack.admin("GET", path);

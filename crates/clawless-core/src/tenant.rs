@@ -62,6 +62,9 @@ pub struct TenantSettings {
     pub tools: Vec<String>,
     /// The fallback models in order, for all requests or by request class.
     pub fallback: Fallback,
+    /// Whether `session_id` in a request's body names no session. Clients of other services send it
+    /// as a label, with the whole conversation.
+    pub ignore_body_session_id: bool,
     /// The age in days at which messages are deleted. Unlimited if absent.
     pub retention_days: Option<u32>,
     /// Limits that differ from the tier's defaults.

@@ -57,8 +57,10 @@ impl Timeouts {
             let extended = timeout.get().saturating_mul(u64::from(factor));
             Millis::new(extended).min(self.total.max(timeout))
         };
+        let first_byte = extend(self.first_byte, patience.first_byte);
         Self {
-            first_byte: extend(self.first_byte, patience.first_byte),
+            first_byte,
+            whole: self.whole.max(first_byte),
             idle: extend(self.idle, patience.idle),
             ..self
         }

@@ -198,7 +198,6 @@ fn a_failure_before_the_first_byte_is_an_http_error_and_stores_nothing() {
         (Reply::json(429, "{}").header("retry-after", "3"), 429),
         (Reply::json(529, "{}"), 503),
         (html, 502),
-        (Reply::steps(vec![Step::Hang]), 504),
     ] {
         deployment.http.always(reply);
         let response = deployment.chat_with(

@@ -72,11 +72,11 @@ impl Profile {
     }
 
     /// Multipliers of the timeouts for a model: during minutes of reasoning it sends nothing, or
-    /// only a few comments.
+    /// only a few comments. A model may reason if it is known to, if its provider may hide reasoning,
+    /// or if the request sets an effort.
     pub fn patience(&self, model: &Model, effort: Option<ReasoningEffort>) -> Patience {
-        let thinks = model.supports_thinking() || (self.hidden_reasoning && effort.is_some());
-        let factor = match effort.filter(|_| thinks) {
-            None if thinks => 4,
+        let factor = match effort {
+            None if model.supports_thinking() || self.hidden_reasoning => 4,
             None | Some(ReasoningEffort::None) => 1,
             Some(ReasoningEffort::Minimal | ReasoningEffort::Low) => 2,
             Some(ReasoningEffort::Medium | ReasoningEffort::Adaptive) => 4,
@@ -195,10 +195,14 @@ mod tests {
         let model: Model = serde_json::from_str(r#"{"id":"m"}"#).expect("a model");
         let reasoning_model: Model =
             serde_json::from_str(r#"{"id":"m","thinking":"adaptive"}"#).expect("a model");
-        let wait = |model, effort| DEFAULT.patience(model, effort).first_byte;
+        let groq = profile("https://api.groq.com/openai/v1", None).expect("a profile");
+        let wait = |model, effort| groq.patience(model, effort).first_byte;
         assert_eq!(wait(&model, None), 1);
+        assert_eq!(wait(&model, Some(ReasoningEffort::High)), 10);
         assert_eq!(wait(&reasoning_model, None), 4);
         assert_eq!(wait(&reasoning_model, Some(ReasoningEffort::None)), 1);
         assert!(wait(&reasoning_model, Some(ReasoningEffort::High)) > wait(&reasoning_model, None));
+        let openai = profile("https://api.openai.com/v1", None).expect("a profile");
+        assert_eq!(openai.patience(&model, None).idle, 4, "it hides reasoning");
     }
 }

@@ -45,6 +45,11 @@ pub(super) const PROMPT: Patience = Patience {
     first_byte: 1,
     idle: 1,
 };
+/// Servers of which nothing is known: their models may reason, or be loaded on demand.
+pub(super) const UNKNOWN: Patience = Patience {
+    first_byte: 4,
+    idle: 4,
+};
 /// Servers that queue requests or load models on demand.
 pub(super) const SLOW_START: Patience = Patience {
     first_byte: 10,

@@ -6,7 +6,7 @@ use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
 
 use super::rules::{
     ANY_TOOLS, AUDIO, IMAGES, LABELS, LENIENT, OPENAI_MESSAGES, PLAIN_NAMES, PLAIN_TOOLS, PROMPT,
-    SLOW_START, TEMPLATE, TEXT,
+    SLOW_START, TEMPLATE, TEXT, UNKNOWN,
 };
 use super::types::{
     CallIdRule, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage, ToolRules,
@@ -50,7 +50,7 @@ const DEFAULT_ROW: Profile = Profile {
     ],
     drops: &[],
     hidden_reasoning: false,
-    patience: PROMPT,
+    patience: UNKNOWN,
 };
 
 /// All profiles.

@@ -45,6 +45,8 @@ pub(super) struct Settable {
     #[serde(default)]
     fallback: Fallback,
     #[serde(default)]
+    ignore_body_session_id: bool,
+    #[serde(default)]
     retention_days: Option<u32>,
 }
 
@@ -103,6 +105,7 @@ impl Settable {
                 system_prompt: self.system_prompt,
                 tools: self.tools,
                 fallback: self.fallback,
+                ignore_body_session_id: self.ignore_body_session_id,
                 retention_days: self.retention_days,
                 limits: self.limits,
                 quotas: self.quotas,

@@ -34,6 +34,7 @@ pub(super) struct Settable {
     system_prompt: Option<String>,
     tools: Vec<String>,
     fallback: Fallback,
+    ignore_body_session_id: bool,
     retention_days: Option<u32>,
 }
 
@@ -47,6 +48,7 @@ impl From<&Tenant> for Settable {
             system_prompt,
             tools,
             fallback,
+            ignore_body_session_id,
             retention_days,
             limits,
             quotas,
@@ -63,6 +65,7 @@ impl From<&Tenant> for Settable {
             system_prompt,
             tools,
             fallback,
+            ignore_body_session_id,
             retention_days,
         }
     }

@@ -33,14 +33,15 @@ pub async fn complete<P: Platform>(
     Ok((outcome, trace))
 }
 
-/// Requests a stream and returns once an answer has begun.
+/// Requests a stream and returns once an answer has begun. `departure` completes when the client has
+/// left.
 ///
 /// # Errors
 /// The last provider's failure, or the client's departure.
 pub async fn stream<P: Platform>(
     platform: &P,
     turn: &Turn,
-    departure: &mut Departure,
+    departure: impl Future<Output = ()> + Unpin,
 ) -> Result<OpenStream<P>, CallFailure> {
     let (chain, io) = (Chain::new(platform, turn)?, io(platform));
     let deadline = turn.reservation.deadline;

@@ -48,6 +48,15 @@ impl<T: Timer> ClientStream<T> {
         (stream, receiver)
     }
 
+    /// Encodes the answer of the model that `encoder` names, after the head and `notes` about the
+    /// answer, which are sent as a comment.
+    pub async fn begin_answer(&mut self, encoder: StreamEncoder, notes: &[(&str, String)]) {
+        self.encoder = encoder;
+        let mut comment = String::new();
+        StreamEncoder::comment(notes, &mut comment);
+        self.send(comment.into_bytes()).await;
+    }
+
     /// Whether the client is known to have left.
     pub const fn is_gone(&self) -> bool {
         self.sender.is_none()

@@ -3,6 +3,7 @@
 use clawless_api::chat as surface;
 use clawless_api::fields::check_session_id;
 use clawless_core::chat::{CompletionRequest, Message};
+use clawless_core::tenant::TenantSettings;
 use clawless_core::{ApiError, ErrorCode};
 use clawless_edge::http::RequestHead;
 use clawless_store::turns::MAX_MESSAGE_BYTES;
@@ -19,14 +20,17 @@ pub struct ParsedRequest {
     pub request: CompletionRequest,
     /// The key, if the request has one.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The parameters that are ignored.
+    pub ignored: Vec<&'static str>,
 }
 
-/// Reads and validates a request.
+/// Reads and validates a request. A tenant's settings may switch off `session_id` in the body.
 ///
 /// # Errors
 /// 400 for an invalid request, 413 if the body is too large, 415 if it is not JSON.
 pub async fn parse(
     head: &RequestHead,
+    settings: &TenantSettings,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
 ) -> Result<ParsedRequest, ApiError> {
     head.require_json()?;
@@ -35,6 +39,13 @@ pub async fn parse(
         .map(|id| check_session_id(id, SESSION_HEADER));
     let body = body.await?;
     let mut request = surface::parse(&body)?;
+    let mut ignored = Vec::new();
+    if request.include_obfuscation {
+        ignored.push("stream_options.include_obfuscation");
+    }
+    if settings.ignore_body_session_id && request.session_id.take().is_some() {
+        ignored.push("session_id");
+    }
     match (session.transpose()?, &request.session_id) {
         (Some(session), Some(other)) if session != *other => {
             return Err(ApiError::new(
@@ -53,6 +64,7 @@ pub async fn parse(
     Ok(ParsedRequest {
         idempotency_key: IdempotencyKey::parse(head, session, &body)?,
         request,
+        ignored,
     })
 }
 

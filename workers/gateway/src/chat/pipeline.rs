@@ -6,7 +6,7 @@
 //! 4. admit: 401, 403, 409, 429, 503
 //! 5. prepare: 400, 404, 429, 503
 //! 6. call: 400, 429, 502, 503, 504
-//! 7. relay: from here on a failure is an event in the stream
+//! 7. relay: from here on, and after the early head of a slow stream, a failure is an event
 //! 8. commit: 400, 409, 503
 //! 9. settle
 //!
@@ -22,21 +22,24 @@ use clawless_core::sending::SendOrigin;
 use clawless_core::{ApiError, Clock, RequestId, Scope};
 use clawless_edge::http::{HttpResponse, RequestHead};
 use futures_channel::oneshot;
+use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
 
 use super::admit::admit;
 use super::call;
 use super::client::{ClientStream, Departure};
 use super::commit::{CommitFailure, commit};
+use super::early_head::with_early_head;
 use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
-use super::model::call::{CallFailure, CallTrace};
+use super::model::call::{CallFailure, CallTrace, OpenStream};
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::turn::{Admission, PendingTurn, Turn};
 use super::parse::parse;
 use super::prepare::prepare;
 use super::relay::relay;
 use super::replay::replay;
+use super::reply::Reply;
 use super::reservation;
 use super::response::{self, StreamEncoder};
 use super::route::route;
@@ -45,18 +48,6 @@ use super::settle::{Parking, park, settle};
 use crate::access::{AccessError, check_rate};
 use crate::authenticate::authenticate;
 use crate::platform::Platform;
-
-/// Sends the response to the waiting request, at most once.
-struct Reply(Option<oneshot::Sender<Result<HttpResponse, ApiError>>>);
-
-impl Reply {
-    /// Does nothing if the client has left.
-    fn send(&mut self, response: Result<HttpResponse, ApiError>) {
-        if let Some(sender) = self.0.take() {
-            drop(sender.send(response));
-        }
-    }
-}
 
 /// The answer of a turn: its outcome, how it was reached, and the client of a stream.
 struct Answer<P: Platform> {
@@ -84,7 +75,7 @@ pub async fn create<P: Platform>(
     let parsed = async {
         caller.require(Scope::Chat)?;
         // 2. parse
-        let parsed = parse(head, body).await?;
+        let parsed = parse(head, &caller.tenant().settings, body).await?;
         // 3. route
         let routed = route(platform.config(), caller.tenant(), &parsed.request)?;
         Ok((parsed, routed))
@@ -102,6 +93,7 @@ pub async fn create<P: Platform>(
         caller,
         route,
         request: parsed.request,
+        ignored: parsed.ignored,
         features,
         started,
         idempotency_key: parsed.idempotency_key,
@@ -127,7 +119,7 @@ pub async fn start<P: Platform>(
         ClaimOutcome::Answered(first) => return replay(&**platform, &pending, first).await,
     }
     let (sender, response) = oneshot::channel();
-    let (task_platform, reply) = (platform.clone(), Reply(Some(sender)));
+    let (task_platform, reply) = (platform.clone(), Reply::new(sender));
     let task = async move { run(&*task_platform, pending, departure, reply).await };
     platform.spawn(task.boxed_local());
     response
@@ -141,7 +133,7 @@ async fn run<P: Platform>(
     platform: &P,
     pending: PendingTurn,
     departure: Departure,
-    mut reply: Reply,
+    mut reply: Reply<P::Time>,
 ) {
     let claim = pending.claim();
     let request_id = pending.request_id.clone();
@@ -162,7 +154,7 @@ async fn run<P: Platform>(
     if let Some(claim) = claim {
         idempotency::release(platform, &claim).await;
     }
-    reply.send(Err(error));
+    reply.fail(error).await;
     // The client has its error: the ledger may take its time.
     if is_lost {
         reservation::release(platform, &tenant, &request_id).await;
@@ -178,7 +170,7 @@ async fn run_admitted<P: Platform>(
     mut pending: PendingTurn,
     admission: &mut Admission,
     mut departure: Departure,
-    reply: &mut Reply,
+    reply: &mut Reply<P::Time>,
 ) -> Result<(), ApiError> {
     if idempotency::is_late(platform, &pending) {
         return Err(still_running());
@@ -237,26 +229,23 @@ async fn complete<P: Platform>(
 }
 
 /// Steps 6 and 7 of a streamed answer: calls the model and relays its events, in as many rounds as
-/// its tools need. The response is sent when the first answer has begun.
+/// its tools need.
 async fn stream<P: Platform>(
     platform: &P,
     turn: &mut Turn,
     departure: &mut Departure,
-    reply: &mut Reply,
+    reply: &mut Reply<P::Time>,
 ) -> Result<Answer<P>, CallFailure> {
     let mut tools = ToolLoop::new(turn);
-    let mut events = call::stream(platform, turn, departure).await?;
+    let (mut events, mut client) = open_stream(platform, turn, departure, reply).await?;
     let trace = events.trace.clone();
-    let encoder = StreamEncoder::new(turn, &events.link.model);
-    let (mut client, body) = ClientStream::new(encoder, platform.time().clone());
-    reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
     let outcome = loop {
         let round = relay(platform, turn, events, tools.view(), &mut client, departure).await;
         match tools.run(platform, turn, round, Some(&mut client)).await {
             NextStep::Finish(outcome) => break *outcome,
             NextStep::CallModel => {}
         }
-        let calling = call::stream(platform, turn, departure);
+        let calling = call::stream(platform, turn, &mut *departure);
         events = match with_keep_alive(platform, Some(&mut client), calling).await {
             Ok(events) => events,
             Err(failure) => break tools.fail(failure)?,
@@ -270,6 +259,35 @@ async fn stream<P: Platform>(
         trace,
         client: Some(client),
     })
+}
+
+/// Opens the stream of the first answer and sends the response: when the answer has begun, or earlier
+/// if the provider is slow.
+async fn open_stream<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    departure: &mut Departure,
+    reply: &mut Reply<P::Time>,
+) -> Result<(OpenStream<P>, ClientStream<P::Time>), CallFailure> {
+    let (left, has_left) = oneshot::channel();
+    let calling = call::stream(platform, turn, select(departure, has_left).map(drop));
+    let (called, client) = with_early_head(platform, turn, reply, calling, left).await;
+    let events = match called {
+        Ok(events) => events,
+        Err(failure) => {
+            reply.keep(client);
+            return Err(failure);
+        }
+    };
+    let encoder = StreamEncoder::new(turn, &events.link.model);
+    if let Some(mut client) = client {
+        let notes = response::answer_notes(turn, &events.link.model, &events.trace);
+        client.begin_answer(encoder, &notes).await;
+        return Ok((events, client));
+    }
+    let (client, body) = ClientStream::new(encoder, platform.time().clone());
+    reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
+    Ok((events, client))
 }
 
 /// Step 8: stores the turn. A claim of an idempotency key that has nothing to replay is released.
@@ -331,7 +349,7 @@ async fn finish<P: Platform>(
     turn: &Turn,
     answer: Answer<P>,
     committed: Result<Option<CommittedTurn>, ApiError>,
-    reply: &mut Reply,
+    reply: &mut Reply<P::Time>,
 ) -> Option<CommittedTurn> {
     let Answer {
         mut outcome,

@@ -44,6 +44,9 @@ pub async fn relay<P: Platform>(
             Either::Right((Either::Right(_), _)) => {
                 if is_silent {
                     client.send_keep_alive().await;
+                    if client.is_gone() && !turn.outlives_client() {
+                        break;
+                    }
                 }
                 is_silent = true;
                 timer = keep_alive::timer(platform);

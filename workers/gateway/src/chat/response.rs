@@ -70,6 +70,16 @@ impl StreamEncoder {
         self.0.finish(usage, out);
     }
 
+    /// Appends a comment with these lines, which every client ignores.
+    pub fn comment(lines: &[(&str, String)], out: &mut String) {
+        for (name, value) in lines {
+            // A line end would begin an event.
+            let value: String = value.chars().filter(|it| !it.is_control()).collect();
+            out.extend([": ", name, ": ", &value, "\n"]);
+        }
+        out.push('\n');
+    }
+
     /// Appends an error, which ends the stream.
     pub fn fail(error: &ApiError, out: &mut String) {
         ChunkWriter::fail(error, out);
@@ -84,6 +94,11 @@ pub fn stream<P: Platform>(
 ) -> HttpResponse {
     let response = HttpResponse::events(body);
     with_notes(response, turn, &stream.link.model, &stream.trace)
+}
+
+/// The response of a stream whose answer has not begun: without the headers of [`answer_notes`].
+pub fn early_stream(turn: &Turn, body: LocalBoxStream<'static, Vec<u8>>) -> HttpResponse {
+    HttpResponse::events(body).with_headers(turn_notes(turn))
 }
 
 /// The response of a whole answer.
@@ -227,22 +242,31 @@ fn with_notes(
     model: &Model,
     trace: &CallTrace,
 ) -> HttpResponse {
-    let mut response = response
-        .with_headers(turn.notes.rates.pairs())
-        .with_header("x-clawless-model", model.id.clone())
-        .with_header("x-clawless-route", turn.route.reason.as_str())
-        .with_header("x-clawless-tries", trace.tries.to_string());
-    if let Some(dropped) = turn.notes.dropped.header() {
-        response = response.with_header("x-clawless-history-dropped", dropped);
-    }
+    let response = response.with_headers(turn_notes(turn));
+    response.with_headers(answer_notes(turn, model, trace))
+}
+
+/// The headers that are known before an answer begins.
+fn turn_notes(turn: &Turn) -> Vec<(&'static str, String)> {
+    let mut notes = turn.notes.rates.pairs();
+    notes.push(("x-clawless-route", turn.route.reason.as_str().to_owned()));
+    let dropped = turn.notes.dropped.header();
+    notes.extend(dropped.map(|dropped| ("x-clawless-history-dropped", dropped)));
+    let session = turn.session.as_ref();
+    notes.extend(session.map(|session| ("x-session-id", session.id.as_str().to_owned())));
+    notes
+}
+
+/// The headers that name the model that answers, and what it needed.
+pub fn answer_notes(turn: &Turn, model: &Model, trace: &CallTrace) -> Vec<(&'static str, String)> {
+    let mut notes = vec![
+        ("x-clawless-model", model.id.clone()),
+        ("x-clawless-tries", trace.tries.to_string()),
+    ];
     let mut dropped = trace.dropped.clone();
-    let obfuscation = "stream_options.include_obfuscation";
-    dropped.extend(turn.notes.wants_obfuscation.then_some(obfuscation.into()));
+    dropped.extend(turn.notes.ignored.iter().map(|&name| name.into()));
     if !dropped.is_empty() {
-        response = response.with_header("x-clawless-dropped", dropped.join(", "));
+        notes.push(("x-clawless-dropped", dropped.join(", ")));
     }
-    match &turn.session {
-        None => response,
-        Some(session) => response.with_header("x-session-id", session.id.as_str()),
-    }
+    notes
 }

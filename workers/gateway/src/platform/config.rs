@@ -53,6 +53,8 @@ pub struct Config {
     pub idle_timeout: Millis,
     /// The silence after which a stream sends a keep-alive event.
     pub keep_alive: Millis,
+    /// How long a stream's answer may take to begin before its client receives the response's head.
+    pub early_head: Millis,
     /// The longest time of a request.
     pub total_timeout: Millis,
     /// The origins that browsers may call `/v1/*` from; `None` allows every origin.
@@ -83,6 +85,7 @@ impl Config {
             whole_timeout: millis(variables, "WHOLE_TIMEOUT_MS", 300_000)?,
             idle_timeout: millis(variables, "IDLE_TIMEOUT_MS", 30_000)?,
             keep_alive: millis(variables, "KEEP_ALIVE_MS", 10_000)?,
+            early_head: millis(variables, "EARLY_HEAD_MS", 10_000)?,
             total_timeout: millis(variables, "TOTAL_TIMEOUT_MS", 600_000)?,
             cors_origins: variables
                 .get("CORS_ORIGINS")
@@ -216,6 +219,7 @@ mod tests {
         assert_eq!(config.first_byte_timeout, Millis::from_secs(30));
         assert_eq!(config.whole_timeout, Millis::from_secs(300));
         assert_eq!(config.keep_alive, Millis::from_secs(10));
+        assert_eq!(config.early_head, Millis::from_secs(10));
         assert!(config.cors_origins.is_none() && !config.allow_private_providers);
     }
 

@@ -149,6 +149,7 @@ async fn run_turn<P: Platform>(
     };
     let (features, route) = route(platform.config(), caller.tenant(), &request)?;
     let pending = PendingTurn {
+        ignored: Vec::new(),
         request_id: request_id.clone(),
         route,
         caller,

@@ -32,6 +32,8 @@ pub struct PendingTurn {
     pub route: Route,
     /// The parsed request.
     pub request: CompletionRequest,
+    /// The parameters that are ignored.
+    pub ignored: Vec<&'static str>,
     /// The features of the request that routing and admission use.
     pub features: RequestFeatures,
     /// When the request arrived.
@@ -156,8 +158,8 @@ pub struct ResponseNotes {
     pub rates: RateHeaders,
     /// The part of the history that the model does not see.
     pub dropped: DroppedHistory,
-    /// Whether the client requested padded stream events, which are not supported.
-    pub wants_obfuscation: bool,
+    /// The parameters that are ignored.
+    pub ignored: Vec<&'static str>,
 }
 
 /// An admitted turn, ready for the model.
@@ -230,7 +232,7 @@ impl Turn {
             notes: ResponseNotes {
                 rates: admission.rates,
                 dropped: conversation.dropped,
-                wants_obfuscation: pending.request.include_obfuscation,
+                ignored: pending.ignored,
             },
             origin: pending.origin,
             claim,
