@@ -146,6 +146,31 @@ where
         self.try_chain(chain, request, deadline, cancel, send).await
     }
 
+    /// Requests a streamed response along the chain and reads it with `read`. Nobody has received
+    /// output before it is complete, so a failure at any time is retried. The timeouts are those of a
+    /// whole response. When `cancel` completes first, the request in flight is aborted.
+    ///
+    /// # Errors
+    /// Every model of the chain failed, or the call was cancelled.
+    pub async fn collect(
+        &self,
+        chain: &[Target<'_>],
+        request: &LlmRequest,
+        deadline: Timestamp,
+        cancel: impl Future<Output = ()> + Unpin,
+        read: impl AsyncFn(AnswerStream<H::Body, T>) -> Result<LlmResponse, LlmError>,
+    ) -> Result<Answered<LlmResponse>, CallError> {
+        let deadline = self.bounded(deadline);
+        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+            let timeouts = Timeouts {
+                first_byte: timeouts.whole,
+                ..*timeouts
+            };
+            read(client.stream(self.io, request, &timeouts, deadline).await?).await
+        };
+        self.try_chain(chain, request, deadline, cancel, send).await
+    }
+
     /// The deadline of a call that starts now.
     fn bounded(&self, deadline: Timestamp) -> Timestamp {
         let longest = self.io.time.now().plus(self.timeouts.total);

@@ -179,6 +179,12 @@ impl Machine {
         {
             return denied(DenialReason::TooManyRunning, Some(RETRY_AFTER_RUNNING));
         }
+        let all = AllocationRequest {
+            tokens_out: Tokens::new(u64::MAX),
+            ..request
+        };
+        let affordable = account.allocate(&quotas, all, &Amounts::ZERO);
+        let affordable = affordable.ok().map(|all| all.tokens_out);
         let admit = *admit;
         self.last_ticket = self.last_ticket.next(now);
         let reservation = Reservation {
@@ -197,10 +203,14 @@ impl Machine {
             price: request.price,
             session_changed: false,
         };
-        self.open_reservation(reservation)
+        let grant = self.open_reservation(reservation);
+        LedgerAnswer::Granted(Grant {
+            affordable_out: affordable,
+            ..grant
+        })
     }
 
-    fn open_reservation(&mut self, reservation: Reservation) -> LedgerAnswer {
+    fn open_reservation(&mut self, reservation: Reservation) -> Grant {
         let account = self.quotas.account(reservation.period);
         account.granted = account.granted.plus(&reservation.reserved);
         account.open = account.open.plus(&reservation.reserved);
@@ -211,7 +221,7 @@ impl Machine {
             .push(RowKey::Request(reservation.request_id.clone()));
         let grant = self.grant_of(&reservation);
         self.reservations.insert(reservation);
-        LedgerAnswer::Granted(grant)
+        grant
     }
 
     fn enqueue(&mut self, now: Timestamp, admit: Box<Admit>) -> LedgerAnswer {
@@ -234,6 +244,7 @@ impl Machine {
             deadline: self.clock.to_wall_clock(open.deadline()),
             reserved: open.reserved,
             max_tokens_out: open.tokens_out,
+            affordable_out: None,
             session: lane.and_then(|lane| lane.state),
         }
     }

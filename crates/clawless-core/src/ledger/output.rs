@@ -78,6 +78,10 @@ pub struct Grant {
     /// Output limit per answer: the requested limit or the remaining quota. It must be sent to the
     /// provider; a stream that reaches it ends with `finish_reason: "length"`.
     pub max_tokens_out: Tokens,
+    /// The most output tokens per answer that the quotas would have covered. Absent in the grant of a
+    /// repeated admission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affordable_out: Option<Tokens>,
     /// Session state. If absent for a session turn, read it from D1 and extend the reservation by the
     /// history (`Input::Extend`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -140,9 +140,11 @@ fn can_disable_reasoning(model: Option<&Model>) -> bool {
 
 /// The output limit. It is always sent, so that the decoder can detect a truncated response.
 pub(super) fn max_tokens(request: &LlmRequest, model: Option<&Model>) -> u32 {
+    let tokens = |it: Tokens| u32::try_from(it.get()).unwrap_or(u32::MAX);
     let limit = model.and_then(Model::output_limit);
-    let limit = limit.map_or(u32::MAX, |it| u32::try_from(it.get()).unwrap_or(u32::MAX));
-    let requested = request.options.max_output();
+    let limit = limit.map_or(u32::MAX, tokens);
+    let longest = model.and_then(|model| model.max_output).map(tokens);
+    let requested = request.options.max_output().or(longest);
     requested.unwrap_or(DEFAULT_MAX_TOKENS).min(limit)
 }
 

@@ -3,7 +3,8 @@
 use clawless_core::Tokens;
 use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
 
-use super::model::turn::{Admission, DEFAULT_OUTPUT, PendingTurn};
+use super::model::output_growth::OutputGrowth;
+use super::model::turn::{Admission, PendingTurn};
 use crate::access::{AccessError, refusal, send_confirmed};
 use crate::platform::Platform;
 use crate::tools::Toolbox;
@@ -32,9 +33,7 @@ pub async fn admit<P: Platform>(
             .options
             .max_output()
             .map(|most| Tokens::new(most.into())),
-        default_tokens_out: (primary.model.default_output)
-            .or(primary.model.max_output)
-            .unwrap_or(DEFAULT_OUTPUT),
+        default_tokens_out: OutputGrowth::first_reservation(pending),
         answers: request.options.n.unwrap_or(1),
         price: pending.route.max_price(),
     };

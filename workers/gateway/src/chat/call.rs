@@ -1,18 +1,25 @@
 //! Step 6: the call along the fallback chain, up to the first byte of an answer.
 
 use clawless_core::ApiError;
+use clawless_core::llm::LlmResponse;
 use clawless_llm::call::{Answered, CallError, ChainCall, DEFAULT_RETRIES, Target};
 use clawless_llm::egress::Egress;
-use clawless_llm::{Io, LlmClient, Timeouts, make_client};
+use clawless_llm::{
+    Accumulator, AnswerStream, Http, Io, LlmClient, LlmError, Timeouts, make_client,
+};
+use futures_util::FutureExt;
 
 use super::client::Departure;
 use super::model::call::{CallFailure, CallTrace, OpenStream};
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
+use super::output_limit::OutputLimit;
+use super::reservation::enforce;
 use crate::platform::Platform;
 use crate::routing::Link;
 
-/// Requests an answer in one piece.
+/// Requests an answer in one piece. If its reservation grows, the provider sends it as a stream, so
+/// that the answer ends where the quota does.
 ///
 /// # Errors
 /// The last provider's failure, or the client's departure.
@@ -23,14 +30,42 @@ pub async fn complete<P: Platform>(
 ) -> Result<(Outcome, CallTrace), CallFailure> {
     let (chain, io) = (Chain::new(platform, turn)?, io(platform));
     let deadline = turn.reservation.deadline;
-    let answered = chain_call(platform, &io, turn)
-        .complete(&chain.targets(), &turn.llm, deadline, departure)
-        .await
-        .map_err(failure)?;
+    let (call, targets) = (chain_call(platform, &io, turn), chain.targets());
+    let answered = if turn.reservation.growth.is_extended() {
+        let read = async |stream| collect(platform, turn, stream).await;
+        call.collect(&targets, &turn.llm, deadline, departure, read)
+            .await
+    } else {
+        call.complete(&targets, &turn.llm, deadline, departure)
+            .await
+    };
+    let answered = answered.map_err(failure)?;
     let trace = trace(&answered);
     let link = chain.link(answered.target)?;
     let outcome = Outcome::from_answer(link, &turn.llm, answered.answer, None);
     Ok((outcome, trace))
+}
+
+/// Reads a stream to its end, or to the end of the quota.
+async fn collect<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    mut stream: AnswerStream<<P::Http as Http>::Body, P::Time>,
+) -> Result<LlmResponse, LlmError> {
+    let mut answer = Accumulator::default();
+    let mut limit = OutputLimit::new(&turn.reservation);
+    while let Some(read) = stream.next().await {
+        let mut events = read?;
+        let is_cut = enforce(platform, turn, &mut limit, &mut events).await;
+        answer.push_all(&events);
+        if is_cut {
+            break;
+        }
+    }
+    if let Some(rest) = stream.rest() {
+        platform.spawn(rest.read().boxed_local());
+    }
+    Ok(answer.finish())
 }
 
 /// Requests a stream and returns once an answer has begun. `departure` completes when the client has

@@ -3,7 +3,8 @@
 use clawless_core::llm::{Delta, LlmEvent};
 use clawless_core::{FinishReason, Tokens};
 
-use super::model::turn::{OutputGrowth, Reservation};
+use super::model::output_growth::{DEFAULT_OUTPUT, OutputGrowth};
+use super::model::turn::Reservation;
 
 /// No model's tokens are longer than this on average, in bytes.
 const MAX_TOKEN_BYTES: u64 = 8;
@@ -11,16 +12,22 @@ const MAX_TOKEN_BYTES: u64 = 8;
 /// The usual length of a token, by which the length of a growing answer is estimated.
 const TOKEN_BYTES: u64 = 4;
 
-/// A reservation grows when less than this part of it is left.
+/// A reservation grows when less than this part of it is left, or less than this many tokens.
 const GROWTH_MARGIN: u64 = 4;
+const MAX_GROWTH_MARGIN: u64 = 1024;
 
-/// Counts the output of each choice. A choice is cut only when it has more events than it may have
-/// tokens AND more bytes than that many tokens can hold: a provider that obeys its limit is never
-/// cut, whether it sends a token at a time, a letter or a page.
+/// Counts the output of each choice.
+///
+/// A choice with a limit of the client or the model is cut only when it has more events than it may
+/// have tokens AND more bytes than that many tokens can hold: a provider that obeys its limit is never
+/// cut, whether it sends a token at a time, a letter or a page. A choice that the quota ends was given
+/// no limit, and is cut by its estimated tokens, which are charged.
 #[derive(Debug)]
 pub struct OutputLimit {
     max_tokens: u64,
     growth: OutputGrowth,
+    /// Whether the quota is used up.
+    is_quota_end: bool,
     choices: Vec<ChoiceUsage>,
 }
 
@@ -42,31 +49,40 @@ impl OutputLimit {
         Self {
             max_tokens,
             growth,
+            is_quota_end: false,
             choices: Vec::new(),
         }
     }
 
-    /// The reserved output, if `events` bring a growing answer near its end.
+    /// The output to reserve, if `events` bring a growing answer near the end of what is reserved.
     pub fn must_grow(&self, events: &[LlmEvent]) -> Option<Tokens> {
-        if self.growth != OutputGrowth::Extended {
+        let OutputGrowth::Extended { longest } = self.growth else {
             return None;
-        }
+        };
         let more = events.iter().map(|event| match event {
             LlmEvent::Delta { delta, .. } => text_bytes(delta),
             _ => 0,
         });
-        let longest = self.choices.iter().map(|choice| choice.bytes).max();
-        let bytes = longest.unwrap_or(0).saturating_add(more.sum());
-        let margin = self.max_tokens / GROWTH_MARGIN;
-        let is_near = bytes / TOKEN_BYTES >= self.max_tokens.saturating_sub(margin);
-        is_near.then(|| Tokens::new(self.max_tokens))
+        let max_choice = self.choices.iter().map(|choice| choice.bytes).max();
+        let bytes = max_choice.unwrap_or(0).saturating_add(more.sum());
+        let tokens = bytes / TOKEN_BYTES;
+        let margin = (self.max_tokens / GROWTH_MARGIN).min(MAX_GROWTH_MARGIN);
+        if tokens < self.max_tokens.saturating_sub(margin) {
+            return None;
+        }
+        let wanted = tokens
+            .max(self.max_tokens)
+            .saturating_add(DEFAULT_OUTPUT.get());
+        let wanted = longest.map_or(wanted, |longest| wanted.min(longest.get()));
+        (wanted > self.max_tokens).then(|| Tokens::new(wanted))
     }
 
-    /// Raises the limit. If the reservation has not grown, the quota ends here, and so does the
-    /// answer.
-    pub fn grow(&mut self, reserved: Tokens) {
-        if reserved.get() <= self.max_tokens {
+    /// Raises the limit to what is reserved. If that is less than `wanted`, the quota ends there, and
+    /// so does the answer.
+    pub fn grow(&mut self, wanted: Tokens, reserved: Tokens) {
+        if reserved < wanted {
             self.growth = OutputGrowth::Fixed;
+            self.is_quota_end = true;
         }
         self.max_tokens = self.max_tokens.max(reserved.get());
     }
@@ -97,11 +113,15 @@ impl OutputLimit {
                 false
             }
             LlmEvent::Delta { index, delta } => {
-                let max = self.max_tokens;
+                let (max, is_quota_end) = (self.max_tokens, self.is_quota_end);
                 let choice = self.choice(*index);
                 choice.events = choice.events.saturating_add(1);
                 choice.bytes = choice.bytes.saturating_add(text_bytes(delta));
-                choice.events > max && choice.bytes > max.saturating_mul(MAX_TOKEN_BYTES)
+                let (events, bytes) = (choice.events, choice.bytes);
+                if is_quota_end {
+                    return bytes > max.saturating_mul(TOKEN_BYTES);
+                }
+                events > max && bytes > max.saturating_mul(MAX_TOKEN_BYTES)
             }
         }
     }
@@ -182,20 +202,46 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_answer_is_extended_and_ends_where_the_reservation_does() {
-        let mut limit = OutputLimit::with_growth(100, OutputGrowth::Extended);
+    fn a_growing_answer_is_extended_and_ends_with_the_quota() {
+        let growth = OutputGrowth::Extended { longest: None };
+        let mut limit = OutputLimit::with_growth(100, growth);
         let mut events = words(70, "word");
         assert_eq!(limit.must_grow(&events), None);
         assert!(!limit.cut(&mut events));
         let mut events = words(10, "word");
-        assert_eq!(limit.must_grow(&events), Some(Tokens::new(100)));
-        limit.grow(Tokens::new(200));
+        let wanted = limit.must_grow(&events).expect("near its end");
+        assert_eq!(wanted, Tokens::new(100 + 4096));
+        limit.grow(wanted, wanted);
         assert_eq!(limit.must_grow(&events), None);
         assert!(!limit.cut(&mut events));
-        limit.grow(Tokens::new(200));
-        let mut events = words(1000, " words at the end");
+        let mut page = words(1, &"word".repeat(10_000));
+        let wanted = limit.must_grow(&page).expect("beyond its end");
+        assert_eq!(wanted, Tokens::new(10_080 + 4096));
+        limit.grow(wanted, Tokens::new(12_000));
+        assert!(!limit.cut(&mut page));
+        let mut events = words(3000, "word");
         assert_eq!(limit.must_grow(&events), None);
         assert!(limit.cut(&mut events));
+        assert_eq!(
+            events.len(),
+            12_000 - 10_080 + 1,
+            "the finish reason follows"
+        );
+    }
+
+    #[test]
+    fn an_answer_grows_to_its_models_longest() {
+        let growth = OutputGrowth::Extended {
+            longest: Some(Tokens::new(5000)),
+        };
+        let mut limit = OutputLimit::with_growth(4096, growth);
+        let events = words(4000, "word");
+        let wanted = limit.must_grow(&events).expect("near its end");
+        assert_eq!(wanted, Tokens::new(5000));
+        limit.grow(wanted, wanted);
+        let mut events = words(5000, "word");
+        assert_eq!(limit.must_grow(&events), None);
+        assert!(!limit.cut(&mut events));
     }
 
     #[test]

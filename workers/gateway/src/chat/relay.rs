@@ -15,7 +15,7 @@ use super::model::call::OpenStream;
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
 use super::output_limit::OutputLimit;
-use super::reservation::extend_output;
+use super::reservation::enforce;
 use crate::platform::Platform;
 
 /// Relays an answer until it ends or reaches its reserved length. In a round with server tools the
@@ -61,11 +61,7 @@ pub async fn relay<P: Platform>(
                 break;
             }
             Some(Ok(mut events)) => {
-                if let Some(reserved) = limit.must_grow(&events) {
-                    let extended = extend_output(platform, turn, reserved).await;
-                    limit.grow(extended.unwrap_or(reserved));
-                }
-                let is_cut = limit.cut(&mut events);
+                let is_cut = enforce(platform, turn, &mut limit, &mut events).await;
                 match &mut view {
                     None => client.send_events(&events).await,
                     Some(view) => client.send_events(&visible(view, &events)).await,

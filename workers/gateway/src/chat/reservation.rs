@@ -1,11 +1,14 @@
 //! Changes of a reservation at the ledger: extension, repricing and release.
 
 use clawless_core::ledger::{Extend, Input, LedgerAnswer, Price, SessionState};
+use clawless_core::llm::LlmEvent;
 use clawless_core::{ApiError, RequestId, TenantId, Tokens, Usage};
 use clawless_edge::ledger::Ledger;
 use clawless_llm::tokens;
 
-use super::model::turn::{Admission, DEFAULT_OUTPUT, OutputGrowth, Turn};
+use super::model::output_growth::OutputGrowth;
+use super::model::turn::{Admission, Turn};
+use super::output_limit::OutputLimit;
 use crate::access::refusal;
 use crate::platform::Platform;
 
@@ -71,37 +74,56 @@ pub async fn extend_for_round<P: Platform>(
         return Ok(false);
     };
     let rest = max_tokens_out.minus(used_out);
-    let most = rest.min(turn.reservation.max_tokens_out);
-    turn.reservation.max_tokens_out = most;
-    if turn.reservation.growth == OutputGrowth::Fixed {
+    let reservation = &mut turn.reservation;
+    let most = rest.min(reservation.max_tokens_out);
+    if most < reservation.max_tokens_out {
+        // The quota covers no more.
+        reservation.growth = OutputGrowth::Fixed;
+    }
+    reservation.max_tokens_out = most;
+    reservation.used_out = used_out;
+    if reservation.growth == OutputGrowth::Fixed {
         turn.llm.options.limit_output(most);
     }
     Ok(most > Tokens::ZERO)
 }
 
-/// Extends the reservation of a running answer without a limit. Returns the reserved output, which
-/// has not grown if the quota is used up.
-///
-/// # Errors
-/// 503 if the ledger does not answer.
-pub async fn extend_output<P: Platform>(
+/// Holds events of an answer to its limit: extends the reservation of a growing answer, and cuts the
+/// events where the limit or the quota ends. Whether they were cut.
+pub async fn enforce<P: Platform>(
     platform: &P,
     turn: &Turn,
-    reserved: Tokens,
-) -> Result<Tokens, ApiError> {
+    limit: &mut OutputLimit,
+    events: &mut Vec<LlmEvent>,
+) -> bool {
+    if let Some(wanted) = limit.must_grow(events) {
+        let reserved = extend_output(platform, turn, wanted).await;
+        limit.grow(wanted, reserved);
+    }
+    limit.cut(events)
+}
+
+/// Extends the reservation of a running answer. Returns the output that is reserved for it, which is
+/// less than `wanted` if the quota ends there or the ledger does not answer.
+async fn extend_output<P: Platform>(platform: &P, turn: &Turn, wanted: Tokens) -> Tokens {
+    let earlier = turn.reservation.used_out;
     let extension = Extend {
         request_id: turn.identity.request_id.clone(),
         ticket: turn.reservation.ticket,
         tokens_in: tokens::of_request(&turn.llm),
-        max_tokens_out: Some(reserved.plus(DEFAULT_OUTPUT)),
+        max_tokens_out: Some(wanted.plus(earlier)),
         price: None,
         session: None,
     };
     let input = Input::Extend(extension);
-    let output = platform.ledger().ask(&turn.identity.tenant, input).await?;
-    match output.answer {
-        LedgerAnswer::Extended { max_tokens_out, .. } => Ok(max_tokens_out),
-        _ => Ok(reserved),
+    let answer = platform.ledger().ask(&turn.identity.tenant, input).await;
+    match answer.map(|output| output.answer) {
+        Ok(LedgerAnswer::Extended { max_tokens_out, .. }) => max_tokens_out.minus(earlier),
+        Ok(_) => Tokens::ZERO,
+        Err(error) => {
+            tracing::warn!(%error, "extend reservation failed");
+            Tokens::ZERO
+        }
     }
 }
 
@@ -127,6 +149,9 @@ async fn send_extension<P: Platform>(
     let output = platform.ledger().ask(tenant, input).await?;
     match output.answer {
         LedgerAnswer::Extended { max_tokens_out, .. } => {
+            if max_tokens_out < admission.grant.max_tokens_out {
+                admission.grant.affordable_out = Some(max_tokens_out);
+            }
             admission.grant.max_tokens_out = max_tokens_out;
             Ok(())
         }

@@ -4,6 +4,7 @@ pub mod answer_format;
 pub mod call;
 pub mod idempotency;
 pub mod outcome;
+pub mod output_growth;
 pub mod session;
 pub mod turn;
 

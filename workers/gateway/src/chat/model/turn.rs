@@ -9,14 +9,11 @@ use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp, Tokens};
 
 use super::answer_format::AnswerFormat;
 use super::idempotency::{IdempotencyClaim, IdempotencyKey};
+use super::output_growth::OutputGrowth;
 use super::session::{Conversation, DroppedHistory, OpenSession};
 use crate::caller::Caller;
 use crate::routing::{RequestFeatures, Route};
 use crate::tools::Toolbox;
-
-/// The output that is reserved first if neither the request nor the model's entry has a limit, and by
-/// which a running answer's reservation grows.
-pub const DEFAULT_OUTPUT: Tokens = Tokens::new(4096);
 
 /// The part of a reservation's time that is kept for storing and settling the turn.
 const COMMIT_TIME: Millis = Millis::from_secs(60);
@@ -104,42 +101,10 @@ pub struct Reservation {
     pub max_tokens_out: Tokens,
     /// Whether the provider and the relay hold the answer to that many tokens, or let it grow.
     pub growth: OutputGrowth,
+    /// The output of earlier rounds of the turn.
+    pub used_out: Tokens,
     /// When the last model call must have ended, so that time remains to commit and settle.
     pub deadline: Timestamp,
-}
-
-/// How an answer's reserved output relates to its length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputGrowth {
-    /// The answer ends at the reserved length: the client or the model's entry set it, or the quota
-    /// covers no more.
-    Fixed,
-    /// No limit is known. The reservation is extended while the answer runs, and the answer ends
-    /// when the quota is used up.
-    Extended,
-    /// No limit is known, and no quota needs one.
-    Unlimited,
-}
-
-impl OutputGrowth {
-    fn new(pending: &PendingTurn, admission: &Admission) -> Self {
-        let model = &pending.route.primary().model;
-        let requested = pending.request.options.max_output();
-        if requested.is_some() || model.default_output.is_some() {
-            return Self::Fixed;
-        }
-        let quotas = admission.caller.tenant().quotas();
-        let has_quota =
-            quotas.tokens_per_month.is_some() || quotas.micro_dollars_per_month.is_some();
-        let default = model.max_output.unwrap_or(DEFAULT_OUTPUT);
-        if !has_quota {
-            Self::Unlimited
-        } else if model.max_output.is_some() || admission.grant.max_tokens_out < default {
-            Self::Fixed
-        } else {
-            Self::Extended
-        }
-    }
 }
 
 /// The server tools of a turn.
@@ -197,8 +162,8 @@ impl Turn {
         let (format, claim) = (pending.format(), pending.claim());
         let grant = &admission.grant;
         let mut options = pending.request.options;
-        if growth == OutputGrowth::Fixed {
-            options.limit_output(grant.max_tokens_out);
+        if let Some(limit) = growth.limit(grant) {
+            options.limit_output(limit);
         }
         let toolbox = conversation.toolbox;
         let can_call = pending.route.chain().all(|link| link.model.features.tools);
@@ -226,6 +191,7 @@ impl Turn {
                 ticket: grant.ticket,
                 max_tokens_out: grant.max_tokens_out,
                 growth,
+                used_out: Tokens::ZERO,
                 deadline: grant.deadline.minus(COMMIT_TIME),
             },
             format,
