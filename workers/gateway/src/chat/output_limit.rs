@@ -96,7 +96,9 @@ impl OutputLimit {
         let Some(kept) = events.iter().position(|event| self.exceeds(event)) else {
             return false;
         };
+        let part = events.get(kept).and_then(|event| self.part(event));
         events.truncate(kept);
+        events.extend(part);
         let open = self.choices.iter().filter(|choice| !choice.is_finished);
         events.extend(open.map(|choice| LlmEvent::Finish {
             index: choice.index,
@@ -124,6 +126,24 @@ impl OutputLimit {
                 events > max && bytes > max.saturating_mul(MAX_TOKEN_BYTES)
             }
         }
+    }
+
+    /// The part of a text that the quota still covers.
+    fn part(&self, event: &LlmEvent) -> Option<LlmEvent> {
+        let LlmEvent::Delta { index, delta } = event else {
+            return None;
+        };
+        let Delta::Content(text) = delta else {
+            return None;
+        };
+        let choice = self.choices.iter().find(|it| it.index == *index)?;
+        let covered = self.max_tokens.saturating_mul(TOKEN_BYTES);
+        let excess = usize::try_from(choice.bytes.saturating_sub(covered)).ok()?;
+        let kept = text.floor_char_boundary(text.len().checked_sub(excess)?);
+        let kept = text.get(..kept).filter(|_| self.is_quota_end)?;
+        let delta = Delta::Content(kept.to_owned());
+        let index = *index;
+        (!kept.is_empty()).then_some(LlmEvent::Delta { index, delta })
     }
 
     fn choice(&mut self, index: u32) -> &mut ChoiceUsage {
