@@ -23,6 +23,22 @@ impl Members {
         found.map(|(_, value)| value)
     }
 
+    /// Removes the member of this name and returns its own members; none if it is absent or not an
+    /// object.
+    #[must_use]
+    pub fn take_object(&mut self, name: &str) -> Self {
+        let object = self.get(name).and_then(|json| json.read().ok());
+        self.0.retain(|(known, _)| known != name);
+        object.unwrap_or_default()
+    }
+
+    /// Adds these members as one object. Nothing is added if there are none.
+    pub fn push_object(&mut self, name: &str, members: &Self) {
+        if let (false, Ok(object)) = (members.is_empty(), Json::from_value(members)) {
+            self.0.push((name.to_owned(), object));
+        }
+    }
+
     /// The members without those of these names.
     #[must_use]
     pub fn without(mut self, names: &[&str]) -> Self {

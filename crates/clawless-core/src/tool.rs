@@ -37,6 +37,9 @@ pub struct Tool {
     /// The custom tool, unparsed, for `type: "custom"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<Json>,
+    /// The client's prompt cache mark, unparsed: the prefix up to this tool is to be cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<Json>,
 }
 
 /// The types of tools in `OpenAI`'s API.
@@ -50,7 +53,7 @@ pub enum ToolKind {
 }
 
 /// A function that a model may call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FunctionTool {
     /// The name: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
     pub name: String,
@@ -63,9 +66,27 @@ pub struct FunctionTool {
     /// Whether the arguments must match the schema exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// The client's prompt cache mark, which some SDKs put here and not on the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<Json>,
 }
 
 impl Tool {
+    /// The client's prompt cache mark, on the tool or on its function.
+    pub fn cache_mark(&self) -> Option<&Json> {
+        let function = self.function.as_ref();
+        let of_function = function.and_then(|it| it.cache_control.as_ref());
+        self.cache_control.as_ref().or(of_function)
+    }
+
+    /// Removes the client's prompt cache mark.
+    pub fn clear_cache_mark(&mut self) {
+        self.cache_control = None;
+        if let Some(function) = &mut self.function {
+            function.cache_control = None;
+        }
+    }
+
     /// The name of the function or custom tool.
     pub fn name(&self) -> Option<Cow<'_, str>> {
         #[derive(Deserialize)]
@@ -86,6 +107,7 @@ impl From<FunctionTool> for Tool {
             r#type: ToolKind::Function,
             function: Some(function),
             custom: None,
+            cache_control: None,
         }
     }
 }
@@ -102,7 +124,8 @@ pub struct ToolCall {
     /// The form of the call.
     #[serde(default, skip_serializing_if = "CallForm::is_function")]
     pub form: CallForm,
-    /// Members that have no meaning here, as the provider gave them.
+    /// Members that have no meaning here, as the provider gave them. Those of the call's `function`
+    /// (or `custom`) are in an object of that name.
     #[serde(default, skip_serializing_if = "Members::is_empty")]
     pub members: Members,
 }

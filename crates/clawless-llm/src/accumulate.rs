@@ -22,6 +22,7 @@ pub struct Accumulator {
 struct Pending {
     logprobs: Vec<Json>,
     members: MergedMembers,
+    choice_members: MergedMembers,
     /// By call index.
     calls: Vec<MergedMembers>,
 }
@@ -71,6 +72,7 @@ impl Accumulator {
         for (choice, pending) in self.answer.choices.iter_mut().zip(self.pending) {
             choice.logprobs = join_logprobs(&pending.logprobs);
             choice.members = pending.members.finish();
+            choice.choice_members = pending.choice_members.finish();
             for (call, members) in choice.tool_calls.iter_mut().zip(pending.calls) {
                 call.members = members.finish();
             }
@@ -140,6 +142,7 @@ fn add(choice: &mut LlmChoice, pending: &mut Pending, delta: &Delta) {
         Delta::ThinkingBlocks(blocks) => choice.thinking_blocks = Some(blocks.clone()),
         Delta::Logprobs(json) => pending.logprobs.push(json.clone()),
         Delta::Members(members) => pending.members.add(members),
+        Delta::ChoiceMembers(members) => pending.choice_members.replace(members),
     }
 }
 
@@ -190,6 +193,9 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
         if !choice.members.is_empty() {
             deltas.push(Delta::Members(choice.members));
+        }
+        if !choice.choice_members.is_empty() {
+            deltas.push(Delta::ChoiceMembers(choice.choice_members));
         }
         for (call, it) in (0..).zip(choice.tool_calls) {
             let ToolCall {
@@ -251,7 +257,9 @@ mod tests {
                             name: "f".to_owned(),
                             arguments: "{}".to_owned(),
                             form: CallForm::Function,
-                            members: members(r#"{"extra_content":{"google":{}}}"#),
+                            members: members(
+                                r#"{"extra_content":{"google":{}},"function":{"signature":"s"}}"#,
+                            ),
                         },
                         ToolCall {
                             id: "b".to_owned(),
@@ -266,6 +274,7 @@ mod tests {
                     refusal: None,
                     thinking_blocks: Some(json(r#"[{"type":"thinking"}]"#)),
                     members: members(r#"{"annotations":[1.0],"x":"a"}"#),
+                    choice_members: members(r#"{"native_finish_reason":"STOP"}"#),
                 },
                 LlmChoice {
                     index: 1,

@@ -5,6 +5,7 @@
 
 pub mod accumulate;
 pub mod anthropic;
+mod body_form;
 pub mod call;
 mod call_id;
 mod call_id_map;

@@ -112,6 +112,18 @@ impl Merged {
     }
 }
 
+/// The members that differ from the known ones, which are updated; `None` if there are none.
+pub(crate) fn news(known: &mut Members, mut members: Members) -> Option<Members> {
+    members
+        .0
+        .retain(|(name, value)| known.get(name) != Some(value));
+    for (name, value) in &members.0 {
+        known.0.retain(|(known, _)| known != name);
+        known.0.push((name.clone(), value.clone()));
+    }
+    (!members.is_empty()).then_some(members)
+}
+
 /// Whether a top-level text of this name is sent whole.
 fn is_whole(name: &str) -> bool {
     WHOLE.contains(&name) || name.ends_with("_id") || name.ends_with("signature")

@@ -24,6 +24,14 @@ macro_rules! parameters {
             }
         }
 
+        /// The value of a parameter.
+        fn value(options: &ChatOptions, name: &str) -> Option<Json> {
+            match name {
+                $(stringify!($name) => Json::from_value(options.$name.as_ref()?).ok(),)*
+                _ => None,
+            }
+        }
+
         /// Removes a parameter.
         pub(crate) fn clear(options: &mut ChatOptions, name: &str) {
             match name {
@@ -32,6 +40,19 @@ macro_rules! parameters {
             }
         }
     };
+}
+
+/// Gives a parameter the name that the provider uses, unless the client set that one, too.
+pub(crate) fn rename(options: &mut Cow<'_, ChatOptions>, name: &str, renamed: &str) {
+    if !is_set(options, name) {
+        return;
+    }
+    let is_known = options.extensions.iter().any(|(known, _)| known == renamed);
+    let value = value(options, name).filter(|_| !is_known);
+    let options = options.to_mut();
+    clear(options, name);
+    let value = value.map(|value| (renamed.to_owned(), value));
+    options.extensions.extend(value);
 }
 
 parameters!(

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use clawless_core::json::Json;
-use clawless_core::llm::{LlmRequest, ORIGIN};
+use clawless_core::llm::{CHOICE, LlmRequest, ORIGIN};
 use clawless_core::{Message, Role};
 
 use crate::members::Members;
@@ -23,6 +23,9 @@ const COMMON: [&str; 8] = [
 ];
 
 const COMMON_IN_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
+
+/// Members of a call's `function` and `custom`.
+const COMMON_IN_FUNCTIONS: [&str; 3] = ["name", "arguments", "input"];
 
 /// The request for the model at `provider`. Borrowed if no message has a known origin, which is
 /// usual.
@@ -48,7 +51,7 @@ fn has_origin(message: &Message) -> bool {
 fn without_foreign(message: &Json, target: &str) -> Option<Json> {
     let mut members: Members = message.read().ok()?;
     let origin: String = members.get(ORIGIN)?.read().ok()?;
-    members = members.without(&[ORIGIN]);
+    members = members.without(&[ORIGIN, CHOICE]);
     if origin != target {
         keep(&mut members, &COMMON);
         for (name, value) in &mut members.0 {
@@ -57,6 +60,12 @@ fn without_foreign(message: &Json, target: &str) -> Option<Json> {
             {
                 for call in &mut calls {
                     keep(call, &COMMON_IN_CALLS);
+                    for (_, value) in &mut call.0 {
+                        if let Ok(mut function) = value.read::<Members>() {
+                            keep(&mut function, &COMMON_IN_FUNCTIONS);
+                            *value = Json::from_value(&function).ok()?;
+                        }
+                    }
                 }
                 *value = Json::from_value(&calls).ok()?;
             }
@@ -88,8 +97,9 @@ mod tests {
 
     #[test]
     fn members_are_replayed_only_to_the_model_that_produced_them() {
-        let stored = r#"{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"E"}}}],"reasoning_details":[1],"clawless_origin":"p/m"}"#;
-        let own = stored.replace(r#","clawless_origin":"p/m""#, "");
+        let stored = r#"{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}","signature":"S"},"extra_content":{"google":{"thought_signature":"E"}}}],"reasoning_details":[1],"clawless_choice":{"native_finish_reason":"x"},"clawless_origin":"p/m"}"#;
+        let ours = r#","clawless_choice":{"native_finish_reason":"x"},"clawless_origin":"p/m""#;
+        let own = stored.replace(ours, "");
         assert_eq!(sent("p", "m", stored), own);
         let foreign = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
         for (provider, model) in [("p", "other"), ("other", "m")] {

@@ -161,3 +161,160 @@ fn unknown_parameters_are_reported_and_top_k_is_sent() {
     assert_eq!((&sent["top_k"], sent.get("min_p")), (&json!(40), None));
     assert_eq!(protocol().dropped(&asked), ["min_p"]);
 }
+
+#[test]
+fn cache_marks_are_kept_wherever_clients_place_them() {
+    let mark = json!({"type": "ephemeral"});
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let marked_call = |id: &str| {
+        let mut call = call(id);
+        call["cache_control"] = mark.clone();
+        call
+    };
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let conversation = |assistant: Value, result: Value| json!([{"role": "user", "content": "hi"}, assistant, result]);
+    let plain_result = json!({"role": "tool", "tool_call_id": "a", "content": "1"});
+    let cases = [
+        (
+            "a tool",
+            json!({"tools": [
+            {"type": "function", "function": {"name": "f"}, "cache_control": mark}, tool("g")]}),
+            "/tools/0",
+        ),
+        (
+            "a function",
+            json!({"tools": [tool("f"),
+            {"type": "function", "function": {"name": "g", "cache_control": mark}}]}),
+            "/tools/1",
+        ),
+        (
+            "a system part",
+            json!({"messages": [
+            {"role": "system", "content": [{"type": "text", "text": "Rules", "cache_control": mark}]},
+            {"role": "user", "content": "hi"}]}),
+            "/system/0",
+        ),
+        (
+            "a developer message",
+            json!({"messages": [
+            {"role": "developer", "content": "Rules", "cache_control": mark},
+            {"role": "user", "content": "hi"}]}),
+            "/system/0",
+        ),
+        (
+            "an image",
+            json!({"messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}, "cache_control": mark},
+            {"type": "text", "text": "what?"}]}]}),
+            "/messages/0/content/0",
+        ),
+        (
+            "an assistant message of calls alone",
+            json!({"messages": conversation(
+            json!({"role": "assistant", "content": null, "tool_calls": [call("a")], "cache_control": mark}),
+            plain_result.clone())}),
+            "/messages/1/content/0",
+        ),
+        (
+            "a call",
+            json!({"messages": conversation(
+            json!({"role": "assistant", "content": "x", "tool_calls": [marked_call("a")]}),
+            plain_result)}),
+            "/messages/1/content/1",
+        ),
+        (
+            "a part of a tool result",
+            json!({"messages": conversation(
+            json!({"role": "assistant", "content": null, "tool_calls": [call("a")]}),
+            json!({"role": "tool", "tool_call_id": "a",
+                "content": [{"type": "text", "text": "1", "cache_control": mark}]}))}),
+            "/messages/2/content/0",
+        ),
+        (
+            "the request",
+            json!({"cache_control": mark}),
+            "/messages/0/content/0",
+        ),
+    ];
+    for (what, members, place) in cases {
+        let mut body =
+            json!({"model": "claude-x", "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in members.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        let sent = encode(&body).expect("encodes");
+        let block = sent
+            .pointer(place)
+            .unwrap_or_else(|| panic!("{what}: {sent}"));
+        assert_eq!(block["cache_control"], mark, "{what}: {sent}");
+        assert_eq!(
+            sent.to_string().matches("cache_control").count(),
+            1,
+            "{what}: {sent}"
+        );
+        assert!(protocol().dropped(&request(&body)).is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn a_session_that_collects_cache_marks_sends_the_newest_four() {
+    let marked = |role: &str, text: &str| {
+        json!({"role": role, "content":
+        [{"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]})
+    };
+    let mut messages = vec![marked("system", "Rules")];
+    for turn in 0..5 {
+        messages.push(marked("user", &format!("question {turn}")));
+        messages.push(json!({"role": "assistant", "content": "answer"}));
+    }
+    messages.push(marked("user", "last"));
+    let body = json!({"model": "claude-x", "messages": messages, "tools": [{"type": "function",
+        "function": {"name": "f"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]});
+    let sent = encode(&body).expect("encodes");
+    assert_eq!(sent.to_string().matches("cache_control").count(), 4);
+    for place in [
+        "/system/0",
+        "/tools/0",
+        "/messages/10/content/0",
+        "/messages/8/content/0",
+    ] {
+        let block = sent.pointer(place).expect("a block");
+        assert_eq!(
+            block["cache_control"],
+            json!({"type": "ephemeral"}),
+            "{place}: {sent}"
+        );
+    }
+    assert_eq!(
+        protocol().dropped(&request(&body)),
+        [
+            "messages[].content[].cache_control.ttl",
+            "tools[].cache_control.ttl"
+        ]
+    );
+}
+
+#[test]
+fn tool_choices_of_other_apis_are_understood() {
+    for (choice, expected) in [
+        (json!("any"), json!({"type": "any"})),
+        (json!({"type": "any"}), json!({"type": "any"})),
+        (json!({"type": "auto"}), json!({"type": "auto"})),
+        (
+            json!({"type": "tool", "name": "f"}),
+            json!({"type": "tool", "name": "f"}),
+        ),
+        (
+            json!({"type": "function", "name": "f"}),
+            json!({"type": "tool", "name": "f"}),
+        ),
+    ] {
+        let body = json!({"model": "claude-x", "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": choice});
+        assert_eq!(
+            encode(&body).expect("encodes")["tool_choice"],
+            expected,
+            "{choice}"
+        );
+    }
+}

@@ -36,15 +36,6 @@ struct Chunk<'a, C> {
     clawless: Option<Extension<&'a [ToolActivity]>>,
 }
 
-/// A chunk with the provider's own members of the answer. Apart, because flattening costs every chunk.
-#[derive(Serialize)]
-struct ChunkWithMembers<'a, C> {
-    #[serde(flatten)]
-    chunk: Chunk<'a, C>,
-    #[serde(flatten)]
-    members: &'a Members,
-}
-
 /// The `usage` of a chunk. If the client requested usage, the last chunk contains it and all others
 /// contain `null`.
 #[derive(Serialize)]
@@ -106,12 +97,29 @@ struct CallMembers<'a> {
     tool_calls: [CallWithMembers<'a>; 1],
 }
 
+/// The members of the call's function are in its function, all others beside it.
 #[derive(Serialize)]
 struct CallWithMembers<'a> {
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<WithMembers<WireFunction<'a>, Members>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<WithMembers<WireCustom<'a>, Members>>,
     #[serde(flatten)]
-    call: WireToolCall<'a>,
+    members: Members,
+}
+
+/// An object with the provider's own members.
+#[derive(Serialize)]
+struct WithMembers<T, M> {
     #[serde(flatten)]
-    members: &'a Members,
+    object: T,
+    #[serde(flatten)]
+    members: M,
 }
 
 #[derive(Serialize)]
@@ -229,6 +237,7 @@ impl ChunkWriter {
         let mut logprobs = None;
         match delta {
             Delta::Members(members) => return self.choice(index, members, None, None, out),
+            Delta::ChoiceMembers(members) => return self.choice_members(index, members, out),
             Delta::ToolCallMembers {
                 call,
                 form,
@@ -277,12 +286,41 @@ impl ChunkWriter {
         let delta = WireDelta::call(form, call, start, "");
         match delta.tool_calls {
             Some([call]) => {
-                let tool_calls = [CallWithMembers { call, members }];
+                let mut members = members.clone();
+                let of_function = members.take_object("function");
+                let of_custom = members.take_object("custom");
+                let tool_calls = [CallWithMembers {
+                    index: call.index,
+                    id: call.id,
+                    r#type: call.r#type,
+                    function: call.function.map(|object| WithMembers {
+                        object,
+                        members: of_function,
+                    }),
+                    custom: call.custom.map(|object| WithMembers {
+                        object,
+                        members: of_custom,
+                    }),
+                    members,
+                }];
                 self.choice(index, CallMembers { tool_calls }, None, None, out);
             }
             None if start.is_some() => self.choice(index, delta, None, None, out),
             None => {}
         }
+    }
+
+    /// Appends members of a choice beside its delta. A chunk of its own, because flattening costs
+    /// every chunk.
+    fn choice_members(&self, index: u32, members: &Members, out: &mut String) {
+        let object = ChunkChoice {
+            index,
+            delta: WireDelta::default(),
+            logprobs: None,
+            finish_reason: None,
+        };
+        let choice = WithMembers { object, members };
+        self.write(&[choice], self.no_usage(), None, None, out);
     }
 
     /// Appends members of the answer beside its choices.
@@ -360,7 +398,10 @@ impl ChunkWriter {
         // Serializing strings and numbers cannot fail.
         let json = match members {
             None => serde_json::to_string(&chunk),
-            Some(members) => serde_json::to_string(&ChunkWithMembers { chunk, members }),
+            Some(members) => serde_json::to_string(&WithMembers {
+                object: chunk,
+                members,
+            }),
         };
         let json = json.unwrap_or_default();
         if json.contains(['\n', '\r']) {

@@ -37,6 +37,9 @@ struct Choice {
     message: AssistantMessage,
     logprobs: Option<Json>,
     finish_reason: Option<FinishReason>,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 /// The assistant message of a choice.
@@ -82,6 +85,7 @@ impl ChatCompletionResponse {
             index: choice.index,
             logprobs: choice.logprobs.take(),
             finish_reason: choice.finish_reason,
+            members: std::mem::take(&mut choice.choice_members),
             message: choice.into(),
         });
         Self {

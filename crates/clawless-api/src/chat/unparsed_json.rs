@@ -36,7 +36,8 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
     let tools = options.tools.iter().flatten().flat_map(|tool| {
         let parameters = tool.function.as_ref();
         let parameters = parameters.and_then(|function| function.parameters.as_ref());
-        [("tools", tool.custom.as_ref()), ("tools", parameters)]
+        let json = [tool.custom.as_ref(), parameters, tool.cache_mark()];
+        json.map(|json| ("tools", json))
     });
     let legacy = options.functions.iter().flatten();
     let legacy = legacy.map(|function| ("functions", function.parameters.as_ref()));

@@ -24,6 +24,9 @@ pub struct MessageToolCall {
 pub struct MessageFunction {
     name: String,
     arguments: String,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 /// A call of a custom tool, with its input as free text.
@@ -31,6 +34,9 @@ pub struct MessageFunction {
 pub struct MessageCustom {
     name: String,
     input: String,
+    /// The provider's own members.
+    #[serde(flatten)]
+    members: Members,
 }
 
 /// The members `tool_calls` and `function_call` of an assistant message.
@@ -41,14 +47,20 @@ pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<Mess
         name,
         arguments,
         form,
-        members,
+        mut members,
     } in calls
     {
+        let of_function = members.take_object("function");
+        let of_custom = members.take_object("custom");
         match form {
             CallForm::Function => tool_calls.push(MessageToolCall {
                 id,
                 r#type: "function",
-                function: Some(MessageFunction { name, arguments }),
+                function: Some(MessageFunction {
+                    name,
+                    arguments,
+                    members: of_function,
+                }),
                 custom: None,
                 members,
             }),
@@ -59,10 +71,17 @@ pub fn message_calls(calls: Vec<ToolCall>) -> (Vec<MessageToolCall>, Option<Mess
                 custom: Some(MessageCustom {
                     name,
                     input: arguments,
+                    members: of_custom,
                 }),
                 members,
             }),
-            CallForm::Older => function_call = Some(MessageFunction { name, arguments }),
+            CallForm::Older => {
+                function_call = Some(MessageFunction {
+                    name,
+                    arguments,
+                    members: of_function,
+                });
+            }
         }
     }
     (tool_calls, function_call)

@@ -75,4 +75,7 @@ pub enum Delta {
     ThinkingBlocks(Json),
     /// Members of the message that have no meaning here, as the provider sent them.
     Members(Members),
+    /// Members of the choice beside its message, as the provider sent them. A later value of a member
+    /// replaces an earlier one.
+    ChoiceMembers(Members),
 }

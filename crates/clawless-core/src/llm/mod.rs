@@ -12,4 +12,4 @@ pub use kind::ProviderKind;
 pub use provider::LlmProvider;
 pub use request::LlmRequest;
 pub use response::{LlmChoice, LlmResponse};
-pub use stored::ORIGIN;
+pub use stored::{CHOICE, ORIGIN};

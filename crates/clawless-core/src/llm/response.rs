@@ -39,4 +39,7 @@ pub struct LlmChoice {
     /// Members of the message that have no meaning here, as the provider gave them: it may need
     /// them back when the conversation goes on.
     pub members: Members,
+    /// Members of the choice beside its message, such as `native_finish_reason`, as the provider
+    /// gave them. A request has no place for them.
+    pub choice_members: Members,
 }

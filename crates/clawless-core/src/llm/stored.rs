@@ -14,6 +14,10 @@ use crate::tool::{CallForm, ToolCall};
 /// that model gets the provider's own members back; no provider sees this one.
 pub const ORIGIN: &str = "clawless_origin";
 
+/// The member of a stored message that holds the provider's own members of the choice. Clients get
+/// them beside the message again; no provider sees them.
+pub const CHOICE: &str = "clawless_choice";
+
 /// The most bytes of a provider's own members that a session stores with a message. An image in an
 /// answer is larger, and left out.
 const MAX_STORED_BYTES: usize = 256 * 1024;
@@ -31,8 +35,10 @@ const KNOWN: [&str; 9] = [
     ORIGIN,
 ];
 
-/// Members of a tool call that have a meaning here.
+/// Members of a tool call, of its function and of its custom tool that have a meaning here.
 const KNOWN_IN_CALLS: [&str; 4] = ["id", "type", "function", "custom"];
+const KNOWN_IN_FUNCTIONS: [&str; 2] = ["name", "arguments"];
+const KNOWN_IN_CUSTOM: [&str; 2] = ["name", "input"];
 
 impl LlmChoice {
     /// The choice as the assistant message that a session stores. `origin` is the model that wrote
@@ -55,6 +61,8 @@ impl LlmChoice {
             function_call: Option<MessageFunction>,
             #[serde(flatten)]
             members: Members,
+            #[serde(skip_serializing_if = "Members::is_empty")]
+            clawless_choice: &'a Members,
             #[serde(skip_serializing_if = "Option::is_none")]
             clawless_origin: Option<&'a str>,
         }
@@ -67,11 +75,15 @@ impl LlmChoice {
             rest.is_some()
         };
         let (mut members, mut calls) = (self.members.clone(), self.tool_calls.clone());
+        let mut choice_members = self.choice_members.clone();
         for call in &mut calls {
             call.members.0.retain(&mut fits);
         }
-        members.0.retain(fits);
-        let has_members = !members.is_empty() || calls.iter().any(|call| !call.members.is_empty());
+        members.0.retain(&mut fits);
+        choice_members.0.retain(fits);
+        let has_members = !members.is_empty()
+            || !choice_members.is_empty()
+            || calls.iter().any(|call| !call.members.is_empty());
         let needs_origin = has_members || reasoning.is_some();
         let (tool_calls, function_call) = message_calls(calls);
         Json::from_value(&Stored {
@@ -83,6 +95,7 @@ impl LlmChoice {
             tool_calls,
             function_call,
             members,
+            clawless_choice: &choice_members,
             clawless_origin: needs_origin.then_some(origin),
         })
     }
@@ -97,7 +110,8 @@ impl LlmChoice {
     ) -> Result<Self, serde_json::Error> {
         let view = message.view()?;
         let texts = view.content.as_ref().map(Content::texts);
-        let members: Members = message.raw().read()?;
+        let mut members: Members = message.raw().read()?;
+        let choice_members = members.take_object(CHOICE);
         let mut of_calls = members
             .get("tool_calls")
             .and_then(|calls| calls.read::<Vec<Members>>().ok())
@@ -105,7 +119,7 @@ impl LlmChoice {
             .into_iter();
         let calls = view.tool_calls.unwrap_or_default().into_iter();
         let calls = calls.filter_map(|call| {
-            let members = of_calls.next().unwrap_or_default();
+            let members = members_of_call(of_calls.next().unwrap_or_default());
             let (name, arguments, form) = match (call.function, call.custom) {
                 (Some(it), _) => (it.name, it.arguments, CallForm::Function),
                 (None, Some(it)) => (it.name, it.input, CallForm::Custom),
@@ -116,7 +130,7 @@ impl LlmChoice {
                 name,
                 arguments,
                 form,
-                members: members.without(&KNOWN_IN_CALLS),
+                members,
             })
         });
         let legacy = view.function_call.map(|it| ToolCall {
@@ -135,7 +149,18 @@ impl LlmChoice {
             reasoning: view.reasoning_content,
             thinking_blocks: view.thinking_blocks,
             members: members.without(&KNOWN),
+            choice_members,
             ..Self::default()
         })
     }
+}
+
+/// The members of a call that have no meaning here, as [`ToolCall::members`] holds them.
+fn members_of_call(mut call: Members) -> Members {
+    let of_function = call.take_object("function").without(&KNOWN_IN_FUNCTIONS);
+    let of_custom = call.take_object("custom").without(&KNOWN_IN_CUSTOM);
+    let mut members = call.without(&KNOWN_IN_CALLS);
+    members.push_object("function", &of_function);
+    members.push_object("custom", &of_custom);
+    members
 }

@@ -147,9 +147,7 @@ mod tests {
     fn function(name: &str) -> FunctionTool {
         FunctionTool {
             name: name.to_owned(),
-            description: None,
-            parameters: None,
-            strict: None,
+            ..FunctionTool::default()
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Marks {
     pub(super) whole: bool,
     /// On each of its parts.
     parts: Vec<bool>,
+    /// On each of its tool calls.
+    calls: Vec<bool>,
 }
 
 impl Marks {
@@ -33,6 +35,8 @@ impl Marks {
         struct Marked {
             #[serde(default)]
             content: Option<Json>,
+            #[serde(default)]
+            tool_calls: Option<Json>,
             #[serde(default)]
             cache_control: Option<Json>,
         }
@@ -47,17 +51,34 @@ impl Marks {
         let Ok(marked) = message.raw().read::<Marked>() else {
             return Self::default();
         };
-        let parts = marked.content.and_then(|it| it.read::<Vec<Part>>().ok());
-        let parts = parts.into_iter().flatten();
+        let marks = |list: Option<Json>| {
+            let list = list.and_then(|it| it.read::<Vec<Part>>().ok());
+            let list = list.into_iter().flatten();
+            list.map(|part| part.cache_control.is_some()).collect()
+        };
         Self {
             whole: marked.cache_control.is_some(),
-            parts: parts.map(|part| part.cache_control.is_some()).collect(),
+            parts: marks(marked.content),
+            calls: marks(marked.tool_calls),
+        }
+    }
+
+    /// The marks on the parts alone.
+    pub(super) fn of_parts(&self) -> Self {
+        Self {
+            parts: self.parts.clone(),
+            ..Self::default()
         }
     }
 
     /// Whether the part at this index is marked.
     pub(super) fn has(&self, position: usize) -> bool {
         self.parts.get(position).copied().unwrap_or(false)
+    }
+
+    /// Whether the tool call at this index is marked.
+    pub(super) fn has_call(&self, position: usize) -> bool {
+        self.calls.get(position).copied().unwrap_or(false)
     }
 
     /// Whether anything is marked.
@@ -73,5 +94,10 @@ pub(super) fn may_mark(message: &Message) -> bool {
 
 /// Whether a client requests a lifetime other than the default.
 pub(super) fn has_longer_lifetime(message: &Message) -> bool {
-    may_mark(message) && message.raw().as_str().contains("\"1h\"")
+    may_mark(message) && is_longer(message.raw())
+}
+
+/// Whether JSON that holds marks contains a lifetime other than the default.
+pub(super) fn is_longer(json: &Json) -> bool {
+    json.as_str().contains("\"1h\"")
 }

@@ -8,7 +8,8 @@ use clawless_core::llm::{LlmRequest, ProviderKind};
 use clawless_core::model::{Model, ThinkingStyle};
 use serde::{Deserialize, Serialize};
 
-use super::cache::{self, CacheControl};
+use super::cache;
+use super::marks;
 use super::messages::{self, Block, Conversation, WireMessage, unsupported};
 use super::thinking::{self, Thinking};
 use super::tools::{self, WireChoice, WireTool};
@@ -28,10 +29,6 @@ const OLDER_LIMITS: [(&str, u32); 3] = [
     ("claude-3-5", 8192),
     ("claude-3-", 4096),
 ];
-
-/// The minimum length of a cached prefix, in bytes. The API does not cache prefixes below 1,024
-/// tokens (4,096 for some models), and cache writes cost extra.
-const MIN_CACHED_BYTES: usize = 16 * 1024;
 
 #[derive(Serialize)]
 struct WireRequest<'a> {
@@ -118,7 +115,7 @@ pub(super) fn body(
         return Err(unsupported("messages", "a conversation without a user"));
     }
     let format = format(options.response_format.as_ref(), &mut system)?;
-    mark_for_cache(&mut tools, &mut system, &mut messages, request);
+    marks::apply(&mut tools, &mut system, &mut messages, request);
     // The API rejects sampling parameters while thinking is enabled, and some models accept only
     // one.
     let temperature = options.temperature.filter(|_| !plan.thinks);
@@ -263,6 +260,14 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
             request.messages.iter().any(cache::has_longer_lifetime),
         ),
         (
+            "tools[].cache_control.ttl",
+            tools::have_longer_lifetime(options),
+        ),
+        (
+            "cache_control.ttl",
+            marks::of_request(options).is_some_and(cache::is_longer),
+        ),
+        (
             "top_k",
             !has_free_sampling && options.extensions.iter().any(|(name, _)| name == "top_k"),
         ),
@@ -272,7 +277,8 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
     let labels = profile().drops.iter().copied();
     let labels = labels.filter(|name| options::is_set(options, name));
     let mut dropped: Vec<_> = hints.chain(labels).map(Cow::Borrowed).collect();
-    dropped.extend(options::unknown(options, profile()));
+    let unknown = options::unknown(options, profile()).into_iter();
+    dropped.extend(unknown.filter(|name| name != marks::PARAMETER));
     dropped
 }
 
@@ -348,42 +354,5 @@ fn format(requested: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Fo
             }))
         }
         _ => Err(unknown()),
-    }
-}
-
-/// Adds cache marks to long prefixes that later requests are likely to repeat: tools with the
-/// system prompt, and the conversation up to its last message. Client marks replace these.
-fn mark_for_cache(
-    tools: &mut [WireTool<'_>],
-    system: &mut [Block],
-    messages: &mut [WireMessage],
-    request: &LlmRequest,
-) {
-    if request.messages.iter().any(cache::may_mark) {
-        return;
-    }
-    let (mut of_system, mut of_all) = (0, 0);
-    for message in &request.messages {
-        let bytes = message.raw().as_str().len();
-        of_all += bytes;
-        if matches!(message.role().as_str(), "system" | "developer") {
-            of_system += bytes;
-        }
-    }
-    let schemas = request.options.tools.iter().flatten();
-    let schemas = schemas.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
-    let of_tools: usize = schemas.map(|schema| schema.as_str().len()).sum();
-    if of_tools + of_system >= MIN_CACHED_BYTES {
-        if let Some(last) = system.last_mut() {
-            last.mark();
-        } else if let Some(last) = tools.last_mut() {
-            last.cache_control = Some(CacheControl::EPHEMERAL);
-        }
-    }
-    if of_tools + of_all >= MIN_CACHED_BYTES && messages.len() > 1 {
-        let last = messages.last_mut();
-        if let Some(last) = last.and_then(|message| message.content.last_mut()) {
-            last.mark();
-        }
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Block {
         id: String,
         name: String,
         input: Json,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl>,
     },
     ToolResult {
         tool_use_id: String,
@@ -69,11 +71,19 @@ impl Block {
 
     /// A prompt cache mark: caches the prefix up to this block.
     pub(super) fn mark(&mut self) {
-        if let Self::Text { cache_control, .. }
-        | Self::Image { cache_control, .. }
-        | Self::ToolResult { cache_control, .. } = self
-        {
-            *cache_control = Some(CacheControl::EPHEMERAL);
+        if let Some(mark) = self.mark_mut() {
+            *mark = Some(CacheControl::EPHEMERAL);
+        }
+    }
+
+    /// The place of the block's mark; signed reasoning has none.
+    pub(super) const fn mark_mut(&mut self) -> Option<&mut Option<CacheControl>> {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::ToolUse { cache_control, .. }
+            | Self::ToolResult { cache_control, .. } => Some(cache_control),
+            Self::Signed(_) => None,
         }
     }
 }
@@ -179,11 +189,21 @@ fn assistant(
             .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
         blocks.extend(signed.into_iter().map(Block::Signed));
     }
-    blocks.extend(content(view.content, marks, at)?);
+    let text = content(view.content, &marks.of_parts(), at)?;
+    blocks.extend(text);
     let refusal = view.refusal.filter(|text| !text.trim().is_empty());
     blocks.extend(refusal.map(Block::text));
-    for call in view.tool_calls.into_iter().flatten() {
-        blocks.push(tool_use(call, of_call, at)?);
+    for (position, call) in view.tool_calls.into_iter().flatten().enumerate() {
+        let mut block = tool_use(call, of_call, at)?;
+        if marks.has_call(position) {
+            block.mark();
+        }
+        blocks.push(block);
+    }
+    if marks.whole
+        && let Some(last) = blocks.last_mut()
+    {
+        last.mark();
     }
     Ok(blocks)
 }
@@ -200,6 +220,7 @@ fn tool_use(
         id: of_call(&call.id),
         name: safe_name(&function.name),
         input: input(function.arguments)?,
+        cache_control: None,
     })
 }
 

@@ -4,6 +4,7 @@ mod blocks;
 mod cache;
 mod encode;
 mod images;
+mod marks;
 mod messages;
 mod signed;
 mod stream;

@@ -8,6 +8,7 @@ use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
 use super::blocks::Blocks;
 use super::wire::{Counts, Event, Whole};
 use crate::accumulate::Accumulator;
+use crate::body_form::{self, BodyForm};
 use crate::error::LlmError;
 use crate::openai::finish;
 use crate::protocol::{Decoder, Progress};
@@ -17,6 +18,7 @@ use crate::{failure, plausible};
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]
 pub struct AnthropicDecoder {
+    form: BodyForm,
     sse: SseDecoder,
     answer: Answer,
 }
@@ -33,6 +35,9 @@ impl AnthropicDecoder {
 
 impl Decoder for AnthropicDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
+        let Some(bytes) = self.form.push(bytes)? else {
+            return Ok(Progress::More);
+        };
         let answer = &mut self.answer;
         let pushed = self.sse.push(bytes, |event| answer.event(event.data, out));
         // Bytes after the end are ignored, even if they are malformed.
@@ -44,6 +49,9 @@ impl Decoder for AnthropicDecoder {
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let answer = &mut self.answer;
+        if let Some(document) = self.form.take_document() {
+            return answer.whole(&document, out);
+        }
         // A last event without its blank line counts if it parses; otherwise the event was
         // truncated.
         match self.sse.end(|event| answer.event(event.data, out)) {
@@ -148,6 +156,33 @@ impl Answer {
         Ok(())
     }
 
+    /// Adds a whole response.
+    fn whole(&mut self, body: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        let unreadable =
+            |error: serde_json::Error| LlmError::Malformed(format!("invalid JSON: {error}"));
+        let event: Event = serde_json::from_slice(body).map_err(unreadable)?;
+        if event.r#type == "error" {
+            let error = event.error.as_ref().and_then(|json| json.read().ok());
+            return Err(failure::reported(&error.unwrap_or_default()));
+        }
+        if event.r#type != "message" {
+            return Err(LlmError::Malformed("no response in the body".to_owned()));
+        }
+        let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
+        self.usage.take(whole.usage.as_ref());
+        let mut deltas = Vec::new();
+        for (index, block) in (0..).zip(whole.content.unwrap_or_default()) {
+            self.blocks.start(index, block, &mut deltas)?;
+        }
+        let deltas = deltas.into_iter();
+        out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
+        self.started = true;
+        if let Some(reason) = whole.stop_reason {
+            self.finish(&reason, out)?;
+        }
+        self.check_whole()
+    }
+
     fn check_whole(&self) -> Result<(), LlmError> {
         if self.finished {
             return Ok(());
@@ -160,32 +195,18 @@ impl Answer {
     }
 }
 
-/// Decodes a whole response.
+/// Decodes a whole response. Some servers send a stream that was not requested.
 pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
-    let unreadable =
-        |error: serde_json::Error| LlmError::Malformed(format!("invalid JSON: {error}"));
-    let event: Event = serde_json::from_slice(body).map_err(unreadable)?;
-    if event.r#type == "error" {
-        let error = event.error.as_ref().and_then(|json| json.read().ok());
-        return Err(failure::reported(&error.unwrap_or_default()));
+    let mut events = Vec::new();
+    if body_form::is_events(body) {
+        let mut decoder = AnthropicDecoder::by(signer);
+        if decoder.push(body, &mut events)? == Progress::More {
+            decoder.end(&mut events)?;
+        }
+    } else {
+        let body = body_form::without_lead(body);
+        Answer::by(signer).whole(body, &mut events)?;
     }
-    if event.r#type != "message" {
-        return Err(LlmError::Malformed("no response in the body".to_owned()));
-    }
-    let whole: Whole = serde_json::from_slice(body).map_err(unreadable)?;
-    let (mut answer, mut events) = (Answer::by(signer), Vec::new());
-    answer.usage.take(whole.usage.as_ref());
-    let mut deltas = Vec::new();
-    for (index, block) in (0..).zip(whole.content.unwrap_or_default()) {
-        answer.blocks.start(index, block, &mut deltas)?;
-    }
-    let deltas = deltas.into_iter();
-    events.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
-    answer.started = true;
-    if let Some(reason) = whole.stop_reason {
-        answer.finish(&reason, &mut events)?;
-    }
-    answer.check_whole()?;
     let mut whole = Accumulator::default();
     whole.push_all(&events);
     Ok(whole.finish())

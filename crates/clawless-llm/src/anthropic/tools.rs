@@ -3,10 +3,10 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
 use clawless_core::llm::ProviderKind;
-use clawless_core::tool::{FunctionTool, ToolKind};
+use clawless_core::tool::{FunctionTool, Tool, ToolKind};
 use serde::Serialize;
 
-use super::cache::CacheControl;
+use super::cache::{self, CacheControl};
 use super::messages::unsupported;
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
@@ -61,7 +61,10 @@ pub(super) fn convert(
         match (&tool.function, tool.r#type) {
             (Some(function), ToolKind::Function) => {
                 check_name(&function.name)?;
-                tools.push(convert_tool(function, may_be_strict)?);
+                let mut converted = convert_tool(function, may_be_strict)?;
+                let mark = tool.cache_mark().map(|_| CacheControl::EPHEMERAL);
+                converted.cache_control = mark;
+                tools.push(converted);
             }
             _ => return Err(unsupported("tools", "custom tools")),
         }
@@ -99,6 +102,13 @@ pub(super) fn are_strict(options: &ChatOptions) -> bool {
     let functions = functions.filter_map(|tool| tool.function.as_ref());
     let mut functions = functions.chain(options.functions.iter().flatten());
     functions.any(|function| function.strict == Some(true))
+}
+
+/// Whether a client requests a cache lifetime other than the default for tools.
+pub(super) fn have_longer_lifetime(options: &ChatOptions) -> bool {
+    let tools = options.tools.iter().flatten();
+    let mut marks = tools.filter_map(Tool::cache_mark);
+    marks.any(cache::is_longer)
 }
 
 fn choice_from_mode(

@@ -1,17 +1,18 @@
 //! The decoder of streamed responses, and the state shared with whole responses.
 
 use clawless_core::FinishReason;
-use clawless_core::json::Json;
-use clawless_core::llm::{Delta, LlmEvent, LlmRequest};
+use clawless_core::llm::{LlmEvent, LlmRequest};
 use clawless_core::members::Members;
 
+use super::choice::ChoiceState;
 use super::limits::MAX_PARALLEL;
-use super::tool_calls::ToolCalls;
-use super::wire::{Choice, Envelope, Piece};
-use super::{finish, report, usage, wire};
+use super::wire::{Choice, Envelope};
+use super::{report, usage};
+use crate::body_form::BodyForm;
 use crate::call_id::CallIds;
 use crate::error::LlmError;
 use crate::failure;
+use crate::members::news;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
 use crate::tolerant::OneOrMany;
@@ -19,6 +20,7 @@ use crate::tolerant::OneOrMany;
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]
 pub struct OpenAiDecoder {
+    form: BodyForm,
     sse: SseDecoder,
     answer: Answer,
     done: bool,
@@ -27,8 +29,13 @@ pub struct OpenAiDecoder {
 impl OpenAiDecoder {
     /// A decoder for the response to a request.
     pub fn new(request: &LlmRequest) -> Self {
+        Self::of(Answer::new(request))
+    }
+
+    /// A decoder that continues a response.
+    pub(super) fn of(answer: Answer) -> Self {
         Self {
-            answer: Answer::new(request),
+            answer,
             ..Self::default()
         }
     }
@@ -36,6 +43,9 @@ impl OpenAiDecoder {
 
 impl Decoder for OpenAiDecoder {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<LlmEvent>) -> Result<Progress, LlmError> {
+        let Some(bytes) = self.form.push(bytes)? else {
+            return Ok(Progress::More);
+        };
         let (answer, done) = (&mut self.answer, &mut self.done);
         let pushed = self.sse.push(bytes, |event| {
             if !*done {
@@ -51,7 +61,10 @@ impl Decoder for OpenAiDecoder {
     }
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        if !self.done {
+        if let Some(document) = self.form.take_document() {
+            self.answer.take(&document, out)?;
+            self.answer.close(out)?;
+        } else if !self.done {
             let answer = &mut self.answer;
             // A last event without its blank line counts if it parses; otherwise the event was
             // truncated.
@@ -94,18 +107,6 @@ pub(crate) struct Answer {
     refused_usage: bool,
     /// Whether a chunk without choices was received: the prompt may have been blocked.
     may_be_blocked: bool,
-}
-
-/// One of the `n` choices, in progress.
-#[derive(Debug)]
-struct ChoiceState {
-    index: u32,
-    calls: ToolCalls,
-    finished: bool,
-    /// Whether the model stopped by itself, not because of a limit or filter.
-    stopped: bool,
-    /// Whether client-visible output was received.
-    has_output: bool,
 }
 
 impl Answer {
@@ -164,22 +165,15 @@ impl Answer {
             self.has_id = true;
         }
         // Some servers repeat the same citations in each chunk.
-        let mut members = std::mem::take(&mut envelope.members);
-        members
-            .0
-            .retain(|(name, value)| self.members.get(name) != Some(value));
-        if !members.is_empty() {
-            for (name, value) in &members.0 {
-                self.members.0.retain(|(known, _)| known != name);
-                self.members.0.push((name.clone(), value.clone()));
-            }
-            out.push(LlmEvent::Members(members));
-        }
+        let members = std::mem::take(&mut envelope.members);
+        out.extend(news(&mut self.members, members).map(LlmEvent::Members));
         let mut usages = vec![envelope.usage.take()];
         let choices = envelope.choices.0;
         let is_empty = choices.is_empty();
         for (position, mut choice) in (0..).zip(choices) {
             usages.push(choice.usage.take());
+            let messages = [&mut choice.delta.0, &mut choice.message.0];
+            usages.extend(messages.map(|it| it.as_mut()?.usage.take()));
             self.choice(position, choice, out)?;
         }
         let mut usages = usages.into_iter().flatten().peekable();
@@ -191,6 +185,7 @@ impl Answer {
             let object = envelope.object.0.as_deref();
             let is_answer = object == Some("chat.completion");
             let is_silent = usage.is_some_and(|usage| usage.completion_tokens == 0);
+            self.may_be_blocked |= envelope.is_blocked;
             self.may_be_blocked |= is_silent || (is_answer && usage.is_none());
         }
         self.completion_tokens = usage
@@ -292,93 +287,13 @@ impl Answer {
         if let Some(error) = choice.error.as_ref().and_then(report::of_json) {
             return Err(error);
         }
-        let index = choice.index.0.map_or(Ok(position), u32::try_from);
-        let index = index.map_err(|_| LlmError::Malformed("a negative index".to_owned()))?;
+        let index = choice.index.0.filter(|index| *index >= 0);
+        let index = index.map_or(position, |index| u32::try_from(index).unwrap_or(u32::MAX));
         let call_ids = self.call_ids;
         let (deltas, reason) = self.state(index)?.take(choice, call_ids)?;
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index, delta }));
         out.extend(reason.map(|reason| LlmEvent::Finish { index, reason }));
-        Ok(())
-    }
-}
-
-impl ChoiceState {
-    fn new(index: u32) -> Self {
-        Self {
-            index,
-            calls: ToolCalls::default(),
-            finished: false,
-            stopped: false,
-            has_output: false,
-        }
-    }
-
-    /// Adds one choice of a chunk; returns its deltas and the final finish reason.
-    fn take(
-        &mut self,
-        choice: Choice,
-        call_ids: CallIds,
-    ) -> Result<(Vec<Delta>, Option<FinishReason>), LlmError> {
-        let mut deltas = Vec::new();
-        let delta = choice.delta.0.filter(|delta| !delta.is_void());
-        // Some servers repeat the whole message at the end of the stream.
-        let message = choice.message.0.filter(|_| !self.has_output);
-        if let Some(delta) = delta.or(message) {
-            self.take_delta(delta, call_ids, &mut deltas)?;
-        }
-        self.has_output |= !deltas.is_empty();
-        if self.finished {
-            // Some servers send a finish reason with each call and no final one.
-            self.calls.finish(&mut deltas)?;
-        }
-        deltas.extend(choice.logprobs.map(Delta::Logprobs));
-        let reason = choice.finish_reason.0;
-        let reason = reason.filter(|text| !self.finished && !finish::is_absent(text));
-        let Some(reason) = reason else {
-            return Ok((deltas, None));
-        };
-        let reason = finish::read(&reason)?;
-        self.calls.finish(&mut deltas)?;
-        self.finished = true;
-        self.stopped = reason == FinishReason::Stop;
-        Ok((deltas, Some(reason)))
-    }
-
-    /// Adds the content of a delta: reasoning, text, refusal, calls.
-    fn take_delta(
-        &mut self,
-        delta: wire::Delta,
-        call_ids: CallIds,
-        out: &mut Vec<Delta>,
-    ) -> Result<(), LlmError> {
-        let reasoning = delta.reasoning_content.0.or(delta.reasoning.0);
-        out.extend(reasoning.map(Delta::Reasoning));
-        let mut images = Vec::new();
-        for piece in delta.content.0 {
-            out.extend(match piece {
-                Piece::Text(text) => Some(Delta::Content(text)),
-                Piece::Reasoning(text) => Some(Delta::Reasoning(text)),
-                Piece::Refusal(text) => Some(Delta::Refusal(text)),
-                Piece::Image(image) => {
-                    images.push(image);
-                    None
-                }
-            });
-        }
-        let mut members = delta.unknown;
-        if let (false, Ok(images)) = (images.is_empty(), Json::from_value(&images)) {
-            members.0.push(("images".to_owned(), images));
-        }
-        if !members.is_empty() {
-            out.push(Delta::Members(members));
-        }
-        out.extend(delta.refusal.0.map(Delta::Refusal));
-        let index = self.index;
-        let older = delta.function_call.0.map(wire::ToolCall::from);
-        for piece in delta.tool_calls.0.into_iter().chain(older) {
-            self.calls.push(piece, |n| call_ids.make(index, n), out)?;
-        }
         Ok(())
     }
 }

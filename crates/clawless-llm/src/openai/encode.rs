@@ -6,9 +6,11 @@ use clawless_core::Message;
 use clawless_core::chat::{ChatOptions, ReasoningEffort};
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::Model;
+use clawless_core::tool::Tool;
 use serde::Serialize;
 
 use super::messages;
+use crate::choice;
 use crate::error::LlmError;
 use crate::options::{self, Extensions};
 use crate::profile::{OutputLimit, Profile, StreamUsage};
@@ -56,12 +58,13 @@ pub(crate) fn body(
     reject_unsupported(&request.options)?;
     check_tools(&request.options, profile)?;
     let streamed = mode == Mode::Stream;
+    let options = options_for(request, profile, model);
     let requests_usage = streamed && profile.stream_usage == StreamUsage::Requested;
     let wire = WireRequest {
         model: &request.model,
         messages: messages::convert(&request.messages, profile)?,
-        options: &options_for(request, profile, model),
-        extensions: Extensions::new(&request.options, profile),
+        options: &options,
+        extensions: Extensions::new(&options, profile),
         stream: streamed.then_some(true),
         stream_options: requests_usage.then_some(StreamOptions {
             include_usage: true,
@@ -82,8 +85,21 @@ pub(crate) fn dropped(
     if profile.drops.contains(&"messages[].name") && has_names(&request.messages) {
         dropped.push(Cow::Borrowed("messages[].name"));
     }
+    if !profile.messages.cache_marks && has_cache_marks(request) {
+        dropped.push(Cow::Borrowed("cache_control"));
+    }
     dropped.extend(options::unknown(options, profile));
     dropped
+}
+
+/// Whether the client marked messages or tools for the prompt cache.
+fn has_cache_marks(request: &LlmRequest) -> bool {
+    has_marked_tools(&request.options) || request.messages.iter().any(messages::has_cache_mark)
+}
+
+fn has_marked_tools(options: &ChatOptions) -> bool {
+    let mut tools = options.tools.iter().flatten();
+    tools.any(|tool| tool.cache_mark().is_some())
 }
 
 /// The names of the request's parameters that the provider rejects.
@@ -155,9 +171,21 @@ fn options_for<'a>(
             OutputLimit::AsSent | OutputLimit::MaxCompletionTokens => (None, limit),
         };
     }
+    if let Some(choice) = options.tool_choice.as_ref()
+        && let Cow::Owned(choice) = choice::in_openai_form(choice)
+    {
+        options.to_mut().tool_choice = Some(choice);
+    }
+    if !profile.messages.cache_marks && has_marked_tools(&options) {
+        let tools = options.to_mut().tools.iter_mut().flatten();
+        tools.for_each(Tool::clear_cache_mark);
+    }
     let refused: Vec<&str> = refused(request, profile, model).collect();
     for name in refused {
         options::clear(options.to_mut(), name);
+    }
+    for (name, renamed) in profile.renames {
+        options::rename(&mut options, name, renamed);
     }
     options
 }
@@ -194,7 +222,7 @@ fn check_tools(options: &ChatOptions, profile: &Profile) -> Result<(), LlmError>
     let Some(names) = rules.names else {
         return Ok(());
     };
-    let mut names_of_tools = tools.iter().filter_map(clawless_core::tool::Tool::name);
+    let mut names_of_tools = tools.iter().filter_map(Tool::name);
     match names_of_tools.find(|name| !names.allows(name)) {
         Some(name) => Err(unsupported(format!(
             "This model does not take a tool named `{name}`: a name has at most {} letters, digits \
@@ -222,361 +250,4 @@ fn reject_unsupported(options: &ChatOptions) -> Result<(), LlmError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clawless_api::chat;
-
-    use super::*;
-    use clawless_core::json::Json;
-
-    use crate::profile::DEFAULT;
-
-    fn request(body: &str) -> LlmRequest {
-        let request = chat::parse(body.as_bytes()).expect("valid");
-        LlmRequest {
-            model: "provider-model".to_owned(),
-            messages: request.messages,
-            options: request.options,
-        }
-    }
-
-    fn encoded_for(profile: &Profile, body: &str, mode: Mode) -> String {
-        let body = super::body(&request(body), profile, None, mode).expect("encodes");
-        String::from_utf8(body).expect("UTF-8")
-    }
-
-    fn encoded(body: &str, mode: Mode) -> String {
-        encoded_for(&DEFAULT, body, mode)
-    }
-
-    #[test]
-    fn messages_are_sent_unchanged_with_the_providers_model() {
-        let message = r#"{ "x_extra":[1.0], "content":"h\u00e9", "role":"user"}"#;
-        let text = encoded(
-            &format!(r#"{{"model":"auto","messages":[{message}]}}"#),
-            Mode::Whole,
-        );
-        assert_eq!(
-            text,
-            format!(r#"{{"model":"provider-model","messages":[{message}]}}"#)
-        );
-    }
-
-    #[test]
-    fn streams_always_request_usage() {
-        let text = encoded(
-            r#"{"model":"auto","stream":true,"stream_options":{"include_usage":false},
-                "messages":[{"role":"user","content":"a"}]}"#,
-            Mode::Stream,
-        );
-        assert!(text.ends_with(r#""stream":true,"stream_options":{"include_usage":true}}"#));
-    }
-
-    #[test]
-    fn reasoning_is_replayed_only_to_its_signer() {
-        let text = encoded(
-            r#"{"model":"auto","reasoning_effort":"adaptive","messages":[
-                {"role":"user","content":"a","reasoning_content":"the client's own"},
-                {"x":[1.0], "role":"assistant","reasoning_content":"hm","content":"b","thinking_blocks":[{}],"reasoning":"hm"},
-                {"role":"user","content":"c"}]}"#,
-            Mode::Whole,
-        );
-        assert_eq!(
-            text,
-            r#"{"model":"provider-model","messages":[{"role":"user","content":"a","reasoning_content":"the client's own"},{"x":[1.0],"role":"assistant","content":"b"},{"role":"user","content":"c"}]}"#
-        );
-    }
-
-    #[test]
-    fn custom_tools_and_legacy_functions_are_sent_unchanged() {
-        let members = [
-            r#""tools":[{"type":"custom","custom":{ "name":"sql","format":{"type":"text"} }}]"#,
-            r#""tool_choice":{ "type":"custom","custom":{"name":"sql"} }"#,
-            r#""functions":[{"name":"f","parameters":{ "type":"object" }}]"#,
-            r#""function_call":{ "name":"f" }"#,
-        ];
-        for [first, second] in [[members[0], members[1]], [members[2], members[3]]] {
-            let message = r#"{"role":"user","content":"a"}"#;
-            let text = encoded(
-                &format!(r#"{{"model":"auto","messages":[{message}],{first},{second}}}"#),
-                Mode::Whole,
-            );
-            assert!(text.contains(first) && text.contains(second), "{text}");
-        }
-    }
-
-    #[test]
-    fn options_keep_their_names_and_their_json() {
-        let text = encoded(
-            r#"{"model":"auto","messages":[{"role":"user","content":"a"}],
-                "temperature":0.5,"max_completion_tokens":9,"stop":"x","seed":-3,"n":2,
-                "reasoning_effort":"high","response_format":{ "type":"json_object" },
-                "tools":[{"type":"function","function":{"name":"f","parameters":{"z":1e2, "a":{}}}}],
-                "tool_choice":"auto","session_id":"ses_x"}"#,
-            Mode::Whole,
-        );
-        for member in [
-            r#""temperature":0.5"#,
-            r#""max_completion_tokens":9"#,
-            r#""stop":["x"]"#,
-            r#""seed":-3"#,
-            r#""n":2"#,
-            r#""reasoning_effort":"high""#,
-            r#""response_format":{ "type":"json_object" }"#,
-            r#""parameters":{"z":1e2, "a":{}}"#,
-            r#""tool_choice":"auto""#,
-        ] {
-            assert!(text.contains(member), "{member} is missing in {text}");
-        }
-        assert!(
-            !text.contains("session_id") && !text.contains("null"),
-            "{text}"
-        );
-    }
-
-    fn profile(name: &str) -> &'static Profile {
-        let mut profiles = crate::profile::PROFILES.iter();
-        profiles.find(|it| it.name == name).expect("a profile")
-    }
-
-    /// The body for a provider, without its model and messages.
-    fn options_sent(name: &str, more: &str) -> String {
-        let body =
-            format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"a"}}]{more}}}"#);
-        let text = encoded_for(profile(name), &body, Mode::Stream);
-        let start = r#"{"model":"provider-model","messages":[{"role":"user","content":"a"}]"#;
-        text.strip_prefix(start).expect("the messages").to_owned()
-    }
-
-    fn messages_sent(name: &str, messages: &str) -> String {
-        let body = format!(r#"{{"model":"auto","messages":[{messages}]}}"#);
-        let text = encoded_for(profile(name), &body, Mode::Whole);
-        let start = r#"{"model":"provider-model","messages":["#;
-        let text = text.strip_prefix(start).expect("messages");
-        text.trim_end_matches("]}").to_owned()
-    }
-
-    #[test]
-    fn no_parameters_are_added() {
-        let usage = r#","stream":true,"stream_options":{"include_usage":true}}"#;
-        for name in ["default", "openai", "ollama", "vllm"] {
-            assert_eq!(options_sent(name, ""), usage, "{name}");
-        }
-        for name in ["mistral", "zai"] {
-            assert_eq!(options_sent(name, ""), r#","stream":true}"#, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_output_limit_uses_the_providers_parameter() {
-        for (name, sent) in [
-            ("mistral", r#""max_tokens":9"#),
-            ("vllm", r#""max_tokens":9"#),
-            ("openai", r#""max_completion_tokens":9"#),
-            ("groq", r#""max_completion_tokens":9"#),
-        ] {
-            for asked in [r#","max_tokens":9"#, r#","max_completion_tokens":9"#] {
-                let text = options_sent(name, asked);
-                assert!(
-                    text.starts_with(&format!(",{sent},\"stream\"")),
-                    "{name}: {text}"
-                );
-            }
-        }
-        for asked in [r#","max_tokens":9"#, r#","max_completion_tokens":9"#] {
-            assert!(options_sent("default", asked).starts_with(asked));
-        }
-    }
-
-    #[test]
-    fn rejected_parameters_are_dropped_and_reported() {
-        let body = r#"{"model":"auto","messages":[{"role":"user","content":"a","name":"Ann"}],
-            "store":true,"user":"u","logit_bias":{"1":1},"temperature":0.5}"#;
-        let text = encoded_for(profile("mistral"), body, Mode::Whole);
-        assert_eq!(
-            text,
-            r#"{"model":"provider-model","messages":[{"role":"user","content":"a"}],"temperature":0.5}"#
-        );
-        assert_eq!(
-            dropped(&request(body), profile("mistral"), None),
-            ["store", "user", "logit_bias", "messages[].name"]
-        );
-        assert!(dropped(&request(body), profile("default"), None).is_empty());
-    }
-
-    #[test]
-    fn openai_reasoning_models_get_no_sampling_parameters() {
-        let body = r#"{"model":"auto","messages":[{"role":"user","content":"a"}],
-            "max_tokens":500,"temperature":0.7,"top_p":1.0,"stop":"x"}"#;
-        let mut asked = request(body);
-        for (model, effort, expected) in [
-            ("o3-mini", None, vec!["temperature", "stop"]),
-            ("gpt-5.2", None, vec!["temperature", "stop"]),
-            ("gpt-5.2", Some(ReasoningEffort::None), vec![]),
-            ("gpt-5-chat-latest", None, vec![]),
-            ("gpt-4.1", None, vec![]),
-            ("omni-moderation", None, vec![]),
-        ] {
-            asked.model = model.to_owned();
-            asked.options.reasoning_effort = effort;
-            assert_eq!(
-                dropped(&asked, profile("openai"), None),
-                expected,
-                "{model}"
-            );
-            let sent = super::body(&asked, profile("openai"), None, Mode::Whole).expect("encodes");
-            let sent = String::from_utf8(sent).expect("UTF-8");
-            assert!(sent.contains(r#""max_completion_tokens":500"#), "{sent}");
-            assert_eq!(sent.contains("temperature"), expected.is_empty(), "{sent}");
-        }
-    }
-
-    #[test]
-    fn unknown_parameters_are_sent_or_reported_by_profile() {
-        let mut asked = request(
-            r#"{"model":"auto","messages":[{"role":"user","content":"a"}],"temperature":0.5}"#,
-        );
-        let json = |text: &str| Json::parse(text.to_owned()).expect("JSON");
-        asked.options.extensions = vec![
-            ("top_k".to_owned(), json("40")),
-            ("provider".to_owned(), json(r#"{"order":["x"]}"#)),
-            (
-                "chat_template_kwargs".to_owned(),
-                json(r#"{ "enable_thinking":false }"#),
-            ),
-            ("best_of".to_owned(), json("4")),
-            ("a\r\nb".to_owned(), json("1")),
-        ];
-        let sent = |name| {
-            let sent = super::body(&asked, profile(name), None, Mode::Whole).expect("encodes");
-            String::from_utf8(sent).expect("UTF-8")
-        };
-        assert!(sent("vllm").ends_with(
-            r#""temperature":0.5,"top_k":40,"chat_template_kwargs":{ "enable_thinking":false }}"#
-        ));
-        assert!(sent("openai").ends_with(r#""temperature":0.5}"#));
-        assert_eq!(
-            dropped(&asked, profile("vllm"), None),
-            ["provider", "best_of"]
-        );
-        let all = ["top_k", "provider", "chat_template_kwargs", "best_of"];
-        assert_eq!(dropped(&asked, profile("openai"), None), all);
-    }
-
-    #[test]
-    fn system_messages_are_merged_if_the_profile_requires_it() {
-        let messages = concat!(
-            r#"{"role":"system","content":"Be terse."},{"role":"user","content":"a"},"#,
-            r#"{"role":"developer","content":[{"type":"text","text":"Be kind."}]},"#,
-            r#"{"role":"system","content":"Be terse."},{"role":"user","content":"b"}"#
-        );
-        assert_eq!(
-            messages_sent("vllm", messages),
-            concat!(
-                r#"{"role":"system","content":"Be terse.\n\nBe kind."},"#,
-                r#"{"role":"user","content":"a"},{"role":"user","content":"b"}"#
-            )
-        );
-        assert_eq!(messages_sent("openai", messages), messages);
-        assert_eq!(messages_sent("default", messages), messages);
-        assert_eq!(
-            messages_sent(
-                "deepseek",
-                r#"{"role":"developer","content":"x"},{"role":"user","content":"a"}"#
-            ),
-            r#"{"role":"system","content":"x"},{"role":"user","content":"a"}"#
-        );
-    }
-
-    /// A chain of one call whose response has the members of three providers.
-    const CHAIN: &str = concat!(
-        r#"{"role":"user","content":"a"},"#,
-        r#"{"role":"assistant","content":null,"refusal":null,"reasoning_content":"hm","#,
-        r#""reasoning_details":[{"id":"r"}],"tool_calls":[{"id":"call_1","type":"function","#,
-        r#""extra_content":{"google":{"thought_signature":"s"}},"#,
-        r#""function":{"name":"f","arguments":"{}"}}]},"#,
-        r#"{"role":"tool","tool_call_id":"call_1","content":"18"}"#
-    );
-
-    #[test]
-    fn provider_members_are_replayed_within_a_tool_call_chain() {
-        for (name, kept) in [
-            ("default", [true, true, true]),
-            ("deepseek", [true, false, false]),
-            ("moonshot", [true, false, false]),
-            ("openrouter", [false, true, false]),
-            ("gemini", [false, false, true]),
-            ("openai", [false, false, false]),
-        ] {
-            let sent = messages_sent(name, CHAIN);
-            let members = ["reasoning_content", "reasoning_details", "extra_content"];
-            for (member, kept) in members.into_iter().zip(kept) {
-                assert_eq!(sent.contains(member), kept, "{name}, {member}: {sent}");
-            }
-            assert!(!sent.contains("refusal"), "{sent}");
-            assert!(sent.contains(r#""content":null"#), "{sent}");
-        }
-    }
-
-    #[test]
-    fn reasoning_of_earlier_turns_is_replayed_only_if_the_profile_requires_it() {
-        let later = format!(r#"{CHAIN},{{"role":"user","content":"b"}}"#);
-        assert!(!messages_sent("deepseek", &later).contains("reasoning"));
-        assert!(messages_sent("openrouter", &later).contains("reasoning_details"));
-        assert!(messages_sent("gemini", &later).contains("thought_signature"));
-    }
-
-    #[test]
-    fn call_ids_match_the_providers_rule() {
-        let long = format!("call_{}", "0123456789".repeat(5));
-        let chain = CHAIN.replace("call_1", &long);
-        assert!(messages_sent("default", &chain).contains(&long));
-        for (name, max) in [("openai", 40), ("mistral", 9)] {
-            let sent = messages_sent(name, &chain);
-            assert!(!sent.contains(&long), "{sent}");
-            let id = sent.split(r#""id":""#).nth(1).expect("a call");
-            let id = id.split('"').next().expect("its id");
-            assert!(id.len() <= max, "{name}: {id}");
-            assert!(
-                sent.contains(&format!(r#""tool_call_id":"{id}""#)),
-                "{sent}"
-            );
-        }
-        assert!(messages_sent("openai", CHAIN).contains("call_1"));
-    }
-
-    #[test]
-    fn tools_beyond_a_providers_limits_are_rejected_by_name() {
-        let tools = |names: &[String]| {
-            let tool = |name| format!(r#"{{"type":"function","function":{{"name":"{name}"}}}}"#);
-            let tools: Vec<_> = names.iter().map(tool).collect();
-            let body = format!(
-                r#"{{"model":"auto","messages":[{{"role":"user","content":"a"}}],"tools":[{}]}}"#,
-                tools.join(",")
-            );
-            let mut asked =
-                request(r#"{"model":"auto","messages":[{"role":"user","content":"a"}]}"#);
-            let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-            asked.options.tools = serde_json::from_value(body["tools"].clone()).expect("tools");
-            asked
-        };
-        let many: Vec<String> = (0..129).map(|n| format!("f{n}")).collect();
-        for asked in [tools(&many), tools(&["files.read".to_owned()])] {
-            let sent = |name| super::body(&asked, profile(name), None, Mode::Whole);
-            assert!(sent("default").is_ok() && sent("gemini").is_ok());
-            let error = sent("openai").expect_err("refused");
-            assert!(matches!(error, LlmError::Unsupported { param, .. } if param == "tools"));
-        }
-    }
-
-    #[test]
-    fn unsupported_media_are_rejected_by_name() {
-        let body = r#"{"model":"auto","messages":[{"role":"user","content":"the word \"image_url\""},
-            {"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}]}"#;
-        let sent = |name| super::body(&request(body), profile(name), None, Mode::Whole);
-        assert!(sent("default").is_ok() && sent("openai").is_ok());
-        let error = sent("deepseek").expect_err("refused");
-        assert!(
-            matches!(error, LlmError::Unsupported { param, .. } if param == "messages[1].content")
-        );
-    }
-}
+mod tests;

@@ -37,6 +37,16 @@ const WIRE_MEMBERS: [&str; 8] = [
     "prefix",
 ];
 
+/// The members of a tool call, and of its function or custom tool, that the wire defines.
+const CALL_MEMBERS: [&str; 4] = ["id", "type", "function", "custom"];
+const FUNCTION_MEMBERS: [&str; 3] = ["name", "arguments", "input"];
+
+/// Prompt cache marks.
+const CACHE_MARK: &str = "cache_control";
+
+/// The two names of reasoning text: of `DeepSeek` and most servers, and of `OpenRouter` and Groq.
+const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
+
 /// State shared by all messages of one conversation.
 struct Rewriter<'a> {
     rules: &'a MessageRules,
@@ -91,6 +101,9 @@ impl Rewriter<'_> {
     fn needs_rewrite(&self, message: &Message) -> bool {
         let text = message.raw().as_str();
         let is_named = self.drops_names && text.contains("\"name\"");
+        if !self.rules.cache_marks && has_cache_mark(message) {
+            return true;
+        }
         match message.role() {
             Role::Developer => !self.rules.developer,
             Role::Assistant => {
@@ -118,6 +131,12 @@ impl Rewriter<'_> {
         };
         let mut members: Members = message.raw().read().map_err(unreadable)?;
         let is_assistant = role == Role::Assistant;
+        if is_assistant {
+            self.rename_reasoning(&mut members);
+        }
+        if !self.rules.cache_marks {
+            members = members.without(&[CACHE_MARK]);
+        }
         members.0.retain(|(name, value)| {
             let name = name.as_str();
             let is_null = is_assistant && name != "content" && value.as_str() == "null";
@@ -132,6 +151,11 @@ impl Rewriter<'_> {
         for (name, value) in &mut members.0 {
             match name.as_str() {
                 "role" => *value = Json::from_value(&role).map_err(unreadable)?,
+                "content" if !self.rules.cache_marks => {
+                    if let Some(parts) = without_cache_marks(value) {
+                        *value = parts;
+                    }
+                }
                 "tool_calls" if is_assistant => *value = self.calls(at, value)?,
                 "tool_call_id" => {
                     if let (Some(ids), Ok(id)) = (&mut self.ids, value.read::<String>()) {
@@ -145,15 +169,61 @@ impl Rewriter<'_> {
         Ok(Message::from_stored(role, raw))
     }
 
+    /// Gives the reasoning of an assistant message the name that the provider uses. Clients get it as
+    /// `reasoning_content` from every provider.
+    fn rename_reasoning(&self, members: &mut Members) {
+        let mut taken = REASONING
+            .iter()
+            .filter(|name| self.rules.replay.contains(name));
+        let (Some(name), None) = (taken.next(), taken.next()) else {
+            return;
+        };
+        let is_present = |value: &Json| !matches!(value.as_str(), "null" | "\"\"");
+        if members.get(name).is_some_and(is_present) {
+            return;
+        }
+        members.0.retain(|(known, _)| known != name);
+        let mut members = members.0.iter_mut();
+        let other = members.find(|(other, _)| REASONING.contains(&other.as_str()));
+        if let Some((other, _)) = other {
+            (*name).clone_into(other);
+        }
+    }
+
+    /// Removes the members of a call that the provider rejects.
+    fn filter_call(&self, at: usize, call: &mut Members) -> Result<(), LlmError> {
+        let (rules, replays) = (self.rules, |name: &str| self.is_replayed(at, name));
+        call.0.retain(|(name, _)| {
+            let name = name.as_str();
+            let is_opaque =
+                PROVIDER_MEMBERS.contains(&name) || (rules.strict && !CALL_MEMBERS.contains(&name));
+            let is_mark = name == CACHE_MARK && !rules.cache_marks;
+            replays(name) || (!is_opaque && !is_mark)
+        });
+        if !rules.strict {
+            return Ok(());
+        }
+        let functions = call.0.iter_mut();
+        for (_, value) in
+            functions.filter(|(name, _)| matches!(name.as_str(), "function" | "custom"))
+        {
+            if let Ok(mut function) = value.read::<Members>() {
+                function
+                    .0
+                    .retain(|(name, _)| FUNCTION_MEMBERS.contains(&name.as_str()) || replays(name));
+                *value = Json::from_value(&function).map_err(unreadable)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The tool calls of an assistant message.
     fn calls(&mut self, at: usize, calls: &Json) -> Result<Json, LlmError> {
         let Ok(mut calls) = calls.read::<Vec<Members>>() else {
             return Ok(calls.clone());
         };
         for call in &mut calls {
-            call.0.retain(|(name, _)| {
-                !PROVIDER_MEMBERS.contains(&name.as_str()) || self.is_replayed(at, name)
-            });
+            self.filter_call(at, call)?;
             for (name, value) in &mut call.0 {
                 if let (Some(ids), "id", Ok(id)) =
                     (&mut self.ids, name.as_str(), value.read::<String>())
@@ -164,6 +234,22 @@ impl Rewriter<'_> {
         }
         Json::from_value(&calls).map_err(unreadable)
     }
+}
+
+/// Whether a message may contain a prompt cache mark.
+pub(super) fn has_cache_mark(message: &Message) -> bool {
+    message.raw().as_str().contains("\"cache_control\"")
+}
+
+/// A list of parts without prompt cache marks; `None` if it has none.
+fn without_cache_marks(content: &Json) -> Option<Json> {
+    if !content.as_str().contains("\"cache_control\"") {
+        return None;
+    }
+    let parts: Vec<Members> = content.read().ok()?;
+    let parts = parts.into_iter().map(|part| part.without(&[CACHE_MARK]));
+    let parts: Vec<Members> = parts.collect();
+    Json::from_value(&parts).ok()
 }
 
 /// Whether a member other than the content may be null: SDKs return nulls for absent members, and

@@ -1,6 +1,8 @@
 //! `OpenAI`'s chat completions, as implemented by `OpenAI` and by compatible servers.
 
+mod choice;
 pub(crate) mod chunk;
+pub(crate) mod content;
 pub(crate) mod encode;
 pub(crate) mod finish;
 mod limits;

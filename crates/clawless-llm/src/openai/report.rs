@@ -17,10 +17,14 @@ pub(super) fn of_envelope(envelope: &Envelope) -> Option<LlmError> {
     {
         return Some(of_base_response(status));
     }
+    let signs = &envelope.signs;
     let is_error = envelope.object.0.as_deref() == Some("error");
-    let has_code = envelope.code.0.is_some() && envelope.message.0.is_some();
-    if is_error || (has_code && envelope.choices.0.is_empty()) {
-        let error = json!({"message": envelope.message.0, "code": envelope.code.0});
+    let has_message = envelope.message.0.is_some() || signs.message.is_some();
+    let is_alone = envelope.choices.0.is_empty() && envelope.usage.is_none();
+    if is_error || (is_alone && (has_message || signs.has_failed)) {
+        let message = envelope.message.0.as_deref().map(Value::from);
+        let other = signs.message.as_ref().and_then(|json| json.read().ok());
+        let error = json!({"message": message.or(other), "code": envelope.code.0});
         return Some(failure::reported(&error));
     }
     None
@@ -28,7 +32,10 @@ pub(super) fn of_envelope(envelope: &Envelope) -> Option<LlmError> {
 
 /// The error in a member `error`; `None` if the member means "no error".
 pub(super) fn of_json(error: &Json) -> Option<LlmError> {
-    if matches!(error.as_str(), "false" | "0" | "\"\"" | "[]") {
+    if matches!(
+        error.as_str(),
+        "false" | "0" | "\"\"" | "[]" | "{}" | "\"null\""
+    ) {
         return None;
     }
     Some(failure::reported(

@@ -53,14 +53,16 @@ impl ToolCalls {
     /// none.
     pub(crate) fn push(
         &mut self,
-        piece: ToolCall,
+        mut piece: ToolCall,
         make_id: impl Fn(usize) -> String,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
         let (form, name, arguments) = if let Some(custom) = piece.custom.0 {
+            piece.unknown.push_object("custom", &custom.unknown);
             (CallForm::Custom, custom.name.0, custom.input.0)
         } else {
             let function = piece.function.0.unwrap_or_default();
+            piece.unknown.push_object("function", &function.unknown);
             let arguments = function.arguments.map(|it| it.0);
             (CallForm::Function, function.name.0, arguments)
         };

@@ -71,7 +71,8 @@ impl FromMap for Wire {
             "cached_tokens"
             | "prompt_cache_hit_tokens"
             | "num_cached_tokens"
-            | "cached_prompt_tokens" => {
+            | "cached_prompt_tokens"
+            | "cachedTokens" => {
                 self.cached_tokens = largest(self.cached_tokens, map.next_value()?);
             }
             "cache_read_input_tokens" => {
@@ -81,9 +82,45 @@ impl FromMap for Wire {
                 self.cache_write_tokens = largest(self.cache_write_tokens, map.next_value()?);
             }
             "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
+            _ if self.take_native(name, map)? => {}
             _ => map.next_value::<IgnoredAny>().map(drop)?,
         }
         Ok(())
+    }
+}
+
+impl Wire {
+    /// Takes a member of a native API instead of `OpenAI`'s: Google's `usageMetadata`, llama.cpp's
+    /// `timings`, Ollama's counts, or camel case. Returns whether `name` is one.
+    fn take_native<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<bool, A::Error> {
+        let count = match name {
+            "promptTokenCount" | "promptTokens" | "prompt_eval_count" => &mut self.prompt_tokens,
+            "candidatesTokenCount" | "completionTokens" | "eval_count" | "predicted_n" => {
+                &mut self.completion_tokens
+            }
+            "totalTokenCount" | "totalTokens" => &mut self.total_tokens,
+            "thoughtsTokenCount" => &mut self.reasoning_tokens,
+            "inputTokens" | "prompt_n" => &mut self.input_tokens,
+            "outputTokens" => &mut self.output_tokens,
+            "cachedContentTokenCount" => {
+                self.cached_tokens = self
+                    .cached_tokens
+                    .max(map.next_value::<LooseInt>()?.count());
+                return Ok(true);
+            }
+            // Not included in `prompt_n`.
+            "cache_n" => {
+                self.cache_read_tokens = map.next_value::<LooseInt>()?.count();
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        *count = map.next_value()?;
+        Ok(true)
     }
 }
 
@@ -96,7 +133,9 @@ impl FromMap for Details {
         self.is_present = true;
         match name {
             "cached_tokens" => self.cached_tokens = map.next_value()?,
-            "cache_write_tokens" => self.cache_write_tokens = map.next_value()?,
+            "cache_write_tokens" | "cache_creation_tokens" | "cache_creation_input_tokens" => {
+                self.cache_write_tokens = map.next_value()?;
+            }
             "audio_tokens" => self.audio_tokens = map.next_value()?,
             "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
             "accepted_prediction_tokens" => self.accepted_prediction_tokens = map.next_value()?,
@@ -233,8 +272,17 @@ mod tests {
             r#"{"prompt_tokens":11.0,"completion_tokens":5.0,"total_tokens":16.0}"#,
             r#"{"prompt_tokens":"11","completion_tokens":"5"}"#,
             r#"{"input_tokens":11,"output_tokens":5}"#,
+            r#"{"promptTokens":11,"completionTokens":5}"#,
+            r#"{"inputTokens":11,"outputTokens":5,"totalTokens":16}"#,
+            r#"{"promptTokenCount":11,"candidatesTokenCount":5,"totalTokenCount":16}"#,
+            r#"{"promptTokenCount":11,"candidatesTokenCount":2,"thoughtsTokenCount":3,"totalTokenCount":16}"#,
+            r#"{"prompt_eval_count":11,"eval_count":5}"#,
+            r#"{"prompt_n":11,"predicted_n":5,"predicted_ms":12.5}"#,
+            r#"{"cache_n":7,"prompt_n":4,"predicted_n":5}"#,
         ] {
-            assert_eq!(read_text(text), Some(Usage::new(11, 5)), "{text}");
+            let usage =
+                read_text(text).map(|it| Usage::new(it.prompt_tokens, it.completion_tokens));
+            assert_eq!(usage, Some(Usage::new(11, 5)), "{text}");
         }
     }
 
@@ -248,6 +296,10 @@ mod tests {
             r#"{"prompt_tokens":100,"completion_tokens":1,"cached_tokens":90,"prompt_tokens_details":{"cached_tokens":0}}"#,
             r#"{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":null,"num_cached_tokens":90}"#,
             r#"{"input_tokens":10,"output_tokens":1,"cache_read_input_tokens":90}"#,
+            r#"{"prompt_tokens":100,"completion_tokens":1,"cache_read_input_tokens":90}"#,
+            r#"{"promptTokenCount":100,"candidatesTokenCount":1,"cachedContentTokenCount":90}"#,
+            r#"{"prompt_n":10,"cache_n":90,"predicted_n":1}"#,
+            r#"{"prompt_tokens":100.0,"completion_tokens":"1","prompt_tokens_details":{"cached_tokens":"90"}}"#,
         ] {
             let usage = read_text(text).expect("possible");
             assert_eq!(usage.prompt_tokens, 100, "{text}");

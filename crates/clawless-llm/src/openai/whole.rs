@@ -2,17 +2,26 @@
 
 use clawless_core::llm::LlmResponse;
 
-use super::chunk::Answer;
+use super::chunk::{Answer, OpenAiDecoder};
 use crate::accumulate::Accumulator;
+use crate::body_form;
 use crate::error::LlmError;
+use crate::protocol::{Decoder, Progress};
 
 /// Decodes a body with a successful status. An HTML page, an error object or a body without a
-/// response is an error.
+/// response is an error. Some servers send a stream that was not requested.
 pub(super) fn decode(mut answer: Answer, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let mut events = Vec::new();
-    answer.take(body, &mut events)?;
-    // Valid JSON was not truncated, even without a finish reason.
-    answer.close(&mut events)?;
+    if body_form::is_events(body) {
+        let mut decoder = OpenAiDecoder::of(answer);
+        if decoder.push(body, &mut events)? == Progress::More {
+            decoder.end(&mut events)?;
+        }
+    } else {
+        answer.take(body_form::without_lead(body), &mut events)?;
+        // Valid JSON was not truncated, even without a finish reason.
+        answer.close(&mut events)?;
+    }
     let mut whole = Accumulator::default();
     whole.push_all(&events);
     Ok(whole.finish())

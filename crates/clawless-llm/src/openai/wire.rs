@@ -1,15 +1,13 @@
 //! Response types, chunks and whole. Every member is parsed tolerantly (`tolerant`). Unknown
 //! members are kept as received, for the client and for the next turn.
 
-use std::fmt;
-
 use clawless_core::json::{self, Json};
 use clawless_core::members::Members;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{IgnoredAny, MapAccess};
 
+use super::content::Content;
+use super::finish::Reason;
 use crate::tolerant::{FromMap, LooseInt, LooseText, Maybe, OneOrMany};
 
 /// The maximum number of unknown members kept per object, because each uses memory.
@@ -44,6 +42,12 @@ const DROPPED: &[&str] = &[
     "signed_by",
 ];
 
+/// Choice members that describe tokens, which the gateway does not pass on.
+const DROPPED_IN_CHOICES: &[&str] = &["token_ids", "prompt_token_ids", "token_id", "clawless"];
+
+/// Members that say that the provider blocked the prompt (Gemini).
+const BLOCKED: [&str; 2] = ["prompt_feedback", "promptFeedback"];
+
 /// A chunk of a stream or a whole response: they differ only in `delta` and `message`.
 #[derive(Default)]
 pub(crate) struct Envelope {
@@ -60,8 +64,21 @@ pub(crate) struct Envelope {
     /// The error code, if it is a sibling of its message (`DashScope`).
     pub(crate) code: LooseText,
     pub(crate) message: LooseText,
+    /// Members that some servers send instead of `error`.
+    pub(crate) signs: ErrorSigns,
+    /// Whether the provider says why it blocked the prompt.
+    pub(crate) is_blocked: bool,
     /// The response members listed in [`ANSWER_MEMBERS`].
     pub(crate) members: Members,
+}
+
+/// Signs of an error in an envelope without `error` and without choices.
+#[derive(Default)]
+pub(crate) struct ErrorSigns {
+    /// A message under a name other than `message`.
+    pub(crate) message: Option<Json>,
+    /// A status, type or flag that says that the call failed.
+    pub(crate) has_failed: bool,
 }
 
 /// `MiniMax`'s status: a non-zero code is an error with any HTTP status.
@@ -76,24 +93,29 @@ pub(crate) struct Choice {
     pub(crate) index: LooseInt,
     pub(crate) delta: Maybe<Delta>,
     pub(crate) message: Maybe<Delta>,
-    pub(crate) finish_reason: LooseText,
+    pub(crate) finish_reason: Reason,
+    /// The text, in the form of the older completions API.
+    pub(crate) text: LooseText,
     pub(crate) logprobs: Option<Json>,
     /// The usage of the whole call, if it is inside the choice (Moonshot).
     pub(crate) usage: Option<Json>,
     /// An error of the model behind a router (`OpenRouter`).
     pub(crate) error: Option<Json>,
+    pub(crate) unknown: Members,
 }
 
 #[derive(Default)]
 pub(crate) struct Delta {
     pub(crate) content: Content,
     pub(crate) refusal: LooseText,
-    pub(crate) reasoning_content: LooseText,
+    pub(crate) reasoning_content: Content,
     /// An alias of `reasoning_content`.
-    pub(crate) reasoning: LooseText,
+    pub(crate) reasoning: Content,
     pub(crate) tool_calls: OneOrMany<ToolCall>,
     /// A call in the legacy form.
     pub(crate) function_call: Maybe<Function>,
+    /// The usage of the whole call, if a server puts it here.
+    pub(crate) usage: Option<Json>,
     pub(crate) unknown: Members,
 }
 
@@ -111,12 +133,14 @@ pub(crate) struct ToolCall {
 pub(crate) struct Custom {
     pub(crate) name: LooseText,
     pub(crate) input: LooseText,
+    pub(crate) unknown: Members,
 }
 
 #[derive(Default, Debug, Clone)]
 pub(crate) struct Function {
     pub(crate) name: LooseText,
     pub(crate) arguments: Option<Arguments>,
+    pub(crate) unknown: Members,
 }
 
 /// A call's arguments: JSON text, or a JSON value from some servers.
@@ -139,12 +163,31 @@ impl FromMap for Envelope {
         match name {
             "id" => self.id = map.next_value()?,
             "choices" => self.choices = map.next_value()?,
-            "usage" => self.usage = map.next_value()?,
+            "usage" => {
+                let usage: Option<Json> = map.next_value()?;
+                self.usage = usage.or(self.usage.take());
+            }
             "error" => self.error = map.next_value()?,
             "object" => self.object = map.next_value()?,
             "base_resp" => self.base_resp = map.next_value()?,
             "code" => self.code = map.next_value()?,
             "message" => self.message = map.next_value()?,
+            "detail" | "msg" | "errors" | "error_msg" | "error_message" | "errorMessage" => {
+                self.signs.message = map.next_value()?;
+            }
+            "status" | "type" | "success" | "statusCode" | "status_code" | "error_code" => {
+                let value: Json = map.next_value()?;
+                self.signs.has_failed |= says_failed(name, &value);
+            }
+            name if BLOCKED.contains(&name) => {
+                let feedback: Json = map.next_value()?;
+                self.is_blocked = !is_void(&feedback);
+            }
+            // The usage of Google's native API and of llama.cpp's, if there is no other.
+            "usageMetadata" | "usage_metadata" | "timings" => {
+                let usage: Option<Json> = map.next_value()?;
+                self.usage = self.usage.take().or(usage);
+            }
             "x_groq" => {
                 let extension: Maybe<Extension> = map.next_value()?;
                 let extension = extension.0.unwrap_or_default();
@@ -207,9 +250,11 @@ impl FromMap for Choice {
             "message" => self.message = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "logprobs" => self.logprobs = map.next_value()?,
+            "text" => self.text = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
             "error" => self.error = map.next_value()?,
-            _ => ignore(map)?,
+            name if DROPPED_IN_CHOICES.contains(&name) => ignore(map)?,
+            name => keep(&mut self.unknown, name, map)?,
         }
         Ok(())
     }
@@ -228,6 +273,7 @@ impl FromMap for Delta {
             "reasoning" => self.reasoning = map.next_value()?,
             "tool_calls" => self.tool_calls = map.next_value()?,
             "function_call" => self.function_call = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
             name => keep(&mut self.unknown, name, map)?,
         }
         Ok(())
@@ -239,8 +285,8 @@ impl Delta {
     pub(crate) fn is_void(&self) -> bool {
         self.content.0.is_empty()
             && self.refusal.0.is_none()
-            && self.reasoning_content.0.is_none()
-            && self.reasoning.0.is_none()
+            && self.reasoning_content.0.is_empty()
+            && self.reasoning.0.is_empty()
             && self.tool_calls.0.is_empty()
             && self.function_call.0.is_none()
             && self.unknown.is_empty()
@@ -277,7 +323,7 @@ impl FromMap for Custom {
         match name {
             "name" => self.name = map.next_value()?,
             "input" => self.input = map.next_value()?,
-            _ => ignore(map)?,
+            name => keep(&mut self.unknown, name, map)?,
         }
         Ok(())
     }
@@ -294,7 +340,7 @@ impl FromMap for Function {
             "arguments" => self.arguments = map.next_value()?,
             // The name in Llama's native format.
             "parameters" if self.arguments.is_none() => self.arguments = map.next_value()?,
-            _ => ignore(map)?,
+            name => keep(&mut self.unknown, name, map)?,
         }
         Ok(())
     }
@@ -314,202 +360,35 @@ fn keep<'de, A: MapAccess<'de>>(
         return ignore(map);
     }
     let value: Json = map.next_value()?;
-    let is_void = matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}");
-    if !is_void && !json::is_too_deep(value.as_str().as_bytes()) {
+    if !is_void(&value) && !json::is_too_deep(value.as_str().as_bytes()) {
         unknown.0.retain(|(known, _)| known != name);
         unknown.0.push((name.to_owned(), value));
     }
     Ok(())
 }
 
-/// Content in pieces, in order. No piece is empty.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Content(pub(crate) Vec<Piece>);
-
-/// A piece of content.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Piece {
-    Text(String),
-    /// Reasoning, if it is in the list of parts (Mistral).
-    Reasoning(String),
-    Refusal(String),
-    /// An image, as received.
-    Image(Value),
+fn is_void(value: &Json) -> bool {
+    matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}")
 }
 
-/// The kind of text in a list of parts.
-#[derive(Clone, Copy)]
-enum TextKind {
-    Answer,
-    Reasoning,
-}
-
-impl Content {
-    fn text(text: String) -> Self {
-        let mut content = Self::default();
-        content.push(text, TextKind::Answer);
-        content
-    }
-
-    fn push(&mut self, text: String, kind: TextKind) {
-        if text.is_empty() {
-            return;
+/// Whether a member at the top of an envelope says that the call failed.
+fn says_failed(name: &str, value: &Json) -> bool {
+    match name {
+        "success" => value.as_str() == "false",
+        "status" | "type" => {
+            let word: String = value.read().unwrap_or_default();
+            let is_error = ["error", "fail", "exception"];
+            let word = word.to_ascii_lowercase();
+            is_error.iter().any(|it| word.contains(it)) || is_error_status(value)
         }
-        match (self.0.last_mut(), kind) {
-            (Some(Piece::Text(before)), TextKind::Answer)
-            | (Some(Piece::Reasoning(before)), TextKind::Reasoning) => before.push_str(&text),
-            (_, TextKind::Answer) => self.0.push(Piece::Text(text)),
-            (_, TextKind::Reasoning) => self.0.push(Piece::Reasoning(text)),
-        }
-    }
-
-    /// Adds a text, a part or a list of parts. `serde_json` limits the depth.
-    fn take(&mut self, value: Value, kind: TextKind) {
-        match value {
-            Value::String(text) => self.push(text, kind),
-            Value::Array(parts) => {
-                for part in parts {
-                    self.take(part, kind);
-                }
-            }
-            Value::Object(part) => self.take_part(part, kind),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    fn take_part(&mut self, mut part: serde_json::Map<String, Value>, kind: TextKind) {
-        let of_type = part.get("type").and_then(Value::as_str).unwrap_or_default();
-        if of_type == "image_url" || part.contains_key("image_url") {
-            self.0.push(Piece::Image(Value::Object(part)));
-            return;
-        }
-        if of_type == "refusal" {
-            if let Some(Value::String(text)) = part.remove("refusal") {
-                self.0
-                    .extend((!text.is_empty()).then_some(Piece::Refusal(text)));
-            }
-            return;
-        }
-        let is_reasoning = ["think", "reason", "thought"]
-            .iter()
-            .any(|word| of_type.contains(word));
-        let (kind, names): (_, &[&str]) = if is_reasoning {
-            let names = &["thinking", "reasoning", "text", "content", "summary"];
-            (TextKind::Reasoning, names)
-        } else {
-            (kind, &["text", "content"])
-        };
-        let text = names.iter().find_map(|name| part.remove(*name));
-        self.take(text.unwrap_or_default(), kind);
+        _ => is_error_status(value),
     }
 }
 
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Contents;
-
-        impl<'de> Visitor<'de> for Contents {
-            type Value = Content;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of parts")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
-                Ok(Content::text(text.to_owned()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Content, E> {
-                Ok(Content::default())
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Content, E> {
-                Ok(Content::default())
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Content, E> {
-                Ok(Content::text(number.to_string()))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Content, E> {
-                Ok(Content::text(number.to_string()))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Content, E> {
-                Ok(Content::text(number.to_string()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
-                let mut content = Content::default();
-                while let Some(part) = seq.next_element()? {
-                    content.take(part, TextKind::Answer);
-                }
-                Ok(content)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Content, A::Error> {
-                let part = Value::deserialize(MapAccessDeserializer::new(map))?;
-                // Some servers parse the JSON output of the model.
-                if !["type", "text", "content"]
-                    .iter()
-                    .any(|it| part.get(it).is_some())
-                {
-                    return Ok(Content::text(part.to_string()));
-                }
-                let mut content = Content::default();
-                content.take(part, TextKind::Answer);
-                Ok(content)
-            }
-        }
-
-        deserializer.deserialize_any(Contents)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pieces(json: &str) -> Vec<Piece> {
-        serde_json::from_str::<Content>(json).expect("JSON").0
-    }
-
-    #[test]
-    fn content_is_parsed_from_a_text_a_part_or_a_list() {
-        let text = |text: &str| Piece::Text(text.to_owned());
-        let thought = |text: &str| Piece::Reasoning(text.to_owned());
-        let cases = [
-            (r#""a""#, vec![text("a")]),
-            (r#""""#, vec![]),
-            ("null", vec![]),
-            ("false", vec![]),
-            ("7", vec![text("7")]),
-            (r#"{"type":"text","text":"a"}"#, vec![text("a")]),
-            (r#"{"answer":1}"#, vec![text(r#"{"answer":1}"#)]),
-            (r#"["a","b"]"#, vec![text("ab")]),
-            (
-                r#"[{"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"m"}]},{"type":"text","text":"a"}]"#,
-                vec![thought("hm"), text("a")],
-            ),
-            (
-                r#"[{"type":"thinking","thinking":"hm"},{"type":"output_text","text":"a"}]"#,
-                vec![thought("hm"), text("a")],
-            ),
-            (
-                r#"[{"type":"reasoning","text":"hm"},{"text":"a"},{"type":"reference","reference_ids":[1]}]"#,
-                vec![thought("hm"), text("a")],
-            ),
-            (
-                r#"[{"type":"refusal","refusal":"no"}]"#,
-                vec![Piece::Refusal("no".to_owned())],
-            ),
-        ];
-        for (json, expected) in cases {
-            assert_eq!(pieces(json), expected, "{json}");
-        }
-        assert!(matches!(
-            pieces(r#"[{"type":"image_url","image_url":{"url":"data:x"}}]"#).as_slice(),
-            [Piece::Image(_)]
-        ));
-    }
+/// Whether a value is a number that means an error: no zero and no status of success.
+fn is_error_status(value: &Json) -> bool {
+    let number: LooseInt = value.read().unwrap_or_default();
+    number
+        .0
+        .is_some_and(|it| it != 0 && !(200..300).contains(&it))
 }

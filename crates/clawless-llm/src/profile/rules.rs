@@ -73,6 +73,7 @@ pub(super) const LENIENT: MessageRules = MessageRules {
     replay_when: Replay::InChain,
     call_ids: CallIdRule::ANY,
     media: ALL,
+    cache_marks: true,
 };
 
 /// A server that uses the model's chat template, which usually allows one system message.
@@ -96,6 +97,7 @@ pub(super) const OPENAI_MESSAGES: MessageRules = MessageRules {
         unique: false,
     },
     media: FILES,
+    cache_marks: false,
 };
 
 /// `OpenAI`'s labels and hints that other servers reject or ignore.

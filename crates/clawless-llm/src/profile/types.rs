@@ -26,6 +26,8 @@ pub struct Profile {
     pub passes: &'static [&'static str],
     /// Parameters that the provider rejects and that can be omitted safely.
     pub drops: &'static [&'static str],
+    /// Parameters of `OpenAI`'s that the provider knows under another name, which `passes` has, too.
+    pub renames: &'static [(&'static str, &'static str)],
     /// Whether models may reason without returning reasoning text.
     pub hidden_reasoning: bool,
     /// Multipliers of the timeouts.
@@ -54,6 +56,7 @@ pub enum StreamUsage {
 
 /// Message rules.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent rules")]
 pub struct MessageRules {
     /// Whether the conversation may have only one system message, at its start.
     pub one_system: bool,
@@ -69,6 +72,8 @@ pub struct MessageRules {
     pub call_ids: CallIdRule,
     /// Supported media.
     pub media: Media,
+    /// Whether prompt cache marks (`cache_control`) are understood or ignored; else they are removed.
+    pub cache_marks: bool,
 }
 
 /// When provider-specific members are replayed.

@@ -132,7 +132,9 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                         assert!((*call as usize) < calls.len(), "a started call");
                     }
                     Delta::ThinkingBlocks(_) => signed += 1,
-                    Delta::Members(members) => assert!(!members.is_empty()),
+                    Delta::Members(members) | Delta::ChoiceMembers(members) => {
+                        assert!(!members.is_empty());
+                    }
                     Delta::Logprobs(_) => {}
                 }
             }

@@ -4,12 +4,14 @@
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "tests")]
 
 use clawless_core::chat::ChatOptions;
-use clawless_core::llm::{Delta, LlmEvent, LlmProvider, LlmRequest, LlmResponse, ProviderKind};
+use clawless_core::llm::{
+    Delta, LlmChoice, LlmEvent, LlmProvider, LlmRequest, LlmResponse, ProviderKind,
+};
 use clawless_core::time::Clock;
 use clawless_core::{Message, Role, Timestamp};
 use clawless_llm::egress::Egress;
 use clawless_llm::{AnswerStream, Io, LlmClient, LlmError, Timeouts, make_client};
-use clawless_testkit::provider::{ScriptedBody, ScriptedHttp, VirtualTime};
+use clawless_testkit::provider::{Reply, ScriptedBody, ScriptedHttp, VirtualTime};
 
 pub const DONE: &str = "data: [DONE]\n\n";
 
@@ -132,4 +134,29 @@ impl Stage {
                 .complete(&self.io(), request, &timeouts, self.deadline()),
         )
     }
+}
+
+/// The response of a stream of these choices, as [`chunk`] takes them, that ends with `[DONE]`.
+pub fn streamed(choices: &[&str]) -> Result<LlmResponse, LlmError> {
+    let chunks: String = choices.iter().map(|members| chunk(members)).collect();
+    collect(&(chunks + DONE))
+}
+
+pub fn collect(stream: &str) -> Result<LlmResponse, LlmError> {
+    let stage = Stage::new();
+    stage.http.always(Reply::stream(stream));
+    stage.collect()
+}
+
+pub fn whole(body: &str) -> Result<LlmResponse, LlmError> {
+    let stage = Stage::new();
+    stage.http.always(Reply::json(200, body));
+    stage.complete()
+}
+
+/// The only choice of a response.
+pub fn only(answer: Result<LlmResponse, LlmError>) -> LlmChoice {
+    let mut choices = answer.expect("an answer").choices;
+    assert_eq!(choices.len(), 1, "{choices:?}");
+    choices.remove(0)
 }

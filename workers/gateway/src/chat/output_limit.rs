@@ -174,7 +174,8 @@ fn text_bytes(delta: &Delta) -> u64 {
         | Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
         | Delta::ThinkingBlocks(_)
-        | Delta::Members(_) => 0,
+        | Delta::Members(_)
+        | Delta::ChoiceMembers(_) => 0,
     };
     length as u64
 }

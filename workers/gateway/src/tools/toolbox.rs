@@ -53,7 +53,7 @@ impl Toolbox {
                 name: entry.name.to_owned(),
                 description: Some(entry.description.to_owned()),
                 parameters: Json::parse(entry.schema.to_owned()).ok(),
-                strict: None,
+                ..FunctionTool::default()
             })
             .collect()
     }
