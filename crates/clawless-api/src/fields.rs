@@ -5,18 +5,18 @@ use clawless_core::{ApiError, ErrorCode, SessionId};
 /// The maximum length of a model name.
 const MAX_MODEL_BYTES: usize = 256;
 
+/// The error for an invalid value of a parameter.
+pub fn invalid(param: &str, message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::InvalidValue, message).param(param)
+}
+
 /// Validates a session id. `param` is the name of the parameter or header.
 ///
 /// # Errors
 /// 400 that names `param`.
 pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
-    text.parse().map_err(|error| {
-        ApiError::new(
-            ErrorCode::InvalidValue,
-            format!("Invalid session id: {error}."),
-        )
-        .param(param)
-    })
+    text.parse()
+        .map_err(|error| invalid(param, format!("Invalid session id: {error}.")))
 }
 
 /// Validates the name of a model.
@@ -26,11 +26,10 @@ pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> 
 pub(crate) fn check_model(model: String) -> Result<String, ApiError> {
     let printable = model.chars().all(|c| !c.is_control());
     if model.is_empty() || model.len() > MAX_MODEL_BYTES || !printable {
-        return Err(ApiError::new(
-            ErrorCode::InvalidValue,
+        return Err(invalid(
+            "model",
             format!("`model` is the name of a model, of 1 to {MAX_MODEL_BYTES} bytes."),
-        )
-        .param("model"));
+        ));
     }
     Ok(model)
 }

@@ -164,6 +164,28 @@ impl ApiKey {
     }
 }
 
+/// A key's record with the columns that only operators read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The record.
+    pub key: ApiKey,
+    /// The key that replaced it, if it was rotated.
+    pub successor_id: Option<KeyId>,
+    /// When it was last used, accurate to minutes.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl StoredKey {
+    /// A new key.
+    pub const fn new(key: ApiKey) -> Self {
+        Self {
+            key,
+            successor_id: None,
+            last_used_at: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,9 @@
 //! It contains typed ids, time and money, API keys, conversations and completion requests, routing, the
 //! ledger and the error catalogue.
 
+pub mod admin_token;
 pub mod api_key;
+pub mod audit;
 pub mod chat;
 pub mod civil;
 pub mod cursor;
@@ -28,6 +30,7 @@ pub mod tenant;
 pub mod tier;
 pub mod time;
 pub mod tool;
+pub mod usage_report;
 
 pub use api_key::{ApiKey, KeyKind, Scope, Scopes};
 pub use chat::{CompletionRequest, FinishReason, Message, Role, Usage};

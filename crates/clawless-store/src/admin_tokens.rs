@@ -1,8 +1,8 @@
 //! Operators' tokens for the admin API. They belong to no tenant and are stored as digests only.
 
+use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyDigest;
 use clawless_core::{AdminTokenId, Timestamp};
-use serde::Deserialize;
 
 use crate::audit::{AuditEntry, insert_across_tenants};
 use crate::page;
@@ -25,28 +25,6 @@ statements! {
     REVOKE_ACROSS_TENANTS = "
         UPDATE admin_tokens SET revoked_at = ?2, created_at = iif(revoked_at IS NULL, created_at, NULL)
         WHERE id = ?1";
-}
-
-/// A token's record.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct AdminToken {
-    /// The record's id, which the audit log refers to.
-    pub id: AdminTokenId,
-    /// The operator's name.
-    pub name: String,
-    /// When it expires.
-    pub expires_at: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-    /// When it was created.
-    pub created_at: Timestamp,
-}
-
-impl AdminToken {
-    /// Whether the token is valid at `now`.
-    pub fn is_usable(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
-    }
 }
 
 /// The token with this digest, valid or not.

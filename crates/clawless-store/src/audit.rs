@@ -3,6 +3,7 @@
 //! The repository that makes a change writes the entry in the same batch, so neither is stored
 //! without the other. The database rejects changes of entries.
 
+use clawless_core::audit::AuditRecord;
 use clawless_core::json::Json;
 use clawless_core::{AuditId, RequestId, TenantId, Timestamp};
 use serde::Deserialize;
@@ -50,29 +51,6 @@ pub struct AuditEntry {
     pub request_id: RequestId,
 }
 
-/// A stored entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// The entry's id.
-    pub id: AuditId,
-    /// When the change was made.
-    pub at: Timestamp,
-    /// The operator's token.
-    pub actor: String,
-    /// The action.
-    pub action: String,
-    /// The tenant, if the change belongs to one.
-    pub tenant_id: Option<TenantId>,
-    /// The id of the changed record.
-    pub target: Option<String>,
-    /// The record before.
-    pub before: Option<Json>,
-    /// The record after.
-    pub after: Option<Json>,
-    /// The request.
-    pub request_id: RequestId,
-}
-
 #[derive(Deserialize)]
 struct Row {
     id: AuditId,
@@ -86,7 +64,7 @@ struct Row {
     request_id: RequestId,
 }
 
-impl TryFrom<Row> for StoredEntry {
+impl TryFrom<Row> for AuditRecord {
     type Error = SqlError;
 
     fn try_from(row: Row) -> Result<Self, SqlError> {
@@ -142,10 +120,10 @@ pub async fn list(
     tenant: &TenantId,
     before: Option<&AuditId>,
     limit: u32,
-) -> Result<Vec<StoredEntry>, SqlError> {
+) -> Result<Vec<AuditRecord>, SqlError> {
     let list = LIST.with([tenant.into(), page::before(before), limit.into()]);
     let rows: Vec<Row> = sql.query(list).await?;
-    rows.into_iter().map(StoredEntry::try_from).collect()
+    rows.into_iter().map(AuditRecord::try_from).collect()
 }
 
 /// Up to `limit` of all entries before `before`, newest first.
@@ -153,8 +131,8 @@ pub async fn list_across_tenants(
     sql: &impl Sql,
     before: Option<&AuditId>,
     limit: u32,
-) -> Result<Vec<StoredEntry>, SqlError> {
+) -> Result<Vec<AuditRecord>, SqlError> {
     let list = LIST_ACROSS_TENANTS.with([page::before(before), limit.into()]);
     let rows: Vec<Row> = sql.query(list).await?;
-    rows.into_iter().map(StoredEntry::try_from).collect()
+    rows.into_iter().map(AuditRecord::try_from).collect()
 }

@@ -1,7 +1,7 @@
 //! Usage by day, model and key: sums over the receipts stored so far.
 
-use clawless_core::{KeyId, MicroDollars, TenantId, Timestamp, Tokens};
-use serde::Deserialize;
+use clawless_core::usage_report::{DayUsage, TenantUsage};
+use clawless_core::{TenantId, Timestamp};
 
 use crate::page;
 use crate::ports::{Sql, SqlError};
@@ -25,45 +25,6 @@ statements! {
         FROM tenants t LEFT JOIN receipts r
           ON r.tenant_id = t.id AND r.closed_at >= ?2 AND r.closed_at < ?3
         WHERE t.id > ?1 GROUP BY t.id ORDER BY t.id LIMIT ?4";
-}
-
-/// Usage of one model by one key on one day.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DayUsage {
-    /// The day, as `2026-01-31` (UTC).
-    pub day: String,
-    /// The model that answered.
-    pub model: String,
-    /// The key of the requests.
-    pub key_id: KeyId,
-    /// The sums.
-    #[serde(flatten)]
-    pub sums: Sums,
-}
-
-/// Usage of one tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TenantUsage {
-    /// The tenant.
-    pub tenant_id: TenantId,
-    /// The sums.
-    #[serde(flatten)]
-    pub sums: Sums,
-}
-
-/// Sums of receipts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Sums {
-    /// Answered chat requests.
-    pub messages: u64,
-    /// Input tokens.
-    pub tokens_in: Tokens,
-    /// Output tokens.
-    pub tokens_out: Tokens,
-    /// Charged tokens.
-    pub tokens: Tokens,
-    /// The charge.
-    pub micro_dollars: MicroDollars,
 }
 
 /// A tenant's usage from `from` to before `to`.

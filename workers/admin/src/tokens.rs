@@ -1,50 +1,15 @@
 //! `/admin/tokens`: the operators' own tokens.
 
+use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject};
+use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
-use clawless_core::{AdminTokenId, ApiError, KeyKind, Timestamp};
+use clawless_core::{AdminTokenId, ApiError, KeyKind};
 use clawless_edge::http::HttpResponse;
-use clawless_store::admin_tokens::{self, AdminToken};
-use serde::{Deserialize, Serialize};
+use clawless_store::admin_tokens;
 
 use crate::context::{AdminCall, audit_entry, not_found};
 use crate::input;
 use crate::page::Page;
-
-/// A token in responses.
-#[derive(Serialize)]
-struct View<'a> {
-    object: &'static str,
-    id: AdminTokenId,
-    name: String,
-    expires_at: Option<u64>,
-    revoked_at: Option<u64>,
-    created_at: u64,
-    /// The token itself, only in the response that creates it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a str>,
-}
-
-impl From<AdminToken> for View<'_> {
-    fn from(token: AdminToken) -> Self {
-        Self {
-            object: "admin_token",
-            id: token.id,
-            name: token.name,
-            expires_at: token.expires_at.map(Timestamp::as_secs),
-            revoked_at: token.revoked_at.map(Timestamp::as_secs),
-            created_at: token.created_at.as_secs(),
-            token: None,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mint {
-    name: String,
-    #[serde(default)]
-    expires_at: Option<u64>,
-}
 
 /// Lists the tokens, oldest first.
 ///
@@ -54,30 +19,25 @@ pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let page: Page<AdminTokenId> = Page::take(&mut call.query())?;
     let (after, limit) = (page.after.as_ref(), page.read_limit());
     let tokens = admin_tokens::list_across_tenants(&call.platform.sql, after, limit).await?;
-    let views = tokens.into_iter().map(View::from).collect();
-    page.respond(views, |view: &View<'_>| view.id.as_str())
+    let objects = tokens.into_iter().map(TokenObject::from).collect();
+    page.respond(objects, |token: &TokenObject| token.id().as_str())
 }
 
 /// Creates a token, which no later response shows.
 ///
 /// # Errors
-/// 400 that names the parameter at fault.
+/// 400 that names the invalid parameter.
 pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
-    let wanted: Mint = input::read(call).await?;
+    let new = NewToken::parse(&input::read(call).await?, context.now)?;
     let text = KeyText::generate(KeyKind::Admin, &context.entropy);
-    let token = AdminToken {
-        id: AdminTokenId::generate(context.now, &context.entropy),
-        name: input::name(wanted.name)?,
-        expires_at: input::expiry(wanted.expires_at, context.now)?,
-        revoked_at: None,
-        created_at: context.now,
-    };
-    let mut view = View::from(token.clone());
-    let entry = audit_entry(call, "token.mint", token.id.as_str(), None, Some(&view))?;
+    let id = AdminTokenId::generate(context.now, &context.entropy);
+    let token = new.into_record(id, context.now);
+    let object = TokenObject::from(token.clone());
+    let entry = audit_entry(call, "token.mint", token.id.as_str(), None, Some(&object))?;
     admin_tokens::mint_across_tenants(&context.sql, &token, text.digest(), &entry).await?;
-    view.token = Some(text.reveal());
-    Ok(HttpResponse::of(&view)?.with_status(201))
+    let created = CreatedToken::new(object, text.reveal());
+    Ok(HttpResponse::of(&created)?.with_status(201))
 }
 
 /// Revokes a token. Repeating it is safe.
@@ -90,10 +50,10 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let id: AdminTokenId = call.param("id").parse().map_err(|_| not_found("token"))?;
     let token = find(call, &id).await?;
     if token.revoked_at.is_some() {
-        return HttpResponse::of(&View::from(token));
+        return HttpResponse::of(&TokenObject::from(token));
     }
-    let before = View::from(token.clone());
-    let after = View::from(AdminToken {
+    let before = TokenObject::from(token.clone());
+    let after = TokenObject::from(AdminToken {
         revoked_at: Some(now),
         ..token
     });
@@ -108,7 +68,7 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         return HttpResponse::of(&after);
     }
     // Another operator was first, and is the one in the audit log.
-    HttpResponse::of(&View::from(find(call, &id).await?))
+    HttpResponse::of(&TokenObject::from(find(call, &id).await?))
 }
 
 async fn find(call: &AdminCall, id: &AdminTokenId) -> Result<AdminToken, ApiError> {

@@ -14,7 +14,7 @@ use clawless_core::{ApiError, ErrorCode, Millis, SessionId, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use crate::body;
-use crate::fields::{check_model, check_session_id};
+use crate::fields::{check_model, check_session_id, invalid};
 
 /// The maximum length of a title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
@@ -175,10 +175,6 @@ fn expiry(
     }
     let message = format!("Invalid `{param}`: the expiry must be in the future, within 10 years.");
     Err(invalid(param, message))
-}
-
-fn invalid(param: &str, message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorCode::InvalidValue, message).param(param)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Lists, page by page: which page a request wants, and the response with it.
 
+use clawless_api::list::ListPage;
 use clawless_core::cursor::{self, CursorScope, InvalidCursor};
 use clawless_core::signing::SigningKey;
 use clawless_core::{ApiError, Timestamp};
@@ -145,20 +146,8 @@ pub fn respond<V: Serialize>(
     data: Vec<V>,
     next: Option<String>,
 ) -> Result<HttpResponse, ApiError> {
-    #[derive(Serialize)]
-    struct Page<V> {
-        object: &'static str,
-        data: Vec<V>,
-        has_more: bool,
-        next_cursor: Option<String>,
-    }
     let next_cursor = next.map(|position| cursors.encode(position));
-    HttpResponse::of(&Page {
-        object: "list",
-        data,
-        has_more: next_cursor.is_some(),
-        next_cursor,
-    })
+    HttpResponse::of(&ListPage::new(data, next_cursor))
 }
 
 #[cfg(test)]

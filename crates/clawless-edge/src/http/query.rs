@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+pub use clawless_api::fields::invalid;
 use clawless_core::{ApiError, ErrorCode};
 
 use super::request::RequestHead;
@@ -82,11 +83,6 @@ impl<'a> Query<'a> {
         let message = format!("`{name}` is not a parameter of this route.");
         Err(unknown(name, message))
     }
-}
-
-/// The refusal of a parameter's value.
-pub fn invalid(param: &str, message: String) -> ApiError {
-    ApiError::new(ErrorCode::InvalidValue, message).param(param)
 }
 
 fn unknown(param: &str, message: String) -> ApiError {

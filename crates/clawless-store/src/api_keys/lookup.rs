@@ -1,5 +1,6 @@
 //! Reading API keys.
 
+use clawless_core::api_key::StoredKey;
 use clawless_core::keys::KeyDigest;
 use clawless_core::{ApiKey, KeyId, KeyKind, Tenant, TenantId, Timestamp};
 use serde::Deserialize;
@@ -24,28 +25,6 @@ struct JoinedRow {
     key_revoked_at: Option<Timestamp>,
     key_version: u64,
     key_created_at: Timestamp,
-}
-
-/// A key's record with the columns that only operators read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredKey {
-    /// The record.
-    pub key: ApiKey,
-    /// The key that replaced it, if it was rotated.
-    pub successor_id: Option<KeyId>,
-    /// When it was last used, accurate to minutes.
-    pub last_used_at: Option<Timestamp>,
-}
-
-impl StoredKey {
-    /// A new key.
-    pub const fn new(key: ApiKey) -> Self {
-        Self {
-            key,
-            successor_id: None,
-            last_used_at: None,
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,6 @@ mod lookup;
 mod statements;
 
 pub use changes::{insert, mint, record_uses, revoke, rotate};
-pub use lookup::{StoredKey, find, find_by_digest_across_tenants, find_with_tenant, list};
+pub use lookup::{find, find_by_digest_across_tenants, find_with_tenant, list};
 
 pub(crate) use statements::STATEMENTS;

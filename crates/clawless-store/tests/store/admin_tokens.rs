@@ -1,8 +1,9 @@
 //! Operators' tokens and their audit entries.
 
+use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, Clock, KeyKind, Millis};
-use clawless_store::admin_tokens::{self, AdminToken};
+use clawless_store::admin_tokens;
 use clawless_store::audit;
 use clawless_testkit::block_on;
 

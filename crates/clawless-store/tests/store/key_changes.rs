@@ -1,9 +1,10 @@
 //! Keys are minted, rotated and revoked together with their audit entries, or not at all.
 
+use clawless_core::api_key::StoredKey;
 use clawless_core::json::Json;
 use clawless_core::keys::KeyText;
 use clawless_core::{ApiKey, AuditId, Clock, KeyId, KeyKind, Millis, RequestId, TenantId};
-use clawless_store::api_keys::{self, StoredKey};
+use clawless_store::api_keys;
 use clawless_store::audit::{self, AuditEntry};
 use clawless_store::{SqlErrorKind, Transient};
 use clawless_testkit::{Fault, block_on};

@@ -1,7 +1,8 @@
 //! The key that a path names.
 
+use clawless_core::api_key::StoredKey;
 use clawless_core::{ApiError, KeyId, TenantId};
-use clawless_store::api_keys::{self, StoredKey};
+use clawless_store::api_keys;
 
 use crate::context::{AdminCall, not_found};
 

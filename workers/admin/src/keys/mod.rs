@@ -5,7 +5,6 @@ mod mint;
 mod read;
 mod revoke;
 mod rotate;
-mod view;
 
 pub(crate) use mint::mint;
 pub(crate) use read::{list, show};

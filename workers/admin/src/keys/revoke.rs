@@ -1,12 +1,13 @@
 //! Revoking keys.
 
+use clawless_api::admin::keys::KeyObject;
+use clawless_core::api_key::StoredKey;
 use clawless_core::ledger::Input;
 use clawless_core::{ApiError, ApiKey};
 use clawless_edge::http::HttpResponse;
-use clawless_store::api_keys::{self, StoredKey};
+use clawless_store::api_keys;
 
 use super::find::find;
-use super::view::View;
 use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
 
@@ -34,7 +35,8 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
             ..found.clone()
         };
         let id = found.key.id.as_str();
-        let (before, after) = (View::from(found.clone()), View::from(revoked.clone()));
+        let before = KeyObject::from(found.clone());
+        let after = KeyObject::from(revoked.clone());
         let entry = audit_entry(call, "key.revoke", id, Some(&before), Some(&after))?;
         if !api_keys::revoke(&context.sql, &tenant, &found.key, context.now, &entry).await? {
             return Err(changed_concurrently());
@@ -48,5 +50,5 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     {
         return Err(ledger_not_notified("The key is revoked"));
     }
-    HttpResponse::of(&View::from(revoked))
+    HttpResponse::of(&KeyObject::from(revoked))
 }

@@ -1,36 +1,21 @@
 //! Rotating keys: a new key replaces an old one, and both work during a grace period.
 
+use clawless_api::admin::keys::{CreatedKey, KeyObject, KeyRotation};
+use clawless_core::api_key::StoredKey;
 use clawless_core::keys::KeyText;
 use clawless_core::ledger::Input;
-use clawless_core::time::{Millis, Timestamp};
+use clawless_core::time::Timestamp;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyId, TenantId};
 use clawless_edge::http::HttpResponse;
-use clawless_edge::http::query::invalid;
-use clawless_store::api_keys::{self, StoredKey};
-use serde::Deserialize;
+use clawless_store::api_keys;
 
 use super::find::find;
-use super::view::{Minted, View};
 use crate::context::{AdminCall, audit_entry, changed_concurrently};
 use crate::input;
 
-/// The default grace period, in seconds: a day.
-const DEFAULT_GRACE: u64 = 24 * 60 * 60;
-/// The longest grace period, in seconds: 90 days.
-const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rotate {
-    #[serde(default)]
-    grace_seconds: Option<u64>,
-    #[serde(default)]
-    expires_at: Option<u64>,
-}
-
 /// Creates a key with the name, scopes and origins of another, which expires after its grace period.
 ///
-/// 1. 400 that names the parameter at fault. 2. 404 and 409 for the tenant, 404 for the key.
+/// 1. 400 that names the invalid parameter. 2. 404 and 409 for the tenant, 404 for the key.
 /// 3. 409 if the key is revoked, expired or rotated already; in the last case the ledger is
 ///    notified again. 4. The database, then the ledger. 5. 201; `in_force` says whether the ledger
 ///    accepted it.
@@ -39,24 +24,18 @@ struct Rotate {
 /// The statuses above.
 pub(crate) async fn rotate(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
-    let wanted: Rotate = input::read(call).await?;
-    let grace = wanted.grace_seconds.unwrap_or(DEFAULT_GRACE);
-    if grace > MAX_GRACE {
-        let message = format!("`grace_seconds` is at most {MAX_GRACE}.");
-        return Err(invalid("grace_seconds", message));
-    }
+    let rotation = KeyRotation::parse(&input::read(call).await?, context.now)?;
     let tenant = context.mutable_tenant(call.param("id")).await?.id;
     let old = find(call, &tenant).await?;
     require_usable(call, &tenant, &old).await?;
-    let grace_end = context.now.plus(Millis::from_secs(grace));
+    let grace_end = context.now.plus(rotation.grace);
     let old_expiry = old.key.expires_at;
     let old_expiry = old_expiry.map_or(grace_end, |expiry| expiry.min(grace_end));
     let new = ApiKey {
         id: KeyId::generate(context.now, &context.entropy),
-        expires_at: match input::expiry(wanted.expires_at, context.now)? {
-            Some(expiry) => Some(expiry),
-            None => same_lifetime(&old.key, context.now),
-        },
+        expires_at: rotation
+            .expires_at
+            .or_else(|| same_lifetime(&old.key, context.now)),
         version: 1,
         created_at: context.now,
         ..old.key.clone()
@@ -70,8 +49,8 @@ pub(crate) async fn rotate(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         ..old.clone()
     };
     let text = KeyText::generate(new.kind, &context.entropy);
-    let before = View::from(old.clone());
-    let replaced = View::from(after);
+    let before = KeyObject::from(old.clone());
+    let replaced = KeyObject::from(after);
     let entry = audit_entry(
         call,
         "key.rotate",
@@ -83,10 +62,10 @@ pub(crate) async fn rotate(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     if !api_keys::rotate(sql, &tenant, &old.key, old_expiry, (&new, digest), &entry).await? {
         return Err(changed_concurrently());
     }
-    let mut minted = Minted::new(View::from(StoredKey::new(new)), &text);
-    minted.replaces = Some(replaced);
-    minted.in_force = Some(notify_ledger(call, &tenant, &old.key, old.key.version + 1).await);
-    minted.respond()
+    let in_force = notify_ledger(call, &tenant, &old.key, old.key.version + 1).await;
+    let object = KeyObject::from(StoredKey::new(new));
+    let created = CreatedKey::new(object, text.reveal()).replacing(replaced, in_force);
+    Ok(HttpResponse::of(&created)?.with_status(201))
 }
 
 /// The expiry of a key with the same lifetime as an old one.

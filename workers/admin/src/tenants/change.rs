@@ -1,13 +1,12 @@
 //! Changing tenants: as a whole by PUT, in parts by PATCH.
 
+use clawless_api::admin::tenants::{TenantBody, TenantObject, TenantPatch};
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::{ApiError, ErrorCode, Tenant};
 use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
-use serde_json::Value;
 
-use super::input::Settable;
-use super::view::{self, View, etag};
+use super::response::{etag, respond};
 use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
 
@@ -16,7 +15,7 @@ use crate::input;
 /// # Errors
 /// As [`change`].
 pub(crate) async fn put(call: &AdminCall) -> Result<HttpResponse, ApiError> {
-    let settings: Settable = input::read(call).await?;
+    let settings = TenantBody::parse(&input::read(call).await?)?;
     let tenant = call.platform.mutable_tenant(call.param("id")).await?;
     change(call, tenant, settings).await
 }
@@ -27,26 +26,20 @@ pub(crate) async fn put(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 /// # Errors
 /// As [`change`].
 pub(crate) async fn patch(call: &AdminCall) -> Result<HttpResponse, ApiError> {
-    let patch: Value = input::read(call).await?;
-    if !patch.is_object() {
-        let message = "The body must be a JSON object.";
-        return Err(ApiError::new(ErrorCode::InvalidType, message));
-    }
+    let patch = TenantPatch::parse(&input::read(call).await?)?;
     let tenant = call.platform.mutable_tenant(call.param("id")).await?;
-    let present = serde_json::to_value(view::Settable::from(&tenant));
-    let merged = merge(present.map_err(ApiError::internal)?, patch);
-    let settings: Settable = input::parse(merged.to_string().as_bytes())?;
+    let settings = patch.merge_into(&tenant)?;
     change(call, tenant, settings).await
 }
 
-/// 1. 412 if `if-match` names another version. 2. 400 that names the parameter at fault. 3. Equal
+/// 1. 412 if `if-match` names another version. 2. 400 that names the invalid parameter. 3. Equal
 ///    settings are not stored again, but the ledger is notified again. 4. The database, 409 or 412
 ///    if another operator was first; then the ledger, 503 if it does not respond. 5. 200: the
 ///    change applies to the next request.
 async fn change(
     call: &AdminCall,
     before: Tenant,
-    settings: Settable,
+    settings: TenantBody,
 ) -> Result<HttpResponse, ApiError> {
     let (context, if_match) = (&call.platform, call.head.header("if-match"));
     if !matches(if_match, &before) {
@@ -61,7 +54,7 @@ async fn change(
             updated_at: context.now,
             ..changed
         };
-        let (old, new) = (View::from(&before), View::from(&after));
+        let (old, new) = (TenantObject::from(&before), TenantObject::from(&after));
         let entry = audit_entry(
             call,
             "tenant.update",
@@ -81,7 +74,7 @@ async fn change(
     {
         return Err(ledger_not_notified("The tenant is changed"));
     }
-    view::respond(&after)
+    respond(&after)
 }
 
 /// Whether the tenant has the version that `if-match` names; without it any version matches.
@@ -100,24 +93,4 @@ pub(super) fn outdated() -> ApiError {
         ErrorCode::PreconditionFailed,
         "The tenant has changed since it was read. Read it again before you retry.",
     )
-}
-
-/// The algorithm of RFC 7396. Parsing has limited the depth of both values.
-fn merge(target: Value, patch: Value) -> Value {
-    let Value::Object(patch) = patch else {
-        return patch;
-    };
-    let mut merged = match target {
-        Value::Object(members) => members,
-        _ => serde_json::Map::new(),
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            merged.remove(&name);
-        } else {
-            let present = merged.remove(&name).unwrap_or(Value::Null);
-            merged.insert(name, merge(present, value));
-        }
-    }
-    Value::Object(merged)
 }

@@ -1,27 +1,19 @@
 //! Deleting tenants with all their data.
 
+use clawless_api::admin::tenants::{DeletionProgress, TenantObject};
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{ApiError, Tenant};
 use clawless_edge::http::HttpResponse;
 use clawless_store::{SqlErrorKind, erasure, tenants};
-use serde::Serialize;
 
 use super::change::{matches, outdated};
-use super::view::View;
 use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
 
 /// The work of one request: queries, and rows per query. A turn's messages are deleted with its row.
 const MAX_QUERIES: u32 = 20;
 const MAX_ROWS: u32 = 200;
-
-#[derive(Serialize)]
-struct Progress<'a> {
-    object: &'static str,
-    id: &'a str,
-    deleted: bool,
-}
 
 /// Deletes a tenant. A large one takes several requests: 202 until all data is deleted, then 200. After
 /// an interruption the next request continues.
@@ -50,7 +42,7 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         call,
         "tenant.delete",
         id.as_str(),
-        Some(&View::from(&tenant)),
+        Some(&TenantObject::from(&tenant)),
         None,
     )?;
     match erasure::delete_tenant(&context.sql, id, &entry).await {
@@ -76,7 +68,7 @@ async fn close(call: &AdminCall, before: Tenant) -> Result<Tenant, ApiError> {
             updated_at: context.now,
             ..before.clone()
         };
-        let (old, new) = (View::from(&before), View::from(&after));
+        let (old, new) = (TenantObject::from(&before), TenantObject::from(&after));
         let entry = audit_entry(
             call,
             "tenant.close",
@@ -100,10 +92,6 @@ async fn close(call: &AdminCall, before: Tenant) -> Result<Tenant, ApiError> {
 }
 
 fn progress(status: u16, tenant: &Tenant) -> Result<HttpResponse, ApiError> {
-    let body = Progress {
-        object: "tenant",
-        id: tenant.id.as_str(),
-        deleted: status == 200,
-    };
+    let body = DeletionProgress::new(&tenant.id, status == 200);
     Ok(HttpResponse::of(&body)?.with_status(status))
 }

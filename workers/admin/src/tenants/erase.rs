@@ -1,10 +1,10 @@
 //! Erasing a tenant's content, without the tenant itself.
 
+use clawless_api::admin::tenants::ErasureProgress;
 use clawless_core::ledger::Input;
 use clawless_core::{ApiError, SessionId, TenantId};
 use clawless_edge::http::HttpResponse;
 use clawless_store::erasure;
-use serde::Serialize;
 
 use crate::context::{AdminCall, audit_access, ledger_not_notified};
 use crate::input;
@@ -15,14 +15,6 @@ const MAX_SESSIONS: u32 = 10;
 /// The other work of one request: queries, and rows per query.
 const MAX_QUERIES: u32 = 10;
 const MAX_ROWS: u32 = 200;
-
-#[derive(Serialize)]
-struct Progress<'a> {
-    object: &'static str,
-    id: &'a str,
-    erased: bool,
-    next_cursor: Option<SessionId>,
-}
 
 /// Erases a tenant's sessions with their messages and tool executions, the tool executions of stateless
 /// calls, and the responses stored for idempotency. Settings, keys, receipts and the audit log stay.
@@ -54,12 +46,8 @@ pub(crate) async fn erase(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     }
     let erased = last.is_none()
         && erasure::erase_sessionless_rows(&context.sql, &tenant, MAX_QUERIES, MAX_ROWS).await?;
-    let progress = Progress {
-        object: "tenant",
-        id: tenant.as_str(),
-        erased,
-        next_cursor: last.or(after).filter(|_| !erased),
-    };
+    let next_cursor = last.or(after).filter(|_| !erased);
+    let progress = ErasureProgress::new(&tenant, erased, next_cursor);
     let status = if erased { 200 } else { 202 };
     Ok(HttpResponse::of(&progress)?.with_status(status))
 }

@@ -4,11 +4,10 @@ mod change;
 mod create;
 mod delete;
 mod erase;
-mod input;
 mod read;
+mod response;
 mod support;
 mod usage;
-mod view;
 
 pub(crate) use change::{patch, put};
 pub(crate) use create::create;

@@ -1,28 +1,34 @@
-//! A tenant in responses.
+//! Tenants in responses.
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
-use clawless_core::{ApiError, Tenant, TenantId};
-use clawless_edge::http::HttpResponse;
+use clawless_core::{SessionId, Tenant, TenantId};
 use serde::Serialize;
 
-/// Times are in seconds since 1970 (UTC).
+/// A tenant.
 #[derive(Debug, Serialize)]
-pub(super) struct View {
+pub struct TenantObject {
     object: &'static str,
-    pub(super) id: TenantId,
+    id: TenantId,
     #[serde(flatten)]
-    settable: Settable,
+    settings: TenantSettingsObject,
     version: u64,
     created_at: u64,
     updated_at: u64,
 }
 
+impl TenantObject {
+    /// The tenant's id.
+    pub const fn id(&self) -> &TenantId {
+        &self.id
+    }
+}
+
 /// The settings that an operator can change, in the shape of the request.
 #[derive(Debug, Serialize)]
-pub(super) struct Settable {
+pub(super) struct TenantSettingsObject {
     name: String,
     tier: Tier,
     status: TenantStatus,
@@ -38,7 +44,7 @@ pub(super) struct Settable {
     retention_days: Option<u32>,
 }
 
-impl From<&Tenant> for Settable {
+impl From<&Tenant> for TenantSettingsObject {
     fn from(tenant: &Tenant) -> Self {
         // Without `..`, so that a new setting is not forgotten here.
         let TenantSettings {
@@ -71,12 +77,12 @@ impl From<&Tenant> for Settable {
     }
 }
 
-impl From<&Tenant> for View {
+impl From<&Tenant> for TenantObject {
     fn from(tenant: &Tenant) -> Self {
         Self {
             object: "tenant",
             id: tenant.id.clone(),
-            settable: Settable::from(tenant),
+            settings: TenantSettingsObject::from(tenant),
             version: tenant.version,
             created_at: tenant.created_at.as_secs(),
             updated_at: tenant.updated_at.as_secs(),
@@ -84,12 +90,43 @@ impl From<&Tenant> for View {
     }
 }
 
-/// The version of a record, as `if-match` names it.
-pub(super) fn etag(tenant: &Tenant) -> String {
-    format!("\"{}\"", tenant.version)
+/// The progress of a deletion.
+#[derive(Debug, Serialize)]
+pub struct DeletionProgress<'a> {
+    object: &'static str,
+    id: &'a TenantId,
+    deleted: bool,
 }
 
-/// The response with one tenant.
-pub(super) fn respond(tenant: &Tenant) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::of(&View::from(tenant))?.with_header("etag", etag(tenant)))
+impl<'a> DeletionProgress<'a> {
+    /// The progress for the tenant `id`: whether all of it is deleted.
+    pub const fn new(id: &'a TenantId, deleted: bool) -> Self {
+        Self {
+            object: "tenant",
+            id,
+            deleted,
+        }
+    }
+}
+
+/// The progress of an erasure of a tenant's content.
+#[derive(Debug, Serialize)]
+pub struct ErasureProgress<'a> {
+    object: &'static str,
+    id: &'a TenantId,
+    erased: bool,
+    next_cursor: Option<SessionId>,
+}
+
+impl<'a> ErasureProgress<'a> {
+    /// The progress for the tenant `id`: whether everything is erased, else where the next request
+    /// continues.
+    pub const fn new(id: &'a TenantId, erased: bool, next_cursor: Option<SessionId>) -> Self {
+        Self {
+            object: "tenant",
+            id,
+            erased,
+            next_cursor,
+        }
+    }
 }

@@ -1,16 +1,14 @@
-//! A key in responses.
+//! Keys in responses.
 
-use clawless_core::keys::KeyText;
-use clawless_core::{ApiError, KeyId, KeyKind, Scopes, TenantId, Timestamp};
-use clawless_edge::http::HttpResponse;
-use clawless_store::api_keys::StoredKey;
+use clawless_core::api_key::StoredKey;
+use clawless_core::{KeyId, KeyKind, Scopes, TenantId, Timestamp};
 use serde::Serialize;
 
-/// Times are in seconds since 1970 (UTC).
+/// A key.
 #[derive(Debug, Serialize)]
-pub(super) struct View {
+pub struct KeyObject {
     object: &'static str,
-    pub(super) id: KeyId,
+    id: KeyId,
     tenant_id: TenantId,
     kind: KeyKind,
     name: String,
@@ -24,7 +22,14 @@ pub(super) struct View {
     created_at: u64,
 }
 
-impl From<StoredKey> for View {
+impl KeyObject {
+    /// The key's id.
+    pub const fn id(&self) -> &KeyId {
+        &self.id
+    }
+}
+
+impl From<StoredKey> for KeyObject {
     fn from(stored: StoredKey) -> Self {
         let StoredKey {
             key,
@@ -48,34 +53,39 @@ impl From<StoredKey> for View {
     }
 }
 
-/// A new key in clear text. No other response contains it.
+/// A new key with its text. No other response contains the text.
 #[derive(Serialize)]
-pub(super) struct Minted<'a> {
+pub struct CreatedKey<'a> {
     #[serde(flatten)]
-    pub(super) view: View,
+    object: KeyObject,
     key: &'a str,
-    /// The key that this one replaces, with its new expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) replaces: Option<View>,
-    /// Whether the new expiry of the replaced key applies already. `false`: the ledger did not respond,
-    /// and a gateway may use the old expiry for up to 30 seconds, the TTL of cached key records.
+    replaces: Option<KeyObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) in_force: Option<bool>,
+    in_force: Option<bool>,
 }
 
-impl<'a> Minted<'a> {
+impl<'a> CreatedKey<'a> {
     /// A key and its text.
-    pub(super) fn new(view: View, text: &'a KeyText) -> Self {
+    pub const fn new(object: KeyObject, key: &'a str) -> Self {
         Self {
-            view,
-            key: text.reveal(),
+            object,
+            key,
             replaces: None,
             in_force: None,
         }
     }
 
-    /// The response 201 with the key.
-    pub(super) fn respond(&self) -> Result<HttpResponse, ApiError> {
-        Ok(HttpResponse::of(self)?.with_status(201))
+    /// Adds the key that this one replaces, with its new expiry.
+    ///
+    /// `in_force` tells whether the new expiry applies already. `false`: the ledger did not respond,
+    /// and a gateway may use the old expiry for up to 30 seconds, the TTL of cached key records.
+    #[must_use]
+    pub fn replacing(self, replaced: KeyObject, in_force: bool) -> Self {
+        Self {
+            replaces: Some(replaced),
+            in_force: Some(in_force),
+            ..self
+        }
     }
 }

@@ -1,0 +1,223 @@
+//! Parsing and validation of the bodies that create and rotate keys.
+
+use clawless_core::api_key::is_origin;
+use clawless_core::{
+    ApiError, ApiKey, ErrorCode, KeyId, KeyKind, Millis, Scope, Scopes, TenantId, Timestamp,
+};
+use serde::Deserialize;
+
+use crate::admin::fields::{check_name, parse_expiry};
+use crate::body;
+use crate::fields::invalid;
+
+/// The maximum number of origins of a public key.
+const MAX_ORIGINS: usize = 50;
+/// The default grace period of a rotation: a day.
+const DEFAULT_GRACE: Millis = Millis::from_secs(24 * 60 * 60);
+/// The longest grace period, in seconds: 90 days.
+const MAX_GRACE_SECS: u64 = 90 * 24 * 60 * 60;
+
+/// The settings of a new key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    kind: KeyKind,
+    name: String,
+    scopes: Scopes,
+    allowed_origins: Vec<String>,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    name: String,
+    #[serde(default)]
+    kind: TenantKeyKind,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+    #[serde(default)]
+    expires_at: Option<u64>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+}
+
+/// The kinds of key that a tenant can have.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TenantKeyKind {
+    #[default]
+    Secret,
+    Public,
+}
+
+impl NewKey {
+    /// Parses the body of a request.
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn parse(body: &[u8], now: Timestamp) -> Result<Self, ApiError> {
+        let body: KeyBody = body::read_settings(body)?;
+        body.check()?;
+        Ok(Self {
+            kind: match body.kind {
+                TenantKeyKind::Secret => KeyKind::Secret,
+                TenantKeyKind::Public => KeyKind::Public,
+            },
+            name: check_name(body.name)?,
+            scopes: Scopes::from_iter(body.scopes),
+            allowed_origins: body.allowed_origins,
+            expires_at: parse_expiry(body.expires_at, now)?,
+        })
+    }
+
+    /// The record of the key, created at `now`.
+    pub fn into_record(self, id: KeyId, tenant_id: TenantId, now: Timestamp) -> ApiKey {
+        ApiKey {
+            id,
+            tenant_id,
+            kind: self.kind,
+            name: self.name,
+            scopes: self.scopes,
+            allowed_origins: self.allowed_origins,
+            expires_at: self.expires_at,
+            revoked_at: None,
+            version: 1,
+            created_at: now,
+        }
+    }
+}
+
+impl KeyBody {
+    /// A secret key needs scopes, a public one origins; neither has both.
+    fn check(&self) -> Result<(), ApiError> {
+        let (wanted, refused) = match self.kind {
+            TenantKeyKind::Secret => ("scopes", "allowed_origins"),
+            TenantKeyKind::Public => ("allowed_origins", "scopes"),
+        };
+        let is_given = |member| match member {
+            "scopes" => !self.scopes.is_empty(),
+            _ => !self.allowed_origins.is_empty(),
+        };
+        if !is_given(wanted) {
+            let message = format!("A key of this kind needs `{wanted}`.");
+            return Err(ApiError::new(ErrorCode::MissingParameter, message).param(wanted));
+        }
+        if is_given(refused) {
+            let message = format!("A key of this kind has no `{refused}`.");
+            return Err(invalid(refused, message));
+        }
+        let are_origins = self.allowed_origins.iter().all(|origin| is_origin(origin));
+        if !are_origins || self.allowed_origins.len() > MAX_ORIGINS {
+            return Err(invalid(
+                "allowed_origins",
+                format!(
+                    "`allowed_origins` has at most {MAX_ORIGINS} origins, each as browsers send it: `https://example.org`."
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How to rotate a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// How long the old key still works.
+    pub grace: Millis,
+    /// When the new key expires; if absent, it gets the lifetime of the old one.
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotationBody {
+    #[serde(default)]
+    grace_seconds: Option<u64>,
+    #[serde(default)]
+    expires_at: Option<u64>,
+}
+
+impl KeyRotation {
+    /// Parses the body of a request.
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn parse(body: &[u8], now: Timestamp) -> Result<Self, ApiError> {
+        let body: RotationBody = body::read_settings(body)?;
+        let grace = match body.grace_seconds {
+            None => DEFAULT_GRACE,
+            Some(secs) if secs <= MAX_GRACE_SECS => Millis::from_secs(secs),
+            Some(_) => {
+                let message = format!("`grace_seconds` is at most {MAX_GRACE_SECS}.");
+                return Err(invalid("grace_seconds", message));
+            }
+        };
+        Ok(Self {
+            grace,
+            expires_at: parse_expiry(body.expires_at, now)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_500);
+
+    fn param_of<T: std::fmt::Debug>(result: Result<T, ApiError>) -> Option<String> {
+        result.expect_err("invalid").param
+    }
+
+    #[test]
+    fn secret_key_needs_scopes_and_public_key_needs_origins() {
+        let secret = NewKey::parse(br#"{"name":"a","scopes":["chat","chat"]}"#, NOW);
+        let secret = secret.expect("valid");
+        assert_eq!(secret.kind, KeyKind::Secret);
+        assert_eq!(secret.scopes, Scopes::from_iter([Scope::Chat]));
+        let public = br#"{"name":"a","kind":"public","allowed_origins":["https://example.org"]}"#;
+        let public = NewKey::parse(public, NOW).expect("valid");
+        assert_eq!(public.kind, KeyKind::Public);
+        assert_eq!(public.allowed_origins, ["https://example.org"]);
+        for (body, param) in [
+            (r#"{"scopes":["chat"]}"#, "name"),
+            (r#"{"name":"","scopes":["chat"]}"#, "name"),
+            (r#"{"name":"a"}"#, "scopes"),
+            (r#"{"name":"a","kind":"public"}"#, "allowed_origins"),
+            (r#"{"name":"a","kind":"admin","scopes":["chat"]}"#, "kind"),
+            (r#"{"name":"a","scopes":["all"]}"#, "scopes[0]"),
+            (
+                r#"{"name":"a","scopes":["chat"],"allowed_origins":["https://example.org"]}"#,
+                "allowed_origins",
+            ),
+            (
+                r#"{"name":"a","kind":"public","allowed_origins":["https://example.org/"]}"#,
+                "allowed_origins",
+            ),
+            (
+                r#"{"name":"a","scopes":["chat"],"expires_at":1}"#,
+                "expires_at",
+            ),
+            (
+                r#"{"name":"a","scopes":["chat"],"tenant_id":"t"}"#,
+                "tenant_id",
+            ),
+        ] {
+            let result = NewKey::parse(body.as_bytes(), NOW);
+            assert_eq!(param_of(result).as_deref(), Some(param), "{body}");
+        }
+    }
+
+    #[test]
+    fn grace_period_is_a_day_by_default_and_at_most_90_days() {
+        let day = KeyRotation {
+            grace: Millis::from_secs(86_400),
+            expires_at: None,
+        };
+        assert_eq!(KeyRotation::parse(b"", NOW), Ok(day));
+        let none = KeyRotation::parse(br#"{"grace_seconds":0}"#, NOW).expect("valid");
+        assert_eq!(none.grace, Millis::from_secs(0));
+        let long = KeyRotation::parse(br#"{"grace_seconds":7776001}"#, NOW);
+        assert_eq!(param_of(long).as_deref(), Some("grace_seconds"));
+    }
+}

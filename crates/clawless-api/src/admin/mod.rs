@@ -1,0 +1,9 @@
+//! The shapes of the admin API: request bodies, and the objects in responses. Times are in seconds
+//! since 1970 (UTC).
+
+pub mod audit;
+mod fields;
+pub mod keys;
+pub mod tenants;
+pub mod tokens;
+pub mod usage;

@@ -1,0 +1,275 @@
+//! Parsing and validation of a tenant's settings.
+
+use clawless_core::chat::ReasoningEffort;
+use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::model::ModelRole;
+use clawless_core::routing::Fallback;
+use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::{ApiError, ErrorCode, Tenant, tool};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::response::TenantSettingsObject;
+use crate::admin::fields::check_name;
+use crate::body;
+use crate::fields::invalid;
+
+/// The maximum length of a system prompt, in bytes.
+const MAX_PROMPT_BYTES: usize = 64 * 1024;
+/// The maximum number of models or tools in a list.
+const MAX_NAMES: usize = 100;
+/// The maximum length of a name in a list, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+/// The longest retention: a hundred years.
+const MAX_RETENTION_DAYS: u32 = 36_500;
+
+/// The body of a request that creates or replaces a tenant: all settings. Absent ones get their
+/// defaults.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantBody {
+    name: String,
+    #[serde(default)]
+    tier: Tier,
+    #[serde(default)]
+    status: OperatorStatus,
+    #[serde(default)]
+    limits: LimitOverrides,
+    #[serde(default)]
+    quotas: QuotaOverrides,
+    #[serde(default)]
+    default_model: Option<String>,
+    #[serde(default)]
+    thinking: Option<ReasoningEffort>,
+    #[serde(default)]
+    allowed_models: Option<Vec<String>>,
+    #[serde(default)]
+    system_prompt: Option<String>,
+    #[serde(default)]
+    tools: Vec<String>,
+    #[serde(default)]
+    fallback: Fallback,
+    #[serde(default)]
+    ignore_body_session_id: bool,
+    #[serde(default)]
+    retention_days: Option<u32>,
+}
+
+/// The statuses that an operator can set; only a deletion sets `deleting`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OperatorStatus {
+    #[default]
+    Active,
+    Suspended,
+}
+
+impl TenantBody {
+    /// Parses the body of a request. Values are checked by [`Self::apply_to`].
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        body::read_settings(body)
+    }
+
+    /// Applies the settings to a record.
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn apply_to(self, record: Tenant) -> Result<Tenant, ApiError> {
+        let (default, models) = (
+            self.default_model.as_slice(),
+            self.allowed_models.as_deref(),
+        );
+        check_names("default_model", default)?;
+        check_names("allowed_models", models.unwrap_or_default())?;
+        check_names("tools", &self.tools)?;
+        tool::check_server_tools(&self.tools).map_err(|why| invalid("tools", why))?;
+        for (param, list) in self.fallback.lists() {
+            check_names(param, list)?;
+            check_allowed(param, list, self.allowed_models.as_deref())?;
+        }
+        let prompt = self.system_prompt.as_deref().unwrap_or_default();
+        if prompt.len() > MAX_PROMPT_BYTES || prompt.contains('\0') {
+            return Err(invalid(
+                "system_prompt",
+                format!("`system_prompt` has at most {MAX_PROMPT_BYTES} bytes and no NUL."),
+            ));
+        }
+        let days = self.retention_days.unwrap_or(1);
+        if !(1..=MAX_RETENTION_DAYS).contains(&days) {
+            return Err(invalid(
+                "retention_days",
+                format!("`retention_days` is from 1 to {MAX_RETENTION_DAYS}, or null."),
+            ));
+        }
+        Ok(Tenant {
+            name: check_name(self.name)?,
+            tier: self.tier,
+            status: match self.status {
+                OperatorStatus::Active => TenantStatus::Active,
+                OperatorStatus::Suspended => TenantStatus::Suspended,
+            },
+            settings: TenantSettings {
+                default_model: self.default_model,
+                thinking: self.thinking,
+                allowed_models: self.allowed_models,
+                system_prompt: self.system_prompt,
+                tools: self.tools,
+                fallback: self.fallback,
+                ignore_body_session_id: self.ignore_body_session_id,
+                retention_days: self.retention_days,
+                limits: self.limits,
+                quotas: self.quotas,
+            },
+            ..record
+        })
+    }
+}
+
+/// A fallback model that the tenant may not use would never be called. An alias selects among the
+/// allowed models.
+fn check_allowed(
+    param: &str,
+    fallback: &[String],
+    allowed: Option<&[String]>,
+) -> Result<(), ApiError> {
+    let is_allowed = |name: &&String| {
+        ModelRole::from_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
+    };
+    match fallback.iter().find(|name| !is_allowed(name)) {
+        None => Ok(()),
+        Some(name) => Err(invalid(
+            param,
+            format!("`{param}` names `{name}`, which is not in `allowed_models`."),
+        )),
+    }
+}
+
+fn check_names(param: &str, names: &[String]) -> Result<(), ApiError> {
+    let is_name = |name: &String| {
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::is_control)
+    };
+    if names.len() <= MAX_NAMES && names.iter().all(is_name) {
+        return Ok(());
+    }
+    Err(invalid(
+        param,
+        format!(
+            "`{param}` has at most {MAX_NAMES} names of 1 to {MAX_NAME_BYTES} bytes without control characters."
+        ),
+    ))
+}
+
+/// The body of a request that changes some settings: a JSON merge patch (RFC 7396). `null` resets a
+/// setting to its default.
+#[derive(Debug)]
+pub struct TenantPatch(Value);
+
+impl TenantPatch {
+    /// Parses the body of a request.
+    ///
+    /// # Errors
+    /// 400 if it is not an object.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let patch: Value = body::read_settings(body)?;
+        if patch.is_object() {
+            return Ok(Self(patch));
+        }
+        let message = "The body must be a JSON object.";
+        Err(ApiError::new(ErrorCode::InvalidType, message))
+    }
+
+    /// The tenant's settings with this patch applied.
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn merge_into(self, tenant: &Tenant) -> Result<TenantBody, ApiError> {
+        let present = serde_json::to_value(TenantSettingsObject::from(tenant));
+        let merged = merge(present.map_err(ApiError::internal)?, self.0);
+        TenantBody::parse(merged.to_string().as_bytes())
+    }
+}
+
+/// Applies a JSON merge patch (RFC 7396). Parsing has limited the depth of both values.
+fn merge(target: Value, patch: Value) -> Value {
+    let Value::Object(patch) = patch else {
+        return patch;
+    };
+    let mut merged = match target {
+        Value::Object(members) => members,
+        _ => serde_json::Map::new(),
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            merged.remove(&name);
+        } else {
+            let present = merged.remove(&name).unwrap_or(Value::Null);
+            merged.insert(name, merge(present, value));
+        }
+    }
+    Value::Object(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::Timestamp;
+
+    use super::*;
+
+    fn tenant(body: &str) -> Result<Tenant, ApiError> {
+        let now = Timestamp::from_millis(1_767_225_600_500);
+        TenantBody::parse(body.as_bytes())?.apply_to(Tenant {
+            id: "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
+            name: String::new(),
+            tier: Tier::default(),
+            status: TenantStatus::default(),
+            settings: TenantSettings::default(),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    fn patch(tenant: &Tenant, body: &str) -> Result<Tenant, ApiError> {
+        let body = TenantPatch::parse(body.as_bytes())?.merge_into(tenant)?;
+        body.apply_to(tenant.clone())
+    }
+
+    #[test]
+    fn invalid_setting_is_named() {
+        for (body, param) in [
+            ("{}", "name"),
+            (r#"{"name":"a","status":"deleting"}"#, "status"),
+            (r#"{"name":"a","tools":["no_such_tool"]}"#, "tools"),
+            (r#"{"name":"a","allowed_models":[""]}"#, "allowed_models"),
+            (r#"{"name":"a","system_prompt":"\u0000"}"#, "system_prompt"),
+            (r#"{"name":"a","retention_days":0}"#, "retention_days"),
+            (r#"{"name":"a","limits":{"burst":-1}}"#, "limits.burst"),
+            (r#"{"name":"a","version":2}"#, "version"),
+        ] {
+            let error = tenant(body).expect_err(body);
+            assert_eq!(error.param.as_deref(), Some(param), "{body}");
+        }
+    }
+
+    #[test]
+    fn patch_changes_some_settings_and_null_resets_one() {
+        let before = tenant(
+            r#"{"name":"a","tier":"pro","retention_days":30,"limits":{"burst":5,"concurrent":2}}"#,
+        );
+        let before = before.expect("valid");
+        let body = r#"{"retention_days":null,"limits":{"burst":null,"concurrent":3}}"#;
+        let after = patch(&before, body).expect("valid");
+        assert_eq!((after.name.as_str(), after.tier), ("a", Tier::Pro));
+        assert_eq!(after.settings.retention_days, None);
+        assert_eq!(after.limits().concurrent, Some(3));
+        assert_eq!(after.limits().burst, Tier::Pro.plan().limits.burst);
+        assert_eq!(patch(&after, "{}").expect("valid"), after);
+        for body in ["[]", "1", "null"] {
+            let error = patch(&before, body).expect_err(body);
+            assert_eq!(error.code, ErrorCode::InvalidType);
+        }
+    }
+}
