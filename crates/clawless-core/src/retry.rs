@@ -5,8 +5,9 @@ use crate::time::{Millis, Timer};
 
 /// How often to retry, and how long to wait before each retry.
 ///
-/// A wait has full jitter: any span from zero to a bound is equally likely, so that clients that
-/// failed together do not return together. The bound doubles with each retry, up to a maximum.
+/// [`delay`](Self::delay) has full jitter: any span from zero to a bound is equally likely, so that
+/// clients that failed together do not return together. [`bound`](Self::bound) doubles with each
+/// retry, up to a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Retries after the first try.
@@ -36,10 +37,16 @@ impl Backoff {
         max_delay: Millis::from_secs(4),
     };
 
+    /// The bound of the wait before retry number `retry` (from 0). It doubles with each retry. A
+    /// single waiter, which needs no jitter, waits as long.
+    pub fn bound(self, retry: u32) -> Millis {
+        let doubled = self.base.get().saturating_mul(1 << retry.min(16));
+        Millis::new(doubled).min(self.max_delay)
+    }
+
     /// The wait before retry number `retry` (from 0). `random` is uniform.
     pub fn delay(self, retry: u32, random: u32) -> Millis {
-        let doubled = self.base.get().saturating_mul(1 << retry.min(16));
-        let bound = u128::from(doubled.min(self.max_delay.get()));
+        let bound = u128::from(self.bound(retry).get());
         // `random` / 2^32 of the bound is below the bound, which fits.
         let delay = (bound * u128::from(random)) >> 32;
         Millis::new(u64::try_from(delay).unwrap_or(u64::MAX))
@@ -100,6 +107,7 @@ mod tests {
     #[test]
     fn delays_grow_to_a_maximum_and_use_the_whole_range() {
         for (retry, bound) in [(0, 250), (1, 500), (2, 1000), (9, 4000), (u32::MAX, 4000)] {
+            assert_eq!(Backoff::PROVIDER.bound(retry), Millis::new(bound));
             let delay = |random| {
                 let delay = Backoff::PROVIDER.delay_within(retry, random, None, AMPLE);
                 delay.expect("a delay").get()

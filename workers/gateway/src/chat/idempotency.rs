@@ -30,9 +30,12 @@ const CLAIM_GRACE: Millis = Millis::from_secs(30);
 const ADMISSION_TIMEOUT: Millis = Millis::from_secs(20);
 /// The longest wait for a session, and the call after it.
 const MAX_CLAIM_TIME: Millis = Millis::from_secs(30 + 10).plus(RESERVATION_TTL);
-/// The shortest and the longest pause between two checks of a request that has ended or not begun.
-const MIN_PAUSE: Millis = Millis::new(50);
-const MAX_PAUSE: Millis = Millis::from_secs(2);
+/// The waits between two checks of a request that has ended or not begun.
+const CHECKS: Backoff = Backoff {
+    max_retries: u32::MAX,
+    base: Millis::new(50),
+    max_delay: Millis::from_secs(2),
+};
 /// When to repeat a request that still runs.
 const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(2);
 
@@ -82,7 +85,7 @@ pub async fn claim<P: Platform>(
     // The request that the ledger did not know when it was last asked.
     let mut ended: Option<RequestId> = None;
     let mut dead: Option<RequestId> = None;
-    let mut pause = MIN_PAUSE;
+    let mut checks = 0;
     loop {
         let claimed_at = platform.time().now();
         let claim = try_claim(platform, &own, dead.take()).await?;
@@ -125,8 +128,8 @@ pub async fn claim<P: Platform>(
                 dead = Some(request);
                 continue;
             }
-            platform.time().sleep(pause).await;
-            pause = Millis::new(pause.get().saturating_mul(2)).min(MAX_PAUSE);
+            platform.time().sleep(CHECKS.bound(checks)).await;
+            checks += 1;
         }
         let input = Input::Await {
             request_id: request.clone(),

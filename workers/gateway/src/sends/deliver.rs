@@ -25,12 +25,15 @@ use crate::platform::Platform;
 
 /// How long a try may hold a message before the ledger knows its request.
 const CLAIM_GRACE: Millis = Millis::from_secs(30);
-/// When to retry a message that another try holds, and the longest pause between two tries.
+/// When to retry a message that another try holds.
 const RETRY_AFTER_HELD: Millis = Millis::from_secs(60);
-/// The pause after the first try. It doubles with each try.
-const MIN_PAUSE: Millis = Millis::from_secs(5);
-/// The tries of a message that fails. A message whose session is only busy has no such limit.
-const MAX_TRIES: u32 = 6;
+/// The retries of a message that fails. The retries of a message whose session is only busy have no
+/// limit.
+const RETRIES: Backoff = Backoff {
+    max_retries: 5,
+    base: Millis::from_secs(5),
+    max_delay: RETRY_AFTER_HELD,
+};
 
 /// What the queue does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +206,8 @@ async fn record_failure<P: Platform>(
         return Ok(Verdict::Done);
     }
     if sends::release(sql, tenant, send, request, reason, now).await? {
-        return Ok(Verdict::RetryAfter(pause(tries)));
+        let retries = tries.saturating_sub(1);
+        return Ok(Verdict::RetryAfter(RETRIES.bound(retries)));
     }
     Ok(Verdict::Done)
 }
@@ -213,18 +217,10 @@ fn is_retried(code: ErrorCode, tries: u32) -> bool {
     match code.kind() {
         ErrorKind::Conflict => true,
         ErrorKind::RateLimit => code != ErrorCode::InsufficientQuota,
-        ErrorKind::Internal | ErrorKind::Upstream => tries < MAX_TRIES,
+        ErrorKind::Internal | ErrorKind::Upstream => tries <= RETRIES.max_retries,
         ErrorKind::Validation
         | ErrorKind::Authentication
         | ErrorKind::Permission
         | ErrorKind::NotFound => false,
     }
-}
-
-/// The pause after this many tries.
-fn pause(tries: u32) -> Millis {
-    let doubled = 1_u64
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u64::MAX);
-    Millis::new(MIN_PAUSE.get().saturating_mul(doubled)).min(RETRY_AFTER_HELD)
 }

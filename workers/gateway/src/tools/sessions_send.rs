@@ -20,9 +20,12 @@ const DEFAULT_TIMEOUT_SECS: u32 = 30;
 const MAX_TIMEOUT_SECS: u32 = 60;
 /// The longest returned answer, in bytes.
 const MAX_REPLY_BYTES: usize = 32 * 1024;
-/// The pause between two checks of a message doubles from the first to the last.
-const MIN_PAUSE: Millis = Millis::new(100);
-const MAX_PAUSE: Millis = Millis::from_secs(4);
+/// The waits between two checks of a message.
+const CHECKS: Backoff = Backoff {
+    max_retries: u32::MAX,
+    base: Millis::new(100),
+    max_delay: Millis::from_secs(4),
+};
 
 /// The tool.
 #[derive(Debug)]
@@ -198,7 +201,7 @@ async fn wait<P: Platform>(
 ) -> Result<StoredSend, ToolError> {
     let time = context.platform.time();
     let give_up = time.now().plus(timeout);
-    let mut pause = MIN_PAUSE;
+    let mut checks = 0;
     loop {
         let found = sends::find(context.platform.sql(), context.tenant, send).await?;
         let found =
@@ -207,8 +210,9 @@ async fn wait<P: Platform>(
         if found.state.is_end() || now >= give_up {
             return Ok(found);
         }
-        time.sleep(pause.min(give_up.since(now))).await;
-        pause = Millis::new(pause.get().saturating_mul(2)).min(MAX_PAUSE);
+        time.sleep(CHECKS.bound(checks).min(give_up.since(now)))
+            .await;
+        checks += 1;
     }
 }
 
