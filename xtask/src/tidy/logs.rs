@@ -23,6 +23,9 @@ const PRODUCT: [&str; 6] = [
     "workers/",
 ];
 
+/// The scripts around the Workers' modules, which log too.
+const SCRIPTS: &str = "workers/entry/";
+
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 /// A message at a level, with all fields that any place logs with it, in their order.
@@ -111,18 +114,21 @@ fn messages(files: &[SourceFile]) -> (Messages, Vec<String>) {
         let in_sources = PRODUCT.iter().any(|folder| file.path.starts_with(folder));
         file.is("rs") && in_sources && file.path.contains("/src/")
     };
-    for file in files.iter().filter(is_product) {
-        // A file that can't be parsed is a breach of another rule.
-        let Ok(production) = super::rust::production(&file.text) else {
-            continue;
-        };
-        let mut events = Events(Vec::new());
-        events.visit_file(&production.tree);
+    let is_script = |file: &&SourceFile| file.path.starts_with(SCRIPTS) && file.is("js");
+    let in_rust = files
+        .iter()
+        .filter(is_product)
+        .map(|file| (file, rust_events(file)));
+    let in_scripts = files
+        .iter()
+        .filter(is_script)
+        .map(|file| (file, script_events(&file.text)));
+    for (file, events) in in_rust.chain(in_scripts) {
         for Event {
             level,
             message,
             fields,
-        } in events.0
+        } in events
         {
             let Some(message) = message else {
                 breaches.push(format!(
@@ -140,6 +146,45 @@ fn messages(files: &[SourceFile]) -> (Messages, Vec<String>) {
         }
     }
     (found, breaches)
+}
+
+/// The events that a Rust file logs.
+fn rust_events(file: &SourceFile) -> Vec<Event> {
+    // A file that can't be parsed is a breach of another rule.
+    let Ok(production) = super::rust::production(&file.text) else {
+        return Vec::new();
+    };
+    let mut events = Events(Vec::new());
+    events.visit_file(&production.tree);
+    events.0
+}
+
+/// The events that a script logs: each is one line of JSON with a level and a message.
+fn script_events(text: &str) -> Vec<Event> {
+    text.lines().filter_map(script_event).collect()
+}
+
+fn script_event(line: &str) -> Option<Event> {
+    let (_, call) = line.split_once("console.")?;
+    let (_, members) = call.split_once("JSON.stringify({")?;
+    let (members, _) = members.split_once("})")?;
+    let mut event = Event {
+        level: String::new(),
+        message: None,
+        fields: Vec::new(),
+    };
+    for member in members.split(", ") {
+        let (name, value) = member.split_once(": ").unwrap_or((member, ""));
+        let literal = value.trim_matches('"');
+        match name.trim() {
+            "level" => event.level = literal.to_lowercase(),
+            "message" => event.message = Some(literal.to_owned()),
+            // Every line has them.
+            "time" | "request_id" => {}
+            field => event.fields.push(field.to_owned()),
+        }
+    }
+    Some(event)
 }
 
 struct Event {
@@ -266,6 +311,19 @@ mod tests {
         ] {
             assert_eq!(of(CODE, &document.replace(was, is)).len(), breaches, "{is}");
         }
+    }
+
+    #[test]
+    fn a_message_of_an_entry_script_is_listed_too() {
+        let code = r#"
+            console.error(JSON.stringify({ time: Date.now(), level: "ERROR", message: "serve failed", request_id: id, internal: String(error) }));
+        "#;
+        let of = |document: &str| {
+            unlisted(&[file("workers/entry/a.js", code), file(DOCUMENT, document)])
+        };
+        assert_eq!(of("").len(), 1);
+        let listed = "| `serve failed` | error | `internal` | the instance panics |\n";
+        assert_eq!(of(listed), Vec::<String>::new());
     }
 
     #[test]
