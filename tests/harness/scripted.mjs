@@ -6,6 +6,7 @@
 import { once } from "node:events";
 import { chunk, events } from "./behaviours.mjs";
 import { DIALECTS } from "./dialects.mjs";
+import { converse } from "./conversations.mjs";
 import { BEFORE_THE_FIRST_BYTE, good, IN_A_STREAM, IN_A_WHOLE_RESPONSE } from "./faults.mjs";
 import { Models } from "./models.mjs";
 
@@ -36,11 +37,12 @@ const BEFORE = ["a_reset", "a_web_page", "a_web_page_with_the_type_of_a_stream",
  * - `custom`: the same with `CUSTOM`, which one wire format supports;
  * - `legacy`: the same with `LEGACY`, for requests with `functions`;
  * - `acts`: models that call the server tool `time_now` and then respond with its result; only
- *   the tenant of `acting_key` has this tool.
+ *   the tenant of `acting_key` has this tool;
+ * - `converse`: models for conversations in sessions, one per wire format (conversations.mjs).
  */
 export async function startScripted() {
   const models = new Models();
-  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], legacy: [], acts: [] };
+  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], legacy: [], acts: [], converse: [] };
   for (const dialect of Object.values(DIALECTS)) {
     const add = (list, name, behaviour) => lists[list].push(models.add(dialect, `${list}-${name}`, behaviour));
     for (const [name, make] of Object.entries(IN_A_STREAM)) add("breaks", name, make(dialect));
@@ -59,13 +61,16 @@ export async function startScripted() {
   // Workers AI models that support tools use OpenAI's format behind the binding.
   const platform = { ...DIALECTS.openai, kind: "workers_ai" };
   lists.tools.push(models.add(platform, "tools-two_at_once", callThenRespond(DIALECTS.openai)));
+  for (const [kind, dialect] of [["openai", openai], ["anthropic", DIALECTS.anthropic], ["workers_ai", openai]]) {
+    lists.converse.push(models.add({ ...dialect, kind }, "converse-all", converse(dialect)));
+  }
   lists.custom.push(models.add(DIALECTS.openai, "custom-beside_a_function", callCustom));
   lists.legacy.push(
     models.add(DIALECTS.openai, "legacy-call", callLegacy),
     models.add(DIALECTS.anthropic, "legacy-call", callInTools(DIALECTS.anthropic)),
     models.add(platform, "legacy-call", callInTools(DIALECTS.openai)),
   );
-  const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500" } });
+  const stack = await models.start({ vars: { IDLE_TIMEOUT_MS: "1500", KEEP_ALIVE_MS: "300", EARLY_HEAD_MS: "1000" } });
   await stack.updateSettings(models.chained.tenant, { tools: ["time_now"] });
   return {
     base_url: `${stack.url}/v1`,

@@ -12,9 +12,10 @@ import { until } from "../harness/wait.mjs";
 
 const models = new Models();
 const LAST = models.add(DIALECTS.openai, "last-of-the-chain", good(DIALECTS.openai));
-/** All provider timeouts: long enough for a busy machine; the tests wait concurrently. */
-const TIMEOUT_MS = 4000;
-const vars = { FIRST_BYTE_TIMEOUT_MS: `${TIMEOUT_MS}`, WHOLE_TIMEOUT_MS: `${TIMEOUT_MS}`, IDLE_TIMEOUT_MS: `${TIMEOUT_MS}` };
+/** All provider timeouts: long enough for a busy machine; the tests wait concurrently. They are four times as long for providers that may think silently. */
+const TIMEOUT_MS = 2500;
+// Without an early head every failure is a status.
+const vars = { EARLY_HEAD_MS: "60000", FIRST_BYTE_TIMEOUT_MS: `${TIMEOUT_MS}`, WHOLE_TIMEOUT_MS: `${TIMEOUT_MS}`, IDLE_TIMEOUT_MS: `${TIMEOUT_MS}` };
 before(async () => {
   await models.start({ fallback: LAST, vars });
   // The first request takes longer.

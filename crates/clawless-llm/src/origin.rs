@@ -44,15 +44,21 @@ pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a,
 }
 
 fn has_origin(message: &Message) -> bool {
-    message.role() == Role::Assistant && message.raw().as_str().contains(ORIGIN)
+    let raw = message.raw().as_str();
+    message.role() == Role::Assistant && (raw.contains(ORIGIN) || raw.contains(CHOICE))
 }
 
 /// The message without its origin and, if that is another model, without provider-specific members.
 fn without_foreign(message: &Json, target: &str) -> Option<Json> {
     let mut members: Members = message.read().ok()?;
-    let origin: String = members.get(ORIGIN)?.read().ok()?;
+    // A client may send any value, and one member without the other.
+    let Some(origin) = members.get(ORIGIN) else {
+        members.get(CHOICE)?;
+        return Json::from_value(&members.without(&[CHOICE])).ok();
+    };
+    let origin: Option<String> = origin.read().ok();
     members = members.without(&[ORIGIN, CHOICE]);
-    if origin != target {
+    if origin.as_deref() != Some(target) {
         keep(&mut members, &COMMON);
         for (name, value) in &mut members.0 {
             if name == "tool_calls"

@@ -191,3 +191,63 @@ fn a_tenant_can_make_the_bodys_session_id_a_label() {
         ])
     );
 }
+
+#[test]
+fn an_expired_link_in_the_history_is_named_by_its_message() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let picture = |number: u32| {
+        let url = format!("https://pictures.example/{number}?signature=a%2Fb");
+        let image = json!({"type": "image_url", "image_url": {"url": url}});
+        json!([{"role": "user", "content": [image]}])
+    };
+    for number in 0..2 {
+        send(&deployment, &customer, None, &picture(number));
+    }
+    let ids = deployment
+        .sql
+        .rows("SELECT id FROM messages WHERE role = 'user' ORDER BY seq");
+    let names = |response: &support::Response| -> Vec<bool> {
+        assert_eq!(response.status, 400, "{}", response.body);
+        let error = response.json()["error"].clone();
+        assert_eq!(error["param"], "messages");
+        let message = error["message"].as_str().expect("a message").to_owned();
+        let ids = ids.iter().map(|row| row["id"].as_str().expect("an id"));
+        ids.map(|id| message.contains(id)).collect()
+    };
+    let rejections = [
+        ("Failed to download image.", [true, true]),
+        (
+            "Error while downloading https://pictures.example/1?signature=a%2Fb.",
+            [false, true],
+        ),
+    ];
+    for (message, named) in rejections {
+        let body = json!({"error": {"message": message, "code": "invalid_image_url"}});
+        deployment
+            .http
+            .next(clawless_testkit::provider::Reply::json(
+                400,
+                &body.to_string(),
+            ));
+        let body = json!({"model": "small", "session_id": "chat-1",
+            "messages": [message_of("user")]});
+        let response = deployment.chat(&customer, &body);
+        assert_eq!(names(&response), named, "{}", response.body);
+    }
+    // Rejections for other reasons are not about the links.
+    let body = json!({"error": {"message": "The temperature is too high."}});
+    deployment
+        .http
+        .next(clawless_testkit::provider::Reply::json(
+            400,
+            &body.to_string(),
+        ));
+    let body = json!({"model": "small", "session_id": "chat-1", "messages": [message_of("user")]});
+    let response = deployment.chat(&customer, &body);
+    assert!(!response.body.contains("DELETE"), "{}", response.body);
+}
+
+fn message_of(role: &str) -> Value {
+    message(role, "And now?")
+}

@@ -9,6 +9,6 @@ mod turn;
 pub use history::{History, HistoryBudget, HistoryMessage, HistoryTurn, history};
 pub use page::{ListedMessage, MessagePosition, Page, Range, SortOrder, page, position};
 pub use removal::remove;
-pub use turn::{StoredMessage, of_turn};
+pub use turn::{StoredMessage, containing, of_turn};
 
 pub(crate) use statements::STATEMENTS;

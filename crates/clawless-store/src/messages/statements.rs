@@ -22,6 +22,10 @@ statements! {
     OF_TURN = "
         SELECT id, role, content FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
+    CONTAINING = "
+        SELECT id FROM messages
+        WHERE tenant_id = ?1 AND session_id = ?2 AND instr(content, ?3) > 0
+        ORDER BY seq, position LIMIT 1";
     /// The earliest messages between two positions, exclusive, unsorted: as many as fit, and the
     /// first even if it does not. `found` is their number up to the limit.
     PAGE_FORWARD = "

@@ -1,11 +1,11 @@
-//! The messages of one turn.
+//! Single messages: those of one turn, and the one that contains a text.
 
 use clawless_core::chat::{Message, Role};
 use clawless_core::session::SessionHead;
 use clawless_core::{MessageId, SessionId, TenantId};
 use serde::Deserialize;
 
-use super::statements::OF_TURN;
+use super::statements::{CONTAINING, OF_TURN};
 use crate::ports::{Sql, SqlError};
 use crate::row;
 
@@ -16,6 +16,22 @@ pub struct StoredMessage {
     pub id: MessageId,
     /// The message.
     pub message: Message,
+}
+
+/// The id of the first message of a session whose JSON contains `text`.
+pub async fn containing(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    text: &str,
+) -> Result<Option<MessageId>, SqlError> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: MessageId,
+    }
+    let query = CONTAINING.with([tenant.into(), session.into(), text.into()]);
+    let rows: Vec<Row> = sql.query(query).await?;
+    Ok(rows.into_iter().next().map(|row| row.id))
 }
 
 /// The messages of one turn, in order; none if the turn does not exist.

@@ -7,6 +7,7 @@ pub mod call;
 pub mod client;
 pub mod commit;
 pub mod early_head;
+mod expired_links;
 pub mod hot;
 pub mod idempotency;
 pub mod keep_alive;

@@ -30,6 +30,7 @@ use super::call;
 use super::client::{ClientStream, Departure};
 use super::commit::{CommitFailure, commit};
 use super::early_head::with_early_head;
+use super::expired_links;
 use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
 use super::model::call::{CallFailure, CallTrace, OpenStream};
@@ -189,7 +190,9 @@ async fn run_admitted<P: Platform>(
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(CallFailure::Failed(error)) => return Err(error),
+        Err(CallFailure::Failed(error)) => {
+            return Err(expired_links::explain(platform, &turn, error).await);
+        }
         Err(CallFailure::ClientLeft { in_flight }) => {
             return charge_aborted_call(platform, &turn, in_flight).await;
         }
