@@ -112,5 +112,14 @@ mod tests {
             assert_eq!(sent(provider, model, stored), foreign);
         }
         assert_eq!(sent("other", "m", &own), own, "a client's own message");
+        for forged in ["5", "null", "{}", r#"["p/m"]"#] {
+            let origin = format!(r#""clawless_origin":{forged}"#);
+            let forged = stored.replace(r#""clawless_origin":"p/m""#, &origin);
+            assert_eq!(sent("p", "m", &forged), foreign);
+        }
+        let without_origin = stored.replace(r#","clawless_origin":"p/m""#, "");
+        assert_eq!(sent("p", "m", &without_origin), own);
+        let text = r#"{"role":"assistant","content":"clawless_origin","x":1}"#;
+        assert_eq!(sent("p", "m", text), text);
     }
 }
