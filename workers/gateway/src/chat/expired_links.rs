@@ -15,7 +15,7 @@ const MAX_NAMED: usize = 3;
 
 /// Adds to a provider's rejection the messages of the session whose links may have caused it. Other
 /// errors stay as they are.
-pub async fn explain<P: Platform>(platform: &P, turn: &Turn, error: ApiError) -> ApiError {
+pub(super) async fn explain<P: Platform>(platform: &P, turn: &Turn, error: ApiError) -> ApiError {
     let Some(session) = turn.session.as_ref() else {
         return error;
     };
