@@ -69,8 +69,6 @@ quantity! {
 pub enum Provenance {
     /// Reported by the provider.
     Provider,
-    /// Counted with the tokenizer of the model.
-    Counted,
     /// Estimated from the length of the text.
     Estimated,
     /// The outcome of the call is unknown. The reserved input tokens are charged.
@@ -84,7 +82,6 @@ impl Provenance {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
-            Self::Counted => "counted",
             Self::Estimated => "estimated",
             Self::Swept => "swept",
             Self::Released => "released",

@@ -52,7 +52,7 @@ pub(super) struct Arguments {
 
 /// The result for the sender.
 #[derive(Serialize)]
-struct Receipt<'a> {
+struct SendResult<'a> {
     send_id: &'a SendId,
     session_id: &'a SessionId,
     status: SendState,
@@ -137,14 +137,14 @@ impl Tool for SessionsSend {
         let timeout = arguments.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECS);
         let timeout = if is_waiting_for_this { 0 } else { timeout };
         let found = wait(context, &send, Millis::from_secs(timeout.into())).await?;
-        let mut receipt = receipt(context, &send, &found).await?;
+        let mut result = result_for_sender(context, &send, &found).await?;
         if is_waiting_for_this && !found.state.is_end() {
-            receipt.note = Some(
+            result.note = Some(
                 "That session may be waiting for this one, so its answer is not waited for: it gets \
                  the message once it is free.",
             );
         }
-        json(&receipt)
+        json(&result)
     }
 }
 
@@ -217,12 +217,12 @@ async fn wait<P: Platform>(
 }
 
 /// The result of a message for its sender.
-async fn receipt<'a, P: Platform>(
+async fn result_for_sender<'a, P: Platform>(
     context: &ToolContext<'_, P>,
     send_id: &'a SendId,
     found: &'a StoredSend,
-) -> Result<Receipt<'a>, ToolError> {
-    let mut receipt = Receipt {
+) -> Result<SendResult<'a>, ToolError> {
+    let mut result = SendResult {
         send_id,
         session_id: &found.session_id,
         status: found.state,
@@ -235,13 +235,13 @@ async fn receipt<'a, P: Platform>(
         match reply(context, found).await? {
             Some(text) => {
                 let kept = truncated(&text, MAX_REPLY_BYTES);
-                receipt.cut = kept.len() < text.len();
-                receipt.reply = Some(kept.to_owned());
+                result.cut = kept.len() < text.len();
+                result.reply = Some(kept.to_owned());
             }
-            None => receipt.note = Some("The answer has no text."),
+            None => result.note = Some("The answer has no text."),
         }
     }
-    Ok(receipt)
+    Ok(result)
 }
 
 /// The session's answer to a message.
