@@ -248,7 +248,9 @@ impl LlmClient {
             // Redirects are not followed: they would send the key to another host.
             status @ 300..=399 => Err(LlmError::Misconfigured { status }),
             status => {
-                let wait = retry_after::parse(&response.headers, io.time.now());
+                let now = io.time.now();
+                let wait = retry_after::parse(&response.headers, now);
+                let reset = retry_after::reset(&response.headers, now);
                 let body = read_body(
                     response.body,
                     MAX_REFUSAL_BYTES,
@@ -261,14 +263,19 @@ impl LlmClient {
                 if let Some(secret) = &self.secret {
                     refusal = secret.refusal(status, &body, refusal);
                 }
-                Err(refusal.with_retry_after(wait))
+                Err(refusal.with_retry_after(wait, reset))
             }
         }
     }
 }
 
 impl LlmError {
-    fn with_retry_after(mut self, wait: Option<Millis>) -> Self {
+    /// Adds the delay of the headers. The reset time of a limit counts only for rate limits, and
+    /// only if the provider gives no delay: it is sent with other errors, too.
+    fn with_retry_after(mut self, wait: Option<Millis>, reset: Option<Millis>) -> Self {
+        if let Self::RateLimited { retry_after } = &mut self {
+            *retry_after = wait.or(*retry_after).or(reset);
+        }
         if let Self::RateLimited { retry_after }
         | Self::Overloaded { retry_after }
         | Self::ServerError { retry_after, .. } = &mut self

@@ -32,6 +32,13 @@ const TOO_LONG_PHRASES: &[&str] = &[
     "prompt is too long",
     "prompt too long",
     "prompt exceeds",
+    "prompt length",
+    "maximum model length",
+    "max_model_len",
+    "must have less than",
+    "too large to process",
+    "\u{8d85}\u{957f}",
+    "\u{4e0a}\u{4e0b}\u{6587}\u{957f}\u{5ea6}",
     "input is too long",
     "input too long",
     "input length",
@@ -59,8 +66,19 @@ const RATE_PHRASES: &[&str] = &[
     "(tpd)",
     "(rpd)",
     "rate limit",
+    "rate-limit",
     "too many requests",
+    "too many concurrent",
+    "concurrency limit",
+    "\u{901f}\u{7387}\u{9650}\u{5236}",
+    "\u{8bf7}\u{6c42}\u{8fc7}\u{4e8e}\u{9891}\u{7e41}",
 ];
+
+/// Codes of `Z.ai`, which are numbers.
+const ZAI_TOO_LONG: &[&str] = &["1261"];
+const ZAI_RATE: &[&str] = &["1302", "1303", "1304", "1305"];
+const ZAI_FLAGGED: &[&str] = &["1301"];
+const ZAI_UNPAID: &[&str] = &["1113"];
 
 /// Codes, types and phrases of content filter errors, in lower case.
 const FLAGGED: &[&str] = &[
@@ -79,7 +97,23 @@ const FLAGGED: &[&str] = &[
     "inappropriate content",
     "sensitive",
     "prohibited content",
+    "prohibited_content",
+    "content filtering",
+    "content exists risk",
+    "considered high risk",
+    "responsible ai",
+    "responsibleai",
+    "policy_violation",
+    "guardrail",
+    "jailbreak",
+    "unsafe content",
+    "\u{654f}\u{611f}",
+    "\u{4e0d}\u{5b89}\u{5168}",
+    "\u{8fdd}\u{89c4}",
 ];
+
+/// Phrases of content filter errors that also name the account, in lower case.
+const SURELY_FLAGGED: &[&str] = &["content violates", "usage guidelines", "safety_check"];
 
 /// Codes, types and phrases of "the provider account has no credit", in lower case.
 const UNPAID: &[&str] = &[
@@ -90,12 +124,22 @@ const UNPAID: &[&str] = &[
     "credit balance",
     "insufficient credits",
     "billing_not_active",
+    "arrearage",
+    "insufficient funds",
+    "\u{4f59}\u{989d}\u{4e0d}\u{8db3}",
+];
+
+/// Types of errors that the request caused, in lower case.
+const INVALID_TYPES: &[&str] = &[
+    "invalid_request",
+    "badrequest",
+    "bad_request",
+    "validation_error",
 ];
 
 /// Classifies the body of an unsuccessful response.
 pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let report = Report::of(&body);
+    let report = Report::of(&value(body));
     let retry_after = report.retry_after;
     match status {
         402..=499 if report.is_about_our_account() && retry_after.is_none() => {
@@ -122,6 +166,17 @@ pub(crate) fn refusal(status: u16, body: &[u8]) -> LlmError {
     }
 }
 
+/// The body as JSON. A line of plain text, which some servers send, becomes a text; an HTML page and
+/// truncated JSON are ignored.
+fn value(body: &[u8]) -> Value {
+    if let Ok(value) = serde_json::from_slice(body) {
+        return value;
+    }
+    let text = std::str::from_utf8(body).unwrap_or_default().trim();
+    let is_plain = !text.is_empty() && !text.starts_with(['<', '{', '[']);
+    if is_plain { text.into() } else { Value::Null }
+}
+
 /// An invalid request, with the provider's message if it has one.
 pub(crate) fn invalid(message: Option<String>) -> LlmError {
     let generic = "The model's provider refuses the request as invalid.";
@@ -143,10 +198,14 @@ pub(crate) fn reported(error: &Value) -> LlmError {
     if report.is_too_long() {
         return LlmError::ContextLength;
     }
-    if report.is_flagged() {
+    if report.is_about_our_account() {
+        return LlmError::Misconfigured { status: 200 };
+    }
+    if report.is_flagged() || report.is_about_the_request() {
         return report.into_invalid_request();
     }
     match report.status {
+        Some(status @ 401..=404) => LlmError::Misconfigured { status },
         Some(503 | 529) => LlmError::Overloaded { retry_after },
         None if report.code_contains("overloaded") => LlmError::Overloaded { retry_after },
         _ => LlmError::Reported(one_line(
@@ -163,7 +222,7 @@ struct Report {
     /// Code, type and status name, in lower case.
     names: Vec<String>,
     /// The HTTP status in the body.
-    status: Option<u64>,
+    status: Option<u16>,
     /// The retry delay in the body.
     retry_after: Option<Millis>,
     /// Whether the body reports that a filter flagged the input.
@@ -183,9 +242,9 @@ impl Report {
         let metadata = error.get("metadata");
         let (message, param) = message_and_param(error);
         let (outer, _) = message_and_param(body);
-        let names = ["code", "type", "status"];
+        let names = ["code", "type", "status", "error_code", "status_code"];
         let names = names.iter().filter_map(|name| text(error.get(name)?));
-        let codes = ["code", "status", "status_code"];
+        let codes = ["code", "status", "status_code", "statusCode", "error_code"];
         let mut codes = codes.iter().filter_map(|name| number(error.get(name)?));
         Self {
             message: message.or(outer),
@@ -207,6 +266,11 @@ impl Report {
         words.iter().any(|word| self.code_contains(word))
     }
 
+    /// Whether the error's code is one of these.
+    fn code_is_any(&self, codes: &[&str]) -> bool {
+        self.names.iter().any(|name| codes.contains(&name.as_str()))
+    }
+
     /// Whether the message contains one of these phrases.
     fn message_contains_any(&self, phrases: &[&str]) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_lowercase();
@@ -214,11 +278,20 @@ impl Report {
     }
 
     fn is_about_our_account(&self) -> bool {
-        self.code_contains_any(UNPAID) || self.message_contains_any(UNPAID)
+        self.code_contains_any(UNPAID)
+            || self.code_is_any(ZAI_UNPAID)
+            || self.message_contains_any(UNPAID)
+    }
+
+    /// Whether the provider says that the request is invalid.
+    fn is_about_the_request(&self) -> bool {
+        matches!(self.status, Some(400 | 413 | 422)) || self.code_contains_any(INVALID_TYPES)
     }
 
     fn is_about_rate(&self) -> bool {
-        self.code_contains_any(RATE_CODES) || self.message_contains_any(RATE_PHRASES)
+        self.code_contains_any(RATE_CODES)
+            || self.code_is_any(ZAI_RATE)
+            || self.message_contains_any(RATE_PHRASES)
     }
 
     fn is_flagged(&self) -> bool {
@@ -226,6 +299,8 @@ impl Report {
         let is_ours =
             self.message_contains_any(&["account", "organization", "api key", "permission"]);
         self.has_flags
+            || self.code_is_any(ZAI_FLAGGED)
+            || self.message_contains_any(SURELY_FLAGGED)
             || (!is_ours && (self.code_contains_any(FLAGGED) || self.message_contains_any(FLAGGED)))
     }
 
@@ -234,13 +309,12 @@ impl Report {
         if self.code_contains("string_above_max_length") {
             return false;
         }
-        // Z.ai uses numeric codes.
-        if self.code_contains_any(TOO_LONG_CODES) || self.names.iter().any(|name| name == "1261") {
+        if self.code_contains_any(TOO_LONG_CODES) || self.code_is_any(ZAI_TOO_LONG) {
             return true;
         }
         let is_about_tokens = self.message_contains_any(&["token"]);
         let is_about_input =
-            self.message_contains_any(&["prompt", "input", "messages", "conversation"]);
+            self.message_contains_any(&["prompt", "input", "message", "conversation"]);
         let is_excess = self.message_contains_any(&[
             "exceed",
             "too long",
@@ -250,6 +324,7 @@ impl Report {
             "longer than",
             "more than",
             "greater than",
+            "supports up to",
         ]);
         self.message_contains_any(TOO_LONG_PHRASES)
             || (is_about_tokens && is_about_input && is_excess)
@@ -292,8 +367,13 @@ fn message_and_param(error: &Value) -> (Option<String>, Option<String>) {
         "message",
         "msg",
         "status_msg",
+        "error_msg",
+        "error_message",
+        "errorMessage",
         "error_description",
         "detail",
+        "details",
+        "title",
     ];
     let mut values = names.iter().filter_map(|name| error.get(name));
     let Some(value) = values.find(|value| !value.is_null()) else {
@@ -324,8 +404,9 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+fn number(value: &Value) -> Option<u16> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+    u16::try_from(number).ok()
 }
 
 /// Truncates a provider message to [`MAX_SENTENCE`] and removes control characters.

@@ -116,7 +116,17 @@ pub struct HttpResponse<B> {
 }
 
 /// The response headers that this crate reads: an adapter may omit all others.
-pub const HEADERS_READ: [&str; 3] = ["content-type", "retry-after", "retry-after-ms"];
+pub const HEADERS_READ: [&str; 9] = [
+    "content-type",
+    "retry-after",
+    "retry-after-ms",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+];
 
 /// The headers of a response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

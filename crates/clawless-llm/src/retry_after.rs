@@ -12,13 +12,32 @@ const MAX_RETRY_AFTER: Millis = Millis::from_secs(86_400);
 const MAX_LEVELS: usize = 8;
 
 /// Words that precede a delay in an error message, in lower case.
-const PHRASES: [&str; 6] = [
-    "try again in ",
-    "try again after ",
+const PHRASES: [&str; 16] = [
+    "again in ",
+    "again after ",
     "retry in ",
     "retry after ",
+    "retry-after: ",
+    "retry_after: ",
+    "request after ",
+    "requests after ",
     "available in ",
+    "available again in ",
+    "resets in ",
+    "reset in ",
+    "reset after ",
+    "wait for ",
     "wait ",
+    "wait at least ",
+];
+
+/// Kinds of limits in reset headers: for one of them, the reset time counts only if nothing remains.
+const LIMITS: [(&str, &str); 2] = [
+    (
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
 ];
 
 /// Parses `retry-after-ms` (milliseconds) or, if absent, `retry-after` (seconds, with or without a
@@ -31,6 +50,39 @@ pub(crate) fn parse(headers: &Headers, now: Timestamp) -> Option<Millis> {
         .or_else(|| parse_number(coarse?, 1000.0))
         .or_else(|| Some(parse_date(coarse?.trim())?.since(now)))?;
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// Parses the reset time of the limit that is reached, for a rate limit error without a delay: a
+/// duration, seconds, or a Unix time in seconds or milliseconds.
+pub(crate) fn reset(headers: &Headers, now: Timestamp) -> Option<Millis> {
+    let is_reached = |remaining: &str| {
+        let remaining = headers.get(remaining).map(str::trim);
+        remaining.is_none_or(|it| it.parse::<f64>().is_ok_and(|it| it <= 0.0))
+    };
+    let limits = LIMITS
+        .into_iter()
+        .filter(|(remaining, _)| is_reached(remaining));
+    let resets = limits.filter_map(|(_, reset)| parse_reset(headers.get(reset)?, now));
+    let general = ["x-ratelimit-reset", "ratelimit-reset"];
+    let general = general
+        .iter()
+        .find_map(|name| parse_reset(headers.get(name)?, now));
+    let wait = resets.max().or(general)?;
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+fn parse_reset(text: &str, now: Timestamp) -> Option<Millis> {
+    let Some(number) = parse_number(text, 1.0) else {
+        return parse_span(text);
+    };
+    match number.get() {
+        // Before the year 2001 in seconds: a duration.
+        ..1_000_000_000 => parse_number(text, 1000.0),
+        seconds @ ..1_000_000_000_000 => {
+            Some(Timestamp::from_millis(seconds.saturating_mul(1000)).since(now))
+        }
+        millis => Some(Timestamp::from_millis(millis).since(now)),
+    }
 }
 
 /// A number of units of `millis` milliseconds each.
@@ -50,7 +102,9 @@ fn parse_number(text: &str, millis: f64) -> Option<Millis> {
 /// Finds the delay in an error body: a member such as `retryDelay` or `retry_after`, or a message
 /// such as "Please try again in 1m20.5s.".
 pub(crate) fn in_body(body: &Value) -> Option<Millis> {
-    let wait = find(body, MAX_LEVELS, &member).or_else(|| find(body, MAX_LEVELS, &sentence))?;
+    let wait = find(body, MAX_LEVELS, &member)
+        .or_else(|| find(body, MAX_LEVELS, &sentence))
+        .or_else(|| sentence("", body))?;
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
@@ -75,15 +129,41 @@ fn find(
 fn member(name: &str, value: &Value) -> Option<Millis> {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let millis_per_unit = match name.to_ascii_lowercase().as_str() {
-        "retrydelay" | "retryafter" | "retryafterseconds" | "retryafterinseconds" => 1000.0,
-        "retryafterms" | "retryaftermillis" => 1.0,
+        "retrydelay"
+        | "retryafter"
+        | "retryafterseconds"
+        | "retryafterinseconds"
+        | "retryaftersecs"
+        | "retryaftersec"
+        | "retryin"
+        | "retryinseconds"
+        | "retrydelayseconds"
+        | "resetafter"
+        | "resetsin"
+        | "resetinseconds"
+        | "resetsinseconds"
+        | "waitseconds" => 1000.0,
+        "retryafterms"
+        | "retryaftermillis"
+        | "retryaftermilliseconds"
+        | "retrydelayms"
+        | "retrydelaymillis"
+        | "retryinms"
+        | "resetafterms"
+        | "resetinms" => 1.0,
         _ => return None,
     };
     match value {
         Value::Number(number) => parse_number(&number.to_string(), millis_per_unit),
         Value::String(text) => parse_number(text, millis_per_unit).or_else(|| parse_span(text)),
         // A protobuf duration.
-        Value::Object(parts) => parse_number(&parts.get("seconds")?.to_string(), 1000.0),
+        Value::Object(parts) => {
+            let seconds = match parts.get("seconds")? {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            parse_number(&seconds, 1000.0)
+        }
         _ => None,
     }
 }
@@ -91,8 +171,8 @@ fn member(name: &str, value: &Value) -> Option<Millis> {
 fn sentence(_: &str, value: &Value) -> Option<Millis> {
     let text = value.as_str()?.to_ascii_lowercase();
     PHRASES.iter().find_map(|phrase| {
-        let (_, rest) = text.split_once(phrase)?;
-        parse_span(rest)
+        let mut rests = text.match_indices(phrase);
+        rests.find_map(|(at, _)| parse_span(text.get(at + phrase.len()..)?))
     })
 }
 
@@ -110,14 +190,18 @@ fn parse_span(text: &str) -> Option<Millis> {
             "ms" | "millisecond" | "milliseconds" => 1.0,
             "s" | "sec" | "secs" | "second" | "seconds" => 1000.0,
             "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
-            "h" | "hr" | "hour" | "hours" => 3_600_000.0,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
+            "d" | "day" | "days" => 86_400_000.0,
+            // "Retry after 20."
+            "" if sum.is_none() => 1000.0,
             _ => break,
         };
         let part = parse_number(number.trim_end_matches('.'), millis)?;
         sum = Some(sum.map_or(part, |sum: Millis| {
             Millis::new(sum.get().saturating_add(part.get()))
         }));
-        rest = after.trim_start();
+        rest = after.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
     }
     sum
 }
@@ -175,7 +259,53 @@ mod tests {
                 Some(7660),
             ),
             (r#"{"message":"Please wait 2 minutes"}"#, Some(120_000)),
-            (r#""try again in 9s""#, None),
+            (r#""try again in 9s""#, Some(9000)),
+            (
+                r#"{"error":{"message":"Please try again in 1m2.5s."}}"#,
+                Some(62_500),
+            ),
+            (
+                r#"{"error":{"message":"Please try again in 7h30m0s."}}"#,
+                Some(27_000_000),
+            ),
+            (
+                r#"{"error":{"message":"Please try again in 2m59.56s. Need more tokens?"}}"#,
+                Some(179_560),
+            ),
+            (r#"{"error":"Rate limited. Retry after 20."}"#, Some(20_000)),
+            (r#"{"error":"Rate limited. Retry-After: 20"}"#, Some(20_000)),
+            (
+                r#"{"detail":"Please retry your request after 1 minute and 5 seconds"}"#,
+                Some(65_000),
+            ),
+            (
+                r#"{"message":"Your limit resets in 1 hour, 30 minutes."}"#,
+                Some(5_400_000),
+            ),
+            (
+                r#"{"message":"Wait for approval, then try again in 3 secs"}"#,
+                Some(3000),
+            ),
+            (
+                r#"{"message":"available again in 1 day"}"#,
+                Some(86_400_000),
+            ),
+            (r#"{"message":"Retry after 3 attempts"}"#, None),
+            (r#"{"retryAfter":"3"}"#, Some(3000)),
+            (r#"{"retryAfter":"3s"}"#, Some(3000)),
+            (r#"{"retry-after":3}"#, Some(3000)),
+            (r#"{"retry_after_seconds":2.5}"#, Some(2500)),
+            (r#"{"error":{"retryAfterMs":"250"}}"#, Some(250)),
+            (r#"{"error":{"retry_after_milliseconds":250}}"#, Some(250)),
+            (
+                r#"{"errors":[{"metadata":{"headers":{"Retry-After":"9"}}}]}"#,
+                Some(9000),
+            ),
+            (r#"{"details":[{"retryDelay":"0.250s"}]}"#, Some(250)),
+            (
+                r#"{"details":[{"retryDelay":{"seconds":"7","nanos":1}}]}"#,
+                Some(7000),
+            ),
             (r#"{"message":"Please try again in a moment"}"#, None),
             (
                 r#"{"message":"Please try again in 999999999999h"}"#,
@@ -215,5 +345,43 @@ mod tests {
             .into_iter()
             .collect();
         assert_eq!(parse(&both, now), Some(Millis::new(20)));
+    }
+
+    #[test]
+    fn reset_headers_count_for_the_limit_that_is_reached() {
+        let now = Timestamp::from_millis(1_764_374_400_000);
+        let requests = "x-ratelimit-reset-requests";
+        let tokens = "x-ratelimit-reset-tokens";
+        let cases: [(&[(&str, &str)], Option<u64>); 13] = [
+            (&[(requests, "12s")], Some(12_000)),
+            (&[(requests, "1m2.5s")], Some(62_500)),
+            (&[(requests, "20ms"), (tokens, "6m0s")], Some(360_000)),
+            (
+                &[
+                    (requests, "20ms"),
+                    (tokens, "6m0s"),
+                    ("x-ratelimit-remaining-requests", "0"),
+                    ("x-ratelimit-remaining-tokens", "149984"),
+                ],
+                Some(20),
+            ),
+            (&[(requests, "12")], Some(12_000)),
+            (&[("x-ratelimit-reset", "1764374430")], Some(30_000)),
+            (&[("x-ratelimit-reset", "1764374430000")], Some(30_000)),
+            (&[("x-ratelimit-reset", "1764374300000")], Some(0)),
+            (&[("RateLimit-Reset", "5")], Some(5000)),
+            (&[("x-ratelimit-reset", "9999999999999")], Some(86_400_000)),
+            (&[("x-ratelimit-reset", "soon")], None),
+            (&[("x-ratelimit-reset", "-5")], None),
+            (&[], None),
+        ];
+        for (headers, expected) in cases {
+            let headers: Headers = headers.iter().copied().collect();
+            assert_eq!(
+                reset(&headers, now),
+                expected.map(Millis::new),
+                "{headers:?}"
+            );
+        }
     }
 }

@@ -162,6 +162,24 @@ fn usage_is_parsed_from_every_location() {
         &format!(r#""delta":{{}},"finish_reason":"stop",{USAGE}"#),
     ]);
     assert_eq!(in_choice.expect("an answer").usage, expected);
+    for usage in [
+        r#""usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":5}"#,
+        r#""timings":{"cache_n":4,"prompt_n":7,"predicted_n":5},"usage":null"#,
+    ] {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"content":"Hi"}},"finish_reason":"stop"}}],{usage}}}"#
+        );
+        let usage = whole(&body).expect("an answer").usage.expect("usage");
+        assert_eq!(
+            (usage.prompt_tokens, usage.completion_tokens),
+            (11, 5),
+            "{body}"
+        );
+    }
+    let in_message = format!(
+        r#"{{"choices":[{{"message":{{"content":"Hi",{USAGE}}},"finish_reason":"stop"}}]}}"#
+    );
+    assert_eq!(whole(&in_message).expect("an answer").usage, expected);
     let groq = [
         chunk(r#""delta":{"content":"Hi"}"#),
         format!(
@@ -276,12 +294,31 @@ fn an_error_inside_a_response_is_an_error() {
             "Groq's extension",
             "data: {\"choices\":[],\"x_groq\":{\"error\":\"x\"}}\n\n",
         ),
+        ("FastAPI's detail", "data: {\"detail\":\"x\"}\n\n"),
+        (
+            "a list of errors",
+            "data: {\"errors\":[{\"message\":\"x\"}]}\n\n",
+        ),
+        ("a message alone", "data: {\"message\":\"x\"}\n\n"),
+        ("a flag", "data: {\"success\":false,\"msg\":\"x\"}\n\n"),
+        (
+            "a status",
+            "data: {\"status\":\"error\",\"statusCode\":500}\n\n",
+        ),
+        (
+            "a number",
+            "data: {\"error_code\":336100,\"error_msg\":\"x\"}\n\n",
+        ),
+        (
+            "Anthropic's form",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"x\"}}\n\n",
+        ),
         (
             "a code next to its message",
             "data: {\"code\":\"InternalError\",\"message\":\"x\",\"request_id\":\"r\"}\n\n",
         ),
     ] {
-        let error = collect(&format!("{hello}{event}")).expect_err(what);
+        let error = collect(&format!("{hello}{event}{DONE}")).expect_err(what);
         assert!(matches!(error, LlmError::Reported(_)), "{what}: {error:?}");
     }
     for (status, expected) in [
@@ -335,4 +372,123 @@ fn generated_call_ids_are_short_and_unique_between_turns() {
     longer.messages.extend(longer.messages.clone());
     let answer = stage.complete_request(&longer).expect("an answer");
     assert_ne!(answer.choices[0].tool_calls[0].id, *ids[0]);
+}
+
+#[test]
+fn a_document_in_place_of_a_stream_and_a_stream_in_place_of_a_document_are_read() {
+    let body = format!(
+        r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"Hello"}},"finish_reason":"stop"}}],{USAGE}}}"#
+    );
+    let pretty = format!("\n {}\n", body.replace(',', ",\n "));
+    let bom = format!("\u{feff}{body}");
+    for document in [&body, &pretty, &bom] {
+        let answer = collect(document).expect("an answer");
+        assert_eq!(answer.usage, Some(Usage::new(11, 5)), "{document}");
+        assert_eq!(
+            only(Ok(answer)).content.as_deref(),
+            Some("Hello"),
+            "{document}"
+        );
+        assert_eq!(
+            only(whole(document)).content.as_deref(),
+            Some("Hello"),
+            "{document}"
+        );
+    }
+    assert!(matches!(
+        collect(r#"{"error":{"message":"x","code":500}}"#),
+        Err(LlmError::Reported(_))
+    ));
+    assert!(
+        collect(&body[..body.len() - 9]).is_err(),
+        "a truncated document"
+    );
+    let stream = [
+        chunk(r#""delta":{"role":"assistant","content":"Hel"}"#),
+        chunk(&format!(
+            r#""delta":{{"content":"lo"}},"finish_reason":"stop",{USAGE}"#
+        )),
+    ]
+    .concat();
+    let streams = [
+        stream.clone() + DONE,
+        format!(": comment\n\n{stream}"),
+        format!("event: message\n{stream}"),
+        format!("\u{feff}{stream}{DONE}").replace("data: ", "data:"),
+        (stream.clone() + DONE).replace('\n', "\r\n"),
+    ];
+    for stream in &streams {
+        for answer in [whole(stream), collect(stream)] {
+            let answer = answer.expect("an answer");
+            assert_eq!(answer.usage, Some(Usage::new(11, 5)), "{stream}");
+            assert_eq!(
+                only(Ok(answer)).content.as_deref(),
+                Some("Hello"),
+                "{stream}"
+            );
+        }
+    }
+    assert!(
+        whole(&chunk(r#""delta":{"content":"Hel"}"#)).is_err(),
+        "a truncated stream"
+    );
+}
+
+#[test]
+fn a_whole_message_adds_only_what_was_not_streamed() {
+    let last = |message: &str| {
+        format!(r#""message":{{"role":"assistant",{message}}},"finish_reason":"stop""#)
+    };
+    let streamed_text = r#""delta":{"content":"Hello"}"#;
+    let streamed_thought = r#""delta":{"reasoning_content":"hm"}"#;
+    for (chunks, expected) in [
+        (vec![streamed_text], (None, "Hello")),
+        (vec![streamed_thought, streamed_text], (Some("hm"), "Hello")),
+        (vec![streamed_thought], (Some("hm"), "Hello")),
+        (vec![], (Some("hm"), "Hello")),
+    ] {
+        for message in [
+            r#""content":"Hello","reasoning_content":"hm""#,
+            r#""content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"Hello"}]"#,
+        ] {
+            let last = last(message);
+            let mut chunks = chunks.clone();
+            chunks.push(&last);
+            let choice = only(streamed(&chunks));
+            let found = (choice.reasoning.as_deref(), choice.content.as_deref());
+            assert_eq!(found, (expected.0, Some(expected.1)), "{chunks:?}");
+        }
+    }
+}
+
+#[test]
+fn unusual_choices_are_read() {
+    let text = r#"{"choices":[{"text":"Hello","index":0,"finish_reason":"stop"}]}"#;
+    assert_eq!(only(whole(text)).content.as_deref(), Some("Hello"));
+    let negative = r#"{"choices":[{"index":-1,"message":{"content":"Hello"},"finish_reason":{"type":"stop","matched":2}}]}"#;
+    let choice = only(whole(negative));
+    assert_eq!(
+        (choice.index, choice.finish_reason),
+        (0, Some(FinishReason::Stop))
+    );
+    let aborted = r#"{"choices":[{"message":{"content":"Hel"},"finish_reason":{"type":"abort"}}]}"#;
+    assert!(matches!(whole(aborted), Err(LlmError::Truncated(_))));
+    let reasoning = r#"{"choices":[{"message":{"content":"Hello","reasoning":{"text":"hm"}},"finish_reason":"stop"}]}"#;
+    assert_eq!(only(whole(reasoning)).reasoning.as_deref(), Some("hm"));
+    for blocked in [
+        r#"{"choices":[],"prompt_feedback":{"block_reason":"SAFETY"}}"#,
+        r#"{"promptFeedback":{"blockReason":"OTHER"},"usageMetadata":{"promptTokenCount":9}}"#,
+    ] {
+        let answers = [
+            whole(blocked),
+            collect(&format!("data: {blocked}\n\n{DONE}")),
+        ];
+        for answer in answers {
+            assert_eq!(
+                only(answer).finish_reason,
+                Some(FinishReason::ContentFilter),
+                "{blocked}"
+            );
+        }
+    }
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use clawless_core::llm::ProviderKind;
 use clawless_llm::profile::{
-    CallIdRule, Media, OutputLimit, PROFILES, Patience, Profile, Replay, StreamUsage, ToolRules,
+    CallIdRule, Media, OutputLimit, PROFILES, Patience, Profile, Replay, SEEN, SOURCES,
+    StreamUsage, ToolRules,
 };
 
 const START: &str = "# Providers
@@ -35,7 +36,8 @@ What the columns mean:
   is known; else it is sent as `system`.
 - **Sent back**: members of assistant messages and tool calls that go back to the provider: within the
   chain of tool calls since the last user message, or always. All other providers never see them.
-  `strict` providers get no other member that the wire does not define.
+  `strict` providers get no other member that the wire does not define. Reasoning goes back under the
+  listed name. `no cache marks`: `cache_control` of messages, parts and tools is removed.
 - **Call ids**: ids that a provider would refuse are replaced, in the calls and in their results.
 - **Tools**: more tools, or other names, are refused with a 400 that names `tools`.
 - **Patience**: how many times longer than the deployment's timeouts a provider may be silent before its
@@ -119,11 +121,55 @@ fn page() -> String {
     page.push_str("\n## Parameters\n");
     table(
         &mut page,
-        &["Profile", "Passed through", "Dropped"],
-        &|it| vec![code(it.name), list(it.passes), list(it.drops)],
+        &["Profile", "Passed through", "Renamed", "Dropped"],
+        &|it| {
+            vec![
+                code(it.name),
+                list(it.passes),
+                renames(it.renames),
+                list(it.drops),
+            ]
+        },
     );
+    sources(&mut page);
     page.push_str(END);
     page
+}
+
+fn sources(page: &mut String) {
+    write!(
+        page,
+        "\n## Sources\n\nThe documents that the rows were compared with, read on {SEEN}, many of them as excerpts or stored\n\
+         copies. Facts that no document confirms follow bug reports and what is generally known: check them\n\
+         before you rely on them.\n\n\
+         | Profile | Documents and what they confirm | Unverified |\n| --- | --- | --- |\n"
+    )
+    .expect("a text");
+    for row in &SOURCES {
+        let documents = row.documents.iter();
+        let documents: Vec<String> = documents
+            .map(|(document, facts)| format!("{document}: {facts}"))
+            .collect();
+        let documents = if documents.is_empty() {
+            "–".to_owned()
+        } else {
+            documents.join("<br>")
+        };
+        let (name, unverified) = (code(row.profile), row.unverified);
+        writeln!(page, "| {name} | {documents} | {unverified} |").expect("a text");
+    }
+}
+
+fn renames(names: &[(&str, &str)]) -> String {
+    let names = names.iter();
+    let names: Vec<String> = names
+        .map(|(name, renamed)| format!("{} → {}", code(name), code(renamed)))
+        .collect();
+    if names.is_empty() {
+        "–".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn code(text: &str) -> String {
@@ -194,6 +240,9 @@ fn replay(profile: &Profile) -> String {
     }
     if profile.messages.strict {
         text.push_str("; strict");
+    }
+    if !profile.messages.cache_marks {
+        text.push_str("; no cache marks");
     }
     text
 }

@@ -261,3 +261,191 @@ fn details_of_a_validation_error_name_the_parameter() {
 fn long_messages_are_truncated() {
     assert_eq!(one_line(&"\u{e4}".repeat(10_000)).chars().count(), 400);
 }
+
+/// Bodies with the message in the places where servers put it.
+fn bodies(message: &str) -> [String; 7] {
+    let message = serde_json::to_string(message).expect("JSON");
+    [
+        format!(r#"{{"error":{{"message":{message}}}}}"#),
+        format!(r#"[{{"error":{{"code":400,"message":{message}}}}}]"#),
+        format!(r#"{{"error":{message}}}"#),
+        format!(r#"{{"object":"error","message":{message},"code":400}}"#),
+        format!(r#"{{"detail":{message}}}"#),
+        format!(r#"{{"errors":[{{"message":{message}}}]}}"#),
+        format!(r#"{{"msg":{message}}}"#),
+    ]
+}
+
+#[test]
+fn context_window_messages_of_many_servers_are_recognized() {
+    for message in [
+        "This model's maximum context length is 131072 tokens. However, you requested 140000 tokens (139000 in the messages, 1000 in the completion). Please reduce the length of the messages or completion.",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` is no smaller than the number of text tokens.",
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+        "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+        "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+        "the request exceeds the available context size. try increasing the context size or enable context shift",
+        "input is too large to process. increase the physical batch size",
+        "the input length exceeds the context length",
+        "Reached context length of 4096 tokens with this model, but this model does not support mid-generation context overflow.",
+        "The number of tokens to keep from the initial prompt is greater than the context length.",
+        "Context size has been exceeded.",
+        "Prompt contains 140000 tokens and 0 draft tokens, too large for model with 131072 maximum context length",
+        "Please reduce the length of the messages or completion. Current length is 8500 while limit is 8192",
+        "The prompt is too long: 140000, model maximum context length: 131071",
+        "The input token count exceeds the maximum number of tokens allowed 1048576.",
+        "Unable to submit request because the input token count is 1200000 but model only supports up to 1048576.",
+        "Invalid request: Your request exceeded model token limit: 262144 (requested: 270000)",
+        "Range of input length should be [1, 129024]",
+        "Total message token length exceed model limit",
+        "prompt tokens too long",
+        "invalid params, context window exceeds limit (2013)",
+        "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+        "too many tokens: total number of tokens in the prompt exceeds the limit of 4081",
+        "Prompt length (5000) exceeds maximum input length (4096)",
+        "The estimated number of input and maximum output tokens (9000) exceeded this model context window limit (8000).",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length",
+        "tokens in request more than max tokens allowed",
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.",
+        "Prompt \u{8d85}\u{957f}",
+        "CONTEXT LENGTH EXCEEDED",
+    ] {
+        for body in bodies(message) {
+            for status in [400, 413, 422, 500] {
+                let error = refusal(status, body.as_bytes());
+                assert_eq!(error, LlmError::ContextLength, "{status} {body}");
+            }
+            let reported = reported(&serde_json::from_str(&body).expect("JSON"));
+            assert_eq!(reported, LlmError::ContextLength, "{body}");
+        }
+        assert_eq!(
+            refusal(400, message.as_bytes()),
+            LlmError::ContextLength,
+            "{message}"
+        );
+    }
+    for message in [
+        "max_tokens is too large: 100000. This model supports at most 16384 completion tokens.",
+        "Request payload size exceeds the limit: 20971520 bytes.",
+        "The tool name is too long: at most 64 characters.",
+        "Image is too large: at most 20 MB.",
+        "Invalid value for `temperature`: expected a number less than or equal to 2.",
+    ] {
+        for body in bodies(message) {
+            let error = refusal(400, body.as_bytes());
+            assert!(
+                matches!(error, LlmError::InvalidRequest { .. }),
+                "{body}: {error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn moderation_messages_of_many_providers_are_the_clients_fault() {
+    for message in [
+        "Your input was flagged by our moderation.",
+        "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+        "Your request was rejected as a result of our safety system.",
+        "Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
+        "Output blocked by content filtering policy",
+        "Content violates usage guidelines. Team: t, API key ID: k, Model: m, Failed check: SAFETY_CHECK_TYPE_BIO",
+        "The request was rejected because it was considered high risk",
+        "Content Exists Risk",
+        "Input data may contain inappropriate content.",
+        "<400> InternalError.Algo.DataInspectionFailed: Output data may contain inappropriate content.",
+        "The content was blocked: PROHIBITED_CONTENT",
+        "Blocked by guardrails",
+        "\u{7cfb}\u{7edf}\u{68c0}\u{6d4b}\u{5230}\u{8f93}\u{5165}\u{5185}\u{5bb9}\u{53ef}\u{80fd}\u{5305}\u{542b}\u{654f}\u{611f}\u{5185}\u{5bb9}",
+    ] {
+        for body in bodies(message) {
+            for status in [400, 403, 404, 422, 451] {
+                let error = refusal(status, body.as_bytes());
+                assert!(
+                    matches!(error, LlmError::InvalidRequest { .. }),
+                    "{status} {body}: {error:?}"
+                );
+            }
+            let reported = reported(&serde_json::from_str(&body).expect("JSON"));
+            assert!(
+                matches!(reported, LlmError::InvalidRequest { .. }),
+                "{body}: {reported:?}"
+            );
+        }
+    }
+    for message in [
+        "Your account is suspended for a violation of our usage policies.",
+        "Your organization has no access to this model.",
+        "The model `x` does not exist.",
+    ] {
+        for body in bodies(message) {
+            for status in [403, 404] {
+                let error = refusal(status, body.as_bytes());
+                assert_eq!(error, LlmError::Misconfigured { status }, "{body}");
+                assert!(!error.is_providers_fault());
+            }
+        }
+    }
+}
+
+#[test]
+fn rate_limits_are_never_the_clients_fault() {
+    for message in [
+        "Rate limit reached for requests",
+        "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 9000",
+        "Too many requests",
+        "Your account reached max organization concurrency limit",
+        "too many concurrent requests",
+        "You have exceeded the rate limit: 60 requests per minute",
+    ] {
+        for body in bodies(message) {
+            for status in [400, 403, 413, 422, 429] {
+                let error = refusal(status, body.as_bytes());
+                assert!(
+                    matches!(error, LlmError::RateLimited { .. }),
+                    "{status} {body}: {error:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_after_a_successful_status_are_classified_by_their_code() {
+    let read = |text: &str| reported(&serde_json::from_str(text).expect("JSON"));
+    for text in [
+        r#"{"message":"bad","type":"BadRequestError","param":null,"code":400}"#,
+        r#"{"message":"bad","type":"invalid_request_error"}"#,
+        r#"{"error":{"message":"bad","code":"422"}}"#,
+    ] {
+        let error = read(text);
+        assert!(
+            matches!(error, LlmError::InvalidRequest { .. }),
+            "{text}: {error:?}"
+        );
+        assert!(!error.is_providers_fault());
+    }
+    assert_eq!(
+        read(r#"{"message":"no","code":401}"#),
+        LlmError::Misconfigured { status: 401 }
+    );
+    assert_eq!(
+        read(r#"{"message":"no","code":"404"}"#),
+        LlmError::Misconfigured { status: 404 }
+    );
+    assert_eq!(
+        read(r#"{"message":"Insufficient Balance","code":402}"#),
+        LlmError::Misconfigured { status: 200 }
+    );
+    for text in [
+        r#"{"message":"Internal error","code":500}"#,
+        r#"{"message":"Upstream error","code":502}"#,
+        r#"{"message":"x","code":"internal_error"}"#,
+        r#"{"detail":"boom"}"#,
+        r#"["boom"]"#,
+    ] {
+        let error = read(text);
+        assert!(matches!(error, LlmError::Reported(_)), "{text}: {error:?}");
+    }
+}

@@ -28,6 +28,9 @@ const REFUSED_WHILE_THINKING: [&str; 8] = [
     "stop",
 ];
 
+/// Parameters that xAI's servers reject while a model reasons.
+const REFUSED_BY_GROK: [&str; 3] = ["presence_penalty", "frequency_penalty", "stop"];
+
 #[derive(Serialize)]
 struct WireRequest<'a> {
     model: &'a str,
@@ -93,7 +96,7 @@ pub(crate) fn dropped(
 }
 
 /// Whether the client marked messages or tools for the prompt cache.
-fn has_cache_marks(request: &LlmRequest) -> bool {
+pub(crate) fn has_cache_marks(request: &LlmRequest) -> bool {
     has_marked_tools(&request.options) || request.messages.iter().any(messages::has_cache_mark)
 }
 
@@ -109,10 +112,10 @@ fn refused(
     model: Option<&Model>,
 ) -> impl Iterator<Item = &'static str> {
     let options = &request.options;
-    let while_thinking: &[&str] = if thinks(request, profile, model) {
-        &REFUSED_WHILE_THINKING
-    } else {
-        &[]
+    let while_thinking: &[&str] = match profile.name {
+        "openai" | "azure" if thinks(request, model) => &REFUSED_WHILE_THINKING,
+        "xai" if thinks(request, model) => &REFUSED_BY_GROK,
+        _ => &[],
     };
     let names = profile.drops.iter().chain(while_thinking).copied();
     names.filter(|name| options::is_set(options, name) && !is_neutral(options, name))
@@ -130,18 +133,15 @@ fn is_neutral(options: &ChatOptions, name: &str) -> bool {
     }
 }
 
-/// Whether the model will reason, if its provider then rejects sampling parameters.
-fn thinks(request: &LlmRequest, profile: &Profile, model: Option<&Model>) -> bool {
-    if !matches!(profile.name, "openai" | "azure") {
-        return false;
-    }
+/// Whether a model of `OpenAI` or xAI will reason.
+fn thinks(request: &LlmRequest, model: Option<&Model>) -> bool {
     let can_reason =
         model.is_some_and(Model::supports_thinking) || is_reasoning_model(&request.model);
     can_reason && request.options.reasoning_effort != Some(ReasoningEffort::None)
 }
 
-/// Whether a name is one of `OpenAI`'s reasoning models: `o3-mini`, `gpt-5`, …; the chat variants
-/// are not.
+/// Whether a name is one of the reasoning models: `o3-mini`, `gpt-5`, `grok-4`, …; their variants
+/// for chat are not.
 fn is_reasoning_model(name: &str) -> bool {
     let is_series = |prefix: &str, from: u32| {
         let rest = name.strip_prefix(prefix)?;
@@ -149,7 +149,9 @@ fn is_reasoning_model(name: &str) -> bool {
         Some(digits.parse::<u32>().ok()? >= from)
     };
     let is_new = is_series("o", 1) == Some(true) || is_series("gpt-", 5) == Some(true);
-    is_new && !name.contains("chat")
+    let is_grok = ["grok-4", "grok-3-mini", "grok-code"];
+    let is_grok = is_grok.iter().any(|series| name.starts_with(series));
+    (is_new || is_grok) && !name.contains("chat") && !name.contains("non-reasoning")
 }
 
 /// The options adapted to the provider. Borrowed if nothing changes.

@@ -47,10 +47,13 @@ pub(super) fn of_json(error: &Json) -> Option<LlmError> {
 fn of_base_response(status: &BaseResponse) -> LlmError {
     let message = status.message.0.as_deref().unwrap_or("without a message");
     let message = failure::one_line(message);
+    if let LlmError::ContextLength = failure::reported(&json!({"message": message})) {
+        return LlmError::ContextLength;
+    }
     match status.code.0 {
         Some(1002 | 1039 | 1041 | 2045) => LlmError::RateLimited { retry_after: None },
         Some(1004 | 1008 | 2049 | 2056) => LlmError::Misconfigured { status: 200 },
-        Some(1026 | 2013) => failure::invalid(Some(message)),
+        Some(1026 | 1027 | 2013) => failure::invalid(Some(message)),
         Some(1000 | 1001 | 1013 | 1024 | 1033) => LlmError::ServerError {
             status: 500,
             retry_after: None,

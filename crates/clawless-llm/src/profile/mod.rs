@@ -2,7 +2,9 @@
 //! provider's entry selects its profile by `profile`, else by its host; other servers use the
 //! conservative default of their wire. Pure data that encoders and timeouts read.
 
+mod own_servers;
 mod rules;
+mod sources;
 mod table;
 mod types;
 
@@ -10,6 +12,7 @@ use clawless_core::chat::ReasoningEffort;
 use clawless_core::llm::{LlmProvider, ProviderKind};
 use clawless_core::model::Model;
 
+pub use sources::{SEEN, SOURCES, Sources};
 pub use table::{DEFAULT, PROFILES};
 pub use types::{
     CallIdRule, Media, MessageRules, NameRule, OutputLimit, Patience, Profile, Replay, StreamUsage,

@@ -1,58 +1,19 @@
-//! The profiles, one row each; `docs/providers.md` is generated from this table. The rows follow
-//! public bug reports and what is generally known of each provider. They were not compared with
-//! every provider's current API reference: check a row there before you rely on it.
+//! The profiles, one row each; `docs/providers.md` is generated from this table. [`super::sources`]
+//! says which documents each row was compared with, and which of its facts no document confirms.
 
 use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
 
+use super::own_servers;
 use super::rules::{
     ANY_TOOLS, AUDIO, IMAGES, LABELS, LENIENT, OPENAI_MESSAGES, PLAIN_NAMES, PLAIN_TOOLS, PROMPT,
-    SLOW_START, TEMPLATE, TEXT, UNKNOWN,
+    SLOW_START, TEMPLATE, TEXT,
 };
 use super::types::{
     CallIdRule, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage, ToolRules,
 };
 
 /// Any other OpenAI-compatible server: nothing is added or removed unless the client requests it.
-pub static DEFAULT: Profile = DEFAULT_ROW;
-
-const DEFAULT_ROW: Profile = Profile {
-    name: "default",
-    title: "any other OpenAI-compatible server",
-    kind: OpenAi,
-    hosts: &[],
-    output_limit: OutputLimit::AsSent,
-    stream_usage: StreamUsage::Requested,
-    messages: LENIENT,
-    tools: ANY_TOOLS,
-    passes: &[
-        "top_k",
-        "min_p",
-        "top_a",
-        "typical_p",
-        "repetition_penalty",
-        "repeat_penalty",
-        "length_penalty",
-        "stop_token_ids",
-        "min_tokens",
-        "skip_special_tokens",
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-        "guided_grammar",
-        "structured_outputs",
-        "chat_template_kwargs",
-        "enable_thinking",
-        "thinking",
-        "thinking_budget",
-        "reasoning",
-        "include_reasoning",
-        "reasoning_format",
-    ],
-    drops: &[],
-    renames: &[],
-    hidden_reasoning: false,
-    patience: UNKNOWN,
-};
+pub static DEFAULT: Profile = own_servers::DEFAULT;
 
 /// All profiles.
 pub static PROFILES: [Profile; 22] = [
@@ -140,6 +101,7 @@ pub static PROFILES: [Profile; 22] = [
         stream_usage: StreamUsage::Requested,
         messages: MessageRules {
             replay: &[],
+            cache_marks: false,
             ..TEMPLATE
         },
         tools: ANY_TOOLS,
@@ -296,11 +258,16 @@ pub static PROFILES: [Profile; 22] = [
         messages: MessageRules {
             strict: true,
             replay: &["reasoning"],
+            cache_marks: false,
             media: IMAGES,
             ..LENIENT
         },
         tools: PLAIN_TOOLS,
-        passes: &["reasoning_format", "include_reasoning"],
+        passes: &[
+            "reasoning_format",
+            "include_reasoning",
+            "disable_tool_validation",
+        ],
         drops: &[
             "verbosity",
             "service_tier",
@@ -350,7 +317,7 @@ pub static PROFILES: [Profile; 22] = [
         title: "Moonshot",
         kind: OpenAi,
         hosts: &["api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"],
-        output_limit: OutputLimit::MaxTokens,
+        output_limit: OutputLimit::MaxCompletionTokens,
         stream_usage: StreamUsage::Requested,
         messages: MessageRules {
             developer: false,
@@ -375,7 +342,7 @@ pub static PROFILES: [Profile; 22] = [
         title: "MiniMax",
         kind: OpenAi,
         hosts: &["api.minimax.io", "api.minimaxi.com", "api.minimax.chat"],
-        output_limit: OutputLimit::MaxTokens,
+        output_limit: OutputLimit::MaxCompletionTokens,
         stream_usage: StreamUsage::Requested,
         messages: MessageRules {
             one_system: true,
@@ -386,7 +353,7 @@ pub static PROFILES: [Profile; 22] = [
             ..LENIENT
         },
         tools: ANY_TOOLS,
-        passes: &["reasoning_split", "top_k"],
+        passes: &["reasoning_split", "thinking", "top_k"],
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
@@ -406,7 +373,18 @@ pub static PROFILES: [Profile; 22] = [
         },
         tools: PLAIN_TOOLS,
         passes: &["thinking", "tool_stream", "do_sample"],
-        drops: LABELS,
+        drops: &[
+            "verbosity",
+            "service_tier",
+            "prediction",
+            "store",
+            "metadata",
+            "safety_identifier",
+            "prompt_cache_key",
+            "presence_penalty",
+            "frequency_penalty",
+            "messages[].name",
+        ],
         renames: &[],
         hidden_reasoning: false,
         patience: PROMPT,
@@ -486,6 +464,7 @@ pub static PROFILES: [Profile; 22] = [
         messages: MessageRules {
             strict: true,
             replay: &["reasoning"],
+            cache_marks: false,
             media: IMAGES,
             ..LENIENT
         },
@@ -506,112 +485,9 @@ pub static PROFILES: [Profile; 22] = [
         hidden_reasoning: false,
         patience: PROMPT,
     },
-    Profile {
-        name: "vllm",
-        title: "vLLM",
-        kind: OpenAi,
-        hosts: &[],
-        output_limit: OutputLimit::MaxTokens,
-        stream_usage: StreamUsage::Requested,
-        messages: TEMPLATE,
-        tools: ANY_TOOLS,
-        passes: &[
-            "top_k",
-            "min_p",
-            "repetition_penalty",
-            "length_penalty",
-            "stop_token_ids",
-            "include_stop_str_in_output",
-            "min_tokens",
-            "skip_special_tokens",
-            "spaces_between_special_tokens",
-            "bad_words",
-            "allowed_token_ids",
-            "guided_json",
-            "guided_regex",
-            "guided_choice",
-            "guided_grammar",
-            "structured_outputs",
-            "chat_template_kwargs",
-            "add_generation_prompt",
-            "continue_final_message",
-            "include_reasoning",
-        ],
-        drops: &["service_tier", "store", "metadata"],
-        renames: &[],
-        hidden_reasoning: false,
-        patience: SLOW_START,
-    },
-    Profile {
-        name: "llama.cpp",
-        title: "llama.cpp",
-        kind: OpenAi,
-        hosts: &[],
-        output_limit: OutputLimit::MaxTokens,
-        stream_usage: StreamUsage::Requested,
-        messages: TEMPLATE,
-        tools: ANY_TOOLS,
-        passes: &[
-            "top_k",
-            "min_p",
-            "typical_p",
-            "repeat_penalty",
-            "repeat_last_n",
-            "dry_multiplier",
-            "dry_base",
-            "dry_allowed_length",
-            "xtc_probability",
-            "xtc_threshold",
-            "mirostat",
-            "mirostat_tau",
-            "mirostat_eta",
-            "grammar",
-            "json_schema",
-            "chat_template_kwargs",
-            "reasoning_format",
-        ],
-        drops: &["service_tier", "store", "metadata"],
-        renames: &[],
-        hidden_reasoning: false,
-        patience: SLOW_START,
-    },
-    Profile {
-        name: "ollama",
-        title: "Ollama",
-        kind: OpenAi,
-        hosts: &[],
-        output_limit: OutputLimit::MaxTokens,
-        stream_usage: StreamUsage::Requested,
-        messages: MessageRules {
-            one_system: false,
-            replay: &["reasoning"],
-            media: IMAGES,
-            ..TEMPLATE
-        },
-        tools: ANY_TOOLS,
-        passes: &["reasoning"],
-        drops: LABELS,
-        renames: &[],
-        hidden_reasoning: false,
-        patience: SLOW_START,
-    },
-    Profile {
-        name: "lmstudio",
-        title: "LM Studio",
-        kind: OpenAi,
-        hosts: &[],
-        output_limit: OutputLimit::MaxTokens,
-        stream_usage: StreamUsage::Requested,
-        messages: MessageRules {
-            media: IMAGES,
-            ..TEMPLATE
-        },
-        tools: ANY_TOOLS,
-        passes: &["top_k", "min_p", "repeat_penalty"],
-        drops: LABELS,
-        renames: &[],
-        hidden_reasoning: false,
-        patience: SLOW_START,
-    },
-    DEFAULT_ROW,
+    own_servers::VLLM,
+    own_servers::LLAMA_CPP,
+    own_servers::OLLAMA,
+    own_servers::LM_STUDIO,
+    own_servers::DEFAULT,
 ];

@@ -165,6 +165,7 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
             "parallel_tool_calls",
             options.parallel_tool_calls.is_some() && !takes_openai(model),
         ),
+        ("cache_control", openai::encode::has_cache_marks(request)),
     ];
     let hints = hints.into_iter().filter(|(_, is_set)| *is_set);
     let hints = hints.map(|(name, _)| name);

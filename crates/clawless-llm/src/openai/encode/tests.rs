@@ -473,3 +473,20 @@ fn tool_choices_of_other_apis_are_translated() {
         );
     }
 }
+
+#[test]
+fn grok_reasoning_models_get_no_penalties() {
+    let body = r#"{"model":"auto","messages":[{"role":"user","content":"a"}],
+        "temperature":0.7,"presence_penalty":0.5,"frequency_penalty":0.0,"stop":"x"}"#;
+    let mut asked = request(body);
+    for (model, expected) in [
+        ("grok-4-0709", vec!["presence_penalty", "stop"]),
+        ("grok-3-mini", vec!["presence_penalty", "stop"]),
+        ("grok-4-fast-non-reasoning", vec![]),
+        ("grok-3", vec![]),
+    ] {
+        asked.model = model.to_owned();
+        assert_eq!(dropped(&asked, profile("xai"), None), expected, "{model}");
+        assert!(dropped(&asked, profile("vllm"), None).is_empty());
+    }
+}
