@@ -21,7 +21,7 @@ process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
 
 /**
  * Options for one Worker: its wrangler configuration with the modules of the bundle under
- * test. `without` lists bindings to omit, `objectsOf` names the Worker whose Durable Objects it
+ * test. `without` lists bindings, variables and secrets to omit, `objectsOf` names the Worker whose Durable Objects it
  * uses instead of its own, `services` are further service bindings, `flags` are compatibility
  * flags, and `clockAheadMs` wraps the bundle in test-clock.mjs. Only the Worker with the default
  * name consumes the queues.
@@ -40,7 +40,9 @@ export function workerOptions(worker, { name, vars = {}, without = [], build = B
     compatibilityFlags: [...(rest.compatibilityFlags ?? []), ...flags],
     modules: [...(clockAheadMs === undefined ? [] : [clockModule(dir, clockAheadMs)]), ...modules(dir)],
     modulesRoot: dir,
-    bindings: { ...rest.bindings, ...vars },
+    bindings: allowed({ ...rest.bindings, ...vars }),
+    d1Databases: allowed(rest.d1Databases),
+    kvNamespaces: allowed(rest.kvNamespaces),
     serviceBindings: { ...allowed(rest.serviceBindings), ...services },
     durableObjects: Object.fromEntries(objects),
     ratelimits: allowed(rest.ratelimits),

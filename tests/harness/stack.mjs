@@ -23,8 +23,9 @@ function otherLedger(script) {
  * Starts a stack and returns it; the caller must call `stop()`.
  *
  * - `tenants`: number of demo tenants to seed; their keys are in `stack.tenants`.
- * - `vars`: variables of the gateway that differ from its configuration.
- * - `without`: bindings to remove from the gateway.
+ * - `vars`: variables of the gateway that differ from its configuration, or a function of the upstream that returns them.
+ * - `without`: bindings, variables and secrets to remove from the gateway.
+ * - `admin`: the same for the admin Worker: `{ without, vars }`.
  * - `gateways`: number of gateway Workers that share D1 and KV.
  * - `persist`: the folder of D1 and KV; in memory if absent.
  * - `fresh`: whether to apply the migrations to a new database.
@@ -34,11 +35,11 @@ function otherLedger(script) {
  * - `ai`: whether the gateway has an AI binding; ai.mjs implements it and calls the upstream.
  * - `build`: the folder of the gateway's bundle, if it differs from that of the other Workers.
  */
-export async function startStack({ tenants = 1, vars = {}, without = [], gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript, ai = false } = {}) {
+export async function startStack({ tenants = 1, vars = {}, without = [], admin = {}, gateways = 1, persist, fresh = true, upstream: given, build, clockAheadMs, ledgerScript, ai = false } = {}) {
   const upstream = given ?? (await startUpstream());
   const logs = [];
   const names = Array.from({ length: gateways }, (_, index) => (index === 0 ? "clawless-gateway" : `clawless-gateway-${index + 1}`));
-  const gatewayVars = { PROVIDERS: JSON.stringify([upstream.provider()]), ALLOW_PRIVATE_PROVIDERS: "true", ...vars };
+  const gatewayVars = { PROVIDERS: JSON.stringify([upstream.provider()]), ALLOW_PRIVATE_PROVIDERS: "true", ...(typeof vars === "function" ? vars(upstream) : vars) };
   const runtime = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -51,7 +52,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], gateway
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
         ...(ai ? [aiBindingWorker(upstream)] : []),
         // Without the ledger the gateway exports no class for the admin Worker's binding.
-        workerOptions("admin", { without: without.filter((binding) => binding === "LEDGER"), vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
+        workerOptions("admin", { without: [...without.filter((binding) => binding === "LEDGER"), ...(admin.without ?? [])], vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN, ...admin.vars }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],
     }),
@@ -98,13 +99,19 @@ class Stack {
     await this.#runtime.ready;
     for (const name of this.#names) this.urls.push((await this.#runtime.unsafeGetDirectURL(name)).origin);
     /** The stack's D1 database, the same object that the gateway is bound to. */
-    this.db = await this.#runtime.getD1Database("DB", this.#names[0]);
+    this.db = await this.#database();
     if (fresh) await migrate(this.db);
     for (let index = 0; index < tenants; index += 1) {
       const tenant = await seedTenant(index);
       await execute(this.db, tenant.statements);
       this.tenants.push(tenant);
     }
+  }
+
+  /** The database through the gateway's binding, or through the admin Worker's if that is absent. */
+  async #database() {
+    const { DB } = await this.#runtime.getBindings(this.#names[0]);
+    return this.#runtime.getD1Database("DB", DB ? this.#names[0] : "clawless-admin");
   }
 
   /** A token for the admin API. */

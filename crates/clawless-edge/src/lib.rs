@@ -7,6 +7,7 @@ mod crossing;
 pub mod d1;
 pub mod entropy;
 pub mod fetch;
+pub mod health;
 pub mod http;
 pub mod kv;
 pub mod ledger;

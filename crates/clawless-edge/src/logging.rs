@@ -1,16 +1,20 @@
 //! Structured logging: one JSON line per event on the Workers console.
 //!
-//! The fields of a span are added to every event inside it, so that a line names its request although
-//! the code that logs does not know it. JSON escapes line breaks and control characters in values.
+//! The fields of a span are added to every event inside it, so that a line names its request and its
+//! tenant although the code that logs does not know them. [`work_span`] makes every span; tasks and
+//! streams that outlive a handler keep it. JSON escapes line breaks and control characters in values.
 
 use std::fmt::{self, Write};
 
 use clawless_core::time::Clock;
+use clawless_core::{RequestId, TenantId};
+use futures_util::StreamExt;
+use futures_util::stream::{LocalBoxStream, poll_fn};
 use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
+use tracing::field::{Empty, Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,6 +34,53 @@ pub fn start(env: &Env) {
     let layer = ConsoleLayer.with_filter(level.unwrap_or(LevelFilter::INFO));
     // Fails only if a subscriber is already set.
     let _ = Registry::default().with(layer).try_init();
+}
+
+/// The name of the span field with a request's id.
+const REQUEST_ID: &str = "request_id";
+/// The name of the span field with the tenant.
+const TENANT: &str = "tenant";
+
+/// The span of one piece of work: a request, a queue message, an alarm. Unknown fields can be set later
+/// with [`set_request_id`] and [`set_tenant`]. Its level is that of errors, so that `LOG_LEVEL` never
+/// removes the fields.
+pub fn work_span(request_id: Option<&RequestId>, tenant: Option<&TenantId>) -> Span {
+    let (request_id, tenant) = (
+        request_id.map(RequestId::as_str),
+        tenant.map(TenantId::as_str),
+    );
+    tracing::error_span!("work", request_id, tenant, send = Empty)
+}
+
+/// Sets the request of the current work.
+pub fn set_request_id(id: &RequestId) {
+    Span::current().record(REQUEST_ID, id.as_str());
+}
+
+/// Sets the tenant of the current work.
+pub fn set_tenant(tenant: &TenantId) {
+    Span::current().record(TENANT, tenant.as_str());
+}
+
+/// The request of the current work, for calls of other objects and Workers.
+pub fn current_request_id() -> Option<RequestId> {
+    let find = |(id, dispatch): (&Id, &tracing::Dispatch)| {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        registry.span(id)?.scope().find_map(|span| {
+            let extensions = span.extensions();
+            let value = extensions.get::<Fields>()?.0.get(REQUEST_ID)?;
+            value.as_str()?.parse().ok()
+        })
+    };
+    Span::current().with_subscriber(find).flatten()
+}
+
+/// A stream that belongs to the current work: the runtime reads it after the handler has returned.
+pub fn in_current_span(
+    mut stream: LocalBoxStream<'static, Vec<u8>>,
+) -> LocalBoxStream<'static, Vec<u8>> {
+    let span = Span::current();
+    poll_fn(move |context| span.in_scope(|| stream.poll_next_unpin(context))).boxed_local()
 }
 
 /// Writes events as JSON lines.
@@ -127,6 +178,32 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_request_of_the_current_work_is_known_at_every_level() {
+        let layer = ConsoleLayer.with_filter(LevelFilter::ERROR);
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            assert_eq!(current_request_id(), None);
+            let id: RequestId = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+            let unknown = work_span(None, None);
+            unknown.in_scope(|| {
+                assert_eq!(current_request_id(), None);
+                set_request_id(&id);
+                assert_eq!(current_request_id(), Some(id.clone()));
+            });
+            assert_eq!(current_request_id(), None);
+            let span = work_span(Some(&id), None);
+            let stream = span.in_scope(|| {
+                let item = || current_request_id().map(|id| id.as_str().as_bytes().to_vec());
+                let stream = futures_util::stream::iter([()])
+                    .filter_map(move |()| std::future::ready(item()));
+                in_current_span(stream.boxed_local())
+            });
+            let items: Vec<_> =
+                futures_util::FutureExt::now_or_never(stream.collect()).expect("ready");
+            assert_eq!(items, [id.as_str().as_bytes().to_vec()]);
+        });
+    }
 
     #[test]
     fn attack_56_terminal_control_sequences_are_escaped_and_parse_back() {

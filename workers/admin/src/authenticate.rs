@@ -10,7 +10,7 @@ use worker::Env;
 use crate::bindings::{self, BY_ADDRESS, BY_TOKEN};
 
 /// The shortest secret that is accepted as the first operator's token, in bytes.
-const MIN_SECRET_BYTES: usize = 32;
+pub(crate) const MIN_SECRET_BYTES: usize = 32;
 
 /// The first operator in the audit log.
 const FIRST_OPERATOR: &str = "bootstrap";

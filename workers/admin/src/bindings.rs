@@ -12,7 +12,7 @@ pub(crate) const BY_ADDRESS: &str = "ADMIN_BY_ADDRESS";
 pub(crate) const BY_TOKEN: &str = "ADMIN_BY_TOKEN";
 
 /// The secret with the first operator's token, which creates the others.
-const FIRST_TOKEN: &str = "ADMIN_TOKEN";
+pub(crate) const FIRST_TOKEN: &str = "ADMIN_TOKEN";
 
 /// The first operator's token, if it is set.
 pub(crate) fn first_token(env: &Env) -> Option<String> {

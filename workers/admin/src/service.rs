@@ -25,6 +25,8 @@ impl Service for Admin {
     type Caller = Operator;
     type Access = Access;
 
+    const IS_INTERNAL: bool = true;
+
     fn open(env: Env, _: Context, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
         Ok(Rc::new(AdminContext::new(env)))
     }

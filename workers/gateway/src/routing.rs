@@ -33,6 +33,9 @@ pub struct Route {
     fallback: Vec<Link>,
     /// The reason for the choice, for the log and the `x-clawless-route` header.
     pub reason: Reason,
+    /// Whether the tenant's default was left out because it is not on offer: the session, which is not
+    /// read yet, may have a model of its own.
+    pub is_provisional: bool,
 }
 
 impl Route {
@@ -94,6 +97,8 @@ pub struct SessionContext<'a> {
     pub thinking: Option<ReasoningEffort>,
     /// Whether the history has an image.
     pub has_images: bool,
+    /// Whether there is a session that is not read yet.
+    pub is_unread: bool,
 }
 
 impl<'a> SessionContext<'a> {
@@ -103,6 +108,7 @@ impl<'a> SessionContext<'a> {
             model: session.model.as_deref(),
             thinking: session.thinking_level,
             has_images: history.iter().any(has_image),
+            is_unread: false,
         }
     }
 }
@@ -110,7 +116,7 @@ impl<'a> SessionContext<'a> {
 /// Chooses the models for a request.
 ///
 /// # Errors
-/// With `OpenAI`'s messages: 404 if the model does not exist or the tenant may not use it, 400 if
+/// 503 if no model is configured. With `OpenAI`'s messages: 404 if the model does not exist or the tenant may not use it, 400 if
 /// the model does not support a parameter, or the messages do not fit its window.
 pub fn select_route(
     config: &Config,
@@ -119,10 +125,13 @@ pub fn select_route(
     features: RequestFeatures,
     session_context: SessionContext<'_>,
 ) -> Result<Route, ApiError> {
+    if config.models.is_empty() {
+        return Err(config.no_models());
+    }
     let requested = request.model.as_str();
     let settings = &tenant.settings;
     let class = features.class;
-    let policy = Policy {
+    let mut policy = Policy {
         tier: tenant.tier,
         allowed: settings.allowed_models.as_deref(),
         session: session_context.model,
@@ -130,9 +139,15 @@ pub fn select_route(
         fallback: settings.fallback.of(class),
     };
     let needs = needs(request, features, session_context);
-    let selected = select_model(&config.models, requested, class, needs, policy);
+    let mut selected = select_model(&config.models, requested, class, needs, policy);
+    let is_provisional = session_context.is_unread
+        && matches!(selected, Err(Unroutable::DefaultNotFound(Reason::Tenant)));
+    if is_provisional {
+        policy.default = None;
+        selected = select_model(&config.models, requested, class, needs, policy);
+    }
     let Selection { chain, reason } =
-        selected.map_err(|why| refusal(why, config, request, needs))?;
+        selected.map_err(|why| refusal(why, config, request, needs, policy))?;
     let thinking = session_context.thinking.or(settings.thinking);
     let mut links = chain.into_iter().filter_map(|model| {
         let mut model = model.clone();
@@ -146,6 +161,7 @@ pub fn select_route(
         first,
         fallback,
         reason,
+        is_provisional,
     })
 }
 
@@ -196,6 +212,33 @@ pub fn may_use(tenant: &Tenant, model: &str) -> bool {
     allowed.is_none_or(|allowed| allowed.iter().any(|name| name == model))
 }
 
+/// Every name that a request for a model may have: the models, and the aliases that have one.
+pub fn offered_names(config: &Config) -> Vec<&str> {
+    let roles = ModelRole::ALL.into_iter().filter(|role| {
+        let mut models = config.models.iter();
+        models.any(|model| model.roles.contains(role))
+    });
+    let mut names: Vec<&str> = Vec::with_capacity(config.models.len() + 5);
+    names.push(AUTO);
+    for role in roles {
+        names.push(role.alias());
+    }
+    for model in &config.models {
+        names.push(&model.id);
+    }
+    names
+}
+
+/// The tenant's fallback models that are not on offer, each with its setting. Routing skips them.
+pub fn unknown_fallbacks<'a>(config: &Config, tenant: &'a Tenant) -> Vec<(&'static str, &'a str)> {
+    let offered = offered_names(config);
+    let lists = tenant.settings.fallback.lists().into_iter();
+    lists
+        .flat_map(|(setting, names)| names.iter().map(move |name| (setting, name.as_str())))
+        .filter(|(_, name)| *name == AUTO || !offered.contains(name))
+        .collect()
+}
+
 /// The aliases that have a model for the tenant.
 pub fn aliases<'a>(
     config: &'a Config,
@@ -222,11 +265,26 @@ fn refusal(
     config: &Config,
     request: &CompletionRequest,
     needs: Needs,
+    policy: Policy<'_>,
 ) -> ApiError {
     let requested = &request.model;
     let named = config.models.iter().find(|model| model.id == *requested);
     match why {
         Unroutable::NotFound => model_not_found(requested),
+        Unroutable::DefaultNotFound(Reason::Session) => {
+            let name = policy.session.unwrap_or_default();
+            default_not_found(format!(
+                "The model `{name}` of this session is not offered. Change the session's `model`, or \
+                 name one of the models that `GET /v1/models` lists."
+            ))
+        }
+        Unroutable::DefaultNotFound(_) => {
+            let name = policy.default.unwrap_or_default();
+            default_not_found(format!(
+                "The default model `{name}` of this account is not offered. Name one of the models \
+                 that `GET /v1/models` lists, or ask the operator to change `default_model`."
+            ))
+        }
         Unroutable::Lacks(param) => {
             let what = match param {
                 "tools" => "tools",
@@ -248,6 +306,10 @@ fn refusal(
             context_length_exceeded(limit.unwrap_or_default(), needs.context)
         }
     }
+}
+
+fn default_not_found(message: String) -> ApiError {
+    ApiError::new(ErrorCode::ModelNotFound, message).param("model")
 }
 
 /// The error for messages that need more tokens than the window has.

@@ -390,3 +390,94 @@ fn signed_thoughts_are_kept_in_a_session_and_dropped_for_another_model() {
     assert_eq!(bodies[2]["messages"][1]["content"], json!([call]));
     assert_eq!(bodies[2]["thinking"]["type"], "disabled");
 }
+
+#[test]
+fn a_failed_call_reports_the_model_that_was_tried_last() {
+    let (deployment, customer) = deployment_with(TenantSettings {
+        fallback: Fallback::All(vec!["deep".to_owned()]),
+        ..TenantSettings::default()
+    });
+    let request = json!({"model": "quick", "messages": [{"role": "user", "content": "Hi"}]});
+    let report = |response: &Response| {
+        let header = |name| response.headers[name].as_str();
+        let names = ["x-clawless-model", "x-clawless-route", "x-clawless-tries"];
+        names.map(header).join(" ")
+    };
+    for streamed in [false, true] {
+        // Overload is not retried while there is another model, and the last one is tried three times.
+        for _ in 0..4 {
+            deployment.http.next(Reply::json(529, "{}"));
+        }
+        let mut request = request.clone();
+        request["stream"] = json!(streamed);
+        let response = deployment.chat(&customer, &request);
+        assert_eq!(response.status, 503, "{}", response.body);
+        assert_eq!(report(&response), "deep named 4");
+    }
+}
+
+#[test]
+fn auto_with_a_default_that_is_not_offered_names_the_setting() {
+    for (settings, name) in [
+        (json!({"default_model": "gone"}), "gone"),
+        (json!({"default_model": "code"}), "code"),
+        (
+            json!({"default_model": "deep", "allowed_models": ["quick"]}),
+            "deep",
+        ),
+    ] {
+        let settings = serde_json::from_value(settings).expect("settings");
+        let (deployment, customer) = deployment_with(settings);
+        let auto = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
+        let response = deployment.chat(&customer, &auto);
+        assert_eq!(response.status, 404, "{}", response.body);
+        let error = &response.json()["error"];
+        assert_eq!(error["code"], "model_not_found");
+        let message = error["message"].as_str().expect("a message");
+        assert!(
+            message.contains(&format!("`{name}`")) && message.contains("`default_model`"),
+            "{message}"
+        );
+        assert!(deployment.http.requests().is_empty());
+        let quick = json!({"model": "quick", "messages": [{"role": "user", "content": "Hi"}]});
+        assert_eq!(route_of(&deployment, &customer, &quick), "quick named");
+    }
+}
+
+#[test]
+fn the_default_of_a_session_replaces_a_default_of_the_tenant_that_is_not_offered() {
+    let (deployment, customer) = deployment_with(TenantSettings {
+        default_model: Some("gone".to_owned()),
+        ..TenantSettings::default()
+    });
+    let in_session = |model: &str| {
+        json!({"model": model, "session_id": "talk",
+            "messages": [{"role": "user", "content": "Hi"}]})
+    };
+    let refused = |setting: &str| {
+        let response = deployment.chat(&customer, &in_session("auto"));
+        let code = response.code();
+        assert_eq!((response.status, code.as_str()), (404, "model_not_found"));
+        assert!(response.body.contains(setting), "{}", response.body);
+    };
+    refused("`default_model`");
+    assert_eq!(
+        route_of(&deployment, &customer, &in_session("quick")),
+        "quick named"
+    );
+    refused("`default_model`");
+    let change = |model: &str| {
+        let change = Change {
+            model: Some(Some(model.to_owned())),
+            ..Change::default()
+        };
+        deployment.change_session(&customer, "talk", &change);
+    };
+    change("deep");
+    assert_eq!(
+        route_of(&deployment, &customer, &in_session("auto")),
+        "deep session"
+    );
+    change("also-gone");
+    refused("The model `also-gone` of this session");
+}

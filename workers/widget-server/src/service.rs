@@ -15,6 +15,8 @@ impl Service for WidgetServer {
     type Caller = Infallible;
     type Access = Infallible;
 
+    const IS_INTERNAL: bool = true;
+
     fn open(_: Env, _: Context, _: &RequestId) -> Result<Rc<()>, ApiError> {
         Ok(Rc::new(()))
     }

@@ -95,6 +95,9 @@ pub enum Unroutable {
     Lacks(&'static str),
     /// The request exceeds every context window.
     TooLong,
+    /// The request is for `auto`, and the default of its session or tenant ([`Reason::Session`],
+    /// [`Reason::Tenant`]) is not on offer.
+    DefaultNotFound(Reason),
 }
 
 /// Selects the models for a request that names `wanted`. Deterministic for every input.
@@ -102,8 +105,9 @@ pub enum Unroutable {
 /// A model name selects that model or fails. If several providers serve the name, they form a chain
 /// in the operator's order. An alias and `auto` select among the models with the needed
 /// capabilities: models with the role first, the cheapest first unless the tier is enterprise, else
-/// in the operator's order. A default without the needed capabilities is skipped. The tenant's
-/// fallbacks follow the first model and, unless a model was named, others of the same role.
+/// in the operator's order. A default without the needed capabilities is skipped; one that does not
+/// exist or is not allowed is an error, because any other model would be a silent replacement. The
+/// tenant's fallbacks follow the first model and, unless a model was named, others of the same role.
 pub fn select_model<'a>(
     models: &'a [Model],
     wanted: &str,
@@ -123,7 +127,7 @@ pub fn select_model<'a>(
         tier: policy.tier,
     };
     let (mut chain, reason) = if wanted == AUTO {
-        candidates.automatic(class, policy)
+        candidates.automatic(class, policy)?
     } else {
         candidates.named(wanted)?
     };
@@ -197,8 +201,19 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Whether a name, or the role that it is an alias of, has a model.
+    fn offers(&self, name: &str) -> bool {
+        let role = ModelRole::from_alias(name);
+        let mut models = self.models.iter();
+        models.any(|model| model.id == name || role.is_some_and(|it| model.roles.contains(&it)))
+    }
+
     /// The models for `auto`.
-    fn automatic(&self, class: QueryClass, policy: Policy<'_>) -> (Vec<&'a Model>, Reason) {
+    fn automatic(
+        &self,
+        class: QueryClass,
+        policy: Policy<'_>,
+    ) -> Result<(Vec<&'a Model>, Reason), Unroutable> {
         let defaults = [
             (policy.session, Reason::Session),
             (policy.default, Reason::Tenant),
@@ -207,18 +222,21 @@ impl<'a> Candidates<'a> {
             let Some(name) = name.filter(|name| *name != AUTO) else {
                 continue;
             };
+            if !self.offers(name) {
+                return Err(Unroutable::DefaultNotFound(reason));
+            }
             let found = self.capable(name);
             if !found.is_empty() {
-                return (found, reason);
+                return Ok((found, reason));
             }
         }
         let ranked = self.role(class.role());
         if !ranked.is_empty() {
-            return (ranked, Reason::Class(class));
+            return Ok((ranked, Reason::Class(class)));
         }
         let able = self.models.iter().copied();
         let able = able.filter(|model| lacks(model, self.needs).is_none());
-        (able.collect(), Reason::Able(class))
+        Ok((able.collect(), Reason::Able(class)))
     }
 }
 
@@ -424,7 +442,7 @@ mod tests {
             ..FREE
         };
         let role = Policy {
-            session: Some("gone"),
+            session: Some("auto"),
             default: Some("smart"),
             ..FREE
         };
@@ -442,6 +460,36 @@ mod tests {
         ];
         for (wanted, needs, policy, expected) in cases {
             assert_eq!(select(wanted, QueryClass::Simple, needs, policy), expected);
+        }
+    }
+
+    #[test]
+    fn a_default_that_is_not_on_offer_is_reported_and_not_replaced() {
+        let allowed = ["small".to_owned()];
+        let of = |session, default, allowed| Policy {
+            allowed,
+            session,
+            default,
+            ..FREE
+        };
+        let small = Some(&allowed[..]);
+        let cases = [
+            (of(None, Some("gone"), None), "DefaultNotFound(Tenant)"),
+            (of(None, Some("eyes"), small), "DefaultNotFound(Tenant)"),
+            (of(None, Some("vision"), small), "DefaultNotFound(Tenant)"),
+            (
+                of(Some("gone"), Some("large"), None),
+                "DefaultNotFound(Session)",
+            ),
+            (of(Some("large"), Some("gone"), None), "session: large"),
+            (of(None, Some("vision"), None), "tenant: eyes"),
+            (of(None, Some("auto"), None), "class:simple: small"),
+        ];
+        for (policy, expected) in cases {
+            let found = select("auto", QueryClass::Simple, Needs::default(), policy);
+            assert_eq!(found, expected, "{policy:?}");
+            let named = select("small", QueryClass::Simple, Needs::default(), policy);
+            assert_eq!(named, "named: small", "{policy:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod call;
+pub mod forwarded;
 pub mod page;
 pub mod query;
 pub mod request;

@@ -7,7 +7,7 @@ use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
 use worker::{Headers, Response, ResponseBuilder};
 
-use crate::crossing;
+use crate::{crossing, logging};
 
 /// A response to a client.
 pub struct HttpResponse {
@@ -132,7 +132,7 @@ impl HttpResponse {
             Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
             Body::Events(events) | Body::JsonPieces(events) => builder
                 .from_stream(
-                    events
+                    logging::in_current_span(events)
                         .map(Ok::<_, Infallible>)
                         .map(|event| event.map_err(never)),
                 )

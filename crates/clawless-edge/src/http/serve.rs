@@ -10,6 +10,7 @@ use worker::{Context, Env, Request, Response};
 
 use super::body::RequestBody;
 use super::call::Call;
+use super::forwarded::REQUEST_ID_HEADER;
 use super::request::RequestHead;
 use super::response::{Body, HttpResponse};
 use super::routes::{Endpoint, Routes, redacted};
@@ -33,8 +34,8 @@ pub async fn serve<S: Service>(
     context: Context,
 ) -> worker::Result<Response> {
     logging::start(&env);
-    let request_id = assign_request_id(&request);
-    let span = tracing::info_span!("request", request_id = request_id.as_str());
+    let request_id = assign_request_id(&request, S::IS_INTERNAL);
+    let span = logging::work_span(Some(&request_id), None);
     async {
         let head = Rc::new(RequestHead::from_request(&request));
         let started = EdgeTime.now();
@@ -141,10 +142,16 @@ extern "C" {
     fn set_request_id(this: &EntryRequest, id: &str);
 }
 
-/// A new id for a request. The entry gets it too, so that it can respond under the same id after a
-/// panic.
-fn assign_request_id(request: &Request) -> RequestId {
-    let id = RequestId::generate(EdgeTime.now(), &EdgeEntropy);
+/// The id of a request: that of the gateway for an internal Worker, otherwise a new one. The entry gets
+/// it too, so that it can respond under the same id after a panic.
+fn assign_request_id(request: &Request, is_internal: bool) -> RequestId {
+    let forwarded = if is_internal {
+        let header = request.headers().get(REQUEST_ID_HEADER).ok().flatten();
+        header.and_then(|id| id.parse().ok())
+    } else {
+        None
+    };
+    let id = forwarded.unwrap_or_else(|| RequestId::generate(EdgeTime.now(), &EdgeEntropy));
     let entry: &EntryRequest = request.inner().unchecked_ref();
     entry.set_request_id(id.as_str());
     id

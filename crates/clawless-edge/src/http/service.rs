@@ -24,6 +24,10 @@ pub trait Service: 'static {
     /// The access rule of a route.
     type Access: Copy + fmt::Debug + 'static;
 
+    /// Whether only the gateway can call the Worker, so that the request's id comes from there. A Worker
+    /// with a public address must not accept ids: clients could choose them.
+    const IS_INTERNAL: bool = false;
+
     /// Opens the platform for one request.
     ///
     /// # Errors

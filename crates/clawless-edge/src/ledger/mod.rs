@@ -6,4 +6,4 @@ mod remote;
 
 pub use erase::EraseError;
 pub use port::{Ledger, LedgerError, Question};
-pub use remote::RemoteLedger;
+pub use remote::{LEDGER, RemoteLedger};

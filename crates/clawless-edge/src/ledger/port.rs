@@ -2,7 +2,7 @@
 
 use clawless_core::ledger::{Input, Output};
 use clawless_core::time::Millis;
-use clawless_core::{ApiError, ErrorCode, TenantId};
+use clawless_core::{ApiError, ErrorCode, RequestId, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// How long a client waits if the ledger does not respond.
@@ -25,6 +25,9 @@ pub struct Question {
     pub tenant: TenantId,
     /// The input.
     pub input: Input,
+    /// The request on whose behalf the input is sent, for the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
 }
 
 /// The ledger did not respond. It may or may not have received the input; repeating it is safe.

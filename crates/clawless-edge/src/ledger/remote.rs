@@ -9,11 +9,11 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
 use super::port::{Ledger, LedgerError, Question};
-use crate::crossing;
 use crate::time::EdgeTime;
+use crate::{crossing, logging};
 
 /// The binding of the objects' namespace.
-const LEDGER: &str = "LEDGER";
+pub const LEDGER: &str = "LEDGER";
 
 /// The timeout of one call: longer than a turn waits for its session
 /// ([`clawless_core::ledger::LANE_WAIT_TIMEOUT`]).
@@ -60,6 +60,7 @@ impl Ledger for RemoteLedger {
         let question = Question {
             tenant: tenant.clone(),
             input,
+            request_id: logging::current_request_id(),
         };
         let question = serde_json::to_string(&question).map_err(failure)?;
         let mut delays = RETRY_DELAYS.into_iter();

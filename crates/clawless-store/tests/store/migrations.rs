@@ -1,6 +1,7 @@
 //! Fault 25, natively: migrations converge if they are repeated or interrupted.
 
-use clawless_testkit::{SqliteDatabase, migrations};
+use clawless_store::health;
+use clawless_testkit::{SqliteDatabase, block_on, migrations};
 
 /// The schema that the migrations define.
 fn schema(database: &SqliteDatabase) -> Vec<serde_json::Value> {
@@ -35,6 +36,27 @@ fn fault_25_migrations_interrupted_after_any_statement_converge() {
         database.run_script(&script);
         assert_eq!(schema(&database), whole, "interrupted after {done}");
     }
+}
+
+#[test]
+fn a_migration_that_is_absent_or_partly_applied_is_named() {
+    let missing = |database: &SqliteDatabase| {
+        let missing = health::missing_migrations_across_tenants(database);
+        block_on(missing).expect("the schema can be read")
+    };
+    let all: Vec<String> = migrations().into_iter().map(|file| file.name).collect();
+    assert_eq!(missing(&SqliteDatabase::empty()), all);
+    assert_eq!(missing(&SqliteDatabase::new()), Vec::<&str>::new());
+    for (at, name) in all.iter().enumerate() {
+        let database = SqliteDatabase::empty();
+        for file in migrations().iter().take(at) {
+            database.run_script(&file.sql);
+        }
+        assert_eq!(missing(&database), all[at..], "before {name}");
+    }
+    let partly = SqliteDatabase::new();
+    partly.run_script("DROP INDEX sends_by_session");
+    assert_eq!(missing(&partly), ["010_sends.sql"]);
 }
 
 #[test]

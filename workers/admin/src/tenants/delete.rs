@@ -35,7 +35,7 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         return progress(202, &tenant);
     }
     if let Err(error) = context.ledger.erase(id).await {
-        tracing::error!(tenant = id.as_str(), %error, "erase ledger failed");
+        tracing::error!(%error, "erase ledger failed");
         return Err(ledger_not_notified("The tenant's rows are deleted"));
     }
     let entry = audit_entry(

@@ -2,8 +2,7 @@
 
 use clawless_core::ApiError;
 use clawless_core::llm::LlmResponse;
-use clawless_llm::call::{Answered, CallError, ChainCall, DEFAULT_RETRIES, Target};
-use clawless_llm::egress::Egress;
+use clawless_llm::call::{Answered, CallError, ChainCall, DEFAULT_RETRIES, FailedTry, Target};
 use clawless_llm::{
     Accumulator, AnswerStream, Http, Io, LlmClient, LlmError, Timeouts, make_client,
 };
@@ -14,6 +13,7 @@ use super::model::call::{CallFailure, CallTrace, OpenStream};
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
 use super::output_limit::OutputLimit;
+use super::report;
 use super::reservation::enforce;
 use crate::platform::Platform;
 use crate::routing::Link;
@@ -39,8 +39,8 @@ pub async fn complete<P: Platform>(
         call.complete(&targets, &turn.llm, deadline, departure)
             .await
     };
-    let answered = answered.map_err(failure)?;
-    let trace = trace(&answered);
+    let answered = answered.map_err(|error| failure(&chain, turn, error))?;
+    let trace = trace(&chain, &answered);
     let link = chain.link(answered.target)?;
     let outcome = Outcome::from_answer(link, &turn.llm, answered.answer, None);
     Ok((outcome, trace))
@@ -83,9 +83,9 @@ pub async fn stream<P: Platform>(
     let answered = chain_call(platform, &io, turn)
         .stream(&chain.targets(), &turn.llm, deadline, departure)
         .await
-        .map_err(failure)?;
+        .map_err(|error| failure(&chain, turn, error))?;
     Ok(OpenStream {
-        trace: trace(&answered),
+        trace: trace(&chain, &answered),
         link: chain.link(answered.target)?.clone(),
         events: answered.answer,
     })
@@ -97,11 +97,7 @@ struct Chain<'a>(Vec<(LlmClient, &'a Link)>);
 impl<'a> Chain<'a> {
     fn new<P: Platform>(platform: &P, turn: &'a Turn) -> Result<Self, ApiError> {
         let config = platform.config();
-        let egress = if config.allow_private_providers {
-            Egress::Any
-        } else {
-            Egress::Public
-        };
+        let egress = config.egress();
         let clients = turn.route.chain().map(|link| {
             let client = make_client(&link.provider, config.key_of(&link.provider), egress);
             Ok((client.map_err(ApiError::internal)?, link))
@@ -153,24 +149,37 @@ fn chain_call<'a, P: Platform>(
     }
 }
 
-fn trace<A>(answered: &Answered<A>) -> CallTrace {
+fn trace<A>(chain: &Chain<'_>, answered: &Answered<A>) -> CallTrace {
+    log_failed_tries(chain, &answered.failed);
     CallTrace {
         tries: answered.tries(),
         dropped: answered.dropped.clone(),
     }
 }
 
-fn failure(error: CallError) -> CallFailure {
+/// The error of a call that no model answered. It names the model that was tried last.
+fn failure(chain: &Chain<'_>, turn: &Turn, error: CallError) -> CallFailure {
     let failed = match error {
         CallError::Failed(failed) => failed,
         CallError::Cancelled { in_flight } => return CallFailure::ClientLeft { in_flight },
     };
-    for failed_try in &failed.failed {
+    log_failed_tries(chain, &failed.failed);
+    let last = failed.failed.last();
+    let last = last.and_then(|failed_try| chain.link(failed_try.target).ok());
+    let model = &last.unwrap_or_else(|| turn.route.primary()).model.id;
+    let report = report::headers(model, turn.route.reason, failed.failed.len());
+    ApiError::from(failed.error).headers(report).into()
+}
+
+/// Logs each failed try, also of calls that another model answered.
+fn log_failed_tries(chain: &Chain<'_>, failed: &[FailedTry]) {
+    for failed_try in failed {
+        let link = chain.link(failed_try.target).ok();
         tracing::warn!(
-            position = failed_try.target,
+            provider = link.map(|link| link.provider.name.as_str()),
+            model = link.map(|link| link.model.id.as_str()),
             error = %failed_try.error,
             "model call failed"
         );
     }
-    ApiError::from(failed.error).into()
 }

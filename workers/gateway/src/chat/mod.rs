@@ -20,6 +20,7 @@ pub mod relay;
 mod repeated_history;
 pub mod replay;
 pub mod reply;
+pub mod report;
 pub mod reservation;
 pub mod response;
 pub mod route;

@@ -41,6 +41,7 @@ use super::prepare::prepare;
 use super::relay::relay;
 use super::replay::replay;
 use super::reply::Reply;
+use super::report::{self, RouteReport};
 use super::reservation;
 use super::response::{self, StreamEncoder};
 use super::route::route;
@@ -111,6 +112,17 @@ pub async fn create<P: Platform>(
 /// As [`create`].
 pub async fn start<P: Platform>(
     platform: &Rc<P>,
+    pending: PendingTurn,
+    departure: Departure,
+) -> Result<HttpResponse, ApiError> {
+    report::log_unknown_fallbacks(&**platform, pending.caller.tenant());
+    let report = RouteReport::new(&pending.route);
+    let response = claim_and_run(platform, pending, departure).await;
+    response.map_err(|error| report.add_to(error))
+}
+
+async fn claim_and_run<P: Platform>(
+    platform: &Rc<P>,
     mut pending: PendingTurn,
     departure: Departure,
 ) -> Result<HttpResponse, ApiError> {
@@ -177,7 +189,8 @@ async fn run_admitted<P: Platform>(
         return Err(still_running());
     }
     // 5. prepare
-    let conversation = prepare(platform, &mut pending, admission).await?;
+    let prepared = prepare(platform, &mut pending, admission).await;
+    let conversation = prepared.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
     let mut turn = Turn::new(pending, admission, conversation);
     if turn.outlives_client() {
         departure = self::pending().boxed_local();
@@ -368,8 +381,10 @@ async fn finish<P: Platform>(
         // A whole answer that broke off is charged, and stored in its session: a retry would do all
         // of it again.
         let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
+        let report = report::headers(&outcome.model.id, turn.route.reason, trace.tries);
         let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
-        reply.send(response.map_err(|error| error.headers(turn.notes.rates.pairs())));
+        let rates = turn.notes.rates.pairs();
+        reply.send(response.map_err(|error| error.headers(rates).headers(report)));
         return committed;
     };
     let ended = failure.map_or(stored, Err);
@@ -377,6 +392,9 @@ async fn finish<P: Platform>(
         tracing::error!(
             code = error.code.as_str(),
             internal = error.internal.as_deref(),
+            model = outcome.model.id,
+            route = turn.route.reason.as_str(),
+            tries = trace.tries,
             "answer failed"
         );
     }

@@ -97,6 +97,7 @@ async fn open_session<P: Platform>(
     let hot = if let Some(found) = found {
         add_session(platform, pending, admission, found, copy, conversation).await?
     } else {
+        route_again(platform, pending, admission, SessionContext::default()).await?;
         let now = platform.time().now();
         let budget = budget(pending);
         Some(HotSession::new(&tenant, &id, state, budget, now))
@@ -231,6 +232,7 @@ async fn route_again<P: Platform>(
 ) -> Result<(), ApiError> {
     let tenant = admission.caller.tenant();
     let is_known = session_context == SessionContext::default()
+        && !pending.route.is_provisional
         && tenant.version == pending.caller.tenant().version;
     if is_known {
         return Ok(());

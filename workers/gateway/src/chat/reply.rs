@@ -6,6 +6,7 @@ use clawless_edge::http::HttpResponse;
 use futures_channel::oneshot;
 
 use super::client::ClientStream;
+use super::report;
 
 /// The request that waits for the response.
 pub type Waiting = oneshot::Sender<Result<HttpResponse, ApiError>>;
@@ -47,6 +48,9 @@ impl<T: Timer> Reply<T> {
         tracing::error!(
             code = error.code.as_str(),
             internal = error.internal.as_deref(),
+            model = report::header(&error, report::MODEL),
+            route = report::header(&error, report::ROUTE),
+            tries = report::header(&error, report::TRIES),
             "answer failed"
         );
         client.finish(Err(&error)).await;

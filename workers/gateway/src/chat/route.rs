@@ -17,7 +17,10 @@ pub fn route(
     request: &CompletionRequest,
 ) -> Result<(RequestFeatures, Route), ApiError> {
     let features = RequestFeatures::new(request);
-    let session = SessionContext::default();
+    let session = SessionContext {
+        is_unread: request.session_id.is_some(),
+        ..SessionContext::default()
+    };
     let route = select_route(config, tenant, request, features, session)?;
     Ok((features, route))
 }

@@ -1,81 +1,202 @@
-//! `GET /health`: whether each part responds. It shows no secrets and needs no key.
+//! `GET /health`: which parts work, and for operators what each part lacks.
 
-use clawless_core::{ApiError, Clock};
+use std::collections::BTreeMap;
+
+use clawless_core::keys::KeyText;
+use clawless_core::llm::ProviderKind;
+use clawless_core::{ApiError, Clock, KeyKind};
+use clawless_edge::ai::AI;
+use clawless_edge::health::{Part, Problem, Problems};
+use clawless_edge::http::forwarded::REQUEST_ID_HEADER;
+use clawless_edge::http::request::Authorization;
 use clawless_edge::http::{Call, HttpResponse};
+use clawless_edge::ledger::LEDGER;
+use clawless_edge::queue::SENDS;
 use clawless_edge::time::EdgeTime;
-use futures_util::future::join5;
-use serde::Serialize;
+use clawless_llm::make_client;
+use clawless_store::admin_tokens;
+use futures_util::future::{join, join5};
+use serde::{Deserialize, Serialize};
+use worker::{Method, Request, RequestInit};
 
 use crate::platform::Platform;
-use crate::platform::binding_names::{ADMIN, WIDGET};
+use crate::platform::binding_names::{ADMIN, CACHE, DB, KEY_GUESSES, WIDGET};
 use crate::platform::bindings::Bindings;
 use crate::platform::health::Health;
+
+/// The name of this Worker in reports.
+const GATEWAY: &str = "gateway";
 
 #[derive(Serialize)]
 struct Report {
     status: &'static str,
-    dependencies: Dependencies,
+    dependencies: BTreeMap<Part, &'static str>,
+    /// Only for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<Problem>>,
 }
 
-#[derive(Serialize)]
-struct Dependencies {
-    database: &'static str,
-    ledger: &'static str,
-    cache: &'static str,
-    admin: &'static str,
-    widget: &'static str,
-}
-
-/// Checks every dependency at once, unless the isolate did so within the last seconds. 200 while chats
-/// can be served: `ok`, or `degraded` if a part that chats do not need is missing; 503 `down`
-/// without the database or the ledger.
+/// Checks every part at once, unless the isolate did so within the last seconds. 200 while chats can
+/// be served: `ok`, or `degraded` if a part is missing; 503 `down` if chats cannot be served. A request
+/// with an operator's token also gets the problems by name.
 ///
 /// # Errors
 /// An internal error if the report cannot be written.
 pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
-    let memory = call.platform.memory();
+    let bindings = &*call.platform;
+    let memory = bindings.memory();
     let health = if let Some(known) = memory.health(EdgeTime.now()) {
         known
     } else {
-        let found = check(&call.platform).await;
-        memory.cache_health(found, EdgeTime.now());
+        let found = check(bindings).await;
+        for Problem {
+            part, name, reason, ..
+        } in memory.cache_health(found.clone(), EdgeTime.now())
+        {
+            tracing::error!(?part, name, reason, "health check found a problem");
+        }
         found
     };
-    let serves = health.database && health.ledger;
-    let status = match (serves, health.cache && health.admin && health.widget) {
+    let serves = health.serves(!bindings.config().models.is_empty());
+    let problems = match problems_of_admin(call).await {
+        Some(of_admin) => Some([health.problems.clone(), of_admin].concat()),
+        None => None,
+    };
+    let is_complete = problems.as_ref().unwrap_or(&health.problems).is_empty();
+    let status = match (serves, is_complete) {
         (false, _) => "down",
         (true, false) => "degraded",
         (true, true) => "ok",
     };
-    let word = |responds| if responds { "ok" } else { "unavailable" };
-    let dependencies = Dependencies {
-        database: word(health.database),
-        ledger: word(health.ledger),
-        cache: word(health.cache),
-        admin: word(health.admin),
-        widget: word(health.widget),
+    let word = |part| {
+        if health.works(part) {
+            "ok"
+        } else {
+            "unavailable"
+        }
     };
     let response = HttpResponse::of(&Report {
         status,
-        dependencies,
+        dependencies: Part::ALL.map(|part| (part, word(part))).into(),
+        problems,
     })?;
     Ok(response.with_status(if serves { 200 } else { 503 }))
 }
 
 async fn check(bindings: &Bindings) -> Health {
-    let (database, ledger, cache, admin, widget) = join5(
-        bindings.database_answers(),
-        bindings.ledger_answers(),
-        bindings.cache_answers(),
-        bindings.service_answers(ADMIN),
-        bindings.service_answers(WIDGET),
+    let (answers, missing) = join(
+        join5(
+            bindings.database_answers(),
+            bindings.ledger_answers(),
+            bindings.cache_answers(),
+            bindings.service_answers(ADMIN),
+            bindings.service_answers(WIDGET),
+        ),
+        bindings.missing_migrations(),
     )
     .await;
-    Health {
-        database,
-        ledger,
-        cache,
-        admin,
-        widget,
+    let (database, ledger, cache, admin, widget) = answers;
+    let env = bindings.env();
+    let mut problems = Problems::of(GATEWAY);
+    for (part, binding, responds) in [
+        (Part::Database, DB, database),
+        (Part::Ledger, LEDGER, ledger),
+        (Part::Cache, CACHE, cache),
+        (Part::Admin, ADMIN, admin),
+        (Part::Widget, WIDGET, widget),
+        (Part::Queue, SENDS, true),
+        (Part::RateLimits, KEY_GUESSES, true),
+    ] {
+        problems.require_response(env, part, binding, responds);
     }
+    for name in missing.unwrap_or_default() {
+        problems.add(Part::Migrations, name, "the migration is not applied");
+    }
+    check_configuration(bindings, &mut problems);
+    Health {
+        problems: problems.into_vec(),
+    }
+}
+
+/// Checks the variables and secrets, and whether each provider can be called.
+fn check_configuration(bindings: &Bindings, problems: &mut Problems) {
+    let config = bindings.config();
+    for invalid in &config.invalid {
+        let part = if invalid.is_about_providers {
+            Part::Providers
+        } else {
+            Part::Configuration
+        };
+        problems.add(part, &*invalid.name, &*invalid.reason);
+    }
+    for provider in &config.providers {
+        if let Err(error) = make_client(provider, config.key_of(provider), config.egress()) {
+            problems.add(Part::Providers, &*provider.name, error.to_string());
+        }
+    }
+    let mut providers = config.providers.iter();
+    if providers.any(|provider| provider.kind == ProviderKind::WorkersAi) {
+        problems.require(bindings.env(), Part::Providers, AI);
+    }
+}
+
+/// The problems of the admin Worker, if the request has an operator's token. That Worker checks the
+/// token. If it does not respond, the gateway looks the token up itself.
+async fn problems_of_admin(call: &Call<Bindings, ()>) -> Option<Vec<Problem>> {
+    let Authorization::Bearer(token) = call.head.authorization() else {
+        return None;
+    };
+    match ask_admin(call).await {
+        Some((200, problems)) => Some(problems),
+        Some((401 | 403 | 429, _)) => None,
+        _ => is_operator(call, token).await.then(Vec::new),
+    }
+}
+
+#[derive(Deserialize)]
+struct AdminReport {
+    problems: Vec<Problem>,
+}
+
+/// The status of the admin Worker's own report, and its problems.
+async fn ask_admin(call: &Call<Bindings, ()>) -> Option<(u16, Vec<Problem>)> {
+    let service = call.platform.env().service(ADMIN).ok()?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Get);
+    // The host is never resolved: a binding has one target.
+    let mut request = Request::new_with_init("http://internal/admin/health", &init).ok()?;
+    let headers = request.headers_mut().ok()?;
+    headers
+        .set(REQUEST_ID_HEADER, call.request_id.as_str())
+        .ok()?;
+    for name in ["authorization", "cf-connecting-ip"] {
+        if let Some(value) = call.head.header(name) {
+            headers.set(name, value).ok()?;
+        }
+    }
+    let mut response = service.fetch_request(request).await.ok()?;
+    let status = response.status_code();
+    let report = response.json::<AdminReport>().await;
+    Some((status, report.map_or_else(|_| Vec::new(), |it| it.problems)))
+}
+
+/// Whether a token is an operator's. Wrong tokens of an address are limited like wrong API keys.
+async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
+    let (platform, now) = (&*call.platform, EdgeTime.now());
+    let address = call.head.header("cf-connecting-ip").unwrap_or("unknown");
+    let token = KeyText::parse(token).ok();
+    let Some(token) = token.filter(|token| token.kind() == KeyKind::Admin) else {
+        return false;
+    };
+    if platform.memory().blocked_for(address, now).is_some() {
+        return false;
+    }
+    let found = admin_tokens::find_by_digest_across_tenants(platform.sql(), token.digest()).await;
+    if found.is_ok_and(|found| found.is_some_and(|found| found.is_usable(now))) {
+        return true;
+    }
+    if !platform.may_guess(address).await {
+        platform.memory().block(address, now);
+    }
+    false
 }

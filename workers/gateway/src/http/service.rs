@@ -51,8 +51,7 @@ impl Service for Gateway {
     type Access = Access;
 
     fn open(env: Env, context: Context, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
-        let bindings = Bindings::open(env, context).map_err(ApiError::internal)?;
-        Ok(Rc::new(bindings))
+        Ok(Rc::new(Bindings::open(env, context)))
     }
 
     async fn authorize(

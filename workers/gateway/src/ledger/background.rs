@@ -6,8 +6,10 @@ use clawless_core::ledger::{
 };
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{TenantId, Tokens};
+use clawless_edge::logging;
 use clawless_store::turns::{CommitError, NewTurn};
 use clawless_store::{Sql, SqlError, SqlErrorKind, api_keys, receipts, sessions, turns};
+use tracing::Instrument;
 
 use super::machine::{Rows, RuntimeError};
 use super::runtime::LedgerRuntime;
@@ -89,16 +91,31 @@ async fn settle_calls<R: Rows>(
     flush(runtime, time, sql, tenant).await?;
     if let LedgerAnswer::Overdue(calls) = runtime.apply(time.now(), Input::Sweep)?.answer {
         for call in calls {
-            let resolve = Resolve {
-                resolution: look_up_call(sql, tenant, &call).await?,
-                request_id: call.request_id,
-                again: call.again,
-            };
-            runtime.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
+            let span = logging::work_span(Some(&call.request_id), Some(tenant));
+            resolve_call(runtime, time, sql, tenant, call)
+                .instrument(span)
+                .await?;
         }
     }
     flush(runtime, time, sql, tenant).await?;
     store_key_uses(runtime, sql, tenant).await
+}
+
+/// Ends a call past its deadline by its records in D1.
+async fn resolve_call<R: Rows>(
+    runtime: &LedgerRuntime<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+    call: Overdue,
+) -> Result<(), WorkError> {
+    let resolve = Resolve {
+        resolution: look_up_call(sql, tenant, &call).await?,
+        request_id: call.request_id,
+        again: call.again,
+    };
+    runtime.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
+    Ok(())
 }
 
 /// Stores in D1 when keys were last used.

@@ -6,18 +6,22 @@ use std::cell::{Cell, RefCell};
 use clawless_core::ledger::{Input, Output};
 use clawless_core::time::Clock;
 use futures_channel::oneshot;
+use tracing::Span;
 
 use super::machine::{DurableMachine, Rows, RuntimeError};
 
 /// Commits inputs in groups.
 pub struct GroupCommit<R> {
     machine: DurableMachine<R>,
-    inputs: RefCell<Vec<(Input, oneshot::Sender<Committed>)>>,
+    inputs: RefCell<Vec<Waiting>>,
     /// Whether a commit is running. Its leader commits the inputs that wait.
     is_led: Cell<bool>,
     /// The inputs that may wait before admissions are refused.
     max_waiting_inputs: usize,
 }
+
+/// An input that waits, with the span of its request.
+type Waiting = ((Span, Input), oneshot::Sender<Committed>);
 
 /// The result of an input that waited.
 struct Committed {
@@ -56,7 +60,9 @@ impl<R: Rows> GroupCommit<R> {
     pub async fn submit(&self, clock: &impl Clock, input: Input) -> Result<Output, RuntimeError> {
         // An input without writes need not wait; the output gate holds its answer.
         if !self.is_led.get() || matches!(input, Input::Pass(_)) {
-            let (mut outputs, is_change) = self.machine.apply_all(clock.now(), [input])?;
+            let (mut outputs, is_change) = self
+                .machine
+                .apply_all(clock.now(), [(Span::current(), input)])?;
             if is_change && !self.is_led.replace(true) {
                 self.lead(clock).await;
             }
@@ -81,7 +87,7 @@ impl<R: Rows> GroupCommit<R> {
             return Err(RuntimeError::Overloaded);
         }
         let (sender, receiver) = oneshot::channel();
-        inputs.push((input, sender));
+        inputs.push(((Span::current(), input), sender));
         let mut waiter = Waiter {
             commits: self,
             clock,

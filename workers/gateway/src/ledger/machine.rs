@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use clawless_core::ledger::{Event, Input, LoadError, Machine, Output, Write};
 use clawless_core::{KeyId, RequestId, Timestamp};
 use futures_channel::oneshot;
+use tracing::Span;
 
 /// The storage of the machine's rows. Writes are durable before anything that was answered after
 /// them leaves the object; the platform's output gate ensures this.
@@ -106,7 +107,7 @@ impl<R: Rows> DurableMachine<R> {
     /// # Errors
     /// If the changes could not be written.
     pub fn apply(&self, now: Timestamp, input: Input) -> Result<Output, RuntimeError> {
-        let (mut outputs, _) = self.apply_all(now, [input])?;
+        let (mut outputs, _) = self.apply_all(now, [(Span::current(), input)])?;
         // One input has one output.
         outputs
             .pop()
@@ -114,14 +115,14 @@ impl<R: Rows> DurableMachine<R> {
     }
 
     /// Processes inputs in their order and writes all their changes at once. Returns whether there
-    /// were any. All inputs succeed or all fail.
+    /// were any. All inputs succeed or all fail. The events of an input are logged in its span.
     ///
     /// # Errors
     /// If the changes could not be written.
     pub fn apply_all(
         &self,
         now: Timestamp,
-        inputs: impl IntoIterator<Item = Input>,
+        inputs: impl IntoIterator<Item = (Span, Input)>,
     ) -> Result<(Vec<Output>, bool), RuntimeError> {
         let mut machine = self.machine.borrow_mut();
         if self.is_ahead.get() {
@@ -129,7 +130,8 @@ impl<R: Rows> DurableMachine<R> {
             self.is_ahead.set(false);
         }
         let inputs = inputs.into_iter();
-        let mut outputs: Vec<_> = inputs.map(|input| machine.apply(now, input)).collect();
+        let applied = inputs.map(|(span, input)| (span, machine.apply(now, input)));
+        let (spans, mut outputs): (Vec<_>, Vec<_>) = applied.unzip();
         let is_change = match self.write(&mut machine) {
             Ok(is_change) => is_change,
             Err(error) => {
@@ -145,9 +147,9 @@ impl<R: Rows> DurableMachine<R> {
             !watcher.is_canceled() && machine.is_in_progress(request, None)
         });
         drop((machine, watching));
-        for output in &mut outputs {
+        for (span, output) in spans.iter().zip(&mut outputs) {
             self.wake(output);
-            output.events.iter().for_each(log_event);
+            span.in_scope(|| output.events.iter().for_each(log_event));
         }
         Ok((outputs, is_change))
     }

@@ -10,6 +10,7 @@ use clawless_edge::d1::D1;
 use clawless_edge::ledger::Question;
 use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
+use tracing::Instrument;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{DurableObject, Env, Method, Request, Response, State, durable_object};
@@ -19,12 +20,10 @@ use super::machine::RuntimeError;
 use super::rows::ObjectRows;
 use super::runtime::LedgerRuntime;
 use crate::platform::binding_names::DB;
+use crate::platform::config::LEDGER_QUEUE_LIMIT;
 
 /// The pause after failed background work.
 const RETRY_DELAY: Millis = Millis::from_secs(5);
-
-/// The variable with the number of inputs that may wait for a commit before admissions are refused.
-const QUEUE_LIMIT: &str = "LEDGER_QUEUE_LIMIT";
 
 /// The ledger of one tenant.
 #[durable_object]
@@ -77,13 +76,17 @@ impl DurableObject for TenantLedger {
             .map_err(|error| worker::Error::RustError(error.to_string()))?;
         let tenant = self.owner(None)?;
         let database = D1::new(self.env.d1(DB).ok());
-        match background::run(runtime, &EdgeTime, &database, tenant).await {
-            Ok(()) => self.schedule().await?,
-            Err(error) => {
-                tracing::error!(tenant = tenant.as_str(), %error, "ledger background work failed");
-                self.set_alarm(EdgeTime.now().plus(RETRY_DELAY)).await?;
+        let work = async {
+            match background::run(runtime, &EdgeTime, &database, tenant).await {
+                Ok(()) => self.schedule().await,
+                Err(error) => {
+                    tracing::error!(%error, "ledger background work failed");
+                    self.set_alarm(EdgeTime.now().plus(RETRY_DELAY)).await
+                }
             }
-        }
+        };
+        let span = logging::work_span(None, Some(tenant));
+        work.instrument(span).await?;
         Response::empty()
     }
 }
@@ -129,12 +132,16 @@ impl TenantLedger {
 
     /// Processes an input; `None` if the object is overloaded.
     async fn answer(&self, question: &str) -> Result<Option<String>, AskError> {
-        let invalid = |error: String| AskError::Invalid(error);
         let question: Question =
-            serde_json::from_str(question).map_err(|error| invalid(error.to_string()))?;
+            serde_json::from_str(question).map_err(|error| AskError::Invalid(error.to_string()))?;
+        let span = logging::work_span(question.request_id.as_ref(), Some(&question.tenant));
+        self.process(question).instrument(span).await
+    }
+
+    async fn process(&self, question: Question) -> Result<Option<String>, AskError> {
         let owner = self.owner(Some(&question.tenant));
-        if *owner.map_err(|error| failed(&question.tenant, &error))? != question.tenant {
-            return Err(invalid("another tenant's ledger".to_owned()));
+        if *owner.map_err(|error| failed(&error))? != question.tenant {
+            return Err(AskError::Invalid("another tenant's ledger".to_owned()));
         }
         let answered = match self.runtime() {
             Ok(runtime) => runtime.ask(&EdgeTime, question.input).await,
@@ -143,16 +150,14 @@ impl TenantLedger {
         let output = match answered {
             Ok(output) => output,
             Err(RuntimeError::Overloaded) => return Ok(None),
-            Err(error) => return Err(failed(&question.tenant, &error)),
+            Err(error) => return Err(failed(&error)),
         };
         // The answer does not depend on the alarm: the next input sets it.
         if let Err(error) = self.schedule().await {
             tracing::error!(%error, "set ledger alarm failed");
         }
         let output = serde_json::to_string(&output);
-        output
-            .map(Some)
-            .map_err(|error| failed(&question.tenant, &error))
+        output.map(Some).map_err(|error| failed(&error))
     }
 
     /// The machine. Its rows are read at the first input, and again if that failed.
@@ -161,7 +166,7 @@ impl TenantLedger {
             return Ok(runtime);
         }
         let mut runtime = LedgerRuntime::open(ObjectRows::new(self.state.storage()))?;
-        let most = self.env.var(QUEUE_LIMIT).ok();
+        let most = self.env.var(LEDGER_QUEUE_LIMIT).ok();
         if let Some(most) = most.and_then(|most| most.to_string().parse().ok()) {
             runtime = runtime.with_max_waiting_inputs(most);
         }
@@ -204,7 +209,7 @@ impl TenantLedger {
     }
 }
 
-fn failed(tenant: &TenantId, error: &impl std::fmt::Display) -> AskError {
-    tracing::error!(tenant = tenant.as_str(), %error, "process ledger input failed");
+fn failed(error: &impl std::fmt::Display) -> AskError {
+    tracing::error!(%error, "process ledger input failed");
     AskError::Failed
 }

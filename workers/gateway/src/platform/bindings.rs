@@ -12,6 +12,7 @@ use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
 use clawless_edge::time::EdgeTime;
 use futures_util::future::LocalBoxFuture;
+use tracing::Instrument;
 use worker::{Context, Env};
 
 use super::binding_names::{CACHE, DB, KEY_GUESSES};
@@ -66,6 +67,15 @@ pub struct Bindings {
     memory: Rc<Memory>,
 }
 
+/// Reads the configuration, and logs each invalid variable once per isolate.
+fn read_config(env: &Env) -> Rc<Config> {
+    let config = Config::read(&EnvVariables(env));
+    for InvalidVariable { name, reason, .. } in &config.invalid {
+        tracing::error!(name, reason, "variable rejected");
+    }
+    Rc::new(config)
+}
+
 struct EnvVariables<'a>(&'a Env);
 
 impl Variables for EnvVariables<'_> {
@@ -76,18 +86,9 @@ impl Variables for EnvVariables<'_> {
 
 impl Bindings {
     /// Opens the bindings of a request.
-    ///
-    /// # Errors
-    /// Names an invalid variable.
-    pub fn open(env: Env, context: Context) -> Result<Self, InvalidVariable> {
-        let config = CONFIG.with(|cell| {
-            if let Some(config) = cell.get() {
-                return Ok(config.clone());
-            }
-            let config = Rc::new(Config::read(&EnvVariables(&env))?);
-            Ok(cell.get_or_init(|| config).clone())
-        })?;
-        Ok(Self {
+    pub fn open(env: Env, context: Context) -> Self {
+        let config = CONFIG.with(|cell| cell.get_or_init(|| read_config(&env)).clone());
+        Self {
             sql: OnceCell::new(),
             kv: OnceCell::new(),
             http: EdgeHttp::new(&env),
@@ -97,7 +98,7 @@ impl Bindings {
             env,
             context,
             config,
-        })
+        }
     }
 
     /// The environment, for bindings without a port: other Workers.
@@ -108,6 +109,12 @@ impl Bindings {
     /// Whether the database answers a trivial query in time.
     pub async fn database_answers(&self) -> bool {
         in_time(async { clawless_store::health::check(self.sql()).await.is_ok() }).await
+    }
+
+    /// The migrations that the database lacks; `None` if it does not answer in time.
+    pub async fn missing_migrations(&self) -> Option<Vec<&'static str>> {
+        let read = clawless_store::health::missing_migrations_across_tenants(self.sql());
+        timeout(&EdgeTime, HEALTH_TIMEOUT, read).await.ok()?.ok()
     }
 
     /// Whether the tenants' ledgers answer in time.
@@ -199,7 +206,8 @@ impl Platform for Bindings {
         &self.config
     }
 
+    /// The task keeps the span of the request, so that its log lines name the request.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.context.wait_until(task);
+        self.context.wait_until(task.in_current_span());
     }
 }

@@ -1,20 +1,25 @@
 //! The result of a health check.
 
-/// Which dependencies are available.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "one independent fact per dependency"
-)]
+use clawless_edge::health::{Part, Problem};
+
+/// What the deployment lacks, as the gateway sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
-    /// D1.
-    pub database: bool,
-    /// The tenants' ledgers.
-    pub ledger: bool,
-    /// KV.
-    pub cache: bool,
-    /// The admin Worker.
-    pub admin: bool,
-    /// The widget server.
-    pub widget: bool,
+    /// The problems.
+    pub problems: Vec<Problem>,
+}
+
+/// The parts without which no chat can be served.
+const ESSENTIAL: [Part; 3] = [Part::Database, Part::Migrations, Part::Ledger];
+
+impl Health {
+    /// Whether a part has no problem.
+    pub fn works(&self, part: Part) -> bool {
+        self.problems.iter().all(|problem| problem.part != part)
+    }
+
+    /// Whether chats can be served. `has_models`: whether a provider offers a model.
+    pub fn serves(&self, has_models: bool) -> bool {
+        has_models && ESSENTIAL.into_iter().all(|part| self.works(part))
+    }
 }

@@ -1,13 +1,14 @@
 //! The memory of an isolate, shared by its requests. It decides nothing: the ledger confirms the
 //! versions of records, and everything else is a hint that saves work.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Millis, Timestamp};
-use clawless_core::{ApiKey, Tenant};
+use clawless_core::{ApiKey, Tenant, TenantId};
+use clawless_edge::health::Problem;
 
 use super::health::Health;
 
@@ -21,6 +22,9 @@ const BLOCKED_TTL: Millis = Millis::from_secs(60);
 /// The most such addresses.
 const MAX_BLOCKED: usize = 4096;
 
+/// The most tenants whose logged settings are remembered. Above it they are logged again.
+const MAX_NOTED: usize = 1024;
+
 /// TTL of a health check's result: checks must not load storage.
 const HEALTH_TTL: Millis = Millis::from_secs(3);
 
@@ -29,7 +33,9 @@ const HEALTH_TTL: Millis = Millis::from_secs(3);
 pub struct Memory {
     keys: RefCell<HashMap<KeyDigest, CachedKey>>,
     blocked: RefCell<HashMap<String, Timestamp>>,
-    health: Cell<Option<(Health, Timestamp)>>,
+    health: RefCell<Option<(Health, Timestamp)>>,
+    /// The versions of tenants' settings whose problems have been logged.
+    noted_settings: RefCell<HashMap<TenantId, u64>>,
     /// The circuit breakers of the models. Never borrowed across an `await`.
     pub breakers: RefCell<Breakers>,
 }
@@ -66,20 +72,35 @@ impl Memory {
         self.keys.borrow_mut().remove(&digest);
     }
 
+    /// Notes that the problems of a tenant's settings are logged; `false` if they were before.
+    pub(crate) fn note_settings(&self, tenant: &TenantId, version: u64) -> bool {
+        let mut noted = self.noted_settings.borrow_mut();
+        if noted.len() >= MAX_NOTED {
+            noted.clear();
+        }
+        noted.insert(tenant.clone(), version) != Some(version)
+    }
+
     /// The cached health. A caller that gets `None` checks again; others get the old result
     /// meanwhile.
     pub(crate) fn health(&self, now: Timestamp) -> Option<Health> {
-        let (found, until) = self.health.get()?;
-        if now < until {
-            return Some(found);
+        let mut cached = self.health.borrow_mut();
+        let (found, until) = cached.as_mut()?;
+        if now < *until {
+            return Some(found.clone());
         }
-        self.cache_health(found, now);
+        *until = now.plus(HEALTH_TTL);
         None
     }
 
-    /// Caches the result of a health check.
-    pub(crate) fn cache_health(&self, found: Health, now: Timestamp) {
-        self.health.set(Some((found, now.plus(HEALTH_TTL))));
+    /// Caches the result of a health check. Returns the problems that the result before did not have.
+    pub(crate) fn cache_health(&self, found: Health, now: Timestamp) -> Vec<Problem> {
+        let until = now.plus(HEALTH_TTL);
+        let before = self.health.replace(Some((found.clone(), until)));
+        let before = before.map(|(health, _)| health).unwrap_or_default();
+        let mut problems = found.problems;
+        problems.retain(|problem| !before.problems.contains(problem));
+        problems
     }
 
     /// The remaining time for which an address is blocked.
@@ -103,6 +124,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use clawless_edge::health::Part;
+
     use super::*;
 
     #[test]
@@ -110,22 +133,28 @@ mod tests {
         let memory = Memory::default();
         let at = Timestamp::from_millis;
         assert_eq!(memory.health(at(0)), None);
-        let (bad, good) = (
+        let problem = Problem {
+            worker: "gateway".to_owned(),
+            part: Part::Database,
+            name: "DB".to_owned(),
+            reason: "it does not respond".to_owned(),
+        };
+        let (good, bad) = (
             Health::default(),
             Health {
-                database: true,
-                ..Health::default()
+                problems: vec![problem.clone()],
             },
         );
-        memory.cache_health(bad, at(0));
-        assert_eq!(memory.health(at(2_999)), Some(bad));
+        assert_eq!(memory.cache_health(bad.clone(), at(0)), [problem]);
+        assert_eq!(memory.health(at(2_999)), Some(bad.clone()));
         assert_eq!(memory.health(at(3_000)), None, "one caller checks again");
         assert_eq!(
             memory.health(at(3_001)),
-            Some(bad),
+            Some(bad.clone()),
             "other callers get the old result"
         );
-        memory.cache_health(good, at(3_500));
+        assert_eq!(memory.cache_health(bad, at(3_400)), [], "known already");
+        assert_eq!(memory.cache_health(good.clone(), at(3_500)), []);
         assert_eq!(memory.health(at(3_501)), Some(good));
     }
 }

@@ -12,6 +12,7 @@ use clawless_core::{
     ApiError, Clock, ErrorCode, Message, RequestId, Role, Scope, SessionId, Timestamp,
 };
 use clawless_edge::ledger::Ledger;
+use clawless_edge::logging;
 use clawless_store::sends::{self, ClaimedSend, StoredSend};
 use clawless_store::{Backoff, retry, sessions};
 use futures_util::FutureExt;
@@ -86,6 +87,7 @@ async fn try_deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Ver
     }
     let now = platform.time().now();
     let request = RequestId::generate(now, platform.entropy());
+    logging::set_request_id(&request);
     let dead = found.request_id.as_ref();
     let claimed = retry(
         Backoff::DATABASE,

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use clawless_core::sending::SendJob;
+use clawless_edge::logging;
 use futures_util::future::join_all;
 use tracing::Instrument;
 use worker::{Context, Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage};
@@ -16,13 +17,7 @@ const DEAD_LETTER_SUFFIX: &str = "-dead";
 /// Processes a batch, all messages at once. Each message is acknowledged or retried on its own. An
 /// invalid message is dropped: it would be invalid the next time, too.
 pub async fn receive(batch: &MessageBatch<String>, env: Env, context: Context) {
-    let bindings = match Bindings::open(env, context) {
-        Ok(bindings) => Rc::new(bindings),
-        Err(error) => {
-            tracing::error!(%error, "process queue batch failed");
-            return batch.retry_all();
-        }
-    };
+    let bindings = Rc::new(Bindings::open(env, context));
     let is_dead_letter = batch.queue().ends_with(DEAD_LETTER_SUFFIX);
     let messages: Vec<RawMessage> = batch.raw_iter().collect();
     let run = messages.iter().map(|message| {
@@ -33,7 +28,8 @@ pub async fn receive(batch: &MessageBatch<String>, env: Env, context: Context) {
                 tracing::error!(id = message.id(), "invalid queue message dropped");
                 return message.ack();
             };
-            let span = tracing::info_span!("send", send = job.send.as_str());
+            let span = logging::work_span(None, Some(&job.tenant));
+            span.record("send", job.send.as_str());
             let verdict = if is_dead_letter {
                 give_up(&**bindings, &job).instrument(span).await
             } else {

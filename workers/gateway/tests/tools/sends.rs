@@ -9,6 +9,7 @@ use clawless_core::{Clock, Millis, Scope};
 use clawless_gateway::sends::deliver::{Verdict, deliver, give_up};
 use clawless_gateway::sends::maintenance::clean;
 use clawless_testkit::provider::{Reply, Step};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -259,7 +260,9 @@ fn two_sessions_that_wait_for_each_other_both_finish() {
                 .await
         }
     };
-    let answers = deployment.run(join_all([send_from("a"), send_from("b")]));
+    let answers = deployment.run(join_all(
+        ["a", "b"].map(|from| send_from(from).boxed_local()),
+    ));
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(deployment.deliver_posted(), [Verdict::Done; 2]);
     assert_eq!(states(&deployment), ["replied 1"; 2]);
