@@ -31,6 +31,7 @@ const PERIOD = [["from=x", "invalid_value", "from"], ["to=-1", "invalid_value", 
  * - `closing`: the status for a tenant that is being deleted. `versioned`: whether it supports `if-match`.
  */
 const ROUTES = {
+  "GET /admin/health": { ok: 200 },
   "GET /admin/tenants": { ok: 200, queries: PAGED },
   "POST /admin/tenants": { ok: 201, body: validBody, bodies: [[{}, "missing_required_parameter", "name"]] },
   [`GET ${TENANT}`]: { ok: 200, closing: 200 },
@@ -47,6 +48,7 @@ const ROUTES = {
   [`GET ${TENANT}/keys`]: { ok: 200, closing: 200, queries: PAGED },
   [`POST ${TENANT}/keys`]: { ok: 201, body: { name: "x", scopes: ["chat"] }, closing: 409, bodies: [[validBody, "missing_required_parameter", "scopes"], [{ name: "x", scopes: ["admin"] }, "invalid_type", "scopes[0]"]] },
   [`GET ${KEY}`]: { ok: 200, closing: 200 },
+  [`PATCH ${KEY}`]: { ok: 200, body: validBody, closing: 409, bodies: [[{ name: null }, "missing_required_parameter", "name"], [{ limits: { burst: 1 } }, "missing_required_parameter", "limits.requests_per_minute"], ["[]", "invalid_type", null]] },
   [`POST ${KEY}/rotate`]: { ok: 201, body: {}, closing: 409, bodies: [[{ grace_seconds: -1 }, "invalid_type", "grace_seconds"]] },
   [`POST ${KEY}/revoke`]: { ok: 200, body: {}, closing: 200 },
   "GET /admin/tokens": { ok: 200, queries: PAGED },

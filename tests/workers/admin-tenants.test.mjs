@@ -5,7 +5,10 @@ import { chatBody, complete, expectError, postChat } from "../harness/client.mjs
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
-before(async () => (stack = await startStack({ gateways: 2 })));
+before(async () => {
+  const models = [{ id: "scripted-model", context: 32768, max_output: 4096, roles: ["smart"] }];
+  stack = await startStack({ gateways: 2, vars: (upstream) => ({ PROVIDERS: JSON.stringify([upstream.provider({ models })]) }) });
+});
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
@@ -81,6 +84,10 @@ describe("POST and GET /admin/tenants", () => {
       [{ name: "x", retention_days: 0 }, "invalid_value", "retention_days"],
       [{ name: "x", system_prompt: "x".repeat(70_000) }, "invalid_value", "system_prompt"],
       [{ name: "x", fallback: [""] }, "invalid_value", "fallback"],
+      [{ name: "x", fallback: ["gone"] }, "invalid_value", "fallback"],
+      [{ name: "x", fallback: { code: ["vision"] } }, "invalid_value", "fallback.code"],
+      [{ name: "x", default_model: "gone" }, "invalid_value", "default_model"],
+      [{ name: "x", default_model: "scripted-model", allowed_models: ["a"] }, "invalid_value", "default_model"],
       [{ name: "x", tools: ["time_now", "no_such_tool"] }, "invalid_value", "tools"],
       [{ name: "x", fallback: "a" }, "invalid_type", "fallback"],
       [{ name: "x", fallback: { poem: ["a"] } }, "unknown_parameter", "fallback.poem"],
@@ -322,4 +329,21 @@ test("attack 57: a_broken_database_is_a_generic_500_with_the_request_id", async 
   } finally {
     await stack.rows("ALTER TABLE audit_log_away RENAME TO audit_log");
   }
+});
+
+test("a_default_that_is_no_longer_offered_is_reported_and_does_not_prevent_other_changes", async () => {
+  const { body: tenant } = await stack.admin("POST", "/tenants", { name: "stale" });
+  const { body: key } = await stack.admin("POST", `/tenants/${tenant.id}/keys`, { name: "k", scopes: ["chat"] });
+  await stack.updateSettings(tenant.id, { default_model: "gone", fallback: ["gone"] });
+  const auto = () => postChat(stack, chatBody({ model: "auto" }), { key: key.key });
+  const error = await expectError(await auto(), 404, { code: "model_not_found", param: "model" });
+  assert.match(error.message, /`gone`.*`default_model`/);
+  await complete(stack, {}, { key: key.key });
+  const path = `/tenants/${tenant.id}`;
+  const forged = { "x-clawless-offered-models": "auto,other" };
+  assert.equal((await stack.admin("PATCH", path, { default_model: "other" }, { headers: forged })).status, 400, "the header of a client has no effect");
+  assert.equal((await stack.admin("PATCH", path, { status: "suspended" })).status, 200);
+  assert.equal((await stack.admin("PATCH", path, { status: "active", default_model: "smart" })).status, 200);
+  const answered = await auto();
+  assert.deepEqual([answered.status, answered.headers.get("x-clawless-route")], [200, "tenant"], await answered.text());
 });

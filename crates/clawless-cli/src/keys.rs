@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     client::Method,
     connection::Connection,
+    settings::patch,
     span::{Span, timestamp_after},
     table::{is_absent, moment, table, text, words},
 };
@@ -31,6 +32,14 @@ enum Command {
     List,
     /// Create a key; its secret is shown only once
     Mint(Mint),
+    /// Change the name or the limits of a key; null removes a limit
+    Set {
+        /// The key's id
+        key: String,
+        /// Settings, such as `limits.requests_per_minute=60` or `name=server`
+        #[arg(required = true)]
+        settings: Vec<String>,
+    },
     /// Replace a key with a new one; both work until the grace period ends
     Rotate(Rotate),
     /// Revoke a key with immediate effect
@@ -44,6 +53,8 @@ enum Command {
 struct Mint {
     /// Display name
     name: String,
+    /// Limits of its own, such as `limits.requests_per_minute=60 limits.concurrent=2`
+    settings: Vec<String>,
     /// Scopes of a secret key: chat, sessions:read, sessions:write, tools, usage:read
     #[arg(
         long,
@@ -87,8 +98,21 @@ pub fn run(arguments: &Arguments, default_state: &Path) -> Result<()> {
             connection.print(&list, key_table);
         }
         Command::Mint(mint) => {
-            let minted = client.request(Method::Post, &keys, Some(&mint.body()))?;
+            let minted = client.request(Method::Post, &keys, Some(&mint.body()?))?;
             connection.print(&minted, new_key);
+        }
+        Command::Set { key, settings } => {
+            let path = format!("{keys}/{key}");
+            let body = Value::Object(patch(settings)?);
+            let changed = client.request(Method::Patch, &path, Some(&body))?;
+            connection.print(&changed, |changed| {
+                let limits = limits(changed);
+                format!(
+                    "{} {}: {limits}",
+                    text(changed, "id"),
+                    text(changed, "name")
+                )
+            });
         }
         Command::Rotate(rotate) => {
             let path = format!("{keys}/{}/rotate", rotate.key);
@@ -109,8 +133,9 @@ pub fn run(arguments: &Arguments, default_state: &Path) -> Result<()> {
 }
 
 impl Mint {
-    fn body(&self) -> Value {
-        let mut body = Map::from_iter([("name".to_owned(), json!(self.name))]);
+    fn body(&self) -> Result<Value> {
+        let mut body = patch(&self.settings)?;
+        body.insert("name".to_owned(), json!(self.name));
         if self.origins.is_empty() {
             body.insert("scopes".to_owned(), json!(self.scopes));
         } else {
@@ -118,7 +143,7 @@ impl Mint {
             body.insert("allowed_origins".to_owned(), json!(self.origins));
         }
         set_expiry(&mut body, self.expires_in);
-        Value::Object(body)
+        Ok(Value::Object(body))
     }
 }
 
@@ -154,6 +179,7 @@ fn key_table(list: &Value) -> String {
                 };
                 words(key, member)
             }),
+            ("LIMITS", &limits),
             ("CREATED", &|key| moment(key, "created_at")),
             ("LAST USED", &|key| moment(key, "last_used_at")),
             ("ENDS", &|key| {
@@ -165,6 +191,22 @@ fn key_table(list: &Value) -> String {
             }),
         ],
     )
+}
+
+/// The limits of a key, such as `60/min, burst 10, 2 at once`; `-` without any of its own.
+fn limits(key: &Value) -> String {
+    let limit = |name: &str| {
+        let limits = key.get("limits")?;
+        limits.get(name)?.as_u64()
+    };
+    let rate = limit("requests_per_minute").map(|limit| format!("{limit}/min"));
+    let burst = limit("burst").map(|limit| format!("burst {limit}"));
+    let concurrent = limit("concurrent").map(|limit| format!("{limit} at once"));
+    let limits: Vec<String> = [rate, burst, concurrent].into_iter().flatten().collect();
+    if limits.is_empty() {
+        return "-".to_owned();
+    }
+    limits.join(", ")
 }
 
 fn new_key(minted: &Value) -> String {
@@ -205,15 +247,23 @@ mod tests {
             unreachable!("mint")
         };
         assert_eq!(
-            mint.body(),
+            mint.body().unwrap(),
             json!({"name": "server", "scopes": ["chat", "tools"]})
+        );
+        let Command::Mint(mint) = parse("keys mint server limits.burst=5 limits.concurrent=2")
+        else {
+            unreachable!("mint")
+        };
+        assert_eq!(
+            mint.body().unwrap(),
+            json!({"name": "server", "scopes": ["chat"], "limits": {"burst": 5, "concurrent": 2}})
         );
         let Command::Mint(mint) = parse("keys mint page --origins https://a.example") else {
             unreachable!("mint")
         };
         let public =
             json!({"name": "page", "kind": "public", "allowed_origins": ["https://a.example"]});
-        assert_eq!(mint.body(), public);
+        assert_eq!(mint.body().unwrap(), public);
         let Command::Rotate(rotate) = parse("keys rotate key_1 --grace 1h --tenant ten_1") else {
             unreachable!("rotate")
         };
@@ -223,7 +273,8 @@ mod tests {
     #[test]
     fn a_list_shows_when_each_key_ends() {
         let list = json!([
-            {"id": "key_1", "kind": "secret", "name": "a", "scopes": ["chat"], "created_at": 0},
+            {"id": "key_1", "kind": "secret", "name": "a", "scopes": ["chat"], "created_at": 0,
+             "limits": {"requests_per_minute": 60, "concurrent": 2}},
             {"id": "key_2", "kind": "public", "name": "b", "allowed_origins": ["https://a.example"], "revoked_at": 60},
         ]);
         let shown = key_table(&list);
@@ -231,6 +282,7 @@ mod tests {
             shown.contains("key_1") && shown.contains("https://a.example"),
             "{shown}"
         );
+        assert!(shown.contains("60/min, 2 at once"), "{shown}");
         assert!(shown.contains("revoked 1970-01-01 00:01"), "{shown}");
     }
 }

@@ -7,5 +7,6 @@ pub mod admin;
 mod client;
 mod connection;
 pub mod keys;
+mod settings;
 mod span;
 mod table;

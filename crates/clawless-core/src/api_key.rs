@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyId, TenantId};
+use crate::limits::KeyLimits;
 use crate::time::Timestamp;
 
 /// The kind of a key, encoded in its prefix.
@@ -144,6 +145,9 @@ pub struct ApiKey {
     pub name: String,
     /// The permissions.
     pub scopes: Scopes,
+    /// The limits of this key, within those of the tenant.
+    #[serde(default)]
+    pub limits: KeyLimits,
     /// The exact origins that may use a public key.
     pub allowed_origins: Vec<String>,
     /// The time of expiry.
@@ -199,6 +203,7 @@ mod tests {
             kind: KeyKind::Secret,
             name: String::new(),
             scopes: Scopes::all(),
+            limits: KeyLimits::default(),
             allowed_origins: Vec::new(),
             expires_at: Some(end),
             revoked_at: None,

@@ -17,6 +17,96 @@ pub struct Limits {
     pub burst: Option<u64>,
     /// Concurrent model calls.
     pub concurrent: Option<u64>,
+    /// The parts of the rate that the classes of endpoints may use.
+    #[serde(default, skip_serializing_if = "ClassShares::is_default")]
+    pub shares: ClassShares,
+}
+
+/// Limits of one API key within those of its tenant. `None`: only the tenant's apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Sustained requests per minute.
+    pub requests_per_minute: Option<u64>,
+    /// The size of the token bucket, in requests; `requests_per_minute` if absent.
+    pub burst: Option<u64>,
+    /// Concurrent model calls.
+    pub concurrent: Option<u64>,
+}
+
+impl KeyLimits {
+    /// Whether only the limits of the tenant apply.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes by reference"
+    )]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The parts of a tenant's rate that its classes of endpoints may use, in percent, so that requests of
+/// one class cannot block the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassShares {
+    /// Model calls.
+    pub chat: Percent,
+    /// Reads.
+    pub read: Percent,
+    /// Changes of sessions and messages.
+    pub write: Percent,
+}
+
+impl ClassShares {
+    /// Reads and changes use at most half of the rate, so that a polling dashboard cannot block chats.
+    pub const DEFAULT: Self = Self {
+        chat: Percent(100),
+        read: Percent(50),
+        write: Percent(50),
+    };
+
+    /// Whether these are the default shares.
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes by reference"
+    )]
+    pub fn is_default(&self) -> bool {
+        *self == Self::DEFAULT
+    }
+}
+
+impl Default for ClassShares {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A part of a limit: 1 to 100 percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// The number of percent.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// A number that is not a percentage of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole number from 1 to 100")]
+pub struct InvalidPercent;
+
+impl TryFrom<u64> for Percent {
+    type Error = InvalidPercent;
+
+    fn try_from(number: u64) -> Result<Self, InvalidPercent> {
+        let number = u8::try_from(number).map_err(|_| InvalidPercent)?;
+        let is_valid = (1..=100).contains(&number);
+        is_valid.then_some(Self(number)).ok_or(InvalidPercent)
+    }
 }
 
 /// Quotas for a calendar month (UTC). `None` is unlimited.
@@ -38,12 +128,14 @@ impl Limits {
         requests_per_minute: Some(0),
         burst: Some(0),
         concurrent: Some(0),
+        shares: ClassShares::DEFAULT,
     };
     /// No limit.
     pub const UNLIMITED: Self = Self {
         requests_per_minute: None,
         burst: None,
         concurrent: None,
+        shares: ClassShares::DEFAULT,
     };
 }
 
@@ -171,6 +263,9 @@ pub struct LimitOverrides {
     /// Concurrent model calls.
     #[serde(skip_serializing_if = "Override::is_tier_default")]
     pub concurrent: Override<u64>,
+    /// The parts of the rate per class of endpoints; absent ones are the default.
+    #[serde(skip_serializing_if = "ClassShares::is_default")]
+    pub shares: ClassShares,
 }
 
 /// Overrides of a tier's quotas.
@@ -199,6 +294,7 @@ impl LimitOverrides {
                 .resolve(default.requests_per_minute),
             burst: self.burst.resolve(default.burst),
             concurrent: self.concurrent.resolve(default.concurrent),
+            shares: self.shares,
         }
     }
 }
@@ -240,5 +336,34 @@ mod tests {
             );
         }
         assert!(serde_json::from_str::<LimitOverrides>(r#"{"bursts":1}"#).is_err());
+        for invalid in ["0", "101", "-1", "1.5", "null", "\"50\""] {
+            let text = format!(r#"{{"shares":{{"read":{invalid}}}}}"#);
+            assert!(
+                serde_json::from_str::<LimitOverrides>(&text).is_err(),
+                "{invalid}"
+            );
+        }
+        assert!(serde_json::from_str::<LimitOverrides>(r#"{"shares":{"admin":1}}"#).is_err());
+    }
+
+    #[test]
+    fn shares_are_overridden_one_by_one_and_absent_ones_are_not_written() {
+        let overrides: LimitOverrides =
+            serde_json::from_str(r#"{"shares":{"read":10}}"#).expect("valid");
+        let shares = overrides.resolve(Tier::Free).shares;
+        assert_eq!(
+            [shares.chat, shares.read, shares.write].map(Percent::get),
+            [100, 10, 50]
+        );
+        let limits = Tier::Free.plan().limits;
+        let text = serde_json::to_string(&limits).expect("serialises");
+        assert!(
+            !text.contains("shares"),
+            "readable by earlier versions: {text}"
+        );
+        assert_eq!(
+            serde_json::from_str::<Limits>(&text).expect("reads"),
+            limits
+        );
     }
 }

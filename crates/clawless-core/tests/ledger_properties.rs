@@ -11,7 +11,7 @@ use clawless_core::ledger::{
     Admit, CallerVersions, Closing, EndpointClass, Input, LedgerAnswer, LedgerConfig, Machine,
     Period, Price, Provenance, Settle, Spent, Write,
 };
-use clawless_core::limits::{Limits, Quotas};
+use clawless_core::limits::{KeyLimits, Limits, Quotas};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{MicroDollars, Timestamp, Tokens};
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ prop_compose! {
         LedgerConfig {
             version: 1,
             status: TenantStatus::Active,
-            limits: Limits { requests_per_minute, burst, concurrent },
+            limits: Limits { requests_per_minute, burst, concurrent, ..Limits::UNLIMITED },
             quotas: Quotas {
                 messages_per_month,
                 tokens_per_month: tokens.map(Tokens::new),
@@ -99,6 +99,7 @@ fn admit(number: u64, call: &Call) -> Admit {
         caller: CallerVersions {
             key_id: "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"),
             key_version: 1,
+            key_limits: KeyLimits::default(),
             config_version: 1,
             config: None,
         },
@@ -167,7 +168,7 @@ proptest! {
     fn clock_steps_do_not_refill_a_bucket_twice(
         steps in proptest::collection::vec(0..3_600_000_u64, 1..200),
     ) {
-        let limits = Limits { requests_per_minute: Some(60), burst: Some(5), concurrent: None };
+        let limits = Limits { requests_per_minute: Some(60), burst: Some(5), ..Limits::UNLIMITED };
         let config = LedgerConfig {
             version: 1,
             status: TenantStatus::Active,

@@ -1,5 +1,6 @@
 //! Bindings and common steps of the admin handlers.
 
+use clawless_api::admin::offered_models::OfferedModels;
 use clawless_core::json::Json;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::tenant::TenantStatus;
@@ -8,7 +9,9 @@ use clawless_core::{ApiError, AuditId, Clock, ErrorCode, Tenant, TenantId};
 use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
 use clawless_edge::http::Call;
+use clawless_edge::http::forwarded::{MODELS_HEADER, read_names};
 use clawless_edge::ledger::{Ledger, RemoteLedger};
+use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
 use clawless_store::audit::{self, AuditEntry};
 use clawless_store::tenants;
@@ -52,6 +55,7 @@ impl AdminContext {
     /// 404 if there is none.
     pub(crate) async fn tenant(&self, id: &str) -> Result<Tenant, ApiError> {
         let id: TenantId = id.parse().map_err(|_| not_found("tenant"))?;
+        logging::set_tenant(&id);
         let found = tenants::find(&self.sql, &id).await?;
         found.ok_or_else(|| not_found("tenant"))
     }
@@ -78,18 +82,30 @@ impl AdminContext {
             Ok(output) if output.answer == LedgerAnswer::Done => true,
             Ok(output) => {
                 let answer = format!("{:?}", output.answer);
-                tracing::error!(
-                    tenant = tenant.as_str(),
-                    internal = answer,
-                    "notify ledger failed"
-                );
+                tracing::error!(internal = answer, "notify ledger failed");
                 false
             }
             Err(error) => {
-                tracing::error!(tenant = tenant.as_str(), %error, "notify ledger failed");
+                tracing::error!(%error, "notify ledger failed");
                 false
             }
         }
+    }
+}
+
+/// Checks that the models which a changed tenant's settings name are on offer. The gateway passes their
+/// names; without them nothing is checked.
+///
+/// # Errors
+/// 400 that names the setting.
+pub(crate) fn check_models(
+    call: &AdminCall,
+    before: Option<&Tenant>,
+    after: &Tenant,
+) -> Result<(), ApiError> {
+    match call.head.header(MODELS_HEADER) {
+        Some(names) => OfferedModels::new(read_names(names)).check(before, after),
+        None => Ok(()),
     }
 }
 

@@ -1,12 +1,76 @@
-//! `GET /health`, for the gateway's own report.
+//! The health of this Worker: for the gateway's own report, and for operators what it lacks.
 
 use clawless_core::ApiError;
+use clawless_edge::health::{Part, Problem, Problems};
 use clawless_edge::http::{Call, HttpResponse};
+use clawless_edge::ledger::LEDGER;
+use clawless_store::health;
+use serde::Serialize;
 
-use crate::context::AdminContext;
+use crate::authenticate::MIN_SECRET_BYTES;
+use crate::bindings::{BY_ADDRESS, BY_TOKEN, DB, FIRST_TOKEN, first_token};
+use crate::context::{AdminCall, AdminContext};
 
-/// Responds without checking anything.
-#[allow(clippy::unused_async, reason = "handlers are futures")]
-pub(crate) async fn show(_: &Call<AdminContext, ()>) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::json(r#"{"status":"ok"}"#.to_owned()))
+/// The name of this Worker in reports.
+const ADMIN: &str = "admin";
+
+#[derive(Serialize)]
+struct Report {
+    object: &'static str,
+    status: &'static str,
+    problems: Vec<Problem>,
+}
+
+/// `GET /health`: whether the Worker can serve operators. It names nothing.
+///
+/// # Errors
+/// None.
+pub(crate) async fn show(call: &Call<AdminContext, ()>) -> Result<HttpResponse, ApiError> {
+    let found = problems(&call.platform).await;
+    let serves = found.iter().all(|it| !is_essential(it.part));
+    let (status, word) = if serves { (200, "ok") } else { (503, "down") };
+    let body = format!(r#"{{"status":"{word}"}}"#);
+    Ok(HttpResponse::json(body).with_status(status))
+}
+
+/// `GET /admin/health`: what the Worker lacks, by name. The gateway adds it to its own report.
+///
+/// # Errors
+/// An internal error if the report cannot be written.
+pub(crate) async fn report(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let problems = problems(&call.platform).await;
+    let status = if problems.is_empty() {
+        "ok"
+    } else {
+        "degraded"
+    };
+    HttpResponse::of(&Report {
+        object: "health",
+        status,
+        problems,
+    })
+}
+
+const fn is_essential(part: Part) -> bool {
+    matches!(part, Part::Database | Part::Migrations | Part::Ledger)
+}
+
+async fn problems(context: &AdminContext) -> Vec<Problem> {
+    let env = &context.env;
+    let mut problems = Problems::of(ADMIN);
+    let missing = health::missing_migrations_across_tenants(&context.sql).await;
+    problems.require_response(env, Part::Database, DB, missing.is_ok());
+    for name in missing.unwrap_or_default() {
+        problems.add(Part::Migrations, name, "the migration is not applied");
+    }
+    problems.require(env, Part::Ledger, LEDGER);
+    for limiter in [BY_ADDRESS, BY_TOKEN] {
+        problems.require(env, Part::RateLimits, limiter);
+    }
+    // Without the secret, other tokens open the API.
+    if first_token(env).is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
+        let reason = format!("it has fewer than {MIN_SECRET_BYTES} bytes, so it opens nothing");
+        problems.add(Part::Configuration, FIRST_TOKEN, reason);
+    }
+    problems.into_vec()
 }

@@ -12,6 +12,7 @@ pub(crate) static ROUTES: Routes<Admin> = Routes {
     unmatched: Some(Operator(&[])),
     lines: routes! {
         GET    "/health"                                         Public                                       => health::show,
+        GET    "/admin/health"                                   Operator(&[])                                => health::report,
         GET    "/admin/tenants"                                  Operator(&["cursor", "limit"])               => tenants::list,
         POST   "/admin/tenants"                                  Operator(&[])                                => tenants::create,
         GET    "/admin/tenants/{id}"                             Operator(&[])                                => tenants::show,
@@ -28,6 +29,7 @@ pub(crate) static ROUTES: Routes<Admin> = Routes {
         GET    "/admin/tenants/{id}/keys"                        Operator(&["cursor", "limit"])               => keys::list,
         POST   "/admin/tenants/{id}/keys"                        Operator(&[])                                => keys::mint,
         GET    "/admin/tenants/{id}/keys/{key}"                  Operator(&[])                                => keys::show,
+        PATCH  "/admin/tenants/{id}/keys/{key}"                  Operator(&[])                                => keys::change,
         POST   "/admin/tenants/{id}/keys/{key}/rotate"           Operator(&[])                                => keys::rotate,
         POST   "/admin/tenants/{id}/keys/{key}/revoke"           Operator(&[])                                => keys::revoke,
         GET    "/admin/tokens"                                   Operator(&["cursor", "limit"])               => tokens::list,

@@ -127,6 +127,13 @@ fn denied(denial: &Denial) -> ApiError {
         DenialReason::Suspended => {
             "This account is suspended. Ask the operator of this service.".to_owned()
         }
+        DenialReason::RateLimited if denial.of_key => {
+            "Rate limit reached for requests of this API key. Wait as long as `retry-after` says."
+                .to_owned()
+        }
+        DenialReason::TooManyRunning if denial.of_key => {
+            "Too many requests of this API key are running at once.".to_owned()
+        }
         DenialReason::RateLimited => {
             "Rate limit reached for requests. Wait as long as `retry-after` says.".to_owned()
         }

@@ -3,6 +3,7 @@
 use clawless_core::keys::KeyDigest;
 use clawless_core::ledger;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
+use clawless_edge::logging;
 
 /// An authenticated caller. Only [`crate::authenticate`] creates one, so a handler that takes a
 /// `Caller` cannot run without authentication.
@@ -15,8 +16,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Creates a caller whose key was found and is usable.
-    pub(crate) const fn new(tenant: Tenant, key: ApiKey, digest: Option<KeyDigest>) -> Self {
+    /// Creates a caller whose key was found and is usable. From here on all log lines of the request name
+    /// its tenant.
+    pub(crate) fn new(tenant: Tenant, key: ApiKey, digest: Option<KeyDigest>) -> Self {
+        logging::set_tenant(&tenant.id);
         Self {
             tenant,
             key,
@@ -35,6 +38,7 @@ impl Caller {
         ledger::CallerVersions {
             key_id: self.key.id.clone(),
             key_version: self.key.version,
+            key_limits: self.key.limits,
             config_version: self.tenant.version,
             config: None,
         }

@@ -4,6 +4,8 @@
 pub mod audit;
 mod fields;
 pub mod keys;
+mod merge_patch;
+pub mod offered_models;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;

@@ -1,13 +1,14 @@
 //! `admin tenants`.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::show;
 use crate::{
     client::{Client, Method},
     connection::Connection,
+    settings::patch,
 };
 
 /// Commands on tenants.
@@ -112,51 +113,4 @@ fn delete(client: &Client, tenant: &str) -> Result<()> {
         }
     }
     bail!("{tenant} is not deleted after {MAX_DELETE_REQUESTS} requests: run the command again")
-}
-
-/// Builds a merge patch of `name=value` arguments. A value that is not JSON is a string.
-fn patch(settings: &[String]) -> Result<Map<String, Value>> {
-    let mut object = Map::new();
-    for setting in settings {
-        let (name, value) = setting
-            .split_once('=')
-            .with_context(|| format!("`{setting}` is not a setting: write name=value"))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
-        match name.split_once('.') {
-            None => {
-                object.insert(name.to_owned(), value);
-            }
-            Some((outer, inner)) => {
-                let members = object.entry(outer).or_insert_with(|| json!({}));
-                let members = members.as_object_mut();
-                let members = members.with_context(|| format!("`{outer}` is set twice"))?;
-                members.insert(inner.to_owned(), value);
-            }
-        }
-    }
-    Ok(object)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_become_a_merge_patch() {
-        let settings = [
-            "limits.burst=5",
-            "limits.concurrent=null",
-            "default_model=gpt-5",
-            "tools=[\"time_now\"]",
-            "retention_days=30",
-        ];
-        let patched = patch(&settings.map(str::to_owned)).unwrap();
-        let expected = json!({
-            "limits": {"burst": 5, "concurrent": null}, "default_model": "gpt-5",
-            "tools": ["time_now"], "retention_days": 30,
-        });
-        assert_eq!(Value::Object(patched), expected);
-        assert!(patch(&["burst".to_owned()]).is_err());
-        assert!(patch(&["a=1".to_owned(), "a.b=1".to_owned()]).is_err());
-    }
 }

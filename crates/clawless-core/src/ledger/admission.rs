@@ -1,6 +1,6 @@
 //! Admission: rate checks, new reservations and extensions of running calls.
 
-use super::buckets::EndpointClass;
+use super::buckets::{EndpointClass, RateExceeded};
 use super::config::LedgerConfig;
 use super::constants::{LANE_WAIT_TIMEOUT, PARKED_GRACE};
 use super::input::{Admit, CallerVersions, Extend, Pass};
@@ -26,6 +26,17 @@ pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> Ledge
         reason,
         retry_after,
         quota: None,
+        of_key: false,
+    })
+}
+
+/// A denial by a rate or concurrency limit: of the key alone, or of the tenant.
+fn limited(reason: DenialReason, wait: Millis, of_key: bool) -> LedgerAnswer {
+    LedgerAnswer::Denied(Denial {
+        reason,
+        retry_after: Some(wait),
+        quota: None,
+        of_key,
     })
 }
 
@@ -136,8 +147,11 @@ impl Machine {
         class: EndpointClass,
     ) -> Result<(), LedgerAnswer> {
         let limits = self.config.limits();
-        let checked = self.limiter.check(now, &limits, &caller.key_id, class);
-        checked.map_err(|wait| denied(DenialReason::RateLimited, Some(wait)))
+        let key = (&caller.key_id, &caller.key_limits);
+        let checked = self.limiter.check(now, &limits, key, class);
+        checked.map_err(|RateExceeded { wait, of_key }| {
+            limited(DenialReason::RateLimited, wait, of_key)
+        })
     }
 
     /// Checks quota, lane and concurrency: grants, queues or denies.
@@ -178,6 +192,12 @@ impl Machine {
             .is_some_and(|limit| running >= limit)
         {
             return denied(DenialReason::TooManyRunning, Some(RETRY_AFTER_RUNNING));
+        }
+        if let Some(limit) = admit.caller.key_limits.concurrent
+            && self.reservations.count_of_key(&admit.caller.key_id) >= limit
+        {
+            let reason = DenialReason::TooManyRunning;
+            return limited(reason, RETRY_AFTER_RUNNING, true);
         }
         let all = AllocationRequest {
             tokens_out: Tokens::new(u64::MAX),
@@ -262,6 +282,7 @@ impl Machine {
                 limit,
                 resets_at: self.clock.to_wall_clock(period.ends_at()),
             }),
+            of_key: false,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The rate limiter: token buckets per tenant, per key and per endpoint class.
+//! The rate limiter: token buckets per tenant and endpoint class, and per key that has a rate of its own.
 //!
 //! Buckets are kept in memory only. A restart refills at most one burst; persisting them would cost
 //! one storage write per request.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::headers::Window;
 use crate::ids::KeyId;
-use crate::limits::Limits;
+use crate::limits::{ClassShares, KeyLimits, Limits, Percent};
 use crate::time::{Millis, Timestamp};
 
 /// Groups of routes that share a bucket, independent of how a path is spelled.
@@ -25,12 +25,12 @@ pub enum EndpointClass {
 }
 
 impl EndpointClass {
-    /// Share of the tenant's rate that the class can use, in percent. Half of it is reserved for
-    /// chat, so that a polling dashboard cannot block it.
-    const fn share(self) -> u64 {
+    /// Share of the tenant's rate that the class can use.
+    const fn share(self, shares: ClassShares) -> Percent {
         match self {
-            Self::Chat => 100,
-            Self::Read | Self::Write => 50,
+            Self::Chat => shares.chat,
+            Self::Read => shares.read,
+            Self::Write => shares.write,
         }
     }
 }
@@ -57,6 +57,23 @@ impl Rate {
             per_minute: limits.requests_per_minute?,
             capacity: limits.burst?.saturating_mul(UNITS_PER_REQUEST),
         })
+    }
+
+    /// The key's own rate; none if only the tenant's applies.
+    fn from_key_limits(limits: &KeyLimits) -> Option<Self> {
+        let per_minute = limits.requests_per_minute?;
+        Some(Self {
+            per_minute,
+            capacity: limits
+                .burst
+                .unwrap_or(per_minute)
+                .saturating_mul(UNITS_PER_REQUEST),
+        })
+    }
+
+    /// The part of the rate that a class of endpoints can use.
+    fn of_class(self, class: EndpointClass, shares: ClassShares) -> Self {
+        self.share(class.share(shares).get().into())
     }
 
     /// A share of the rate; at least one request unless the whole rate admits none.
@@ -121,6 +138,15 @@ impl Bucket {
     }
 }
 
+/// A request that the rate limiter does not admit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RateExceeded {
+    /// The time until it is admitted.
+    pub(super) wait: Millis,
+    /// Whether only the key's own rate is exceeded, and not the tenant's.
+    pub(super) of_key: bool,
+}
+
 /// All buckets of a tenant.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RateLimiter {
@@ -128,36 +154,62 @@ pub(super) struct RateLimiter {
     chat: Option<Bucket>,
     read: Option<Bucket>,
     write: Option<Bucket>,
-    keys: BTreeMap<KeyId, Bucket>,
+    /// The keys with a rate of their own.
+    keys: BTreeMap<KeyId, (Rate, Bucket)>,
 }
 
 impl RateLimiter {
-    /// Checks whether a request is admitted, without consuming. Fails with the time to wait.
+    /// Checks whether a request is admitted, without consuming.
     pub(super) fn check(
         &mut self,
         now: Timestamp,
         limits: &Limits,
-        key: &KeyId,
+        (key, key_limits): (&KeyId, &KeyLimits),
+        class: EndpointClass,
+    ) -> Result<(), RateExceeded> {
+        let of_tenant = self.check_tenant(now, limits, class);
+        let of_key = self.check_key(now, key, key_limits);
+        let of_key_only = of_tenant.is_ok();
+        longer_wait(of_tenant, of_key).map_err(|wait| RateExceeded {
+            wait,
+            of_key: of_key_only,
+        })
+    }
+
+    fn check_tenant(
+        &mut self,
+        now: Timestamp,
+        limits: &Limits,
         class: EndpointClass,
     ) -> Result<(), Millis> {
         let Some(rate) = Rate::from_limits(limits) else {
             return Ok(());
         };
-        let class_rate = rate.share(class.share());
+        let class_rate = rate.of_class(class, limits.shares);
         let tenant = self.tenant.get_or_insert(Bucket::full(rate, now));
-        let mut wait = tenant.refill(rate, now);
+        let wait = tenant.refill(rate, now);
         let class = self
             .class(class)
             .get_or_insert(Bucket::full(class_rate, now));
-        wait = longer_wait(wait, class.refill(class_rate, now));
-        if let Some(bucket) = self.keys.get_mut(key) {
-            return longer_wait(wait, bucket.refill(rate, now));
+        longer_wait(wait, class.refill(class_rate, now))
+    }
+
+    fn check_key(&mut self, now: Timestamp, key: &KeyId, limits: &KeyLimits) -> Result<(), Millis> {
+        let Some(rate) = Rate::from_key_limits(limits) else {
+            self.keys.remove(key);
+            return Ok(());
+        };
+        if let Some((known, bucket)) = self.keys.get_mut(key) {
+            *known = rate;
+            return bucket.refill(rate, now);
         }
         if self.keys.len() >= MAX_KEYS {
             self.keys
-                .retain(|_, bucket| bucket.level(rate, now) < rate.capacity);
+                .retain(|_, (rate, bucket)| bucket.level(*rate, now) < rate.capacity);
         }
-        self.keys.insert(key.clone(), Bucket::full(rate, now));
+        let mut bucket = Bucket::full(rate, now);
+        let wait = bucket.refill(rate, now);
+        self.keys.insert(key.clone(), (rate, bucket));
         wait
     }
 
@@ -167,7 +219,9 @@ impl RateLimiter {
             |bucket: &mut Bucket| bucket.level = bucket.level.saturating_sub(UNITS_PER_REQUEST);
         self.tenant.as_mut().map(consume);
         self.class(class).as_mut().map(consume);
-        self.keys.get_mut(key).map(consume);
+        if let Some((_, bucket)) = self.keys.get_mut(key) {
+            consume(bucket);
+        }
     }
 
     /// State of the bucket with the fewest remaining requests.
@@ -178,27 +232,21 @@ impl RateLimiter {
         key: &KeyId,
         class: EndpointClass,
     ) -> Option<Window> {
-        let rate = Rate::from_limits(limits)?;
-        let class_rate = rate.share(class.share());
+        let window = |bucket: Option<Bucket>, rate: Rate| {
+            bucket.unwrap_or(Bucket::full(rate, now)).window(rate, now)
+        };
+        let rate = Rate::from_limits(limits);
         let of_class = match class {
             EndpointClass::Chat => self.chat,
             EndpointClass::Read => self.read,
             EndpointClass::Write => self.write,
         };
-        let window = |bucket: Option<Bucket>, rate: Rate| {
-            bucket.unwrap_or(Bucket::full(rate, now)).window(rate, now)
-        };
-        let tenant = window(self.tenant, rate);
-        let class = window(of_class, class_rate);
-        let key = window(self.keys.get(key).copied(), rate);
-        let fewer = |one: Window, other: Window| {
-            if other.remaining < one.remaining {
-                other
-            } else {
-                one
-            }
-        };
-        Some(fewer(fewer(tenant, key), class))
+        let tenant = rate.map(|rate| window(self.tenant, rate));
+        let class = rate.map(|rate| window(of_class, rate.of_class(class, limits.shares)));
+        let key = self.keys.get(key);
+        let key = key.map(|(rate, bucket)| window(Some(*bucket), *rate));
+        let windows = [tenant, key, class].into_iter().flatten();
+        windows.min_by_key(|window| window.remaining)
     }
 
     fn class(&mut self, class: EndpointClass) -> &mut Option<Bucket> {
@@ -226,6 +274,13 @@ mod tests {
         requests_per_minute: Some(60),
         burst: Some(3),
         concurrent: None,
+        shares: ClassShares::DEFAULT,
+    };
+
+    const NO_LIMITS: KeyLimits = KeyLimits {
+        requests_per_minute: None,
+        burst: None,
+        concurrent: None,
     };
 
     fn key(last: char) -> KeyId {
@@ -235,9 +290,20 @@ mod tests {
     }
 
     fn try_request(limiter: &mut RateLimiter, at: u64, limits: &Limits) -> Result<(), Millis> {
+        try_with_key(limiter, at, limits, 'V', &NO_LIMITS).map_err(|exceeded| exceeded.wait)
+    }
+
+    fn try_with_key(
+        limiter: &mut RateLimiter,
+        at: u64,
+        limits: &Limits,
+        name: char,
+        key_limits: &KeyLimits,
+    ) -> Result<(), RateExceeded> {
         let now = Timestamp::from_millis(at);
-        limiter.check(now, limits, &key('V'), EndpointClass::Chat)?;
-        limiter.consume(&key('V'), EndpointClass::Chat);
+        let caller = (&key(name), key_limits);
+        limiter.check(now, limits, caller, EndpointClass::Chat)?;
+        limiter.consume(&key(name), EndpointClass::Chat);
         Ok(())
     }
 
@@ -287,18 +353,18 @@ mod tests {
         let now = Timestamp::default();
         for _ in 0..2 {
             assert_eq!(
-                limiter.check(now, &limits, &key('V'), EndpointClass::Read),
+                limiter.check(now, &limits, (&key('V'), &NO_LIMITS), EndpointClass::Read),
                 Ok(())
             );
             limiter.consume(&key('V'), EndpointClass::Read);
         }
         assert!(
             limiter
-                .check(now, &limits, &key('V'), EndpointClass::Read)
+                .check(now, &limits, (&key('V'), &NO_LIMITS), EndpointClass::Read)
                 .is_err()
         );
         assert_eq!(
-            limiter.check(now, &limits, &key('V'), EndpointClass::Chat),
+            limiter.check(now, &limits, (&key('V'), &NO_LIMITS), EndpointClass::Chat),
             Ok(())
         );
         let window = limiter.window(now, &limits, &key('V'), EndpointClass::Read);
@@ -325,14 +391,99 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_a_rate_of_its_own_leaves_the_rest_to_the_other_keys() {
+        let own = KeyLimits {
+            requests_per_minute: Some(6),
+            burst: Some(1),
+            concurrent: None,
+        };
+        let mut limiter = RateLimiter::default();
+        let try_own = |limiter: &mut RateLimiter, at| try_with_key(limiter, at, &LIMITS, 'A', &own);
+        assert_eq!(try_own(&mut limiter, 0), Ok(()));
+        let exceeded = RateExceeded {
+            wait: Millis::new(10_000),
+            of_key: true,
+        };
+        for _ in 0..10 {
+            assert_eq!(try_own(&mut limiter, 0), Err(exceeded));
+        }
+        let window = |limiter: &RateLimiter, name| {
+            let now = Timestamp::default();
+            let window = limiter.window(now, &LIMITS, &key(name), EndpointClass::Chat);
+            window.map(|window| (window.limit, window.remaining, window.reset.get()))
+        };
+        assert_eq!(window(&limiter, 'A'), Some((1, 0, 10_000)));
+        assert_eq!(window(&limiter, 'B'), Some((3, 2, 1000)));
+        assert_eq!(try_request(&mut limiter, 0, &LIMITS), Ok(()));
+        assert_eq!(try_request(&mut limiter, 0, &LIMITS), Ok(()));
+        let exceeded = try_own(&mut limiter, 0).expect_err("both rates");
+        assert_eq!((exceeded.wait.get(), exceeded.of_key), (10_000, false));
+        assert_eq!(try_own(&mut limiter, 10_000), Ok(()));
+        // Changed limits apply at once: a smaller burst, and none.
+        let nothing = KeyLimits {
+            requests_per_minute: Some(0),
+            ..own
+        };
+        let denied = try_with_key(&mut limiter, 20_000, &LIMITS, 'C', &nothing);
+        assert_eq!(denied.map_err(|it| it.of_key), Ok(()), "the burst");
+        let denied = try_with_key(&mut limiter, 20_000, &LIMITS, 'C', &nothing);
+        assert_eq!(denied.map_err(|it| it.of_key), Err(true), "no refill");
+        assert_eq!(
+            try_with_key(&mut limiter, 20_000, &LIMITS, 'C', &NO_LIMITS),
+            Ok(())
+        );
+        assert!(!limiter.keys.contains_key(&key('C')));
+    }
+
+    #[test]
+    fn the_burst_of_a_key_is_a_minute_of_its_rate_if_absent_even_without_a_limit_of_the_tenant() {
+        let own = KeyLimits {
+            requests_per_minute: Some(2),
+            ..NO_LIMITS
+        };
+        let mut limiter = RateLimiter::default();
+        let unlimited = Limits::UNLIMITED;
+        for _ in 0..2 {
+            assert_eq!(try_with_key(&mut limiter, 0, &unlimited, 'A', &own), Ok(()));
+        }
+        let exceeded = try_with_key(&mut limiter, 0, &unlimited, 'A', &own);
+        assert_eq!(exceeded.map_err(|it| it.wait.get()), Err(30_000));
+        assert_eq!(try_request(&mut limiter, 0, &unlimited), Ok(()));
+    }
+
+    #[test]
+    fn the_share_of_a_class_is_the_tenants() {
+        let shares =
+            r#"{"requests_per_minute":60,"burst":100,"concurrent":null,"shares":{"read":3}}"#;
+        let limits: Limits = serde_json::from_str(shares).expect("limits");
+        let mut limiter = RateLimiter::default();
+        let now = Timestamp::default();
+        let mut admitted = |class, most: usize| {
+            let caller = (&key('V'), &NO_LIMITS);
+            let requests = (0..most).take_while(|_| {
+                let checked = limiter.check(now, &limits, caller, class);
+                limiter.consume(&key('V'), class);
+                checked.is_ok()
+            });
+            requests.count()
+        };
+        assert_eq!(admitted(EndpointClass::Read, 50), 3);
+        assert_eq!(admitted(EndpointClass::Write, 50), 50);
+    }
+
+    #[test]
     fn key_buckets_are_bounded() {
         let mut limiter = RateLimiter::default();
         for number in 0..5000_u64 {
             let id = ulid::Ulid::from_parts(number, 0);
             let key: KeyId = format!("key_{id}").parse().expect("id");
             let now = Timestamp::from_millis(number * 10_000);
+            let limits = KeyLimits {
+                requests_per_minute: Some(60),
+                ..NO_LIMITS
+            };
             assert_eq!(
-                limiter.check(now, &LIMITS, &key, EndpointClass::Chat),
+                limiter.check(now, &LIMITS, (&key, &limits), EndpointClass::Chat),
                 Ok(())
             );
             limiter.consume(&key, EndpointClass::Chat);

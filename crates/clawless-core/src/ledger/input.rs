@@ -7,6 +7,7 @@ use super::config::LedgerConfig;
 use super::price::Price;
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
+use crate::limits::KeyLimits;
 use crate::money::{MicroDollars, Provenance, Tokens};
 use crate::session::SessionHead;
 use crate::time::Timestamp;
@@ -89,6 +90,9 @@ pub struct CallerVersions {
     pub key_id: KeyId,
     /// Version of the key record used.
     pub key_version: u64,
+    /// The key's own limits, of that version.
+    #[serde(default, skip_serializing_if = "KeyLimits::is_unlimited")]
+    pub key_limits: KeyLimits,
     /// Version of the tenant record used.
     pub config_version: u64,
     /// The tenant record as read from D1, in a retry after a `Stale` answer. The ledger applies it if

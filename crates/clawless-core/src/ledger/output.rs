@@ -99,6 +99,9 @@ pub struct Denial {
     /// The exhausted quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaUse>,
+    /// Whether the limit is the key's own. Other keys of the tenant are admitted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_key: bool,
 }
 
 /// The reason of a denial.

@@ -70,6 +70,12 @@ impl Reservations {
         self.open.len()
     }
 
+    /// Number of a key's open reservations.
+    pub(super) fn count_of_key(&self, key: &KeyId) -> u64 {
+        let of_key = self.open.values().filter(|open| open.key_id == *key);
+        u64::try_from(of_key.count()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn get(&self, id: &RequestId) -> Option<&Reservation> {
         self.open.get(id)
     }

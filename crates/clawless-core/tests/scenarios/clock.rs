@@ -51,6 +51,7 @@ fn fault_29_a_clock_that_steps_back_and_forth_neither_refills_nor_blocks() {
         requests_per_minute: Some(60),
         burst: Some(5),
         concurrent: None,
+        ..Limits::UNLIMITED
     };
     let mut ledger = Ledger::new(LedgerConfig {
         limits,

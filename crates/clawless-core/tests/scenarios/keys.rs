@@ -107,6 +107,7 @@ fn a_request_without_cost_writes_nothing() {
         requests_per_minute: Some(60),
         burst: Some(4),
         concurrent: Some(0),
+        ..Limits::UNLIMITED
     };
     let mut ledger = Ledger::new(LedgerConfig {
         limits,
@@ -148,6 +149,100 @@ fn the_concurrency_limit_is_enforced() {
     assert!(denial.retry_after.is_some());
     ledger.settle(&one, spent(1, 1));
     ledger.granted(three);
+}
+
+#[test]
+fn a_key_at_its_own_concurrency_limit_does_not_block_the_others() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    let limited = |ledger: &mut Ledger, concurrent| {
+        let mut request = ledger.request();
+        request.caller.key_limits.concurrent = Some(concurrent);
+        request
+    };
+    let of_other_key = |ledger: &mut Ledger| {
+        let mut request = limited(ledger, 1);
+        request.caller.key_id = "key_01ARZ3NDEKTSV4RRFFQ69G5FAW".parse().expect("id");
+        request
+    };
+    let (one, two, three) = (
+        limited(&mut ledger, 2),
+        limited(&mut ledger, 2),
+        limited(&mut ledger, 2),
+    );
+    let one = ledger.granted(one);
+    ledger.granted(two);
+    ledger.restart();
+    let denial = ledger.denied(three.clone());
+    assert_eq!(denial.reason, DenialReason::TooManyRunning);
+    assert!(denial.of_key && denial.retry_after.is_some());
+    let other = of_other_key(&mut ledger);
+    ledger.granted(other);
+    let other = of_other_key(&mut ledger);
+    assert!(ledger.denied(other).of_key);
+    ledger.settle(&one, spent(1, 1));
+    ledger.granted(three);
+    // A limit that was lowered counts the calls that are running already.
+    let lowered = limited(&mut ledger, 1);
+    assert!(ledger.denied(lowered).of_key);
+}
+
+#[test]
+fn a_key_at_its_own_rate_does_not_block_the_others_and_is_charged_nothing() {
+    let limits = Limits {
+        requests_per_minute: Some(60),
+        burst: Some(10),
+        ..Limits::UNLIMITED
+    };
+    let mut ledger = Ledger::new(LedgerConfig {
+        limits,
+        ..config(1, Quotas::UNLIMITED)
+    });
+    let mut pass = Pass {
+        caller: caller(),
+        class: EndpointClass::Chat,
+    };
+    pass.caller.key_limits.requests_per_minute = Some(2);
+    for remaining in [1, 0] {
+        let output = ledger.apply(Input::Pass(pass.clone()));
+        assert_eq!(output.answer, LedgerAnswer::Passed);
+        let window = output.headers.requests.expect("limited");
+        assert_eq!((window.limit, window.remaining), (2, remaining));
+    }
+    for _ in 0..20 {
+        let denial = denial(ledger.apply(Input::Pass(pass.clone())).answer);
+        assert_eq!(denial.reason, DenialReason::RateLimited);
+        assert_eq!(denial.retry_after.map(Millis::get), Some(30_000));
+        assert!(denial.of_key);
+    }
+    let mut other = Pass {
+        caller: caller(),
+        class: EndpointClass::Chat,
+    };
+    other.caller.key_id = "key_01ARZ3NDEKTSV4RRFFQ69G5FAW".parse().expect("id");
+    for remaining in (0..8).rev() {
+        let output = ledger.apply(Input::Pass(other.clone()));
+        assert_eq!(output.answer, LedgerAnswer::Passed);
+        let window = output.headers.requests.expect("limited");
+        assert_eq!((window.limit, window.remaining), (10, remaining));
+    }
+    let denial = denial(ledger.apply(Input::Pass(other)).answer);
+    assert!(!denial.of_key, "the tenant's own rate");
+}
+
+#[test]
+fn inputs_and_rows_without_the_newer_limits_are_readable() {
+    let caller =
+        r#"{"key_id":"key_01ARZ3NDEKTSV4RRFFQ69G5FAV","key_version":1,"config_version":1}"#;
+    let read: CallerVersions = serde_json::from_str(caller).expect("an earlier gateway's");
+    assert_eq!(read, self::caller());
+    assert_eq!(serde_json::to_string(&read).expect("serialises"), caller);
+    let row = r#"{"config":{"version":1,"status":"active","limits":{"requests_per_minute":60,"burst":4,
+        "concurrent":2},"quotas":{"messages_per_month":null,"tokens_per_month":null,
+        "micro_dollars_per_month":null}},"suspended":false}"#;
+    Machine::load([("config", "", row)]).expect("an earlier version's row");
+    let denial = r#"{"reason":"rate_limited","retry_after":1}"#;
+    let read: Denial = serde_json::from_str(denial).expect("an earlier ledger's");
+    assert!(!read.of_key);
 }
 
 #[test]

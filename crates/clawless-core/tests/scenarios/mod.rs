@@ -5,7 +5,7 @@ use clawless_core::ledger::{
     LedgerAnswer, LedgerConfig, Machine, Output, Price, Provenance, SessionState, Settle, Spent,
     Write,
 };
-use clawless_core::limits::{Limits, Quotas};
+use clawless_core::limits::{KeyLimits, Limits, Quotas};
 use clawless_core::session::SessionHead;
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{MicroDollars, RequestId, SessionId, Timestamp, Tokens};
@@ -46,6 +46,7 @@ fn caller() -> CallerVersions {
     CallerVersions {
         key_id: "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"),
         key_version: 1,
+        key_limits: KeyLimits::default(),
         config_version: 1,
         config: None,
     }

@@ -247,6 +247,7 @@ fn headers_report_the_remaining_amounts() {
         requests_per_minute: Some(60),
         burst: Some(3),
         concurrent: None,
+        ..Limits::UNLIMITED
     };
     let mut ledger = Ledger::new(LedgerConfig {
         limits,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clawless_core::ledger::{CallerVersions, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey};
-use clawless_core::limits::{Limits, Quotas};
+use clawless_core::limits::{KeyLimits, Limits, Quotas};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{KeyId, MicroDollars, RequestId, SessionId, Timestamp, Tokens};
 use ulid::Ulid;
@@ -195,6 +195,7 @@ impl Harness {
         CallerVersions {
             key_id: self.keys[key].clone(),
             key_version: 1,
+            key_limits: KeyLimits::default(),
             config_version: self.config.version - stale.min(self.config.version),
             config: None,
         }
@@ -409,6 +410,7 @@ fn random_limits(prng: &mut Prng) -> Limits {
         requests_per_minute: (!prng.once_in(4)).then(|| 300 + prng.below(3000)),
         burst: (!prng.once_in(6)).then(|| 5 + prng.below(60)),
         concurrent: (!prng.once_in(4)).then(|| 1 + prng.below(30)),
+        ..Limits::UNLIMITED
     }
 }
 

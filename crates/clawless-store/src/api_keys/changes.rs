@@ -1,11 +1,12 @@
-//! Creating, rotating and revoking API keys, each in one batch with its audit entry.
+//! Creating, changing, rotating and revoking API keys, each in one batch with its audit entry.
 
 use clawless_core::keys::KeyDigest;
+use clawless_core::limits::KeyLimits;
 use clawless_core::{ApiKey, KeyId, TenantId, Timestamp};
 
-use super::statements::{INSERT, RECORD_USE, REVOKE, ROTATE};
+use super::statements::{CHANGE, INSERT, RECORD_USE, REVOKE, ROTATE};
 use crate::audit::{self, AuditEntry};
-use crate::ports::{Sql, SqlError, Statement};
+use crate::ports::{Sql, SqlError, Statement, Value};
 use crate::row;
 
 /// The column whose constraint fails if a record has changed.
@@ -80,6 +81,26 @@ pub async fn revoke(
     row::unless_changed(sql.batch(batch).await, VERSION)
 }
 
+/// Changes the name and the limits of a key; `false` if it has changed since `before` was read, and then
+/// nothing is stored.
+pub async fn change(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    before: &ApiKey,
+    after: &ApiKey,
+    entry: &AuditEntry,
+) -> Result<bool, SqlError> {
+    let change = CHANGE.with([
+        tenant.into(),
+        (&before.id).into(),
+        before.version.into(),
+        after.name.as_str().into(),
+        limits(&after.limits)?,
+    ]);
+    let batch = vec![change, audit::insert(tenant, entry)];
+    row::unless_changed(sql.batch(batch).await, VERSION)
+}
+
 /// Records when keys were last used. Idempotent, and independent of order.
 pub async fn record_uses(
     sql: &impl Sql,
@@ -111,5 +132,14 @@ fn insert_statement(
         key.revoked_at.into(),
         key.version.into(),
         key.created_at.into(),
+        limits(&key.limits)?,
     ]))
+}
+
+/// The column with a key's limits; NULL without any.
+fn limits(limits: &KeyLimits) -> Result<Value, SqlError> {
+    if limits.is_unlimited() {
+        return Ok(Value::Null);
+    }
+    Ok(row::to_json("api_keys.limits", limits)?.into())
 }

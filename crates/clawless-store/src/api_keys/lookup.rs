@@ -2,6 +2,7 @@
 
 use clawless_core::api_key::StoredKey;
 use clawless_core::keys::KeyDigest;
+use clawless_core::limits::KeyLimits;
 use clawless_core::{ApiKey, KeyId, KeyKind, Tenant, TenantId, Timestamp};
 use serde::Deserialize;
 
@@ -25,6 +26,7 @@ struct JoinedRow {
     key_revoked_at: Option<Timestamp>,
     key_version: u64,
     key_created_at: Timestamp,
+    key_limits: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +43,15 @@ struct StoredRow {
     last_used_at: Option<Timestamp>,
     version: u64,
     created_at: Timestamp,
+    limits: Option<String>,
+}
+
+/// The limits of a key; none without a row.
+fn limits(text: Option<&str>) -> Result<KeyLimits, SqlError> {
+    text.map_or_else(
+        || Ok(KeyLimits::default()),
+        |text| row::json("api_keys.limits", text),
+    )
 }
 
 impl TryFrom<StoredRow> for StoredKey {
@@ -54,6 +65,7 @@ impl TryFrom<StoredRow> for StoredKey {
                 kind: row.kind,
                 name: row.name,
                 scopes: row::json("api_keys.scopes", &row.scopes)?,
+                limits: limits(row.limits.as_deref())?,
                 allowed_origins: row::json("api_keys.allowed_origins", &row.allowed_origins)?,
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
@@ -96,6 +108,7 @@ fn into_key_and_tenant(row: JoinedRow) -> Result<(ApiKey, Tenant), SqlError> {
         kind: row.key_kind,
         name: row.key_name,
         scopes: row::json("api_keys.scopes", &row.key_scopes)?,
+        limits: limits(row.key_limits.as_deref())?,
         allowed_origins: row::json("api_keys.allowed_origins", &row.key_allowed_origins)?,
         expires_at: row.key_expires_at,
         revoked_at: row.key_revoked_at,

@@ -4,7 +4,7 @@ mod changes;
 mod lookup;
 mod statements;
 
-pub use changes::{insert, mint, record_uses, revoke, rotate};
+pub use changes::{change, insert, mint, record_uses, revoke, rotate};
 pub use lookup::{find, find_by_digest_across_tenants, find_with_tenant, list};
 
 pub(crate) use statements::STATEMENTS;

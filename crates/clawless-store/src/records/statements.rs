@@ -48,7 +48,7 @@ statements! {
         SELECT id AS sort_key,
                json_object('object', 'api_key', 'id', id, 'kind', kind, 'name', name,
                  'scopes', json(scopes), 'allowed_origins', json(allowed_origins),
-                 'expires_at', expires_at / 1000, 'revoked_at', revoked_at / 1000,
+                 'limits', json(limits), 'expires_at', expires_at / 1000, 'revoked_at', revoked_at / 1000,
                  'successor_id', successor_id, 'last_used_at', last_used_at / 1000,
                  'created_at', created_at / 1000) AS record
         FROM api_keys WHERE tenant_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";

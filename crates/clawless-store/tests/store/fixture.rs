@@ -69,6 +69,7 @@ impl Fixture {
             kind: KeyKind::Secret,
             name: "server".to_owned(),
             scopes: Scopes::all(),
+            limits: clawless_core::limits::KeyLimits::default(),
             allowed_origins: vec!["https://example.org".to_owned()],
             expires_at: None,
             revoked_at: None,

@@ -3,6 +3,7 @@
 use clawless_core::api_key::StoredKey;
 use clawless_core::json::Json;
 use clawless_core::keys::KeyText;
+use clawless_core::limits::KeyLimits;
 use clawless_core::{ApiKey, AuditId, Clock, KeyId, KeyKind, Millis, RequestId, TenantId};
 use clawless_store::api_keys;
 use clawless_store::audit::{self, AuditEntry};
@@ -87,6 +88,43 @@ fn change_and_audit_entry_are_stored_together_or_not_at_all() {
         stored(&fixture, &fixture.ours, &key).expect("found").key,
         key
     );
+}
+
+#[test]
+fn a_change_of_name_and_limits_is_stored_once_and_found_with_the_key() {
+    let fixture = Fixture::new();
+    let (before, digest) = fixture.key(&fixture.ours);
+    let limits = KeyLimits {
+        requests_per_minute: Some(10),
+        burst: None,
+        concurrent: Some(2),
+    };
+    let after = ApiKey {
+        name: "renamed".to_owned(),
+        limits,
+        ..before.clone()
+    };
+    let change = |before: &ApiKey, after: &ApiKey| {
+        let audit_entry = entry(&fixture, "key.update", before.id.as_str());
+        let (sql, tenant) = (&fixture.database, &fixture.ours);
+        block_on(api_keys::change(sql, tenant, before, after, &audit_entry))
+    };
+    assert_eq!(change(&before, &after), Ok(true));
+    assert_eq!(change(&before, &after), Ok(false), "it has changed");
+    let by_digest = api_keys::find_by_digest_across_tenants(&fixture.database, digest);
+    let (found, _) = block_on(by_digest).expect("succeeds").expect("found");
+    assert_eq!((found.name.as_str(), found.limits), ("renamed", limits));
+    assert_eq!(found.version, before.version + 1);
+    let found = stored(&fixture, &fixture.ours, &before).expect("found").key;
+    assert_eq!(found.limits, limits);
+    let without = ApiKey {
+        limits: KeyLimits::default(),
+        ..found.clone()
+    };
+    assert_eq!(change(&found, &without), Ok(true));
+    let found = stored(&fixture, &fixture.ours, &before).expect("found").key;
+    assert!(found.limits.is_unlimited());
+    assert_eq!(actions(&fixture, &fixture.ours).len(), 2);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
 
 use super::response::{etag, respond};
-use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
+use crate::context::{
+    AdminCall, audit_entry, changed_concurrently, check_models, ledger_not_notified,
+};
 use crate::input;
 
 /// Replaces all settings of a tenant; absent ones get their defaults.
@@ -46,6 +48,7 @@ async fn change(
         return Err(outdated());
     }
     let changed = settings.apply_to(before.clone())?;
+    check_models(call, Some(&before), &changed)?;
     let after = if changed == before {
         before
     } else {

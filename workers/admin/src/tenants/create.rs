@@ -7,7 +7,7 @@ use clawless_edge::http::HttpResponse;
 use clawless_store::tenants;
 
 use super::response::respond;
-use crate::context::{AdminCall, audit_entry};
+use crate::context::{AdminCall, audit_entry, check_models};
 use crate::input;
 
 /// Creates a tenant. Its ledger is created with its first request.
@@ -27,6 +27,7 @@ pub(crate) async fn create(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         created_at: context.now,
         updated_at: context.now,
     })?;
+    check_models(call, None, &tenant)?;
     let (id, object) = (tenant.id.as_str(), TenantObject::from(&tenant));
     let entry = audit_entry(call, "tenant.create", id, None, Some(&object))?;
     tenants::create(&context.sql, &tenant, &entry).await?;

@@ -1,12 +1,15 @@
-//! Parsing and validation of the bodies that create and rotate keys.
+//! Parsing and validation of the bodies that create, change and rotate keys.
 
 use clawless_core::api_key::is_origin;
+use clawless_core::limits::KeyLimits;
 use clawless_core::{
     ApiError, ApiKey, ErrorCode, KeyId, KeyKind, Millis, Scope, Scopes, TenantId, Timestamp,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::admin::fields::{check_name, parse_expiry};
+use crate::admin::merge_patch;
 use crate::body;
 use crate::fields::invalid;
 
@@ -24,6 +27,7 @@ pub struct NewKey {
     name: String,
     scopes: Scopes,
     allowed_origins: Vec<String>,
+    limits: KeyLimits,
     expires_at: Option<Timestamp>,
 }
 
@@ -39,6 +43,8 @@ struct KeyBody {
     expires_at: Option<u64>,
     #[serde(default)]
     allowed_origins: Vec<String>,
+    #[serde(default)]
+    limits: KeyLimits,
 }
 
 /// The kinds of key that a tenant can have.
@@ -66,6 +72,7 @@ impl NewKey {
             name: check_name(body.name)?,
             scopes: Scopes::from_iter(body.scopes),
             allowed_origins: body.allowed_origins,
+            limits: check_limits(body.limits)?,
             expires_at: parse_expiry(body.expires_at, now)?,
         })
     }
@@ -79,6 +86,7 @@ impl NewKey {
             name: self.name,
             scopes: self.scopes,
             allowed_origins: self.allowed_origins,
+            limits: self.limits,
             expires_at: self.expires_at,
             revoked_at: None,
             version: 1,
@@ -116,6 +124,57 @@ impl KeyBody {
             ));
         }
         Ok(())
+    }
+}
+
+/// A burst without a rate would limit nothing: the bucket would be refilled at once.
+fn check_limits(limits: KeyLimits) -> Result<KeyLimits, ApiError> {
+    if limits.burst.is_some() && limits.requests_per_minute.is_none() {
+        let message = "`limits.burst` needs `limits.requests_per_minute`.";
+        let error = ApiError::new(ErrorCode::MissingParameter, message);
+        return Err(error.param("limits.requests_per_minute"));
+    }
+    Ok(limits)
+}
+
+/// A change of a key: a JSON merge patch (RFC 7396) of its name and limits. `null` removes a limit.
+#[derive(Debug)]
+pub struct KeyPatch(Value);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeySettings {
+    name: String,
+    #[serde(default)]
+    limits: KeyLimits,
+}
+
+impl KeyPatch {
+    /// Parses the body of a request.
+    ///
+    /// # Errors
+    /// 400 if it is not an object.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        merge_patch::parse(body).map(Self)
+    }
+
+    /// The key with this patch applied.
+    ///
+    /// # Errors
+    /// 400 that names the invalid parameter.
+    pub fn apply_to(self, key: ApiKey) -> Result<ApiKey, ApiError> {
+        let present = KeySettings {
+            name: key.name.clone(),
+            limits: key.limits,
+        };
+        let present = serde_json::to_value(present).map_err(ApiError::internal)?;
+        let merged = merge_patch::merge(present, self.0);
+        let settings: KeySettings = body::read_settings(merged.to_string().as_bytes())?;
+        Ok(ApiKey {
+            name: check_name(settings.name)?,
+            limits: check_limits(settings.limits)?,
+            ..key
+        })
     }
 }
 
@@ -205,6 +264,48 @@ mod tests {
         ] {
             let result = NewKey::parse(body.as_bytes(), NOW);
             assert_eq!(param_of(result).as_deref(), Some(param), "{body}");
+        }
+    }
+
+    #[test]
+    fn limits_are_set_and_patched_one_by_one() {
+        let body =
+            br#"{"name":"a","scopes":["chat"],"limits":{"requests_per_minute":60,"concurrent":2}}"#;
+        let key = NewKey::parse(body, NOW).expect("valid");
+        let id = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+        let tenant = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+        let key = key.into_record(id, tenant, NOW);
+        let patched = |body: &str| KeyPatch::parse(body.as_bytes())?.apply_to(key.clone());
+        let limits = |body| {
+            let KeyLimits {
+                requests_per_minute,
+                burst,
+                concurrent,
+            } = patched(body).expect("valid").limits;
+            (requests_per_minute, burst, concurrent)
+        };
+        assert_eq!(limits("{}"), (Some(60), None, Some(2)));
+        assert_eq!(
+            limits(r#"{"limits":{"burst":5,"concurrent":null}}"#),
+            (Some(60), Some(5), None)
+        );
+        assert_eq!(limits(r#"{"limits":null,"name":"b"}"#), (None, None, None));
+        for (body, param) in [
+            (r#"{"name":null}"#, "name"),
+            (r#"{"name":""}"#, "name"),
+            (r#"{"scopes":["chat"]}"#, "scopes"),
+            (r#"{"limits":{"burst":-1}}"#, "limits.burst"),
+            (r#"{"limits":{"tokens":1}}"#, "limits.tokens"),
+            (
+                r#"{"limits":{"requests_per_minute":null,"burst":5}}"#,
+                "limits.requests_per_minute",
+            ),
+        ] {
+            assert_eq!(param_of(patched(body)).as_deref(), Some(param), "{body}");
+        }
+        for body in ["[]", "1", "null"] {
+            let error = patched(body).expect_err(body);
+            assert_eq!(error.code, ErrorCode::InvalidType, "{body}");
         }
     }
 

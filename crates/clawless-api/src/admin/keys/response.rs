@@ -1,6 +1,7 @@
 //! Keys in responses.
 
 use clawless_core::api_key::StoredKey;
+use clawless_core::limits::KeyLimits;
 use clawless_core::{KeyId, KeyKind, Scopes, TenantId, Timestamp};
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ pub struct KeyObject {
     name: String,
     scopes: Scopes,
     allowed_origins: Vec<String>,
+    limits: KeyLimits,
     expires_at: Option<u64>,
     revoked_at: Option<u64>,
     successor_id: Option<KeyId>,
@@ -44,6 +46,7 @@ impl From<StoredKey> for KeyObject {
             name: key.name,
             scopes: key.scopes,
             allowed_origins: key.allowed_origins,
+            limits: key.limits,
             expires_at: key.expires_at.map(Timestamp::as_secs),
             revoked_at: key.revoked_at.map(Timestamp::as_secs),
             successor_id,

@@ -2,15 +2,16 @@
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides};
-use clawless_core::model::ModelRole;
+use clawless_core::model::{AUTO, ModelRole};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
-use clawless_core::{ApiError, ErrorCode, Tenant, tool};
+use clawless_core::{ApiError, Tenant, tool};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::response::TenantSettingsObject;
 use crate::admin::fields::check_name;
+use crate::admin::merge_patch;
 use crate::body;
 use crate::fields::invalid;
 
@@ -86,6 +87,13 @@ impl TenantBody {
         check_names("allowed_models", models.unwrap_or_default())?;
         check_names("tools", &self.tools)?;
         tool::check_server_tools(&self.tools).map_err(|why| invalid("tools", why))?;
+        // A record that was stored before must not prevent other changes, such as a suspension.
+        let stored = &record.settings;
+        let is_changed = self.default_model != stored.default_model
+            || self.allowed_models != stored.allowed_models;
+        if is_changed && self.default_model.as_deref() != Some(AUTO) {
+            check_allowed("default_model", default, models)?;
+        }
         for (param, list) in self.fallback.lists() {
             check_names(param, list)?;
             check_allowed(param, list, self.allowed_models.as_deref())?;
@@ -128,17 +136,17 @@ impl TenantBody {
     }
 }
 
-/// A fallback model that the tenant may not use would never be called. An alias selects among the
-/// allowed models.
+/// A default or fallback model that the tenant may not use would never be called. An alias selects
+/// among the allowed models.
 fn check_allowed(
     param: &str,
-    fallback: &[String],
+    names: &[String],
     allowed: Option<&[String]>,
 ) -> Result<(), ApiError> {
     let is_allowed = |name: &&String| {
         ModelRole::from_alias(name).is_some() || allowed.is_none_or(|all| all.contains(name))
     };
-    match fallback.iter().find(|name| !is_allowed(name)) {
+    match names.iter().find(|name| !is_allowed(name)) {
         None => Ok(()),
         Some(name) => Err(invalid(
             param,
@@ -173,12 +181,7 @@ impl TenantPatch {
     /// # Errors
     /// 400 if it is not an object.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let patch: Value = body::read_settings(body)?;
-        if patch.is_object() {
-            return Ok(Self(patch));
-        }
-        let message = "The body must be a JSON object.";
-        Err(ApiError::new(ErrorCode::InvalidType, message))
+        merge_patch::parse(body).map(Self)
     }
 
     /// The tenant's settings with this patch applied.
@@ -187,34 +190,14 @@ impl TenantPatch {
     /// 400 that names the invalid parameter.
     pub fn merge_into(self, tenant: &Tenant) -> Result<TenantBody, ApiError> {
         let present = serde_json::to_value(TenantSettingsObject::from(tenant));
-        let merged = merge(present.map_err(ApiError::internal)?, self.0);
+        let merged = merge_patch::merge(present.map_err(ApiError::internal)?, self.0);
         TenantBody::parse(merged.to_string().as_bytes())
     }
 }
 
-/// Applies a JSON merge patch (RFC 7396). Parsing has limited the depth of both values.
-fn merge(target: Value, patch: Value) -> Value {
-    let Value::Object(patch) = patch else {
-        return patch;
-    };
-    let mut merged = match target {
-        Value::Object(members) => members,
-        _ => serde_json::Map::new(),
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            merged.remove(&name);
-        } else {
-            let present = merged.remove(&name).unwrap_or(Value::Null);
-            merged.insert(name, merge(present, value));
-        }
-    }
-    Value::Object(merged)
-}
-
 #[cfg(test)]
 mod tests {
-    use clawless_core::Timestamp;
+    use clawless_core::{ErrorCode, Timestamp};
 
     use super::*;
 
@@ -243,6 +226,14 @@ mod tests {
             ("{}", "name"),
             (r#"{"name":"a","status":"deleting"}"#, "status"),
             (r#"{"name":"a","tools":["no_such_tool"]}"#, "tools"),
+            (
+                r#"{"name":"a","default_model":"a","allowed_models":["b"]}"#,
+                "default_model",
+            ),
+            (
+                r#"{"name":"a","limits":{"shares":{"read":0}}}"#,
+                "limits.shares.read",
+            ),
             (r#"{"name":"a","allowed_models":[""]}"#, "allowed_models"),
             (r#"{"name":"a","system_prompt":"\u0000"}"#, "system_prompt"),
             (r#"{"name":"a","retention_days":0}"#, "retention_days"),

@@ -64,6 +64,7 @@ impl Caller<'_> {
             kind: KeyKind::Secret,
             name: self.mark(),
             scopes: Scopes::all(),
+            limits: clawless_core::limits::KeyLimits::default(),
             allowed_origins: Vec::new(),
             expires_at: None,
             revoked_at: None,
