@@ -149,8 +149,8 @@ describe("incomplete deployment: a broken variable", () => {
 test("incomplete deployment: migrations_that_are_not_applied_are_named", () =>
   withStack({}, async (stack) => {
     await stack.rows("DROP INDEX sends_by_session");
-    await stack.rows("DROP TABLE idempotency");
-    const expected = ["007_idempotency.sql", "010_sends.sql"].flatMap((name) => [`admin migrations ${name}`, `gateway migrations ${name}`]);
+    await stack.rows("ALTER TABLE tool_executions RENAME COLUMN key_id TO other");
+    const expected = ["010_sends.sql", "011_tool_execution_keys.sql"].flatMap((name) => [`admin migrations ${name}`, `gateway migrations ${name}`]);
     assert.deepEqual(await namedProblems(stack), ["gateway admin ADMIN", ...expected].sort());
     await assertStrangersSee(stack, 503, ["migrations", "admin"], ["sends"]);
   }));

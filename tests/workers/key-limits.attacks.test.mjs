@@ -5,7 +5,8 @@ import { silence } from "../harness/behaviours.mjs";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
-const ROOMY = { limits: { requests_per_minute: 600, burst: 60, concurrent: 10 } };
+// Refilled so slowly that a test sees each request.
+const ROOMY = { limits: { requests_per_minute: 6, burst: 60, concurrent: 10 } };
 
 let stack;
 before(async () => {

@@ -113,9 +113,9 @@ test("a_failed_call_reports_model_route_and_tries", async () => {
     await reported(await postChat(stack, chatBody({ stream }), { key }), 400, ["scripted-model", "named", "1"]);
   }
   // Refused after routing, before any call.
-  await stack.updateSettings(stack.tenants[1].tenant_id, { quotas: { messages_per_month: 0 } });
+  const limited = await stack.admin("PATCH", `/tenants/${stack.tenants[1].tenant_id}`, { quotas: { messages_per_month: 0 } });
+  assert.equal(limited.status, 200);
   await reported(await postChat(stack, chatBody(), { key }), 429, ["scripted-model", "named", "0"]);
-  await stack.updateSettings(stack.tenants[1].tenant_id, {});
 });
 
 async function drained(pending) {

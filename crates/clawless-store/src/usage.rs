@@ -15,7 +15,7 @@ statements! {
                sum(tokens_out) AS tokens_out, sum(charged_tokens) AS tokens,
                sum(charged_micro_dollars) AS micro_dollars
         FROM receipts WHERE tenant_id = ?1 AND closed_at >= ?2 AND closed_at < ?3
-        GROUP BY day, model, key_id ORDER BY day, model, key_id";
+        GROUP BY day, model, key_id ORDER BY day, model, key_id LIMIT ?4";
     BY_TENANT_ACROSS_TENANTS = "
         SELECT t.id AS tenant_id, coalesce(sum(r.charged_messages), 0) AS messages,
                coalesce(sum(r.tokens_in), 0) AS tokens_in,
@@ -27,13 +27,15 @@ statements! {
         WHERE t.id > ?1 GROUP BY t.id ORDER BY t.id LIMIT ?4";
 }
 
-/// A tenant's usage from `from` to before `to`.
+/// A tenant's usage from `from` to before `to`, in up to `limit` lines.
 pub async fn by_day_model_and_key(
     sql: &impl Sql,
     tenant: &TenantId,
     (from, to): (Timestamp, Timestamp),
+    limit: u32,
 ) -> Result<Vec<DayUsage>, SqlError> {
-    let query = BY_DAY_MODEL_AND_KEY.with([tenant.into(), from.into(), to.into()]);
+    let params = [tenant.into(), from.into(), to.into(), limit.into()];
+    let query = BY_DAY_MODEL_AND_KEY.with(params);
     sql.query(query).await
 }
 

@@ -1,6 +1,6 @@
 //! The routes table: method, path, access rule, handler.
 
-use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite};
+use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite, UsageRead};
 use clawless_core::ledger::EndpointClass::{Read, Write};
 use clawless_edge::http::Routes;
 use clawless_edge::routes;
@@ -9,7 +9,7 @@ use clawless_edge::routes;
 use crate::http::faults;
 use crate::http::service::Access::Key;
 use crate::http::service::Gateway;
-use crate::http::{completions, forward, health, models, resume, sessions};
+use crate::http::{completions, forward, health, models, resume, sessions, usage};
 
 /// Every route of the gateway.
 pub static ROUTES: Routes<Gateway> = Routes {
@@ -29,6 +29,7 @@ pub static ROUTES: Routes<Gateway> = Routes {
         DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message,
         GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)   => sessions::list_tool_executions,
         GET    "/v1/sessions/{id}/turns/{request_id}"    Key(Chat, Read)           => resume::resume,
+        GET    "/v1/usage"                               Key(UsageRead, Read)      => usage::show,
         GET    "/health"                                 Public                    => health::show,
         ANY    "/admin/{…}"                              Public                    => forward::admin,
         ANY    "/widget/{…}"                             Public                    => forward::widget,

@@ -36,7 +36,7 @@ fn attack_25_usage_is_summed_by_day_model_and_key_for_one_tenant() {
     }
     store(&fixture, &fixture.theirs, receipt(&fixture, 1000));
     let of = |tenant: &TenantId, to: Timestamp| {
-        let query = usage::by_day_model_and_key(&fixture.database, tenant, (now, to));
+        let query = usage::by_day_model_and_key(&fixture.database, tenant, (now, to), 100);
         block_on(query).expect("succeeds")
     };
     let all = of(&fixture.ours, now.plus(DAY).plus(DAY));

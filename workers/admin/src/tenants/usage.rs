@@ -26,7 +26,7 @@ pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         Some(_) => return Err(invalid("format", "`format` is json or csv.")),
     };
     let tenant = context.tenant(call.param("id")).await?.id;
-    let rows = usage::by_day_model_and_key(&context.sql, &tenant, span).await?;
+    let rows = usage::by_day_model_and_key(&context.sql, &tenant, span, u32::MAX).await?;
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }

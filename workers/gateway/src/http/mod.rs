@@ -10,3 +10,4 @@ pub mod models;
 pub mod resume;
 pub mod service;
 pub mod sessions;
+pub mod usage;

@@ -48,7 +48,9 @@ impl Caller<'_> {
             1 => results.add(&block_on(receipts::charged(sql, tenant, Period::of(now)))),
             2 => {
                 let span = (now.minus(Millis::from_secs(3600)), now);
-                results.add(&block_on(usage::by_day_model_and_key(sql, tenant, span)));
+                results.add(&block_on(usage::by_day_model_and_key(
+                    sql, tenant, span, 100,
+                )));
             }
             _ => {
                 let amounts = Amounts {
