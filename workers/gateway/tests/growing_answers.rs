@@ -170,6 +170,77 @@ fn a_whole_answer_that_breaks_off_in_its_stream_is_tried_again() {
     assert_eq!(used(&deployment, &customer), 9);
 }
 
+/// The other wires, with models whose longest answer is unknown.
+const OTHER_WIRES: &str = r#"[
+    {"name": "a", "kind": "anthropic", "base_url": "https://a.example/v1", "models": [{"id": "opus"}]},
+    {"name": "w", "kind": "workers_ai", "models": [{"id": "@cf/unknown"}]}]"#;
+
+#[test]
+fn a_whole_answer_grows_over_every_wire() {
+    let event =
+        |name: &str, data: &str| format!("event: {name}\ndata: {{\"type\":\"{name}\",{data}}}\n\n");
+    let text = "word".repeat(3000);
+    let delta = format!(r#""index":0,"delta":{{"type":"text_delta","text":"{text}"}}"#);
+    let anthropic = [
+        event(
+            "message_start",
+            r#""message":{"usage":{"input_tokens":9,"output_tokens":1}}"#,
+        ),
+        event(
+            "content_block_start",
+            r#""index":0,"content_block":{"type":"text","text":""}"#,
+        ),
+        event("content_block_delta", &delta),
+        event("content_block_delta", &delta),
+        event("content_block_stop", r#""index":0"#),
+        event(
+            "message_delta",
+            r#""delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":6000}"#,
+        ),
+        event("message_stop", r#""x":1"#),
+    ];
+    let piece = format!("data: {{\"response\":\"{text}\"}}\n\n");
+    let usage = r#"{"response":"","usage":{"prompt_tokens":9,"completion_tokens":1500,"total_tokens":1509}}"#;
+    let native = [
+        piece.clone(),
+        piece,
+        format!("data: {usage}\n\ndata: [DONE]\n\n"),
+    ];
+    for (model, events) in [("opus", &anthropic[..]), ("@cf/unknown", &native[..])] {
+        let deployment = Deployment::with_providers(OTHER_WIRES);
+        let mut settings = TenantSettings::default();
+        settings.quotas.tokens_per_month = Override::Set(Tokens::new(100_000));
+        let customer = deployment.customer_with(settings, |_| {});
+        let reads: Vec<&str> = events.iter().map(String::as_str).collect();
+        deployment.http.next(Reply::reads(&reads));
+        let response = ask(&deployment, &customer, model, false);
+        assert_eq!(
+            outcome(&response, false),
+            (text.repeat(2), "stop".to_owned())
+        );
+        assert_eq!(
+            last_provider_request(&deployment)["stream"],
+            true,
+            "{model}"
+        );
+    }
+}
+
+#[test]
+fn workers_ai_answers_a_response_format_whole() {
+    let deployment = Deployment::with_providers(OTHER_WIRES);
+    let customer = deployment.customer();
+    deployment
+        .http
+        .next(Reply::json(200, r#"{"response":{"a":1},"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}}"#));
+    let messages = [json!({"role": "user", "content": "Hi"})];
+    let body = json!({"model": "@cf/unknown", "messages": messages,
+        "response_format": {"type": "json_object"}});
+    let response = deployment.chat(&customer, &body);
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert_ne!(last_provider_request(&deployment)["stream"], true);
+}
+
 #[test]
 fn a_whole_answer_is_requested_whole_without_a_quota_or_with_a_limit() {
     let (deployment, customer) = tenant(Override::Unlimited);
