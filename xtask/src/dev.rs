@@ -19,9 +19,8 @@ pub(crate) use self::arguments::Arguments;
 use self::arguments::ModelChoice;
 use crate::{
     bundle::Profile,
-    layout::{Layout, WORKERS},
+    layout::Layout,
     model,
-    process::tail,
     progress::Progress,
     stack::{
         config, greeting,
@@ -31,14 +30,11 @@ use crate::{
         provider::Provider,
         ready,
         record::{self, Access, Processes},
+        runtime::Runtime,
         state::State,
         watch::{self, Rebuild, Sources},
     },
-    tools::npm,
 };
-
-/// Timeout of the gateway's first response.
-const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Interval of the checks of a running stack.
 const CHECK_INTERVAL: Duration = Duration::from_millis(150);
@@ -51,6 +47,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
             .clone()
             .unwrap_or_else(|| layout.default_state()),
     )?;
+    state.protect()?;
     if let Some(running) = Processes::read(&state).filter(Processes::any_alive)
         && running.supervisor.pid != std::process::id()
     {
@@ -112,17 +109,28 @@ fn supervise(
             }
             None => start_model(state, &prepared, &mut group, progress)?,
         };
-        start_workers(
-            layout, state, &prepared, &provider, port, &mut group, progress,
-        )?;
+        let runtime = Runtime {
+            port,
+            inspector_port: arguments.inspect,
+        };
+        let task = progress.task("starting the Workers");
+        watch::publish(&prepared.bundles, state)?;
+        config::write_all(layout, state, &provider)?;
+        runtime.start(layout, state, &mut group)?;
+        task.done();
         processes.group = group.leader();
         processes.members = group.identities();
         processes.write(state)?;
         let access = access(port, &prepared, &provider, &processes);
         access.write(state)?;
-        println!("{}", greeting::text(&access, state));
         let seconds = started.elapsed().as_secs_f64();
-        println!("\nReady after {seconds:.1} s. {}", arguments.how_to_stop());
+        progress.line(format!("Ready after {seconds:.1} s."));
+        if !arguments.supervise && !arguments.quiet {
+            println!(
+                "{}",
+                greeting::text(&access, state, &arguments.how_to_stop())
+            );
+        }
         let rebuild = Rebuild {
             layout: layout.clone(),
             state: state.clone(),
@@ -174,68 +182,6 @@ fn start_model(
     Ok(provider)
 }
 
-/// Starts all Workers in one `wrangler dev` and waits until the gateway responds.
-fn start_workers(
-    layout: &Layout,
-    state: &State,
-    prepared: &Prepared,
-    provider: &Provider,
-    port: u16,
-    group: &mut Group,
-    progress: &Progress,
-) -> Result<()> {
-    let task = progress.task("starting the Workers");
-    watch::publish(&prepared.bundles, state)?;
-    config::write_all(layout, state, provider)?;
-    let mut command = npm::wrangler(layout, state.root())?;
-    command.arg("dev");
-    for worker in WORKERS {
-        command.arg("--config").arg(state.config(worker));
-    }
-    command
-        .args([
-            "--ip",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--inspector-port",
-            "0",
-            "--show-interactive-dev-session=false",
-        ])
-        .arg("--persist-to")
-        .arg(state.storage());
-    group.start("wrangler dev", &mut command, &state.log("workers"))?;
-    let health = format!("http://127.0.0.1:{port}/health");
-    ready::wait(
-        START_TIMEOUT,
-        || ready::status_of(&health) == Some(200),
-        || check_running(group),
-    )
-    .with_context(|| {
-        format!(
-            "the gateway does not respond at {health}; the Workers' log is {}",
-            state.log("workers").display()
-        )
-    })?;
-    task.done();
-    Ok(())
-}
-
-fn check_running(group: &mut Group) -> Result<()> {
-    match group.exited() {
-        None => Ok(()),
-        Some(exited) => {
-            let output = std::fs::read_to_string(&exited.log).unwrap_or_default();
-            bail!(
-                "{} exited unexpectedly ({}), so the stack is stopped. Its last output:\n{}",
-                exited.name,
-                exited.status,
-                tail(&output)
-            )
-        }
-    }
-}
-
 fn access(port: u16, prepared: &Prepared, provider: &Provider, processes: &Processes) -> Access {
     let origin = format!("http://127.0.0.1:{port}");
     let keys = &prepared.keys;
@@ -267,7 +213,7 @@ fn supervise_until_signal(
         if signals.pending().next().is_some() {
             return Ok(());
         }
-        check_running(group)?;
+        group.check_running()?;
         if build.as_ref().is_some_and(|done| done.try_recv().is_ok()) {
             build = None;
         }

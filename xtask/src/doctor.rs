@@ -82,9 +82,7 @@ fn wasm_target() -> Result<String> {
 fn npm_version() -> Result<String> {
     match capture(Command::new("npm").args(["--version", "--no-update-notifier"])) {
         Ok(version) => Ok(first_line(&version)),
-        Err(_) => {
-            bail!("npm is missing: install Node.js 20 or newer, which includes it, then try again")
-        }
+        Err(_) => bail!("{}", npm::missing()),
     }
 }
 

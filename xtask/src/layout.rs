@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The three Workers in the order for `wrangler dev`: the first is public, the others are its services.
+/// The three Workers in the order for a local stack: the first is public, the others are its services.
 pub(crate) const WORKERS: [&str; 3] = ["gateway", "admin", "widget-server"];
 
 /// The folders that the commands use.

@@ -17,6 +17,7 @@ mod logs;
 mod migrate;
 mod model;
 mod models;
+mod private;
 mod process;
 mod progress;
 mod seed;

@@ -38,6 +38,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     if arguments.remote {
         return database::migrate_remote(layout, &state, progress);
     }
+    state.protect()?;
     database::migrate(layout, &state, progress)?;
     progress.line("The local database is up to date.");
     Ok(())

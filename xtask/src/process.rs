@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::progress::Task;
+use crate::{private, progress::Task};
 
 /// Lines of a failed program's output in an error.
 const MAX_TAIL_LINES: usize = 30;
@@ -88,11 +88,7 @@ impl Drop for Registration {
 /// if the program is Cargo or calls it.
 pub(crate) fn run_logged(command: &mut Command, log: &Path, task: Option<&Task>) -> Result<()> {
     let name = name_of(command);
-    if let Some(folder) = log.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("can't create the folder {}", folder.display()))?;
-    }
-    let file = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
+    let file = private::create_file(log)?;
     // By default Cargo reports progress on terminals only.
     let mut child = command
         .env("CARGO_TERM_PROGRESS_WHEN", "always")

@@ -29,6 +29,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
             .clone()
             .unwrap_or_else(|| layout.default_state()),
     )?;
+    state.protect()?;
     database::migrate(layout, &state, progress)?;
     let keys = database::seed(layout, &state, progress)?;
     println!("{}", serde_json::to_string_pretty(&keys)?);

@@ -9,6 +9,7 @@ pub(crate) mod preparation;
 pub(crate) mod provider;
 pub(crate) mod ready;
 pub(crate) mod record;
+pub(crate) mod runtime;
 pub(crate) mod state;
 mod upstream;
 pub(crate) mod watch;

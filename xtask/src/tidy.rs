@@ -7,6 +7,7 @@ mod imports;
 mod links;
 mod lockfile;
 mod logs;
+mod observability;
 mod promises;
 mod rust;
 mod source_file;
@@ -19,7 +20,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use self::source_file::files;
-use crate::{layout::Layout, process::capture, progress::Progress, tools::rust::cargo};
+use crate::{
+    layout::{Layout, WORKERS},
+    process::capture,
+    progress::Progress,
+    stack::config,
+    tools::rust::cargo,
+};
 
 /// Checks all rules and prints one line per breach.
 pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
@@ -39,7 +46,7 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
 }
 
 /// The rules with their breaches.
-fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 14]> {
+fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 15]> {
     let files = files(layout)?;
     let metadata = metadata(layout)?;
     Ok([
@@ -81,10 +88,22 @@ fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 14]> {
             lockfile::breaches(&lockfile(layout)?),
         ),
         (
+            "production configurations store no query strings",
+            query_strings(layout)?,
+        ),
+        (
             "release bundles have no test code",
             bundles::test_code(layout),
         ),
     ])
+}
+
+fn query_strings(layout: &Layout) -> Result<Vec<String>> {
+    let breaches = WORKERS.into_iter().map(|worker| {
+        let config = config::read(layout, worker)?;
+        Ok(observability::breaches(worker, config))
+    });
+    Ok(breaches.collect::<Result<Vec<_>>>()?.concat())
 }
 
 pub(crate) use logs::DOCUMENT as LOGS;

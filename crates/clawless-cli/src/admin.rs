@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     client::{Client, Method},
-    connection::Connection,
+    connection::{Connection, printable},
     span::{Span, timestamp_after, timestamp_before},
 };
 
@@ -81,8 +81,9 @@ enum Tokens {
     },
     /// Revoke a token with immediate effect
     Revoke {
+        // Not named `token`: that is the option that authenticates.
         /// The token's id
-        token: String,
+        id: String,
     },
 }
 
@@ -91,6 +92,10 @@ enum Tokens {
 /// # Errors
 /// No API is reachable, it refuses the request, or a file can't be written.
 pub fn run(arguments: &Arguments, default_state: &Path) -> Result<()> {
+    dispatch(arguments, default_state).map_err(|error| printable(&error))
+}
+
+fn dispatch(arguments: &Arguments, default_state: &Path) -> Result<()> {
     let connection = &arguments.connection;
     let client = connection.client(default_state)?;
     match &arguments.command {
@@ -140,10 +145,10 @@ fn tokens(command: &Tokens, connection: &Connection, client: &Client) -> Result<
             let minted = client.request(Method::Post, "/tokens", Some(&body))?;
             connection.print(&minted, show::new_token);
         }
-        Tokens::Revoke { token } => {
-            let path = format!("/tokens/{token}/revoke");
+        Tokens::Revoke { id } => {
+            let path = format!("/tokens/{id}/revoke");
             let revoked = client.request(Method::Post, &path, Some(&json!({})))?;
-            connection.print(&revoked, |_| format!("{token} is revoked."));
+            connection.print(&revoked, |_| format!("{id} is revoked."));
         }
     }
     Ok(())

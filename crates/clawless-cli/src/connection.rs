@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::{client::Client, visible};
 
 /// Arguments that all commands share.
 #[derive(Debug, Args)]
@@ -76,18 +76,23 @@ impl Connection {
             .context("the local stack has no demo tenant: name one with --tenant")
     }
 
-    /// Prints a response as JSON, or as `format` renders it.
+    /// Prints a response as JSON, or as `format` renders it, without terminal control sequences.
     pub(crate) fn print(&self, response: &Value, format: impl FnOnce(&Value) -> String) {
         if self.json {
-            println!("{response:#}");
+            println!("{}", visible::indented_json(response));
         } else {
-            println!("{}", format(response).trim_end());
+            println!("{}", visible::escape_lines(format(response).trim_end()));
         }
     }
 
     fn state<'a>(&'a self, default: &'a Path) -> &'a Path {
         self.state.as_deref().unwrap_or(default)
     }
+}
+
+/// An error in one line, without terminal control sequences: it may quote a server.
+pub(crate) fn printable(error: &anyhow::Error) -> anyhow::Error {
+    anyhow!(visible::escape(&format!("{error:#}")))
 }
 
 fn read_json(path: &Path) -> Result<Value> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     client::Method,
-    connection::Connection,
+    connection::{Connection, printable},
     settings::patch,
     span::{Span, timestamp_after},
     table::{is_absent, moment, table, text, words},
@@ -88,6 +88,10 @@ struct Rotate {
 /// # Errors
 /// No API is reachable, or it refuses the request.
 pub fn run(arguments: &Arguments, default_state: &Path) -> Result<()> {
+    dispatch(arguments, default_state).map_err(|error| printable(&error))
+}
+
+fn dispatch(arguments: &Arguments, default_state: &Path) -> Result<()> {
     let connection = &arguments.connection;
     let client = connection.client(default_state)?;
     let tenant = connection.tenant(default_state, arguments.tenant.as_deref())?;

@@ -10,3 +10,4 @@ pub mod keys;
 mod settings;
 mod span;
 mod table;
+mod visible;

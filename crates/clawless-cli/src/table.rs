@@ -3,6 +3,8 @@
 use chrono::DateTime;
 use serde_json::Value;
 
+use crate::visible::{self, escape};
+
 /// A column: its title, and its cell for a row.
 pub(crate) type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
 
@@ -42,20 +44,12 @@ pub(crate) fn is_absent(row: &Value, member: &str) -> bool {
     row.get(member).is_none_or(Value::is_null)
 }
 
-/// A member as text, or `-`. Names are untrusted: control characters are escaped.
+/// A member as text, or `-`. Members are untrusted, so they are escaped.
 pub(crate) fn text(row: &Value, member: &str) -> String {
     match row.get(member) {
-        Some(Value::String(text)) => text.chars().flat_map(visible).collect(),
+        Some(Value::String(text)) => escape(text),
         Some(Value::Null) | None => "-".to_owned(),
-        Some(other) => other.to_string().chars().flat_map(visible).collect(),
-    }
-}
-
-fn visible(letter: char) -> Vec<char> {
-    if letter.is_control() {
-        letter.escape_default().collect()
-    } else {
-        vec![letter]
+        Some(other) => visible::json(other),
     }
 }
 
@@ -70,7 +64,7 @@ pub(crate) fn words(row: &Value, member: &str) -> String {
     if words.is_empty() {
         "-".to_owned()
     } else {
-        words.join(" ")
+        escape(&words.join(" "))
     }
 }
 
@@ -130,5 +124,9 @@ mod tests {
     #[test]
     fn control_characters_in_names_are_escaped() {
         assert_eq!(text(&json!({"a": "x\u{1b}[31m\n"}), "a"), "x\\u{1b}[31m\\n");
+        assert_eq!(
+            words(&json!({"a": ["x\u{202e}", "y"]}), "a"),
+            "x\\u{202e} y"
+        );
     }
 }

@@ -57,7 +57,7 @@ fn page() -> String {
         page.push('\n');
         page.push_str(&line(&head));
         page.push_str(&line(&vec!["---".to_owned(); head.len()]));
-        for profile in &PROFILES {
+        for profile in PROFILES {
             page.push_str(&line(&row(profile)));
         }
     };

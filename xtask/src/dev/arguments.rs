@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Return when the stack is ready; `cargo xtask down` stops it
     #[arg(long)]
     pub(super) detach: bool,
+    /// Print no keys and no examples; programs find them in dev.json
+    #[arg(long)]
+    pub(super) quiet: bool,
     /// Send all model traffic to this OpenAI-compatible server and start no local model
     #[arg(long, value_name = "URL")]
     pub(super) upstream: Option<String>,
@@ -59,6 +62,10 @@ pub(crate) struct Arguments {
     /// State folder; stacks with different folders can run at the same time [default: .clawless]
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
+    /// Open workerd's inspector, for a debugger, on this port of the loopback interface. Through it every program
+    /// of this machine can read the stack's secrets
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "9229")]
+    pub(super) inspect: Option<u16>,
     /// Local model
     #[arg(long, value_enum, default_value_t = ModelChoice::Default, conflicts_with = "upstream")]
     pub(super) model: ModelChoice,
@@ -87,7 +94,7 @@ impl Arguments {
 
     /// The message that tells how to stop the stack.
     pub(super) fn how_to_stop(&self) -> String {
-        if self.supervise {
+        if self.detach {
             format!("Stop it with `{}`.", self.down_command())
         } else {
             "Ctrl-C stops it.".to_owned()

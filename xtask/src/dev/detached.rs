@@ -3,9 +3,9 @@
 use std::{
     env,
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{Read, Seek, SeekFrom, Write},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::stack::state::State;
+use crate::{
+    private,
+    stack::{greeting, record::Access, state::State},
+};
 
 use super::arguments::Arguments;
 
@@ -21,16 +24,7 @@ use super::arguments::Arguments;
 /// or the start has failed.
 pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
     let log = state.log("dev");
-    if let Some(folder) = log.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("can't create the folder {}", folder.display()))?;
-    }
-    // The output contains the demo key.
-    let mut private = OpenOptions::new();
-    private.create(true).write(true).truncate(true).mode(0o600);
-    let output = private
-        .open(&log)
-        .with_context(|| format!("can't write {}", log.display()))?;
+    let output = private::create_file(&log)?;
     let mut supervisor =
         Command::new(env::current_exe().context("can't find the path of this program")?);
     supervisor
@@ -49,11 +43,21 @@ pub(super) fn start(arguments: &Arguments, state: &State) -> Result<()> {
     let mut output = File::open(&log).with_context(|| format!("can't read {}", log.display()))?;
     let mut position = 0;
     loop {
-        // Before the copy, so that the copy includes the greeting.
+        // Before the copy, so that the copy is complete.
         let succeeded = has_started(&mut child, state)?;
         position = copy_new(&mut output, position);
         match succeeded {
-            Some(true) => return Ok(()),
+            Some(true) => {
+                if !arguments.quiet {
+                    // Printed here, since it contains keys and the background process writes to a log.
+                    let access = Access::read(state)?;
+                    println!(
+                        "{}",
+                        greeting::text(&access, state, &arguments.how_to_stop())
+                    );
+                }
+                return Ok(());
+            }
             Some(false) => bail!("the start failed: see above, or {}", log.display()),
             None => thread::sleep(Duration::from_millis(100)),
         }
@@ -85,12 +89,7 @@ fn has_started(child: &mut Child, state: &State) -> Result<Option<bool>> {
     {
         return Ok(Some(false));
     }
-    if state.dev_json().is_file() {
-        // The greeting follows the record at once.
-        thread::sleep(Duration::from_millis(150));
-        return Ok(Some(true));
-    }
-    Ok(None)
+    Ok(state.dev_json().is_file().then_some(true))
 }
 
 /// Copies new output to the terminal, best effort. Returns the new position.

@@ -67,7 +67,7 @@ fn parse(text: &str) -> Result<Map<String, Value>> {
 
 /// Adapts a configuration to this stack, without network access.
 fn localise(config: &mut Map<String, Value>, layout: &Layout, state: &State, worker: &str) {
-    // An `ai` binding fails `wrangler dev` offline. Secrets become variables.
+    // An `ai` binding needs the network. Secrets become variables.
     for production_only in ["$schema", "ai", "routes", "route", "secrets"] {
         config.remove(production_only);
     }

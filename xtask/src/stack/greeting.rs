@@ -2,8 +2,8 @@
 
 use crate::stack::{record::Access, state::State};
 
-/// The message text.
-pub(crate) fn text(access: &Access, state: &State) -> String {
+/// The message text. It contains keys: it is printed, and never written to a log.
+pub(crate) fn text(access: &Access, state: &State, how_to_stop: &str) -> String {
     let Access {
         base_url, model, ..
     } = access;
@@ -33,6 +33,8 @@ pub(crate) fn text(access: &Access, state: &State) -> String {
     lines.push(curl(base_url, key, model));
     lines.push(String::new());
     lines.push(python(base_url, key, model));
+    lines.push(String::new());
+    lines.push(how_to_stop.to_owned());
     lines.join("\n")
 }
 

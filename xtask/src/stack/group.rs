@@ -1,17 +1,19 @@
 //! The processes of one stack, in one process group: they start and stop together.
 
 use std::{
-    fs::File,
+    fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::{
+    private,
+    process::tail,
     stack::identity::{Identity, signal_group},
     wait,
 };
@@ -33,13 +35,10 @@ struct Member {
 }
 
 /// A member that exited unexpectedly.
-pub(crate) struct Exited {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// Its exit status.
-    pub(crate) status: ExitStatus,
-    /// The file with its output.
-    pub(crate) log: PathBuf,
+struct Exited {
+    name: &'static str,
+    status: ExitStatus,
+    log: PathBuf,
 }
 
 impl Group {
@@ -50,11 +49,7 @@ impl Group {
         command: &mut Command,
         log: &Path,
     ) -> Result<()> {
-        if let Some(folder) = log.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("can't create the folder {}", folder.display()))?;
-        }
-        let output = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
+        let output = private::create_file(log)?;
         let leader = match self.leader() {
             Some(pid) => i32::try_from(pid).context("a process number too large")?,
             None => 0,
@@ -87,8 +82,21 @@ impl Group {
             .collect()
     }
 
+    /// Fails if a member has exited. The error names it, its log and its last output.
+    pub(crate) fn check_running(&mut self) -> Result<()> {
+        let Some(Exited { name, status, log }) = self.exited() else {
+            return Ok(());
+        };
+        let output = fs::read_to_string(&log).unwrap_or_default();
+        bail!(
+            "{name} exited unexpectedly ({status}), so the stack is stopped. Its log is {}:\n{}",
+            log.display(),
+            tail(&output)
+        )
+    }
+
     /// The first member that has exited, if any.
-    pub(crate) fn exited(&mut self) -> Option<Exited> {
+    fn exited(&mut self) -> Option<Exited> {
         self.members.iter_mut().find_map(|member| {
             let status = member.child.try_wait().ok().flatten()?;
             Some(Exited {
@@ -174,5 +182,33 @@ mod tests {
         };
         assert_eq!((exited.name, exited.status.code()), ("short", Some(7)));
         std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn killed_member_ends_the_stack_with_its_name_its_log_and_its_last_output() {
+        let log = std::env::temp_dir().join(format!("clawless-killed-{}", std::process::id()));
+        let mut group = Group::default();
+        let mut server = Command::new("sh");
+        server.args(["-c", "echo the last words; exec sleep 100"]);
+        group.start("the model server", &mut server, &log).unwrap();
+        assert!(wait::until(STOP_TIMEOUT, || {
+            fs::read_to_string(&log).is_ok_and(|text| text.contains("last words"))
+        }));
+        group.check_running().unwrap();
+        let members = group.identities();
+        assert!(members.first().unwrap().signal(Signal::SIGKILL));
+        let message = loop {
+            if let Err(error) = group.check_running() {
+                break error.to_string();
+            }
+        };
+        for part in [
+            "the model server exited unexpectedly (signal: 9",
+            &log.display().to_string(),
+            "the last words",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        fs::remove_file(log).unwrap();
     }
 }

@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::{
     model::Model,
-    process::tail,
     stack::{group::Group, ready, upstream::Upstream},
 };
 
@@ -69,15 +68,7 @@ impl LocalModel {
                 base_url = announced(&fs::read_to_string(log).unwrap_or_default());
                 base_url.is_some()
             },
-            || match group.exited() {
-                None => Ok(()),
-                Some(ended) => bail!(
-                    "{} ended ({}):\n{}",
-                    ended.name,
-                    ended.status,
-                    tail(&fs::read_to_string(ended.log).unwrap_or_default())
-                ),
-            },
+            || group.check_running(),
         )
         .context("the local model did not start")?;
         Ok(Provider {
@@ -105,6 +96,10 @@ fn announced(printed: &str) -> Option<String> {
 impl Provider {
     /// Requests another server's models, and their windows where it reports them.
     pub(crate) fn upstream(address: &str, key: Option<String>) -> Result<Self> {
+        ensure!(
+            !address.contains(['@', '?', '#']),
+            "the URL of --upstream has a user name, a query or a fragment, which would be logged: use --upstream-key for its key"
+        );
         let base_url = with_version(address);
         let url = format!("{base_url}/models");
         let hint = || {
@@ -263,6 +258,14 @@ mod tests {
             with_version("https://models.example/api/v1/"),
             "https://models.example/api/v1"
         );
+    }
+
+    #[test]
+    fn upstream_with_a_key_in_its_url_is_rejected() {
+        for address in ["http://u:k@h/v1", "http://h/v1?key=k", "http://h/v1#k"] {
+            let error = Provider::upstream(address, None).unwrap_err().to_string();
+            assert!(error.contains("--upstream-key"), "{error}");
+        }
     }
 
     #[test]

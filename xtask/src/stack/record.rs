@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,6 +50,13 @@ impl Access {
     /// Writes `dev.json`: the stack is ready.
     pub(crate) fn write(&self, state: &State) -> Result<()> {
         write_atomically(&state.dev_json(), &serde_json::to_vec_pretty(self)?, true)
+    }
+
+    /// Reads `dev.json`.
+    pub(crate) fn read(state: &State) -> Result<Self> {
+        let path = state.dev_json();
+        let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is not valid", path.display()))
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use crate::private;
+
 /// The paths of a state folder.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
@@ -18,6 +20,27 @@ impl State {
     pub(crate) fn new(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).context("--state is not a usable folder")?;
         Ok(Self { root })
+    }
+
+    /// Restricts the state to its owner: what an earlier version stored, and all files that this process
+    /// and its children create from now on.
+    pub(crate) fn protect(&self) -> Result<()> {
+        private::restrict_new_files();
+        private::create_folder(&self.root)?;
+        // Not all of the folder, which may contain the user's own files.
+        for path in [
+            self.dev_json(),
+            self.processes(),
+            self.demo_keys(),
+            self.storage(),
+            self.root.join("wrangler"),
+            self.root.join("bundles"),
+            self.root.join("logs"),
+            self.root.join("registry"),
+        ] {
+            private::restrict(&path)?;
+        }
+        private::restrict_folder(&self.root)
     }
 
     /// The folder itself.

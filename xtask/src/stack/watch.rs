@@ -152,8 +152,10 @@ pub(crate) fn publish(bundles: &[Bundle], state: &State) -> Result<bool> {
             }
             // Staged outside the folder, where wrangler looks for modules.
             let staged = folder.with_extension("new");
-            fs::copy(&from, &staged)
-                .and_then(|_| fs::rename(&staged, &to))
+            // A copy would have the mode of the original, which others may read.
+            fs::read(&from)
+                .and_then(|content| fs::write(&staged, content))
+                .and_then(|()| fs::rename(&staged, &to))
                 .with_context(|| format!("can't copy {} to {}", from.display(), to.display()))?;
             any = true;
         }

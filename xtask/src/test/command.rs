@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::{
-    fs::{self, File},
+    fs,
     process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result};
 
-use crate::{layout::Layout, process::tail, tools::npm};
+use crate::{layout::Layout, private, process::tail, tools::npm};
 
 use super::counts::{Failure, TestCounts};
 
@@ -62,12 +62,7 @@ impl StepCommand {
     }
 
     fn output(&mut self) -> Result<(ExitStatus, String)> {
-        if let Some(folder) = self.log.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("can't create the folder {}", folder.display()))?;
-        }
-        let log = File::create(&self.log)
-            .with_context(|| format!("can't write {}", self.log.display()))?;
+        let log = private::create_file(&self.log)?;
         let status = self
             .command
             .stdin(Stdio::null())

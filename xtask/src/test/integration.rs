@@ -12,6 +12,7 @@ use crate::{
     bundle::{self, Profile},
     deploy,
     layout::Layout,
+    process::capture,
     progress::Progress,
     sizes::{self, Sizes},
     tools::{BuildTools, chromium, npm, python, rust::cargo},
@@ -94,13 +95,33 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
             node_tests(layout, "entry", entry_tests(layout), 2, &[])
         });
     }
+    if prepared.packages {
+        report.step("JavaScript syntax", || syntax(layout));
+    }
     if !prepared.bundles {
-        for name in ["Workers on workerd", "the stack", "Python SDK", "Node SDK"] {
+        for name in [
+            "Workers on workerd",
+            "local stack",
+            "the stack",
+            "Python SDK",
+            "Node SDK",
+        ] {
             report.blocked(name, "release build or npm packages");
         }
         return;
     }
     report.step("Workers on workerd", || workers(layout));
+    report.step("local stack", || {
+        let program = env::current_exe().context("can't find the path of this program")?;
+        let files = test_files(layout, "tests/stack")?;
+        node_tests(
+            layout,
+            "local stack",
+            files,
+            1,
+            &[("CLAWLESS_XTASK", program)],
+        )
+    });
     let stack = Stack::new(layout);
     if report.step("the stack", || stack.start()) {
         match &prepared.python {
@@ -131,6 +152,27 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
             report.blocked(name, "the stack");
         }
     }
+}
+
+/// Folders of scripts that no test loads, or that only run as a program.
+const SCRIPTS: [&str; 3] = ["bench/workers", "workers/entry", "xtask/runtime"];
+
+/// Parses the scripts.
+fn syntax(layout: &Layout) -> Result<TestCounts> {
+    for folder in SCRIPTS {
+        let path = layout.at(folder);
+        let entries =
+            fs::read_dir(&path).with_context(|| format!("can't read {}", path.display()))?;
+        for script in entries.flatten().map(|entry| entry.path()) {
+            let is_script = script
+                .extension()
+                .is_some_and(|extension| extension == "js" || extension == "mjs");
+            if is_script {
+                capture(node(layout)?.arg("--check").arg(&script))?;
+            }
+        }
+    }
+    Ok(TestCounts::default())
 }
 
 fn workers(layout: &Layout) -> Result<TestCounts> {
@@ -238,6 +280,7 @@ impl<'a> Stack<'a> {
             &[
                 "dev",
                 "--detach",
+                "--quiet",
                 "--fresh",
                 "--release",
                 "--model",

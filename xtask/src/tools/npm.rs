@@ -29,7 +29,7 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
         return Ok(());
     }
     if Command::new("npm").arg("--version").output().is_err() {
-        bail!("npm is missing: install Node.js 20 or newer, which includes it, then try again");
+        bail!("{}", missing());
     }
     let task = progress.task("npm packages (wrangler, workerd, esbuild, binaryen, Node)");
     // No package needs its install script: programs are packages for each platform.
@@ -46,6 +46,19 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
     stamp.set()?;
     task.done();
     Ok(())
+}
+
+/// The message about a missing npm. The version differs, since Node is packaged for some platforms only.
+pub(crate) fn missing() -> String {
+    let version = if has_packaged_node() { "20" } else { "22.12" };
+    format!("npm is missing: install Node.js {version} or newer, which includes it, then try again")
+}
+
+const fn has_packaged_node() -> bool {
+    cfg!(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))
 }
 
 /// The Node that runs wrangler and the tests: the packaged one, else the installed one if it is new enough.
@@ -99,9 +112,18 @@ pub(crate) fn path_with_node(layout: &Layout) -> Result<OsString> {
 /// wrangler without telemetry and banners. Its logs and its registry of running Workers are in `state`,
 /// so that stacks are independent.
 pub(crate) fn wrangler(layout: &Layout, state: &Path) -> Result<Command> {
+    node_with_wrangler(
+        layout,
+        state,
+        &layout.at("node_modules/wrangler/bin/wrangler.js"),
+    )
+}
+
+/// Node with a script that uses wrangler.
+pub(crate) fn node_with_wrangler(layout: &Layout, state: &Path, script: &Path) -> Result<Command> {
     let mut command = Command::new(node(layout)?);
     command
-        .arg(layout.at("node_modules/wrangler/bin/wrangler.js"))
+        .arg(script)
         .current_dir(layout.root())
         .env("PATH", path_with_node(layout)?)
         .env("WRANGLER_SEND_METRICS", "false")

@@ -12,6 +12,7 @@ use super::show;
 use crate::{
     client::{Client, Method, percent_encode},
     connection::Connection,
+    visible,
 };
 
 /// Commands on a tenant's conversations.
@@ -69,7 +70,7 @@ pub(super) fn export(
     let mut lines: u64 = 0;
     client.for_each_page(&format!("/tenants/{tenant}/export"), |page| {
         for row in page {
-            writeln!(file, "{row}")?;
+            writeln!(file, "{}", visible::json(&row))?;
             lines += 1;
         }
         Ok(())

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::table::{Column, is_absent, moment, number, table, text};
+use crate::{
+    table::{Column, is_absent, moment, number, table, text},
+    visible::escape,
+};
 
 pub(super) fn tenants(list: &Value) -> String {
     table(
@@ -58,7 +61,7 @@ pub(super) fn members(record: &Value) -> String {
             } else {
                 text(record, name)
             };
-            format!("{name:<16}{value}")
+            format!("{:<16}{value}", escape(name))
         })
         .collect();
     lines.join("\n")
@@ -157,7 +160,7 @@ mod tests {
         ]);
         assert_eq!(
             messages(&list),
-            "1 user: a\\u{1b}[31m\\nb\n1 user: [{\"text\":\"\\u{9b}31m\"}]"
+            "1 user: a\\u{1b}[31m\\nb\n1 user: [{\"text\":\"\\u009b31m\"}]"
         );
     }
 

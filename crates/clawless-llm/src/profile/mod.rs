@@ -186,7 +186,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), PROFILES.len(), "each name once");
-        for profile in &PROFILES {
+        for profile in PROFILES {
             for name in profile.passes {
                 assert!(!FORBIDDEN.contains(name), "{}: {name}", profile.name);
             }

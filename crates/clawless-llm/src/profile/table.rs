@@ -16,7 +16,7 @@ use super::types::{
 pub static DEFAULT: Profile = own_servers::DEFAULT;
 
 /// All profiles.
-pub static PROFILES: [Profile; 22] = [
+pub static PROFILES: &[Profile] = &[
     Profile {
         name: "openai",
         title: "OpenAI",
