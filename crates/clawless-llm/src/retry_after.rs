@@ -349,10 +349,11 @@ mod tests {
 
     #[test]
     fn reset_headers_count_for_the_limit_that_is_reached() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<u64>);
         let now = Timestamp::from_millis(1_764_374_400_000);
         let requests = "x-ratelimit-reset-requests";
         let tokens = "x-ratelimit-reset-tokens";
-        let cases: [(&[(&str, &str)], Option<u64>); 13] = [
+        let cases: [Case<'_>; 13] = [
             (&[(requests, "12s")], Some(12_000)),
             (&[(requests, "1m2.5s")], Some(62_500)),
             (&[(requests, "20ms"), (tokens, "6m0s")], Some(360_000)),
