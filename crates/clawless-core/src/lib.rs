@@ -26,6 +26,7 @@ pub mod routing;
 pub mod sending;
 pub mod session;
 pub mod signing;
+pub mod storage;
 pub mod tenant;
 pub mod tier;
 pub mod time;
@@ -43,6 +44,7 @@ pub use ids::{
 pub use llm::{LlmProvider, LlmRequest, LlmResponse};
 pub use money::{MicroDollars, Provenance, Tokens};
 pub use session::Session;
+pub use storage::Storage;
 pub use tenant::Tenant;
 pub use time::{Clock, Millis, Timer, Timestamp};
 pub use tool::{Tool, ToolCall, ToolExecution};

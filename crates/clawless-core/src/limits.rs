@@ -122,6 +122,33 @@ pub struct Quotas {
     pub micro_dollars_per_month: Option<MicroDollars>,
 }
 
+/// Limits of stored content. `None` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageLimits {
+    /// Sessions.
+    pub sessions: Option<u64>,
+    /// Messages of sessions.
+    pub messages: Option<u64>,
+    /// Bytes of these messages and of the settings of the sessions.
+    pub bytes: Option<u64>,
+}
+
+impl StorageLimits {
+    /// Rejects all content.
+    pub const NOTHING: Self = Self {
+        sessions: Some(0),
+        messages: Some(0),
+        bytes: Some(0),
+    };
+    /// No limit.
+    pub const UNLIMITED: Self = Self {
+        sessions: None,
+        messages: None,
+        bytes: None,
+    };
+}
+
 impl Limits {
     /// Rejects every request.
     pub const NOTHING: Self = Self {
@@ -162,6 +189,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Monthly quotas.
     pub quotas: Quotas,
+    /// Limits of stored content.
+    pub storage: StorageLimits,
 }
 
 impl Plan {
@@ -169,6 +198,7 @@ impl Plan {
     const NOTHING: Self = Self {
         limits: Limits::NOTHING,
         quotas: Quotas::NOTHING,
+        storage: StorageLimits::NOTHING,
     };
 }
 
@@ -284,6 +314,33 @@ pub struct QuotaOverrides {
     pub micro_dollars_per_month: Override<MicroDollars>,
 }
 
+/// Overrides of a tier's limits of stored content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageOverrides {
+    /// Sessions.
+    #[serde(skip_serializing_if = "Override::is_tier_default")]
+    pub sessions: Override<u64>,
+    /// Messages of sessions.
+    #[serde(skip_serializing_if = "Override::is_tier_default")]
+    pub messages: Override<u64>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Override::is_tier_default")]
+    pub bytes: Override<u64>,
+}
+
+impl StorageOverrides {
+    /// The effective limits for a tenant of `tier`.
+    pub fn resolve(&self, tier: Tier) -> StorageLimits {
+        let default = tier.plan().storage;
+        StorageLimits {
+            sessions: self.sessions.resolve(default.sessions),
+            messages: self.messages.resolve(default.messages),
+            bytes: self.bytes.resolve(default.bytes),
+        }
+    }
+}
+
 impl LimitOverrides {
     /// The effective limits for a tenant of `tier`.
     pub fn resolve(&self, tier: Tier) -> Limits {
@@ -323,7 +380,10 @@ mod tests {
         assert_ne!(*free, Plan::NOTHING, "data/tiers.json does not parse");
         assert!(free.limits.requests_per_minute < pro.limits.requests_per_minute);
         assert!(free.quotas.tokens_per_month < pro.quotas.tokens_per_month);
-        assert_eq!(Tier::Enterprise.plan().quotas, Quotas::UNLIMITED);
+        assert!(free.storage.bytes < pro.storage.bytes);
+        let enterprise = Tier::Enterprise.plan();
+        assert_eq!(enterprise.quotas, Quotas::UNLIMITED);
+        assert_eq!(enterprise.storage, StorageLimits::UNLIMITED);
     }
 
     #[test]

@@ -87,8 +87,51 @@ pub struct Session {
     pub updated_at: Timestamp,
 }
 
+/// The bytes of settings, as a storage quota counts them and as the store's SQL does.
+fn settings_bytes(
+    title: Option<&str>,
+    metadata: &BTreeMap<String, String>,
+    system_prompt: Option<&str>,
+    model: Option<&str>,
+    tools: Option<&[String]>,
+) -> u64 {
+    fn json_length(value: &impl Serialize) -> usize {
+        serde_json::to_string(value).map_or(0, |text| text.len())
+    }
+    let texts = [title, system_prompt, model].into_iter().flatten();
+    let labels = (!metadata.is_empty()).then(|| json_length(metadata));
+    let tools = tools.map(|tools| json_length(&tools));
+    let bytes = texts.map(str::len).chain(labels).chain(tools);
+    bytes.map(|length| length as u64).sum()
+}
+
 impl Session {
-    /// Whether the session has expired.
+    /// The bytes of its settings.
+    pub fn settings_bytes(&self) -> u64 {
+        settings_bytes(
+            self.title.as_deref(),
+            &self.metadata,
+            self.system_prompt.as_deref(),
+            self.model.as_deref(),
+            self.tools.as_deref(),
+        )
+    }
+
+    /// The bytes of its settings after a change.
+    pub fn settings_bytes_after(&self, change: &Change) -> u64 {
+        fn after<'a, T>(change: Option<&'a Option<T>>, before: Option<&'a T>) -> Option<&'a T> {
+            change.map_or(before, Option::as_ref)
+        }
+        settings_bytes(
+            after(change.title.as_ref(), self.title.as_ref()).map(String::as_str),
+            change.metadata.as_ref().unwrap_or(&self.metadata),
+            after(change.system_prompt.as_ref(), self.system_prompt.as_ref()).map(String::as_str),
+            after(change.model.as_ref(), self.model.as_ref()).map(String::as_str),
+            after(change.tools.as_ref(), self.tools.as_ref()).map(Vec::as_slice),
+        )
+    }
+
+    /// Whether the session's own expiry has passed. The store also knows its tenant's retention.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -111,6 +154,19 @@ pub struct NewSession {
     pub tools: Option<Vec<String>>,
     /// The time of expiry.
     pub expires_at: Option<Timestamp>,
+}
+
+impl NewSession {
+    /// The bytes of its settings.
+    pub fn settings_bytes(&self) -> u64 {
+        settings_bytes(
+            self.title.as_deref(),
+            &self.metadata,
+            self.system_prompt.as_deref(),
+            self.model.as_deref(),
+            self.tools.as_deref(),
+        )
+    }
 }
 
 /// A change of a session's settings. `None` keeps a setting, `Some(None)` removes it.

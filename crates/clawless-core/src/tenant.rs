@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::ReasoningEffort;
 use crate::ids::TenantId;
-use crate::limits::{LimitOverrides, Limits, QuotaOverrides, Quotas};
+use crate::limits::{
+    LimitOverrides, Limits, QuotaOverrides, Quotas, StorageLimits, StorageOverrides,
+};
 use crate::routing::fallback::Fallback;
 use crate::time::Timestamp;
 
@@ -65,12 +67,15 @@ pub struct TenantSettings {
     /// Whether `session_id` in a request's body names no session. Clients of other services send it
     /// as a label, with the whole conversation.
     pub ignore_body_session_id: bool,
-    /// The age in days at which messages are deleted. Unlimited if absent.
+    /// The age in days at which messages are deleted, and sessions that have not changed since.
+    /// Unlimited if absent.
     pub retention_days: Option<u32>,
     /// Limits that differ from the tier's defaults.
     pub limits: LimitOverrides,
     /// Quotas that differ from the tier's defaults.
     pub quotas: QuotaOverrides,
+    /// Limits of stored content that differ from the tier's defaults.
+    pub storage: StorageOverrides,
 }
 
 impl Tenant {
@@ -82,6 +87,11 @@ impl Tenant {
     /// The tenant's quotas for a month.
     pub fn quotas(&self) -> Quotas {
         self.settings.quotas.resolve(self.tier)
+    }
+
+    /// The tenant's limits of stored content.
+    pub fn storage(&self) -> StorageLimits {
+        self.settings.storage.resolve(self.tier)
     }
 }
 

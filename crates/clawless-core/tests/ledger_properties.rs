@@ -11,9 +11,9 @@ use clawless_core::ledger::{
     Admit, CallerVersions, Closing, EndpointClass, Input, LedgerAnswer, LedgerConfig, Machine,
     Period, Price, Provenance, Settle, Spent, Write,
 };
-use clawless_core::limits::{KeyLimits, Limits, Quotas};
+use clawless_core::limits::{KeyLimits, Limits, Quotas, StorageLimits};
 use clawless_core::tenant::TenantStatus;
-use clawless_core::{MicroDollars, Timestamp, Tokens};
+use clawless_core::{MicroDollars, Storage, Timestamp, Tokens};
 use proptest::prelude::*;
 
 const START: u64 = 1_738_366_200_000;
@@ -53,6 +53,7 @@ prop_compose! {
                 tokens_per_month: tokens.map(Tokens::new),
                 micro_dollars_per_month: money.map(MicroDollars::new),
             },
+            storage: Some(StorageLimits::UNLIMITED),
         }
     }
 }
@@ -111,6 +112,7 @@ fn admit(number: u64, call: &Call) -> Admit {
         default_tokens_out: Tokens::new(4096),
         answers: call.answers,
         price: call.price,
+        storage: Storage::ZERO,
     }
 }
 
@@ -142,6 +144,7 @@ proptest! {
                 spent: call.spent,
                 provenance: Provenance::Provider,
                 model: None,
+                stored: Storage::ZERO,
                 session: None,
             };
             let before = account.closed.used();
@@ -174,6 +177,7 @@ proptest! {
             status: TenantStatus::Active,
             limits,
             quotas: Quotas::UNLIMITED,
+            storage: Some(StorageLimits::UNLIMITED),
         };
         let call = Call {
             now: 0,

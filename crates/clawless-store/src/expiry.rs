@@ -5,12 +5,12 @@
 //! be repeated, and an interrupted deletion continues with the next one.
 
 use clawless_core::session::SessionHead;
-use clawless_core::{RequestId, SessionId, TenantId, Timestamp};
+use clawless_core::{RequestId, SendId, SessionId, TenantId, Timestamp, ToolExecutionId};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::page;
-use crate::ports::{Sql, SqlError, SqlText, Value};
+use crate::ports::{Sql, SqlError, SqlText, Statement, Value};
 use crate::row;
 use crate::statements::{has_expired, of_expired_session, statements};
 
@@ -110,6 +110,15 @@ pub struct RetainingTenant {
     pub id: TenantId,
     /// Its `retention_days`.
     pub days: u32,
+}
+
+/// The number of deleted records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedRecords {
+    /// Tool executions.
+    pub executions: usize,
+    /// Messages between sessions.
+    pub sends: usize,
 }
 
 #[derive(Deserialize)]
@@ -227,27 +236,27 @@ pub async fn delete_old_turns<E: From<SqlError>>(
 }
 
 /// Deletes up to `limit` tool executions, and as many messages between sessions, that began before
-/// `cutoff`. Returns the number of executions and the number of all deleted rows.
+/// `cutoff`.
 pub async fn delete_old_records(
     sql: &impl Sql,
     tenant: &TenantId,
     cutoff: Timestamp,
     limit: u32,
-) -> Result<(usize, usize), SqlError> {
-    let execution = clawless_core::ToolExecutionId::first_at(cutoff);
-    let send = clawless_core::SendId::first_at(cutoff);
+) -> Result<DeletedRecords, SqlError> {
+    let execution = ToolExecutionId::first_at(cutoff);
+    let send = SendId::first_at(cutoff);
     let params = vec![tenant.into(), (&execution).into(), limit.into()];
     let executions = delete(sql, DELETE_OLD_EXECUTIONS, params).await?;
     let params = vec![tenant.into(), (&send).into(), limit.into()];
     let sends = delete(sql, DELETE_OLD_SENDS, params).await?;
-    Ok((executions, executions + sends))
+    Ok(DeletedRecords { executions, sends })
 }
 
 /// The sessions of turns, and the statements that delete the turns and their answers.
 fn deletion(
     tenant: &TenantId,
     turns: &[TurnRow],
-) -> Result<(Vec<SessionId>, Vec<crate::ports::Statement>), SqlError> {
+) -> Result<(Vec<SessionId>, Vec<Statement>), SqlError> {
     let requests: Vec<&RequestId> = turns.iter().map(|turn| &turn.request_id).collect();
     let mut sessions: Vec<SessionId> = turns.iter().map(|turn| turn.session_id.clone()).collect();
     sessions.sort_unstable();

@@ -22,6 +22,7 @@ mod row;
 pub mod sends;
 pub mod sessions;
 mod statements;
+pub mod storage;
 pub mod tenants;
 pub mod tool_executions;
 pub mod turns;
@@ -48,6 +49,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, SqlText)> {
         ("records", records::STATEMENTS),
         ("sends", sends::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
+        ("storage", storage::STATEMENTS),
         ("tenants", tenants::STATEMENTS),
         ("tool_executions", tool_executions::STATEMENTS),
         ("turns", turns::STATEMENTS),

@@ -44,3 +44,12 @@ macro_rules! of_expired_session {
     };
 }
 pub(crate) use of_expired_session;
+
+/// SQL: the bytes of a session's settings, as `Session::settings_bytes` counts them.
+macro_rules! settings_bytes {
+    () => {
+        "length(CAST(coalesce(title, '') || coalesce(nullif(metadata, '{}'), '')
+           || coalesce(system_prompt, '') || coalesce(model, '') || coalesce(tools, '') AS BLOB))"
+    };
+}
+pub(crate) use settings_bytes;

@@ -2,7 +2,7 @@
 
 use clawless_core::ledger::{
     CallerVersions, Denial, DenialReason, EndpointClass, Input, LedgerAnswer, LedgerConfig, Output,
-    Pass, Period, QuotaKind, QuotaUse, RateHeaders, Stale,
+    Pass, Period, QuotaKind, QuotaUse, RateHeaders, Stale, StorageUse,
 };
 use clawless_core::{ApiError, Scope};
 use clawless_edge::ledger::{Ledger, LedgerError};
@@ -141,6 +141,8 @@ fn denied(denial: &Denial) -> ApiError {
             "Too many requests of this account are running at once.".to_owned()
         }
         DenialReason::QuotaUsedUp => quota_message(denial.quota),
+        DenialReason::StorageUsedUp => storage_used_up(denial.storage),
+        DenialReason::StorageReserved => storage_reserved(denial.storage),
         DenialReason::SessionBusy => {
             "Another turn of this session is still running. Try again when it is done.".to_owned()
         }
@@ -171,6 +173,44 @@ fn quota_message(quota: Option<QuotaUse>) -> String {
     format!(
         "You exceeded your current quota of {kind}: {used} used and {reserved} reserved of {limit}. \
          It resets on {period}-01 (UTC)."
+    )
+}
+
+fn storage_used_up(storage: Option<StorageUse>) -> String {
+    let Some(StorageUse {
+        kind,
+        used,
+        requested,
+        limit,
+        ..
+    }) = storage
+    else {
+        return "You exceeded your storage quota.".to_owned();
+    };
+    let kind = kind.as_str();
+    format!(
+        "You exceeded your storage quota of {limit} {kind}: {used} are stored, and this request adds \
+         {requested}. Delete sessions or messages, or ask the operator of this service for a larger \
+         quota."
+    )
+}
+
+fn storage_reserved(storage: Option<StorageUse>) -> String {
+    let Some(StorageUse {
+        kind,
+        used,
+        reserved,
+        requested,
+        limit,
+    }) = storage
+    else {
+        return "Running requests have reserved the rest of your storage quota.".to_owned();
+    };
+    let kind = kind.as_str();
+    format!(
+        "Running requests have reserved the rest of your storage quota of {limit} {kind}: {used} are \
+         stored, {reserved} are reserved, and this request adds {requested}. Try again when one of \
+         them has ended."
     )
 }
 

@@ -11,6 +11,7 @@ pub mod housekeeping;
 pub mod http;
 pub mod ledger;
 pub mod platform;
+pub mod retention;
 pub mod routes;
 pub mod routing;
 pub mod sends;
@@ -18,11 +19,14 @@ pub mod tools;
 
 use clawless_core::Clock;
 use clawless_edge::d1::D1;
+use clawless_edge::kv::EdgeKv;
+use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
 use clawless_edge::time::EdgeTime;
 use clawless_edge::{http as edge_http, logging};
 pub use ledger::object::TenantLedger;
-use platform::binding_names::DB;
+use platform::binding_names::{CACHE, DB};
+use retention::Cleanup;
 use worker::{
     Context, Env, MessageBatch, Request, Response, ScheduleContext, ScheduledEvent, event,
 };
@@ -40,6 +44,15 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     let (database, queue) = (D1::new(env.d1(DB).ok()), EdgeQueue::new(&env));
     if let Err(error) = housekeeping::clean(&database, &queue, EdgeTime.now()).await {
         tracing::error!(internal = error.internal(), "housekeeping failed");
+    }
+    let cleanup = Cleanup {
+        sql: &database,
+        kv: &EdgeKv::new(env.kv(CACHE).ok()),
+        ledger: &RemoteLedger::new(&env),
+        clock: &EdgeTime,
+    };
+    if let Err(error) = cleanup.run().await {
+        tracing::error!(%error, "deletion of expired data failed");
     }
 }
 

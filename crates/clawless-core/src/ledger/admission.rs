@@ -13,6 +13,7 @@ use super::reservations::Reservation;
 use super::rows::RowKey;
 use crate::ids::{KeyId, RequestId};
 use crate::money::Tokens;
+use crate::storage::Storage;
 use crate::time::{Millis, Timestamp};
 
 /// Retry delay when the wait depends on a running call. Short, so that SDKs retry.
@@ -26,6 +27,7 @@ pub(super) fn denied(reason: DenialReason, retry_after: Option<Millis>) -> Ledge
         reason,
         retry_after,
         quota: None,
+        storage: None,
         of_key: false,
     })
 }
@@ -36,6 +38,7 @@ fn limited(reason: DenialReason, wait: Millis, of_key: bool) -> LedgerAnswer {
         reason,
         retry_after: Some(wait),
         quota: None,
+        storage: None,
         of_key,
     })
 }
@@ -126,7 +129,7 @@ impl Machine {
         if self.config.is_suspended() {
             return Err(denied(DenialReason::Suspended, None));
         }
-        if known != Some(caller.config_version) {
+        if known != Some(caller.config_version) || self.config.is_incomplete() {
             return Err(LedgerAnswer::Stale(Stale::Config { known }));
         }
         let key = self.keys.state(&caller.key_id);
@@ -175,6 +178,9 @@ impl Machine {
             Ok(allocation) => allocation,
             Err(kind) => return self.quota_denial(period, kind),
         };
+        if let Err(denial) = self.check_storage(&admit.storage) {
+            return denial;
+        }
         if parked_at.is_some_and(|since| now.since(since) >= PARKED_GRACE) {
             return denied(
                 DenialReason::SessionUnavailable,
@@ -203,6 +209,7 @@ impl Machine {
             tokens_out: Tokens::new(u64::MAX),
             ..request
         };
+        let account = self.quotas.account(period);
         let affordable = account.allocate(&quotas, all, &Amounts::ZERO);
         let affordable = affordable.ok().map(|all| all.tokens_out);
         let admit = *admit;
@@ -221,6 +228,7 @@ impl Machine {
             tokens_out: allocation.tokens_out,
             answers: request.answers,
             price: request.price,
+            storage: admit.storage,
             session_changed: false,
         };
         let grant = self.open_reservation(reservation);
@@ -234,6 +242,7 @@ impl Machine {
         let account = self.quotas.account(reservation.period);
         account.granted = account.granted.plus(&reservation.reserved);
         account.open = account.open.plus(&reservation.reserved);
+        self.storage.reserve(&reservation.storage);
         if let Some(session) = &reservation.session_id {
             self.lanes.lane(session).holder = Some(reservation.request_id.clone());
         }
@@ -283,6 +292,7 @@ impl Machine {
                 resets_at: self.clock.to_wall_clock(period.ends_at()),
             }),
             of_key: false,
+            storage: None,
         })
     }
 
@@ -293,6 +303,9 @@ impl Machine {
         extend: &Extend,
         effects: &mut Effects,
     ) -> LedgerAnswer {
+        if let Err(denial) = self.reserve_new_session(extend) {
+            return denial;
+        }
         let quotas = self.config.quotas();
         let open = self.reservations.get_mut(&extend.request_id);
         let Some(open) = open.filter(|open| open.ticket == extend.ticket) else {
@@ -334,6 +347,27 @@ impl Machine {
         };
         effects.headers = self.headers(now, &key, class);
         answer
+    }
+
+    /// Reserves the session that a turn creates.
+    fn reserve_new_session(&mut self, extend: &Extend) -> Result<(), LedgerAnswer> {
+        let open = self.reservations.get(&extend.request_id);
+        let open = open.filter(|open| open.ticket == extend.ticket);
+        let is_reserved = open.is_none_or(|open| open.storage.sessions > 0);
+        if !extend.creates_session || is_reserved {
+            return Ok(());
+        }
+        let session = Storage {
+            sessions: 1,
+            ..Storage::ZERO
+        };
+        self.check_storage(&session)?;
+        if let Some(open) = self.reservations.get_mut(&extend.request_id) {
+            open.storage = open.storage.plus(&session);
+            self.storage.reserve(&session);
+            self.changed.push(RowKey::Request(open.request_id.clone()));
+        }
+        Ok(())
     }
 
     /// Applies a new configuration to later inputs. Running calls keep their reservations.

@@ -54,10 +54,25 @@ impl Machine {
                 }
                 LedgerAnswer::Done
             }
-            Input::Forget { session_id } => {
-                self.invalidate_session(session_id);
+            Input::Forget {
+                session_id,
+                storage,
+            } => match self.change_storage(&storage) {
+                Ok(()) => {
+                    self.invalidate_session(session_id);
+                    LedgerAnswer::Done
+                }
+                Err(denial) => denial,
+            },
+            Input::ForgetAll { session_ids } => {
+                for session_id in session_ids {
+                    self.invalidate_session(session_id);
+                }
+                self.storage.request_count();
                 LedgerAnswer::Done
             }
+            Input::Storage => LedgerAnswer::Storage(self.storage()),
+            Input::SetStorage(count) => self.set_storage(now, &count),
             Input::AckReceipts(keys) => self.ack_receipts(&keys),
             Input::AckTurn { request_id, stored } => {
                 self.ack_turn(now, &request_id, stored, &mut effects)

@@ -16,6 +16,7 @@ use super::reservations::Reservation;
 use super::rows::RowKey;
 use crate::ids::{RequestId, SessionId};
 use crate::money::{MicroDollars, Provenance, Tokens};
+use crate::storage::Storage;
 use crate::time::Timestamp;
 
 /// Outcome of a call, for its receipt.
@@ -24,6 +25,8 @@ struct Outcome {
     spent: Spent,
     provenance: Provenance,
     model: Option<String>,
+    /// What the turn has added to the stored content.
+    stored: Storage,
 }
 
 impl Outcome {
@@ -44,6 +47,7 @@ impl Outcome {
             spent,
             provenance,
             model,
+            stored: Storage::ZERO,
         }
     }
 
@@ -54,6 +58,7 @@ impl Outcome {
             spent: Spent::default(),
             provenance: Provenance::Released,
             model: None,
+            stored: Storage::ZERO,
         }
     }
 }
@@ -66,7 +71,8 @@ impl Machine {
         settle: Settle,
         effects: &mut Effects,
     ) -> Closing {
-        let outcome = Outcome::used(settle.spent, settle.provenance, settle.model);
+        let mut outcome = Outcome::used(settle.spent, settle.provenance, settle.model);
+        outcome.stored = settle.stored;
         if !self.reservations.holds(&settle.request_id, settle.ticket) {
             return self.correct_receipt(now, &settle.request_id, outcome, effects);
         }
@@ -168,6 +174,8 @@ impl Machine {
                 model,
             } => {
                 self.close(now, &open, Outcome::used(spent, provenance, model), effects);
+                // The turn has added content, and the record does not say how much.
+                self.storage.request_count();
             }
             Resolution::NotFound => {
                 let outcome = if open.session_id.is_some() {
@@ -236,7 +244,9 @@ impl Machine {
             tokens_out: outcome.spent.tokens_out,
             provenance: outcome.provenance,
             replaces: None,
+            stored: outcome.stored,
         };
+        self.storage.release(&open.storage);
         let account = self.quotas.account(open.period);
         account.open = account.open.minus(&open.reserved);
         account.closed = receipt.add_to(&account.closed);
@@ -266,6 +276,7 @@ impl Machine {
             tokens_out: outcome.spent.tokens_out,
             provenance: outcome.provenance,
             replaces: Some(swept.charged),
+            stored: outcome.stored,
             ..swept
         };
         let account = self.quotas.account(receipt.period);
@@ -294,12 +305,15 @@ impl Machine {
         }
         self.changed
             .push(RowKey::Request(receipt.request_id.clone()));
+        let replaced = self.outbox.receipt(&receipt.request_id);
+        self.storage.add_pending(receipt, replaced);
         self.outbox.push(receipt.clone());
         self.emit_quota_warnings(receipt.period, effects);
     }
 
     /// Removes the reservation of a repeated request that has a receipt already.
     fn drop_duplicate(&mut self, open: &Reservation) {
+        self.storage.release(&open.storage);
         let account = self.quotas.account(open.period);
         account.open = account.open.minus(&open.reserved);
         account.granted = account.granted.minus(&open.reserved);
@@ -345,6 +359,9 @@ impl Machine {
             if let Some(receipt) = self.outbox.ack(key) {
                 let account = self.quotas.account(receipt.period);
                 account.acknowledged = receipt.add_to(&account.acknowledged);
+                if self.storage.acknowledge(&receipt) {
+                    self.changed.push(RowKey::Config);
+                }
                 self.changed.push(RowKey::Account(receipt.period));
                 self.changed.push(RowKey::Request(receipt.request_id));
             }
@@ -366,6 +383,7 @@ impl Machine {
         self.changed.push(RowKey::Turn(id.clone()));
         self.lanes.lane(&turn.session_id).parked_at = None;
         if !stored {
+            self.storage.request_count();
             self.invalidate_session(turn.session_id.clone());
             effects.events.push(Event::TurnLost {
                 request_id: turn.request_id,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{Limits, Quotas};
+use crate::limits::{Limits, Quotas, StorageLimits};
 use crate::tenant::{Tenant, TenantStatus};
 
 /// The part of a tenant record that the ledger needs.
@@ -16,6 +16,9 @@ pub struct LedgerConfig {
     pub limits: Limits,
     /// Monthly quotas.
     pub quotas: Quotas,
+    /// Limits of stored content. Absent in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageLimits>,
 }
 
 impl From<&Tenant> for LedgerConfig {
@@ -25,6 +28,7 @@ impl From<&Tenant> for LedgerConfig {
             status: tenant.status,
             limits: tenant.limits(),
             quotas: tenant.quotas(),
+            storage: Some(tenant.storage()),
         }
     }
 }
@@ -40,7 +44,11 @@ impl ConfigState {
     /// Applies a newer configuration, which also lifts a suspension unless its status says
     /// otherwise. Returns `false` for a known or older version.
     pub(super) fn configure(&mut self, config: LedgerConfig) -> bool {
-        if self.version().is_some_and(|known| known >= config.version) {
+        let is_known = self.config.is_some_and(|known| {
+            let is_complete = known.storage.is_some() || config.storage.is_none();
+            known.version > config.version || known.version == config.version && is_complete
+        });
+        if is_known {
             return false;
         }
         *self = Self {
@@ -48,6 +56,11 @@ impl ConfigState {
             suspended: false,
         };
         true
+    }
+
+    /// Whether the configuration comes from an older version and lacks limits.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.config.is_some_and(|config| config.storage.is_none())
     }
 
     /// Version of the current configuration.
@@ -66,6 +79,15 @@ impl ConfigState {
     /// The limits; zero before the first configuration.
     pub(super) fn limits(&self) -> Limits {
         self.config.map_or(Limits::NOTHING, |config| config.limits)
+    }
+
+    /// The limits of stored content; zero before the first configuration.
+    pub(super) fn storage(&self) -> StorageLimits {
+        let storage = self.config.map(|config| config.storage);
+        // Incomplete configurations are refused as stale before content is admitted.
+        storage.map_or(StorageLimits::NOTHING, |storage| {
+            storage.unwrap_or(StorageLimits::UNLIMITED)
+        })
     }
 
     /// The quotas; zero before the first configuration.

@@ -10,6 +10,7 @@ use crate::json::Json;
 use crate::limits::KeyLimits;
 use crate::money::{MicroDollars, Provenance, Tokens};
 use crate::session::SessionHead;
+use crate::storage::Storage;
 use crate::time::Timestamp;
 
 /// One request to the ledger.
@@ -66,11 +67,25 @@ pub enum Input {
         /// The current version of the record.
         version: u64,
     },
-    /// Clears the cached state of a session that was changed in D1 (reset, deleted, edited).
+    /// Clears the cached state of a session that is changed in D1 (created, reset, deleted, edited).
+    /// Denied if the change adds more content than the storage quota allows.
     Forget {
         /// The session.
         session_id: SessionId,
+        /// What the change adds to or removes from the stored content.
+        #[serde(default)]
+        storage: StorageChange,
     },
+    /// Clears the cached state of sessions that the cleanup has changed in D1, and requests a count of
+    /// the stored content.
+    ForgetAll {
+        /// The sessions.
+        session_ids: Vec<SessionId>,
+    },
+    /// Reports the stored content and its limits. Read-only.
+    Storage,
+    /// Corrects the amounts of stored content by a count of D1.
+    SetStorage(StorageCount),
     /// Acknowledges receipts that D1 has stored.
     AckReceipts(Vec<ReceiptKey>),
     /// Reports whether D1 stored a parked turn.
@@ -135,6 +150,10 @@ pub struct Admit {
     pub answers: u32,
     /// The highest prices of the fallback chain.
     pub price: Price,
+    /// What the request adds to its session: its messages and the answer's, and the bytes of the
+    /// request's messages.
+    #[serde(default)]
+    pub storage: Storage,
 }
 
 /// Identifies a grant; later grants have higher numbers.
@@ -171,6 +190,48 @@ pub struct Extend {
     /// Session state read from D1 while holding the lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionState>,
+    /// Whether the turn creates its session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creates_session: bool,
+}
+
+/// What a change adds to and removes from the stored content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StorageChange {
+    /// The added amounts.
+    pub added: Storage,
+    /// The removed amounts.
+    pub removed: Storage,
+}
+
+impl StorageChange {
+    /// A change that adds content.
+    pub const fn adding(added: Storage) -> Self {
+        Self {
+            added,
+            removed: Storage::ZERO,
+        }
+    }
+
+    /// A change that removes content.
+    pub const fn removing(removed: Storage) -> Self {
+        Self {
+            added: Storage::ZERO,
+            removed,
+        }
+    }
+}
+
+/// A count of the stored content in D1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageCount {
+    /// The ledger's amounts when the count began.
+    pub before: Storage,
+    /// The counted amounts.
+    pub counted: Storage,
+    /// Whether everything was counted.
+    pub is_complete: bool,
 }
 
 /// State of a session.
@@ -207,6 +268,9 @@ pub struct Settle {
     /// The model that answered, if it differs from the one at admission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What the turn has added to the stored content.
+    #[serde(default)]
+    pub stored: Storage,
     /// Session state after this turn. Absent if it is unknown whether the turn is stored; the cached
     /// state is then cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]

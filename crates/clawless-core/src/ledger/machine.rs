@@ -14,6 +14,7 @@ use super::quotas::{Amounts, QuotaManager, Tally};
 use super::reservations::Reservations;
 use super::revocations::Revocations;
 use super::rows::RowKey;
+use super::storage::StorageAccount;
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::time::Timestamp;
 
@@ -30,6 +31,7 @@ pub struct Machine {
     pub(super) outbox: Outbox,
     pub(super) last_ticket: Ticket,
     pub(super) key_usage: KeyUsage,
+    pub(super) storage: StorageAccount,
     /// Rows changed since the last [`Machine::take_writes`].
     pub(super) changed: Vec<RowKey>,
 }

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | state, accessors | `machine.rs`, inputs dispatched in `apply.rs` |
 //! | rate limiter | `buckets.rs` |
+//! | storage quota | `storage.rs`, checked in `storage_quota.rs` |
 //! | quotas | `quotas.rs`, months in `period.rs`, prices in `price.rs` |
 //! | reservations | `reservations.rs`, opened in `admission.rs`, closed in `closing.rs` |
 //! | sessions: one turn at a time, heads, token totals | `lanes.rs`, waiters in `wait_queue.rs` |
@@ -42,6 +43,8 @@ mod quotas;
 mod reservations;
 mod revocations;
 mod rows;
+mod storage;
+mod storage_quota;
 mod wait_queue;
 
 pub use crate::money::Provenance;
@@ -54,16 +57,17 @@ pub use constants::{
 pub use headers::{RateHeaders, Window};
 pub use input::{
     Admit, CallerVersions, Extend, Input, Park, Pass, ReceiptKey, Resolution, Resolve,
-    SessionState, Settle, Spent, Ticket,
+    SessionState, Settle, Spent, StorageChange, StorageCount, Ticket,
 };
 pub use key_usage::KEY_USAGE_RESOLUTION;
 pub use machine::{Machine, Statement};
 pub use outbox::{ParkedTurn, Receipt};
 pub use output::{
     Closing, Denial, DenialReason, Event, Grant, LedgerAnswer, Output, Overdue, QuotaUse, Stale,
-    Woken,
+    StorageReport, StorageUse, Woken,
 };
 pub use period::Period;
 pub use price::Price;
 pub use quotas::{Amounts, QuotaKind, Tally};
 pub use rows::{LoadError, Write};
+pub use storage::{MIN_RECOUNT_INTERVAL, RECOUNT_INTERVAL};

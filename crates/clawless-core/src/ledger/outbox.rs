@@ -13,6 +13,7 @@ use super::quotas::{Amounts, Tally};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::json::Json;
 use crate::money::{Provenance, Tokens};
+use crate::storage::Storage;
 use crate::time::Timestamp;
 
 /// Outcome of one reservation. D1 stores one per request: a higher revision replaces a lower one, a
@@ -49,6 +50,9 @@ pub struct Receipt {
     /// Amounts charged by an earlier revision that D1 has stored already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Amounts>,
+    /// What the turn has added to the stored content.
+    #[serde(default)]
+    pub stored: Storage,
 }
 
 impl Receipt {

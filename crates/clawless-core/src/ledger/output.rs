@@ -8,7 +8,9 @@ use super::period::Period;
 use super::quotas::{Amounts, QuotaKind};
 use crate::error::ErrorCode;
 use crate::ids::{RequestId, SessionId};
+use crate::limits::StorageLimits;
 use crate::money::Tokens;
+use crate::storage::{Storage, StorageKind};
 use crate::time::{Millis, Timestamp};
 
 /// The answer to one input and its other effects.
@@ -57,6 +59,8 @@ pub enum LedgerAnswer {
     Parked,
     /// Sweep: calls past their deadline, oldest first. Look up each in D1 and resolve it.
     Overdue(Vec<Overdue>),
+    /// Storage: the stored content and its limits.
+    Storage(StorageReport),
     /// Await: the request is in progress. Any other answer: it is not.
     UnderWay,
     /// Everything else: done, or nothing to do.
@@ -102,6 +106,9 @@ pub struct Denial {
     /// Whether the limit is the key's own. Other keys of the tenant are admitted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_key: bool,
+    /// The storage quota that leaves too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageUse>,
 }
 
 /// The reason of a denial.
@@ -118,6 +125,10 @@ pub enum DenialReason {
     TooManyRunning,
     /// A quota of this period is exhausted.
     QuotaUsedUp,
+    /// The stored content leaves too little of a storage quota.
+    StorageUsedUp,
+    /// The stored content and the reservations of running turns leave too little of a storage quota.
+    StorageReserved,
     /// Another turn of the session is running.
     SessionBusy,
     /// A turn of the session has been parked for longer than `PARKED_GRACE`.
@@ -132,8 +143,10 @@ impl DenialReason {
         match self {
             Self::Suspended => ErrorCode::TenantSuspended,
             Self::KeyRevoked => ErrorCode::InvalidApiKey,
-            Self::RateLimited | Self::TooManyRunning => ErrorCode::RateLimitExceeded,
-            Self::QuotaUsedUp => ErrorCode::InsufficientQuota,
+            Self::RateLimited | Self::TooManyRunning | Self::StorageReserved => {
+                ErrorCode::RateLimitExceeded
+            }
+            Self::QuotaUsedUp | Self::StorageUsedUp => ErrorCode::InsufficientQuota,
             Self::SessionBusy => ErrorCode::SessionBusy,
             Self::SessionUnavailable => ErrorCode::ServiceUnavailable,
             Self::NotOpen => ErrorCode::Conflict,
@@ -154,6 +167,32 @@ pub struct QuotaUse {
     pub limit: u64,
     /// Start of the next period.
     pub resets_at: Timestamp,
+}
+
+/// State of a storage quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageUse {
+    /// What it limits.
+    pub kind: StorageKind,
+    /// The stored amount.
+    pub used: u64,
+    /// Reserved by running turns.
+    pub reserved: u64,
+    /// The amount that the request adds.
+    pub requested: u64,
+    /// The limit.
+    pub limit: u64,
+}
+
+/// The stored content of a tenant and its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageReport {
+    /// The stored amounts.
+    pub used: Storage,
+    /// Reserved by running turns.
+    pub reserved: Storage,
+    /// The limits.
+    pub limits: StorageLimits,
 }
 
 /// The outdated record.

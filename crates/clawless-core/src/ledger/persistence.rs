@@ -1,6 +1,7 @@
 //! Writes the machine as rows and rebuilds it from them.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::clock::MonotonicClock;
 use super::config::ConfigState;
@@ -13,6 +14,7 @@ use super::revocations::KeyRow;
 use super::rows::{
     BOOKS, CONFIG, KEY, LoadError, REQUEST, RequestRow, RowKey, SESSION, SWEPT, TURN, Write,
 };
+use super::storage::StorageRow;
 use crate::time::Timestamp;
 
 impl Machine {
@@ -60,9 +62,12 @@ impl Machine {
     fn write(&self, key: RowKey, writes: &mut Vec<Write>) -> Result<(), serde_json::Error> {
         match key {
             RowKey::Config => {
-                let empty = self.config == ConfigState::default();
-                let config = (!empty).then_some(&self.config);
-                writes.push(Write::new(CONFIG, String::new(), config)?);
+                let row = ConfigRow {
+                    config: self.config,
+                    storage: self.storage.row(),
+                };
+                let row = Some(&row).filter(|row| **row != ConfigRow::default());
+                writes.push(Write::new(CONFIG, String::new(), row)?);
             }
             RowKey::Account(period) => {
                 let row = self.quotas.get(period).map(|account| AccountRow {
@@ -114,7 +119,11 @@ impl Machine {
         for (table, key, value) in rows {
             let row = RawRow { table, key, value };
             match table {
-                CONFIG => machine.config = row.parse()?,
+                CONFIG => {
+                    let row: ConfigRow = row.parse()?;
+                    machine.config = row.config;
+                    machine.storage.restore(row.storage.unwrap_or_default());
+                }
                 BOOKS => {
                     let row: AccountRow = row.parse()?;
                     latest = latest.max(row.period.begins_at());
@@ -170,6 +179,7 @@ impl Machine {
         let account = self.quotas.account(open.period);
         account.granted = account.granted.plus(&open.reserved);
         account.open = account.open.plus(&open.reserved);
+        self.storage.reserve(&open.storage);
         if let Some(session) = &open.session_id {
             self.lanes.lane(session).holder = Some(open.request_id.clone());
         }
@@ -181,6 +191,7 @@ impl Machine {
     /// Runs after all rows are read, because rows arrive in any order.
     fn add_pending_receipts(&mut self) {
         for receipt in self.outbox.receipts() {
+            self.storage.add_pending(receipt, None);
             let account = self.quotas.account(receipt.period);
             if receipt.replaces.is_none() {
                 account.granted = account.granted.plus(&receipt.reserved);
@@ -188,6 +199,16 @@ impl Machine {
             account.closed = receipt.add_to(&account.closed);
         }
     }
+}
+
+/// The row of the configuration. It also holds the amounts of stored content: a table of their own
+/// could not be read by an older version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct ConfigRow {
+    #[serde(flatten)]
+    config: ConfigState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    storage: Option<StorageRow>,
 }
 
 /// A row before parsing.

@@ -12,6 +12,7 @@ use super::price::Price;
 use super::quotas::{AllocationRequest, Amounts};
 use crate::ids::{KeyId, RequestId, SessionId};
 use crate::money::Tokens;
+use crate::storage::Storage;
 use crate::time::Timestamp;
 
 /// An admitted call.
@@ -33,6 +34,9 @@ pub(super) struct Reservation {
     pub(super) tokens_out: Tokens,
     pub(super) answers: u32,
     pub(super) price: Price,
+    /// What the turn may add to the stored content, its answer aside.
+    #[serde(default)]
+    pub(super) storage: Storage,
     /// The session was changed while the turn ran. The state that the turn reports is ignored: it may
     /// have been read before or after the change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

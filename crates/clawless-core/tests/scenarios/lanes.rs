@@ -201,6 +201,7 @@ fn session_state_read_before_a_change_is_ignored() {
         max_tokens_out: None,
         price: None,
         session: Some(state(1, 30)),
+        creates_session: false,
     }));
     assert!(matches!(extended.answer, LedgerAnswer::Extended { .. }));
     ledger.apply(Input::Release {
@@ -226,6 +227,7 @@ fn a_session_is_read_again_after_a_turn_with_unknown_outcome() {
 fn session_changed() -> Input {
     Input::Forget {
         session_id: session(),
+        storage: StorageChange::default(),
     }
 }
 

@@ -3,17 +3,18 @@
 use clawless_core::ledger::{
     Admit, CallerVersions, Closing, Denial, DenialReason, EndpointClass, Grant, Input,
     LedgerAnswer, LedgerConfig, Machine, Output, Price, Provenance, SessionState, Settle, Spent,
-    Write,
+    StorageChange, Write,
 };
-use clawless_core::limits::{KeyLimits, Limits, Quotas};
+use clawless_core::limits::{KeyLimits, Limits, Quotas, StorageLimits};
 use clawless_core::session::SessionHead;
 use clawless_core::tenant::TenantStatus;
-use clawless_core::{MicroDollars, RequestId, SessionId, Timestamp, Tokens};
+use clawless_core::{MicroDollars, RequestId, SessionId, Storage, Timestamp, Tokens};
 
 mod clock;
 mod keys;
 mod lanes;
 mod money;
+mod storage;
 mod sweep;
 
 /// 2025-01-31T23:30:00Z: half an hour before the end of the month.
@@ -32,6 +33,7 @@ fn config(version: u64, quotas: Quotas) -> LedgerConfig {
         status: TenantStatus::Active,
         limits: Limits::UNLIMITED,
         quotas,
+        storage: Some(StorageLimits::UNLIMITED),
     }
 }
 
@@ -104,6 +106,7 @@ impl Ledger {
             default_tokens_out: Tokens::new(1000),
             answers: 1,
             price: Price::default(),
+            storage: Storage::ZERO,
         }
     }
 
@@ -157,6 +160,7 @@ fn settlement(grant: &Grant, spent: Spent, session: Option<SessionState>) -> Set
         spent,
         provenance: Provenance::Provider,
         model: None,
+        stored: Storage::ZERO,
         session,
     }
 }
@@ -212,6 +216,7 @@ fn inputs_and_outputs_round_trip_through_json() {
         Input::Suspend,
         Input::Forget {
             session_id: session(),
+            storage: StorageChange::default(),
         },
         Input::Revoke {
             key_id: caller().key_id,

@@ -184,6 +184,7 @@ fn a_denied_extension_keeps_the_reservation() {
             max_tokens_out: None,
             price: None,
             session: None,
+            creates_session: false,
         })
     };
     for _ in 0..2 {
@@ -223,6 +224,7 @@ fn an_extension_raises_the_reserved_price() {
                 output: price,
             }),
             session: None,
+            creates_session: false,
         })
     };
     let mut extended = |price| match ledger.apply(extend_at(price)).answer {

@@ -6,7 +6,7 @@ use clawless_core::ledger::{
     SessionState, Settle, Spent,
 };
 use clawless_core::session::SessionHead;
-use clawless_core::{MicroDollars, RequestId, Tokens};
+use clawless_core::{MicroDollars, RequestId, Storage, Tokens};
 
 use super::database::Database;
 use super::prng::Prng;
@@ -59,6 +59,7 @@ impl Call {
             default_tokens_out: Tokens::new(400),
             answers: 1 + u32::from(prng.once_in(5)),
             price: PRICE,
+            storage: Storage::ZERO,
         };
         Self {
             admit,
@@ -105,6 +106,7 @@ impl Call {
                 max_tokens_out: None,
                 price: None,
                 session: Some(state),
+                creates_session: false,
             }));
         }
         if prng.once_in(12) {
@@ -135,6 +137,7 @@ impl Call {
             spent,
             provenance: Provenance::Provider,
             model: None,
+            stored: Storage::ZERO,
             session: None,
         };
         let Some(session) = self.admit.session_id.clone() else {

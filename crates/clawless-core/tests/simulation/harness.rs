@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clawless_core::ledger::{CallerVersions, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey};
-use clawless_core::limits::{KeyLimits, Limits, Quotas};
+use clawless_core::ledger::{
+    CallerVersions, EndpointClass, Input, LedgerConfig, Pass, ReceiptKey, StorageChange,
+};
+use clawless_core::limits::{KeyLimits, Limits, Quotas, StorageLimits};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{KeyId, MicroDollars, RequestId, SessionId, Timestamp, Tokens};
 use ulid::Ulid;
@@ -58,6 +60,7 @@ impl Harness {
             status: TenantStatus::Active,
             limits: random_limits(&mut prng),
             quotas: random_quotas(&mut prng),
+            storage: Some(StorageLimits::UNLIMITED),
         };
         let mut harness = Self {
             prng,
@@ -316,6 +319,7 @@ impl Harness {
                 session_id: format!("s{}", self.prng.below(8))
                     .parse()
                     .expect("valid id"),
+                storage: StorageChange::default(),
             },
         };
         self.send(input);

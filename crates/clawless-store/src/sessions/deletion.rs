@@ -1,54 +1,59 @@
 //! Resetting and deleting sessions.
 
-use clawless_core::{SessionId, TenantId, Timestamp};
+use clawless_core::{SessionId, Storage, TenantId, Timestamp};
 
-use super::lookup::find;
+use super::lookup::look_up;
 use super::statements::{
     DELETE_TOOL_EXECUTIONS, DELETE_TURNS, PURGE_ACROSS_TENANTS, RESET, SOFT_DELETE,
 };
 use crate::ports::{Sql, SqlError, SqlText};
+use crate::storage::{self, SessionStorage};
 
-/// Deletes a session's history but not the session; `false` if it does not exist. The head moves,
-/// so that a running turn is not stored.
+/// Deletes a session's history but not the session, and returns what was deleted; `None` if it does
+/// not exist. The head moves, so that a running turn is not stored.
 pub async fn reset(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SessionId,
     now: Timestamp,
-) -> Result<bool, SqlError> {
-    clear(sql, tenant, id, now, RESET).await
+) -> Result<Option<Storage>, SqlError> {
+    let cleared = clear(sql, tenant, id, now, RESET).await?;
+    Ok(cleared.map(|content| content.history))
 }
 
-/// Deletes a session with its history and tool executions; `false` if it does not exist. Its name
-/// and its head remain until [`purge_across_tenants`].
+/// Deletes a session with its history and tool executions, and returns what was deleted; `None` if it
+/// does not exist. Its name and its head remain until [`purge_across_tenants`].
 pub async fn delete(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SessionId,
     now: Timestamp,
-) -> Result<bool, SqlError> {
-    clear(sql, tenant, id, now, SOFT_DELETE).await
+) -> Result<Option<Storage>, SqlError> {
+    let cleared = clear(sql, tenant, id, now, SOFT_DELETE).await?;
+    Ok(cleared.map(|content| content.all()))
 }
 
 /// Deletes a session's turns and tool executions, which may quote its messages, and runs `update`
-/// on its row; `false` if it does not exist.
+/// on its row. Returns its content; `None` if it does not exist.
 async fn clear(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SessionId,
     now: Timestamp,
     update: SqlText,
-) -> Result<bool, SqlError> {
-    if find(sql, tenant, id, now).await?.is_none() {
-        return Ok(false);
-    }
+) -> Result<Option<SessionStorage>, SqlError> {
+    let Some(content) = storage::of_session(sql, tenant, id, now).await? else {
+        // Deletes an expired session.
+        look_up(sql, tenant, id, now).await?;
+        return Ok(None);
+    };
     let batch = vec![
         DELETE_TURNS.with([tenant.into(), id.into()]),
         DELETE_TOOL_EXECUTIONS.with([tenant.into(), id.into()]),
         update.with([tenant.into(), id.into(), now.into()]),
     ];
     sql.batch(batch).await?;
-    Ok(true)
+    Ok(Some(content))
 }
 
 /// Removes the rows of sessions that were deleted before `before`, which must be long enough ago

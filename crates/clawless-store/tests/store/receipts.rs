@@ -32,6 +32,7 @@ pub(crate) fn receipt(fixture: &Fixture, tokens: u64) -> Receipt {
         tokens_out: Tokens::ZERO,
         provenance: Provenance::Swept,
         replaces: None,
+        stored: clawless_core::Storage::ZERO,
     }
 }
 

@@ -186,6 +186,7 @@ fn support_lists_sessions_newest_first_and_messages_in_order() {
             now
         ))
         .expect("succeeds")
+        .is_some()
     );
     let list = |after: Option<&Key>| {
         let list = records::sessions(

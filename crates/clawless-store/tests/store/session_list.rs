@@ -91,7 +91,7 @@ fn foreign_deleted_and_expired_sessions_are_not_listed() {
     fixture.add_turns(&fixture.theirs, "foreign", &["hello"]);
     let deleted = session_id("deleted");
     let delete = sessions::delete(&fixture.database, &fixture.ours, &deleted, now);
-    assert_eq!(block_on(delete), Ok(true));
+    assert!(block_on(delete).expect("succeeds").is_some());
     assert_eq!(names(&fixture, &Filter::default()), ["kept"]);
 }
 

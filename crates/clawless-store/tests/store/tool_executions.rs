@@ -162,6 +162,6 @@ fn reset_deletes_executions() {
     fixture.commit(&fixture.ours, &turn).expect("stored");
     let chat = session_id("chat");
     let reset = sessions::reset(&fixture.database, &fixture.ours, &chat, fixture.clock.now());
-    assert_eq!(block_on(reset), Ok(true));
+    assert!(block_on(reset).expect("succeeds").is_some());
     assert!(results(&fixture, &fixture.ours, &chat).is_empty());
 }

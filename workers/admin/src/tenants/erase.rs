@@ -60,7 +60,9 @@ async fn forget(
 ) -> Result<(), ApiError> {
     for session in sessions {
         let session_id = session.clone();
-        let input = Input::Forget { session_id };
+        let input = Input::ForgetAll {
+            session_ids: vec![session_id],
+        };
         if !call.platform.notify_ledger(tenant, input).await {
             return Err(ledger_not_notified("Some sessions are erased"));
         }

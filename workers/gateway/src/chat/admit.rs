@@ -1,7 +1,8 @@
 //! Step 4: the ledger's admission. One ledger call before the provider is called.
 
-use clawless_core::Tokens;
+use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
+use clawless_core::{Storage, Tokens};
 
 use super::model::output_growth::OutputGrowth;
 use super::model::turn::{Admission, PendingTurn};
@@ -36,6 +37,7 @@ pub async fn admit<P: Platform>(
         default_tokens_out: OutputGrowth::first_reservation(pending),
         answers: request.options.n.unwrap_or(1),
         price: pending.route.max_price(),
+        storage: stored_input(request),
     };
     let input = |caller| {
         Input::Admit(Box::new(Admit {
@@ -52,5 +54,19 @@ pub async fn admit<P: Platform>(
             tokens_in,
         }),
         answer => Err(refusal(answer, &output.headers).into()),
+    }
+}
+
+/// What a request adds to its session at most: its messages and the answer's, and the bytes of its
+/// messages. The answer's bytes are not known yet.
+fn stored_input(request: &CompletionRequest) -> Storage {
+    if request.session_id.is_none() {
+        return Storage::ZERO;
+    }
+    let lengths = request.messages.iter().map(|it| it.raw().as_str().len());
+    Storage {
+        sessions: 0,
+        messages: request.messages.len() as u64 + 1,
+        bytes: lengths.map(|length| length as u64).sum(),
     }
 }

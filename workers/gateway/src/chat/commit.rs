@@ -4,7 +4,7 @@ use clawless_core::chat::ChatOptions;
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::LlmChoice;
 use clawless_core::session::SessionHead;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Tokens};
+use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Storage, Tokens};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, StoredResponse};
 use clawless_store::sessions;
@@ -37,6 +37,8 @@ pub struct ParkableTurn {
     pub turn: NewTurn,
     /// The session's state once it is stored.
     pub state: SessionState,
+    /// What it adds to the stored content.
+    pub stored: Storage,
 }
 
 impl From<ApiError> for CommitFailure {
@@ -70,6 +72,7 @@ pub async fn commit<P: Platform>(
     };
     let mut new = new_turn(platform, turn, session, outcome)?;
     new.response = replay;
+    let stored = added_storage(session, &new);
     let tenant = &turn.identity.tenant;
     let mut before = session.state;
     for _ in 0..MAX_COMMIT_TRIES {
@@ -84,7 +87,11 @@ pub async fn commit<P: Platform>(
                 let state = state_after(before, &new, committed.head);
                 let is_next = state.head == session.state.head.next() && outcome.failure.is_none();
                 let next = is_next.then_some(new.messages);
-                return Ok(Some(CommittedTurn { state, next }));
+                return Ok(Some(CommittedTurn {
+                    state,
+                    stored,
+                    next,
+                }));
             }
             Err(CommitError::Fenced) => {
                 let now = platform.time().now();
@@ -100,7 +107,11 @@ pub async fn commit<P: Platform>(
             }
             Err(CommitError::Sql(error)) => {
                 let state = state_after(session.state, &new, new.expected.next());
-                let parkable = ParkableTurn { turn: new, state };
+                let parkable = ParkableTurn {
+                    turn: new,
+                    state,
+                    stored,
+                };
                 return Err(CommitFailure::Retryable(Box::new(parkable), error.into()));
             }
             Err(error) => return Err(CommitFailure::Permanent(refusal(error))),
@@ -116,6 +127,19 @@ pub async fn commit<P: Platform>(
 fn state_after(before: SessionState, new: &NewTurn, head: SessionHead) -> SessionState {
     let token_total = before.token_total.plus(new.stored_tokens);
     SessionState { head, token_total }
+}
+
+/// What a turn adds to the stored content.
+fn added_storage(session: &OpenSession, new: &NewTurn) -> Storage {
+    let lengths = new
+        .messages
+        .iter()
+        .map(|it| it.message.raw().as_str().len());
+    Storage {
+        sessions: session.is_new.into(),
+        messages: new.messages.len() as u64,
+        bytes: lengths.map(|length| length as u64).sum(),
+    }
 }
 
 fn refusal(error: CommitError) -> ApiError {

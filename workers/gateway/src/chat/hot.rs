@@ -42,7 +42,7 @@ pub async fn store<P: Platform>(
     committed: Option<CommittedTurn>,
 ) {
     let before = session.and_then(|session| session.hot);
-    let (Some(before), Some(CommittedTurn { state, next })) = (before, committed) else {
+    let (Some(before), Some(CommittedTurn { state, next, .. })) = (before, committed) else {
         return;
     };
     let Some(messages) = next else {

@@ -337,13 +337,15 @@ async fn settle_turn<P: Platform>(
 ) -> Result<Option<CommittedTurn>, ApiError> {
     let (error, parking) = match committed {
         Ok(committed) => {
-            let session = committed.as_ref().map(|committed| committed.state);
+            let session = committed
+                .as_ref()
+                .map(|committed| (committed.state, committed.stored));
             settle(platform, turn, outcome, session).await;
             return Ok(committed);
         }
         Err(CommitFailure::Permanent(error)) => (error, Parking::Refused),
         Err(CommitFailure::Retryable(new, error)) => {
-            let parking = park(platform, turn, outcome, &new.turn, new.state).await?;
+            let parking = park(platform, turn, outcome, &new).await?;
             (error, parking)
         }
     };

@@ -91,8 +91,9 @@ async fn open_session<P: Platform>(
         (Some(state), Some(copy)) => (state, Some(copy.session.clone())),
         _ => look_up(platform, &tenant, &id).await?,
     };
-    if known != Some(state) {
-        extend(platform, admission, state).await?;
+    let is_new = found.is_none();
+    if known != Some(state) || is_new {
+        extend(platform, admission, state, is_new).await?;
     }
     let hot = if let Some(found) = found {
         add_session(platform, pending, admission, found, copy, conversation).await?
@@ -102,7 +103,12 @@ async fn open_session<P: Platform>(
         let budget = budget(pending);
         Some(HotSession::new(&tenant, &id, state, budget, now))
     };
-    Ok(OpenSession { id, state, hot })
+    Ok(OpenSession {
+        id,
+        state,
+        is_new,
+        hot,
+    })
 }
 
 /// Adds an existing session to the conversation. Returns its copy for the cache, if it is short

@@ -12,18 +12,21 @@ use super::output_limit::OutputLimit;
 use crate::access::refusal;
 use crate::platform::Platform;
 
-/// Extends a reservation by the session's history, once its length is known.
+/// Extends a reservation by the session's history, once its length is known, and by the session if the
+/// turn creates it.
 ///
 /// # Errors
-/// 429 if the quota does not cover the history, 503 if the ledger does not answer.
+/// 429 if the quotas do not cover them, 503 if the ledger does not answer.
 pub async fn extend<P: Platform>(
     platform: &P,
     admission: &mut Admission,
     session: SessionState,
+    creates_session: bool,
 ) -> Result<(), ApiError> {
     let extension = Extend {
         tokens_in: admission.tokens_in.plus(session.token_total),
         session: Some(session),
+        creates_session,
         ..unchanged(admission)
     };
     send_extension(platform, admission, extension).await?;
@@ -65,6 +68,7 @@ pub async fn extend_for_round<P: Platform>(
         max_tokens_out: Some(turn.reservation.max_tokens_out.plus(used_out)),
         price: None,
         session: None,
+        creates_session: false,
     };
     let output = platform
         .ledger()
@@ -114,6 +118,7 @@ async fn extend_output<P: Platform>(platform: &P, turn: &Turn, wanted: Tokens) -
         max_tokens_out: Some(wanted.plus(earlier)),
         price: None,
         session: None,
+        creates_session: false,
     };
     let input = Input::Extend(extension);
     let answer = platform.ledger().ask(&turn.identity.tenant, input).await;
@@ -136,6 +141,7 @@ fn unchanged(admission: &Admission) -> Extend {
         max_tokens_out: None,
         price: None,
         session: None,
+        creates_session: false,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use clawless_core::json::Json;
 use clawless_core::ledger::{Closing, Input, LedgerAnswer, Park, SessionState, Settle, Spent};
-use clawless_core::{ApiError, Tokens};
+use clawless_core::{ApiError, Storage, Tokens};
 use clawless_edge::ledger::Ledger;
-use clawless_store::turns::NewTurn;
 
+use super::commit::ParkableTurn;
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
 use crate::platform::Platform;
@@ -21,20 +21,20 @@ pub enum Parking {
     Unknown,
 }
 
-/// Settles a turn's reservation. `session` is the session's state after the turn, if it is stored.
+/// Settles a turn's reservation. `committed` is the session's state after the turn and what the turn
+/// has added to the stored content, if it is stored.
 /// If the call fails, the ledger's sweep finds the stored turn and settles by it.
 pub async fn settle<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
-    session: Option<SessionState>,
+    committed: Option<(SessionState, Storage)>,
 ) {
-    let settle = settlement(turn, outcome, session);
+    let settle = settlement(turn, outcome, committed);
     send(platform, turn, Input::Settle(Box::new(settle))).await;
 }
 
-/// Gives the ledger a turn that D1 refuses for now, and settles it. `state` is the session's state
-/// after the turn.
+/// Gives the ledger a turn that D1 refuses for now, and settles it.
 ///
 /// # Errors
 /// An internal error if the turn cannot be written as JSON.
@@ -42,12 +42,11 @@ pub async fn park<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
-    new: &NewTurn,
-    state: SessionState,
+    new: &ParkableTurn,
 ) -> Result<Parking, ApiError> {
     let park = Park {
-        settle: settlement(turn, outcome, Some(state)),
-        turn: Json::from_value(new).map_err(ApiError::internal)?,
+        settle: settlement(turn, outcome, Some((new.state, new.stored))),
+        turn: Json::from_value(&new.turn).map_err(ApiError::internal)?,
     };
     let answer = send(platform, turn, Input::Park(Box::new(park))).await;
     Ok(match answer {
@@ -57,7 +56,12 @@ pub async fn park<P: Platform>(
     })
 }
 
-fn settlement(turn: &Turn, outcome: &Outcome, session: Option<SessionState>) -> Settle {
+fn settlement(
+    turn: &Turn,
+    outcome: &Outcome,
+    committed: Option<(SessionState, Storage)>,
+) -> Settle {
+    let (session, stored) = committed.unzip();
     Settle {
         request_id: turn.identity.request_id.clone(),
         ticket: turn.reservation.ticket,
@@ -68,6 +72,7 @@ fn settlement(turn: &Turn, outcome: &Outcome, session: Option<SessionState>) -> 
         },
         provenance: outcome.provenance,
         model: Some(outcome.model.id.clone()),
+        stored: stored.unwrap_or_default(),
         session,
     }
 }

@@ -2,13 +2,14 @@
 //! their deadline.
 
 use clawless_core::ledger::{
-    Input, LedgerAnswer, Overdue, ParkedTurn, ReceiptKey, Resolution, Resolve, Spent,
+    Input, LedgerAnswer, Machine, Output, Overdue, ParkedTurn, ReceiptKey, Resolution, Resolve,
+    Spent, StorageCount,
 };
-use clawless_core::time::{Clock, Millis, Timestamp};
+use clawless_core::time::{Clock, Millis, Timer, Timestamp};
 use clawless_core::{TenantId, Tokens};
 use clawless_edge::logging;
 use clawless_store::turns::{CommitError, NewTurn};
-use clawless_store::{Sql, SqlError, SqlErrorKind, api_keys, receipts, sessions, turns};
+use clawless_store::{Sql, SqlError, SqlErrorKind, api_keys, receipts, sessions, storage, turns};
 use tracing::Instrument;
 
 use super::machine::{Rows, RuntimeError};
@@ -60,7 +61,9 @@ pub fn next_due<R: Rows>(runtime: &LedgerRuntime<R>, now: Timestamp) -> Option<T
                 now.plus(RETRY_AFTER_SWEEP)
             }
         });
-        [flush, note, sweep].into_iter().flatten().min()
+        let count = machine.next_count();
+        let count = count.map(|due| due.max(now.plus(RECEIPT_DELAY)));
+        [flush, note, sweep, count].into_iter().flatten().min()
     })
 }
 
@@ -78,7 +81,51 @@ pub async fn run<R: Rows>(
     // A database that refuses a turn may accept receipts, and calls must end in any case.
     let parked = store_parked_turns(runtime, time, sql, tenant).await;
     let rest = settle_calls(runtime, time, sql, tenant).await;
-    parked.and(rest)
+    parked.and(rest)?;
+    let due = runtime.read(Machine::next_count);
+    if due.is_some_and(|due| due <= time.now()) {
+        count_storage(runtime, time, sql, tenant).await?;
+    }
+    Ok(())
+}
+
+/// Processes an input. If it needs the amounts of stored content and they are unknown, they are
+/// counted first.
+///
+/// # Errors
+/// If the ledger's own storage fails, or too many inputs wait already.
+pub async fn answer<R: Rows>(
+    runtime: &LedgerRuntime<R>,
+    time: &(impl Clock + Timer),
+    sql: &impl Sql,
+    tenant: &TenantId,
+    input: Input,
+) -> Result<Output, RuntimeError> {
+    if runtime.read(|machine| machine.needs_count(&input)) {
+        // Without the database nothing can be stored, so nothing need be refused either.
+        if let Err(error) = count_storage(runtime, time, sql, tenant).await {
+            tracing::warn!(tenant = tenant.as_str(), %error, "count stored content failed");
+        }
+    }
+    runtime.ask(time, input).await
+}
+
+/// Corrects the amounts of stored content by a count of D1.
+async fn count_storage<R: Rows>(
+    runtime: &LedgerRuntime<R>,
+    time: &impl Clock,
+    sql: &impl Sql,
+    tenant: &TenantId,
+) -> Result<(), WorkError> {
+    let before = runtime.read(Machine::storage).used;
+    let (counted, is_complete) = storage::count(sql, tenant).await?;
+    let count = StorageCount {
+        before,
+        counted,
+        is_complete,
+    };
+    runtime.apply(time.now(), Input::SetStorage(count))?;
+    Ok(())
 }
 
 /// Sends the receipts, ends the overdue calls, and sends their receipts.

@@ -143,8 +143,10 @@ impl TenantLedger {
         if *owner.map_err(|error| failed(&error))? != question.tenant {
             return Err(AskError::Invalid("another tenant's ledger".to_owned()));
         }
+        let database = D1::new(self.env.d1(DB).ok());
+        let (tenant, input) = (&question.tenant, question.input);
         let answered = match self.runtime() {
-            Ok(runtime) => runtime.ask(&EdgeTime, question.input).await,
+            Ok(runtime) => background::answer(runtime, &EdgeTime, &database, tenant, input).await,
             Err(error) => Err(error),
         };
         let output = match answered {

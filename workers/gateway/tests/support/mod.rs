@@ -342,7 +342,9 @@ impl Deployment {
         let changed = sessions::update(&self.sql, tenant, &session_id, change, now);
         let changed = self.time.run(changed).expect("the database works");
         changed.expect("there is such a session");
-        let forget = Input::Forget { session_id };
+        let forget = Input::ForgetAll {
+            session_ids: vec![session_id],
+        };
         let forgotten = self.runtime(tenant).apply(now, forget);
         forgotten.expect("the ledger works");
     }
@@ -473,7 +475,7 @@ impl Ledger for Deployment {
         };
         self.ledger_calls_left.set(left);
         let runtime = self.runtime(tenant);
-        let answer = runtime.ask(&self.time, input).await;
+        let answer = background::answer(&*runtime, &self.time, &self.sql, tenant, input).await;
         if let Some(left) = self.lost_answers.get().checked_sub(1) {
             self.lost_answers.set(left);
             return Err(LedgerError::Silent);

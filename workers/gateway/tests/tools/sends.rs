@@ -103,8 +103,8 @@ fn the_reply_comes_from_a_turn_of_the_other_session() {
     deployment.sql.run_script(
         "UPDATE sessions SET model = 'large', system_prompt = 'You are B.', head = head + 1 WHERE id = 'b'",
     );
-    let forget = Input::Forget {
-        session_id: "b".parse().expect("a name"),
+    let forget = Input::ForgetAll {
+        session_ids: vec!["b".parse().expect("a name")],
     };
     let runtime = deployment.runtime(&customer.tenant);
     runtime
@@ -401,11 +401,14 @@ fn a_message_reaches_neither_a_deleted_session_nor_its_successor() {
     let posted = deployment.posted.take();
     let (id, now) = ("b".parse().expect("a name"), deployment.time.now());
     let deleted = clawless_store::sessions::delete(&deployment.sql, &customer.tenant, &id, now);
-    assert_eq!(deployment.time.run(deleted), Ok(true));
+    let deleted = deployment.time.run(deleted).expect("the database works");
+    assert!(deleted.is_some());
     assert_eq!(deployment.deliver_all(&posted[..1]), [Verdict::Done]);
     advance(&deployment, 1);
     deployment.http.always(completion_reply("I am new."));
-    let forget = Input::Forget { session_id: id };
+    let forget = Input::ForgetAll {
+        session_ids: vec![id],
+    };
     let runtime = deployment.runtime(&customer.tenant);
     runtime
         .apply(deployment.time.now(), forget)

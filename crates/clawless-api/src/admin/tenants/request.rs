@@ -1,7 +1,7 @@
 //! Parsing and validation of a tenant's settings.
 
 use clawless_core::chat::ReasoningEffort;
-use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::model::{AUTO, ModelRole};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
@@ -38,6 +38,8 @@ pub struct TenantBody {
     limits: LimitOverrides,
     #[serde(default)]
     quotas: QuotaOverrides,
+    #[serde(default)]
+    storage: StorageOverrides,
     #[serde(default)]
     default_model: Option<String>,
     #[serde(default)]
@@ -130,6 +132,7 @@ impl TenantBody {
                 retention_days: self.retention_days,
                 limits: self.limits,
                 quotas: self.quotas,
+                storage: self.storage,
             },
             ..record
         })

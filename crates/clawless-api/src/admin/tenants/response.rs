@@ -1,7 +1,7 @@
 //! Tenants in responses.
 
 use clawless_core::chat::ReasoningEffort;
-use clawless_core::limits::{LimitOverrides, QuotaOverrides};
+use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{SessionId, Tenant, TenantId};
@@ -34,6 +34,7 @@ pub(super) struct TenantSettingsObject {
     status: TenantStatus,
     limits: LimitOverrides,
     quotas: QuotaOverrides,
+    storage: StorageOverrides,
     default_model: Option<String>,
     thinking: Option<ReasoningEffort>,
     allowed_models: Option<Vec<String>>,
@@ -58,6 +59,7 @@ impl From<&Tenant> for TenantSettingsObject {
             retention_days,
             limits,
             quotas,
+            storage,
         } = tenant.settings.clone();
         Self {
             name: tenant.name.clone(),
@@ -65,6 +67,7 @@ impl From<&Tenant> for TenantSettingsObject {
             status: tenant.status,
             limits,
             quotas,
+            storage,
             default_model,
             thinking,
             allowed_models,

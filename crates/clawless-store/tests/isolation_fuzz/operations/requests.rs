@@ -73,6 +73,7 @@ impl Caller<'_> {
                     tokens_out: Tokens::ZERO,
                     provenance: Provenance::Provider,
                     replaces: None,
+                    stored: clawless_core::Storage::ZERO,
                 };
                 results.add(&block_on(receipts::store(sql, tenant, &[receipt])));
             }

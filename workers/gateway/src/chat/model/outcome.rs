@@ -4,7 +4,7 @@ use clawless_core::chat::{Message, Usage};
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::{ApiError, FinishReason, MicroDollars, Provenance, ToolExecution};
+use clawless_core::{ApiError, FinishReason, MicroDollars, Provenance, Storage, ToolExecution};
 use clawless_llm::profile::Profile;
 use clawless_llm::{plausible, tokens};
 use clawless_store::turns::NewMessage;
@@ -134,6 +134,8 @@ impl Outcome {
 pub struct CommittedTurn {
     /// The session's state after the turn.
     pub state: SessionState,
+    /// What the turn has added to the stored content.
+    pub stored: Storage,
     /// The turn's messages, if it completed and directly follows the history that its model saw.
     pub next: Option<Vec<NewMessage>>,
 }

@@ -13,6 +13,8 @@ pub struct OpenSession {
     pub id: SessionId,
     /// The head under which its history was read, and the length of that history.
     pub state: SessionState,
+    /// Whether the turn creates it.
+    pub is_new: bool,
     /// The session with its history, if that is short enough for the cache.
     pub hot: Option<HotSession>,
 }

@@ -1,12 +1,12 @@
 //! Creating, updating, resetting and deleting sessions.
 
 use clawless_api::sessions::{Deleted, SessionObject, parse_change, parse_new};
-use clawless_core::{ApiError, Clock, ErrorCode, SessionId};
+use clawless_core::{ApiError, Clock, ErrorCode, SessionId, Storage};
 use clawless_edge::http::{Call, HttpResponse};
 use clawless_store::sessions;
 
 use super::find::{find, session_id};
-use super::stale::{self, forget};
+use super::stale;
 use crate::caller::Caller;
 use crate::chat::model::session::session_not_found;
 use crate::http::models::require_known;
@@ -19,7 +19,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 ///
 /// # Errors
 /// 400 that names the parameter at fault, 404 for an unknown model, 409 if the tenant has a session
-/// of the chosen name, 413 and 415 for the body.
+/// of the chosen name, 413 and 415 for the body, 429 for a storage quota.
 pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     call.head.require_json()?;
     let (platform, caller) = (&*call.platform, &call.caller);
@@ -27,16 +27,23 @@ pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let (chosen, new) = parse_new(&call.body.read(BODY_LIMIT).await?, now)?;
     require_known(platform.config(), caller, new.model.as_deref())?;
     let id = chosen.unwrap_or_else(|| SessionId::generate(now, platform.entropy()));
-    let created = sessions::create(platform.sql(), tenant, &id, &new, now).await?;
-    let session = created.ok_or_else(|| {
+    let added = Storage {
+        sessions: 1,
+        messages: 0,
+        bytes: new.settings_bytes(),
+    };
+    let create = sessions::create(platform.sql(), tenant, &id, &new, now);
+    // A turn may have used the name meanwhile, and created a session without these settings.
+    let created = stale::change(platform, tenant, (&id, None), added, create, |_| {
+        Storage::ZERO
+    });
+    let session = created.await?.ok_or_else(|| {
         ApiError::new(
             ErrorCode::Conflict,
             "There is a session of this name already.",
         )
         .param("id")
     })?;
-    // A turn may have used the name meanwhile, and created a session without these settings.
-    forget(platform, tenant, &id).await?;
     HttpResponse::of(&SessionObject::from(&session))
 }
 
@@ -53,8 +60,17 @@ pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let model = change.model.as_ref().and_then(Option::as_deref);
     require_known(platform.config(), caller, model)?;
     let before = find(platform, caller, &id).await?;
+    let (old, new) = (
+        before.settings_bytes(),
+        before.settings_bytes_after(&change),
+    );
+    let (added, removed) = (
+        bytes(new.saturating_sub(old)),
+        bytes(old.saturating_sub(new)),
+    );
     let update = sessions::update(platform.sql(), tenant, &id, &change, now);
-    let updated = stale::change(platform, tenant, &id, Some(before.head), update).await?;
+    let named = (&id, Some(before.head));
+    let updated = stale::change(platform, tenant, named, added, update, |_| removed).await?;
     let session = updated.ok_or_else(session_not_found)?;
     HttpResponse::of(&SessionObject::from(&session))
 }
@@ -70,7 +86,11 @@ pub async fn reset<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, 
     let id = session_id(call.param("id"))?;
     let before = find(platform, caller, &id).await?;
     let reset = sessions::reset(platform.sql(), tenant, &id, now);
-    stale::change(platform, tenant, &id, Some(before.head), reset).await?;
+    let named = (&id, Some(before.head));
+    stale::change(platform, tenant, named, Storage::ZERO, reset, |removed| {
+        *removed
+    })
+    .await?;
     let session = find(platform, caller, &id).await?;
     HttpResponse::of(&SessionObject::from(&session))
 }
@@ -88,8 +108,19 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let head = before.map(|session| session.head);
     // Even if there is none: an earlier try may have failed in the middle.
     let delete = sessions::delete(platform.sql(), tenant, &id, now);
-    if !stale::change(platform, tenant, &id, head, delete).await? {
-        return Err(session_not_found());
-    }
+    let named = (&id, head);
+    let deleted = stale::change(platform, tenant, named, Storage::ZERO, delete, |removed| {
+        *removed
+    });
+    deleted.await?.ok_or_else(session_not_found)?;
     HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
+}
+
+/// Content of this many bytes.
+const fn bytes(bytes: u64) -> Storage {
+    Storage {
+        sessions: 0,
+        messages: 0,
+        bytes,
+    }
 }

@@ -2,7 +2,7 @@
 
 use clawless_api::sessions::Deleted;
 use clawless_core::cursor::CursorScope;
-use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, TenantId};
+use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, Storage, TenantId};
 use clawless_edge::http::page::{self, PageRequest, SignedCursors};
 use clawless_edge::http::query::{Query, invalid};
 use clawless_edge::http::{Call, HttpResponse};
@@ -69,7 +69,11 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let session = find(platform, &call.caller, &id).await?;
     // Even if there is none: an earlier try may have failed in the middle.
     let remove = messages::remove(platform.sql(), tenant, &id, &message, now);
-    if !stale::change(platform, tenant, &id, Some(session.head), remove).await? {
+    let named = (&id, Some(session.head));
+    let removed = stale::change(platform, tenant, named, Storage::ZERO, remove, |removed| {
+        *removed
+    });
+    if removed.await?.is_none() {
         let message = "There is no such message in this session.";
         return Err(ApiError::new(ErrorCode::ResourceNotFound, message));
     }
