@@ -22,7 +22,8 @@ pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result
     sends::purge_across_tenants(sql, now.minus(RETENTION)).await?;
     for job in sends::stale_across_tenants(sql, now.minus(STALE_AFTER), MAX_STALE).await? {
         if let Err(QueueError(error)) = queue.post(&job).await {
-            tracing::error!(error, "post to queue failed");
+            let (send, tenant) = (job.send.as_str(), job.tenant.as_str());
+            tracing::error!(error, send, tenant, "post to queue failed");
             break;
         }
     }
