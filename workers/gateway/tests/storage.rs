@@ -332,3 +332,15 @@ fn attack_61_a_retention_deletes_older_turns_and_unused_sessions() {
     let last = String::from_utf8_lossy(&last).into_owned();
     assert!(last.contains("new") && !last.contains("old"), "{last}");
 }
+
+#[test]
+fn a_message_that_a_session_cannot_store_is_named_before_the_model_is_called() {
+    let (deployment, customer) = limited(StorageOverrides::default());
+    let long = "x".repeat(2_000_000);
+    let refused = deployment.chat_in_session(&customer, "s", &long);
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    for part in ["messages[0]", "1999000 bytes", "20000"] {
+        assert!(refused.body.contains(part), "{part}: {}", refused.body);
+    }
+    assert!(deployment.http.requests().is_empty());
+}

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clawless_core::ledger::StorageReport;
 use clawless_core::usage_report::{DayUsage, TenantUsage, UsageSums};
 use clawless_core::{KeyId, TenantId, Timestamp};
 use serde::Serialize;
@@ -74,6 +75,8 @@ pub struct UsageReport {
     from: u64,
     to: u64,
     data: Vec<UsageLine>,
+    /// The stored content and its limits.
+    storage: Option<StorageReport>,
 }
 
 impl UsageReport {
@@ -84,7 +87,14 @@ impl UsageReport {
             from: from.as_secs(),
             to: to.as_secs(),
             data: rows.into_iter().map(UsageLine::from).collect(),
+            storage: None,
         }
+    }
+
+    /// Adds the stored content and its limits, if they are known.
+    #[must_use]
+    pub fn with_storage(self, storage: Option<StorageReport>) -> Self {
+        Self { storage, ..self }
     }
 }
 

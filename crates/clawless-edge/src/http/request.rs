@@ -105,7 +105,9 @@ impl RequestHead {
         let essence = self
             .header("content-type")
             .and_then(|value| value.split(';').next());
-        if !essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
+        let is = |name: &str| essence.is_some_and(|it| it.trim().eq_ignore_ascii_case(name));
+        let is_patch = self.method == "PATCH" && is("application/merge-patch+json");
+        if !is("application/json") && !is_patch {
             return Err(ApiError::new(
                 ErrorCode::UnsupportedMediaType,
                 "Send the body as `content-type: application/json`.",
@@ -148,6 +150,18 @@ mod tests {
 
     fn with(headers: &[(&str, &str)]) -> RequestHead {
         RequestHead::new("POST", "/", headers.iter().copied())
+    }
+
+    #[test]
+    fn a_patch_may_be_a_merge_patch() {
+        let merge_patch = [(
+            "content-type",
+            "application/merge-patch+json; charset=utf-8",
+        )];
+        for (method, is_accepted) in [("PATCH", true), ("PUT", false), ("POST", false)] {
+            let head = RequestHead::new(method, "/", merge_patch);
+            assert_eq!(head.require_json().is_ok(), is_accepted, "{method}");
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Usage of tenants, from their receipts. Receipts arrive with a delay of some seconds.
 
 use clawless_api::admin::usage::{UsageLine, UsageReport, write_csv};
-use clawless_core::ledger::Period;
+use clawless_core::ledger::{Input, LedgerAnswer, Output, Period, StorageReport};
 use clawless_core::time::Timestamp;
 use clawless_core::{ApiError, TenantId};
 use clawless_edge::http::query::{Query, invalid};
 use clawless_edge::http::{Body, HttpResponse};
+use clawless_edge::ledger::Ledger;
 use clawless_store::usage;
 
 use crate::context::AdminCall;
@@ -25,12 +26,22 @@ pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         Some("csv") => true,
         Some(_) => return Err(invalid("format", "`format` is json or csv.")),
     };
-    let tenant = context.tenant(call.param("id")).await?.id;
-    let rows = usage::by_day_model_and_key(&context.sql, &tenant, span, u32::MAX).await?;
+    let tenant = context.tenant(call.param("id")).await?;
+    let rows = usage::by_day_model_and_key(&context.sql, &tenant.id, span, u32::MAX).await?;
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }
-    HttpResponse::of(&UsageReport::new(span, rows))
+    let storage = match context.ledger.ask(&tenant.id, Input::Storage).await {
+        Ok(Output {
+            answer: LedgerAnswer::Storage(report),
+            ..
+        }) => Some(StorageReport {
+            limits: tenant.storage(),
+            ..report
+        }),
+        _ => None,
+    };
+    HttpResponse::of(&UsageReport::new(span, rows).with_storage(storage))
 }
 
 /// Every tenant's usage, page by page.

@@ -9,7 +9,9 @@ use clawless_llm::tokens;
 use clawless_store::idempotency::{self, StoredResponse};
 use clawless_store::sessions;
 use clawless_store::tool_executions;
-use clawless_store::turns::{self, CommitError, NewMessage, NewTurn, TurnStatus};
+use clawless_store::turns::{
+    self, CommitError, MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus,
+};
 use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
 
 use super::model::outcome::{CommittedTurn, Outcome};
@@ -159,7 +161,10 @@ fn refusal(error: CommitError) -> ApiError {
         ),
         CommitError::TooLarge { position } => ApiError::new(
             ErrorCode::InvalidValue,
-            format!("Message {position} of this turn is too long to be stored in a session."),
+            format!(
+                "Message {position} of this turn is too long: a session stores messages of at most \
+                 {MAX_MESSAGE_BYTES} bytes."
+            ),
         )
         .param("messages"),
         CommitError::Fenced => ApiError::internal(error),

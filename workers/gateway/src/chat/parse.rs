@@ -71,8 +71,12 @@ pub async fn parse(
 /// Refuses what a session cannot store, before the model is called.
 fn check_storable(messages: &[Message]) -> Result<(), ApiError> {
     for (position, message) in messages.iter().enumerate() {
-        let reason = if message.raw().as_str().len() > MAX_MESSAGE_BYTES {
-            "is too long to be stored in a session"
+        let bytes = message.raw().as_str().len();
+        let reason = if bytes > MAX_MESSAGE_BYTES {
+            &format!(
+                "has {bytes} bytes as JSON; a session stores messages of at most {MAX_MESSAGE_BYTES} \
+                 bytes"
+            )
         } else if message.has_nul() {
             "has a NUL character, which a session cannot store"
         } else {

@@ -1,11 +1,12 @@
 //! `GET /v1/usage`: the tenant's own usage by day, model and key, from its receipts.
 
 use clawless_api::admin::usage::{UsageReport, write_csv};
-use clawless_core::ledger::Period;
+use clawless_core::ledger::{Input, LedgerAnswer, Period};
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, Clock};
 use clawless_edge::http::query::invalid;
 use clawless_edge::http::{Body, Call, HttpResponse, Query, RequestHead};
+use clawless_edge::ledger::Ledger;
 use clawless_store::usage;
 
 use crate::caller::Caller;
@@ -40,7 +41,12 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }
-    HttpResponse::of(&UsageReport::new(span, rows))
+    let output = call.platform.ledger().ask(tenant, Input::Storage).await;
+    let storage = output.ok().and_then(|output| match output.answer {
+        LedgerAnswer::Storage(report) => Some(report),
+        _ => None,
+    });
+    HttpResponse::of(&UsageReport::new(span, rows).with_storage(storage))
 }
 
 /// The period that the query names.
