@@ -17,7 +17,7 @@ impl Caller<'_> {
         let audit_entry = self.entry("key");
         let found = block_on(api_keys::find(sql, tenant, id));
         results.add(&found);
-        match (found.expect("succeeds"), self.random.below(5)) {
+        match (found.expect("succeeds"), self.random.below(6)) {
             (None, 0) => {
                 let key = self.key();
                 results.add(&block_on(api_keys::insert(sql, tenant, &key, digest)));
@@ -46,6 +46,18 @@ impl Caller<'_> {
                     now,
                     &audit_entry,
                 )));
+            }
+            (Some(old), 5) => {
+                let changed = ApiKey {
+                    name: self.mark(),
+                    limits: clawless_core::limits::KeyLimits {
+                        concurrent: Some(1),
+                        ..clawless_core::limits::KeyLimits::default()
+                    },
+                    ..old.key.clone()
+                };
+                let change = api_keys::change(sql, tenant, &old.key, &changed, &audit_entry);
+                results.add(&block_on(change));
             }
             (_, 3) => results.add(&block_on(api_keys::record_uses(
                 sql,
