@@ -1,7 +1,7 @@
 // HTTP over a raw socket, for requests that regular clients don't send.
 import net from "node:net";
 import { once } from "node:events";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 
 /**
  * Sends `head` (text without the final empty line), then the parts of `body` in order
@@ -89,4 +89,26 @@ function joinChunks(bytes) {
     parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
     at = lineEnd + 2 + size + 2;
   }
+}
+
+/** Sends a request and reads nothing of the response until `read()`, which returns all of it. */
+export async function openUnread(url, head) {
+  const { hostname, port } = new URL(url);
+  const socket = net.connect({ host: hostname, port: Number(port) });
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  socket.pause();
+  socket.write(`${head}\r\n\r\n`, "latin1");
+  return {
+    /** Reads to the end, waiting `pauseMs` after each part. */
+    async read({ pauseMs = 0 } = {}) {
+      const parts = [];
+      for await (const part of socket) {
+        parts.push(part);
+        if (pauseMs > 0) await sleep(pauseMs);
+      }
+      return parse(Buffer.concat(parts));
+    },
+    close: () => socket.destroy(),
+  };
 }

@@ -123,6 +123,26 @@ test("attack 6: wrong_guesses_from_elsewhere_do_not_lock_a_good_key_out", async 
   await complete(stack, {}, { headers: newAddress() });
 });
 
+test("attack 6: guesses_from_one_ipv6_network_count_together_in_every_spelling", async () => {
+  const from = (address) => ({ "cf-connecting-ip": address });
+  const spellings = (host) => [`2001:db8:6:6::${host}`, `2001:0DB8:0006:0006:0:0:0:${host}`, `2001:db8:6:6:ffff:ffff:ffff:${host}`];
+  for (let guess = 0; guess < 20; guess += 1) await refusal({ key: unknownKey(), headers: from(spellings((guess + 1).toString(16))[guess % 3]) });
+  for (const address of spellings("abcd")) {
+    await expectError(await postChat(stack, chatBody(), { key: unknownKey(), headers: from(address) }), 429, { code: "rate_limit_exceeded" });
+  }
+  await refusal({ key: unknownKey(), headers: from("2001:db8:6:7::1") });
+});
+
+test("attack 6: an_ipv4_address_counts_alone_and_however_it_is_embedded", async () => {
+  const from = (address) => ({ "cf-connecting-ip": address });
+  const spellings = ["198.51.100.6", "::ffff:198.51.100.6", "::FFFF:C633:6406"];
+  for (let guess = 0; guess < 20; guess += 1) await refusal({ key: unknownKey(), headers: from(spellings[guess % 3]) });
+  for (const address of spellings) {
+    await expectError(await postChat(stack, chatBody(), { key: unknownKey(), headers: from(address) }), 429, { code: "rate_limit_exceeded" });
+  }
+  for (const address of ["198.51.100.7", "::ffff:198.51.100.8"]) await refusal({ key: unknownKey(), headers: from(address) });
+});
+
 test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => {
   for (const name of ["key", "api_key", "apikey", "access_token", "authorization"]) {
     const value = encodeURIComponent(name === "authorization" ? `Bearer ${stack.key}` : stack.key);

@@ -16,7 +16,7 @@ pub fn invalid(param: &str, message: impl Into<String>) -> ApiError {
 /// 400 that names `param`.
 pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
     text.parse()
-        .map_err(|error| invalid(param, format!("Invalid session id: {error}.")))
+        .map_err(|error| invalid(param, format!("Invalid `{param}`: {error}.")))
 }
 
 /// Validates the name of a model.

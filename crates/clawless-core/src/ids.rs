@@ -144,19 +144,34 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl FromStr for SessionId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+    /// An id that was stored. Earlier versions accepted `.` and `..`, which no URL can address.
+    ///
+    /// # Errors
+    /// A text that was never an id.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
         if (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidId {
-                expected: "1 to 128 characters of A-Z a-z 0-9 _ - . :",
-            })
+            Err(Self::INVALID)
+        }
+    }
+
+    const INVALID: InvalidId = InvalidId {
+        expected: "1 to 128 characters of A-Z a-z 0-9 _ - . :, but not . or ..",
+    };
+}
+
+/// An id that a client chose. `.` and `..` are rejected: URL parsers remove such segments of a path,
+/// however they are escaped.
+impl FromStr for SessionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        match text {
+            "." | ".." => Err(Self::INVALID),
+            _ => Self::from_stored(text),
         }
     }
 }
@@ -167,10 +182,11 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// Reads stored ids. Ids from clients are parsed from text.
 impl<'de> Deserialize<'de> for SessionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        Self::from_stored(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -216,6 +232,18 @@ mod tests {
         assert!(SessionId::generate(Timestamp::from_millis(1), &Zeros).is_generated());
         for bad in ["", "a b", "a\0", "a\r\nx: y", "é", &"a".repeat(129)] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?} was accepted");
+        }
+        for good in ["...", ".a", "a.", ".-", ":", "a..b"] {
+            assert!(good.parse::<SessionId>().is_ok(), "{good:?} was rejected");
+        }
+    }
+
+    #[test]
+    fn a_stored_id_that_clients_can_no_longer_choose_is_readable() {
+        for name in [".", ".."] {
+            assert!(name.parse::<SessionId>().is_err());
+            let stored: SessionId = serde_json::from_value(name.into()).expect("a stored id");
+            assert_eq!(stored.as_str(), name);
         }
     }
 }

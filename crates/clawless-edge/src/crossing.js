@@ -53,3 +53,60 @@ export async function ask(namespace, name, question, millis) {
     clearTimeout(timer);
   }
 }
+
+/** A request's body as bytes; `undefined` if it does not arrive within `millis`. */
+export function bodyAtOnce(request, millis) {
+  return withTimeout(request.arrayBuffer(), millis).then((buffer) => buffer && new Uint8Array(buffer));
+}
+
+/**
+ * Reads a request's body in pieces. Resolves to its bytes; to a number, the bytes that were read, if it is
+ * longer than `limit`; to `undefined` if it is late: after `grace` milliseconds, `rate` bytes a
+ * millisecond must have arrived on average, and all of it within `total` milliseconds. A body longer
+ * than the limit is discarded, and read on up to `discarded` bytes.
+ */
+export async function bodyInPieces(request, limit, discarded, grace, rate, total) {
+  if (!request.body) return new Uint8Array();
+  const reader = request.body.getReader();
+  const started = Date.now();
+  let [pieces, length] = [[], 0];
+  for (;;) {
+    const allowed = Math.min(grace + length / rate, total) - (Date.now() - started);
+    const read = await withTimeout(reader.read(), Math.max(allowed, 0));
+    if (read?.value) {
+      length += read.value.byteLength;
+      if (length <= limit) pieces.push(read.value);
+      else pieces = [];
+    }
+    const isTooLong = length > limit;
+    if (read === undefined || (isTooLong && length >= discarded)) {
+      reader.cancel().catch(() => {});
+      return isTooLong ? length : undefined;
+    }
+    if (read.done) return isTooLong ? length : joined(pieces, length);
+  }
+}
+
+function joined(pieces, length) {
+  if (pieces.length === 1) return pieces[0];
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+  }
+  return bytes;
+}
+
+/** What `promise` resolves to; `undefined` if that takes longer than `millis`. */
+async function withTimeout(promise, millis) {
+  let timer;
+  const timeout = new Promise((resolve) => {
+    timer = setTimeout(resolve, millis);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -31,6 +31,24 @@ extern "C" {
     /// The next piece of a stream; undefined at its end.
     pub(crate) fn next(reader: &ReadableStreamDefaultReader) -> Promise;
 
+    /// Reads a request's body. The promise resolves to its bytes, or to undefined after `millis`.
+    #[wasm_bindgen(js_name = bodyAtOnce, catch)]
+    pub(crate) fn body_at_once(request: &web_sys::Request, millis: f64)
+    -> Result<Promise, JsValue>;
+
+    /// Reads a request's body in pieces. The promise resolves to its bytes; to a number if it is longer
+    /// than `limit`; to undefined if it is late. Times are in milliseconds, the rate in bytes a
+    /// millisecond.
+    #[wasm_bindgen(js_name = bodyInPieces)]
+    pub(crate) fn body_in_pieces(
+        request: &web_sys::Request,
+        limit: f64,
+        discarded: f64,
+        grace: f64,
+        rate: f64,
+        total: f64,
+    ) -> Promise;
+
     /// Calls a Durable Object. The promise resolves to a text; to undefined if the object is
     /// overloaded; to null if it does not respond within `millis`.
     pub(crate) fn ask(namespace: &JsValue, name: &str, question: &str, millis: f64) -> Promise;

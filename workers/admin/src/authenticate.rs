@@ -28,7 +28,7 @@ pub(crate) struct Operator {
 
 /// Authenticates a request.
 ///
-/// 1. 429 if too many requests came from the address, before anything is read.
+/// 1. 429 if too many requests came from the address, or its IPv6 /64, before anything is read.
 /// 2. 401 if the header is absent or has another scheme, 403 for a tenant's key, 401 if a
 ///    token's shape or checksum is wrong; before storage is read.
 /// 3. 401 if no usable token has this digest; the response does not say why. Tokens are read from
@@ -43,8 +43,7 @@ pub(crate) async fn authenticate(
     head: &RequestHead,
     now: Timestamp,
 ) -> Result<Operator, ApiError> {
-    let address = head.header("cf-connecting-ip").unwrap_or("unknown");
-    if !bindings::is_within_limit(env, BY_ADDRESS, address).await {
+    if !bindings::is_within_limit(env, BY_ADDRESS, &head.address()).await {
         return Err(too_many("address"));
     }
     let token = bearer(head)?;

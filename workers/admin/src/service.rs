@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, RequestId};
-use clawless_edge::http::{Authorized, RequestHead, Service};
+use clawless_edge::http::{Authorized, ReadKind, Reader, RequestHead, Service};
 use worker::{Context, Env};
 
 use crate::authenticate::{Operator, authenticate};
@@ -12,6 +12,9 @@ use crate::input::BODY_LIMIT;
 
 /// The admin Worker.
 pub(crate) struct Admin;
+
+/// All operators, as the limits of the isolate count them.
+const OPERATORS: &str = "operators";
 
 /// The access rule of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ impl Service for Admin {
 
     const IS_INTERNAL: bool = true;
 
-    fn open(env: Env, _: Context, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
+    fn open(env: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
         Ok(Rc::new(AdminContext::new(env)))
     }
 
@@ -40,6 +43,19 @@ impl Service for Admin {
             caller: authenticate(&platform.env, &platform.sql, head, platform.now).await?,
             headers: Vec::new(),
         })
+    }
+
+    /// Operators share one limit, and each token has its own.
+    fn reader(_: Access, caller: &Operator) -> Option<Reader> {
+        Some(Reader {
+            tenant: OPERATORS.into(),
+            key: caller.actor.as_str().into(),
+            kind: ReadKind::Page,
+        })
+    }
+
+    fn tenant(_: &Operator) -> Option<&str> {
+        Some(OPERATORS)
     }
 
     /// 1. 413 for the body. 2. 415 for one that is not JSON. 3. 400 for a parameter that the route

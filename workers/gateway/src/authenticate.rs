@@ -14,7 +14,7 @@ use crate::platform::Platform;
 ///
 /// 1. 401 if the header is absent, duplicated or not a bearer token.
 /// 2. 401 if the key's format or checksum is wrong, before any storage read.
-/// 3. 429 if the address has guessed too many keys, before any storage read.
+/// 3. 429 if the address, or its IPv6 /64, has guessed too many keys, before any storage read.
 /// 4. 401 if no usable key has this digest; the response does not tell why.
 ///
 /// The records may be some seconds old. The ledger, which every route calls next, knows whether the
@@ -34,7 +34,7 @@ pub async fn authenticate<P: Platform>(
     let memory = platform.memory();
     let (record, tenant) = match memory.key(digest, now) {
         Some(found) => found,
-        None => look_up(platform, digest, head.header("cf-connecting-ip")).await?,
+        None => look_up(platform, digest, &head.address()).await?,
     };
     if !record.is_usable(now) {
         return Err(invalid_key());
@@ -80,10 +80,9 @@ pub async fn reread<P: Platform>(platform: &P, caller: &Caller) -> Result<Caller
 async fn look_up<P: Platform>(
     platform: &P,
     digest: KeyDigest,
-    address: Option<&str>,
+    address: &str,
 ) -> Result<(ApiKey, Tenant), ApiError> {
     let now = platform.time().now();
-    let address = address.unwrap_or("unknown");
     if let Some(wait) = platform.memory().blocked_for(address, now) {
         return Err(too_many_guesses(wait));
     }

@@ -7,7 +7,7 @@ use clawless_edge::routes;
 
 #[cfg(feature = "test-faults")]
 use crate::http::faults;
-use crate::http::service::Access::Key;
+use crate::http::service::Access::{Export, Key, Wait};
 use crate::http::service::Gateway;
 use crate::http::{completions, forward, health, models, resume, sessions, usage};
 
@@ -24,17 +24,19 @@ pub static ROUTES: Routes<Gateway> = Routes {
         PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update,
         DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete,
         POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset,
-        GET    "/v1/sessions/{id}/export"                Key(SessionsRead, Read)   => sessions::export,
+        GET    "/v1/sessions/{id}/export"                Export(SessionsRead)      => sessions::export,
         GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)   => sessions::list_messages,
         DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message,
         GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)   => sessions::list_tool_executions,
-        GET    "/v1/sessions/{id}/turns/{request_id}"    Key(Chat, Read)           => resume::resume,
+        GET    "/v1/sessions/{id}/turns/{request_id}"    Wait(Chat)                => resume::resume,
         GET    "/v1/usage"                               Key(UsageRead, Read)      => usage::show,
         GET    "/health"                                 Public                    => health::show,
         ANY    "/admin/{…}"                              Public                    => forward::admin,
         ANY    "/widget/{…}"                             Public                    => forward::widget,
         #[cfg(feature = "test-faults")]
         GET    "/__test/panic"                           Public                    => faults::panic,
+        #[cfg(feature = "test-faults")]
+        GET    "/__test/load"                            Public                    => faults::load,
         #[cfg(feature = "test-faults")]
         POST   "/__test/faults"                          Public                    => faults::plan,
     },
@@ -45,6 +47,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::http::service::Access;
 
     #[test]
     fn each_line_is_found_by_its_own_path_and_no_two_are_the_same() {
@@ -85,7 +88,7 @@ mod tests {
     #[test]
     fn a_route_that_changes_something_needs_a_scope_to_write() {
         for line in ROUTES.lines {
-            if let Some(Key(scope, class)) = line.access() {
+            if let Some((scope, class)) = line.access().map(Access::rule) {
                 let changes = line.method != "GET";
                 assert_eq!(changes, class == Write, "{line:?}");
                 assert_eq!(changes, scope == SessionsWrite, "{line:?}");

@@ -17,7 +17,7 @@ impl Service for WidgetServer {
 
     const IS_INTERNAL: bool = true;
 
-    fn open(_: Env, _: Context, _: &RequestId) -> Result<Rc<()>, ApiError> {
+    fn open(_: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<()>, ApiError> {
         Ok(Rc::new(()))
     }
 

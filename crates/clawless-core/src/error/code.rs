@@ -5,7 +5,7 @@ use std::fmt;
 /// The family of an error: who can fix it, and how SDKs classify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The request is invalid (400, 405, 412, 413, 415, 422).
+    /// The request is invalid (400, 405, 408, 412, 413, 415, 422).
     Validation,
     /// The caller is not authenticated (401).
     Authentication,
@@ -93,6 +93,9 @@ catalogue! {
     MethodNotAllowed, "method_not_allowed", 405, Validation, "invalid_request_error",
         "The route does not support the method.",
         "Use one of the methods in the `allow` header.";
+    RequestTimeout, "request_timeout", 408, Validation, "invalid_request_error",
+        "The body did not arrive in time.",
+        "Retry over a faster connection, or send a smaller body.";
     PreconditionFailed, "precondition_failed", 412, Validation, "invalid_request_error",
         "The resource has changed since it was read.",
         "Read it again and retry with the new `etag`.";
@@ -147,6 +150,9 @@ catalogue! {
     Internal, "internal_error", 500, Internal, "server_error",
         "The server failed.",
         "Retry. If the error persists, report the `x-request-id`.";
+    Overloaded, "overloaded", 503, Internal, "server_error",
+        "The server holds as many requests and answers as fit its memory.",
+        "Retry after `retry-after`; nothing was charged.";
     ServiceUnavailable, "service_unavailable", 503, Internal, "server_error",
         "A component that the request needs is not available.",
         "Retry after `retry-after`.";
@@ -180,7 +186,7 @@ mod tests {
             assert!(seen.insert(code.as_str()), "duplicate code {code}");
             let fits = match code.kind() {
                 ErrorKind::Validation => {
-                    matches!(code.status(), 400 | 405 | 412 | 413 | 415 | 422)
+                    matches!(code.status(), 400 | 405 | 408 | 412 | 413 | 415 | 422)
                 }
                 ErrorKind::Authentication => code.status() == 401,
                 ErrorKind::Permission => code.status() == 403,

@@ -2,18 +2,40 @@
 
 use std::cell::RefCell;
 
+use clawless_core::time::{Clock, Millis};
 use clawless_core::{ApiError, ErrorCode};
-use futures_util::StreamExt;
 use js_sys::{Promise, Uint8Array};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{AbortSignal, Request};
 
+use super::load::{Load, Permit};
 use crate::crossing;
+use crate::time::EdgeTime;
+
+/// How long a body may take before it must arrive at [`MIN_BODY_RATE`] on average.
+const BODY_GRACE: Millis = Millis::from_secs(10);
+/// The slowest average arrival of a body, in bytes a millisecond: 16 KiB a second.
+const MIN_BODY_RATE: f64 = 16.0 * 1024.0 / 1000.0;
+/// The longest time of a body.
+const BODY_TIMEOUT: Millis = Millis::from_secs(120);
+/// How long a refused body is read and discarded.
+const DISCARD_TIMEOUT: Millis = Millis::from_secs(1);
+/// A body that announces at most this many bytes is read at once, which is cheaper than in pieces.
+const MAX_WHOLE_BYTES: usize = 64 * 1024;
+/// The counted copies of a body: its bytes, what is parsed of them, and what is made of that.
+const BODY_COPIES: usize = 3;
+/// How long a body may be held: longer than any request takes.
+const BODY_LEASE: Millis = Millis::from_secs(900);
 
 /// A request's body. Nothing is read before a handler asks for it, so that requests which are
 /// refused earlier cost no parsing (`docs/decisions/001-authenticate-before-parsing.md`).
 #[derive(Debug)]
-pub struct RequestBody(RefCell<Source>);
+pub struct RequestBody {
+    source: RefCell<Source>,
+    /// The tenant whose share of the isolate's memory the body counts against; empty if unknown.
+    tenant: RefCell<String>,
+    permit: RefCell<Permit>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -24,26 +46,51 @@ enum Source {
 
 impl RequestBody {
     /// The body of a request that the runtime delivered.
-    pub const fn from_request(request: Request) -> Self {
-        Self(RefCell::new(Source::Request(request)))
+    pub fn from_request(request: Request) -> Self {
+        Self::new(Source::Request(request))
     }
 
     /// A body in memory, as tests have it.
-    pub const fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(RefCell::new(Source::Bytes(bytes)))
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::new(Source::Bytes(bytes))
     }
 
-    /// Takes the body, of at most `limit` bytes. A body that was taken before is empty.
+    fn new(source: Source) -> Self {
+        Self {
+            source: RefCell::new(source),
+            tenant: RefCell::default(),
+            permit: RefCell::default(),
+        }
+    }
+
+    /// Counts the body against a tenant's share of the isolate's memory.
+    pub fn count_for(&self, tenant: &str) {
+        self.tenant.replace(tenant.to_owned());
+    }
+
+    /// Takes the body, of at most `limit` bytes. A body that was taken before is empty. It is counted
+    /// until this value is dropped, or until [`Self::take_permit`].
     ///
     /// # Errors
-    /// 413 over the limit, 400 if the body breaks off.
+    /// 503 or 429 if it does not fit what is left of the isolate's memory, before it is loaded; 413 over
+    /// the limit, 408 if it arrives too slowly, 400 if it breaks off.
     pub async fn read(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
         match self.take() {
-            Source::Request(mut request) => read_request(&mut request, limit).await,
+            Source::Request(request) => {
+                let tenant = self.tenant.borrow().clone();
+                let (bytes, permit) = read_request(&request, &tenant, limit).await?;
+                self.permit.replace(permit);
+                Ok(bytes)
+            }
             Source::Bytes(bytes) if bytes.len() > limit => Err(too_large(limit)),
             Source::Bytes(bytes) => Ok(bytes),
             Source::Taken => Ok(Vec::new()),
         }
+    }
+
+    /// Takes the permit of the body that was read, to hold it longer than this value.
+    pub fn take_permit(&self) -> Permit {
+        self.permit.take()
     }
 
     /// Loads the body into memory without taking it, and returns its length in bytes.
@@ -53,7 +100,7 @@ impl RequestBody {
     pub async fn load(&self, limit: usize) -> Result<usize, ApiError> {
         let bytes = self.read(limit).await?;
         let length = bytes.len();
-        self.0.replace(Source::Bytes(bytes));
+        self.source.replace(Source::Bytes(bytes));
         Ok(length)
     }
 
@@ -70,7 +117,7 @@ impl RequestBody {
     /// before the future is first polled. Never completes for a body that is no longer, or never was,
     /// part of a request.
     pub fn departure(&self) -> impl Future<Output = ()> + 'static + use<> {
-        let signal = match &*self.0.borrow() {
+        let signal = match &*self.source.borrow() {
             Source::Request(request) => Some(AbortSignal::from(request.inner().signal())),
             Source::Bytes(_) | Source::Taken => None,
         };
@@ -87,7 +134,7 @@ impl RequestBody {
     }
 
     fn take(&self) -> Source {
-        self.0.replace(Source::Taken)
+        self.source.replace(Source::Taken)
     }
 }
 
@@ -96,50 +143,110 @@ impl RequestBody {
 ///
 /// A body that announces up to twice the limit is read and discarded: proxies lose a response that
 /// arrives while they are still sending.
-async fn read_request(request: &mut Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+async fn read_request(
+    request: &Request,
+    tenant: &str,
+    limit: usize,
+) -> Result<(Vec<u8>, Permit), ApiError> {
     let announced = request.headers().get("content-length").ok().flatten();
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    // HTTP holds a body to the length that it announced, so this one can be read at once.
-    if announced.is_some_and(|announced| announced <= limit) {
-        let bytes = read_whole(request).await?;
-        return if bytes.len() > limit {
-            Err(too_large(limit))
-        } else {
-            Ok(bytes)
-        };
-    }
-    let announced = announced.unwrap_or(0);
-    if announced > limit.saturating_mul(2) {
-        return Err(too_large(limit));
-    }
-    // A request without a body has no stream. Parsing then refuses the empty text.
-    let Ok(mut stream) = request.stream() else {
-        return Ok(Vec::new());
+    let discarded = match announced {
+        Some(announced) if announced > limit.saturating_mul(2) => return Err(too_large(limit)),
+        Some(announced) if announced > limit => announced,
+        _ => 0,
     };
-    if announced > limit {
-        let mut left = announced;
-        while let (Some(Ok(piece)), true) = (stream.next().await, left > 0) {
-            left = left.saturating_sub(piece.len());
+    // A body of unknown length may have the largest. One that is discarded needs no room.
+    let expected = if discarded > 0 {
+        0
+    } else {
+        announced.unwrap_or(limit)
+    };
+    let counted = |bytes: usize| bytes.saturating_mul(BODY_COPIES);
+    let (load, now) = (Load::of_isolate(), EdgeTime.now());
+    let permit = match load.hold(tenant, counted(expected), now, BODY_LEASE) {
+        Ok(permit) => permit,
+        Err(error) => {
+            discard(request, expected).await;
+            return Err(error);
         }
+    };
+    let bytes = match announced {
+        // HTTP holds a body to the length that it announced, so this one can be read at once.
+        Some(announced) if announced <= limit.min(MAX_WHOLE_BYTES) => read_at_once(request).await?,
+        _ if discarded > 0 => read_pieces(request, 0, discarded)
+            .await?
+            .unwrap_or_default(),
+        _ => read_pieces(request, limit, 0)
+            .await?
+            .ok_or_else(|| too_large(limit))?,
+    };
+    if bytes.len() > limit || discarded > 0 {
         return Err(too_large(limit));
     }
-    let mut body = Vec::with_capacity(announced);
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(broken_off)?;
-        if body.len() + piece.len() > limit {
-            return Err(too_large(limit));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+    permit.resize(counted(bytes.len()));
+    Ok((bytes, permit))
 }
 
-async fn read_whole(request: &Request) -> Result<Vec<u8>, ApiError> {
-    let reading = request.inner().array_buffer();
+/// Discards what a client sends of a refused body, for a short time: one that is still sending may lose
+/// the response.
+async fn discard(request: &Request, length: usize) {
+    let timeout = millis(DISCARD_TIMEOUT);
+    let discarded =
+        crossing::body_in_pieces(request.inner(), 0.0, number(length), timeout, 1.0, timeout);
+    // The refusal is sent whatever happens to the body.
+    let _ = JsFuture::from(discarded).await;
+}
+
+async fn read_at_once(request: &Request) -> Result<Vec<u8>, ApiError> {
+    let reading = crossing::body_at_once(request.inner(), millis(BODY_GRACE));
     let reading = reading.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    let buffer = JsFuture::from(reading).await;
-    let buffer = buffer.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    Ok(Uint8Array::new(&buffer).to_vec())
+    let read = JsFuture::from(reading).await;
+    let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
+    if read.is_undefined() {
+        return Err(too_slow());
+    }
+    Ok(Uint8Array::new(&read).to_vec())
+}
+
+/// Reads a body in pieces; `None` if it is longer than `limit`. Such a body is read on up to
+/// `discarded` bytes.
+async fn read_pieces(
+    request: &Request,
+    limit: usize,
+    discarded: usize,
+) -> Result<Option<Vec<u8>>, ApiError> {
+    let reading = crossing::body_in_pieces(
+        request.inner(),
+        number(limit),
+        number(discarded),
+        millis(BODY_GRACE),
+        MIN_BODY_RATE,
+        millis(BODY_TIMEOUT),
+    );
+    let read = JsFuture::from(reading).await;
+    let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
+    if read.is_undefined() {
+        return Err(too_slow());
+    }
+    let is_too_large = read.as_f64().is_some();
+    Ok((!is_too_large).then(|| Uint8Array::new(&read).to_vec()))
+}
+
+/// A length for JavaScript. Lengths of bodies are far below 2^53.
+#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+const fn number(length: usize) -> f64 {
+    length as f64
+}
+
+fn millis(span: Millis) -> f64 {
+    u32::try_from(span.get()).unwrap_or(u32::MAX).into()
+}
+
+fn too_slow() -> ApiError {
+    ApiError::new(
+        ErrorCode::RequestTimeout,
+        "The body did not arrive in time. Send it at 16 KiB a second or faster, within 120 seconds.",
+    )
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -1,9 +1,12 @@
 //! Inbound HTTP, shared by all Workers: the routes table, the call that a handler gets, responses,
 //! queries and pages.
 
+pub mod address;
 pub mod body;
 pub mod call;
+pub mod delivery;
 pub mod forwarded;
+pub mod load;
 pub mod page;
 pub mod query;
 pub mod request;
@@ -14,6 +17,8 @@ pub mod service;
 
 pub use body::RequestBody;
 pub use call::{Call, Params};
+pub use delivery::{Interrupted, Pages};
+pub use load::{Load, Permit, ReadKind, Reader};
 pub use query::Query;
 pub use request::RequestHead;
 pub use response::{Body, HttpResponse};

@@ -5,6 +5,7 @@ use clawless_core::cursor::{self, CursorScope, InvalidCursor};
 use clawless_core::signing::SigningKey;
 use clawless_core::{ApiError, Timestamp};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 
 use super::query::{Query, invalid};
 use super::response::HttpResponse;
@@ -13,6 +14,9 @@ use super::response::HttpResponse;
 const DEFAULT_LIMIT: u32 = 20;
 /// The largest number of items on a page.
 const MAX_LIMIT: u32 = 100;
+
+/// The most bytes of items on a page: 1 MiB.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// The form of a list's cursors. A cursor names the position of the last item of a page.
 pub trait Cursors {
@@ -102,21 +106,32 @@ impl PageRequest {
         self.limit.saturating_add(1)
     }
 
-    /// The page, of items of which up to [`Self::read_limit`] were read.
+    /// The page, of items of which up to [`Self::read_limit`] were read. It ends at
+    /// [`MAX_PAGE_BYTES`], but has at least one item.
     ///
     /// # Errors
     /// An internal error if an item cannot be written as JSON.
     pub fn respond<T, V: Serialize>(
         &self,
         cursors: &impl Cursors,
-        mut items: Vec<T>,
-        position: impl FnOnce(&T) -> String,
+        items: Vec<T>,
+        position: impl Fn(&T) -> String,
         view: impl Fn(T) -> V,
     ) -> Result<HttpResponse, ApiError> {
-        let has_more = items.len() > self.limit as usize;
-        items.truncate(self.limit as usize);
-        let last = items.last().filter(|_| has_more).map(position);
-        respond(cursors, items.into_iter().map(view).collect(), last)
+        let (found, mut bytes) = (items.len(), 0);
+        let (mut shown, mut last) = (Vec::new(), None);
+        for item in items.into_iter().take(self.limit as usize) {
+            let place = position(&item);
+            let text = to_raw_value(&view(item)).map_err(ApiError::internal)?;
+            bytes += text.get().len();
+            if bytes > MAX_PAGE_BYTES && last.is_some() {
+                break;
+            }
+            shown.push(text);
+            last = Some(place);
+        }
+        let has_more = shown.len() < found;
+        respond(cursors, shown, last.filter(|_| has_more))
     }
 }
 
@@ -200,6 +215,27 @@ mod tests {
             body(vec![1, 2]),
             r#"{"object":"list","data":[1,2],"has_more":false,"next_cursor":null}"#
         );
+    }
+
+    #[test]
+    fn attack_63_a_page_of_long_items_ends_at_its_limit_of_bytes() {
+        let request = page("limit=100").expect("a page");
+        let shown = |length: usize| {
+            let items = vec!["x".repeat(length); 50];
+            let page = request.respond(&PlainCursors, items, String::clone, |item| item);
+            let Body::Json(text) = page.expect("a response").body else {
+                return (0, false);
+            };
+            let page: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let count = page["data"].as_array().map_or(0, Vec::len);
+            (
+                count,
+                page["has_more"] == true && page["next_cursor"].is_string(),
+            )
+        };
+        assert_eq!(shown(100_000), (10, true));
+        assert_eq!(shown(2_000_000), (1, true));
+        assert_eq!(shown(100), (50, false));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use clawless_core::{ApiError, ErrorCode};
 use worker::Request;
 
+use super::address;
 use crate::crossing;
 
 /// The part of a request before its body: method, path, query and headers.
@@ -77,6 +78,11 @@ impl RequestHead {
             .iter()
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The client's address, as limits count it.
+    pub fn address(&self) -> String {
+        address::counted(self.header("cf-connecting-ip"))
     }
 
     /// The header `authorization`. A repeated one arrives joined by a comma, which no key contains.

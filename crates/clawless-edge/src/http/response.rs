@@ -7,7 +7,13 @@ use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
 use worker::{Headers, Response, ResponseBuilder};
 
+use super::delivery::{Interrupted, Pages};
 use crate::{crossing, logging};
+
+/// The content type of JSON.
+pub const JSON: &str = "application/json";
+/// The content type of comma-separated values.
+pub const CSV: &str = "text/csv; charset=utf-8";
 
 /// A response to a client.
 pub struct HttpResponse {
@@ -25,8 +31,8 @@ pub enum Body {
     Empty,
     /// A JSON text.
     Json(String),
-    /// A JSON text, sent in pieces.
-    JsonPieces(LocalBoxStream<'static, Vec<u8>>),
+    /// A text of this content type, page by page.
+    Pages(&'static str, Pages),
     /// A table as comma-separated values.
     Csv(String),
     /// Server-sent events.
@@ -63,6 +69,14 @@ impl HttpResponse {
     /// A stream of server-sent events with status 200.
     pub fn events(events: LocalBoxStream<'static, Vec<u8>>) -> Self {
         Self::new(200, Body::Events(events))
+    }
+
+    /// The length of a text in memory; none for other bodies.
+    pub const fn text_bytes(&self) -> Option<usize> {
+        match &self.body {
+            Body::Json(text) | Body::Csv(text) => Some(text.len()),
+            _ => None,
+        }
     }
 
     /// The value of a header.
@@ -108,8 +122,9 @@ impl HttpResponse {
         }
         let content_type = match self.body {
             Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
-            Body::Json(_) | Body::JsonPieces(_) => Some(("content-type", "application/json")),
-            Body::Csv(_) => Some(("content-type", "text/csv; charset=utf-8")),
+            Body::Json(_) => Some(("content-type", JSON)),
+            Body::Csv(_) => Some(("content-type", CSV)),
+            Body::Pages(content_type, _) => Some(("content-type", content_type)),
             Body::Empty | Body::Foreign(_) => None,
         };
         let always = [
@@ -130,12 +145,15 @@ impl HttpResponse {
         match self.body {
             Body::Empty => Ok(builder.empty()),
             Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
-            Body::Events(events) | Body::JsonPieces(events) => builder
+            Body::Events(events) => builder
                 .from_stream(
                     logging::in_current_span(events)
                         .map(Ok::<_, Infallible>)
                         .map(|event| event.map_err(never)),
                 )
+                .map_err(ApiError::internal),
+            Body::Pages(_, pages) => builder
+                .from_stream(pages.map(|page| page.map_err(interrupted)))
                 .map_err(ApiError::internal),
             Body::Foreign(response) => Ok(response),
         }
@@ -145,6 +163,10 @@ impl HttpResponse {
 /// The error of a stream that has none.
 fn never(never: Infallible) -> worker::Error {
     match never {}
+}
+
+fn interrupted(error: Interrupted) -> worker::Error {
+    worker::Error::RustError(error.to_string())
 }
 
 fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {

@@ -1,7 +1,8 @@
 //! The routes table of a Worker: one line per route, and the search for the route of a request.
 //!
-//! Paths are compared as they were sent: an alias by `//`, case or escapes is another path, which
-//! has no route. Only the parameters of a path are decoded.
+//! Paths are compared as the runtime delivers them: an alias by `//`, case or escapes is another path,
+//! which has no route. Only the parameters of a path are decoded. A parameter of several segments never
+//! matches a rest that a URL parser would fold into another path.
 
 use std::fmt;
 
@@ -177,6 +178,16 @@ pub fn redacted(path: &str) -> &str {
     }
 }
 
+/// Whether a URL parser turns a path into another one: it removes segments `.` and `..`, escaped or
+/// not, and takes `\` for `/`.
+fn is_folded(path: &str) -> bool {
+    let is_dots = |segment: &str| {
+        let decoded = percent_decode_str(segment).collect::<Vec<_>>();
+        decoded == b"." || decoded == b".."
+    };
+    path.contains('\\') || path.split('/').any(is_dots)
+}
+
 /// The parameters of a path that matches a pattern.
 fn matches(pattern: &'static str, path: &str) -> Option<Params> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -185,9 +196,10 @@ fn matches(pattern: &'static str, path: &str) -> Option<Params> {
         rest = rest.strip_prefix('/')?;
         let name = wanted.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
         match name.map(|name| name.strip_suffix('…').unwrap_or(name)) {
-            Some("") => return Some(params),
+            Some("") => return (!is_folded(rest)).then_some(params),
             Some(name) if wanted.ends_with("…}") => {
-                return (!rest.is_empty()).then(|| params.with(name, decode(rest)));
+                return (!rest.is_empty() && !is_folded(rest))
+                    .then(|| params.with(name, decode(rest)));
             }
             name => {
                 let end = rest.find('/').unwrap_or(rest.len());
@@ -224,7 +236,7 @@ mod tests {
         type Caller = &'static str;
         type Access = &'static str;
 
-        fn open(_: Env, _: Context, _: &RequestId) -> Result<Rc<()>, ApiError> {
+        fn open(_: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<()>, ApiError> {
             Ok(Rc::new(()))
         }
 
@@ -325,6 +337,19 @@ mod tests {
             "/files/",
             "/files",
             "/admin",
+            "/things/../admin/x",
+            "/things/%2e%2E/admin/x",
+            "/./things",
+            "/\\things",
+            "/files/../things",
+            "/files/a/%2E",
+            "/files/a\\b",
+            "/admin/../things",
+            "/admin/.%2e/things",
+            "/admin/x/..",
+            "/admin/.",
+            "/admin\\x",
+            "/admin/x\\..\\things",
         ] {
             let error = ROUTES.find("GET", alias).err().expect(alias);
             assert_eq!(error.status(), 404, "{alias}");

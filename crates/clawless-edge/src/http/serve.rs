@@ -4,26 +4,34 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
+use futures_channel::oneshot;
+use futures_util::StreamExt;
+use futures_util::stream;
 use tracing::Instrument;
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
 use worker::{Context, Env, Request, Response};
 
 use super::body::RequestBody;
 use super::call::Call;
+use super::delivery::deliver;
 use super::forwarded::REQUEST_ID_HEADER;
+use super::load::{Load, Permit, Reader};
 use super::request::RequestHead;
-use super::response::{Body, HttpResponse};
-use super::routes::{Endpoint, Routes, redacted};
+use super::response::{Body, CSV, HttpResponse, JSON};
+use super::routes::{Endpoint, ResponseFuture, Routes, redacted};
 use super::service::{Authorized, Service};
 use crate::entropy::EdgeEntropy;
 use crate::logging;
 use crate::time::EdgeTime;
 
+/// The longest answer that is sent at once, in bytes.
+const MAX_SMALL_BYTES: usize = 64 * 1024;
+
 /// Serves one request of a Worker.
 ///
 /// 1. Assign the request id. 2. Open the platform: 500. 3. OPTIONS: 204. 4. Find the route: 404, 405.
-/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Run the handler, which reads the body.
-/// 7. Add the common headers, log, send.
+/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Admit a read: 429, 503. 7. Run the handler,
+///    which reads the body: 408, 413, 503. 8. Add the common headers, log, send.
 ///
 /// # Errors
 /// Only if the runtime fails to create a response.
@@ -39,9 +47,16 @@ pub async fn serve<S: Service>(
     async {
         let head = Rc::new(RequestHead::from_request(&request));
         let started = EdgeTime.now();
-        let platform = S::open(env, context, &request_id);
+        let context = Rc::new(context);
+        let platform = S::open(env, context.clone(), &request_id);
         let outcome = match &platform {
-            Ok(platform) => respond(routes, platform, request, &head, &request_id).await,
+            Ok(platform) => {
+                let (platform, head, id) = (platform.clone(), head.clone(), request_id.clone());
+                let tasks = context.clone();
+                let work =
+                    async move { respond(routes, &platform, request, &head, &id, &tasks).await };
+                run_to_end(&context, work).await
+            }
             Err(error) => Err(error.clone()),
         };
         let response = outcome.unwrap_or_else(refuse);
@@ -62,12 +77,30 @@ pub async fn serve<S: Service>(
     .await
 }
 
+/// Runs work to its end even if the client leaves. The runtime would otherwise cancel the request in the
+/// middle, and what it holds ([`Permit`]) would not be released.
+async fn run_to_end(
+    context: &Context,
+    work: impl Future<Output = Result<HttpResponse, ApiError>> + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let (sender, response) = oneshot::channel();
+    let task = async move {
+        // It fails if the client has left.
+        drop(sender.send(work.await));
+    };
+    context.wait_until(task.in_current_span());
+    response
+        .await
+        .unwrap_or_else(|_| Err(ApiError::internal("the request ended without a response")))
+}
+
 async fn respond<S: Service>(
     routes: &'static Routes<S>,
     platform: &Rc<S::Platform>,
     request: Request,
     head: &Rc<RequestHead>,
     request_id: &RequestId,
+    context: &Rc<Context>,
 ) -> Result<HttpResponse, ApiError> {
     let is_options = head.method == "OPTIONS";
     if is_options && let Some(response) = S::preflight(platform, head) {
@@ -99,7 +132,19 @@ async fn respond<S: Service>(
             handler(&call).await
         }
         Endpoint::Restricted(access, handler) => {
-            let Authorized { caller, headers } = S::authorize(&platform, access, &head).await?;
+            let is_read = matches!(head.method.as_str(), "GET" | "HEAD");
+            let authorized = S::authorize(&platform, access, &head).await;
+            if is_read
+                && authorized
+                    .as_ref()
+                    .is_err_and(|error| error.status() == 429)
+            {
+                Load::of_isolate().delay_refusal(&EdgeTime).await;
+            }
+            let Authorized { caller, headers } = authorized?;
+            body.count_for(S::tenant(&caller).unwrap_or_default());
+            let reader = S::reader(access, &caller).filter(|_| is_read);
+            let departure = reader.is_some().then(|| body.departure());
             let call = Call {
                 platform,
                 caller,
@@ -108,16 +153,84 @@ async fn respond<S: Service>(
                 body,
                 request_id,
             };
-            let response = match S::check(access, &call).await {
-                Ok(()) => handler(&call).await,
-                Err(error) => Err(error),
+            let response = match reader {
+                None => handle::<S>(access, handler, &call).await,
+                Some(reader) => read::<S>(access, handler, &call, &reader).await,
             };
             match response {
-                Ok(response) => Ok(response.with_headers(headers)),
+                Ok((response, permit)) => {
+                    let response = response.with_headers(headers);
+                    Ok(match departure {
+                        Some(departure) if call.head.method != "HEAD" => {
+                            deliver_large(response, permit, departure, context)
+                        }
+                        _ => response,
+                    })
+                }
                 Err(error) => Err(error.headers(headers)),
             }
         }
     }
+}
+
+/// A handler of a restricted route.
+type Handler<S> =
+    for<'a> fn(&'a Call<<S as Service>::Platform, <S as Service>::Caller>) -> ResponseFuture<'a>;
+
+/// Runs a handler that needs no permit.
+async fn handle<S: Service>(
+    access: S::Access,
+    handler: Handler<S>,
+    call: &Call<S::Platform, S::Caller>,
+) -> Result<(HttpResponse, Permit), ApiError> {
+    S::check(access, call).await?;
+    Ok((handler(call).await?, Permit::uncounted()))
+}
+
+/// Runs a handler that reads, with a permit for it.
+async fn read<S: Service>(
+    access: S::Access,
+    handler: Handler<S>,
+    call: &Call<S::Platform, S::Caller>,
+    reader: &Reader,
+) -> Result<(HttpResponse, Permit), ApiError> {
+    let permit = Load::of_isolate().read(reader, &EdgeTime).await?;
+    let (response, _) = handle::<S>(access, handler, call).await?;
+    // What is delivered in pages is paid for as it is delivered.
+    if let Some(bytes) = response
+        .text_bytes()
+        .filter(|bytes| *bytes <= MAX_SMALL_BYTES)
+    {
+        permit.pay(bytes, EdgeTime.now());
+    }
+    Ok((response, permit))
+}
+
+/// Lets a large answer wait for its reader, together with its permit. A small one fits the buffers of
+/// the connection.
+fn deliver_large(
+    mut response: HttpResponse,
+    permit: Permit,
+    departure: impl Future<Output = ()> + 'static,
+    context: &Context,
+) -> HttpResponse {
+    let is_large = response
+        .text_bytes()
+        .is_some_and(|bytes| bytes > MAX_SMALL_BYTES);
+    let whole = |text: String| stream::iter([Ok(text.into_bytes())]).boxed_local();
+    let (content_type, pages) = match response.body {
+        Body::Json(text) if is_large => (JSON, whole(text)),
+        Body::Csv(text) if is_large => (CSV, whole(text)),
+        Body::Pages(content_type, pages) => (content_type, pages),
+        other => {
+            response.body = other;
+            return response;
+        }
+    };
+    let (body, task) = deliver(pages, permit, EdgeTime, departure);
+    context.wait_until(task.in_current_span());
+    response.body = Body::Pages(content_type, body);
+    response
 }
 
 /// Authorizes a caller who asks which routes exist.

@@ -8,6 +8,7 @@ use clawless_core::{ApiError, RequestId};
 use worker::{Context, Env};
 
 use super::call::Call;
+use super::load::Reader;
 use super::request::RequestHead;
 use super::response::HttpResponse;
 
@@ -34,7 +35,7 @@ pub trait Service: 'static {
     /// An internal error if the Worker's configuration is invalid.
     fn open(
         env: Env,
-        context: Context,
+        context: Rc<Context>,
         request_id: &RequestId,
     ) -> Result<Rc<Self::Platform>, ApiError>;
 
@@ -47,6 +48,17 @@ pub trait Service: 'static {
         access: Self::Access,
         head: &RequestHead,
     ) -> Result<Authorized<Self::Caller>, ApiError>;
+
+    /// Who reads on a route, for the limits of the isolate; none on routes that change something or
+    /// wait for something.
+    fn reader(_access: Self::Access, _caller: &Self::Caller) -> Option<Reader> {
+        None
+    }
+
+    /// The tenant whose share of the isolate's memory a request counts against, if there is one.
+    fn tenant(_caller: &Self::Caller) -> Option<&str> {
+        None
+    }
 
     /// Checks a request after its caller and route are known, before the handler runs.
     ///

@@ -35,7 +35,7 @@ statements! {
           SELECT seq, position, bytes, count(*) OVER () AS found,
                  sum(bytes) OVER (ORDER BY seq, position) AS total_bytes
           FROM (
-            SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+            SELECT seq, position, octet_length(content) AS bytes FROM messages
             WHERE tenant_id = ?1 AND session_id = ?2
               AND (seq, position) > (?3, ?4) AND (seq, position) < (?5, ?6)
             ORDER BY seq, position LIMIT ?7
@@ -53,7 +53,7 @@ statements! {
           SELECT seq, position, bytes, count(*) OVER () AS found,
                  sum(bytes) OVER (ORDER BY seq DESC, position DESC) AS total_bytes
           FROM (
-            SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+            SELECT seq, position, octet_length(content) AS bytes FROM messages
             WHERE tenant_id = ?1 AND session_id = ?2
               AND (seq, position) > (?3, ?4) AND (seq, position) < (?5, ?6)
             ORDER BY seq DESC, position DESC LIMIT ?7
@@ -64,7 +64,7 @@ statements! {
         WHERE m.tenant_id = ?1 AND t.tenant_id = ?1
           AND (sizes.total_bytes <= ?8 OR sizes.total_bytes = sizes.bytes)";
     POSITION = "
-        SELECT seq, position, length(CAST(content AS BLOB)) AS bytes FROM messages
+        SELECT seq, position, octet_length(content) AS bytes FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND id = ?3";
     /// Subtracts a message of ?4 bytes, and tokens in proportion. D1 binds numbers as reals, so
     /// they are cast for an integer division.

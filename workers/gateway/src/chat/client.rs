@@ -1,14 +1,16 @@
 //! The client's end of a stream: encodes events and sends the bytes to a client that may be slow
 //! or gone.
 
+use std::rc::Rc;
+
 use clawless_core::chat::Usage;
 use clawless_core::llm::LlmEvent;
 use clawless_core::time::{Millis, Timer, timeout};
 use clawless_core::{ApiError, ToolCall, ToolExecution};
-use futures_channel::mpsc;
-use futures_util::SinkExt;
+use clawless_edge::http::Permit;
 use futures_util::future::LocalBoxFuture;
 
+use super::byte_channel::{ByteReceiver, ByteSender, Closed, byte_channel};
 use super::keep_alive;
 use super::response::StreamEncoder;
 
@@ -16,30 +18,24 @@ use super::response::StreamEncoder;
 /// reliably that a client has closed its connection; a buffer that stays full does.
 const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
 
-/// The reads of the provider that are buffered for a slow client before the provider has to wait.
-/// A read has at most some ten kilobytes, so this is about 1 MiB.
-const MAX_BUFFERED_READS: usize = 64;
-
 /// Completes when the client has left; see
 /// [`RequestBody::departure`](clawless_edge::http::RequestBody::departure).
 pub type Departure = LocalBoxFuture<'static, ()>;
-
-/// The receiving end of the response's body.
-pub type EventReceiver = mpsc::Receiver<Vec<u8>>;
 
 /// The client of a streamed answer.
 #[derive(Debug)]
 pub struct ClientStream<T> {
     encoder: StreamEncoder,
     /// `None` once the client has left.
-    sender: Option<mpsc::Sender<Vec<u8>>>,
+    sender: Option<ByteSender>,
     timer: T,
 }
 
 impl<T: Timer> ClientStream<T> {
-    /// Creates a stream and the body that the client reads.
-    pub fn new(encoder: StreamEncoder, timer: T) -> (Self, EventReceiver) {
-        let (sender, receiver) = mpsc::channel(MAX_BUFFERED_READS);
+    /// Creates a stream and the body that the client reads. What waits for the client counts against
+    /// `permit`.
+    pub fn new(encoder: StreamEncoder, timer: T, permit: Rc<Permit>) -> (Self, ByteReceiver) {
+        let (sender, receiver) = byte_channel(permit);
         let stream = Self {
             encoder,
             sender: Some(sender),
@@ -105,15 +101,14 @@ impl<T: Timer> ClientStream<T> {
         if bytes.is_empty() {
             return;
         }
-        let Some(sender) = self.sender.as_mut() else {
+        let Some(sender) = self.sender.as_ref() else {
             return;
         };
         let delivered = match sender.try_send(bytes) {
-            Ok(()) => true,
-            Err(refused) if refused.is_disconnected() => false,
-            Err(full) => {
-                let sending = sender.send(full.into_inner());
-                let sent = timeout(&self.timer, WRITE_TIMEOUT, sending).await;
+            Ok(None) => true,
+            Err(Closed) => false,
+            Ok(Some(bytes)) => {
+                let sent = timeout(&self.timer, WRITE_TIMEOUT, sender.send(bytes)).await;
                 matches!(sent, Ok(Ok(())))
             }
         };

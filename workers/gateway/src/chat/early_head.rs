@@ -33,7 +33,8 @@ pub async fn with_early_head<P: Platform, T>(
     }
     // Nothing but comments is sent before the model is known.
     let encoder = StreamEncoder::new(turn, &turn.route.primary().model);
-    let (mut client, body) = ClientStream::new(encoder, platform.time().clone());
+    let time = platform.time().clone();
+    let (mut client, body) = ClientStream::new(encoder, time, reply.permit());
     reply.send(Ok(response::early_stream(turn, body.boxed_local())));
     let mut left = Some(left);
     loop {

@@ -3,6 +3,7 @@
 //! [`model`], the HTTP rendering in [`response`].
 
 pub mod admit;
+pub mod byte_channel;
 pub mod call;
 pub mod client;
 pub mod commit;

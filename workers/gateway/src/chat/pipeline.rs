@@ -19,8 +19,8 @@ use std::rc::Rc;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::llm::LlmResponse;
 use clawless_core::sending::SendOrigin;
-use clawless_core::{ApiError, Clock, RequestId, Scope};
-use clawless_edge::http::{HttpResponse, RequestHead};
+use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId};
+use clawless_edge::http::{HttpResponse, Permit, RequestHead};
 use futures_channel::oneshot;
 use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
@@ -58,7 +58,8 @@ struct Answer<P: Platform> {
     client: Option<ClientStream<P::Time>>,
 }
 
-/// Answers a chat request. `departure` completes when the client has left.
+/// Answers a chat request. `body` reads the body for the authenticated tenant, with the permit to hold
+/// it. `departure` completes when the client has left.
 ///
 /// # Errors
 /// The statuses above, each with a code of the catalogue. A turn that fails before the first byte
@@ -68,16 +69,22 @@ pub async fn create<P: Platform>(
     platform: &Rc<P>,
     request_id: &RequestId,
     head: &RequestHead,
-    body: impl Future<Output = Result<Vec<u8>, ApiError>>,
+    body: impl AsyncFnOnce(&TenantId) -> Result<(Vec<u8>, Permit), ApiError>,
     departure: impl Future<Output = ()> + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let started = platform.time().now();
     // 1. authenticate
     let caller = authenticate(&**platform, head).await?;
+    let mut permit = Permit::uncounted();
     let parsed = async {
         caller.require(Scope::Chat)?;
         // 2. parse
-        let parsed = parse(head, &caller.tenant().settings, body).await?;
+        let read = async {
+            let (bytes, body_permit) = body(&caller.tenant().id).await?;
+            permit = body_permit;
+            Ok(bytes)
+        };
+        let parsed = parse(head, &caller.tenant().settings, read).await?;
         // 3. route
         let routed = route(platform.config(), caller.tenant(), &parsed.request)?;
         Ok((parsed, routed))
@@ -102,11 +109,11 @@ pub async fn create<P: Platform>(
         claimed_at: None,
         origin: SendOrigin::default(),
     };
-    start(platform, pending, departure.boxed_local()).await
+    start(platform, pending, departure.boxed_local(), permit).await
 }
 
 /// Claims the idempotency key, starts the task of the turn, and waits for its response: a whole
-/// answer, or the beginning of a stream.
+/// answer, or the beginning of a stream. `permit` counts the request's body.
 ///
 /// # Errors
 /// As [`create`].
@@ -114,10 +121,11 @@ pub async fn start<P: Platform>(
     platform: &Rc<P>,
     pending: PendingTurn,
     departure: Departure,
+    permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
     report::log_unknown_fallbacks(&**platform, pending.caller.tenant());
     let report = RouteReport::new(&pending.route);
-    let response = claim_and_run(platform, pending, departure).await;
+    let response = claim_and_run(platform, pending, departure, permit).await;
     response.map_err(|error| report.add_to(error))
 }
 
@@ -125,6 +133,7 @@ async fn claim_and_run<P: Platform>(
     platform: &Rc<P>,
     mut pending: PendingTurn,
     departure: Departure,
+    permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
     match idempotency::claim(platform, &pending).await? {
         ClaimOutcome::Granted(Some(claimed_at)) => pending.claimed_at = Some(claimed_at),
@@ -132,7 +141,7 @@ async fn claim_and_run<P: Platform>(
         ClaimOutcome::Answered(first) => return replay(&**platform, &pending, first).await,
     }
     let (sender, response) = oneshot::channel();
-    let (task_platform, reply) = (platform.clone(), Reply::new(sender));
+    let (task_platform, reply) = (platform.clone(), Reply::new(sender, permit));
     let task = async move { run(&*task_platform, pending, departure, reply).await };
     platform.spawn(task.boxed_local());
     response
@@ -191,6 +200,8 @@ async fn run_admitted<P: Platform>(
     // 5. prepare
     let prepared = prepare(platform, &mut pending, admission).await;
     let conversation = prepared.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
+    let permit = reply.permit();
+    permit.grow(conversation.bytes(), platform.time().now())?;
     let mut turn = Turn::new(pending, admission, conversation);
     if turn.outlives_client() {
         departure = self::pending().boxed_local();
@@ -301,7 +312,8 @@ async fn open_stream<P: Platform>(
         client.begin_answer(encoder, &notes).await;
         return Ok((events, client));
     }
-    let (client, body) = ClientStream::new(encoder, platform.time().clone());
+    let time = platform.time().clone();
+    let (client, body) = ClientStream::new(encoder, time, reply.permit());
     reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
     Ok((events, client))
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`.
 
-use clawless_core::ApiError;
+use clawless_core::{ApiError, TenantId};
 use clawless_edge::http::{Call, HttpResponse};
 
 use crate::chat::pipeline;
@@ -14,7 +14,11 @@ use crate::platform::bindings::Bindings;
 /// Those of [`pipeline::create`].
 pub async fn create(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     let departure = call.body.departure();
-    let body = call.body.read(call.platform.config().body_limit);
+    let body = async |tenant: &TenantId| {
+        call.body.count_for(tenant.as_str());
+        let bytes = call.body.read(call.platform.config().body_limit).await?;
+        Ok((bytes, call.body.take_permit()))
+    };
     pipeline::create(
         &call.platform,
         &call.request_id,

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use clawless_api::fields::check_session_id;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
 use clawless_edge::http::{Body, Call, HttpResponse, RequestHead};
@@ -24,14 +25,12 @@ use crate::platform::Platform;
 /// a client gets keep-alive events while it waits; after the first one, errors are events.
 ///
 /// # Errors
-/// 404 if the session has no such turn and none is running; 409 with `retry-after` if the turn runs
+/// 400 for an invalid session id; 404 if the session has no such turn and none is running; 409 with `retry-after` if the turn runs
 /// longer than the longest wait; 503 if storage or the ledger does not answer.
 pub async fn resume<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
-    let (session, request) = (call.param("id").parse(), call.param("request_id").parse());
-    let (Ok(session), Ok(request)) = (session, request) else {
-        // A malformed id names no turn.
-        return Err(not_found());
-    };
+    let session = check_session_id(call.param("id"), "session_id")?;
+    // A malformed id names no turn.
+    let request = call.param("request_id").parse().map_err(|_| not_found())?;
     let (platform, tenant) = (call.platform.clone(), call.caller.tenant().id.clone());
     let format = format(&call.head);
     if !format.is_stream() {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, RequestId, Scope};
-use clawless_edge::http::{Authorized, HttpResponse, RequestHead, Service};
+use clawless_edge::http::{Authorized, HttpResponse, ReadKind, Reader, RequestHead, Service};
 use worker::{Context, Env};
 
 use super::cors;
@@ -23,6 +23,29 @@ pub struct Gateway;
 pub enum Access {
     /// An API key with this scope. The request counts against the rate limit of the class.
     Key(Scope, EndpointClass),
+    /// As `Key` with the class of reads, for an export: a stream that takes as long as its reader.
+    Export(Scope),
+    /// As `Key` with the class of reads, for a route that waits for a turn instead of reading.
+    Wait(Scope),
+}
+
+impl Access {
+    /// The scope that a key needs, and the class whose rate limit applies.
+    pub const fn rule(self) -> (Scope, EndpointClass) {
+        match self {
+            Self::Key(scope, class) => (scope, class),
+            Self::Export(scope) | Self::Wait(scope) => (scope, EndpointClass::Read),
+        }
+    }
+
+    /// What a request reads, as the limits of the isolate count it.
+    const fn reads(self) -> Option<ReadKind> {
+        match self {
+            Self::Key(_, EndpointClass::Read) => Some(ReadKind::Page),
+            Self::Export(_) => Some(ReadKind::Export),
+            Self::Key(..) | Self::Wait(_) => None,
+        }
+    }
 }
 
 /// Authenticates a caller and checks the access rule of a route.
@@ -34,9 +57,10 @@ pub enum Access {
 /// The statuses above; 503 if storage or the ledger does not respond.
 pub async fn authorize<P: Platform>(
     platform: &P,
-    Access::Key(scope, class): Access,
+    access: Access,
     head: &RequestHead,
 ) -> Result<Authorized<Caller>, ApiError> {
+    let (scope, class) = access.rule();
     let caller = authenticate(platform, head).await?;
     let rates = check_rate_and_scope(platform, &caller, class, scope).await?;
     Ok(Authorized {
@@ -50,7 +74,7 @@ impl Service for Gateway {
     type Caller = Caller;
     type Access = Access;
 
-    fn open(env: Env, context: Context, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
+    fn open(env: Env, context: Rc<Context>, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
         Ok(Rc::new(Bindings::open(env, context)))
     }
 
@@ -60,6 +84,18 @@ impl Service for Gateway {
         head: &RequestHead,
     ) -> Result<Authorized<Caller>, ApiError> {
         authorize(platform, access, head).await
+    }
+
+    fn reader(access: Access, caller: &Caller) -> Option<Reader> {
+        Some(Reader {
+            kind: access.reads()?,
+            tenant: caller.tenant().id.as_str().into(),
+            key: caller.key().id.as_str().into(),
+        })
+    }
+
+    fn tenant(caller: &Caller) -> Option<&str> {
+        Some(caller.tenant().id.as_str())
     }
 
     fn preflight(platform: &Bindings, head: &RequestHead) -> Option<HttpResponse> {

@@ -56,7 +56,7 @@ mod ports {
 /// The bindings of one request.
 pub struct Bindings {
     env: Env,
-    context: Context,
+    context: Rc<Context>,
     config: Rc<Config>,
     /// Opened on first use: most requests need neither.
     sql: OnceCell<Database>,
@@ -86,7 +86,7 @@ impl Variables for EnvVariables<'_> {
 
 impl Bindings {
     /// Opens the bindings of a request.
-    pub fn open(env: Env, context: Context) -> Self {
+    pub fn open(env: Env, context: Rc<Context>) -> Self {
         let config = CONFIG.with(|cell| cell.get_or_init(|| read_config(&env)).clone());
         Self {
             sql: OnceCell::new(),

@@ -11,6 +11,7 @@ use clawless_core::time::Millis;
 use clawless_core::{
     ApiError, Clock, ErrorCode, Message, RequestId, Role, Scope, SessionId, Timestamp,
 };
+use clawless_edge::http::Permit;
 use clawless_edge::ledger::Ledger;
 use clawless_edge::logging;
 use clawless_store::sends::{self, ClaimedSend, StoredSend};
@@ -169,7 +170,15 @@ async fn run_turn<P: Platform>(
             path: claimed.path,
         },
     };
-    pipeline::start(platform, pending, std::future::pending().boxed_local()).await?;
+    // The text of a message is short.
+    let permit = Permit::uncounted();
+    pipeline::start(
+        platform,
+        pending,
+        std::future::pending().boxed_local(),
+        permit,
+    )
+    .await?;
     Ok(())
 }
 

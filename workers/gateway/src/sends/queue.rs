@@ -17,7 +17,7 @@ const DEAD_LETTER_SUFFIX: &str = "-dead";
 /// Processes a batch, all messages at once. Each message is acknowledged or retried on its own. An
 /// invalid message is dropped: it would be invalid the next time, too.
 pub async fn receive(batch: &MessageBatch<String>, env: Env, context: Context) {
-    let bindings = Rc::new(Bindings::open(env, context));
+    let bindings = Rc::new(Bindings::open(env, Rc::new(context)));
     let is_dead_letter = batch.queue().ends_with(DEAD_LETTER_SUFFIX);
     let messages: Vec<RawMessage> = batch.raw_iter().collect();
     let run = messages.iter().map(|message| {

@@ -9,7 +9,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::text::truncated;
-use super::tool::{Tool, ToolContext, ToolError, json, session_not_found};
+use super::tool::{Tool, ToolContext, ToolError, json, session_id, session_not_found};
 use crate::platform::Platform;
 
 /// The default number of messages.
@@ -71,7 +71,7 @@ impl Tool for SessionsHistory {
     ) -> Result<String, ToolError> {
         let (sql, tenant) = (context.platform.sql(), context.tenant);
         let unknown = || session_not_found(&arguments.session_id);
-        let id = arguments.session_id.parse().map_err(|_| unknown())?;
+        let id = session_id(&arguments.session_id)?;
         if sessions::find(sql, tenant, &id, context.platform.time().now())
             .await?
             .is_none()

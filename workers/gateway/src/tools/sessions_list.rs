@@ -130,7 +130,7 @@ async fn start<P: Platform>(
     id: &str,
 ) -> Result<ListStart, ToolError> {
     let (sql, now) = (context.platform.sql(), context.platform.time().now());
-    let found = match id.parse() {
+    let found = match SessionId::from_stored(id) {
         Ok(id) => sessions::find(sql, context.tenant, &id, now).await?,
         Err(_) => None,
     };

@@ -11,7 +11,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::text::truncated;
-use super::tool::{Tool, ToolContext, ToolError, json, session_not_found};
+use super::tool::{Tool, ToolContext, ToolError, json, session_id, session_not_found};
 use crate::platform::Platform;
 
 /// The default wait for an answer, in seconds.
@@ -91,7 +91,7 @@ impl Tool for SessionsSend {
     ) -> Result<String, ToolError> {
         let (sql, tenant, origin) = (context.platform.sql(), context.tenant, context.origin);
         let unknown = || session_not_found(&arguments.session_id);
-        let session: SessionId = arguments.session_id.parse().map_err(|_| unknown())?;
+        let session = session_id(&arguments.session_id)?;
         let (hops, text) = (origin.hops + 1, clean(&arguments.message));
         if context.session == Some(&session) {
             return Err(refused("A session cannot send to itself."));

@@ -76,6 +76,12 @@ pub(super) fn json<T: Serialize>(result: &T) -> Result<String, ToolError> {
     })
 }
 
+/// The session that a model names.
+pub(super) fn session_id(text: &str) -> Result<SessionId, ToolError> {
+    text.parse()
+        .map_err(|error| ToolError::Refused(format!("Invalid `session_id`: {error}.")))
+}
+
 /// The error for a session that the tenant does not have.
 pub(super) fn session_not_found(id: &str) -> ToolError {
     let id = truncated(id, SessionId::MAX_BYTES);

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use clawless_core::RequestId;
 use clawless_core::time::Timer;
-use clawless_edge::http::RequestHead;
+use clawless_core::{RequestId, TenantId};
+use clawless_edge::http::{Permit, RequestHead};
 use clawless_gateway::chat::pipeline;
 use futures_util::future::{Either, join, select};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ impl Client {
             "model": "small", "stream": question.stream,
             "messages": [{"role": "user", "content": question.name}],
         });
-        let body = async { Ok(body.to_string().into_bytes()) };
+        let body = async |_: &TenantId| Ok((body.to_string().into_bytes(), Permit::uncounted()));
         let request = self.shared.deployment.new_request();
         let served = gateway.while_alive(async {
             read(pipeline::create(&isolate, &request, &head, body, departure).await).await

@@ -23,7 +23,9 @@ use clawless_core::{
     ApiError, ApiKey, Clock, KeyId, KeyKind, RequestId, Scope, Scopes, SessionId, TenantId,
     Timestamp,
 };
-use clawless_edge::http::{Authorized, Call, HttpResponse, Params, RequestBody, RequestHead};
+use clawless_edge::http::{
+    Authorized, Call, HttpResponse, Params, Permit, RequestBody, RequestHead,
+};
 use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
 use clawless_gateway::chat::pipeline;
@@ -283,7 +285,7 @@ impl Deployment {
         let json = [("content-type", "application/json")];
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/chat/completions", headers);
-        let body = async { Ok(body.into_bytes()) };
+        let body = async |_: &TenantId| Ok((body.into_bytes(), Permit::uncounted()));
         pipeline::create(self, request, &head, body, departure).await
     }
 

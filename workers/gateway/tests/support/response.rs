@@ -20,9 +20,14 @@ pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
     let answer = answer.unwrap_or_else(HttpResponse::from);
     let body = match answer.body {
         Body::Json(text) => text,
-        Body::Events(events) | Body::JsonPieces(events) => {
+        Body::Events(events) => {
             let pieces: Vec<Vec<u8>> = events.collect().await;
             String::from_utf8(pieces.concat()).expect("UTF-8")
+        }
+        Body::Pages(_, pages) => {
+            let pages: Vec<_> = pages.collect().await;
+            let pages: Result<Vec<_>, _> = pages.into_iter().collect();
+            String::from_utf8(pages.expect("every page").concat()).expect("UTF-8")
         }
         Body::Empty => String::new(),
         Body::Foreign(_) | Body::Csv(_) => panic!("the chat route has no such body"),

@@ -498,6 +498,10 @@ fn an_invalid_message_is_refused_with_the_reason() {
     let tool_results = |arguments: Value| try_send(&deployment, &customer, "a", &arguments);
     assert!(tool_results(json!({"session_id": "a", "message": "Me."})).contains("itself"));
     assert!(tool_results(json!({"session_id": "b", "message": " \u{1b} "})).contains("nothing"));
+    for folded in [".", "..", "a/../b", "%2e%2e"] {
+        let refused = tool_results(json!({"session_id": folded, "message": "x"}));
+        assert!(refused.contains("Invalid `session_id`"), "{refused}");
+    }
     let long = "x".repeat(16_001);
     assert!(tool_results(json!({"session_id": "b", "message": long})).contains("`message`"));
     let patient = json!({"session_id": "b", "message": "x", "timeout_seconds": 61});

@@ -34,6 +34,17 @@ pub struct Conversation {
     pub dropped: DroppedHistory,
 }
 
+/// The copies of a conversation that a turn holds: its own, and the provider's request.
+const CONVERSATION_COPIES: usize = 2;
+
+impl Conversation {
+    /// The bytes that a turn holds of its conversation.
+    pub fn bytes(&self) -> usize {
+        let lengths = self.messages.iter().map(|it| it.raw().as_str().len());
+        lengths.sum::<usize>().saturating_mul(CONVERSATION_COPIES)
+    }
+}
+
 /// Messages of the history that the model does not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DroppedHistory {

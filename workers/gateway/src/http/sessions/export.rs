@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use clawless_api::sessions::SessionObject;
 use clawless_core::{ApiError, Clock, SessionId, TenantId, Timestamp};
-use clawless_edge::http::{Body, Call, HttpResponse};
+use clawless_edge::http::response::JSON;
+use clawless_edge::http::{Body, Call, HttpResponse, Interrupted};
 use clawless_store::messages::{self, Page, Range, SortOrder};
 use futures_util::StreamExt;
 use futures_util::stream::{self, once};
@@ -18,8 +19,8 @@ use crate::platform::Platform;
 /// The largest number of messages read at once. The store reads fewer if they are long.
 const PAGE_LIMIT: u32 = 100;
 
-/// Writes a session and all its messages, page by page, so that a long one needs little memory. If
-/// storage fails in the middle, the document ends early and is not valid JSON.
+/// Writes a session and all its messages, page by page: one page is in memory, and the next one is read
+/// when the client has taken it. If storage fails in the middle, the connection is closed.
 ///
 /// # Errors
 /// 404 if there is no such session.
@@ -39,15 +40,15 @@ pub async fn export<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let (first, remaining) = messages.next_page().await?;
     let rest = stream::unfold(remaining, |remaining| async {
         match remaining?.next_page().await {
-            Ok((text, remaining)) => Some((text.into_bytes(), remaining)),
+            Ok((text, remaining)) => Some((Ok(text.into_bytes()), remaining)),
             Err(error) => {
                 tracing::error!(internal = error.internal, "export session failed");
-                None
+                Some((Err(Interrupted), None))
             }
         }
     });
-    let start = once(async move { (start + &first).into_bytes() });
-    let body = Body::JsonPieces(start.chain(rest).boxed_local());
+    let start = once(async move { Ok((start + &first).into_bytes()) });
+    let body = Body::Pages(JSON, start.chain(rest).boxed_local());
     Ok(HttpResponse::new(200, body))
 }
 

@@ -2,7 +2,7 @@
 
 use clawless_api::sessions::SessionObject;
 use clawless_core::cursor::CursorScope;
-use clawless_core::{ApiError, Clock, Session, Timestamp};
+use clawless_core::{ApiError, Clock, Session, SessionId, Timestamp};
 use clawless_edge::http::page::{PageRequest, SignedCursors};
 use clawless_edge::http::query::{Query, invalid};
 use clawless_edge::http::{Call, HttpResponse};
@@ -86,6 +86,6 @@ fn parse_position(text: &str) -> Option<ListStart> {
     let (created_at, id) = text.split_once(':')?;
     Some(ListStart {
         created_at: Timestamp::from_millis(created_at.parse().ok()?),
-        id: id.parse().ok()?,
+        id: SessionId::from_stored(id).ok()?,
     })
 }
