@@ -128,16 +128,21 @@ test("attack 44: of_1000_concurrent_requests_for_the_last_unit_over_two_gateways
     Array.from({ length: 1000 }, async (_, index) => {
       const response = await postChat(stack, chatBody({ stream: index % 4 === 0 }), { key, url: stack.urls[index % 2] });
       const text = await response.text();
-      return { status: response.status, text, retry: response.headers.get("x-should-retry") };
+      return { status: response.status, text, retry: response.headers.get("x-should-retry"), after: Number(response.headers.get("retry-after")) };
     }),
   );
   const passed = responses.filter(({ status }) => status === 200);
-  const rejected = responses.filter(({ status, text }) => status === 429 && JSON.parse(text).error.code === "insufficient_quota");
+  const rejected = responses.filter(({ status, text }) => status === 429 && ["insufficient_quota", "rate_limit_exceeded"].includes(JSON.parse(text).error.code));
   const others = responses.filter((response) => !passed.includes(response) && !rejected.includes(response));
   assert.deepEqual(others.map(({ status, text }) => `${status} ${text}`), []);
   assert.equal(passed.length, 1);
   assert.equal(rejected.length, 999);
-  assert.ok(rejected.every(({ retry }) => retry === "false"));
+  // While the one request runs, its unit is reserved and not used up.
+  for (const { text, retry, after } of rejected) {
+    const isUsedUp = JSON.parse(text).error.code === "insufficient_quota";
+    assert.equal(retry === "false", isUsedUp, text);
+    if (!isUsedUp) assert.ok(after >= 1 && after <= 10, `retry-after: ${after}`);
+  }
   assert.equal(stack.upstream.requests.length, 1);
   await stack.receipts(tenant, 3);
   const [{ messages }] = await stack.rows("SELECT sum(charged_messages) AS messages FROM receipts WHERE tenant_id = ?1", tenant);
@@ -192,8 +197,8 @@ describe("attack 50: quotas at their limits", () => {
   });
 });
 
-test("the_log_warns_once_at_80_and_once_at_100_percent_and_has_each_rejection", async () => {
-  const { key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
+test("the_log_warns_once_at_80_and_once_at_100_percent_and_reports_each_overage_and_rejection", async () => {
+  const { tenant, key } = await tenantWith({ quotas: { tokens_per_month: 100 } });
   stack.upstream.always(behaviours.completion({ usage: { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40 } }));
   const from = stack.logs.length;
   for (let call = 0; call < 3; call += 1) await complete(stack, {}, { key });
@@ -203,8 +208,20 @@ test("the_log_warns_once_at_80_and_once_at_100_percent_and_has_each_rejection", 
   const rejections = () => lines().filter(({ code }) => code === "insufficient_quota");
   await until(() => rejections().length >= 2, "both rejections are logged");
   const written = lines();
-  const warnings = written.filter(({ percent }) => percent !== undefined);
-  assert.deepEqual(warnings.map(({ percent, used, limit }) => [percent, used, limit]), [[80, 80, 100], [100, 120, 100]]);
+  const keyId = await stack.keyId(tenant);
+  const period = new Date().toISOString().slice(0, 7);
+  const warnings = written.filter(({ message }) => message === "quota warning");
+  assert.deepEqual(
+    warnings.map(({ level, time: _time, request_id: _request, ...fields }) => ({ level, ...fields })),
+    [[80, 80], [100, 120]].map(([percent, used]) => ({ level: "WARN", message: "quota warning", tenant, key: keyId, period, kind: "tokens", percent, used, limit: 100 })),
+  );
+  const exceeded = written.filter(({ message }) => message === "quota exceeded");
+  assert.deepEqual(
+    exceeded.map(({ level, time: _time, request_id: id, ...fields }) => ({ level, hasRequest: id.startsWith("req_"), ...fields })),
+    [{ level: "WARN", hasRequest: true, message: "quota exceeded", tenant, key: keyId, period, kind: "tokens", used: 120, limit: 100 }],
+  );
+  const overrun = written.filter(({ message }) => message === "reservation exceeded");
+  assert.deepEqual(overrun.map(({ tenant: owner, key, tokens: excess }) => [owner, key, excess]), [[tenant, keyId, 20]]);
   assert.equal(rejections().length, 2);
 });
 

@@ -64,7 +64,7 @@ test("log lines: every_line_of_a_run_has_its_request_and_its_tenant", async () =
     assert.ok(ids.has(line.request_id), `a request of the run: ${JSON.stringify(line)}`);
   }
   const messages = new Set(found.map(({ message }) => message));
-  for (const message of ["model call failed", "fallback model is not offered", "store turn failed, turn parked", "quota nearly or fully used", "request refused", "request failed"]) {
+  for (const message of ["model call failed", "fallback model is not offered", "store turn failed, turn parked", "quota warning", "request refused", "request failed"]) {
     assert.ok(messages.has(message), `${message} is among ${[...messages]}`);
   }
 });

@@ -39,8 +39,8 @@ test("a_killed_and_restarted_stack_still_has_every_finished_turn", async () => {
     await first.kill();
   }
 
-  // The interrupted turn holds the session's lane until its reservation expires, 660 s after its grant.
-  const second = await startStackProcess({ persist, upstream, tenants: 0, clockAheadMs: 661_000 });
+  // The interrupted turn holds the session's lane until its reservation expires, 60 s after its grant.
+  const second = await startStackProcess({ persist, upstream, tenants: 0, clockAheadMs: 61_000 });
   try {
     await complete(second, { messages: [user("four")] }, options);
     assert.deepEqual(

@@ -109,6 +109,55 @@ test("attack_45_a_client_that_disconnects_after_the_first_token_a_hundred_times_
   assert.ok(produced.every(({ closed, ended }) => closed && !ended), "every provider was disconnected early");
 });
 
+/** Opens a stream and closes its socket after some time; returns the number of pieces that the client received. */
+async function abandonStream({ key, url, afterMs }) {
+  const { hostname, port } = new URL(url);
+  const socket = net.connect({ host: hostname, port: Number(port) });
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  const body = JSON.stringify(chatBody({ stream: true }));
+  const head = ["POST /v1/chat/completions HTTP/1.1", `host: ${hostname}`, `authorization: Bearer ${key}`, "content-type: application/json", `content-length: ${body.length}`];
+  let received = "";
+  socket.on("data", (part) => (received += part));
+  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  await sleep(afterMs);
+  socket.destroy();
+  return received.match(/"content":"z /g)?.length ?? 0;
+}
+
+test("attack_45_streams_abandoned_at_random_times_under_load_are_charged_at_least_what_was_delivered", async (context) => {
+  const { tenant_id: tenant, secret_key: key } = stack.tenants[2];
+  const known = (await receipts(tenant)).length;
+  let [sent, open] = [0, 0];
+  // One token a piece, in two bytes: an estimate by length alone would be half of the truth.
+  stack.upstream.always(async (request, response) => {
+    open += 1;
+    response.on("close", () => (open -= 1));
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    while (!response.destroyed) {
+      response.write(`data: ${JSON.stringify(behaviours.chunk(request, { content: "z " }))}\n\n`);
+      sent += 1;
+      await sleep(10);
+    }
+  });
+  const STREAMS = 300;
+  const abandoned = Array.from({ length: STREAMS }, (_, index) => abandonStream({ key, url: stack.urls[index % 2], afterMs: Math.random() * 3000 }));
+  const delivered = (await Promise.all(abandoned)).reduce((sum, pieces) => sum + pieces, 0);
+  await until(() => open === 0, "every provider is disconnected", { timeoutMs: 30_000 });
+  const isComplete = async () => {
+    const { length } = await receipts(tenant);
+    await sleep(4000); // the ledger writes receipts every two seconds
+    return length > known && (await receipts(tenant)).length === length;
+  };
+  await until(isComplete, "the last receipt is written", { timeoutMs: 60_000 });
+  const booked = (await receipts(tenant)).slice(known).filter(({ provenance }) => provenance !== "released");
+  const charged = booked.reduce((sum, { tokens_out }) => sum + tokens_out, 0);
+  context.diagnostic(`${sent} tokens sent, ${delivered} delivered, ${charged} charged, ${booked.length} receipts`);
+  assert.ok(delivered > 0, "some streams have begun");
+  assert.ok(charged >= delivered, `${charged} charged, ${delivered} delivered to the clients`);
+  for (const { provenance, tokens_in } of booked) assert.ok(provenance === "estimated" && tokens_in > 0, provenance);
+});
+
 describe("fault 24: concurrent turns of one session, over two gateways", () => {
   test("are_stored_in_one_order_without_interleaving", async () => {
     const session = newSession();

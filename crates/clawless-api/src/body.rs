@@ -1,13 +1,10 @@
 //! JSON bodies of requests. Every body is read through this module, which names the invalid parameter
 //! in its errors.
 
-use std::marker::PhantomData;
-
-use clawless_core::json::{self, MAX_DEPTH};
+use clawless_core::json::{self, MAX_DEPTH, ReadError};
 use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
-use serde_path_to_error::Track;
 
 /// Checks that a body is UTF-8 and not nested too deeply for the parsers of providers.
 ///
@@ -24,13 +21,13 @@ pub fn text(body: &[u8]) -> Result<&str, ApiError> {
         .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))
 }
 
-/// Deserializes a text that is one JSON value.
+/// Deserializes a text that is one JSON value. An array is never accepted as an object.
 ///
 /// # Errors
 /// 400 that names the invalid parameter, including unknown ones of types with
 /// `deny_unknown_fields`.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
-    read_seed(text, PhantomData)
+    json::read(text).map_err(|error| read_error(&error))
 }
 
 /// Deserializes a text that is one JSON value, with a seed.
@@ -41,13 +38,7 @@ pub(crate) fn read_seed<'a, S: DeserializeSeed<'a>>(
     text: &'a str,
     seed: S,
 ) -> Result<S::Value, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let mut track = Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-    let result = seed.deserialize(tracked);
-    let value = result.map_err(|error| data_error(&error, track.path().to_string()))?;
-    deserializer.end().map_err(|error| invalid_json(&error))?;
-    Ok(value)
+    json::read_seed(text, seed).map_err(|error| read_error(&error))
 }
 
 /// Rejects duplicate members of objects, at any depth. Derived types reject them anyway, but maps
@@ -77,18 +68,15 @@ pub fn read_settings<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read(text)
 }
 
-fn invalid_json(error: &serde_json::Error) -> ApiError {
-    ApiError::new(
-        ErrorCode::InvalidJson,
-        format!("The body is not valid JSON: {error}."),
-    )
-}
-
-fn data_error(error: &serde_json::Error, path: String) -> ApiError {
+fn read_error(error: &ReadError) -> ApiError {
     if !error.is_data() {
-        return invalid_json(error);
+        let reason = error.reason_with_position();
+        return ApiError::new(
+            ErrorCode::InvalidJson,
+            format!("The body is not valid JSON: {reason}."),
+        );
     }
-    let reason = json::error_reason(error);
+    let (path, reason) = (error.path.clone(), error.reason());
     if let Some(name) = reason.strip_prefix("missing field ") {
         let name = name.trim_matches('`');
         return ApiError::new(
@@ -104,12 +92,12 @@ fn data_error(error: &serde_json::Error, path: String) -> ApiError {
         )
         .param(path);
     }
-    let error = ApiError::new(ErrorCode::InvalidType, format!("Invalid value: {reason}."));
-    if path == "." {
-        error
-    } else {
-        error.param(path)
+    if path.is_empty() {
+        let message = format!("Invalid value: {reason}.");
+        return ApiError::new(ErrorCode::InvalidType, message);
     }
+    let message = format!("Invalid `{path}`: {reason}.");
+    ApiError::new(ErrorCode::InvalidType, message).param(path)
 }
 
 /// The first violated rule of a validation report, as an error that names its parameter.

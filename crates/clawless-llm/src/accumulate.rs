@@ -2,7 +2,7 @@
 
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
-use clawless_core::{ToolCall, Usage};
+use clawless_core::{Tokens, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::members::MergedMembers;
@@ -15,6 +15,8 @@ pub struct Accumulator {
     pending: Vec<Pending>,
     /// Response members other than the choices.
     members: MergedMembers,
+    /// The number of pieces of text.
+    pieces: u64,
 }
 
 /// Parts of one choice that are merged at the end.
@@ -39,6 +41,7 @@ impl Accumulator {
     pub fn push(&mut self, event: &LlmEvent) {
         match event {
             LlmEvent::Delta { index, delta } => {
+                self.pieces = self.pieces.saturating_add(u64::from(has_text(delta)));
                 let at = self.at(*index);
                 let choice = self.answer.choices.get_mut(at);
                 if let (Some(choice), Some(pending)) = (choice, self.pending.get_mut(at)) {
@@ -59,6 +62,12 @@ impl Accumulator {
     /// The usage that the provider has reported so far.
     pub const fn usage(&self) -> Option<Usage> {
         self.answer.usage
+    }
+
+    /// The number of pieces of text that were received. Each has one token or more: no server splits
+    /// a token.
+    pub const fn pieces(&self) -> Tokens {
+        Tokens::new(self.pieces)
     }
 
     /// Whether no event with client-visible output was received.
@@ -97,6 +106,20 @@ impl Accumulator {
         });
         self.pending.push(Pending::default());
         choices.len() - 1
+    }
+}
+
+/// Whether a delta has text of the model.
+fn has_text(delta: &Delta) -> bool {
+    match delta {
+        Delta::Content(text) | Delta::Reasoning(text) | Delta::Refusal(text) => !text.is_empty(),
+        Delta::ToolCallStart { .. } => true,
+        Delta::ToolCallArguments { arguments, .. } => !arguments.is_empty(),
+        Delta::ToolCallMembers { .. }
+        | Delta::Logprobs(_)
+        | Delta::ThinkingBlocks(_)
+        | Delta::Members(_)
+        | Delta::ChoiceMembers(_) => false,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod error;
 pub mod factory;
 mod failure;
 mod legacy_functions;
+mod media;
 mod members;
 pub mod openai;
 mod options;

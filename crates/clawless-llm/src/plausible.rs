@@ -53,7 +53,7 @@ pub fn check(
     let is_possible = usage.prompt_tokens > 0
         && (output > 0 || visible_bytes(answer) == 0)
         && max_by_limit(request, model).is_none_or(|max| output <= max)
-        && max_by_bytes(answer, model, profile).is_none_or(|max| output <= max)
+        && max_by_bytes(request, answer, model, profile).is_none_or(|max| output <= max)
         && is_possible_input(request, usage.prompt_tokens);
     if !is_possible {
         tracing::warn!(
@@ -77,16 +77,26 @@ fn max_by_limit(request: &LlmRequest, model: &Model) -> Option<u64> {
 }
 
 /// The maximum number of tokens of a response of these bytes, if all of it is visible.
-fn max_by_bytes(answer: &LlmResponse, model: &Model, profile: &Profile) -> Option<u64> {
+fn max_by_bytes(
+    request: &LlmRequest,
+    answer: &LlmResponse,
+    model: &Model,
+    profile: &Profile,
+) -> Option<u64> {
     if profile.hidden_reasoning || model.supports_thinking() {
         return None;
     }
     let details = answer.usage.and_then(|it| it.completion_tokens_details);
     let reasoning = details.and_then(|it| it.reasoning_tokens).unwrap_or(0);
+    // Predicted tokens that the answer does not contain are charged, too.
+    let rejected = details.and_then(|it| it.rejected_prediction_tokens);
+    let predicted = request.options.prediction.as_ref();
+    let predicted = predicted.map_or(0, |json| json.as_str().len() as u64);
+    let rejected = rejected.unwrap_or(0).min(predicted);
     let choices = answer.choices.len() as u64;
     let invisible = MAX_INVISIBLE.saturating_mul(choices.max(1));
     let max = visible_bytes(answer).saturating_add(invisible);
-    Some(max.saturating_add(reasoning))
+    Some(max.saturating_add(reasoning).saturating_add(rejected))
 }
 
 /// The client-visible bytes of a response.

@@ -1,4 +1,8 @@
-//! Token estimates for providers that report no usage.
+//! Token estimates: for reservations, and for providers that report no usage.
+//!
+//! Everything that is sent to a provider counts: the JSON of the messages as it is, tools, schemas
+//! and every other parameter that is not a plain number or word of the API. Only the frame of a
+//! message and inline media count by rules of their own ([`crate::media`]).
 //!
 //! Each model has its own vocabulary, so an exact count is not possible. The estimate assumes four
 //! ASCII characters per token, two characters of other alphabets, and one of scripts without
@@ -6,44 +10,128 @@
 //! the true count, for CJK it is somewhat high. Mark every use as an estimate; use
 //! [`crate::vocabulary`] for context-window checks.
 
-use clawless_core::chat::{ChatOptions, Content, Part};
+use clawless_core::chat::ChatOptions;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
-use clawless_core::tool::FunctionTool;
 use clawless_core::{Message, Tokens, Usage};
+use serde::Serialize;
 
-/// Quarter tokens per message: its role and delimiters.
-const PER_MESSAGE: u64 = 4 * QUARTERS;
+use crate::media::media;
+use crate::profile::{PROFILES, Profile};
 
-/// An image, recording or file of typical size, in tokens.
-const PER_MEDIUM: u64 = 800;
+/// Tokens per message, tool or call: its role and delimiters.
+const PER_MESSAGE: u64 = 4;
 
 /// Estimates are summed in quarter tokens and rounded once, at the end.
-pub(crate) const QUARTERS: u64 = 4;
+const QUARTERS: u64 = 4;
 
 /// The tokens of a text.
 pub fn of_text(text: &str) -> Tokens {
     round_up(quarters(text))
 }
 
-/// The tokens of a request: messages, tools and formats.
+/// The tokens of a request: messages and parameters.
 pub fn of_request(request: &LlmRequest) -> Tokens {
     of_messages(&request.messages, &request.options)
 }
 
-/// The tokens of messages, including tools and formats.
+/// The tokens of messages and of the parameters that any provider may receive.
 pub fn of_messages(messages: &[Message], options: &ChatOptions) -> Tokens {
-    let messages: u64 = messages.iter().map(|it| message(it, quarters)).sum();
-    let tools = options.tools.iter().flatten();
-    let schemas = tools.map(|tool| {
-        let custom = tool.custom.as_ref();
-        let custom = custom.map_or(0, |json| quarters(json.as_str()));
-        tool.function.as_ref().map_or(0, function) + custom + PER_MESSAGE
-    });
-    let functions = options.functions.iter().flatten();
-    let functions = functions.map(|it| function(it) + PER_MESSAGE);
-    let format = options.response_format.as_ref();
-    let format = format.map_or(0, |json| quarters(json.as_str()));
-    round_up(messages + schemas.sum::<u64>() + functions.sum::<u64>() + format)
+    let may_be_sent = |name: &str, is_extension: bool| {
+        let mut profiles = PROFILES.iter();
+        !is_extension || profiles.any(|profile| profile.passes.contains(&name))
+    };
+    estimate(messages, options, may_be_sent)
+}
+
+/// The tokens of a request to a provider with this profile.
+fn of_request_to(request: &LlmRequest, profile: &Profile) -> Tokens {
+    estimate(&request.messages, &request.options, |name, is_extension| {
+        if is_extension {
+            profile.passes.contains(&name)
+        } else {
+            !profile.drops.contains(&name)
+        }
+    })
+}
+
+/// The tokens of messages and parameters. `is_sent` gets the name of a parameter, and whether it is
+/// one that the surface does not define.
+fn estimate(
+    messages: &[Message],
+    options: &ChatOptions,
+    is_sent: impl Fn(&str, bool) -> bool,
+) -> Tokens {
+    let messages: u64 = messages
+        .iter()
+        .map(|it| message(it, QUARTERS, weight))
+        .sum();
+    round_up(messages + parameters(options, is_sent))
+}
+
+/// Quarter tokens of the parameters. Lists every field, so that a new one must be decided on: plain
+/// numbers and words of the API are bounded, and no model reads them.
+fn parameters(options: &ChatOptions, is_sent: impl Fn(&str, bool) -> bool) -> u64 {
+    let ChatOptions {
+        temperature: _,
+        top_p: _,
+        n: _,
+        max_tokens: _,
+        max_completion_tokens: _,
+        presence_penalty: _,
+        frequency_penalty: _,
+        seed: _,
+        logprobs: _,
+        top_logprobs: _,
+        parallel_tool_calls: _,
+        reasoning_effort: _,
+        verbosity: _,
+        stop,
+        logit_bias,
+        response_format,
+        tools,
+        tool_choice,
+        functions,
+        function_call,
+        service_tier,
+        modalities,
+        audio,
+        prediction,
+        store: _,
+        metadata,
+        user,
+        safety_identifier,
+        prompt_cache_key,
+        extensions,
+    } = options;
+    let extensions = extensions.iter().filter(|(name, _)| is_sent(name, true));
+    let extensions =
+        extensions.map(|(name, json)| quarters(name) + quarters_of_json(json.as_str()));
+    let others = [
+        ("stop", size(stop.as_ref())),
+        ("logit_bias", size(logit_bias.as_ref())),
+        ("tools", size(tools.as_ref())),
+        ("functions", size(functions.as_ref())),
+        ("response_format", size(response_format.as_ref())),
+        ("tool_choice", size(tool_choice.as_ref())),
+        ("function_call", size(function_call.as_ref())),
+        ("service_tier", size(service_tier.as_ref())),
+        ("modalities", size(modalities.as_ref())),
+        ("audio", size(audio.as_ref())),
+        ("prediction", size(prediction.as_ref())),
+        ("metadata", size(metadata.as_ref())),
+        ("user", size(user.as_ref())),
+        ("safety_identifier", size(safety_identifier.as_ref())),
+        ("prompt_cache_key", size(prompt_cache_key.as_ref())),
+    ];
+    let others = others.into_iter().filter(|(name, _)| is_sent(name, false));
+    let others: u64 = others.map(|(_, size)| size).sum();
+    extensions.sum::<u64>() + others
+}
+
+/// Quarter tokens of a parameter's JSON; nothing if it is absent.
+fn size<T: Serialize>(value: Option<&T>) -> u64 {
+    let json = value.and_then(|value| serde_json::to_string(value).ok());
+    json.map_or(0, |json| quarters_of_json(&json))
 }
 
 /// The tokens of a response or of its beginning.
@@ -51,15 +139,16 @@ pub fn of_answer(answer: &LlmResponse) -> Tokens {
     round_up(answer.choices.iter().map(choice).sum())
 }
 
-/// The estimated usage of a call whose provider reports none.
-pub fn estimate_usage(request: &LlmRequest, answer: &LlmResponse) -> Usage {
-    Usage::new(of_request(request).get(), of_answer(answer).get())
-}
-
-fn function(function: &FunctionTool) -> u64 {
-    let texts = quarters(&function.name) + function.description.as_deref().map_or(0, quarters);
-    let schema = function.parameters.as_ref();
-    texts + schema.map_or(0, |json| quarters(json.as_str()))
+/// The estimated usage of a call whose provider, with this profile, reports none. An answer has at
+/// least `min_output` tokens.
+pub fn estimate_usage(
+    request: &LlmRequest,
+    profile: &Profile,
+    answer: &LlmResponse,
+    min_output: Tokens,
+) -> Usage {
+    let output = of_answer(answer).max(min_output);
+    Usage::new(of_request_to(request, profile).get(), output.get())
 }
 
 const fn round_up(quarters: u64) -> Tokens {
@@ -71,6 +160,10 @@ fn quarters(text: &str) -> u64 {
         return text.len() as u64;
     }
     text.chars().map(weight).sum()
+}
+
+fn quarters_of_json(json: &str) -> u64 {
+    of_json(json, weight)
 }
 
 /// Quarter tokens of one character.
@@ -89,36 +182,53 @@ const fn weight(c: char) -> u64 {
     }
 }
 
-/// Quarter tokens of a message; `quarters` counts a text.
-pub(crate) fn message(message: &Message, quarters: impl Fn(&str) -> u64) -> u64 {
-    let Ok(view) = message.view() else {
-        return quarters(message.raw().as_str());
-    };
-    let texts: u64 = view
-        .content
-        .iter()
-        .flat_map(Content::texts)
-        .map(&quarters)
-        .sum();
-    let parts = match &view.content {
-        Some(Content::Parts(parts)) => parts.as_slice(),
-        _ => &[],
-    };
-    let heavy = parts
-        .iter()
-        .filter(|part| {
-            let is_text = matches!(part, Part::Text(_) | Part::Refusal(_));
-            !is_text
-        })
-        .count() as u64;
-    let calls = view.tool_calls.iter().flatten();
-    let customs = calls.clone().filter_map(|call| call.custom.as_ref());
-    let customs = customs.map(|it| quarters(&it.name) + quarters(&it.input) + PER_MESSAGE);
-    let functions = calls.filter_map(|call| call.function.as_ref());
-    let functions = functions.chain(&view.function_call);
-    let functions = functions.map(|it| quarters(&it.name) + quarters(&it.arguments) + PER_MESSAGE);
-    let calls = functions.sum::<u64>() + customs.sum::<u64>();
-    texts + heavy * PER_MEDIUM * QUARTERS + calls + PER_MESSAGE
+/// The weight of a message in fractions of a token: `unit` of them are one token, and `weight` counts
+/// a character. The frame of a plain message counts as [`PER_MESSAGE`], a medium by its own rule, and
+/// everything else by its JSON.
+pub(crate) fn message(message: &Message, unit: u64, weight: impl Fn(char) -> u64) -> u64 {
+    let raw = message.raw().as_str();
+    let frame = [
+        r#"{"role":""#,
+        message.role().as_str(),
+        r#"","content":""}"#,
+    ];
+    let frame: u64 = frame.into_iter().flat_map(str::chars).map(&weight).sum();
+    let (mut counted_otherwise, mut of_media) = (frame, 0);
+    for medium in media(raw) {
+        counted_otherwise += medium.data.map_or(0, |data| of_json(data, &weight));
+        of_media += medium.tokens();
+    }
+    let json = of_json(raw, &weight).saturating_sub(counted_otherwise);
+    json + (of_media + PER_MESSAGE) * unit
+}
+
+/// The weight of a JSON text, with escaped characters counted as what they stand for.
+fn of_json(json: &str, weight: impl Fn(char) -> u64) -> u64 {
+    let mut sum = 0;
+    let mut rest = json;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        sum += plain.chars().map(&weight).sum::<u64>();
+        let (character, length) = unescape(escaped);
+        sum += character.map_or(0, &weight);
+        rest = escaped.get(length..).unwrap_or_default();
+    }
+    sum + rest.chars().map(&weight).sum::<u64>()
+}
+
+/// The character after a backslash and the bytes of its escape. The second half of a surrogate pair
+/// is no character of its own.
+fn unescape(escaped: &str) -> (Option<char>, usize) {
+    if let Some(digits) = escaped.strip_prefix('u').and_then(|rest| rest.get(..4)) {
+        return match u32::from_str_radix(digits, 16) {
+            Ok(0xd800..=0xdbff) => (Some('\u{10000}'), 5),
+            Ok(code) => (char::from_u32(code), 5),
+            Err(_) => (Some('u'), 1),
+        };
+    }
+    match escaped.chars().next() {
+        Some('b' | 'f' | 'n' | 'r' | 't') => (Some('\n'), 1),
+        first => (first, first.map_or(0, char::len_utf8)),
+    }
 }
 
 fn choice(choice: &LlmChoice) -> u64 {
@@ -126,7 +236,7 @@ fn choice(choice: &LlmChoice) -> u64 {
     let texts: u64 = texts.into_iter().flatten().map(|text| quarters(text)).sum();
     let calls = choice.tool_calls.iter();
     let calls: u64 = calls
-        .map(|call| quarters(&call.name) + quarters(&call.arguments) + PER_MESSAGE)
+        .map(|call| quarters(&call.name) + quarters(&call.arguments) + PER_MESSAGE * QUARTERS)
         .sum();
     texts + calls
 }
@@ -159,6 +269,27 @@ mod tests {
             r#"{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}"#
         );
         let image = Message::from_stored(Role::User, Json::parse(raw).expect("JSON"));
-        assert_eq!(message(&image, quarters), (PER_MEDIUM + 4) * QUARTERS);
+        let tokens = of_messages(&[image], &ChatOptions::default()).get();
+        assert!((804..830).contains(&tokens), "{tokens}");
+    }
+
+    #[test]
+    fn a_plain_message_counts_its_text_and_its_frame() {
+        for (json, tokens) in [
+            (
+                r#"{"role":"user","content":"The quick brown fox jumps over the lazy dog."}"#,
+                15,
+            ),
+            (r#"{"role":"assistant","content":"Yes"}"#, 5),
+            (
+                r#"{"role":"user","content":"\u6f22\u5b57 \ud83d\ude00\n\"a\""}"#,
+                9,
+            ),
+        ] {
+            let message = Message::parse(Json::parse(json.to_owned()).expect("JSON"));
+            let message = message.expect("a message");
+            let counted = of_messages(&[message], &ChatOptions::default());
+            assert_eq!(counted, Tokens::new(tokens), "{json}");
+        }
     }
 }

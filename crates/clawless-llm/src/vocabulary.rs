@@ -8,7 +8,7 @@
 use clawless_core::llm::{LlmProvider, ProviderKind};
 use clawless_core::{Message, Tokens};
 
-use crate::tokens::{QUARTERS, message};
+use crate::tokens::message;
 
 /// The unit of weights: fractions of a token.
 const EIGHTHS: u64 = 8;
@@ -42,9 +42,9 @@ impl Vocabulary {
 
     /// The tokens of messages.
     pub fn of_messages(self, messages: &[Message]) -> Tokens {
-        let quarters = |text: &str| self.eighths(text).div_ceil(EIGHTHS / QUARTERS);
-        let messages = messages.iter().map(|it| message(it, quarters));
-        Tokens::new(messages.sum::<u64>().div_ceil(QUARTERS))
+        let weight = |c| self.weight(c);
+        let messages = messages.iter().map(|it| message(it, EIGHTHS, weight));
+        Tokens::new(messages.sum::<u64>().div_ceil(EIGHTHS))
     }
 
     fn eighths(self, text: &str) -> u64 {

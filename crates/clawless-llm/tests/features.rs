@@ -255,9 +255,18 @@ fn no_feature_is_silently_lost() {
             ],
         ),
         (
-            json!({"service_tier": "flex"}),
+            json!({"service_tier": "auto"}),
             [
                 c,
+                "dropped service_tier",
+                "dropped service_tier",
+                "dropped service_tier",
+            ],
+        ),
+        (
+            json!({"service_tier": "flex"}),
+            [
+                "dropped service_tier",
                 "dropped service_tier",
                 "dropped service_tier",
                 "dropped service_tier",

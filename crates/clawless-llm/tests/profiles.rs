@@ -164,7 +164,7 @@ fn table() -> String {
             names.join(", ")
         }
     };
-    for profile in &PROFILES {
+    for profile in PROFILES {
         let (dropped, rejected) = exceptions(profile);
         writeln!(
             table,
@@ -216,7 +216,7 @@ fn each_profile_has_recordings_of_streams_and_of_whole_responses() {
                 .into_owned()
         })
         .collect();
-    for profile in &PROFILES {
+    for profile in PROFILES {
         let start = recordings_of(profile);
         for (recording, expected) in [(".sse", ".json"), (".body", ".whole.json")] {
             let found: Vec<&String> = names

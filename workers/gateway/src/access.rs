@@ -140,7 +140,8 @@ fn denied(denial: &Denial) -> ApiError {
         DenialReason::TooManyRunning => {
             "Too many requests of this account are running at once.".to_owned()
         }
-        DenialReason::QuotaUsedUp => quota_message(denial.quota),
+        DenialReason::QuotaUsedUp => quota_used_up(denial.quota),
+        DenialReason::QuotaReserved => quota_reserved(denial.quota),
         DenialReason::StorageUsedUp => storage_used_up(denial.storage),
         DenialReason::StorageReserved => storage_reserved(denial.storage),
         DenialReason::SessionBusy => {
@@ -158,7 +159,25 @@ fn denied(denial: &Denial) -> ApiError {
     }
 }
 
-fn quota_message(quota: Option<QuotaUse>) -> String {
+fn quota_reserved(quota: Option<QuotaUse>) -> String {
+    let Some(QuotaUse {
+        kind,
+        used,
+        reserved,
+        limit,
+        ..
+    }) = quota
+    else {
+        return "Running requests have reserved the rest of your quota.".to_owned();
+    };
+    format!(
+        "Running requests have reserved the rest of your quota of {}: {used} used and {reserved} \
+         reserved of {limit}. Try again when one of them has ended.",
+        kind_name(kind)
+    )
+}
+
+fn quota_used_up(quota: Option<QuotaUse>) -> String {
     let Some(QuotaUse {
         kind,
         used,

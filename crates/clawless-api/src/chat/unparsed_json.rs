@@ -4,6 +4,7 @@
 use std::fmt;
 
 use clawless_core::chat::ChatOptions;
+use clawless_core::json::Json;
 use clawless_core::{ApiError, ErrorCode, json};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -23,6 +24,7 @@ const MAX_LEVELS: usize = 40;
 /// # Errors
 /// 400 that names the parameter that is invalid or exceeds a limit.
 pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
+    check_shapes(options)?;
     let plain = [
         ("response_format", &options.response_format),
         ("tool_choice", &options.tool_choice),
@@ -54,6 +56,44 @@ pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
                 ApiError::new(ErrorCode::InvalidValue, message).param(name)
             })?;
         }
+    }
+    Ok(())
+}
+
+/// Rejects values that are no objects where the API has an object. A choice may be a text, too.
+fn check_shapes(options: &ChatOptions) -> Result<(), ApiError> {
+    let object = |name: &str, json: Option<&Json>, or_text: bool| {
+        let Some(json) = json else { return Ok(()) };
+        let (expected, is_valid) = match json.as_str().as_bytes().first() {
+            Some(b'{') => return Ok(()),
+            first if or_text => ("a string or an object", first == Some(&b'"')),
+            _ => ("an object", false),
+        };
+        if is_valid {
+            return Ok(());
+        }
+        let message = format!("Invalid `{name}`: expected {expected}.");
+        Err(ApiError::new(ErrorCode::InvalidType, message).param(name))
+    };
+    object("response_format", options.response_format.as_ref(), false)?;
+    object("tool_choice", options.tool_choice.as_ref(), true)?;
+    object("function_call", options.function_call.as_ref(), true)?;
+    object("audio", options.audio.as_ref(), false)?;
+    object("prediction", options.prediction.as_ref(), false)?;
+    for (position, tool) in options.tools.iter().flatten().enumerate() {
+        let custom = format!("tools[{position}].custom");
+        object(&custom, tool.custom.as_ref(), false)?;
+        let function = tool.function.as_ref();
+        let parameters = format!("tools[{position}].function.parameters");
+        object(
+            &parameters,
+            function.and_then(|it| it.parameters.as_ref()),
+            false,
+        )?;
+    }
+    for (position, function) in options.functions.iter().flatten().enumerate() {
+        let parameters = format!("functions[{position}].parameters");
+        object(&parameters, function.parameters.as_ref(), false)?;
     }
     Ok(())
 }

@@ -18,16 +18,13 @@ pub struct Message {
 impl Message {
     /// Parses and validates a message of a client.
     pub fn parse(raw: Json) -> Result<Self, InvalidMessage> {
-        let view: MessageView = {
-            let mut text = serde_json::Deserializer::from_str(raw.as_str());
-            serde_path_to_error::deserialize(&mut text).map_err(|error| {
-                let path = match error.path().to_string() {
-                    path if path == "." => String::new(),
-                    path => format!(".{path}"),
-                };
-                InvalidMessage::invalid(path, json::error_reason(error.inner()))
-            })?
-        };
+        let view: MessageView = json::read(raw.as_str()).map_err(|error| {
+            let path = match error.path.as_str() {
+                "" => String::new(),
+                path => format!(".{path}"),
+            };
+            InvalidMessage::invalid(path, error.reason())
+        })?;
         view.check()?;
         Ok(Self {
             role: view.role,
@@ -159,11 +156,32 @@ mod tests {
             (r#"{"role":"user","content":"a","content":"b"}"#, ""),
             (r#"{"role":"user","content":"\ud800"}"#, ".content"),
             ("[]", ""),
+            (r#"["user","hi"]"#, ""),
+            (r#"{"role":["user"],"content":"a"}"#, ".role"),
+            (r#"{"role":"user","content":[["text","a"]]}"#, ".content[0]"),
+            (
+                r#"{"role":"user","content":[{"type":"image_url","image_url":["https://x/y.png"]}]}"#,
+                ".content[0].image_url",
+            ),
+            (
+                r#"{"role":"assistant","tool_calls":[["c",["f","{}"]]]}"#,
+                ".tool_calls[0]",
+            ),
+            (
+                r#"{"role":"assistant","tool_calls":[{"id":"c","function":["f","{}"]}]}"#,
+                ".tool_calls[0].function",
+            ),
+            (
+                r#"{"role":"assistant","function_call":["f","{}"]}"#,
+                ".function_call",
+            ),
         ];
         for (text, path) in cases {
             let error = parse(text).expect_err(text);
             assert_eq!(error.path, path, "{text}: {error:?}");
-            assert!(!error.reason.contains("line"), "{}", error.reason);
+            for word in ["line", "struct", "enum", "variant", "MessageView"] {
+                assert!(!error.reason.contains(word), "{}", error.reason);
+            }
         }
     }
 }

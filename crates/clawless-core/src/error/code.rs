@@ -139,10 +139,10 @@ catalogue! {
         "The change conflicts with the current state of the resource.",
         "Read the resource again and adapt the change.";
     RateLimitExceeded, "rate_limit_exceeded", 429, RateLimit, "requests",
-        "The rate limit for requests or tokens is exceeded.",
+        "The rate limit is exceeded, too many requests run at once, or running requests have reserved the rest of a quota.",
         "Retry after `retry-after`.";
     InsufficientQuota, "insufficient_quota", 429, RateLimit, "insufficient_quota",
-        "The tenant's quota for this period is used up.",
+        "The usage of this period leaves too little of the tenant's quota.",
         "Wait for the next period or ask the operator for a larger quota; a retry cannot succeed.";
     UpstreamRateLimited, "upstream_rate_limited", 429, RateLimit, "requests",
         "The model's provider limits requests, and no fallback model could answer.",

@@ -3,12 +3,12 @@
 use super::buckets::{EndpointClass, RateExceeded};
 use super::config::LedgerConfig;
 use super::constants::{LANE_WAIT_TIMEOUT, PARKED_GRACE};
-use super::input::{Admit, CallerVersions, Extend, Pass};
+use super::input::{Admit, CallerVersions, Extend, Pass, Ticket};
 use super::lanes::Waiter;
 use super::machine::{Effects, Machine};
 use super::output::{Denial, DenialReason, Event, Grant, LedgerAnswer, QuotaUse, Stale};
 use super::period::Period;
-use super::quotas::{AllocationRequest, Amounts, QuotaKind};
+use super::quotas::{AllocationRequest, Amounts, Shortage};
 use super::reservations::Reservation;
 use super::rows::RowKey;
 use crate::ids::{KeyId, RequestId};
@@ -18,6 +18,8 @@ use crate::time::{Millis, Timestamp};
 
 /// Retry delay when the wait depends on a running call. Short, so that SDKs retry.
 const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(1);
+/// The longest retry delay if running calls have reserved a quota. Most calls end earlier.
+const MAX_RETRY_AFTER_RESERVED: Millis = Millis::from_secs(10);
 /// Retry delay for a session with a parked turn.
 const RETRY_AFTER_UNAVAILABLE: Millis = Millis::from_secs(5);
 
@@ -176,7 +178,7 @@ impl Machine {
         let account = self.quotas.account(period);
         let allocation = match account.allocate(&quotas, request, &Amounts::ZERO) {
             Ok(allocation) => allocation,
-            Err(kind) => return self.quota_denial(period, kind),
+            Err(shortage) => return self.quota_denial(now, period, shortage),
         };
         if let Err(denial) = self.check_storage(&admit.storage) {
             return denial;
@@ -223,6 +225,7 @@ impl Machine {
             model: admit.model,
             period,
             granted_at: now,
+            renewed_at: Some(now),
             reserved: allocation.reserved,
             tokens_in: request.tokens_in,
             tokens_out: allocation.tokens_out,
@@ -270,7 +273,7 @@ impl Machine {
         Grant {
             request_id: open.request_id.clone(),
             ticket: open.ticket,
-            deadline: self.clock.to_wall_clock(open.deadline()),
+            deadline: self.clock.to_wall_clock(open.end()),
             reserved: open.reserved,
             max_tokens_out: open.tokens_out,
             affordable_out: None,
@@ -278,12 +281,21 @@ impl Machine {
         }
     }
 
-    fn quota_denial(&self, period: Period, kind: QuotaKind) -> LedgerAnswer {
+    fn quota_denial(&self, now: Timestamp, period: Period, shortage: Shortage) -> LedgerAnswer {
+        let Shortage { kind, is_used_up } = shortage;
+        let (reason, retry_after) = if is_used_up {
+            (DenialReason::QuotaUsedUp, None)
+        } else {
+            // A running call may end at any time; a lost one ends at its deadline.
+            let end = self.reservations.earliest().unwrap_or(now).since(now);
+            let wait = end.clamp(RETRY_AFTER_RUNNING, MAX_RETRY_AFTER_RESERVED);
+            (DenialReason::QuotaReserved, Some(wait))
+        };
         let limit = kind.limit(&self.config.quotas()).unwrap_or(u64::MAX);
         let account = self.quotas.get(period);
         LedgerAnswer::Denied(Denial {
-            reason: DenialReason::QuotaUsedUp,
-            retry_after: None,
+            reason,
+            retry_after,
             quota: Some(QuotaUse {
                 kind,
                 used: account.map_or(0, |account| account.closed.used().of(kind)),
@@ -336,6 +348,7 @@ impl Machine {
                 open.tokens_in = request.tokens_in;
                 open.tokens_out = allocation.tokens_out;
                 open.price = request.price;
+                open.renewed_at = Some(now);
                 self.changed
                     .push(RowKey::Request(extend.request_id.clone()));
                 LedgerAnswer::Extended {
@@ -343,7 +356,7 @@ impl Machine {
                     max_tokens_out: allocation.tokens_out,
                 }
             }
-            Err(kind) => self.quota_denial(period, kind),
+            Err(shortage) => self.quota_denial(now, period, shortage),
         };
         effects.headers = self.headers(now, &key, class);
         answer
@@ -370,6 +383,22 @@ impl Machine {
         Ok(())
     }
 
+    /// Renews the reservation of a running call.
+    pub(super) fn renew(
+        &mut self,
+        now: Timestamp,
+        request_id: RequestId,
+        ticket: Ticket,
+    ) -> LedgerAnswer {
+        let open = self.reservations.get_mut(&request_id);
+        let Some(open) = open.filter(|open| open.ticket == ticket) else {
+            return denied(DenialReason::NotOpen, None);
+        };
+        open.renewed_at = Some(now);
+        self.changed.push(RowKey::Request(request_id));
+        LedgerAnswer::Done
+    }
+
     /// Applies a new configuration to later inputs. Running calls keep their reservations.
     pub(super) fn configure(
         &mut self,
@@ -380,13 +409,19 @@ impl Machine {
         if self.config.configure(config) {
             self.changed.push(RowKey::Config);
             let period = self.quotas.current(now);
-            self.emit_quota_warnings(period, effects);
+            self.emit_quota_warnings(period, None, effects);
         }
         LedgerAnswer::Done
     }
 
-    /// Emits the quota warnings that are due for a month.
-    pub(super) fn emit_quota_warnings(&mut self, period: Period, effects: &mut Effects) {
+    /// Emits the quota warnings that are due for a month. `key_id` is the key of the call that was
+    /// charged.
+    pub(super) fn emit_quota_warnings(
+        &mut self,
+        period: Period,
+        key_id: Option<&KeyId>,
+        effects: &mut Effects,
+    ) {
         let quotas = self.config.quotas();
         for (kind, percent, used, limit) in self.quotas.account(period).take_warnings(&quotas) {
             self.changed.push(RowKey::Account(period));
@@ -396,6 +431,7 @@ impl Machine {
                 percent,
                 used,
                 limit,
+                key_id: key_id.cloned(),
             });
         }
     }

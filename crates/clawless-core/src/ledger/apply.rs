@@ -15,6 +15,7 @@ impl Machine {
             Input::Pass(pass) => self.check_rate(now, pass, &mut effects),
             Input::Admit(admit) => self.admit(now, admit, &mut effects),
             Input::Extend(extend) => self.extend(now, &extend, &mut effects),
+            Input::Renew { request_id, ticket } => self.renew(now, request_id, ticket),
             Input::Cancel { request_id } => self.cancel(&request_id),
             Input::Settle(settle) => LedgerAnswer::Closed(self.settle(now, *settle, &mut effects)),
             Input::Park(park) => self.park(now, *park, &mut effects),

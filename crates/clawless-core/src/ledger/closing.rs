@@ -139,12 +139,14 @@ impl Machine {
             session_id: open.session_id.clone(),
             granted_at: open.granted_at,
             again: false,
+            ticket: Some(open.ticket),
         });
         let rechecks = self.outbox.rechecks_due(now).map(|swept| Overdue {
             request_id: swept.request_id.clone(),
             session_id: swept.session_id.clone(),
             granted_at: swept.granted_at,
             again: true,
+            ticket: None,
         });
         LedgerAnswer::Overdue(overdue.chain(rechecks).collect())
     }
@@ -160,7 +162,11 @@ impl Machine {
             return self.resolve_recheck(now, resolve, effects);
         }
         let open = self.reservations.get(&resolve.request_id);
-        if open.is_none_or(|open| open.deadline() > now) {
+        let is_due = open.is_some_and(|open| {
+            let is_meant = resolve.ticket.is_none_or(|ticket| ticket == open.ticket);
+            is_meant && open.deadline() <= now
+        });
+        if !is_due {
             return Closing::NotOpen;
         }
         let Some(open) = self.reservations.remove(&resolve.request_id) else {
@@ -300,15 +306,36 @@ impl Machine {
     fn record_receipt(&mut self, receipt: &Receipt, effects: &mut Effects) {
         let excess = receipt.excess();
         if excess != Amounts::ZERO {
-            let request_id = receipt.request_id.clone();
-            effects.events.push(Event::Overrun { request_id, excess });
+            effects.events.push(Event::Overrun {
+                request_id: receipt.request_id.clone(),
+                key_id: receipt.key_id.clone(),
+                excess,
+            });
         }
         self.changed
             .push(RowKey::Request(receipt.request_id.clone()));
         let replaced = self.outbox.receipt(&receipt.request_id);
         self.storage.add_pending(receipt, replaced);
         self.outbox.push(receipt.clone());
-        self.emit_quota_warnings(receipt.period, effects);
+        self.emit_quota_warnings(receipt.period, Some(&receipt.key_id), effects);
+        self.emit_overage(receipt, effects);
+    }
+
+    /// Reports a call whose usage is beyond a quota.
+    fn emit_overage(&mut self, receipt: &Receipt, effects: &mut Effects) {
+        let quotas = self.config.quotas();
+        let account = self.quotas.account(receipt.period);
+        let exceeded = account.exceeded(&quotas);
+        let exceeded = exceeded.filter(|(kind, ..)| receipt.charged.of(*kind) > 0);
+        let events = exceeded.map(|(kind, used, limit)| Event::QuotaExceeded {
+            period: receipt.period,
+            kind,
+            used,
+            limit,
+            request_id: receipt.request_id.clone(),
+            key_id: receipt.key_id.clone(),
+        });
+        effects.events.extend(events);
     }
 
     /// Removes the reservation of a repeated request that has a receipt already.

@@ -2,9 +2,14 @@
 
 use crate::time::Millis;
 
-/// Lifetime of a reservation before the sweep looks for its outcome: the total deadline of a
-/// request (10 minutes) plus 60 seconds for its commit.
+/// Lifetime of a reservation, renewals included: the total deadline of a request (10 minutes) plus
+/// 60 seconds for its commit.
 pub const RESERVATION_TTL: Millis = Millis::from_secs(660);
+/// How long a reservation lasts after its grant, an extension or a renewal. Then the sweep looks for
+/// the call's outcome: a call that was killed blocks its tenant no longer than this.
+pub const RESERVATION_LEASE: Millis = Millis::from_secs(60);
+/// How often a running call renews its reservation. Two renewals may be lost or late.
+pub const RENEWAL_INTERVAL: Millis = Millis::from_secs(25);
 /// Longest time that a turn waits for the previous turn of its session.
 pub const LANE_WAIT_TIMEOUT: Millis = Millis::from_secs(10);
 /// Time that new turns queue behind a parked turn. After that they are rejected with 503.

@@ -23,6 +23,14 @@ pub enum Input {
     Admit(Box<Admit>),
     /// Extends a reservation, for history read from D1 or another tool round.
     Extend(Extend),
+    /// Reports that a call is still running. A call that neither renews nor extends its reservation
+    /// for `RESERVATION_LEASE` counts as lost.
+    Renew {
+        /// The call.
+        request_id: RequestId,
+        /// The ticket of its grant.
+        ticket: Ticket,
+    },
     /// Ends the wait for a session: the client disconnected or the wait timed out.
     Cancel {
         /// The waiting request.
@@ -296,6 +304,10 @@ pub struct Resolve {
     /// Whether this answers a recheck (`Overdue::again`).
     #[serde(default)]
     pub again: bool,
+    /// The ticket of the grant that was looked up. A look-up before a later grant of the same request
+    /// says nothing about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
 }
 
 /// Records of an overdue call in D1. Look for a receipt first, then for a turn; in a recheck for a

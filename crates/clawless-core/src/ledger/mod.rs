@@ -52,7 +52,7 @@ pub use buckets::EndpointClass;
 pub use config::LedgerConfig;
 pub use constants::{
     LANE_WAIT_TIMEOUT, MAX_CALL_AMOUNT, MAX_PARKED_BYTES, MAX_PARKED_TURN_BYTES, MAX_SESSIONS,
-    MAX_WAITERS, PARKED_GRACE, RESERVATION_TTL,
+    MAX_WAITERS, PARKED_GRACE, RENEWAL_INTERVAL, RESERVATION_LEASE, RESERVATION_TTL,
 };
 pub use headers::{RateHeaders, Window};
 pub use input::{

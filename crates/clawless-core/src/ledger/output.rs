@@ -7,7 +7,7 @@ use super::input::{SessionState, Ticket};
 use super::period::Period;
 use super::quotas::{Amounts, QuotaKind};
 use crate::error::ErrorCode;
-use crate::ids::{RequestId, SessionId};
+use crate::ids::{KeyId, RequestId, SessionId};
 use crate::limits::StorageLimits;
 use crate::money::Tokens;
 use crate::storage::{Storage, StorageKind};
@@ -75,7 +75,8 @@ pub struct Grant {
     /// Distinguishes grants of the same request: a delayed message for an earlier grant must not close
     /// a later one.
     pub ticket: Ticket,
-    /// End of the reservation, by the caller's clock. Nothing may be committed after it.
+    /// When the call must have ended, by the caller's clock. Nothing may be committed after it. The
+    /// reservation ends earlier if it is not renewed.
     pub deadline: Timestamp,
     /// The reserved amounts.
     pub reserved: Amounts,
@@ -100,7 +101,7 @@ pub struct Denial {
     /// Delay before a retry, if a retry can succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Millis>,
-    /// The exhausted quota.
+    /// The quota that leaves too little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaUse>,
     /// Whether the limit is the key's own. Other keys of the tenant are admitted.
@@ -123,8 +124,10 @@ pub enum DenialReason {
     RateLimited,
     /// The concurrency limit is reached.
     TooManyRunning,
-    /// A quota of this period is exhausted.
+    /// The usage of this period leaves too little of a quota.
     QuotaUsedUp,
+    /// Usage and the reservations of running calls leave too little of a quota.
+    QuotaReserved,
     /// The stored content leaves too little of a storage quota.
     StorageUsedUp,
     /// The stored content and the reservations of running turns leave too little of a storage quota.
@@ -143,9 +146,10 @@ impl DenialReason {
         match self {
             Self::Suspended => ErrorCode::TenantSuspended,
             Self::KeyRevoked => ErrorCode::InvalidApiKey,
-            Self::RateLimited | Self::TooManyRunning | Self::StorageReserved => {
-                ErrorCode::RateLimitExceeded
-            }
+            Self::RateLimited
+            | Self::TooManyRunning
+            | Self::QuotaReserved
+            | Self::StorageReserved => ErrorCode::RateLimitExceeded,
             Self::QuotaUsedUp | Self::StorageUsedUp => ErrorCode::InsufficientQuota,
             Self::SessionBusy => ErrorCode::SessionBusy,
             Self::SessionUnavailable => ErrorCode::ServiceUnavailable,
@@ -154,7 +158,7 @@ impl DenialReason {
     }
 }
 
-/// State of an exhausted quota.
+/// State of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaUse {
     /// The kind of quota.
@@ -238,6 +242,9 @@ pub struct Overdue {
     /// missed (after a clock jump) has ended by now.
     #[serde(default)]
     pub again: bool,
+    /// The ticket of the overdue grant; none for a recheck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
 }
 
 /// An event for operators.
@@ -256,11 +263,31 @@ pub enum Event {
         used: u64,
         /// The limit.
         limit: u64,
+        /// The key of the call that reached it; none if the quota was lowered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_id: Option<KeyId>,
+    },
+    /// A call's usage is beyond a quota; sent for each such call.
+    QuotaExceeded {
+        /// The period.
+        period: Period,
+        /// The kind of quota.
+        kind: QuotaKind,
+        /// The usage.
+        used: u64,
+        /// The limit.
+        limit: u64,
+        /// The call.
+        request_id: RequestId,
+        /// Its key.
+        key_id: KeyId,
     },
     /// A call used more than it had reserved.
     Overrun {
         /// The call.
         request_id: RequestId,
+        /// Its key.
+        key_id: KeyId,
         /// The excess.
         excess: Amounts,
     },

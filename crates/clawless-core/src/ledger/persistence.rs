@@ -138,7 +138,7 @@ impl Machine {
                 REQUEST => match row.parse()? {
                     RequestRow::Open(open) => {
                         let open: Reservation = open;
-                        latest = latest.max(open.granted_at);
+                        latest = latest.max(open.renewed_at.unwrap_or(open.granted_at));
                         machine.restore_open(open);
                     }
                     RequestRow::Receipt(receipt) => {

@@ -27,6 +27,15 @@ impl QuotaKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Messages, Self::Tokens, Self::MicroDollars];
 
+    /// The name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Tokens => "tokens",
+            Self::MicroDollars => "micro_dollars",
+        }
+    }
+
     /// The quota of this kind; none if it is unlimited.
     pub fn limit(self, quotas: &Quotas) -> Option<u64> {
         match self {
@@ -182,6 +191,14 @@ pub(super) struct AllocationRequest {
     pub(super) price: Price,
 }
 
+/// A quota that does not cover a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shortage {
+    pub(super) kind: QuotaKind,
+    /// Whether the usage alone leaves too little. Otherwise the call fits when running calls end.
+    pub(super) is_used_up: bool,
+}
+
 /// Amounts that a call is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allocation {
@@ -191,57 +208,39 @@ pub(super) struct Allocation {
 }
 
 impl Account {
-    /// Remaining quota, if it is limited.
-    fn remaining(&self, kind: QuotaKind, quotas: &Quotas) -> Option<u64> {
-        let taken = self.closed.used().plus(&self.open).of(kind);
-        kind.limit(quotas).map(|limit| limit.saturating_sub(taken))
-    }
-
     /// Allocates the input, and as much output as the quotas allow. `held` is what the call has
-    /// reserved already. Fails with the exhausted quota. An exhausted quota rejects every call, even
-    /// one that would not use it.
+    /// reserved already. An exhausted quota rejects every call, even one that would not use it.
+    ///
+    /// # Errors
+    /// The quota that leaves too little.
     pub(super) fn allocate(
         &self,
         quotas: &Quotas,
         request: AllocationRequest,
         held: &Amounts,
-    ) -> Result<Allocation, QuotaKind> {
-        let remaining = |kind| {
-            self.remaining(kind, quotas)
-                .map(|amount| amount.saturating_add(held.of(kind)))
+    ) -> Result<Allocation, Shortage> {
+        let used = self.closed.used();
+        let remaining = |kind: QuotaKind| {
+            let left = kind.limit(quotas)?;
+            let left = left.saturating_sub(used.plus(&self.open).of(kind));
+            Some(left.saturating_add(held.of(kind)))
         };
-        if remaining(QuotaKind::Messages) == Some(0) {
-            return Err(QuotaKind::Messages);
-        }
-        let answers = u64::from(request.answers.max(1));
-        let tokens_in = Tokens::new(request.tokens_in.get().min(MAX_CALL_AMOUNT));
-        let mut tokens_out = request.tokens_out.get().clamp(1, MAX_CALL_AMOUNT / answers);
-        if let Some(left) = remaining(QuotaKind::Tokens) {
-            tokens_out = tokens_out.min(left.saturating_sub(tokens_in.get()) / answers);
-        }
-        if tokens_out == 0 {
-            return Err(QuotaKind::Tokens);
-        }
-        if let Some(left) = remaining(QuotaKind::MicroDollars) {
-            let affordable = request
-                .price
-                .affordable(MicroDollars::new(left), tokens_in)
-                .map_err(|_| QuotaKind::MicroDollars)?;
-            if let Some(affordable) = affordable {
-                tokens_out = tokens_out.min(affordable / answers);
-            }
-            if left == 0 || tokens_out == 0 {
-                return Err(QuotaKind::MicroDollars);
-            }
-        }
-        let all_out = Tokens::new(tokens_out).times(answers);
-        Ok(Allocation {
-            reserved: Amounts {
-                messages: 1,
-                tokens: tokens_in.plus(all_out),
-                micro_dollars: request.price.cost(tokens_in, all_out),
-            },
-            tokens_out: Tokens::new(tokens_out),
+        let unused = |kind: QuotaKind| Some(kind.limit(quotas)?.saturating_sub(used.of(kind)));
+        allocate_from(remaining, request).map_err(|kind| Shortage {
+            kind,
+            is_used_up: allocate_from(unused, request).is_err(),
+        })
+    }
+
+    /// The quotas that the usage exceeds: kind, usage, quota.
+    pub(super) fn exceeded<'a>(
+        &self,
+        quotas: &'a Quotas,
+    ) -> impl Iterator<Item = (QuotaKind, u64, u64)> + use<'a> {
+        let used = self.closed.used();
+        QuotaKind::ALL.into_iter().filter_map(move |kind| {
+            let (used, limit) = (used.of(kind), kind.limit(quotas)?);
+            (used > limit).then_some((kind, used, limit))
         })
     }
 
@@ -265,6 +264,47 @@ impl Account {
         }
         due
     }
+}
+
+/// Allocates the input, and as much output as the remaining amounts allow. Fails with the kind of
+/// which too little remains.
+fn allocate_from(
+    remaining: impl Fn(QuotaKind) -> Option<u64>,
+    request: AllocationRequest,
+) -> Result<Allocation, QuotaKind> {
+    if remaining(QuotaKind::Messages) == Some(0) {
+        return Err(QuotaKind::Messages);
+    }
+    let answers = u64::from(request.answers.max(1));
+    let tokens_in = Tokens::new(request.tokens_in.get().min(MAX_CALL_AMOUNT));
+    let mut tokens_out = request.tokens_out.get().clamp(1, MAX_CALL_AMOUNT / answers);
+    if let Some(left) = remaining(QuotaKind::Tokens) {
+        tokens_out = tokens_out.min(left.saturating_sub(tokens_in.get()) / answers);
+    }
+    if tokens_out == 0 {
+        return Err(QuotaKind::Tokens);
+    }
+    if let Some(left) = remaining(QuotaKind::MicroDollars) {
+        let affordable = request
+            .price
+            .affordable(MicroDollars::new(left), tokens_in)
+            .map_err(|_| QuotaKind::MicroDollars)?;
+        if let Some(affordable) = affordable {
+            tokens_out = tokens_out.min(affordable / answers);
+        }
+        if left == 0 || tokens_out == 0 {
+            return Err(QuotaKind::MicroDollars);
+        }
+    }
+    let all_out = Tokens::new(tokens_out).times(answers);
+    Ok(Allocation {
+        reserved: Amounts {
+            messages: 1,
+            tokens: tokens_in.plus(all_out),
+            micro_dollars: request.price.cost(tokens_in, all_out),
+        },
+        tokens_out: Tokens::new(tokens_out),
+    })
 }
 
 /// The accounts of all months.
@@ -326,6 +366,11 @@ mod tests {
         }
     }
 
+    fn used_up(kind: QuotaKind) -> Result<Allocation, Shortage> {
+        let is_used_up = true;
+        Err(Shortage { kind, is_used_up })
+    }
+
     fn tokens(limit: u64) -> Quotas {
         Quotas {
             tokens_per_month: Some(Tokens::new(limit)),
@@ -345,7 +390,7 @@ mod tests {
             (20, 100)
         );
         let none = account.allocate(&tokens(100), request(100, 1000, 1, FREE), &Amounts::ZERO);
-        assert_eq!(none, Err(QuotaKind::Tokens));
+        assert_eq!(none, used_up(QuotaKind::Tokens));
     }
 
     #[test]
@@ -370,7 +415,7 @@ mod tests {
             (20, 100)
         );
         let expensive = account.allocate(&quotas, request(101, 1, 1, price), &Amounts::ZERO);
-        assert_eq!(expensive, Err(QuotaKind::MicroDollars));
+        assert_eq!(expensive, used_up(QuotaKind::MicroDollars));
     }
 
     #[test]
@@ -387,7 +432,7 @@ mod tests {
             }
             assert_eq!(
                 account.allocate(&quotas, request(0, 1, 1, FREE), &Amounts::ZERO),
-                Err(kind)
+                used_up(kind)
             );
         }
         let extreme = request(u64::MAX, u64::MAX, u32::MAX, FREE);
@@ -402,7 +447,20 @@ mod tests {
         let mut account = Account::default();
         account.closed.settled.tokens = Tokens::new(500);
         let result = account.allocate(&tokens(100), request(1, 1, 1, FREE), &Amounts::ZERO);
-        assert_eq!(result, Err(QuotaKind::Tokens));
+        assert_eq!(result, used_up(QuotaKind::Tokens));
+    }
+
+    #[test]
+    fn a_quota_that_running_calls_have_reserved_is_not_used_up() {
+        let mut account = Account::default();
+        account.closed.settled.tokens = Tokens::new(50);
+        account.open.tokens = Tokens::new(45);
+        for (tokens_in, is_used_up) in [(5, false), (49, false), (50, true)] {
+            let request = request(tokens_in, 1, 1, FREE);
+            let result = account.allocate(&tokens(100), request, &Amounts::ZERO);
+            let kind = QuotaKind::Tokens;
+            assert_eq!(result, Err(Shortage { kind, is_used_up }), "{tokens_in}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::buckets::EndpointClass;
-use super::constants::RESERVATION_TTL;
+use super::constants::{RESERVATION_LEASE, RESERVATION_TTL};
 use super::input::Ticket;
 use super::period::Period;
 use super::price::Price;
@@ -28,6 +28,9 @@ pub(super) struct Reservation {
     /// The month that is charged, independent of when the call ends.
     pub(super) period: Period,
     pub(super) granted_at: Timestamp,
+    /// When the call last showed that it runs. Absent in rows of a version without renewals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) renewed_at: Option<Timestamp>,
     pub(super) reserved: Amounts,
     pub(super) tokens_in: Tokens,
     /// Output limit per answer.
@@ -44,9 +47,15 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// When the sweep closes it.
-    pub(super) fn deadline(&self) -> Timestamp {
+    /// When the call must have ended.
+    pub(super) fn end(&self) -> Timestamp {
         self.granted_at.plus(RESERVATION_TTL)
+    }
+
+    /// When the sweep closes it unless it is renewed.
+    pub(super) fn deadline(&self) -> Timestamp {
+        let lease = self.renewed_at.map(|at| at.plus(RESERVATION_LEASE));
+        lease.map_or(self.end(), |lease| lease.min(self.end()))
     }
 
     /// The allocation request of the current reservation.

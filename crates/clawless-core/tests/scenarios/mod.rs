@@ -8,7 +8,7 @@ use clawless_core::ledger::{
 use clawless_core::limits::{KeyLimits, Limits, Quotas, StorageLimits};
 use clawless_core::session::SessionHead;
 use clawless_core::tenant::TenantStatus;
-use clawless_core::{MicroDollars, RequestId, SessionId, Storage, Timestamp, Tokens};
+use clawless_core::{MicroDollars, Millis, RequestId, SessionId, Storage, Timestamp, Tokens};
 
 mod clock;
 mod keys;

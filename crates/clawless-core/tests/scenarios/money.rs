@@ -57,7 +57,7 @@ fn attack_44_one_of_a_thousand_requests_gets_the_last_unit() {
             };
             match ledger.admit(request).answer {
                 LedgerAnswer::Granted(_) => granted += 1,
-                other => assert_eq!(denial(other).reason, DenialReason::QuotaUsedUp),
+                other => assert_eq!(denial(other).reason, DenialReason::QuotaReserved),
             }
         }
         assert_eq!(granted, 1, "{quotas:?}");
@@ -105,6 +105,31 @@ fn attack_50_zero_exceeded_and_maximum_quotas_are_handled() {
 }
 
 #[test]
+fn attack_50_what_running_calls_have_reserved_is_not_used_up() {
+    let mut ledger = Ledger::with_quotas(tokens(150));
+    let request = ledger.request();
+    let running = ledger.granted(request);
+    let wanted = Admit {
+        tokens_in: Tokens::new(60),
+        ..ledger.request()
+    };
+    let denial = ledger.denied(wanted.clone());
+    assert_eq!(denial.reason, DenialReason::QuotaReserved);
+    assert_eq!(denial.reason.code().as_str(), "rate_limit_exceeded");
+    assert_eq!(denial.retry_after, Some(Millis::from_secs(10)));
+    let quota = denial.quota.expect("quota details");
+    assert_eq!((quota.used, quota.reserved, quota.limit), (0, 100, 150));
+    // No longer than the time in which a lost call is swept.
+    ledger.now += 57_000;
+    let denial = ledger.denied(wanted.clone());
+    assert_eq!(denial.retry_after, Some(Millis::from_secs(3)));
+    ledger.settle(&running, spent(10, 90));
+    let denial = ledger.denied(wanted);
+    assert_eq!(denial.reason, DenialReason::QuotaUsedUp);
+    assert_eq!(denial.retry_after, None);
+}
+
+#[test]
 fn a_call_is_settled_once_and_frees_the_unused_reservation() {
     let mut ledger = Ledger::with_quotas(tokens(100));
     let request = ledger.request();
@@ -139,6 +164,14 @@ fn usage_beyond_the_reservation_is_charged_and_reported() {
         })
         .collect();
     assert_eq!(percents, [80, 100]);
+    let exceeded = output.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::QuotaExceeded { kind: QuotaKind::Tokens, used: 210, limit: 100, request_id, key_id, .. }
+                if *request_id == grant.request_id && *key_id == caller().key_id
+        )
+    });
+    assert!(exceeded, "{:?}", output.events);
     assert_eq!(ledger.used(), 210);
 }
 

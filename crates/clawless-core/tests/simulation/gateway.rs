@@ -109,6 +109,12 @@ impl Call {
                 creates_session: false,
             }));
         }
+        if prng.once_in(4) {
+            return Some(Input::Renew {
+                request_id: grant.request_id.clone(),
+                ticket: grant.ticket,
+            });
+        }
         if prng.once_in(12) {
             let request_id = grant.request_id.clone();
             return Some(self.close_with(Input::Release { request_id }));

@@ -250,6 +250,10 @@ impl Model {
                     );
                 }
                 DenialReason::QuotaUsedUp => assert!(denial.quota.is_some(), "{input:?}"),
+                DenialReason::QuotaReserved => {
+                    assert!(!self.open.is_empty(), "{input:?}");
+                    assert!(denial.retry_after.is_some_and(|wait| wait.get() > 0));
+                }
                 _ => {}
             }
         }

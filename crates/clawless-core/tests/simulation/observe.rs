@@ -74,6 +74,7 @@ impl Harness {
                         request_id: call.request_id,
                         resolution,
                         again: call.again,
+                        ticket: call.ticket,
                     })));
                 }
             }

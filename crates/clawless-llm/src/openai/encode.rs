@@ -9,7 +9,7 @@ use clawless_core::model::Model;
 use clawless_core::tool::Tool;
 use serde::Serialize;
 
-use super::messages;
+use super::{cache_lifetime, messages};
 use crate::choice;
 use crate::error::LlmError;
 use crate::options::{self, Extensions};
@@ -90,6 +90,8 @@ pub(crate) fn dropped(
     }
     if !profile.messages.cache_marks && has_cache_marks(request) {
         dropped.push(Cow::Borrowed("cache_control"));
+    } else if has_cache_lifetimes(request) {
+        dropped.push(Cow::Borrowed("cache_control.ttl"));
     }
     dropped.extend(options::unknown(options, profile));
     dropped
@@ -98,6 +100,12 @@ pub(crate) fn dropped(
 /// Whether the client marked messages or tools for the prompt cache.
 pub(crate) fn has_cache_marks(request: &LlmRequest) -> bool {
     has_marked_tools(&request.options) || request.messages.iter().any(messages::has_cache_mark)
+}
+
+/// Whether the client marked anything for longer than the default, which has a price of its own.
+fn has_cache_lifetimes(request: &LlmRequest) -> bool {
+    let mut tools = request.options.tools.iter().flatten();
+    tools.any(cache_lifetime::is_set_in_tool) || request.messages.iter().any(cache_lifetime::is_set)
 }
 
 fn has_marked_tools(options: &ChatOptions) -> bool {
@@ -118,7 +126,16 @@ fn refused(
         _ => &[],
     };
     let names = profile.drops.iter().chain(while_thinking).copied();
-    names.filter(|name| options::is_set(options, name) && !is_neutral(options, name))
+    let names = names.filter(|name| options::is_set(options, name) && !is_neutral(options, name));
+    let is_dropped = profile.drops.contains(&"service_tier");
+    let priced = (!is_dropped && changes_price(options)).then_some("service_tier");
+    names.chain(priced)
+}
+
+/// Whether a request asks for a service tier with a price of its own.
+fn changes_price(options: &ChatOptions) -> bool {
+    let tier = options.service_tier.as_deref();
+    tier.is_some_and(|tier| !matches!(tier, "auto" | "default"))
 }
 
 /// Whether a parameter has its default value.
@@ -177,6 +194,11 @@ fn options_for<'a>(
         && let Cow::Owned(choice) = choice::in_openai_form(choice)
     {
         options.to_mut().tool_choice = Some(choice);
+    }
+    if profile.messages.cache_marks && has_cache_lifetimes(request) {
+        for tool in options.to_mut().tools.iter_mut().flatten() {
+            cache_lifetime::remove_from_tool(tool);
+        }
     }
     if !profile.messages.cache_marks && has_marked_tools(&options) {
         let tools = options.to_mut().tools.iter_mut().flatten();

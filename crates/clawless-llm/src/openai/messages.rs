@@ -8,6 +8,7 @@ use clawless_core::json::Json;
 use clawless_core::{Message, Role};
 use serde::Deserialize;
 
+use super::cache_lifetime;
 use crate::call_id_map::{self, CallIdMap};
 use crate::error::LlmError;
 use crate::members::Members;
@@ -100,6 +101,9 @@ impl Rewriter<'_> {
     /// Whether a message may have to change. Searches the raw text only.
     fn needs_rewrite(&self, message: &Message) -> bool {
         let text = message.raw().as_str();
+        if cache_lifetime::is_set(message) {
+            return true;
+        }
         let is_named = self.drops_names && text.contains("\"name\"");
         if !self.rules.cache_marks && has_cache_mark(message) {
             return true;
@@ -166,6 +170,7 @@ impl Rewriter<'_> {
             }
         }
         let raw = Json::from_value(&members).map_err(unreadable)?;
+        let raw = cache_lifetime::removed(&raw).unwrap_or(raw);
         Ok(Message::from_stored(role, raw))
     }
 

@@ -68,7 +68,13 @@ pub(super) fn inputs(
     if takes_openai(model) {
         return openai_form(request, model, mode);
     }
-    let request = &*legacy_functions::in_tools(request)?;
+    let mut request = legacy_functions::in_tools(request)?;
+    let mut marked = request.options.tools.iter().flatten();
+    if marked.any(|tool| tool.cache_mark().is_some()) {
+        let tools = request.to_mut().options.tools.iter_mut().flatten();
+        tools.for_each(Tool::clear_cache_mark);
+    }
+    let request = &*request;
     let options = &request.options;
     reject_unsupported(options)?;
     let (tools, tool_choice) = tools(options)?;

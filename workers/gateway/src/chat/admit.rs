@@ -3,6 +3,7 @@
 use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
 use clawless_core::{Storage, Tokens};
+use clawless_llm::tokens;
 
 use super::model::output_growth::OutputGrowth;
 use super::model::turn::{Admission, PendingTurn};
@@ -22,7 +23,9 @@ pub async fn admit<P: Platform>(
     let request = &pending.request;
     let primary = pending.route.primary();
     let tools = Toolbox::for_caller(&pending.caller);
-    let tokens_in = pending.features.size.plus(tools.tokens());
+    let prompt = pending.caller.tenant().settings.system_prompt.as_deref();
+    let prompt = prompt.map_or(Tokens::ZERO, tokens::of_text);
+    let tokens_in = pending.features.size.plus(tools.tokens()).plus(prompt);
     let admit = Admit {
         request_id: pending.request_id.clone(),
         caller: pending.caller.for_ledger(),

@@ -8,11 +8,13 @@ use clawless_core::llm::LlmEvent;
 use clawless_core::time::{Millis, Timer, timeout};
 use clawless_core::{ApiError, ToolCall, ToolExecution};
 use clawless_edge::http::Permit;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::byte_channel::{ByteReceiver, ByteSender, Closed, byte_channel};
 use super::keep_alive;
 use super::response::StreamEncoder;
+use crate::platform::Platform;
 
 /// How long a client may accept no bytes before it counts as gone. The runtime does not report
 /// reliably that a client has closed its connection; a buffer that stays full does.
@@ -21,6 +23,20 @@ const WRITE_TIMEOUT: Millis = Millis::from_secs(30);
 /// Completes when the client has left; see
 /// [`RequestBody::departure`](clawless_edge::http::RequestBody::departure).
 pub type Departure = LocalBoxFuture<'static, ()>;
+
+/// How long a provider is read after the client has left: what had reached the gateway by then is
+/// charged, even if it was not read yet.
+pub const DEPARTURE_GRACE: Millis = Millis::new(50);
+
+/// Completes [`DEPARTURE_GRACE`] after the client has left.
+pub fn delayed_departure<P: Platform>(platform: &P, departure: Departure) -> Departure {
+    let time = platform.time().clone();
+    let delayed = async move {
+        departure.await;
+        time.sleep(DEPARTURE_GRACE).await;
+    };
+    delayed.boxed_local()
+}
 
 /// The client of a streamed answer.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ pub mod parse;
 pub mod pipeline;
 pub mod prepare;
 pub mod relay;
+pub mod renewal;
 mod repeated_history;
 pub mod replay;
 pub mod reply;

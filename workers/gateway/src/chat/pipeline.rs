@@ -19,7 +19,7 @@ use std::rc::Rc;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::llm::LlmResponse;
 use clawless_core::sending::SendOrigin;
-use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId};
+use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId, Tokens};
 use clawless_edge::http::{HttpResponse, Permit, RequestHead};
 use futures_channel::oneshot;
 use futures_util::future::select;
@@ -27,7 +27,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::admit::admit;
 use super::call;
-use super::client::{ClientStream, Departure};
+use super::client::{ClientStream, Departure, delayed_departure};
 use super::commit::{CommitFailure, commit};
 use super::early_head::with_early_head;
 use super::expired_links;
@@ -39,6 +39,7 @@ use super::model::turn::{Admission, PendingTurn, Turn};
 use super::parse::parse;
 use super::prepare::prepare;
 use super::relay::relay;
+use super::renewal::Lease;
 use super::replay::replay;
 use super::reply::Reply;
 use super::report::{self, RouteReport};
@@ -163,8 +164,9 @@ async fn run<P: Platform>(
     // 4. admit
     let (error, is_lost) = match admit(platform, &pending).await {
         Ok(mut admission) => {
+            let lease = Lease::of(&admission);
             let answered = run_admitted(platform, pending, &mut admission, departure, &mut reply);
-            let Err(error) = answered.await else {
+            let Err(error) = lease.hold(platform, answered).await else {
                 return;
             };
             reservation::release(platform, &tenant, &request_id).await;
@@ -203,9 +205,11 @@ async fn run_admitted<P: Platform>(
     let permit = reply.permit();
     permit.grow(conversation.bytes(), platform.time().now())?;
     let mut turn = Turn::new(pending, admission, conversation);
-    if turn.outlives_client() {
-        departure = self::pending().boxed_local();
-    }
+    departure = if turn.outlives_client() {
+        self::pending().boxed_local()
+    } else {
+        delayed_departure(platform, departure)
+    };
     // 6. call, 7. relay
     let answer = if turn.format.is_stream() {
         stream(platform, &mut turn, &mut departure, reply).await
@@ -432,7 +436,7 @@ async fn charge_aborted_call<P: Platform>(
         return Err(ApiError::internal("the client left between two tries"));
     }
     let answer = LlmResponse::default();
-    let outcome = Outcome::estimated(turn.route.primary(), &turn.llm, answer, None);
+    let outcome = Outcome::estimated(turn.route.primary(), &turn.llm, answer, Tokens::ZERO, None);
     settle(platform, turn, &outcome, None).await;
     Ok(())
 }

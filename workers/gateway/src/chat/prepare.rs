@@ -14,7 +14,7 @@ use clawless_store::sessions::{self, SessionLookup};
 use super::hot;
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
 use super::model::turn::{Admission, PendingTurn};
-use super::reservation::{extend, reprice};
+use super::reservation::{extend, extend_input, reprice};
 use super::{repeated_history, system_prompt};
 use crate::platform::Platform;
 use crate::routing::{Link, SessionContext, context_length_exceeded, select_route};
@@ -29,6 +29,10 @@ const UNKNOWN_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How much of a history is read at most because of its images: 16 MiB.
 const MAX_HISTORY_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How much longer than its reservation a conversation may be: an eighth, or this many tokens.
+const UNRESERVED_PART: u64 = 8;
+const MIN_UNRESERVED: Tokens = Tokens::new(256);
 
 /// The most turns of a history that are read.
 const MAX_TURNS: u32 = 1000;
@@ -72,8 +76,29 @@ pub async fn prepare<P: Platform>(
     conversation.messages.extend_from_slice(request);
     if is_composed {
         conversation.messages = system_prompt::merge(conversation.messages)?;
+        reserve_input(platform, pending, admission, &conversation).await?;
     }
     Ok(conversation)
+}
+
+/// Extends the reservation if the conversation is much longer than the ledger assumed: by a session's
+/// system prompt, or by a history that counts more than its turns reported. Small differences are not
+/// worth a call; the settlement is exact in any case.
+async fn reserve_input<P: Platform>(
+    platform: &P,
+    pending: &PendingTurn,
+    admission: &mut Admission,
+    conversation: &Conversation,
+) -> Result<(), ApiError> {
+    let history = admission.grant.session.map(|state| state.token_total);
+    let reserved = admission.tokens_in.plus(history.unwrap_or_default());
+    let needed = tokens::of_messages(&conversation.messages, &pending.request.options);
+    let needed = needed.plus(conversation.toolbox.tokens());
+    let tolerated = MIN_UNRESERVED.max(Tokens::new(reserved.get() / UNRESERVED_PART));
+    if needed <= reserved.plus(tolerated) {
+        return Ok(());
+    }
+    extend_input(platform, admission, needed).await
 }
 
 /// Reads a session and adds its system prompt, its tools and its history to the conversation.
@@ -221,7 +246,8 @@ fn require_room(
         return Ok(());
     };
     let prompts = tokens::of_messages(prompts, &ChatOptions::default());
-    let needed = prompts.plus(admission.tokens_in);
+    let tools = Toolbox::for_caller(&admission.caller).tokens();
+    let needed = prompts.plus(pending.features.size).plus(tools);
     if needed.get() / MAX_OVERESTIMATE <= window.get() {
         return Ok(());
     }

@@ -7,9 +7,9 @@ use clawless_core::llm::LlmEvent;
 use clawless_core::rounds::ClientView;
 use clawless_llm::Accumulator;
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, ready, select};
 
-use super::client::{ClientStream, Departure};
+use super::client::{ClientStream, Departure, delayed_departure};
 use super::keep_alive;
 use super::model::call::OpenStream;
 use super::model::outcome::Outcome;
@@ -19,8 +19,8 @@ use super::reservation::enforce;
 use crate::platform::Platform;
 
 /// Relays an answer until it ends or reaches its reserved length. In a round with server tools the
-/// client sees what `view` lets through. A turn that does not outlive its client stops when the
-/// client leaves, as `departure` or a failed write shows.
+/// client sees what `view` lets through. A turn that does not outlive its client stops soon after the
+/// client has left, as `departure` or a failed write shows.
 pub async fn relay<P: Platform>(
     platform: &P,
     turn: &Turn,
@@ -35,6 +35,7 @@ pub async fn relay<P: Platform>(
     let mut timer = keep_alive::timer(platform);
     let mut is_silent = true;
     let mut limit = OutputLimit::new(&turn.reservation);
+    let mut is_leaving = false;
     loop {
         // Dropping the pending read when the timer ends first loses nothing.
         let interruption = select(&mut *departure, &mut timer);
@@ -67,8 +68,12 @@ pub async fn relay<P: Platform>(
                     Some(view) => client.send_events(&visible(view, &events)).await,
                 }
                 accumulator.push_all(&events);
-                if is_cut || (client.is_gone() && !turn.outlives_client()) {
+                if is_cut {
                     break;
+                }
+                if client.is_gone() && !is_leaving && !turn.outlives_client() {
+                    is_leaving = true;
+                    *departure = delayed_departure(platform, ready(()).boxed_local());
                 }
             }
         }
@@ -78,7 +83,7 @@ pub async fn relay<P: Platform>(
         platform.spawn(rest.read().boxed_local());
     }
     let failure = failure.map(ApiError::from);
-    Outcome::from_answer(&stream.link, &turn.llm, accumulator.finish(), failure)
+    Outcome::from_stream(&stream.link, &turn.llm, accumulator, failure)
 }
 
 fn visible(view: &mut ClientView<'_>, events: &[LlmEvent]) -> Vec<LlmEvent> {

@@ -34,6 +34,22 @@ pub async fn extend<P: Platform>(
     Ok(())
 }
 
+/// Extends a reservation to this much input.
+///
+/// # Errors
+/// 429 if the quota does not cover it, 503 if the ledger does not answer.
+pub async fn extend_input<P: Platform>(
+    platform: &P,
+    admission: &mut Admission,
+    tokens_in: Tokens,
+) -> Result<(), ApiError> {
+    let extension = Extend {
+        tokens_in,
+        ..unchanged(admission)
+    };
+    send_extension(platform, admission, extension).await
+}
+
 /// Extends a reservation to more expensive models, if the session requires them.
 ///
 /// # Errors

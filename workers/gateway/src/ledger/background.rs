@@ -160,6 +160,7 @@ async fn resolve_call<R: Rows>(
         resolution: look_up_call(sql, tenant, &call).await?,
         request_id: call.request_id,
         again: call.again,
+        ticket: call.ticket,
     };
     runtime.apply(time.now(), Input::Resolve(Box::new(resolve)))?;
     Ok(())

@@ -222,13 +222,39 @@ fn log_event(event: &Event) {
             percent,
             used,
             limit,
+            key_id,
         } => {
-            tracing::warn!(%period, ?kind, percent, used, limit, "quota nearly or fully used");
+            let (key, kind) = (key_id.as_ref().map(KeyId::as_str), kind.as_str());
+            tracing::warn!(%period, kind, percent, used, limit, key, "quota warning");
         }
-        Event::Overrun { request_id, excess } => {
+        Event::QuotaExceeded {
+            period,
+            kind,
+            used,
+            limit,
+            request_id,
+            key_id,
+        } => {
             tracing::warn!(
                 request_id = request_id.as_str(),
-                ?excess,
+                %period,
+                kind = kind.as_str(),
+                used,
+                limit,
+                key = key_id.as_str(),
+                "quota exceeded"
+            );
+        }
+        Event::Overrun {
+            request_id,
+            key_id,
+            excess,
+        } => {
+            tracing::warn!(
+                request_id = request_id.as_str(),
+                key = key_id.as_str(),
+                tokens = excess.tokens.get(),
+                micro_dollars = excess.micro_dollars.get(),
                 "reservation exceeded"
             );
         }

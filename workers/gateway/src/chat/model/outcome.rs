@@ -4,9 +4,11 @@ use clawless_core::chat::{Message, Usage};
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::{ApiError, FinishReason, MicroDollars, Provenance, Storage, ToolExecution};
+use clawless_core::{
+    ApiError, FinishReason, MicroDollars, Provenance, Storage, Tokens, ToolExecution,
+};
 use clawless_llm::profile::Profile;
-use clawless_llm::{plausible, tokens};
+use clawless_llm::{Accumulator, plausible, tokens};
 use clawless_store::turns::NewMessage;
 
 use crate::routing::Link;
@@ -77,22 +79,43 @@ impl Outcome {
         answer: LlmResponse,
         failure: Option<ApiError>,
     ) -> Self {
-        let profile = Profile::of(&link.provider);
-        let profile = profile.unwrap_or_else(|_| Profile::default_of(link.provider.kind));
-        match plausible::check(request, &answer, &link.model, profile) {
+        Self::with_reported_usage(link, request, answer, Tokens::ZERO, failure)
+    }
+
+    /// The result of a streamed model call. An estimate of its usage counts at least a token for each
+    /// piece of text.
+    pub fn from_stream(
+        link: &Link,
+        request: &LlmRequest,
+        stream: Accumulator,
+        failure: Option<ApiError>,
+    ) -> Self {
+        let pieces = stream.pieces();
+        Self::with_reported_usage(link, request, stream.finish(), pieces, failure)
+    }
+
+    fn with_reported_usage(
+        link: &Link,
+        request: &LlmRequest,
+        answer: LlmResponse,
+        min_output: Tokens,
+        failure: Option<ApiError>,
+    ) -> Self {
+        match plausible::check(request, &answer, &link.model, profile(link)) {
             Some(usage) => Self::new(link, answer, usage, Provenance::Provider, failure),
-            None => Self::estimated(link, request, answer, failure),
+            None => Self::estimated(link, request, answer, min_output, failure),
         }
     }
 
-    /// The result of one model call, with estimated usage.
+    /// The result of one model call, with estimated usage. The answer has at least `min_output` tokens.
     pub fn estimated(
         link: &Link,
         request: &LlmRequest,
         answer: LlmResponse,
+        min_output: Tokens,
         failure: Option<ApiError>,
     ) -> Self {
-        let usage = tokens::estimate_usage(request, &answer);
+        let usage = tokens::estimate_usage(request, profile(link), &answer, min_output);
         Self::new(link, answer, usage, Provenance::Estimated, failure)
     }
 
@@ -127,6 +150,12 @@ impl Outcome {
             None => self.answer.choices.first(),
         }
     }
+}
+
+/// The profile of a model's provider.
+fn profile(link: &Link) -> &'static Profile {
+    let profile = Profile::of(&link.provider);
+    profile.unwrap_or_else(|_| Profile::default_of(link.provider.kind))
 }
 
 /// A turn that D1 has stored.

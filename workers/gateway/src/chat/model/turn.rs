@@ -75,7 +75,7 @@ pub struct Admission {
     pub grant: Grant,
     /// The caller's rate limits.
     pub rates: RateHeaders,
-    /// The estimated input tokens of the request alone, without the session's history.
+    /// The estimated input tokens of the request and the tenant's system prompt, without the session.
     pub tokens_in: Tokens,
 }
 

@@ -1,10 +1,19 @@
-//! Unparsed JSON values, and checks of untrusted JSON before it is parsed.
+//! Unparsed JSON values, checks of untrusted JSON before it is parsed, and its deserialization.
+
+mod reason;
+mod strict;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_path_to_error::Track;
+
+pub use reason::error_reason;
+use strict::Strict;
 
 /// The maximum nesting depth of a request. Deeper than real schemas, and within the limits of the
 /// parsers of providers (`serde_json` stops at 128).
@@ -31,9 +40,12 @@ impl Json {
         self.0.get()
     }
 
-    /// Deserializes the JSON.
+    /// Deserializes the JSON. An array is never accepted as an object.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.as_str())
+        let mut deserializer = serde_json::Deserializer::from_str(self.as_str());
+        let value = T::deserialize(Strict(&mut deserializer))?;
+        deserializer.end()?;
+        Ok(value)
     }
 }
 
@@ -127,13 +139,63 @@ pub fn duplicate_member(text: &str) -> Option<String> {
     None
 }
 
-/// The reason of a parse error, without line and column.
-pub fn error_reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
-        None => text,
+/// A text that is not the expected JSON.
+#[derive(Debug)]
+pub struct ReadError {
+    /// The path of the invalid value, such as `tools[0].function`; empty for the whole text.
+    pub path: String,
+    source: serde_json::Error,
+}
+
+impl ReadError {
+    /// Whether the text is valid JSON that has another shape than expected.
+    pub fn is_data(&self) -> bool {
+        self.source.is_data()
     }
+
+    /// The reason for the client, in the terms of JSON.
+    pub fn reason(&self) -> String {
+        error_reason(&self.source)
+    }
+
+    /// The reason with line and column, for a text that is not valid JSON.
+    pub fn reason_with_position(&self) -> String {
+        self.source.to_string()
+    }
+}
+
+/// Deserializes a text that is one JSON value. An array is never accepted as an object.
+///
+/// # Errors
+/// The path and the reason of what is invalid.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ReadError> {
+    read_seed(text, PhantomData)
+}
+
+/// [`read`] with a seed.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_seed<'a, S: DeserializeSeed<'a>>(
+    text: &'a str,
+    seed: S,
+) -> Result<S::Value, ReadError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let result = seed.deserialize(Strict(tracked));
+    let value = result.map_err(|source| ReadError {
+        path: match track.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        },
+        source,
+    })?;
+    deserializer.end().map_err(|source| ReadError {
+        path: String::new(),
+        source,
+    })?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,0 +1,107 @@
+// Attack 66: bytes that are sent to a provider and not reserved. Every member of a request counts, before it is sent.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import * as behaviours from "../harness/behaviours.mjs";
+import { chatBody, complete, expectError, MODEL, postChat } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+import { startUpstream } from "../harness/upstream.mjs";
+
+let stack;
+let upstream;
+before(async () => {
+  upstream = await startUpstream();
+  // A model whose window is unknown: nothing but the quota limits a request.
+  const provider = upstream.provider({ models: [{ id: MODEL }] });
+  stack = await startStack({ tenants: 4, upstream, vars: { PROVIDERS: JSON.stringify([provider]) } });
+});
+after(async () => {
+  await stack.stop();
+  await upstream.close();
+});
+beforeEach(() => upstream.reset());
+
+const QUOTA = 100_000;
+const LONG = "x".repeat(1024 * 1024);
+const HALF = "x".repeat(480 * 1024);
+const user = { role: "user", content: "Hi" };
+const call = (more) => [user, { role: "assistant", content: null, tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}", ...more.function }, ...more.call }] }, { role: "tool", tool_call_id: "c", content: more.result ?? "r" }];
+const part = (content) => ({ messages: [{ role: "user", content: [{ type: "text", text: "Hi" }, content] }] });
+const functionTool = (more) => ({ tools: [{ type: "function", function: { name: "f", ...more } }] });
+
+/** Requests with one long member each. */
+const MEMBERS = {
+  content: { messages: [{ role: "user", content: LONG }] },
+  name: { messages: [{ ...user, name: LONG }] },
+  refusal: { messages: [user, { role: "assistant", content: "a", refusal: LONG }, user] },
+  an_unknown_member: { messages: [{ ...user, x: LONG }] },
+  a_nested_unknown_member: { messages: [{ ...user, x: { y: [{ z: LONG }] } }] },
+  the_name_of_an_unknown_member: { messages: [{ ...user, [LONG]: 1 }] },
+  numbers: { messages: [{ ...user, x: Array(150_000).fill(1234567) }] },
+  a_text_that_looks_like_an_image: { messages: [user, { role: "assistant", content: "a", refusal: `data:image/png;base64,${LONG}` }, user] },
+  an_image_elsewhere: { messages: [{ ...user, x: { image_url: { url: `data:image/png;base64,${LONG}` } } }] },
+  a_text_part: part({ type: "text", text: LONG }),
+  an_unknown_member_of_a_part: part({ type: "text", text: "t", x: LONG }),
+  the_url_of_an_image: part({ type: "image_url", image_url: { url: `https://x.example/${LONG}` } }),
+  a_text_as_an_image: part({ type: "image_url", image_url: { url: `data:text/plain;base64,${LONG}` } }),
+  a_file: part({ type: "file", file: { filename: "a.txt", file_data: `data:text/plain;base64,${LONG}` } }),
+  the_name_of_a_file: part({ type: "file", file: { file_id: "f", filename: LONG } }),
+  a_hundred_images: { messages: [{ role: "user", content: Array(150).fill({ type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }) }] },
+  the_arguments_of_a_call: { messages: call({ function: { arguments: LONG } }) },
+  an_unknown_member_of_a_call: { messages: call({ call: { x: LONG } }) },
+  the_result_of_a_call: { messages: call({ result: LONG }) },
+  reasoning: { messages: [user, { role: "assistant", content: "a", reasoning_content: LONG }, user] },
+  the_description_of_a_tool: functionTool({ description: LONG }),
+  the_schema_of_a_tool: functionTool({ parameters: { type: "object", title: HALF } }),
+  a_custom_tool: { tools: [{ type: "custom", custom: { name: "c", description: HALF } }] },
+  a_response_format: { response_format: { type: "json_schema", json_schema: { name: "s", schema: { title: HALF } } } },
+  a_prediction: { prediction: { type: "content", content: HALF } },
+  a_tool_choice: { ...functionTool({}), tool_choice: { type: "function", function: { name: "f", x: HALF } } },
+  a_parameter_of_the_chat_template: { chat_template_kwargs: { x: HALF } },
+};
+
+describe("attack 66: bytes that are not reserved", () => {
+  test("attack_66_a_long_member_anywhere_is_reserved_before_it_is_sent", async () => {
+    const [{ tenant_id: tenant, secret_key: key }] = stack.tenants;
+    await stack.updateSettings(tenant, { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { tokens_per_month: QUOTA } });
+    for (const [name, fields] of Object.entries(MEMBERS)) {
+      const response = await postChat(stack, chatBody(fields), { key });
+      const text = await response.text();
+      assert.equal(response.status, 429, `${name}: ${response.status} ${text.slice(0, 500)}`);
+      assert.equal(JSON.parse(text).error.code, "insufficient_quota", `${name}: ${text}`);
+    }
+    assert.equal(upstream.requests.length, 0, "nothing reached the provider");
+    // A request of the usual size is served.
+    await complete(stack, {}, { key });
+  });
+});
+
+describe("attack 50: quotas that running requests have reserved", () => {
+  test("attack_50_a_running_stream_makes_others_wait_and_not_give_up", async () => {
+    const { tenant_id: tenant, secret_key: key } = stack.tenants[2];
+    await stack.updateSettings(tenant, { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { tokens_per_month: 1000 } });
+    let finish;
+    const isFinished = new Promise((resolve) => (finish = resolve));
+    upstream.next(behaviours.events((request) => behaviours.openingEvents(request, ["a"]), {
+      ending: async (response) => {
+        await isFinished;
+        response.end(`data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: {"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":980,"total_tokens":990}}\n\ndata: [DONE]\n\n`);
+      },
+    }));
+    const running = await postChat(stack, chatBody({ stream: true, max_tokens: 100_000 }), { key });
+    assert.equal(running.status, 200);
+    const response = await postChat(stack, chatBody(), { key });
+    assert.notEqual(response.headers.get("x-should-retry"), "false");
+    const wait = Number(response.headers.get("retry-after"));
+    assert.ok(wait >= 1 && wait <= 10, `retry-after: ${wait}`);
+    const { message } = await expectError(response, 429, { code: "rate_limit_exceeded" });
+    assert.match(message, /0 used and 1000 reserved of 1000/);
+    assert.doesNotMatch(message, /\d{4}-\d{2}-01/, "it does not name the next month");
+    finish();
+    assert.match(await running.text(), /\[DONE\]/);
+    // Now the usage itself leaves too little.
+    const usedUp = await postChat(stack, chatBody({ messages: [{ role: "user", content: "word ".repeat(100) }] }), { key });
+    assert.equal(usedUp.headers.get("x-should-retry"), "false");
+    const { message: final } = await expectError(usedUp, 429, { code: "insufficient_quota" });
+    assert.match(final, /990 used and 0 reserved of 1000/);
+  });
+});

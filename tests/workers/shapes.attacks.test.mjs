@@ -1,0 +1,145 @@
+// Attack 65: JSON of the wrong shape. An array is never accepted as an object, and errors name members of the API,
+// never types of the implementation. Every value of every request body is replaced by values of other types.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { chatBody, expectError, postChat } from "../harness/client.mjs";
+import { startStack } from "../harness/stack.mjs";
+
+let stack;
+before(async () => {
+  stack = await startStack();
+  await stack.updateSettings(stack.tenants[0].tenant_id, { limits: { requests_per_minute: null, burst: null, concurrent: null } });
+});
+after(() => stack.stop());
+
+/** What no error may contain: types of the implementation and positions in the text. */
+const IMPLEMENTATION = /\bstruct\b|\benum\b|\bvariant|\btuple\b|\bu(8|16|32|64)\b|\bi(8|16|32|64)\b|\bf(32|64)\b|\busize\b|::|line \d+|sequence|\bmap\b|\boption\b|[a-z][A-Z]\w*(Body|View|Request|Input|Settable|Wire)\b/;
+
+/** The values that replace a value of another type. */
+const OTHERS = [null, true, 7, 1.5, -3, "text", [], ["text"], [1, 2], {}, { a: 1 }];
+
+const tool = { type: "function", function: { name: "f", description: "d", parameters: { type: "object" }, strict: true } };
+const chat = {
+  ...chatBody(),
+  temperature: 0.5, top_p: 0.5, n: 1, max_tokens: 5, stop: ["x"], presence_penalty: 0.5, frequency_penalty: 0.5, seed: 7, logprobs: false,
+  logit_bias: { 1: 5 }, response_format: { type: "text" }, tools: [tool, { type: "custom", custom: { name: "c" } }], tool_choice: "auto",
+  parallel_tool_calls: true, reasoning_effort: "low", verbosity: "low", service_tier: "auto", modalities: ["text"],
+  prediction: { type: "content", content: "x" }, store: false, metadata: { a: "b" }, user: "u", safety_identifier: "u", prompt_cache_key: "k",
+  stream: true, stream_options: { include_usage: true, include_obfuscation: false },
+  messages: [
+    { role: "system", content: "s" },
+    { role: "user", name: "n", content: [{ type: "text", text: "t" }, { type: "image_url", image_url: { url: "https://x.example/a.png", detail: "low" } }] },
+    { role: "assistant", content: null, refusal: null, tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }] },
+    { role: "tool", tool_call_id: "c", content: "r" },
+  ],
+};
+const legacy = { ...chatBody(), functions: [{ name: "f", parameters: {} }], function_call: { name: "f" }, messages: [{ role: "assistant", function_call: { name: "f", arguments: "{}" } }, { role: "function", name: "f", content: "c" }] };
+const session = { title: "t", metadata: { a: "b" }, system_prompt: "s", model: "m", thinking_level: "low", tools: ["time_now"], ttl: 3600 };
+const tenant = {
+  name: "n", tier: "pro", status: "active", limits: { requests_per_minute: 1, burst: 1, concurrent: 1 },
+  quotas: { messages_per_month: 1, tokens_per_month: 1, micro_dollars_per_month: 1 }, default_model: "m", thinking: "low", allowed_models: ["m"],
+  system_prompt: "s", tools: ["time_now"], fallback: { chat: ["m"] }, retention_days: 1,
+};
+const expiresAt = Math.floor(Date.now() / 1000) + 86_400;
+
+/** Every value of a JSON value: its path, and the body with another value in its place. */
+function* replacements(value, path = []) {
+  yield path;
+  if (value !== null && typeof value === "object") for (const [name, member] of Object.entries(value)) yield* replacements(member, [...path, name]);
+}
+
+function valueAt(body, path) {
+  return path.reduce((value, name) => value[name], body);
+}
+
+function replaced(body, path, other) {
+  if (path.length === 0) return other;
+  const copy = structuredClone(body);
+  valueAt(copy, path.slice(0, -1))[path.at(-1)] = other;
+  return copy;
+}
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+/**
+ * Sends a body with each of its values replaced. `free` are paths below which any JSON is valid. `send` returns the
+ * status and the parsed body of the response.
+ */
+async function attack(body, send, { free = [] } = {}) {
+  let rejected = 0;
+  for (const path of replacements(body)) {
+    const original = valueAt(body, path);
+    const name = path.join(".");
+    const isFree = free.some((prefix) => name.startsWith(prefix));
+    const others = isObject(original) ? [Object.values(original), ...OTHERS] : OTHERS;
+    for (const other of others) {
+      const { status, body: response } = await send(replaced(body, path, other));
+      const attempt = `${name} = ${JSON.stringify(other)}: ${status} ${JSON.stringify(response)}`;
+      assert.ok(status < 500, attempt);
+      const isArrayForObject = Array.isArray(other) && isObject(original) && !isFree;
+      if (isArrayForObject) assert.equal(status, 400, attempt);
+      if (status < 400) continue;
+      rejected += 1;
+      assert.doesNotMatch(response.error.message, IMPLEMENTATION, attempt);
+      if (status === 400 && path.length > 0) assert.ok(response.error.param, attempt);
+    }
+  }
+  assert.ok(rejected > 0);
+}
+
+describe("attack 65: JSON of the wrong shape", () => {
+  for (const [name, body] of Object.entries({ chat, legacy })) {
+    test(`attack_65_in_a_chat_request_an_array_is_no_object_and_errors_name_parameters (${name})`, async () => {
+      const send = async (changed) => {
+        const response = await postChat(stack, JSON.stringify(changed));
+        const text = await response.text();
+        return { status: response.status, body: response.status < 400 ? undefined : JSON.parse(text) };
+      };
+      await attack(body, send);
+    });
+  }
+
+  test("attack_65_messages_as_arrays_never_reach_the_model", async () => {
+    stack.upstream.reset();
+    for (const message of [["user", "hi"], ["user", "hi", null, null], [], [{ role: "user", content: "hi" }]]) {
+      await expectError(await postChat(stack, chatBody({ messages: [message] })), 400, { param: "messages[0]" });
+    }
+    assert.equal(stack.upstream.requests.length, 0);
+  });
+
+  test("attack_65_in_session_requests_an_array_is_no_object_and_errors_name_parameters", async () => {
+    const call = async (method, path, changed) => {
+      const response = await fetch(`${stack.url}/v1/sessions${path}`, { method, headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json" }, body: JSON.stringify(changed) });
+      return { status: response.status, body: await response.json() };
+    };
+    await attack(session, (changed) => call("POST", "", changed));
+    const { body: created } = await call("POST", "", {});
+    await attack(session, (changed) => call("PATCH", `/${created.id}`, changed));
+  });
+
+  test("attack_65_in_admin_requests_an_array_is_no_object_and_errors_name_parameters", async () => {
+    let addresses = 0;
+    const call = (method, path) => (changed) => {
+      addresses += 1;
+      return stack.admin(method, path, JSON.stringify(changed), { headers: { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` } });
+    };
+    const before = await stack.rows("SELECT count(*) AS count FROM tenants");
+    assert.equal((await call("POST", "/tenants")(["Arr", "pro"])).status, 400);
+    assert.deepEqual(await stack.rows("SELECT count(*) AS count FROM tenants"), before);
+    const { body: created } = await call("POST", "/tenants")({ name: "victim" });
+    const path = `/tenants/${created.id}`;
+    await attack(tenant, call("PUT", path));
+    await attack(tenant, call("PATCH", path));
+    await attack(tenant, call("POST", "/tenants"));
+    await attack({ name: "n", kind: "public", scopes: ["chat"], allowed_origins: ["https://x.example"], expires_at: expiresAt }, call("POST", `${path}/keys`));
+    const { body: key } = await call("POST", `${path}/keys`)({ name: "n", scopes: ["chat"] });
+    await attack({ grace_seconds: 5 }, call("POST", `${path}/keys/${key.id}/rotate`));
+    await attack({ name: "n", expires_at: expiresAt }, call("POST", "/tokens"));
+    for (const empty of [`${path}/keys/${key.id}/revoke`, `${path}/erase`, path]) {
+      const method = empty === path ? "DELETE" : "POST";
+      const { status, body } = await call(method, empty)([]);
+      assert.equal(status, 400, JSON.stringify(body));
+      assert.doesNotMatch(body.error.message, IMPLEMENTATION);
+    }
+  });
+});
