@@ -146,7 +146,7 @@ where
         self.try_chain(chain, request, deadline, cancel, send).await
     }
 
-    /// Requests a streamed response along the chain and reads it with `read`. Nobody has received
+    /// Requests a streamed response along the chain and reads it with `read`. The caller gets no
     /// output before it is complete, so a failure at any time is retried. The timeouts are those of a
     /// whole response. When `cancel` completes first, the request in flight is aborted.
     ///

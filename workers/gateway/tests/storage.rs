@@ -245,11 +245,11 @@ fn attack_61_no_request_reaches_an_expired_session_and_the_cleanup_deletes_it() 
         let unknown = call(&deployment, &customer, method, "never-used", "{}");
         assert_eq!(response.body, unknown.body, "{method}");
     }
-    let list = call(&deployment, &customer, "LIST", "", "");
+    let listed = call(&deployment, &customer, "LIST", "", "");
     assert!(
-        list.body.contains("kept") && !list.body.contains("\"s\""),
+        listed.body.contains("kept") && !listed.body.contains("\"s\""),
         "{}",
-        list.body
+        listed.body
     );
     assert!(clean(&deployment));
     let rows = "SELECT count(*) FROM turns WHERE session_id IN ('s', 'untouched')";

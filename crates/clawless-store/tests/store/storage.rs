@@ -87,6 +87,7 @@ fn what_a_deletion_returns_is_what_the_count_loses() {
         ..Storage::ZERO
     };
     assert_eq!(count(&fixture), nothing);
-    let gone = sessions::delete(sql, ours, &session_id("one"), now);
+    let one = session_id("one");
+    let gone = sessions::delete(sql, ours, &one, now);
     assert_eq!(block_on(gone), Ok(None));
 }
