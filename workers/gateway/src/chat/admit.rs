@@ -6,7 +6,7 @@ use clawless_core::{Storage, Tokens};
 use clawless_llm::tokens;
 
 use super::model::output_growth::OutputGrowth;
-use super::model::turn::{Admission, PendingTurn};
+use super::model::pending_turn::{Admission, PendingTurn};
 use crate::access::{AccessError, refusal, send_confirmed};
 use crate::platform::Platform;
 use crate::tools::Toolbox;

@@ -19,7 +19,7 @@ use futures_channel::oneshot;
 use futures_util::FutureExt;
 
 use super::model::idempotency::{HEADER, IdempotencyClaim};
-use super::model::turn::PendingTurn;
+use super::model::pending_turn::PendingTurn;
 use crate::access::check_rate;
 use crate::platform::Platform;
 

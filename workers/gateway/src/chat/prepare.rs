@@ -12,8 +12,8 @@ use clawless_store::messages::{self, History, HistoryBudget};
 use clawless_store::sessions::{self, SessionLookup};
 
 use super::hot;
+use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
-use super::model::turn::{Admission, PendingTurn};
 use super::reservation::{extend, extend_input, reprice};
 use super::{repeated_history, system_prompt};
 use crate::platform::Platform;

@@ -9,7 +9,7 @@ use clawless_core::{RequestId, TenantId};
 use clawless_edge::ledger::Ledger;
 use futures_util::future::{Either, select};
 
-use super::model::turn::Admission;
+use super::model::pending_turn::Admission;
 use crate::platform::Platform;
 
 /// The reservation to renew.

@@ -4,7 +4,7 @@ use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::HttpResponse;
 
 use super::idempotency::FirstAnswer;
-use super::model::turn::PendingTurn;
+use super::model::pending_turn::PendingTurn;
 use super::response::{recorded, stored};
 use super::stored_answer::load;
 use crate::platform::Platform;

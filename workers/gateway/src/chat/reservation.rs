@@ -7,7 +7,8 @@ use clawless_edge::ledger::Ledger;
 use clawless_llm::tokens;
 
 use super::model::output_growth::OutputGrowth;
-use super::model::turn::{Admission, Turn};
+use super::model::pending_turn::Admission;
+use super::model::turn::Turn;
 use super::output_limit::OutputLimit;
 use crate::access::refusal;
 use crate::platform::Platform;

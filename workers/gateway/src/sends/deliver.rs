@@ -19,8 +19,8 @@ use clawless_store::{Backoff, retry, sessions};
 use futures_util::FutureExt;
 
 use crate::authenticate::of_key;
+use crate::chat::model::pending_turn::PendingTurn;
 use crate::chat::model::session::session_not_found;
-use crate::chat::model::turn::PendingTurn;
 use crate::chat::pipeline;
 use crate::chat::route::route;
 use crate::platform::Platform;

@@ -5,6 +5,7 @@ pub mod call;
 pub mod idempotency;
 pub mod outcome;
 pub mod output_growth;
+pub mod pending_turn;
 pub mod session;
 pub mod turn;
 
@@ -12,5 +13,6 @@ pub use answer_format::AnswerFormat;
 pub use call::{CallFailure, CallTrace, OpenStream};
 pub use idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use outcome::{CommittedTurn, Outcome, ToolRounds};
+pub use pending_turn::{Admission, PendingTurn};
 pub use session::{Conversation, DroppedHistory, OpenSession, session_not_found};
-pub use turn::{Admission, PendingTurn, Reservation, ResponseNotes, Turn, TurnIdentity, TurnTools};
+pub use turn::{Reservation, ResponseNotes, Turn, TurnIdentity, TurnTools};

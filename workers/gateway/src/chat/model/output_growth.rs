@@ -4,7 +4,7 @@ use clawless_core::Tokens;
 use clawless_core::ledger::Grant;
 use clawless_core::llm::ProviderKind;
 
-use super::turn::{Admission, PendingTurn};
+use super::pending_turn::{Admission, PendingTurn};
 
 /// The output that is reserved first if neither the request nor the model's entry has a limit, and by
 /// which a running answer's reservation grows.

@@ -1,0 +1,72 @@
+//! A turn before its admission, and the admission.
+
+use clawless_core::chat::CompletionRequest;
+use clawless_core::ledger::{Grant, RateHeaders};
+use clawless_core::sending::SendOrigin;
+use clawless_core::{RequestId, Timestamp, Tokens};
+
+use super::answer_format::AnswerFormat;
+use super::idempotency::{IdempotencyClaim, IdempotencyKey};
+use crate::caller::Caller;
+use crate::routing::{RequestFeatures, Route};
+
+/// A parsed and routed request that is not admitted yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingTurn {
+    /// The request's id.
+    pub request_id: RequestId,
+    /// The authenticated caller.
+    pub caller: Caller,
+    /// The models that may answer.
+    pub route: Route,
+    /// The parsed request.
+    pub request: CompletionRequest,
+    /// The parameters that are ignored.
+    pub ignored: Vec<&'static str>,
+    /// The features of the request that routing and admission use.
+    pub features: RequestFeatures,
+    /// When the request arrived.
+    pub started: Timestamp,
+    /// The idempotency key, if the request has one.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// When this request claimed its idempotency key or its message.
+    pub claimed_at: Option<Timestamp>,
+    /// The message between sessions that caused the turn, if any.
+    pub origin: SendOrigin,
+}
+
+impl PendingTurn {
+    /// The request's claim on its idempotency key, if it has one.
+    pub fn claim(&self) -> Option<IdempotencyClaim> {
+        Some(IdempotencyClaim::new(
+            self.request_id.clone(),
+            self.caller.tenant().id.clone(),
+            self.caller.key().id.clone(),
+            self.idempotency_key.clone()?,
+        ))
+    }
+
+    /// The format of the answer.
+    pub const fn format(&self) -> AnswerFormat {
+        if self.request.stream {
+            AnswerFormat::Stream {
+                include_usage: self.request.include_usage,
+            }
+        } else {
+            AnswerFormat::Whole { with_status: false }
+        }
+    }
+}
+
+/// The ledger's admission of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The caller, with records that the ledger has confirmed.
+    pub caller: Caller,
+    /// The granted reservation.
+    pub grant: Grant,
+    /// The caller's rate limits.
+    pub rates: RateHeaders,
+    /// The estimated input tokens of the request and the tenant's system prompt, without the session.
+    pub tokens_in: Tokens,
+}
