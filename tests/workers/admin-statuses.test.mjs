@@ -18,7 +18,7 @@ const validBody = { name: "x" };
 const PAGED = [
   ["limit=0", "invalid_value", "limit"],
   ["limit=101", "invalid_value", "limit"],
-  ["limit=2&limit=2", "unknown_parameter", "limit"],
+  ["limit=2&limit=2", "invalid_value", "limit"],
   ["cursor=%20", "invalid_value", "cursor"],
 ];
 const CURSOR_ONLY = [["cursor=%20", "invalid_value", "cursor"], ["limit=5", "unknown_parameter", "limit"]];
@@ -66,7 +66,7 @@ function routesOfTheSource() {
   const source = readFileSync(path.join(ROOT, "workers/admin/src/routes.rs"), "utf8");
   const table = source.slice(source.indexOf("routes! {"), source.indexOf("#[cfg(test)]"));
   const found = [...table.matchAll(/^ +([A-Z]+) +"(\/admin[^"]*)"/gm)].map(([, method, pattern]) => `${method} ${pattern}`);
-  assert.equal(found.length, table.match(/Operator\(/g).length, "every line of the table is parsed");
+  assert.equal(found.length, table.match(/ Operator /g).length, "every line of the table is parsed");
   return found;
 }
 

@@ -1,4 +1,4 @@
-//! The routes table: method, path, access rule, handler.
+//! The routes table: method, path, access rule, parameters of the query, handler.
 
 use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite, UsageRead};
 use clawless_core::ledger::EndpointClass::{Read, Write};
@@ -15,24 +15,28 @@ use crate::http::{completions, forward, health, models, resume, sessions, usage}
 pub static ROUTES: Routes<Gateway> = Routes {
     unmatched: None,
     lines: routes! {
-        POST   "/v1/chat/completions"                    Public                    => completions::create,
+        POST   "/v1/chat/completions"                    Authenticating            => completions::create,
         GET    "/v1/models"                              Key(Chat, Read)           => models::list,
         GET    "/v1/models/{id…}"                        Key(Chat, Read)           => models::show,
-        GET    "/v1/sessions"                            Key(SessionsRead, Read)   => sessions::list,
+        GET    "/v1/sessions"                            Key(SessionsRead, Read)
+               ["limit", "cursor", "title", "metadata[]", "created_after", "created_before"] => sessions::list,
         POST   "/v1/sessions"                            Key(SessionsWrite, Write) => sessions::create,
         GET    "/v1/sessions/{id}"                       Key(SessionsRead, Read)   => sessions::show,
         PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update,
         DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete,
         POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset,
         GET    "/v1/sessions/{id}/export"                Export(SessionsRead)      => sessions::export,
-        GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)   => sessions::list_messages,
+        GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)
+               ["limit", "cursor", "order", "after", "before"]                     => sessions::list_messages,
         DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message,
-        GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)   => sessions::list_tool_executions,
+        GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)
+               ["limit", "cursor"]                                                 => sessions::list_tool_executions,
         GET    "/v1/sessions/{id}/turns/{request_id}"    Wait(Chat)                => resume::resume,
-        GET    "/v1/usage"                               Key(UsageRead, Read)      => usage::show,
+        GET    "/v1/usage"                               Key(UsageRead, Read)
+               ["from", "to", "format"]                                            => usage::show,
         GET    "/health"                                 Public                    => health::show,
-        ANY    "/admin/{…}"                              Public                    => forward::admin,
-        ANY    "/widget/{…}"                             Public                    => forward::widget,
+        ANY    "/admin/{…}"                              Forwarded                 => forward::admin,
+        ANY    "/widget/{…}"                             Forwarded                 => forward::widget,
         #[cfg(feature = "test-faults")]
         GET    "/__test/panic"                           Public                    => faults::panic,
         #[cfg(feature = "test-faults")]
@@ -45,6 +49,8 @@ pub static ROUTES: Routes<Gateway> = Routes {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use clawless_edge::http::Endpoint;
 
     use super::*;
     use crate::http::service::Access;
@@ -67,22 +73,34 @@ mod tests {
     }
 
     #[test]
-    fn only_these_routes_need_no_key() {
-        let public: Vec<_> = ROUTES
-            .lines
-            .iter()
-            .filter(|line| line.access().is_none() && !line.pattern.starts_with("/__test/"))
-            .map(|line| line.pattern)
+    fn only_these_routes_need_no_key_or_check_it_elsewhere() {
+        let lines = ROUTES.lines.iter();
+        let mut found: Vec<_> = lines
+            .filter(|line| !line.pattern.starts_with("/__test/"))
+            .filter_map(|line| match line.endpoint {
+                Endpoint::Restricted(..) => None,
+                Endpoint::Public(_) => Some(("public", line.pattern)),
+                Endpoint::Authenticating(_) => Some(("authenticates", line.pattern)),
+                Endpoint::Forwarded(_) => Some(("forwarded", line.pattern)),
+            })
             .collect();
+        found.sort_unstable();
         assert_eq!(
-            public,
+            found,
             [
-                "/v1/chat/completions",
-                "/health",
-                "/admin/{…}",
-                "/widget/{…}"
+                ("authenticates", "/v1/chat/completions"),
+                ("forwarded", "/admin/{…}"),
+                ("forwarded", "/widget/{…}"),
+                ("public", "/health"),
             ]
         );
+    }
+
+    #[test]
+    fn only_reading_routes_have_parameters() {
+        for line in ROUTES.lines {
+            assert!(line.method == "GET" || line.query.is_empty(), "{line:?}");
+        }
     }
 
     #[test]

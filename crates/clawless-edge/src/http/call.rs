@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::RequestId;
+use clawless_core::{ApiError, RequestId};
 
 use super::body::RequestBody;
 use super::query::Query;
@@ -20,6 +20,8 @@ pub struct Call<P, C> {
     pub head: Rc<RequestHead>,
     /// The parameters in the path.
     pub params: Params,
+    /// The parameters that the query may have, as the routes table declares them.
+    pub query: &'static [&'static str],
     /// The body, which is not read yet.
     pub body: RequestBody,
     /// The id of the request.
@@ -36,6 +38,15 @@ impl<P, C> Call<P, C> {
     /// The query of the request.
     pub fn query(&self) -> Query<'_> {
         Query::new(&self.head)
+    }
+
+    /// Refuses parameters of the query that the route does not have, and repeated ones. Done before
+    /// every handler, except for those that authenticate for themselves.
+    ///
+    /// # Errors
+    /// 400 that names the parameter.
+    pub fn check_query(&self) -> Result<(), ApiError> {
+        self.query().only(self.query)
     }
 }
 

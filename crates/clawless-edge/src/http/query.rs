@@ -6,10 +6,10 @@ use std::str::FromStr;
 pub use clawless_api::fields::invalid;
 use clawless_core::{ApiError, ErrorCode};
 
-use super::request::RequestHead;
+use super::request::{RequestHead, redacted};
 
-/// The parameters of a request's query. A handler takes the ones that it knows and then calls
-/// [`Query::end`], or names them first with [`Query::only`].
+/// The parameters of a request's query. The routes table declares them; unknown and repeated ones are
+/// rejected by [`Query::only`] before the handler takes those that it knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -19,19 +19,24 @@ impl<'a> Query<'a> {
         Self(head.query().collect())
     }
 
-    /// Refuses parameters that the route does not have, and repeated ones.
+    /// Refuses parameters that the route does not have, and repeated ones. `name[]` in `known` stands
+    /// for `name[key]` with any key.
     ///
     /// # Errors
     /// 400 that names the parameter.
     pub fn only(&self, known: &[&str]) -> Result<(), ApiError> {
-        for (at, (name, _)) in self.0.iter().enumerate() {
-            let is_repeated = self.0.iter().skip(at + 1).any(|(other, _)| other == name);
-            if is_repeated || !known.contains(&name.as_ref()) {
-                let message = format!("`{name}` is not a parameter of this route, or is repeated.");
-                return Err(unknown(name, message));
-            }
+        let names = || self.0.iter().map(|(name, _)| name.as_ref());
+        if let Some(name) = names().find(|name| !known.iter().any(|known| is_named(known, name))) {
+            let name = redacted(name);
+            let message = format!("`{name}` is not a parameter of this route.");
+            return Err(ApiError::new(ErrorCode::UnknownParameter, message).param(name));
         }
-        Ok(())
+        let repeated = names().enumerate();
+        let mut repeated = repeated.filter(|(at, name)| names().take(*at).any(|it| it == *name));
+        match repeated.next() {
+            Some((_, name)) => Err(invalid(name, format!("`{name}` is repeated."))),
+            None => Ok(()),
+        }
     }
 
     /// Takes a parameter out.
@@ -59,34 +64,31 @@ impl<'a> Query<'a> {
 
     /// Takes out all parameters of the form `name[key]`.
     pub fn take_map(&mut self, name: &str) -> Vec<(String, String)> {
-        let key_of = |param: &str| {
-            let key = param
-                .strip_prefix(name)?
-                .strip_prefix('[')?
-                .strip_suffix(']')?;
-            Some(key.to_owned())
-        };
-        let taken = self.0.extract_if(.., |(param, _)| key_of(param).is_some());
+        let taken = self
+            .0
+            .extract_if(.., |(param, _)| key_of(name, param).is_some());
         taken
-            .filter_map(|(param, value)| Some((key_of(&param)?, value.into_owned())))
+            .filter_map(|(param, value)| {
+                Some((key_of(name, &param)?.to_owned(), value.into_owned()))
+            })
             .collect()
-    }
-
-    /// Refuses the parameters that were not taken.
-    ///
-    /// # Errors
-    /// 400 that names the first of them.
-    pub fn end(self) -> Result<(), ApiError> {
-        let Some((name, _)) = self.0.first() else {
-            return Ok(());
-        };
-        let message = format!("`{name}` is not a parameter of this route.");
-        Err(unknown(name, message))
     }
 }
 
-fn unknown(param: &str, message: String) -> ApiError {
-    ApiError::new(ErrorCode::UnknownParameter, message).param(param)
+/// Whether a parameter is the declared one.
+fn is_named(declared: &str, param: &str) -> bool {
+    match declared.strip_suffix("[]") {
+        Some(name) => key_of(name, param).is_some(),
+        None => declared == param,
+    }
+}
+
+/// The key of a parameter of the form `name[key]`.
+fn key_of<'a>(name: &str, param: &'a str) -> Option<&'a str> {
+    param
+        .strip_prefix(name)?
+        .strip_prefix('[')?
+        .strip_suffix(']')
 }
 
 #[cfg(test)]
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_taken_by_name_and_the_rest_is_refused() {
+    fn parameters_are_taken_by_name() {
         let head = head("a=1&metadata%5Bx%5D=%C3%A9&metadata[y]=2&b=c%20d");
         let mut query = Query::new(&head);
         assert_eq!(query.parse("a", "a number"), Ok(Some(1)));
@@ -111,17 +113,6 @@ mod tests {
                 ("y".to_owned(), "2".to_owned())
             ]
         );
-        assert_eq!(query.end(), Ok(()));
-        for (text, param) in [
-            ("tenant_id=x", "tenant_id"),
-            ("metadata=x", "metadata"),
-            ("metadata[x=1", "metadata[x"),
-        ] {
-            let head = self::head(text);
-            let mut query = Query::new(&head);
-            query.take_map("metadata");
-            assert_eq!(query.end().expect_err(text).param.as_deref(), Some(param));
-        }
         let head = self::head("a=1&a=1");
         assert_eq!(
             Query::new(&head).take("a").expect_err("twice").status(),
@@ -130,14 +121,43 @@ mod tests {
     }
 
     #[test]
-    fn only_named_parameters_pass_each_once() {
-        assert_eq!(Query::new(&head("a=1&b=2")).only(&["b", "a"]), Ok(()));
-        for (text, param) in [("a=1&c=2", "c"), ("a=1&a=1", "a"), ("A=1", "A")] {
-            let error = Query::new(&head(text)).only(&["a", "b"]).expect_err(text);
-            assert_eq!(
-                (error.code, error.param.as_deref()),
-                (ErrorCode::UnknownParameter, Some(param))
-            );
+    fn only_declared_parameters_pass_each_once() {
+        let check = |query: &str, declared: &[&str]| {
+            let head = head(query);
+            let checked = Query::new(&head).only(declared);
+            checked.map_err(|error| (error.code, error.param.unwrap_or_default()))
+        };
+        let declared = ["a", "b", "label[]"];
+        for query in ["", "a=1&b=2", "label[x]=1&label%5By%5D=1&a="] {
+            assert_eq!(check(query, &declared), Ok(()), "{query}");
         }
+        for (query, param) in [
+            ("a=1&c=2", "c"),
+            ("A=1", "A"),
+            ("=1", ""),
+            ("label=1", "label"),
+            ("label[x=1", "label[x"),
+            ("labels[x]=1", "labels[x]"),
+            ("c=1&c=1", "c"),
+        ] {
+            let expected = (ErrorCode::UnknownParameter, param.to_owned());
+            assert_eq!(check(query, &declared), Err(expected), "{query}");
+        }
+        for (query, param) in [
+            ("a=1&b=1&a=1", "a"),
+            ("a=1&%61=2", "a"),
+            ("label[x]=1&label[x]=2", "label[x]"),
+        ] {
+            let expected = (ErrorCode::InvalidValue, param.to_owned());
+            assert_eq!(check(query, &declared), Err(expected), "{query}");
+        }
+        assert!(check("a=1", &[]).is_err());
+    }
+
+    #[test]
+    fn attack_7_a_key_as_the_name_of_a_parameter_is_not_repeated() {
+        let head = head("cl_sk_secret=1");
+        let error = Query::new(&head).only(&[]).expect_err("unknown");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }

@@ -138,6 +138,16 @@ fn path_of(url: &str) -> &str {
         .unwrap_or("/")
 }
 
+/// A part of a URL as logs and error messages may contain it: one that contains a key, sent there by
+/// mistake, is hidden.
+pub fn redacted(part: &str) -> &str {
+    if part.contains("cl_") {
+        "(hidden: it looks like a key)"
+    } else {
+        part
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

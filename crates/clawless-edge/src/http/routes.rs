@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
 use super::call::{Call, Params};
+use super::request::redacted;
 use super::response::HttpResponse;
 use super::service::Service;
 
@@ -23,8 +24,12 @@ pub type ResponseFuture<'a> = LocalBoxFuture<'a, Result<HttpResponse, ApiError>>
 
 /// A handler, and who may call it.
 pub enum Endpoint<S: Service> {
-    /// Everyone may call it, or it authenticates for itself.
+    /// Everyone may call it.
     Public(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
+    /// It authenticates for itself. After that it calls [`Call::check_query`].
+    Authenticating(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
+    /// Another Worker authenticates the caller and checks the query.
+    Forwarded(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
     /// It needs a caller that satisfies the access rule.
     Restricted(
         S::Access,
@@ -39,6 +44,8 @@ pub struct Route<S: Service> {
     /// The path. `{id}` is one segment and `{id…}` at the end is the whole rest; neither may be empty.
     /// `{…}` at the end is any rest, even an empty one, and no parameter.
     pub pattern: &'static str,
+    /// The parameters that the query may have, each once. `name[]` stands for `name[key]` with any key.
+    pub query: &'static [&'static str],
     /// The handler.
     pub endpoint: Endpoint<S>,
 }
@@ -52,11 +59,12 @@ pub struct Routes<S: Service> {
     pub unmatched: Option<S::Access>,
 }
 
-/// Declares a routes table: method, path, access rule, handler.
+/// Declares a routes table: method, path, access rule, parameters of the query if there are any, handler.
 ///
 /// ```text
 /// routes! {
-///     POST "/v1/chat/completions" Public => completions::create,
+///     POST "/v1/chat/completions" Authenticating => completions::create,
+///     GET  "/v1/sessions"         Key(Scope::SessionsRead, Read) ["limit", "cursor"] => sessions::list,
 ///     GET  "/v1/sessions/{id}"    Key(Scope::SessionsRead, Read) => sessions::show,
 /// }
 /// ```
@@ -64,13 +72,15 @@ pub struct Routes<S: Service> {
 macro_rules! routes {
     ($(
         $(#[$attribute:meta])*
-        $method:ident $pattern:literal $rule:ident $(($($argument:expr),*))? => $handler:expr
+        $method:ident $pattern:literal $rule:ident $(($($argument:expr),*))?
+            $([$($parameter:literal),*])? => $handler:expr
     ),* $(,)?) => {
         &[$(
             $(#[$attribute])*
             $crate::http::Route {
                 method: stringify!($method),
                 pattern: $pattern,
+                query: &[$($($parameter),*)?],
                 endpoint: $crate::endpoint!($rule $(($($argument),*))? => $handler),
             },
         )*]
@@ -83,6 +93,12 @@ macro_rules! routes {
 macro_rules! endpoint {
     (Public => $handler:expr) => {
         $crate::http::Endpoint::Public(|call| ::std::boxed::Box::pin($handler(call)))
+    };
+    (Authenticating => $handler:expr) => {
+        $crate::http::Endpoint::Authenticating(|call| ::std::boxed::Box::pin($handler(call)))
+    };
+    (Forwarded => $handler:expr) => {
+        $crate::http::Endpoint::Forwarded(|call| ::std::boxed::Box::pin($handler(call)))
     };
     ($access:expr => $handler:expr) => {
         $crate::http::Endpoint::Restricted($access, |call| ::std::boxed::Box::pin($handler(call)))
@@ -98,10 +114,10 @@ pub struct Match<S: Service> {
 }
 
 impl<S: Service> Route<S> {
-    /// The access rule; none for a public route.
+    /// The access rule; none for a route that is public, authenticates for itself or is forwarded.
     pub const fn access(&self) -> Option<S::Access> {
         match self.endpoint {
-            Endpoint::Public(_) => None,
+            Endpoint::Public(_) | Endpoint::Authenticating(_) | Endpoint::Forwarded(_) => None,
             Endpoint::Restricted(access, _) => Some(access),
         }
     }
@@ -165,16 +181,6 @@ impl<S: Service> Routes<S> {
         }
         names.push("OPTIONS");
         names.join(", ")
-    }
-}
-
-/// A path as logs and error messages may contain it: one that contains a key, sent there by mistake,
-/// is hidden.
-pub fn redacted(path: &str) -> &str {
-    if path.contains("cl_") {
-        "(hidden: it looks like a key)"
-    } else {
-        path
     }
 }
 
@@ -268,13 +274,13 @@ mod tests {
     static ROUTES: Routes<Things> = Routes {
         unmatched: None,
         lines: routes! {
-            GET    "/things"                    READ   => restricted,
+            GET    "/things"                    READ ["limit", "label[]"] => restricted,
             POST   "/things"                    WRITE  => restricted,
             GET    "/things/{id}"               READ   => restricted,
             DELETE "/things/{id}"               WRITE  => restricted,
             DELETE "/things/{id}/parts/{part}"  WRITE  => restricted,
             GET    "/files/{name…}"             READ   => restricted,
-            ANY    "/admin/{…}"                 Public => public,
+            ANY    "/admin/{…}"                 Forwarded => public,
         },
     };
 
@@ -319,6 +325,14 @@ mod tests {
                 ("ANY /admin/{…} None".to_owned(), none())
             );
         }
+    }
+
+    #[test]
+    fn a_line_declares_the_parameters_of_the_query() {
+        let declared: Vec<_> = ROUTES.lines.iter().map(|route| route.query).collect();
+        let (first, others) = declared.split_first().expect("lines");
+        assert_eq!(*first, ["limit", "label[]"]);
+        assert!(others.iter().all(|query| query.is_empty()));
     }
 
     #[test]

@@ -16,9 +16,9 @@ use super::call::Call;
 use super::delivery::deliver;
 use super::forwarded::REQUEST_ID_HEADER;
 use super::load::{Load, Permit, Reader};
-use super::request::RequestHead;
+use super::request::{RequestHead, redacted};
 use super::response::{Body, CSV, HttpResponse, JSON};
-use super::routes::{Endpoint, ResponseFuture, Routes, redacted};
+use super::routes::{Endpoint, ResponseFuture, Routes};
 use super::service::{Authorized, Service};
 use crate::entropy::EdgeEntropy;
 use crate::logging;
@@ -30,8 +30,8 @@ const MAX_SMALL_BYTES: usize = 64 * 1024;
 /// Serves one request of a Worker.
 ///
 /// 1. Assign the request id. 2. Open the platform: 500. 3. OPTIONS: 204. 4. Find the route: 404, 405.
-/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Admit a read: 429, 503. 7. Run the handler,
-///    which reads the body: 408, 413, 503. 8. Add the common headers, log, send.
+/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Admit a read: 429, 503. 7. Check the query:
+///    400. 8. Run the handler, which reads the body: 408, 413, 503. 9. Add the common headers, log, send.
 ///
 /// # Errors
 /// Only if the runtime fails to create a response.
@@ -119,16 +119,23 @@ async fn respond<S: Service>(
     };
     let (head, body) = (head.clone(), RequestBody::from_request(request));
     let (platform, request_id) = (platform.clone(), request_id.clone());
+    let query = found.route.query;
     match found.route.endpoint {
-        Endpoint::Public(handler) => {
+        Endpoint::Public(handler)
+        | Endpoint::Authenticating(handler)
+        | Endpoint::Forwarded(handler) => {
             let call = Call {
                 platform,
                 caller: (),
                 head,
                 params: found.params,
+                query,
                 body,
                 request_id,
             };
+            if matches!(found.route.endpoint, Endpoint::Public(_)) {
+                call.check_query()?;
+            }
             handler(&call).await
         }
         Endpoint::Restricted(access, handler) => {
@@ -150,6 +157,7 @@ async fn respond<S: Service>(
                 caller,
                 head,
                 params: found.params,
+                query,
                 body,
                 request_id,
             };
@@ -177,13 +185,14 @@ async fn respond<S: Service>(
 type Handler<S> =
     for<'a> fn(&'a Call<<S as Service>::Platform, <S as Service>::Caller>) -> ResponseFuture<'a>;
 
-/// Runs a handler that needs no permit.
+/// Checks the request and runs a handler that needs no permit.
 async fn handle<S: Service>(
     access: S::Access,
     handler: Handler<S>,
     call: &Call<S::Platform, S::Caller>,
 ) -> Result<(HttpResponse, Permit), ApiError> {
     S::check(access, call).await?;
+    call.check_query()?;
     Ok((handler(call).await?, Permit::uncounted()))
 }
 

@@ -8,13 +8,15 @@ use crate::platform::Platform;
 use crate::platform::bindings::Bindings;
 
 /// Hands the request to the chat pipeline, which authenticates for itself: it counts malformed
-/// requests too.
+/// requests too, and those with parameters in the query.
 ///
 /// # Errors
 /// Those of [`pipeline::create`].
 pub async fn create(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     let departure = call.body.departure();
     let body = async |tenant: &TenantId| {
+        // The caller is known by now.
+        call.check_query()?;
         call.body.count_for(tenant.as_str());
         let bytes = call.body.read(call.platform.config().body_limit).await?;
         Ok((bytes, call.body.take_permit()))

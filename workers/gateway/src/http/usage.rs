@@ -29,7 +29,6 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let mut query = call.query();
     let span = span(&mut query, call.platform.time().now())?;
     let is_csv = wants_csv(&mut query, &call.head)?;
-    query.end()?;
     let (sql, tenant) = (call.platform.sql(), &call.caller.tenant().id);
     let rows = usage::by_day_model_and_key(sql, tenant, span, MAX_LINES + 1).await?;
     if rows.len() > MAX_LINES as usize {

@@ -326,6 +326,7 @@ impl Deployment {
                 caller,
                 head: Rc::new(head),
                 params,
+                query: &[],
                 body: RequestBody::from_bytes(body),
                 request_id: REQUEST.parse().expect("an id"),
             };

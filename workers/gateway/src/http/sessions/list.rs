@@ -55,7 +55,6 @@ fn filter(mut query: Query<'_>) -> Result<Filter, ApiError> {
     let (created_from, created_before) = (moment("created_after")?, moment("created_before")?);
     let title = query.take("title")?;
     let labels = query.take_map("metadata");
-    query.end()?;
     let is_valid = |text: &str| text.len() <= MAX_FILTER_BYTES && !text.contains('\0');
     if !title.as_deref().is_none_or(is_valid) {
         return Err(invalid(

@@ -95,7 +95,6 @@ fn bounds(mut query: Query<'_>) -> Result<Bounds, ApiError> {
     let expected = "the id of a message";
     let after = query.parse("after", expected)?;
     let before = query.parse("before", expected)?;
-    query.end()?;
     Ok((order, after, before))
 }
 

@@ -20,9 +20,7 @@ use crate::platform::Platform;
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
     let id = session_id(call.param("id"))?;
-    let mut query = call.query();
-    let page = PageRequest::take(&mut query)?;
-    query.end()?;
+    let page = PageRequest::take(&mut call.query())?;
     let cursors = SignedCursors {
         key: platform.config().signing_key()?,
         scope: CursorScope {
