@@ -168,6 +168,75 @@ fn another_body_or_session_under_the_same_key_is_refused() {
     assert_eq!(deployment.http.requests().len(), 1);
 }
 
+/// The headers that every answer to a request with an idempotency key has: rates, model and tries.
+fn report(response: &Response) -> (bool, Option<&str>, Option<&str>) {
+    let header = |name: &str| response.headers.get(name).map(String::as_str);
+    let limits = ["limit", "remaining", "reset"];
+    let rates = limits.map(|name| header(&format!("x-ratelimit-{name}-requests")).is_some());
+    let [model, tries] = ["x-clawless-model", "x-clawless-tries"].map(header);
+    (rates == [true; 3], model, tries)
+}
+
+#[test]
+fn every_answer_to_a_keyed_request_has_the_rates_of_this_request_and_the_model() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(completion_reply("Hello."));
+    for (key, session) in [("stateless", None), ("stored", Some("s"))] {
+        let headers = Headers::of(&customer, key);
+        let headers = match session {
+            Some(session) => headers.in_session(session),
+            None => headers,
+        };
+        let first = headers.send(&deployment, &chat_request("Hi"));
+        let (_, model, tries) = report(&first);
+        let (model, tries) = (model.map(str::to_owned), tries.map(str::to_owned));
+        assert!(model.is_some() && tries.as_deref() == Some("1"));
+        if session.is_some() {
+            let forget = "UPDATE idempotency SET state = 'running', answer = NULL";
+            deployment.sql.run_script(forget);
+        }
+        let again = headers.send(&deployment, &chat_request("Hi"));
+        assert!(is_replay(&again));
+        assert_eq!(report(&again), (true, model.as_deref(), Some("0")), "{key}");
+        let remaining = |response: &Response| {
+            let remaining = response.headers["x-ratelimit-remaining-requests"].parse::<u64>();
+            remaining.expect("a number")
+        };
+        assert!(remaining(&again) < remaining(&first), "{key}");
+        let reused = headers.send(&deployment, &chat_request("Ho"));
+        assert_eq!(reused.status, 422);
+        assert_eq!(
+            report(&reused),
+            (true, model.as_deref(), Some("0")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_repeated_stream_and_an_answer_that_is_too_long_to_repeat_have_the_headers_too() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let headers = Headers::of(&customer, "stream");
+    deployment
+        .http
+        .next(Reply::reads(&[&delta("Hello."), &end()]));
+    let first = headers.send(&deployment, &streamed_chat_request("Hi"));
+    let again = headers.send(&deployment, &streamed_chat_request("Hi"));
+    assert!(is_replay(&again));
+    assert_eq!(report(&again), (true, report(&first).1, Some("0")));
+
+    let headers = Headers::of(&customer, "long");
+    deployment
+        .http
+        .next(completion_reply(&"a".repeat(300 * 1024)));
+    let first = headers.send(&deployment, &chat_request("Hi"));
+    let again = headers.send(&deployment, &chat_request("Hi"));
+    assert_eq!((first.status, again.status), (200, 409), "{}", again.body);
+    assert_eq!(report(&again), (true, report(&first).1, Some("0")));
+}
+
 #[test]
 fn a_key_of_256_characters_and_an_empty_one_are_refused() {
     let deployment = Deployment::new();

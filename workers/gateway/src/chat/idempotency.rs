@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer, RESERVATION_TTL};
+use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer, RESERVATION_TTL, RateHeaders};
 use clawless_core::time::{Millis, Timer};
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, Timestamp};
 use clawless_edge::ledger::Ledger;
@@ -44,8 +44,8 @@ const RETRY_AFTER_RUNNING: Millis = Millis::from_secs(2);
 pub enum ClaimOutcome {
     /// The request runs. The time of the claim, if it has an idempotency key.
     Granted(Option<Timestamp>),
-    /// The request was answered before.
-    Answered(FirstAnswer),
+    /// The request was answered before. The state of the rate limits after this one.
+    Answered(FirstAnswer, RateHeaders),
 }
 
 /// The answer of the first request with an idempotency key.
@@ -67,7 +67,8 @@ pub enum FirstAnswer {
     },
 }
 
-/// Claims the idempotency key of a request, or waits for the answer of the first request with it.
+/// Claims the idempotency key of a request, or waits for the answer of the first request with it. From
+/// the moment that a request counts, its answer has the headers of the rate limits, whatever it is.
 ///
 /// # Errors
 /// 422 if the key was used with another body; 409 if the first request still runs after the
@@ -80,31 +81,46 @@ pub async fn claim<P: Platform>(
     let Some(own) = pending.claim() else {
         return Ok(ClaimOutcome::Granted(None));
     };
+    let claimed_at = platform.time().now();
+    let claim = try_claim(platform, &own, None).await?;
+    if claim == Claim::Granted {
+        return Ok(ClaimOutcome::Granted(Some(claimed_at)));
+    }
+    // The ledger confirms the caller before it learns anything.
+    let rates = check_rate(&**platform, &pending.caller, EndpointClass::Chat).await?;
+    match first_answer(platform, pending, &own, claim).await {
+        Ok(Waited::Granted(claimed_at)) => Ok(ClaimOutcome::Granted(Some(claimed_at))),
+        Ok(Waited::Answered(first)) => Ok(ClaimOutcome::Answered(first, rates)),
+        Err(error) => Err(error.headers(rates.pairs())),
+    }
+}
+
+/// How a wait for the first request with an idempotency key ended.
+enum Waited {
+    /// The first request is dead, and this one has its claim.
+    Granted(Timestamp),
+    /// The first request is answered.
+    Answered(FirstAnswer),
+}
+
+/// Waits for the answer of the first request with an idempotency key.
+async fn first_answer<P: Platform>(
+    platform: &Rc<P>,
+    pending: &PendingTurn,
+    own: &IdempotencyClaim,
+    mut claim: Claim,
+) -> Result<Waited, ApiError> {
     let give_up = pending.started.plus(platform.config().total_timeout);
-    let mut is_counted = false;
+    let mut claimed_at = platform.time().now();
     // The request that the ledger did not know when it was last asked.
     let mut ended: Option<RequestId> = None;
-    let mut dead: Option<RequestId> = None;
     let mut checks = 0;
     loop {
-        let claimed_at = platform.time().now();
-        let claim = try_claim(platform, &own, dead.take()).await?;
-        if claim == Claim::Granted {
-            return Ok(ClaimOutcome::Granted(Some(claimed_at)));
-        }
-        // The ledger confirms the caller before it learns anything.
-        if !is_counted {
-            check_rate(&**platform, &pending.caller, EndpointClass::Chat).await?;
-            is_counted = true;
-        }
         let (request, since) = match claim {
-            Claim::Granted => return Ok(ClaimOutcome::Granted(Some(claimed_at))),
+            Claim::Granted => return Ok(Waited::Granted(claimed_at)),
             Claim::Answered { request, response } => {
                 let text = response;
-                return Ok(ClaimOutcome::Answered(FirstAnswer::Recorded {
-                    request,
-                    text,
-                }));
+                return Ok(Waited::Answered(FirstAnswer::Recorded { request, text }));
             }
             Claim::TooLarge => return Err(too_large()),
             Claim::OtherBody => return Err(other_body()),
@@ -114,29 +130,31 @@ pub async fn claim<P: Platform>(
         if now >= give_up {
             return Err(still_running());
         }
+        let mut dead = None;
         if ended.as_ref() == Some(&request) {
             // It ended before this check, and its answer is not recorded.
             let found = turns::find_by_request(platform.sql(), &own.tenant, &request).await?;
             if let Some(turn) = found {
                 let turn = Box::new(turn);
-                return Ok(ClaimOutcome::Answered(FirstAnswer::Stored {
-                    request,
-                    turn,
-                }));
+                return Ok(Waited::Answered(FirstAnswer::Stored { request, turn }));
             }
             if now.since(since) >= CLAIM_GRACE {
-                dead = Some(request);
-                continue;
+                dead = Some(request.clone());
+            } else {
+                platform.time().sleep(CHECKS.bound(checks)).await;
+                checks += 1;
             }
-            platform.time().sleep(CHECKS.bound(checks)).await;
-            checks += 1;
         }
-        let input = Input::Await {
-            request_id: request.clone(),
-            session_id: None,
-        };
-        let output = platform.ledger().ask(&own.tenant, input).await?;
-        ended = (output.answer != LedgerAnswer::UnderWay).then_some(request);
+        if dead.is_none() {
+            let input = Input::Await {
+                request_id: request.clone(),
+                session_id: None,
+            };
+            let output = platform.ledger().ask(&own.tenant, input).await?;
+            ended = (output.answer != LedgerAnswer::UnderWay).then_some(request);
+        }
+        claimed_at = platform.time().now();
+        claim = try_claim(platform, own, dead).await?;
     }
 }
 

@@ -140,7 +140,13 @@ async fn claim_and_run<P: Platform>(
     match idempotency::claim(platform, &pending).await? {
         ClaimOutcome::Granted(Some(claimed_at)) => pending.claimed_at = Some(claimed_at),
         ClaimOutcome::Granted(None) => {}
-        ClaimOutcome::Answered(first) => return replay(&**platform, &pending, first).await,
+        ClaimOutcome::Answered(first, rates) => {
+            let replayed = replay(&**platform, &pending, first).await;
+            return match replayed {
+                Ok(response) => Ok(response.with_headers(rates.pairs())),
+                Err(error) => Err(error.headers(rates.pairs())),
+            };
+        }
     }
     let (sender, response) = oneshot::channel();
     let (task_platform, reply) = (platform.clone(), Reply::new(sender, permit));

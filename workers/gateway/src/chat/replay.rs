@@ -1,15 +1,17 @@
-//! Answers a repeated request with the first request's answer.
+//! Answers a repeated request with the first request's answer, and names the model that gave it.
 
 use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::HttpResponse;
+use serde::Deserialize;
 
 use super::idempotency::FirstAnswer;
 use super::model::pending_turn::PendingTurn;
+use super::report::{MODEL, TRIES};
 use super::response::{recorded, stored};
 use super::stored_answer::load;
 use crate::platform::Platform;
 
-/// The response of a repeated request.
+/// The response of a repeated request. No provider was called for it.
 ///
 /// # Errors
 /// 503 if storage does not answer; why the first answer broke off, if it did.
@@ -21,21 +23,71 @@ pub async fn replay<P: Platform>(
     let (request, response) = match first {
         FirstAnswer::Recorded { request, text } => {
             let session = pending.request.session_id.as_ref();
+            let model = recorded_model(&text, pending.request.stream);
             let response = recorded(text, pending.request.stream, session);
-            (request, response)
+            let model = model.map(|model| (MODEL, model));
+            (request, response.with_headers(model.into_iter().collect()))
         }
         FirstAnswer::Stored { request, turn } => {
             let tenant = &pending.caller.tenant().id;
+            let model = turn.model.clone();
             let answer = load(platform, tenant, &request, *turn).await?;
-            (request, stored(answer, pending.format())?)
+            let response = stored(answer, pending.format()).map_err(|error| {
+                let error = error.header(MODEL, model).header(TRIES, "0");
+                error.headers(marks(&request))
+            });
+            (request, response?)
         }
     };
-    Ok(marked(response, &request))
+    Ok(response
+        .with_header(TRIES, "0")
+        .with_headers(marks(&request)))
 }
 
-/// Adds the headers that mark a replay and name the first request.
-fn marked(response: HttpResponse, request: &RequestId) -> HttpResponse {
-    response
-        .with_header("idempotent-replayed", "true")
-        .with_header("x-original-request-id", request.as_str())
+/// The headers that mark a replay and name the first request.
+fn marks(request: &RequestId) -> Vec<(&'static str, String)> {
+    vec![
+        ("idempotent-replayed", "true".to_owned()),
+        ("x-original-request-id", request.as_str().to_owned()),
+    ]
+}
+
+/// The model in a recorded answer: in the body, or in the first event that names one.
+fn recorded_model(text: &str, is_stream: bool) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        model: String,
+    }
+    let parse = |json: &str| serde_json::from_str::<Answer>(json).ok();
+    let found = if is_stream {
+        let mut events = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        events.find_map(parse)
+    } else {
+        parse(text)
+    };
+    found.map(|answer| answer.model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_read_from_the_recorded_answer() {
+        let event = r#"data: {"choices":[],"model":"large"}"#;
+        let failed = format!(": note\n\n{event}\n\ndata: {{\"error\":{{}}}}\n\n");
+        for (text, is_stream, model) in [
+            (
+                r#"{"id":"a","model":"small","choices":[]}"#,
+                false,
+                Some("small"),
+            ),
+            (&failed, true, Some("large")),
+            ("data: {\"error\":{}}\n\ndata: [DONE]\n\n", true, None),
+            ("", true, None),
+            ("", false, None),
+        ] {
+            assert_eq!(recorded_model(text, is_stream).as_deref(), model, "{text}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use super::model::answer_format::AnswerFormat;
 use super::model::call::{CallTrace, OpenStream};
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
+use super::report::{MODEL, TRIES};
 use crate::platform::Platform;
 
 /// The completion's id: the request's, with `OpenAI`'s prefix.
@@ -187,6 +188,7 @@ pub fn stored(answer: StoredAnswer, format: AnswerFormat) -> Result<HttpResponse
         return Err(ApiError::new(code, code.why()).without_retry());
     }
     let id = completion_id(&request);
+    let named = model.clone();
     let answer = LlmResponse {
         choices: vec![choice],
         usage: Some(usage),
@@ -207,7 +209,9 @@ pub fn stored(answer: StoredAnswer, format: AnswerFormat) -> Result<HttpResponse
             events(writer.whole(&replay(answer), usage, error.as_ref()))
         }
     };
-    Ok(response.with_header("x-session-id", session.as_str()))
+    Ok(response
+        .with_header("x-session-id", session.as_str())
+        .with_header(MODEL, named))
 }
 
 /// An error event, which ends a stream whose status has been sent.
@@ -259,10 +263,7 @@ fn turn_notes(turn: &Turn) -> Vec<(&'static str, String)> {
 
 /// The headers that name the model that answers, and what it needed.
 pub fn answer_notes(turn: &Turn, model: &Model, trace: &CallTrace) -> Vec<(&'static str, String)> {
-    let mut notes = vec![
-        ("x-clawless-model", model.id.clone()),
-        ("x-clawless-tries", trace.tries.to_string()),
-    ];
+    let mut notes = vec![(MODEL, model.id.clone()), (TRIES, trace.tries.to_string())];
     let mut dropped = trace.dropped.clone();
     dropped.extend(turn.notes.ignored.iter().map(|&name| name.into()));
     if !dropped.is_empty() {
