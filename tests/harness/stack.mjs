@@ -222,6 +222,15 @@ class Stack {
     return (await cache.list()).keys.map(({ name }) => name);
   }
 
+  /** Writes copies of sessions `s0`, `s1`, … of a tenant to the cache, under the names that the gateway gives them. */
+  async addCopies(tenant, count) {
+    const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
+    const part = (text) => `${text.length}:${text}`;
+    for (let at = 0; at < count; at += 1) {
+      await cache.put(["tenant", ...[tenant, "history", `s${at}`, "1"].map(part)].join("/"), "{}", { expirationTtl: 300 });
+    }
+  }
+
   /** Runs one query and returns its rows. */
   async rows(sql, ...parameters) {
     const { results } = await this.db.prepare(sql).bind(...parameters).all();

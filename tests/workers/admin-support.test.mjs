@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { complete } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 before(async () => (stack = await startStack({ gateways: 2 })));
@@ -168,8 +169,12 @@ describe("POST /admin/tenants/{id}/erase", () => {
   test("200_erases_conversations_and_keeps_the_tenants_keys_and_receipts", async () => {
     const { tenant, path, sendMessage } = await createTenantWithHistory("forgotten", { booked: true });
     const other = await createTenantWithHistory("remembered");
+    const copies = async (id) => (await stack.cacheKeys()).filter((name) => name.includes(id)).length;
+    await until(async () => (await copies(tenant.id)) > 0 && (await copies(other.tenant.id)) > 0, "cached copies");
     const responses = await erase(path);
     assert.deepEqual(responses.map(({ body }) => body.erased), [false, true]);
+    assert.equal(await copies(tenant.id), 0, "no cached copy remains");
+    assert.ok((await copies(other.tenant.id)) > 0);
     const text = JSON.stringify(await all(`${path}/export`));
     for (const word of ["forgotten one", "forgotten two", "forgotten stateless"]) assert.ok(!text.includes(word), word);
     const rows = await all(`${path}/export`);

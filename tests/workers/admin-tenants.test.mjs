@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 before(async () => {
@@ -21,6 +22,9 @@ async function create(fields = {}) {
   const { body: key } = await stack.admin("POST", `/tenants/${body.id}/keys`, { name: "server", scopes: ["chat", "sessions:read", "sessions:write"] });
   return { tenant: body, path: `/tenants/${body.id}`, key: key.key, keyId: key.id };
 }
+
+/** The number of cached copies of a tenant's sessions. */
+const copiesOf = async ({ tenant }) => (await stack.cacheKeys()).filter((name) => name.includes(tenant.id)).length;
 
 async function expectRejected(expected, { code, param }, method, path, body, options) {
   const response = await stack.admin(method, path, body, options);
@@ -132,6 +136,21 @@ describe("PUT and PATCH /admin/tenants/{id}", () => {
     assert.equal(headers.get("etag"), '"2"');
     const same = await stack.admin("PATCH", path, { retention_days: 7 });
     assert.deepEqual([same.status, same.body.version], [200, 2], "a patch without a change keeps the version");
+  });
+
+  test("200_a_patch_sets_a_limit_to_unlimited_and_null_restores_the_tiers", async () => {
+    const { path, key } = await create({ tier: "free", limits: { burst: 5 } });
+    const limitAt = async (url) => (await complete(stack, {}, { key, url })).response.headers.get("x-ratelimit-limit-requests");
+    assert.equal(await limitAt(stack.urls[0]), "5");
+    const { status, body } = await stack.admin("PATCH", path, { limits: { burst: "unlimited" }, quotas: { tokens_per_month: "unlimited" } });
+    assert.deepEqual([status, body.limits, body.quotas], [200, { burst: null }, { tokens_per_month: null }], JSON.stringify(body));
+    for (const url of stack.urls) assert.equal(await limitAt(url), null);
+    assert.deepEqual((await stack.admin("PATCH", path, { name: "Other" })).body.limits, { burst: null }, "other changes keep it");
+    const restored = await stack.admin("PATCH", path, { limits: { burst: null }, quotas: { tokens_per_month: null } });
+    assert.deepEqual([restored.body.limits, restored.body.quotas], [{}, {}]);
+    assert.notEqual(await limitAt(stack.urls[1]), null);
+    await expectRejected(400, { code: "invalid_type", param: "limits.burst" }, "PATCH", path, { limits: { burst: "none" } });
+    await expectRejected(400, { code: "invalid_type", param: "limits.shares.read" }, "PATCH", path, { limits: { shares: { read: "unlimited" } } });
   });
 
   test("200_a_put_replaces_all_and_absent_members_get_defaults", async () => {
@@ -266,6 +285,27 @@ describe("DELETE /admin/tenants/{id}", () => {
     const pass = { pass: { class: "read", caller: { key_id: keyId, key_version: 1, config_version: 1 } } };
     const { answer } = await stack.callLedger(tenant.id, pass);
     assert.deepEqual(answer, { stale: { config: { known: null } } });
+  });
+
+  test("attack 23: the_cached_copies_of_a_deleted_tenant_are_removed_and_those_of_others_stay", async () => {
+    const [gone, other] = [await create(), await create()];
+    for (const { key } of [gone, other]) {
+      for (const session of ["first", "second"]) await complete(stack, {}, { key, headers: { "x-session-id": session } });
+    }
+    await until(async () => (await copiesOf(gone)) === 2 && (await copiesOf(other)) === 2, "the copies");
+    assert.equal((await stack.admin("DELETE", gone.path)).body.deleted, true);
+    assert.deepEqual([await copiesOf(gone), await copiesOf(other)], [0, 2]);
+  });
+
+  test("attack 23: more_cached_copies_than_one_request_removes_take_several", async () => {
+    const [gone, other] = [await create(), await create()];
+    await stack.addCopies(gone.tenant.id, 450);
+    await stack.addCopies(other.tenant.id, 3);
+    const first = await stack.admin("DELETE", gone.path);
+    assert.deepEqual([first.status, first.body.deleted, await copiesOf(gone)], [202, false, 50]);
+    const second = await stack.admin("DELETE", gone.path);
+    assert.deepEqual([second.status, second.body.deleted], [200, true]);
+    assert.deepEqual([await copiesOf(gone), await copiesOf(other)], [0, 3]);
   });
 
   test("attack 23: a_tenant_recreated_under_the_same_names_sees_no_old_data", async () => {

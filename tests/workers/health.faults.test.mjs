@@ -79,7 +79,7 @@ describe("incomplete deployment: an absent binding of the gateway", () => {
 });
 
 describe("incomplete deployment: an absent binding of the admin Worker", () => {
-  for (const [binding, part, isUnavailable] of [["DB", "database", true], ["LEDGER", "ledger", true], ["ADMIN_BY_ADDRESS", "rate_limits", false], ["ADMIN_BY_TOKEN", "rate_limits", false]]) {
+  for (const [binding, part, isUnavailable] of [["DB", "database", true], ["LEDGER", "ledger", true], ["CACHE", "cache", false], ["ADMIN_BY_ADDRESS", "rate_limits", false], ["ADMIN_BY_TOKEN", "rate_limits", false]]) {
     test(`${binding}_is_named`, () =>
       withStack({ admin: { without: [binding] } }, async (stack) => {
         const found = await namedProblems(stack, BOOTSTRAP_TOKEN);

@@ -1,7 +1,7 @@
 //! The cache port over Workers KV.
 
 use clawless_core::time::Millis;
-use clawless_store::ports::{Kv, KvError, KvKey};
+use clawless_store::ports::{Kv, KvError, KvKey, KvPage, KvPrefix};
 use worker::KvStore;
 
 /// The shortest TTL of Workers KV, in seconds.
@@ -14,6 +14,11 @@ impl EdgeKv {
     /// A namespace over a binding, which may be absent.
     pub const fn new(binding: Option<KvStore>) -> Self {
         Self(binding)
+    }
+
+    /// Whether the binding is there.
+    pub const fn is_bound(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Whether the namespace responds to a read.
@@ -48,6 +53,26 @@ impl Kv for EdgeKv {
 
     async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
         self.store()?.delete(key.as_str()).await.map_err(failure)
+    }
+
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError> {
+        let list = self.store()?.list().prefix(prefix.as_str().to_owned());
+        let list = list.limit(limit.into());
+        let list = match cursor {
+            Some(cursor) => list.cursor(cursor.to_owned()),
+            None => list,
+        };
+        let found = list.execute().await.map_err(failure)?;
+        let names = found.keys.into_iter().map(|key| key.name);
+        Ok(KvPage {
+            keys: names.filter_map(|name| prefix.key(name)).collect(),
+            next: found.cursor.filter(|_| !found.list_complete),
+        })
     }
 }
 

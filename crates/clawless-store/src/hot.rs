@@ -9,14 +9,18 @@ use std::collections::BTreeMap;
 use clawless_core::ledger::SessionState;
 use clawless_core::session::SessionHead;
 use clawless_core::{Millis, Session, SessionId, TenantId, Timestamp};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::messages::{History, HistoryBudget, HistoryMessage, HistoryTurn};
-use crate::ports::{Kv, KvError, KvKey};
+use crate::ports::{Kv, KvError, KvKey, KvPrefix};
 use crate::turns::NewMessage;
 
 /// The TTL of a copy.
 const COPY_TTL: Millis = Millis::from_secs(300);
+
+/// The deletions that run at the same time: a Worker has six connections.
+const CONCURRENT_DELETIONS: usize = 6;
 
 /// The longest history that is cached, in bytes. KV accepts 25 MiB, but a copy is in memory twice,
 /// as text and as messages, and an isolate has 128 MB. Longer histories are read from D1.
@@ -147,4 +151,18 @@ pub async fn remove(
     head: SessionHead,
 ) -> Result<(), KvError> {
     kv.delete(&KvKey::history(tenant, id, head)).await
+}
+
+/// Removes the copies of all sessions of a tenant, at most `limit` of them; `true` if no others are left.
+/// A copy that is written meanwhile may remain until it expires.
+///
+/// # Errors
+/// If the cache fails; the copies then expire.
+pub async fn remove_all(kv: &impl Kv, tenant: &TenantId, limit: u32) -> Result<bool, KvError> {
+    let prefix = KvPrefix::of_tenant(tenant);
+    let page = kv.list(&prefix, limit, None).await?;
+    for keys in page.keys.chunks(CONCURRENT_DELETIONS) {
+        try_join_all(keys.iter().map(|key| kv.delete(key))).await?;
+    }
+    Ok(page.next.is_none())
 }

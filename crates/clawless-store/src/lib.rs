@@ -30,7 +30,8 @@ pub mod usage;
 
 pub use clawless_core::retry::{Backoff, Transient, retry};
 pub use ports::{
-    Kv, KvError, KvKey, SafeInteger, Sql, SqlError, SqlErrorKind, SqlText, Statement, Value,
+    Kv, KvError, KvKey, KvPage, KvPrefix, SafeInteger, Sql, SqlError, SqlErrorKind, SqlText,
+    Statement, Value,
 };
 
 /// Every statement of the store, by repository and name. The compiler reports a repository that

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 
 use clawless_core::{Clock, Millis, Timestamp};
-use clawless_store::{Kv, KvError, KvKey};
+use clawless_store::{Kv, KvError, KvKey, KvPage, KvPrefix};
 
 /// How the cache behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +70,16 @@ impl<C: Clock> MemoryKv<C> {
         self.entries.borrow().keys().cloned().collect()
     }
 
+    async fn read(&self) -> Result<&RefCell<Entries>, KvError> {
+        self.reads.set(self.reads.get() + 1);
+        match self.mode.get() {
+            KvMode::Normal => Ok(&self.entries),
+            KvMode::Stale => Ok(&self.stale),
+            KvMode::Failing => Err(error()),
+            KvMode::Hanging => pending().await,
+        }
+    }
+
     async fn write(&self, change: impl FnOnce(&mut Entries)) -> Result<(), KvError> {
         self.writes.set(self.writes.get() + 1);
         match self.mode.get() {
@@ -84,15 +94,8 @@ impl<C: Clock> MemoryKv<C> {
 
 impl<C: Clock> Kv for MemoryKv<C> {
     async fn get(&self, key: &KvKey) -> Result<Option<String>, KvError> {
-        self.reads.set(self.reads.get() + 1);
-        let entries = match self.mode.get() {
-            KvMode::Normal => &self.entries,
-            KvMode::Stale => &self.stale,
-            KvMode::Failing => return Err(error()),
-            KvMode::Hanging => return pending().await,
-        };
+        let entries = self.read().await?.borrow();
         let now = self.clock.now();
-        let entries = entries.borrow();
         let live = entries.get(key).filter(|(_, end)| now < *end);
         Ok(live.map(|(value, _)| value.clone()))
     }
@@ -111,6 +114,26 @@ impl<C: Clock> Kv for MemoryKv<C> {
         })
         .await
     }
+
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError> {
+        let entries = self.read().await?.borrow();
+        let now = self.clock.now();
+        let live = entries.iter().filter(|(_, (_, end))| now < *end);
+        let names = live.map(|(key, _)| key.as_str().to_owned());
+        let rest = names.filter(|name| cursor.is_none_or(|cursor| name.as_str() > cursor));
+        let mut keys: Vec<KvKey> = rest.filter_map(|name| prefix.key(name)).collect();
+        let limit = limit as usize;
+        let has_more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| has_more);
+        let next = next.map(|key| key.as_str().to_owned());
+        Ok(KvPage { keys, next })
+    }
 }
 
 fn error() -> KvError {
@@ -121,11 +144,14 @@ fn error() -> KvError {
 
 #[cfg(test)]
 mod tests {
+    use clawless_core::session::SessionHead;
+
     use super::*;
     use crate::{FixedClock, block_on};
 
     fn key() -> KvKey {
-        KvKey::tenant(&"ten_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id"))
+        let tenant = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("id");
+        KvKey::history(&tenant, &"chat".parse().expect("name"), SessionHead::EMPTY)
     }
 
     #[test]

@@ -5,6 +5,9 @@ use worker::Env;
 /// The relational database.
 pub(crate) const DB: &str = "DB";
 
+/// The gateways' cache, which holds copies of sessions.
+pub(crate) const CACHE: &str = "CACHE";
+
 /// The rate limit per address, counted before anything is read.
 pub(crate) const BY_ADDRESS: &str = "ADMIN_BY_ADDRESS";
 

@@ -4,25 +4,33 @@ use clawless_api::admin::offered_models::OfferedModels;
 use clawless_core::json::Json;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::tenant::TenantStatus;
-use clawless_core::time::{Millis, Timestamp};
+use clawless_core::time::{Elapsed, Millis, Timestamp, timeout};
 use clawless_core::{ApiError, AuditId, Clock, ErrorCode, Tenant, TenantId};
 use clawless_edge::d1::D1;
 use clawless_edge::entropy::EdgeEntropy;
 use clawless_edge::http::Call;
 use clawless_edge::http::forwarded::{MODELS_HEADER, read_names};
+use clawless_edge::kv::EdgeKv;
 use clawless_edge::ledger::{Ledger, RemoteLedger};
 use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
 use clawless_store::audit::{self, AuditEntry};
-use clawless_store::tenants;
+use clawless_store::{KvError, hot, tenants};
 use serde::Serialize;
 use worker::Env;
 
 use crate::authenticate::Operator;
-use crate::bindings::DB;
+use crate::bindings::{CACHE, DB};
 
 /// How long to wait before repeating a change that the ledger does not know yet.
 const RETRY_AFTER_LEDGER: Millis = Millis::from_secs(1);
+
+/// How long to wait before repeating a request that needs the cache.
+const RETRY_AFTER_CACHE: Millis = Millis::from_secs(5);
+/// The cached copies that one request removes: an invocation may make 1,000 calls.
+const MAX_COPIES: u32 = 400;
+/// How long the removal of cached copies may take. KV has no timeout of its own.
+const CACHE_TIMEOUT: Millis = Millis::from_secs(20);
 
 /// A request of an operator.
 pub(crate) type AdminCall = Call<AdminContext, Operator>;
@@ -31,6 +39,7 @@ pub(crate) type AdminCall = Call<AdminContext, Operator>;
 pub(crate) struct AdminContext {
     pub(crate) env: Env,
     pub(crate) sql: D1,
+    pub(crate) cache: EdgeKv,
     pub(crate) ledger: RemoteLedger,
     pub(crate) entropy: EdgeEntropy,
     /// The time of the request.
@@ -42,6 +51,7 @@ impl AdminContext {
     pub(crate) fn new(env: Env) -> Self {
         Self {
             sql: D1::new(env.d1(DB).ok()),
+            cache: EdgeKv::new(env.kv(CACHE).ok()),
             ledger: RemoteLedger::new(&env),
             entropy: EdgeEntropy,
             now: EdgeTime.now(),
@@ -73,6 +83,33 @@ impl AdminContext {
             ));
         }
         Ok(tenant)
+    }
+
+    /// Removes cached copies of a tenant's sessions; `true` if no others are left. Without a cache there
+    /// are none.
+    ///
+    /// # Errors
+    /// 503 if the cache does not respond.
+    pub(crate) async fn remove_copies(&self, tenant: &TenantId) -> Result<bool, ApiError> {
+        if !self.cache.is_bound() {
+            return Ok(true);
+        }
+        let removal = hot::remove_all(&self.cache, tenant, MAX_COPIES);
+        let removed = match timeout(&EdgeTime, CACHE_TIMEOUT, removal).await {
+            Ok(removed) => removed,
+            Err(Elapsed) => Err(KvError {
+                internal: format!("no answer within {} ms", CACHE_TIMEOUT.get()),
+            }),
+        };
+        removed.map_err(|error| {
+            ApiError::new(
+                ErrorCode::ServiceUnavailable,
+                "Cached copies of conversations are not removed: the cache did not respond. Repeat the \
+                 request until it succeeds; repeating it is safe.",
+            )
+            .retry_after(RETRY_AFTER_CACHE)
+            .with_internal(error.internal)
+        })
     }
 
     /// Sends a change to a tenant's ledger after the database has it. `false` if the ledger did not

@@ -8,7 +8,7 @@ use clawless_store::health;
 use serde::Serialize;
 
 use crate::authenticate::MIN_SECRET_BYTES;
-use crate::bindings::{BY_ADDRESS, BY_TOKEN, DB, FIRST_TOKEN, first_token};
+use crate::bindings::{BY_ADDRESS, BY_TOKEN, CACHE, DB, FIRST_TOKEN, first_token};
 use crate::context::{AdminCall, AdminContext};
 
 /// The name of this Worker in reports.
@@ -64,6 +64,7 @@ async fn problems(context: &AdminContext) -> Vec<Problem> {
         problems.add(Part::Migrations, name, "the migration is not applied");
     }
     problems.require(env, Part::Ledger, LEDGER);
+    problems.require(env, Part::Cache, CACHE);
     for limiter in [BY_ADDRESS, BY_TOKEN] {
         problems.require(env, Part::RateLimits, limiter);
     }

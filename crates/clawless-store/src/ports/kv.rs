@@ -2,7 +2,7 @@
 
 use clawless_core::Millis;
 
-use super::kv_key::KvKey;
+use super::kv_key::{KvKey, KvPrefix};
 
 /// A best-effort cache: it may lose values, return stale ones and fail at any time. Decisions that
 /// must be correct do not depend on it.
@@ -19,6 +19,24 @@ pub trait Kv {
 
     /// Deletes the key. Other locations may still read the value for a minute.
     async fn delete(&self, key: &KvKey) -> Result<(), KvError>;
+
+    /// Up to `limit` keys under a prefix, at most 1,000, from the cursor of an earlier page on. Keys
+    /// that were written or deleted within the last minute may be missing or still be listed.
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError>;
+}
+
+/// A page of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KvPage {
+    /// The keys.
+    pub keys: Vec<KvKey>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
 }
 
 impl<K: Kv + ?Sized> Kv for &K {
@@ -32,6 +50,15 @@ impl<K: Kv + ?Sized> Kv for &K {
 
     async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
         (**self).delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError> {
+        (**self).list(prefix, limit, cursor).await
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 
-use clawless_core::keys::KeyDigest;
 use clawless_core::session::SessionHead;
 use clawless_core::{SessionId, TenantId};
 use sha2::{Digest, Sha256};
 
-/// A cache key. Keys of a tenant's values start with the tenant. Each part is prefixed with its
-/// length, so different parts never give the same key.
+/// A cache key. Every key starts with the tenant that owns the value, so [`KvPrefix`] finds all of a
+/// tenant's. Each part is prefixed with its length, so different parts never give the same key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KvKey(String);
 
@@ -24,16 +23,6 @@ impl KvKey {
             "history",
             &[session.as_str(), &head.seq().to_string()],
         )
-    }
-
-    /// A tenant's record.
-    pub fn tenant(tenant: &TenantId) -> Self {
-        Self::of_tenant(tenant, "tenant", &[])
-    }
-
-    /// The record of an API key and of its tenant, read before the tenant is known.
-    pub fn api_key_across_tenants(digest: KeyDigest) -> Self {
-        Self::join("key", &[&digest.to_hex()])
     }
 
     fn of_tenant(tenant: &TenantId, kind: &str, parts: &[&str]) -> Self {
@@ -61,6 +50,28 @@ impl KvKey {
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The beginning of all keys of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvPrefix(String);
+
+impl KvPrefix {
+    /// The prefix of a tenant's keys.
+    pub fn of_tenant(tenant: &TenantId) -> Self {
+        let KvKey(prefix) = KvKey::join("tenant", &[tenant.as_str()]);
+        Self(prefix + "/")
+    }
+
+    /// The prefix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of this name, if it has the prefix.
+    pub fn key(&self, name: String) -> Option<KvKey> {
+        name.starts_with(&self.0).then_some(KvKey(name))
     }
 }
 
@@ -114,7 +125,10 @@ mod tests {
             KvKey::history(&one, &session, SessionHead::EMPTY),
             KvKey::history(&other, &session, SessionHead::EMPTY)
         );
-        assert!(KvKey::tenant(&one).as_str().contains(TENANT));
+        let key = KvKey::history(&one, &session, SessionHead::EMPTY);
+        let name = key.as_str().to_owned();
+        assert_eq!(KvPrefix::of_tenant(&one).key(name.clone()), Some(key));
+        assert_eq!(KvPrefix::of_tenant(&other).key(name), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@ mod sql_error;
 mod statement;
 mod value;
 
-pub use kv::{Kv, KvError};
-pub use kv_key::KvKey;
+pub use kv::{Kv, KvError, KvPage};
+pub use kv_key::{KvKey, KvPrefix};
 pub use sql::Sql;
 pub use sql_error::{SqlError, SqlErrorKind, classify};
 pub use statement::{SqlText, Statement};

@@ -5,8 +5,8 @@ use clawless_core::session::SessionHead;
 use clawless_core::{Millis, Tokens};
 use clawless_store::hot::{self, HotSession, MAX_BYTES};
 use clawless_store::messages::{HistoryBudget, history};
-use clawless_store::{Kv, KvKey, sessions};
-use clawless_testkit::{MemoryKv, block_on};
+use clawless_store::{Kv, KvKey, KvPrefix, sessions};
+use clawless_testkit::{KvMode, MemoryKv, block_on};
 
 use crate::fixture::{ALL, Fixture, session_id};
 
@@ -127,4 +127,39 @@ fn invalid_copy_and_copy_of_another_session_are_rejected() {
     ] {
         assert!(put(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn copies_of_a_tenant_are_removed_in_bounded_steps_and_those_of_others_stay() {
+    let fixture = Fixture::new();
+    let kv = MemoryKv::new(&fixture.clock);
+    let put = |tenant, session: usize, head: u64| {
+        let id = session_id(&format!("chat-{session}"));
+        let key = KvKey::history(tenant, &id, SessionHead::new(head));
+        block_on(kv.put(&key, "{}".to_owned(), Millis::from_secs(60))).expect("put");
+    };
+    for session in 0..20 {
+        put(&fixture.ours, session, 1);
+        put(&fixture.ours, session, 2);
+        put(&fixture.theirs, session, 1);
+    }
+    let remove = || block_on(hot::remove_all(&kv, &fixture.ours, 16));
+    assert_eq!([remove(), remove()], [Ok(false), Ok(false)]);
+    let others = 60 - 2 * 16;
+    assert_eq!(
+        kv.keys().len(),
+        others,
+        "an interrupted removal is continued"
+    );
+    kv.set_mode(KvMode::Failing);
+    assert!(remove().is_err());
+    kv.set_mode(KvMode::Normal);
+    assert_eq!([remove(), remove()], [Ok(true), Ok(true)]);
+    let left = kv.keys();
+    assert_eq!(left.len(), 20);
+    let theirs = KvPrefix::of_tenant(&fixture.theirs);
+    assert!(
+        left.iter()
+            .all(|key| key.as_str().starts_with(theirs.as_str()))
+    );
 }

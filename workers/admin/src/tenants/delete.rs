@@ -22,7 +22,8 @@ const MAX_ROWS: u32 = 200;
 ///    another version and the deletion has not started.
 /// 2. The tenant is refused from now on: by the database, then by the ledger; 503 if it does not
 ///    respond.
-/// 3. Its rows are deleted, then its ledger, then the tenant itself with a last audit entry.
+/// 3. Its rows are deleted, then the cached copies of its sessions, 503 if the cache does not respond;
+///    then its ledger, then the tenant itself with a last audit entry.
 ///
 /// # Errors
 /// The statuses above.
@@ -32,6 +33,9 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let tenant = close(call, context.tenant(call.param("id")).await?).await?;
     let id = &tenant.id;
     if !erasure::erase_rows(&context.sql, id, MAX_QUERIES, MAX_ROWS).await? {
+        return progress(202, &tenant);
+    }
+    if !context.remove_copies(id).await? {
         return progress(202, &tenant);
     }
     if let Err(error) = context.ledger.erase(id).await {

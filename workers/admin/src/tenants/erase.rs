@@ -17,12 +17,12 @@ const MAX_QUERIES: u32 = 10;
 const MAX_ROWS: u32 = 200;
 
 /// Erases a tenant's sessions with their messages and tool executions, the tool executions of stateless
-/// calls, and the responses stored for idempotency. Settings, keys, receipts and the audit log stay.
+/// calls, the responses stored for idempotency, and cached copies. Settings, keys, receipts and the audit log stay.
 /// Repeating it is safe.
 ///
 /// 1. 400 for the query or a body with members. 2. 404 and 409 for the tenant. 3. The next sessions are
 ///    erased: the ledger, the database, the ledger; 503 if it does not respond. 4. After the last
-///    session, the rest. 5. 202 while there is more, from `next_cursor` on; then 200.
+///    session, the rest; 503 if the cache does not respond. 5. 202 while there is more, from `next_cursor` on; then 200.
 ///
 /// # Errors
 /// The statuses above.
@@ -45,7 +45,8 @@ pub(crate) async fn erase(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         erased?;
     }
     let erased = last.is_none()
-        && erasure::erase_sessionless_rows(&context.sql, &tenant, MAX_QUERIES, MAX_ROWS).await?;
+        && erasure::erase_sessionless_rows(&context.sql, &tenant, MAX_QUERIES, MAX_ROWS).await?
+        && context.remove_copies(&tenant).await?;
     let next_cursor = last.or(after).filter(|_| !erased);
     let progress = ErasureProgress::new(&tenant, erased, next_cursor);
     let status = if erased { 200 } else { 202 };

@@ -8,7 +8,7 @@ use clawless_core::time::Timer;
 use clawless_core::{ApiError, ErrorCode, Millis};
 use clawless_edge::http::HttpResponse;
 use clawless_edge::time::EdgeTime;
-use clawless_store::{Kv, KvError, KvKey, Sql, SqlError, Statement};
+use clawless_store::{Kv, KvError, KvKey, KvPage, KvPrefix, Sql, SqlError, Statement};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -163,5 +163,16 @@ impl<K: Kv> Kv for Faulty<K> {
     async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
         let fault = take_fault("delete", &[key.as_str()]);
         run_with_fault(fault, cache_failure, || Ok(()), self.0.delete(key)).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError> {
+        let fault = take_fault("list", &[prefix.as_str()]);
+        let listed = self.0.list(prefix, limit, cursor);
+        run_with_fault(fault, cache_failure, || Ok(KvPage::default()), listed).await
     }
 }

@@ -13,7 +13,7 @@ use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::platform::Platform;
 use clawless_gateway::platform::config::Config;
 use clawless_gateway::platform::memory::Memory;
-use clawless_store::{Kv, KvError, KvKey, Sql, SqlError, Statement};
+use clawless_store::{Kv, KvError, KvKey, KvPage, KvPrefix, Sql, SqlError, Statement};
 use clawless_testkit::provider::VirtualTime;
 use clawless_testkit::{Fault, SeededEntropy};
 use futures_util::future::{Either, LocalBoxFuture, select};
@@ -114,6 +114,16 @@ impl Kv for FaultyKv {
     async fn delete(&self, key: &KvKey) -> Result<(), KvError> {
         self.fail().await?;
         self.0.deployment.kv.delete(key).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &KvPrefix,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<KvPage, KvError> {
+        self.fail().await?;
+        self.0.deployment.kv.list(prefix, limit, cursor).await
     }
 }
 
