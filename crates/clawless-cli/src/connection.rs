@@ -29,7 +29,7 @@ pub(crate) struct Connection {
         hide_env_values = true
     )]
     token: Option<String>,
-    /// Print responses as JSON
+    /// Print one JSON value: the last response, or all entries of a list
     #[arg(long, global = true)]
     json: bool,
 }

@@ -37,6 +37,7 @@ mod tests {
         let settings = [
             "limits.burst=5",
             "limits.concurrent=null",
+            "limits.requests_per_minute=unlimited",
             "limits.shares.read=10",
             "default_model=gpt-5",
             "tools=[\"time_now\"]",
@@ -44,7 +45,7 @@ mod tests {
         ];
         let patched = patch(&settings.map(str::to_owned)).unwrap();
         let expected = json!({
-            "limits": {"burst": 5, "concurrent": null, "shares": {"read": 10}},
+            "limits": {"burst": 5, "concurrent": null, "requests_per_minute": "unlimited", "shares": {"read": 10}},
             "default_model": "gpt-5", "tools": ["time_now"], "retention_days": 30,
         });
         assert_eq!(Value::Object(patched), expected);

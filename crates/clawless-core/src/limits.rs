@@ -1,7 +1,10 @@
 //! Limits and quotas: the defaults of each tier (`data/tiers.json`), and overrides of one tenant.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
+use serde::de::{Error, IntoDeserializer, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::money::{MicroDollars, Tokens};
@@ -230,7 +233,8 @@ impl Tier {
     }
 }
 
-/// An override of one limit in JSON: absent (default), `null` (unlimited) or a number.
+/// An override of one limit in JSON: absent (default), `null` or `"unlimited"`, or a number. It is
+/// written as `null`; in a merge patch, where `null` removes a member, `"unlimited"` sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Override<T> {
     /// The tier's default applies.
@@ -262,12 +266,38 @@ impl<T: Copy> Override<T> {
     }
 }
 
+/// The text that sets no limit.
+const UNLIMITED: &str = "unlimited";
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Override<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::deserialize(deserializer)? {
-            Some(limit) => Self::Set(limit),
-            None => Self::Unlimited,
-        })
+        deserializer.deserialize_any(OverrideVisitor(PhantomData))
+    }
+}
+
+struct OverrideVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OverrideVisitor<T> {
+    type Value = Override<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number from 0, null or \"unlimited\"")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Override<T>, E> {
+        T::deserialize(number.into_deserializer()).map(Override::Set)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Override<T>, E> {
+        Ok(Override::Unlimited)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Override<T>, E> {
+        if text == UNLIMITED {
+            Ok(Override::Unlimited)
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
     }
 }
 
@@ -388,7 +418,17 @@ mod tests {
 
     #[test]
     fn limit_that_is_not_a_count_is_rejected() {
-        for invalid in ["-1", "1.5", "\"5\"", "18446744073709551616", "[]"] {
+        for invalid in [
+            "-1",
+            "1.5",
+            "\"5\"",
+            "\"Unlimited\"",
+            "\"\"",
+            "true",
+            "18446744073709551616",
+            "[]",
+            "{}",
+        ] {
             let text = format!(r#"{{"burst":{invalid}}}"#);
             assert!(
                 serde_json::from_str::<LimitOverrides>(&text).is_err(),
@@ -404,6 +444,25 @@ mod tests {
             );
         }
         assert!(serde_json::from_str::<LimitOverrides>(r#"{"shares":{"admin":1}}"#).is_err());
+    }
+
+    #[test]
+    fn null_and_unlimited_remove_a_limit_and_are_written_as_null() {
+        for text in ["null", "\"unlimited\""] {
+            let text = format!(r#"{{"tokens_per_month":{text},"messages_per_month":5}}"#);
+            let overrides: QuotaOverrides = serde_json::from_str(&text).expect("valid");
+            let quotas = overrides.resolve(Tier::Free);
+            assert_eq!(quotas.tokens_per_month, None);
+            assert_eq!(quotas.messages_per_month, Some(5));
+            let default = Tier::Free.plan().quotas;
+            let dollars = quotas.micro_dollars_per_month;
+            assert_eq!(dollars, default.micro_dollars_per_month);
+            let written = serde_json::to_value(overrides).expect("serialises");
+            let expected = serde_json::json!({"tokens_per_month": null, "messages_per_month": 5});
+            assert_eq!(written, expected);
+            let read: QuotaOverrides = serde_json::from_value(written).expect("reads");
+            assert_eq!(read, overrides);
+        }
     }
 
     #[test]

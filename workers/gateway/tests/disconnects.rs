@@ -322,6 +322,26 @@ fn a_resume_of_a_turn_that_is_lost_ends_its_events_with_an_error() {
 }
 
 #[test]
+fn a_resumed_complete_turn_has_a_status_the_model_and_no_reason() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment
+        .http
+        .next(Reply::reads(&[&delta("Hello."), &end()]));
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str()), ("x-session-id", "s")];
+    let first = deployment.chat_with(&headers, &streamed_chat_request("Hi").to_string());
+    let request = request_of(&first.events()[0]);
+    let whole = deployment.run(deployment.resume(&customer, "*/*", "s", &request));
+    let body = whole.json();
+    let members = body.as_object().expect("an object");
+    assert_eq!(members.get("status"), Some(&json!("complete")));
+    assert_eq!(members.get("incomplete_reason"), Some(&json!(null)));
+    let [answered, resumed] = [&first, &whole].map(|it| it.headers.get("x-clawless-model"));
+    assert!(answered.is_some() && answered == resumed);
+}
+
+#[test]
 fn a_resumed_broken_turn_has_its_error_in_both_formats() {
     let deployment = Deployment::new();
     let customer = deployment.customer();

@@ -20,15 +20,20 @@ pub struct ChatCompletionResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     /// For stored turns only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    incomplete_reason: Option<&'static str>,
+    #[serde(flatten)]
+    stored: Option<TurnState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<Vec<ToolActivity>>>,
     /// The provider's own members.
     #[serde(flatten)]
     members: Members,
+}
+
+/// The state of a stored turn. Both members are always there: the reason of a complete turn is null.
+#[derive(Debug, Serialize)]
+struct TurnState {
+    status: &'static str,
+    incomplete_reason: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,8 +100,7 @@ impl ChatCompletionResponse {
             model,
             choices: choices.collect(),
             usage,
-            status: None,
-            incomplete_reason: None,
+            stored: None,
             clawless: None,
             members,
         }
@@ -112,13 +116,13 @@ impl ChatCompletionResponse {
     /// Adds the status of a stored turn; `incomplete` is the reason of an interrupted one.
     #[must_use]
     pub fn with_status(mut self, incomplete: Option<ErrorCode>) -> Self {
-        let is_complete = incomplete.is_none();
-        self.status = Some(if is_complete {
-            "complete"
-        } else {
-            "incomplete"
+        self.stored = Some(TurnState {
+            status: match incomplete {
+                None => "complete",
+                Some(_) => "incomplete",
+            },
+            incomplete_reason: incomplete.map(ErrorCode::as_str),
         });
-        self.incomplete_reason = incomplete.map(ErrorCode::as_str);
         self
     }
 }

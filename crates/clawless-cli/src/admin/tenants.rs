@@ -23,7 +23,7 @@ pub(super) enum Command {
         /// Pricing tier
         #[arg(long, default_value = "free")]
         tier: String,
-        /// Settings, such as `limits.burst=5` or `system_prompt="Be brief."`
+        /// Settings, such as `limits.burst=5`, `limits.burst=unlimited` or `system_prompt="Be brief."`
         settings: Vec<String>,
     },
     /// Show one tenant
@@ -31,11 +31,11 @@ pub(super) enum Command {
         /// The tenant's id
         tenant: String,
     },
-    /// Change settings of a tenant; null removes one
+    /// Change settings of a tenant; null removes one, so the tier's limit applies again
     Set {
         /// The tenant's id
         tenant: String,
-        /// Settings, such as `limits.burst=5` or `system_prompt="Be brief."`
+        /// Settings, such as `limits.burst=5`, `limits.burst=unlimited` or `system_prompt="Be brief."`
         #[arg(required = true)]
         settings: Vec<String>,
     },
@@ -97,19 +97,19 @@ pub(super) fn run(command: &Command, connection: &Connection, client: &Client) -
                 *yes,
                 "this deletes {tenant} and all its data permanently: confirm with --yes"
             );
-            delete(client, tenant)?;
-            let deleted = json!({"object": "tenant", "id": tenant, "deleted": true});
+            let deleted = delete(client, tenant)?;
             connection.print(&deleted, |_| format!("{tenant} is deleted."));
         }
     }
     Ok(())
 }
 
-fn delete(client: &Client, tenant: &str) -> Result<()> {
+/// Deletes a tenant, and returns the last response.
+fn delete(client: &Client, tenant: &str) -> Result<Value> {
     for _ in 0..MAX_DELETE_REQUESTS {
         let response = client.request(Method::Delete, &format!("/tenants/{tenant}"), None)?;
         if response.get("deleted") == Some(&json!(true)) {
-            return Ok(());
+            return Ok(response);
         }
     }
     bail!("{tenant} is not deleted after {MAX_DELETE_REQUESTS} requests: run the command again")

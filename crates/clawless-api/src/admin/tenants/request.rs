@@ -241,6 +241,10 @@ mod tests {
             (r#"{"name":"a","system_prompt":"\u0000"}"#, "system_prompt"),
             (r#"{"name":"a","retention_days":0}"#, "retention_days"),
             (r#"{"name":"a","limits":{"burst":-1}}"#, "limits.burst"),
+            (
+                r#"{"name":"a","limits":{"concurrent":"none"}}"#,
+                "limits.concurrent",
+            ),
             (r#"{"name":"a","version":2}"#, "version"),
         ] {
             let error = tenant(body).expect_err(body);
@@ -261,6 +265,14 @@ mod tests {
         assert_eq!(after.limits().concurrent, Some(3));
         assert_eq!(after.limits().burst, Tier::Pro.plan().limits.burst);
         assert_eq!(patch(&after, "{}").expect("valid"), after);
+        let body = r#"{"limits":{"burst":"unlimited"},"quotas":{"tokens_per_month":"unlimited"}}"#;
+        let unlimited = patch(&after, body).expect("valid");
+        assert_eq!(unlimited.limits().burst, None);
+        assert_eq!(unlimited.quotas().tokens_per_month, None);
+        assert_eq!(unlimited.limits().concurrent, Some(3));
+        assert_eq!(patch(&unlimited, "{}").expect("valid"), unlimited);
+        let body = r#"{"limits":{"burst":null},"quotas":{"tokens_per_month":null}}"#;
+        assert_eq!(patch(&unlimited, body).expect("valid"), after);
         for body in ["[]", "1", "null"] {
             let error = patch(&before, body).expect_err(body);
             assert_eq!(error.code, ErrorCode::InvalidType);
