@@ -50,7 +50,7 @@ describe("POST and GET /admin/tenants", () => {
     assert.equal(version, 1);
     assert.equal(created_at, updated_at);
     assert.deepEqual(rest, {
-      object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {},
+      object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {}, storage: {},
       default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], ignore_body_session_id: false, retention_days: null,
     });
   });
