@@ -236,7 +236,7 @@ describe("resume", () => {
     stack.upstream.next(behaviours.completion({ message: { content: null, tool_calls }, finish_reason: "tool_calls" }));
     const { body, response } = await complete(stack, { tools }, { headers: { "x-session-id": session } });
     const again = await (await resume(session, response.headers.get("x-request-id"))).json();
-    assert.deepEqual(again, { ...body, status: "complete" });
+    assert.deepEqual(again, { ...body, status: "complete", incomplete_reason: null });
 
     stack.upstream.next(behaviours.resetMidBody({ pieces: ["par", "tial"] }));
     const broken = await completeStream(stack, { messages: [{ role: "tool", tool_call_id: "call_9", content: "A dog." }], tools }, { headers: { "x-session-id": session } });

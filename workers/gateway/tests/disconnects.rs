@@ -218,6 +218,7 @@ fn a_finished_turn_is_replayed_as_json_and_as_events() {
     let whole = resume("application/json");
     let mut expected = first.clone();
     expected["status"] = json!("complete");
+    expected["incomplete_reason"] = json!(null);
     assert_eq!((whole.status, whole.json()), (200, expected));
     let events = resume("text/event-stream");
     assert!(events.is_done());

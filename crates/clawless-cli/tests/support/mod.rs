@@ -8,7 +8,9 @@ use std::{
 
 /// Starts a server. `answer` gets the request line and the body, and returns status and body. Returns
 /// its URL.
-pub(crate) fn serve(mut answer: impl FnMut(&str, &str) -> (u16, String) + Send + 'static) -> String {
+pub(crate) fn serve(
+    mut answer: impl FnMut(&str, &str) -> (u16, String) + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
