@@ -216,15 +216,19 @@ class Stack {
     return { key, keyId };
   }
 
+  /** The gateways' cache, a KV namespace. */
+  cache() {
+    return this.#runtime.getKVNamespace("CACHE", this.#names[0]);
+  }
+
   /** The names of all cache entries. */
   async cacheKeys() {
-    const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
-    return (await cache.list()).keys.map(({ name }) => name);
+    return (await (await this.cache()).list()).keys.map(({ name }) => name);
   }
 
   /** Writes copies of sessions `s0`, `s1`, … of a tenant to the cache, under the names that the gateway gives them. */
   async addCopies(tenant, count) {
-    const cache = await this.#runtime.getKVNamespace("CACHE", this.#names[0]);
+    const cache = await this.cache();
     const part = (text) => `${text.length}:${text}`;
     for (let at = 0; at < count; at += 1) {
       await cache.put(["tenant", ...[tenant, "history", `s${at}`, "1"].map(part)].join("/"), "{}", { expirationTtl: 300 });
