@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, test } from "node:test";
 import * as behaviours from "../harness/behaviours.mjs";
-import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, postChat, readEvents } from "../harness/client.mjs";
+import { chatBody, complete, completeStream, eventsAsTheyArrive, expectError, MODEL, postChat, readEvents } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
 let stack;
-before(async () => (stack = await startStack({ tenants: 2, gateways: 2 })));
+before(async () => (stack = await startStack({ tenants: 3, gateways: 2 })));
 after(() => stack.stop());
 beforeEach(() => stack.upstream.reset());
 
@@ -36,6 +36,34 @@ test("attack_46_a_replay_has_the_same_bytes_and_costs_nothing", async () => {
   const receipts = await receiptsOf(session);
   assert.deepEqual(receipts.map(({ charged_tokens, charged_messages }) => [charged_messages, charged_tokens]), [[1, 18]]);
   assert.equal((await stack.rows("SELECT 1 FROM turns WHERE session_id = ?", session)).length, 1);
+});
+
+test("attack_46_replays_and_refusals_have_the_rates_of_this_request_and_name_the_model", async () => {
+  await stack.updateSettings(stack.tenants[2].tenant_id, { limits: { requests_per_minute: 1, burst: 30 } });
+  const options = (key, fields = {}) => withIdempotencyKey(key, { key: stack.tenants[2].secret_key, ...fields });
+  let last = 30;
+  const expectReport = async (response, status, tries) => {
+    const text = await response.text();
+    assert.equal(response.status, status, text);
+    const header = (name) => response.headers.get(name);
+    assert.deepEqual([header("x-ratelimit-limit-requests"), header("x-clawless-model"), header("x-clawless-tries")], ["30", MODEL, tries]);
+    assert.ok(Number(header("x-ratelimit-remaining-requests")) < last, "this request counts");
+    last = Number(header("x-ratelimit-remaining-requests"));
+  };
+  for (const fields of [{}, { stream: true }, { session_id: "reported" }]) {
+    const key = newIdempotencyKey();
+    await expectReport(await postChat(stack, chatBody(fields), options(key)), 200, "1");
+    for (const url of stack.urls) {
+      const again = await postChat(stack, chatBody(fields), options(key, { url }));
+      assert.ok(isReplay(again));
+      await expectReport(again, 200, "0");
+    }
+    await expectReport(await postChat(stack, chatBody({ ...fields, user: "another" }), options(key)), 422, "0");
+  }
+  stack.upstream.always(behaviours.completion({ content: "x".repeat(300_000) }));
+  const key = newIdempotencyKey();
+  await expectReport(await postChat(stack, chatBody(), options(key)), 200, "1");
+  await expectReport(await postChat(stack, chatBody(), options(key)), 409, "0");
 });
 
 test("a_replayed_stream_has_the_same_id_text_finish_and_usage", async () => {
