@@ -118,10 +118,16 @@ describe("attack 65: JSON of the wrong shape", () => {
   });
 
   test("attack_65_in_admin_requests_an_array_is_no_object_and_errors_name_parameters", async () => {
-    let addresses = 0;
-    const call = (method, path) => (changed) => {
+    // An address and a token have a rate each.
+    let [addresses, token] = [0, undefined];
+    const call = (method, path) => async (changed) => {
+      const headers = { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` };
+      if (addresses % 200 === 0) {
+        const { body } = await stack.admin("POST", "/tokens", JSON.stringify({ name: "attack 65" }), { headers });
+        token = body.token;
+      }
       addresses += 1;
-      return stack.admin(method, path, JSON.stringify(changed), { headers: { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` } });
+      return stack.admin(method, path, JSON.stringify(changed), { headers, token });
     };
     const before = await stack.rows("SELECT count(*) AS count FROM tenants");
     assert.equal((await call("POST", "/tenants")(["Arr", "pro"])).status, 400);

@@ -61,7 +61,7 @@ impl Secret {
             }
         };
         match error {
-            error if self.is_in_client_text(&error) => LlmError::Misconfigured { status: 200 },
+            error if self.is_in_client_text(&error) => LlmError::Reported(REDACTED.to_owned()),
             LlmError::Reported(text) => LlmError::Reported(redacted(text)),
             LlmError::Malformed(text) => LlmError::Malformed(redacted(text)),
             LlmError::Truncated(text) => LlmError::Truncated(redacted(text)),
@@ -148,7 +148,7 @@ mod tests {
         let invalid = failure::invalid(Some(format!("no {KEY}!")));
         assert_eq!(
             secret.redact(invalid),
-            LlmError::Misconfigured { status: 200 }
+            LlmError::Reported(REDACTED.to_owned())
         );
         assert!(Secret::of(Some("short")).is_none());
     }

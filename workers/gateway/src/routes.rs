@@ -38,7 +38,8 @@ pub static ROUTES: Routes<Gateway> = Routes {
         ANY    "/admin/{…}"                              Forwarded                 => forward::admin,
         ANY    "/widget/{…}"                             Forwarded                 => forward::widget,
         #[cfg(feature = "test-faults")]
-        GET    "/__test/panic"                           Public                    => faults::panic,
+        GET    "/__test/panic"                           Public
+               ["key", "content"]                                                  => faults::panic,
         #[cfg(feature = "test-faults")]
         GET    "/__test/load"                            Public                    => faults::load,
         #[cfg(feature = "test-faults")]

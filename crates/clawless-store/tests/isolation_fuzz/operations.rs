@@ -3,6 +3,7 @@
 mod administration;
 mod conversations;
 mod requests;
+mod retention;
 
 use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
 use clawless_core::{AuditId, Millis, RequestId, SessionId, TenantId};
@@ -31,7 +32,8 @@ pub(crate) fn call(fixture: &Fixture, tenant: usize, random: &CallRandom, result
         87..=88 => caller.tools(results),
         89..=90 => caller.sends(results),
         91..=93 => caller.audit(results),
-        94..=97 => caller.records(results),
+        94..=96 => caller.records(results),
+        97 => caller.retention(results),
         98 => caller.tenant(results),
         _ => caller.erase(results),
     }

@@ -187,7 +187,7 @@ fn older_turns_of_a_session_in_use_are_deleted_and_its_head_moves() {
     let fixture = retaining();
     fixture.add_turns(&fixture.ours, "chat", &["old", "older"]);
     fixture.clock.advance(days(20));
-    fixture.add_turns(&fixture.ours, "chat", &["new"]);
+    fixture.add_turns_at(&fixture.ours, "chat", 2, &["new"]);
     fixture.clock.advance(days(15));
     let (sql, ours, now) = (&fixture.database, &fixture.ours, fixture.now());
     let tenants = block_on(expiry::tenants_across_tenants(sql, None, 10)).expect("succeeds");

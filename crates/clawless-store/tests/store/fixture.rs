@@ -123,7 +123,12 @@ impl Fixture {
 
     /// Commits a turn for each text, to a new session.
     pub(crate) fn add_turns(&self, tenant: &TenantId, session: &str, texts: &[&str]) {
-        for (head, text) in (0_u64..).zip(texts) {
+        self.add_turns_at(tenant, session, 0, texts);
+    }
+
+    /// Commits a turn for each text, to a session with this head.
+    pub(crate) fn add_turns_at(&self, tenant: &TenantId, session: &str, head: u64, texts: &[&str]) {
+        for (head, text) in (head..).zip(texts) {
             let turn = self.turn(session, head, text);
             self.commit(tenant, &turn).expect("a turn");
         }

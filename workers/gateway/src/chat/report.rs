@@ -58,9 +58,10 @@ impl RouteReport {
         }
     }
 
-    /// Adds the headers to an error, unless the step that failed has added them.
+    /// Adds the headers to an error, unless the step that failed has added them. A revoked key gets the
+    /// response of an unknown one.
     pub fn add_to(&self, error: ApiError) -> ApiError {
-        if header(&error, MODEL).is_some() {
+        if error.status() == 401 || header(&error, MODEL).is_some() {
             return error;
         }
         error.headers(headers(&self.model, self.reason, 0))

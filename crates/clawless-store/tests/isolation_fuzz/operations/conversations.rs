@@ -101,7 +101,11 @@ impl Caller<'_> {
                 let turn = SessionHead::new(1 + self.random.below(6));
                 results.add(&block_on(messages::of_turn(sql, tenant, session, turn)));
             }
-            3 => results.add(&block_on(messages::position(sql, tenant, session, id))),
+            3 => {
+                results.add(&block_on(messages::position(sql, tenant, session, id)));
+                let text = self.mark();
+                results.add(&block_on(messages::containing(sql, tenant, session, &text)));
+            }
             4 => results.add(&block_on(messages::remove(
                 sql,
                 tenant,
