@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod build_lock;
 mod bundle;
+mod classify;
 mod deploy;
 mod dev;
 mod doctor;
@@ -73,6 +74,8 @@ enum Command {
     Keys(clawless_cli::keys::Arguments),
     /// Compare the table of models with a public price list
     Models(models::Arguments),
+    /// Classify requests as the router does, and print accuracy and losses of labelled ones
+    Classify(classify::Arguments),
     /// Check the conventions of this repository
     Tidy,
     /// Print the table of log messages for docs/logs.md
@@ -108,6 +111,7 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Deploy(arguments) => deploy::run(layout, arguments, progress),
         Command::Admin(arguments) => clawless_cli::admin::run(arguments, &layout.default_state()),
         Command::Keys(arguments) => clawless_cli::keys::run(arguments, &layout.default_state()),
+        Command::Classify(arguments) => classify::run(layout, arguments),
         Command::Models(arguments) => models::run(layout, arguments),
         Command::Tidy => tidy::run(layout, progress),
         Command::Logs(arguments) => logs::run(layout, arguments),

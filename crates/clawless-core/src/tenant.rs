@@ -8,6 +8,7 @@ use crate::limits::{
     LimitOverrides, Limits, QuotaOverrides, Quotas, StorageLimits, StorageOverrides,
 };
 use crate::routing::fallback::Fallback;
+use crate::routing::{ClassifierRules, QueryClass, SIMPLE_THRESHOLD};
 use crate::time::Timestamp;
 
 pub use crate::tier::Tier;
@@ -67,6 +68,8 @@ pub struct TenantSettings {
     /// Whether `session_id` in a request's body names no session. Clients of other services send it
     /// as a label, with the whole conversation.
     pub ignore_body_session_id: bool,
+    /// How the request classifier decides.
+    pub classifier: ClassifierSettings,
     /// The age in days at which messages are deleted, and sessions that have not changed since.
     /// Unlimited if absent.
     pub retention_days: Option<u32>,
@@ -76,6 +79,27 @@ pub struct TenantSettings {
     pub quotas: QuotaOverrides,
     /// Limits of stored content that differ from the tier's defaults.
     pub storage: StorageOverrides,
+}
+
+/// A tenant's settings of the request classifier.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierSettings {
+    /// Probability from which a request counts as simple, from 0 to 1. The default is
+    /// [`SIMPLE_THRESHOLD`].
+    pub simple_threshold: Option<f32>,
+    /// Classes that are not used.
+    pub off: Vec<QueryClass>,
+}
+
+impl ClassifierSettings {
+    /// The rules for the classifier.
+    pub fn rules(&self) -> ClassifierRules<'_> {
+        ClassifierRules {
+            simple_threshold: self.simple_threshold.unwrap_or(SIMPLE_THRESHOLD),
+            off: &self.off,
+        }
+    }
 }
 
 impl Tenant {

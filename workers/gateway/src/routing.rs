@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use clawless_core::chat::{CompletionRequest, Content, Part, ReasoningEffort};
+use clawless_core::chat::{ChatOptions, CompletionRequest, Content, Part, ReasoningEffort};
 use clawless_core::json::Json;
 use clawless_core::ledger::Price;
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::{AUTO, Model, ModelRole};
 use clawless_core::routing::{
-    Needs, Policy, QueryClass, Reason, Selection, Unroutable, classify, select_model,
+    Classification, ClassifierRules, Needs, Policy, Reason, Selection, Unroutable, classify,
+    select_model,
 };
 use clawless_core::session::Session;
 use clawless_core::tenant::Tenant;
@@ -36,6 +37,8 @@ pub struct Route {
     /// Whether the tenant's default was left out because it is not on offer: the session, which is not
     /// read yet, may have a model of its own.
     pub is_provisional: bool,
+    /// The class of the request.
+    classification: Classification,
 }
 
 impl Route {
@@ -54,6 +57,18 @@ impl Route {
         self.fallback.retain(can_process);
     }
 
+    /// The value of the `x-clawless-route` header: the reason, with the probability of the class if
+    /// the class decided.
+    pub fn header(&self) -> String {
+        let reason = self.reason.as_str();
+        let Classification { class, probability } = self.classification;
+        match self.reason {
+            Reason::Class(_) => format!("{reason}; p={probability:.2}"),
+            Reason::Able(_) => format!("{reason}; class={}; p={probability:.2}", class.as_str()),
+            _ => reason.to_owned(),
+        }
+    }
+
     /// The highest prices of the chain, which a reservation uses.
     pub fn max_price(&self) -> Price {
         let prices = self.chain().filter_map(|link| link.model.price.as_ref());
@@ -66,10 +81,10 @@ impl Route {
 }
 
 /// The features of a request that routing and reservations use, computed once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RequestFeatures {
     /// The kind of query.
-    pub class: QueryClass,
+    pub classification: Classification,
     /// The estimated tokens of its messages, tools and response format.
     pub size: Tokens,
     /// Whether it has an image.
@@ -77,10 +92,10 @@ pub struct RequestFeatures {
 }
 
 impl RequestFeatures {
-    /// Computes the features of a request.
-    pub fn new(request: &CompletionRequest) -> Self {
+    /// Computes the features of a request, classified by the tenant's rules.
+    pub fn new(request: &CompletionRequest, rules: ClassifierRules<'_>) -> Self {
         Self {
-            class: classify(&request.messages),
+            classification: classify(&request.messages, has_tools(&request.options), rules),
             size: tokens::of_messages(&request.messages, &request.options),
             has_images: request.messages.iter().any(has_image),
         }
@@ -130,7 +145,7 @@ pub fn select_route(
     }
     let requested = request.model.as_str();
     let settings = &tenant.settings;
-    let class = features.class;
+    let class = features.classification.class;
     let mut policy = Policy {
         tier: tenant.tier,
         allowed: settings.allowed_models.as_deref(),
@@ -162,6 +177,7 @@ pub fn select_route(
         fallback,
         reason,
         is_provisional,
+        classification: features.classification,
     })
 }
 
@@ -176,15 +192,16 @@ fn needs(
         _ => 0,
     };
     Needs {
-        tools: options
-            .tools
-            .as_ref()
-            .is_some_and(|tools| !tools.is_empty())
-            || options.functions.is_some(),
+        tools: has_tools(options),
         vision: session_context.has_images || features.has_images,
         json_schema: options.response_format.as_ref().is_some_and(is_schema),
         context: features.size.plus(Tokens::new(answer.into())),
     }
+}
+
+fn has_tools(options: &ChatOptions) -> bool {
+    let tools = options.tools.as_ref();
+    tools.is_some_and(|tools| !tools.is_empty()) || options.functions.is_some()
 }
 
 fn has_image(message: &Message) -> bool {

@@ -56,11 +56,9 @@ fn route_of(deployment: &Rc<Deployment>, customer: &Customer, body: &Value) -> S
 fn describe_route(response: &Response) -> String {
     assert_eq!(response.status, 200, "{}", response.body);
     let header = |name| response.headers[name].as_str();
-    format!(
-        "{} {}",
-        header("x-clawless-model"),
-        header("x-clawless-route")
-    )
+    // The probability of the class follows the reason.
+    let route = header("x-clawless-route").split(';').next();
+    format!("{} {}", header("x-clawless-model"), route.unwrap_or_default())
 }
 
 /// The URL and body of the last request to a provider.
@@ -480,4 +478,33 @@ fn the_default_of_a_session_replaces_a_default_of_the_tenant_that_is_not_offered
     );
     change("also-gone");
     refused("The model `also-gone` of this session");
+}
+
+#[test]
+fn the_route_reports_the_probability_of_the_class() {
+    let (deployment, customer) = deployment_with(TenantSettings::default());
+    deployment.http.next(completion_reply("ok"));
+    let body = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
+    let response = deployment.chat(&customer, &body);
+    let route = response.headers["x-clawless-route"].clone();
+    let probability = route.strip_prefix("class:simple; p=").expect(&route);
+    let probability: f32 = probability.parse().expect("a number");
+    assert!((0.5..=1.0).contains(&probability), "{route}");
+}
+
+#[test]
+fn a_tenant_can_set_the_threshold_and_switch_classes_off() {
+    let hi = json!({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]});
+    let hard = json!({"model": "auto", "messages": [{"role": "user", "content": HARD}]});
+    let route = |classifier: Value, body: &Value| {
+        let classifier = serde_json::from_value(classifier).expect("settings");
+        let (deployment, customer) = deployment_with(TenantSettings {
+            classifier,
+            ..TenantSettings::default()
+        });
+        route_of(&deployment, &customer, body)
+    };
+    assert_eq!(route(json!({"simple_threshold": 1.0}), &hi), "deep class:complex");
+    assert_eq!(route(json!({"off": ["simple"]}), &hi), "deep class:complex");
+    assert_eq!(route(json!({"off": ["complex", "code"]}), &hard), "quick class:simple");
 }

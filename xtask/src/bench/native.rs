@@ -4,7 +4,6 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     layout::Layout,
@@ -28,8 +27,10 @@ pub(super) struct Native {
     /// Instructions per chunk; none without valgrind.
     #[serde(default)]
     pub(super) chunk_instructions: Option<f64>,
-    /// The classifier's results on labelled requests.
-    pub(super) classifier: Value,
+    /// Duration of classifying a question of one line, in nanoseconds.
+    pub(super) classify_question_ns: f64,
+    /// Duration of classifying a long text, in nanoseconds.
+    pub(super) classify_long_text_ns: f64,
 }
 
 /// Builds and runs `clawless-bench`.

@@ -97,22 +97,15 @@ fn print_native(native: &Native) {
             "one relayed chunk",
             [&format!("{:.0}", native.chunk_ns), &instructions],
         ),
+        row(
+            "classify a question",
+            [&format!("{:.0}", native.classify_question_ns), ""],
+        ),
+        row(
+            "classify a long text",
+            [&format!("{:.0}", native.classify_long_text_ns), ""],
+        ),
     ]);
-    println!("\nThe request classifier: accuracy and confusion per label");
-    let sets = native.classifier.as_object().into_iter().flatten();
-    for (name, set) in sets {
-        let percent = set.get("percent").and_then(Value::as_f64);
-        let count = set.get("count").and_then(Value::as_u64);
-        println!(
-            "  {name}: {:.0} % of {}",
-            percent.unwrap_or(f64::NAN),
-            count.unwrap_or(0)
-        );
-        let confusion = set.get("confusion").and_then(Value::as_object);
-        for (label, found) in confusion.into_iter().flatten() {
-            println!("    {label}: {found}");
-        }
-    }
 }
 
 fn print_turns(turns: &[Cost]) {

@@ -6,7 +6,11 @@ use serde_json::Value;
 fn allowed(package: &str) -> &'static [&'static str] {
     match package {
         "clawless-api" | "clawless-llm" | "clawless-store" => &["clawless-core"],
-        "clawless-bench" | "clawless-edge" | "clawless-seed" | "clawless-testkit" => &[
+        "clawless-bench"
+        | "clawless-classifier"
+        | "clawless-edge"
+        | "clawless-seed"
+        | "clawless-testkit" => &[
             "clawless-core",
             "clawless-api",
             "clawless-llm",

@@ -6,7 +6,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::classify::QueryClass;
+use super::query_class::QueryClass;
 
 /// Fallback models in order. Serialised as a list, or as an object of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,12 +1,15 @@
 //! Model routing without I/O: which model answers, and what happens when it fails.
 
 pub mod breaker;
-pub mod classify;
-mod demands;
+mod classifier;
 pub mod fallback;
+mod query_class;
 pub mod select;
-mod vocabulary;
 
-pub use classify::{QueryClass, classify};
+pub use classifier::{
+    BUCKETS, CLASSES, Classification, ClassifierRules, HEADER_BYTES, RequestText, SIMPLE_THRESHOLD,
+    TABLE_BYTES, classify, classify_text, decide, extract, probabilities,
+};
 pub use fallback::{ClassFallback, Fallback};
+pub use query_class::QueryClass;
 pub use select::{MAX_OVERESTIMATE, Needs, Policy, Reason, Selection, Unroutable, select_model};

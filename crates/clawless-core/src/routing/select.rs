@@ -1,6 +1,6 @@
 //! Selects the model of a request and its fallback chain.
 
-use super::classify::QueryClass;
+use super::query_class::QueryClass;
 use crate::model::{AUTO, Model, ModelRole};
 use crate::money::Tokens;
 use crate::tier::Tier;

@@ -253,7 +253,7 @@ fn with_notes(
 /// The headers that are known before an answer begins.
 fn turn_notes(turn: &Turn) -> Vec<(&'static str, String)> {
     let mut notes = turn.notes.rates.pairs();
-    notes.push(("x-clawless-route", turn.route.reason.as_str().to_owned()));
+    notes.push(("x-clawless-route", turn.route.header()));
     let dropped = turn.notes.dropped.header();
     notes.extend(dropped.map(|dropped| ("x-clawless-history-dropped", dropped)));
     let session = turn.session.as_ref();
