@@ -51,7 +51,7 @@ describe("POST and GET /admin/tenants", () => {
     assert.equal(created_at, updated_at);
     assert.deepEqual(rest, {
       object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {}, storage: {},
-      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], ignore_body_session_id: false, retention_days: null,
+      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], classifier: {}, ignore_body_session_id: false, retention_days: null,
     });
   });
 
@@ -59,7 +59,7 @@ describe("POST and GET /admin/tenants", () => {
     const settings = {
       limits: { requests_per_minute: 5, burst: null }, quotas: { tokens_per_month: 0, messages_per_month: null },
       default_model: "scripted-model", thinking: "low", allowed_models: ["scripted-model"], system_prompt: "Be brief.",
-      tools: ["time_now"], fallback: ["scripted-model"], ignore_body_session_id: true, retention_days: 30,
+      tools: ["time_now"], fallback: ["scripted-model"], classifier: { simple_threshold: 0.75, off: ["code"] }, ignore_body_session_id: true, retention_days: 30,
     };
     const { path } = await create(settings);
     const { body } = await stack.admin("GET", path);
@@ -98,6 +98,8 @@ describe("POST and GET /admin/tenants", () => {
       [{ name: "x", fallback: { code: [""] } }, "invalid_value", "fallback.code"],
       [{ name: "x", allowed_models: ["a"], fallback: ["smart", "b"] }, "invalid_value", "fallback"],
       [{ name: "x", allowed_models: ["a"], fallback: { code: ["b"] } }, "invalid_value", "fallback.code"],
+      [{ name: "x", classifier: { simple_threshold: 2 } }, "invalid_value", "classifier.simple_threshold"],
+      [{ name: "x", classifier: { off: ["poem"] } }, "invalid_type", "classifier.off[0]"],
       [{ name: "\u001b[31m" }, "invalid_value", "name"],
       ["[]", "invalid_type"],
     ];

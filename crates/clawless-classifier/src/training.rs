@@ -94,7 +94,9 @@ mod tests {
     use super::*;
 
     fn data(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("data")
+            .join(name)
     }
 
     #[test]

@@ -87,8 +87,10 @@ pub struct TenantSettings {
 pub struct ClassifierSettings {
     /// Probability from which a request counts as simple, from 0 to 1. The default is
     /// [`SIMPLE_THRESHOLD`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub simple_threshold: Option<f32>,
     /// Classes that are not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub off: Vec<QueryClass>,
 }
 

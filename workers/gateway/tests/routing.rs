@@ -58,7 +58,11 @@ fn describe_route(response: &Response) -> String {
     let header = |name| response.headers[name].as_str();
     // The probability of the class follows the reason.
     let route = header("x-clawless-route").split(';').next();
-    format!("{} {}", header("x-clawless-model"), route.unwrap_or_default())
+    format!(
+        "{} {}",
+        header("x-clawless-model"),
+        route.unwrap_or_default()
+    )
 }
 
 /// The URL and body of the last request to a provider.
@@ -504,7 +508,13 @@ fn a_tenant_can_set_the_threshold_and_switch_classes_off() {
         });
         route_of(&deployment, &customer, body)
     };
-    assert_eq!(route(json!({"simple_threshold": 1.0}), &hi), "deep class:complex");
+    assert_eq!(
+        route(json!({"simple_threshold": 1.0}), &hi),
+        "deep class:complex"
+    );
     assert_eq!(route(json!({"off": ["simple"]}), &hi), "deep class:complex");
-    assert_eq!(route(json!({"off": ["complex", "code"]}), &hard), "quick class:simple");
+    assert_eq!(
+        route(json!({"off": ["complex", "code"]}), &hard),
+        "quick class:simple"
+    );
 }

@@ -4,7 +4,7 @@ use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::model::{AUTO, ModelRole};
 use clawless_core::routing::Fallback;
-use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::tenant::{ClassifierSettings, TenantSettings, TenantStatus, Tier};
 use clawless_core::{ApiError, Tenant, tool};
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,6 +52,8 @@ pub struct TenantBody {
     tools: Vec<String>,
     #[serde(default)]
     fallback: Fallback,
+    #[serde(default)]
+    classifier: ClassifierSettings,
     #[serde(default)]
     ignore_body_session_id: bool,
     #[serde(default)]
@@ -107,6 +109,7 @@ impl TenantBody {
                 format!("`system_prompt` has at most {MAX_PROMPT_BYTES} bytes and no NUL."),
             ));
         }
+        check_classifier(&self.classifier)?;
         let days = self.retention_days.unwrap_or(1);
         if !(1..=MAX_RETENTION_DAYS).contains(&days) {
             return Err(invalid(
@@ -128,6 +131,7 @@ impl TenantBody {
                 system_prompt: self.system_prompt,
                 tools: self.tools,
                 fallback: self.fallback,
+                classifier: self.classifier,
                 ignore_body_session_id: self.ignore_body_session_id,
                 retention_days: self.retention_days,
                 limits: self.limits,
@@ -156,6 +160,17 @@ fn check_allowed(
             format!("`{param}` names `{name}`, which is not in `allowed_models`."),
         )),
     }
+}
+
+fn check_classifier(settings: &ClassifierSettings) -> Result<(), ApiError> {
+    let threshold = settings.simple_threshold.unwrap_or_default();
+    if (0.0..=1.0).contains(&threshold) {
+        return Ok(());
+    }
+    Err(invalid(
+        "classifier.simple_threshold",
+        "`classifier.simple_threshold` is a probability from 0 to 1, or null.",
+    ))
 }
 
 fn check_names(param: &str, names: &[String]) -> Result<(), ApiError> {
@@ -244,6 +259,18 @@ mod tests {
             (
                 r#"{"name":"a","limits":{"concurrent":"none"}}"#,
                 "limits.concurrent",
+            ),
+            (
+                r#"{"name":"a","classifier":{"simple_threshold":1.5}}"#,
+                "classifier.simple_threshold",
+            ),
+            (
+                r#"{"name":"a","classifier":{"off":["hard"]}}"#,
+                "classifier.off[0]",
+            ),
+            (
+                r#"{"name":"a","classifier":{"threshold":1}}"#,
+                "classifier.threshold",
             ),
             (r#"{"name":"a","version":2}"#, "version"),
         ] {

@@ -3,7 +3,7 @@
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::routing::Fallback;
-use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::tenant::{ClassifierSettings, TenantSettings, TenantStatus, Tier};
 use clawless_core::{SessionId, Tenant, TenantId};
 use serde::Serialize;
 
@@ -41,6 +41,7 @@ pub(super) struct TenantSettingsObject {
     system_prompt: Option<String>,
     tools: Vec<String>,
     fallback: Fallback,
+    classifier: ClassifierSettings,
     ignore_body_session_id: bool,
     retention_days: Option<u32>,
 }
@@ -55,6 +56,7 @@ impl From<&Tenant> for TenantSettingsObject {
             system_prompt,
             tools,
             fallback,
+            classifier,
             ignore_body_session_id,
             retention_days,
             limits,
@@ -74,6 +76,7 @@ impl From<&Tenant> for TenantSettingsObject {
             system_prompt,
             tools,
             fallback,
+            classifier,
             ignore_body_session_id,
             retention_days,
         }
