@@ -1,5 +1,6 @@
 //! `cargo xtask classify`: classifies the requests of a file.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -61,11 +62,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print_errors(&results);
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report.to_json())?);
+        print(&serde_json::to_string_pretty(&report.to_json())?)
     } else {
-        report.print();
+        print(&report.to_text())
     }
-    Ok(())
+}
+
+/// Prints a text. A reader that closes the pipe early, such as `head`, is not an error.
+fn print(text: &str) -> Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn print_classes(results: &[(&Row, Classification)], as_json: bool) -> Result<()> {
@@ -73,17 +81,13 @@ fn print_classes(results: &[(&Row, Classification)], as_json: bool) -> Result<()
         let rows = results.iter().map(|(row, found)| {
             json!({"class": found.class, "probability": found.probability, "text": row.text})
         });
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?
-        );
-        return Ok(());
+        return print(&serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
     }
-    for (row, found) in results {
+    let lines = results.iter().map(|(row, found)| {
         let (class, text) = (found.class.as_str(), row.text.escape_debug());
-        println!("{class:<8} {:.2}  {text}", found.probability);
-    }
-    Ok(())
+        format!("{class:<8} {:.2}  {text}", found.probability)
+    });
+    print(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn print_errors(results: &[(&Row, Classification)]) {

@@ -74,26 +74,28 @@ impl Report {
     }
 
     /// The report as text.
-    pub(crate) fn print(&self) {
+    pub(crate) fn to_text(&self) -> String {
         let rows: u32 = self.confusion.values().sum();
-        println!("rows          {rows}");
-        println!("accuracy      {}", percent(self.accuracy()));
-        println!(
-            "quality loss  {}  hard requests sent to the small model",
-            percent(self.quality_loss())
-        );
-        println!(
-            "money loss    {}  simple requests sent to a larger model",
-            percent(self.money_loss())
-        );
-        println!("\nlabel      found");
+        let (accuracy, quality) = (percent(self.accuracy()), percent(self.quality_loss()));
+        let money = percent(self.money_loss());
+        let mut lines = vec![
+            format!("rows          {rows:>7}"),
+            format!("accuracy      {accuracy}"),
+            format!("quality loss  {quality}  hard requests sent to the small model"),
+            format!("money loss    {money}  simple requests sent to a larger model"),
+            "\nlabel      found       rows".to_owned(),
+        ];
         for ((label, found), count) in &self.confusion {
-            println!("{label:<10} {found:<10} {count:>6}");
+            lines.push(format!("{label:<10} {found:<10} {count:>5}"));
         }
-        println!("\nlanguage   rows  right");
+        lines.push("\nlanguage   rows    right".to_owned());
         for (language, (all, right)) in &self.languages {
-            println!("{language:<8} {all:>6}  {}", percent(ratio(*right, *all)));
+            lines.push(format!(
+                "{language:<8} {all:>6}  {}",
+                percent(ratio(*right, *all))
+            ));
         }
+        lines.join("\n")
     }
 }
 

@@ -13,7 +13,7 @@ const EPOCHS: u32 = 40;
 const STEP: f64 = 0.6;
 
 /// Strength of the pull of weights towards zero.
-const DECAY: f64 = 2e-5;
+const DECAY: f64 = 1e-3;
 
 /// Weight of an error on a row of each class: taking a hard request for a simple one is the worse
 /// mistake.
@@ -26,7 +26,7 @@ pub(crate) type Features = Vec<(usize, f64)>;
 pub(crate) fn features(request: &RequestText<'_>) -> Features {
     let mut all = Vec::new();
     extract(request, &mut |bucket, value| {
-        all.push((bucket, f64::from(value)))
+        all.push((bucket, f64::from(value)));
     });
     all.sort_by_key(|(bucket, _)| *bucket);
     all.dedup_by(|(bucket, value), (kept, sum)| {

@@ -45,7 +45,7 @@ const WORD_PAIRS: Group = Group {
 };
 const CHARACTERS: Group = Group {
     namespace: 3,
-    weight: 1.6,
+    weight: 2.6,
 };
 const OPENING: Group = Group {
     namespace: 4,
@@ -53,7 +53,7 @@ const OPENING: Group = Group {
 };
 const DATA_WORDS: Group = Group {
     namespace: 5,
-    weight: 0.6,
+    weight: 1.0,
 };
 const SYSTEM_WORDS: Group = Group {
     namespace: 6,
