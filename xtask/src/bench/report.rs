@@ -1,7 +1,6 @@
 //! The results, as a table or as JSON.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     comparison::{Comparison, Load},
