@@ -57,7 +57,7 @@ const DATA_WORDS: Group = Group {
 };
 const SYSTEM_WORDS: Group = Group {
     namespace: 6,
-    weight: 0.5,
+    weight: 1.2,
 };
 const SIGNALS: u8 = 7;
 
