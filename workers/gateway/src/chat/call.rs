@@ -167,7 +167,7 @@ fn failure(chain: &Chain<'_>, turn: &Turn, error: CallError) -> CallFailure {
     let last = failed.failed.last();
     let last = last.and_then(|failed_try| chain.link(failed_try.target).ok());
     let model = &last.unwrap_or_else(|| turn.route.primary()).model.id;
-    let report = report::headers(model, turn.route.reason, failed.failed.len());
+    let report = report::headers(model, turn.route.header(), failed.failed.len());
     ApiError::from(failed.error).headers(report).into()
 }
 

@@ -406,7 +406,7 @@ async fn finish<P: Platform>(
         // A whole answer that broke off is charged, and stored in its session: a retry would do all
         // of it again.
         let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
-        let report = report::headers(&outcome.model.id, turn.route.reason, trace.tries);
+        let report = report::headers(&outcome.model.id, turn.route.header(), trace.tries);
         let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
         let rates = turn.notes.rates.pairs();
         reply.send(response.map_err(|error| error.headers(rates).headers(report)));

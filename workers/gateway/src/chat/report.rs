@@ -2,7 +2,6 @@
 //! line of the request repeats them.
 
 use clawless_core::ApiError;
-use clawless_core::routing::Reason;
 use clawless_core::tenant::Tenant;
 
 use crate::platform::Platform;
@@ -15,11 +14,11 @@ pub const ROUTE: &str = "x-clawless-route";
 /// The number of requests sent to providers.
 pub const TRIES: &str = "x-clawless-tries";
 
-/// The headers of a call.
-pub fn headers(model: &str, reason: Reason, tries: usize) -> Vec<(&'static str, String)> {
+/// The headers of a call; `route` is from [`Route::header`].
+pub fn headers(model: &str, route: String, tries: usize) -> Vec<(&'static str, String)> {
     vec![
         (MODEL, model.to_owned()),
-        (ROUTE, reason.as_str().to_owned()),
+        (ROUTE, route),
         (TRIES, tries.to_string()),
     ]
 }
@@ -46,7 +45,7 @@ pub fn log_unknown_fallbacks<P: Platform>(platform: &P, tenant: &Tenant) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteReport {
     model: String,
-    reason: Reason,
+    route: String,
 }
 
 impl RouteReport {
@@ -54,7 +53,7 @@ impl RouteReport {
     pub fn new(route: &Route) -> Self {
         Self {
             model: route.primary().model.id.clone(),
-            reason: route.reason,
+            route: route.header(),
         }
     }
 
@@ -64,6 +63,6 @@ impl RouteReport {
         if error.status() == 401 || header(&error, MODEL).is_some() {
             return error;
         }
-        error.headers(headers(&self.model, self.reason, 0))
+        error.headers(headers(&self.model, self.route.clone(), 0))
     }
 }
