@@ -11,11 +11,12 @@ const WORDS: [&str; 4] = [
 ];
 
 /// Files and folders that quote others: licences, lockfiles, recorded and sampled data.
-const QUOTED: [&str; 9] = [
+const QUOTED: [&str; 10] = [
     "LICENSE",
     "NOTICE",
     "Cargo.lock",
     "package-lock.json",
+    "crates/clawless-classifier/data/",
     "crates/clawless-core/data/",
     "crates/clawless-llm/tests/estimates/",
     "crates/clawless-llm/tests/streams/",
