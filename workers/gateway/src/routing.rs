@@ -8,11 +8,11 @@ use clawless_core::ledger::Price;
 use clawless_core::llm::LlmProvider;
 use clawless_core::model::{AUTO, Model, ModelRole};
 use clawless_core::routing::{
-    Classification, ClassifierRules, Needs, Policy, Reason, Selection, Unroutable, classify,
+    Classification, Fallback, Needs, Policy, QueryClass, Reason, Selection, Unroutable, classify,
     select_model,
 };
 use clawless_core::session::Session;
-use clawless_core::tenant::Tenant;
+use clawless_core::tenant::{Tenant, TenantSettings};
 use clawless_core::{ApiError, ErrorCode, Message, Tokens};
 use clawless_llm::tokens;
 
@@ -83,7 +83,7 @@ impl Route {
 /// The features of a request that routing and reservations use, computed once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RequestFeatures {
-    /// The kind of query.
+    /// The kind of query. Complex, with probability 0, if the class does not matter.
     pub classification: Classification,
     /// The estimated tokens of its messages, tools and response format.
     pub size: Tokens,
@@ -92,10 +92,21 @@ pub struct RequestFeatures {
 }
 
 impl RequestFeatures {
-    /// Computes the features of a request, classified by the tenant's rules.
-    pub fn new(request: &CompletionRequest, rules: ClassifierRules<'_>) -> Self {
+    /// Computes the features of a request. It is classified, by the tenant's rules, only if its class
+    /// matters: for `auto`, and for fallbacks by class.
+    pub fn new(request: &CompletionRequest, settings: &TenantSettings) -> Self {
+        let has_class = request.model == AUTO || matches!(settings.fallback, Fallback::ByClass(_));
+        let classification = if has_class {
+            let has_tools = has_tools(&request.options);
+            classify(&request.messages, has_tools, settings.classifier.rules())
+        } else {
+            Classification {
+                class: QueryClass::Complex,
+                probability: 0.0,
+            }
+        };
         Self {
-            classification: classify(&request.messages, has_tools(&request.options), rules),
+            classification,
             size: tokens::of_messages(&request.messages, &request.options),
             has_images: request.messages.iter().any(has_image),
         }

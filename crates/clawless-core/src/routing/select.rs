@@ -230,9 +230,13 @@ impl<'a> Candidates<'a> {
                 return Ok((found, reason));
             }
         }
-        let ranked = self.role(class.role());
-        if !ranked.is_empty() {
-            return Ok((ranked, Reason::Class(class)));
+        // Code deserves the strong model if no model is made for it.
+        let strong = (class == QueryClass::Code).then_some(ModelRole::Smart);
+        for role in [Some(class.role()), strong].into_iter().flatten() {
+            let ranked = self.role(role);
+            if !ranked.is_empty() {
+                return Ok((ranked, Reason::Class(class)));
+            }
         }
         let able = self.models.iter().copied();
         let able = able.filter(|model| lacks(model, self.needs).is_none());

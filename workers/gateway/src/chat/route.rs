@@ -16,7 +16,7 @@ pub fn route(
     tenant: &Tenant,
     request: &CompletionRequest,
 ) -> Result<(RequestFeatures, Route), ApiError> {
-    let features = RequestFeatures::new(request, tenant.settings.classifier.rules());
+    let features = RequestFeatures::new(request, &tenant.settings);
     let session = SessionContext {
         is_unread: request.session_id.is_some(),
         ..SessionContext::default()

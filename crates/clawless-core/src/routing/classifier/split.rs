@@ -141,7 +141,8 @@ mod tests {
     fn the_ends_of_a_long_text_are_the_instruction() {
         let middle = "The delivery arrived late.\n".repeat(60);
         let split = Split::new(&format!("Summarise this mail.\n\n{middle}\n\nIn one line."));
-        assert_eq!(split.instruction, "Summarise this mail.\nIn one line.\n\n");
+        let lines: Vec<&str> = split.instruction.split_whitespace().collect();
+        assert_eq!(lines.join(" "), "Summarise this mail. In one line.");
         assert!(split.data_bytes > 1_500 && split.data.len() <= 2 * MAX_DATA_BYTES);
     }
 
