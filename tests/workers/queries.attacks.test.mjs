@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ROOT } from "../harness/bundle.mjs";
 import { chatBody, complete, expectError, MODEL } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { until } from "../harness/wait.mjs";
 
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -33,6 +34,8 @@ before(async () => {
   const { response } = await complete(stack, { session_id: "one" });
   session = { id: "one", request: response.headers.get("x-request-id") };
   stack.upstream.reset();
+  // The ledger writes the receipt later; the tests compare numbers of rows.
+  await until(async () => (await stack.rowCounts()).receipts === 1, "the receipt is stored");
 });
 after(() => stack.stop());
 
