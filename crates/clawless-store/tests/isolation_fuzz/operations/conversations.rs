@@ -113,11 +113,12 @@ impl Caller<'_> {
                 id,
                 self.random.now,
             ))),
-            _ => results.add(&block_on(turns::find_by_request(
-                sql,
-                tenant,
-                self.request(),
-            ))),
+            _ => {
+                let (request, now) = (self.request(), self.random.now);
+                results.add(&block_on(turns::find_by_request(sql, tenant, request)));
+                let found = turns::find_in_session(sql, tenant, session, request, now);
+                results.add(&block_on(found));
+            }
         }
     }
 
