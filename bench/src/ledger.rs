@@ -18,6 +18,7 @@ fn admit(call: u16) -> Result<Input> {
         "status": "active",
         "limits": { "requests_per_minute": 1_000_000_000, "burst": 1_000_000_000, "concurrent": 1_000_000_000 },
         "quotas": { "messages_per_month": 1_000_000_000, "tokens_per_month": 1_000_000_000_000_u64, "micro_dollars_per_month": 1_000_000_000_000_u64 },
+        "storage": { "sessions": null, "messages": null, "bytes": null },
     });
     let input = json!({ "admit": {
         "request_id": format!("req_{call:026}"),
@@ -80,4 +81,22 @@ pub(crate) fn nanoseconds() -> Result<(f64, f64)> {
         Ok(machine)
     })?;
     Ok((admit, settle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_admitted_and_settled() -> Result<()> {
+        let mut machine = Machine::default();
+        let admissions = (0..3).map(admit).collect::<Result<Vec<_>>>()?;
+        let tickets = apply(&mut machine, &admissions)?;
+        assert_eq!(tickets.len(), 3);
+        let settlements = (0..3)
+            .zip(&tickets)
+            .map(|(call, ticket)| settle(call, ticket));
+        let settlements = settlements.collect::<Result<Vec<_>>>()?;
+        apply(&mut machine, &settlements).map(drop)
+    }
 }
