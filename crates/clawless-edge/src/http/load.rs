@@ -82,6 +82,8 @@ struct State {
     next_id: u64,
     bytes: usize,
     peak: usize,
+    /// The bytes of each tenant that holds any: checked for every chunk of a slow stream.
+    held: HashMap<Rc<str>, usize>,
     /// When each tenant's reads are paid off at the reading rate.
     paced: HashMap<Rc<str>, Timestamp>,
 }
@@ -290,8 +292,7 @@ impl Load {
             if state.bytes + bytes > MAX_BYTES {
                 return Err(Busy::Isolate);
             }
-            let held: usize = state.of(tenant).map(|entry| entry.bytes).sum();
-            let has_room = tenant.is_empty() || held + bytes <= MAX_TENANT_BYTES;
+            let has_room = tenant.is_empty() || state.held(tenant) + bytes <= MAX_TENANT_BYTES;
             has_room.then_some(()).ok_or(Busy::Share)
         };
         let first = check(&self.0.borrow());
@@ -305,7 +306,7 @@ impl Load {
         let mut state = self.0.borrow_mut();
         state.next_id += 1;
         let id = state.next_id;
-        state.add(entry.bytes);
+        state.count(&entry.tenant, 0, entry.bytes);
         state.permits.insert(id, entry);
         Permit(Some((self.clone(), id)))
     }
@@ -318,14 +319,26 @@ impl State {
             .filter(move |entry| &*entry.tenant == tenant)
     }
 
-    fn add(&mut self, bytes: usize) {
-        self.bytes += bytes;
+    /// The bytes that a tenant holds.
+    fn held(&self, tenant: &str) -> usize {
+        self.held.get(tenant).copied().unwrap_or_default()
+    }
+
+    /// Counts a change of what a tenant holds.
+    fn count(&mut self, tenant: &Rc<str>, before: usize, after: usize) {
+        self.bytes = self.bytes.saturating_sub(before) + after;
         self.peak = self.peak.max(self.bytes);
+        let held = self.held(tenant).saturating_sub(before) + after;
+        if held == 0 {
+            self.held.remove(tenant);
+        } else {
+            self.held.insert(tenant.clone(), held);
+        }
     }
 
     fn remove(&mut self, id: u64) {
         if let Some(entry) = self.permits.remove(&id) {
-            self.bytes = self.bytes.saturating_sub(entry.bytes);
+            self.count(&entry.tenant, entry.bytes, 0);
         }
     }
 
@@ -448,12 +461,9 @@ impl Permit {
             return false;
         };
         let state = load.0.borrow();
-        let tenant = state.permits.get(id).map(|entry| entry.tenant.clone());
-        let held = |tenant: Rc<str>| state.of(&tenant).map(|it| it.bytes).sum::<usize>();
+        let tenant = state.permits.get(id).map(|entry| &entry.tenant);
         state.bytes >= MAX_BYTES
-            || tenant
-                .map(held)
-                .is_some_and(|held| held >= MAX_TENANT_BYTES)
+            || tenant.is_some_and(|tenant| state.held(tenant) >= MAX_TENANT_BYTES)
     }
 
     /// Counts bytes that were read against the tenant's rate.
@@ -487,9 +497,8 @@ impl Permit {
             if let Some(entry) = state.permits.get_mut(id) {
                 let before = entry.bytes;
                 change(entry);
-                let after = entry.bytes;
-                state.bytes = state.bytes.saturating_sub(before);
-                state.add(after);
+                let (tenant, after) = (entry.tenant.clone(), entry.bytes);
+                state.count(&tenant, before, after);
             }
         }
     }
