@@ -63,7 +63,7 @@ fn estimate(
 ) -> Tokens {
     let messages: u64 = messages
         .iter()
-        .map(|it| message(it, QUARTERS, weight))
+        .map(|it| message(it, QUARTERS, quarters))
         .sum();
     round_up(messages + parameters(options, is_sent))
 }
@@ -163,7 +163,7 @@ fn quarters(text: &str) -> u64 {
 }
 
 fn quarters_of_json(json: &str) -> u64 {
-    of_json(json, weight)
+    of_json(json, quarters)
 }
 
 /// Quarter tokens of one character.
@@ -182,17 +182,17 @@ const fn weight(c: char) -> u64 {
     }
 }
 
-/// The weight of a message in fractions of a token: `unit` of them are one token, and `weight` counts
-/// a character. The frame of a plain message counts as [`PER_MESSAGE`], a medium by its own rule, and
+/// The weight of a message in fractions of a token: `unit` of them are one token, and `weight` is that
+/// of a text. The frame of a plain message counts as [`PER_MESSAGE`], a medium by its own rule, and
 /// everything else by its JSON.
-pub(crate) fn message(message: &Message, unit: u64, weight: impl Fn(char) -> u64) -> u64 {
+pub(crate) fn message(message: &Message, unit: u64, weight: impl Fn(&str) -> u64) -> u64 {
     let raw = message.raw().as_str();
     let frame = [
         r#"{"role":""#,
         message.role().as_str(),
         r#"","content":""}"#,
     ];
-    let frame: u64 = frame.into_iter().flat_map(str::chars).map(&weight).sum();
+    let frame: u64 = frame.into_iter().map(&weight).sum();
     let (mut counted_otherwise, mut of_media) = (frame, 0);
     for medium in media(raw) {
         counted_otherwise += medium.data.map_or(0, |data| of_json(data, &weight));
@@ -203,16 +203,16 @@ pub(crate) fn message(message: &Message, unit: u64, weight: impl Fn(char) -> u64
 }
 
 /// The weight of a JSON text, with escaped characters counted as what they stand for.
-fn of_json(json: &str, weight: impl Fn(char) -> u64) -> u64 {
+fn of_json(json: &str, weight: impl Fn(&str) -> u64) -> u64 {
     let mut sum = 0;
     let mut rest = json;
     while let Some((plain, escaped)) = rest.split_once('\\') {
-        sum += plain.chars().map(&weight).sum::<u64>();
+        sum += weight(plain);
         let (character, length) = unescape(escaped);
-        sum += character.map_or(0, &weight);
+        sum += character.map_or(0, |it| weight(it.encode_utf8(&mut [0; 4])));
         rest = escaped.get(length..).unwrap_or_default();
     }
-    sum + rest.chars().map(&weight).sum::<u64>()
+    sum + weight(rest)
 }
 
 /// The character after a backslash and the bytes of its escape. The second half of a surrogate pair

@@ -42,7 +42,7 @@ impl Vocabulary {
 
     /// The tokens of messages.
     pub fn of_messages(self, messages: &[Message]) -> Tokens {
-        let weight = |c| self.weight(c);
+        let weight = |text: &str| self.eighths(text);
         let messages = messages.iter().map(|it| message(it, EIGHTHS, weight));
         Tokens::new(messages.sum::<u64>().div_ceil(EIGHTHS))
     }
