@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use crate::audit::{self, AuditEntry};
 use crate::page;
 use crate::ports::{Sql, SqlError, SqlText};
-use crate::statements::statements;
+use crate::statements::{soft_deleted, statements};
 
 statements! {
     SENDS = "
@@ -46,13 +46,10 @@ statements! {
     /// Pending messages too: they would create the sessions again.
     CLEAR_SENDS = "
         DELETE FROM sends WHERE tenant_id = ?1 AND session_id > ?2 AND session_id <= ?3";
-    /// As `SOFT_DELETE` of the sessions: the name and its head remain.
-    CLEAR_SESSIONS = "
-        UPDATE sessions SET
-          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
-          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
-          expires_at = NULL, deleted_at = ?4, updated_at = max(updated_at, ?4)
-        WHERE tenant_id = ?1 AND id > ?2 AND id <= ?3 AND deleted_at IS NULL";
+    /// The names and their heads remain.
+    CLEAR_SESSIONS = concat!("
+        UPDATE sessions SET ", soft_deleted!("?4"), "
+        WHERE tenant_id = ?1 AND id > ?2 AND id <= ?3 AND deleted_at IS NULL");
 }
 
 /// Every table, children before parents.

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use crate::page;
 use crate::ports::{Sql, SqlError, SqlText, Statement, Value};
 use crate::row;
-use crate::statements::{has_expired, of_expired_session, statements};
+use crate::statements::{has_expired, of_expired_session, soft_deleted, statements};
 
 statements! {
     /// By their own expiry, earliest first.
@@ -69,12 +69,9 @@ statements! {
         DELETE FROM sends
         WHERE tenant_id = ?1 AND session_id IN (SELECT value FROM json_each(?2)) AND ",
         of_expired_session!("sends.session_id", "?3"));
-    /// As `SOFT_DELETE` of the sessions. One that still has turns waits for the next step.
+    /// A session that still has turns waits for the next step.
     SOFT_DELETE = concat!("
-        UPDATE sessions SET
-          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
-          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
-          expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
+        UPDATE sessions SET ", soft_deleted!("?3"), "
         WHERE tenant_id = ?1 AND id IN (SELECT value FROM json_each(?2)) AND deleted_at IS NULL
           AND ", has_expired!("?3"), "
           AND NOT EXISTS (

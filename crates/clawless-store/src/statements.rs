@@ -45,6 +45,23 @@ macro_rules! of_expired_session {
 }
 pub(crate) use of_expired_session;
 
+/// SQL: the assignments that delete a session's content and settings at the time `$now`. Its name and
+/// head remain; the head moves to the next era, so that cached copies of the old history are not read.
+macro_rules! soft_deleted {
+    ($now:literal) => {
+        concat!(
+            "head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
+             system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
+             expires_at = NULL, deleted_at = ",
+            $now,
+            ", updated_at = max(updated_at, ",
+            $now,
+            ")"
+        )
+    };
+}
+pub(crate) use soft_deleted;
+
 /// SQL: the bytes of a session's settings, as `Session::settings_bytes` counts them.
 macro_rules! settings_bytes {
     () => {

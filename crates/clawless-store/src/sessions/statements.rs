@@ -1,6 +1,6 @@
 //! The statements that read and change sessions.
 
-use crate::statements::{has_expired, of_expired_session, statements};
+use crate::statements::{has_expired, of_expired_session, soft_deleted, statements};
 
 statements! {
     FIND = concat!("
@@ -64,12 +64,9 @@ statements! {
           head = (head / 1048576 + 1) * 1048576, token_total = 0, updated_at = max(updated_at, ?3)
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
     /// The name and its head remain.
-    SOFT_DELETE = "
-        UPDATE sessions SET
-          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
-          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
-          expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
-        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL";
+    SOFT_DELETE = concat!("
+        UPDATE sessions SET ", soft_deleted!("?3"), "
+        WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL");
     /// Of an expired session only, not of one that has replaced it since. Before its turns.
     DELETE_EXPIRED_ANSWERS = concat!("
         DELETE FROM idempotency WHERE tenant_id = ?1 AND state <> 'running' AND request_id IN (
@@ -85,10 +82,7 @@ statements! {
         DELETE FROM sends WHERE tenant_id = ?1 AND session_id = ?2 AND ",
         of_expired_session!("?2", "?3"));
     SOFT_DELETE_EXPIRED = concat!("
-        UPDATE sessions SET
-          head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
-          system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
-          expires_at = NULL, deleted_at = ?3, updated_at = max(updated_at, ?3)
+        UPDATE sessions SET ", soft_deleted!("?3"), "
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL AND ", has_expired!("?3"));
     PURGE_ACROSS_TENANTS = "DELETE FROM sessions WHERE deleted_at < ?1";
 }
