@@ -160,8 +160,8 @@ async fn add_session<P: Platform>(
     let room = TokenLoad::new(&pending.request, admission, messages).room(primary);
     let turns = history.into_turns();
     if !conversation.dropped.and_more {
-        let stored: Vec<Message> = turns.iter().flatten().cloned().collect();
-        let repeated = repeated_history::repeated(&stored, &pending.request.messages);
+        let stored = turns.iter().flatten();
+        let repeated = repeated_history::repeated(stored, &pending.request.messages);
         drop_repeated(&mut pending.request.messages, repeated);
     }
     conversation.input = system_prompt::to_store(turns.iter().flatten(), &pending.request.messages);

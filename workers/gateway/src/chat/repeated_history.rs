@@ -7,8 +7,11 @@ use super::system_prompt::is_system;
 
 /// How many messages at the beginning of a request repeat the history. System messages are not
 /// compared. A request that repeats only a part of the history repeats nothing.
-pub(super) fn repeated(history: &[Message], request: &[Message]) -> usize {
-    let history: Vec<&Message> = history.iter().filter(|it| !is_system(it)).collect();
+pub(super) fn repeated<'a>(
+    history: impl Iterator<Item = &'a Message>,
+    request: &[Message],
+) -> usize {
+    let history: Vec<&Message> = history.filter(|it| !is_system(it)).collect();
     let has_answer = history.iter().any(|it| it.role() == Role::Assistant);
     let others = request.iter().filter(|it| !is_system(it)).count();
     if !has_answer || others <= history.len() {
@@ -89,11 +92,11 @@ mod tests {
         let (one, ok) = (text(Role::User, "one"), text(Role::Assistant, "ok"));
         let two = text(Role::User, "two");
         let whole = [one.clone(), ok.clone(), two.clone()];
-        assert_eq!(repeated(&history, &whole), 2);
+        assert_eq!(repeated(history.iter(), &whole), 2);
         let whole = [system, one.clone(), ok.clone(), two.clone()];
-        assert_eq!(repeated(&history, &whole), 3);
-        assert_eq!(repeated(&history, &[one.clone(), ok]), 0);
-        assert_eq!(repeated(&history, &[one, two.clone()]), 0);
-        assert_eq!(repeated(&history, &[two]), 0);
+        assert_eq!(repeated(history.iter(), &whole), 3);
+        assert_eq!(repeated(history.iter(), &[one.clone(), ok]), 0);
+        assert_eq!(repeated(history.iter(), &[one, two.clone()]), 0);
+        assert_eq!(repeated(history.iter(), &[two]), 0);
     }
 }
