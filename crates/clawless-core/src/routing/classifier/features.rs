@@ -4,7 +4,7 @@
 //! long texts and short ones are comparable.
 
 use super::signals;
-use super::split::Split;
+use super::split::{Split, prefix};
 
 /// Number of hash buckets; each has one weight per class.
 pub const BUCKETS: usize = 1 << 14;
@@ -35,30 +35,18 @@ struct Group {
     weight: f32,
 }
 
-const WORDS: Group = Group {
-    namespace: 1,
-    weight: 1.6,
-};
-const WORD_PAIRS: Group = Group {
-    namespace: 2,
-    weight: 0.8,
-};
-const CHARACTERS: Group = Group {
-    namespace: 3,
-    weight: 2.6,
-};
-const OPENING: Group = Group {
-    namespace: 4,
-    weight: 0.9,
-};
-const DATA_WORDS: Group = Group {
-    namespace: 5,
-    weight: 1.0,
-};
-const SYSTEM_WORDS: Group = Group {
-    namespace: 6,
-    weight: 1.2,
-};
+impl Group {
+    const fn new(namespace: u8, weight: f32) -> Self {
+        Self { namespace, weight }
+    }
+}
+
+const WORDS: Group = Group::new(1, 1.6);
+const WORD_PAIRS: Group = Group::new(2, 0.8);
+const CHARACTERS: Group = Group::new(3, 2.6);
+const OPENING: Group = Group::new(4, 0.9);
+const DATA_WORDS: Group = Group::new(5, 1.0);
+const SYSTEM_WORDS: Group = Group::new(6, 1.2);
 const SIGNALS: u8 = 7;
 
 /// Passes each feature to `emit`: its bucket and its value. A bucket may occur more than once.
@@ -192,11 +180,6 @@ fn is_wide(c: char) -> bool {
 /// The integer part of the binary logarithm, plus one; 0 for 0.
 fn log2(count: usize) -> usize {
     (usize::BITS - count.leading_zeros()) as usize
-}
-
-fn prefix(text: &str, bytes: usize) -> &str {
-    let end = text.floor_char_boundary(bytes.min(text.len()));
-    text.get(..end).unwrap_or_default()
 }
 
 /// Offset basis and prime of FNV-1a, 32 bits (RFC 9923).

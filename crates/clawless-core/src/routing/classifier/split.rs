@@ -113,7 +113,8 @@ fn sample(text: &str, most: usize) -> String {
     format!("{}\n{}", prefix(text, most / 2), suffix(text, most / 2))
 }
 
-fn prefix(text: &str, bytes: usize) -> &str {
+/// At most so many bytes at the beginning of a text.
+pub(super) fn prefix(text: &str, bytes: usize) -> &str {
     let end = text.floor_char_boundary(bytes.min(text.len()));
     text.get(..end).unwrap_or_default()
 }
