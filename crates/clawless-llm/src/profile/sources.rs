@@ -19,8 +19,11 @@ pub struct Sources {
 pub static SOURCES: [Sources; 22] = [
     Sources {
         profile: "openai",
-        documents: &[],
-        unverified: "the whole row: it follows bug reports and what its SDKs send",
+        documents: &[(
+            "npm package openai 7.57.0, resources/chat/completions",
+            "`max_completion_tokens`, `stream_options`, `developer` messages, images, audio and files, names of tools",
+        )],
+        unverified: "hosts, number of tools, format of call ids, timeouts",
     },
     Sources {
         profile: "azure",
@@ -244,8 +247,11 @@ pub static SOURCES: [Sources; 22] = [
     },
     Sources {
         profile: "lmstudio",
-        documents: &[],
-        unverified: "the whole row: it follows bug reports",
+        documents: &[(
+            "github.com/lmstudio-ai/docs, openai-compat/chat-completions.md",
+            "`max_tokens`, `top_k`, `repeat_penalty`, `seed`, penalties",
+        )],
+        unverified: "`min_p`, `stream_options`, dropped labels, system messages, timeouts",
     },
     Sources {
         profile: "default",
