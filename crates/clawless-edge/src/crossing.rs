@@ -51,7 +51,7 @@ extern "C" {
 
     /// Calls a Durable Object. The promise resolves to a text; to undefined if the object is
     /// overloaded; to null if it does not respond within `millis`.
-    pub(crate) fn ask(namespace: &JsValue, name: &str, question: &str, millis: f64) -> Promise;
+    pub(crate) fn ask(namespace: &JsValue, name: &str, request: &str, millis: f64) -> Promise;
 }
 
 /// Names and values as lines.

@@ -197,8 +197,11 @@ where
             }
             let request = for_model(request, target.model);
             let effort = request.options.reasoning_effort;
-            let patience = target.client.profile().patience(target.model, effort);
-            let timeouts = self.timeouts.extended(patience);
+            let timeout_factors = target
+                .client
+                .profile()
+                .timeout_factors(target.model, effort);
+            let timeouts = self.timeouts.extended(timeout_factors);
             for retry in 0..=self.retries {
                 let sending = pin!(send(target.client, &request, &timeouts));
                 let error = match select(sending, &mut cancel).await {

@@ -110,7 +110,7 @@ pub(crate) fn refused() -> LlmError {
 ///
 /// # Errors
 /// The request requires one.
-pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
+pub(crate) fn check_no_call_required(options: &ChatOptions) -> Result<(), LlmError> {
     let choice = options.tool_choice.as_ref();
     let is_idle = |choice: &Json| {
         let choice = in_openai_form(choice);
@@ -120,11 +120,11 @@ pub(crate) fn check_idle(options: &ChatOptions) -> Result<(), LlmError> {
     if choice.is_none_or(is_idle) {
         return Ok(());
     }
-    Err(nothing_left())
+    Err(no_matching_tool())
 }
 
 /// The error for a required choice without tools.
-pub(crate) fn nothing_left() -> LlmError {
+pub(crate) fn no_matching_tool() -> LlmError {
     unsupported("`tool_choice` names no tool that is offered.")
 }
 

@@ -11,7 +11,7 @@ use crate::error::LlmError;
 use crate::legacy_functions::{self, LegacyFunctionsDecoder};
 use crate::origin;
 use crate::ports::{AI_SCHEME, Http, HttpResponse};
-use crate::profile::{DEFAULT, Patience, Profile};
+use crate::profile::{DEFAULT, Profile, TimeoutFactors};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
 use crate::secret::{RedactingDecoder, Secret};
@@ -52,16 +52,16 @@ pub struct Timeouts {
 impl Timeouts {
     /// The timeouts extended by the factors of a provider and model. None exceeds the total.
     #[must_use]
-    pub fn extended(self, patience: Patience) -> Self {
+    pub fn extended(self, timeout_factors: TimeoutFactors) -> Self {
         let extend = |timeout: Millis, factor: u32| {
             let extended = timeout.get().saturating_mul(u64::from(factor));
             Millis::new(extended).min(self.total.max(timeout))
         };
-        let first_byte = extend(self.first_byte, patience.first_byte);
+        let first_byte = extend(self.first_byte, timeout_factors.first_byte);
         Self {
             first_byte,
             whole: self.whole.max(first_byte),
-            idle: extend(self.idle, patience.idle),
+            idle: extend(self.idle, timeout_factors.idle),
             ..self
         }
     }

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use clawless_core::llm::ProviderKind;
 use clawless_llm::profile::{
-    CallIdRule, Media, OutputLimit, PROFILES, Patience, Profile, Replay, SEEN, SOURCES,
-    StreamUsage, ToolRules,
+    CallIdRule, Media, OutputLimit, PROFILES, Profile, Replay, SEEN, SOURCES, StreamUsage,
+    TimeoutFactors, ToolRules,
 };
 
 const START: &str = "# Providers
@@ -40,7 +40,7 @@ What the columns mean:
   listed name. `no cache marks`: `cache_control` of messages, parts and tools is removed.
 - **Call ids**: ids that a provider would refuse are replaced, in the calls and in their results.
 - **Tools**: more tools, or other names, are refused with a 400 that names `tools`.
-- **Patience**: how many times longer than the deployment's timeouts a provider may be silent before its
+- **TimeoutFactors**: how many times longer than the deployment's timeouts a provider may be silent before its
   first event and between two events. A model that thinks is waited for longer: 2 times at `low`, 4 at
   `medium` or by default, 10 at `high`, 20 at `xhigh`; never beyond `TOTAL_TIMEOUT_MS`.
 - **Passed through**: parameters beyond OpenAI's that are sent. **Dropped**: parameters of OpenAI's that
@@ -84,7 +84,7 @@ fn page() -> String {
             "System",
             "Developer",
             "Media",
-            "Patience",
+            "TimeoutFactors",
         ],
         &|it| {
             vec![
@@ -94,7 +94,7 @@ fn page() -> String {
                 if it.messages.one_system { "one" } else { "any" }.to_owned(),
                 yes(it.messages.developer),
                 media(it.messages.media),
-                patience(it.patience),
+                timeout_factors(it.timeout_factors),
             ]
         },
     );
@@ -226,8 +226,8 @@ fn media(media: Media) -> String {
     taken.join(", ")
 }
 
-fn patience(patience: Patience) -> String {
-    format!("{} / {}", patience.first_byte, patience.idle)
+fn timeout_factors(timeout_factors: TimeoutFactors) -> String {
+    format!("{} / {}", timeout_factors.first_byte, timeout_factors.idle)
 }
 
 fn replay(profile: &Profile) -> String {

@@ -115,7 +115,7 @@ impl AdminContext {
     /// Sends a change to a tenant's ledger after the database has it. `false` if the ledger did not
     /// accept it.
     pub(crate) async fn notify_ledger(&self, tenant: &TenantId, input: Input) -> bool {
-        match self.ledger.ask(tenant, input).await {
+        match self.ledger.call(tenant, input).await {
             Ok(output) if output.answer == LedgerAnswer::Done => true,
             Ok(output) => {
                 let answer = format!("{:?}", output.answer);

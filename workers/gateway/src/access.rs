@@ -96,7 +96,7 @@ pub async fn send_confirmed<P: Platform>(
     let tenant = &caller.tenant().id;
     let output = platform
         .ledger()
-        .ask(tenant, input(caller.for_ledger()))
+        .call(tenant, input(caller.for_ledger()))
         .await?;
     let LedgerAnswer::Stale(stale) = output.answer else {
         return Ok((output, caller.clone()));
@@ -106,7 +106,7 @@ pub async fn send_confirmed<P: Platform>(
     if matches!(stale, Stale::Config { .. }) {
         versions.config = Some(Box::new(LedgerConfig::from(fresh.tenant())));
     }
-    let output = platform.ledger().ask(tenant, input(versions)).await?;
+    let output = platform.ledger().call(tenant, input(versions)).await?;
     Ok((output, fresh))
 }
 

@@ -258,7 +258,7 @@ impl<S: Sql, K: Kv, L: Ledger, C: Clock> Cleanup<'_, S, K, L, C> {
         session_ids: Vec<SessionId>,
     ) -> Result<(), RetentionError> {
         let input = Input::ForgetAll { session_ids };
-        self.ledger.ask(tenant, input).await?;
+        self.ledger.call(tenant, input).await?;
         Ok(())
     }
 }

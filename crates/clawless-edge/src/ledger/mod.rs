@@ -5,5 +5,5 @@ mod port;
 mod remote;
 
 pub use erase::EraseError;
-pub use port::{Ledger, LedgerError, Question};
+pub use port::{Ledger, LedgerError, LedgerRequest};
 pub use remote::{LEDGER, RemoteLedger};

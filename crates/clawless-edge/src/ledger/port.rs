@@ -15,12 +15,12 @@ const RETRY_AFTER_LEDGER: Millis = Millis::from_secs(1);
 )]
 pub trait Ledger {
     /// Sends one input. The output arrives when all state that it depends on is durable.
-    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError>;
+    async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError>;
 }
 
 /// An input for the object, as JSON. The object takes its tenant from the first one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Question {
+pub struct LedgerRequest {
     /// The tenant of the ledger, which is also the object's name.
     pub tenant: TenantId,
     /// The input.

@@ -8,7 +8,7 @@ use clawless_core::time::{Millis, Timer};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
-use super::port::{Ledger, LedgerError, Question};
+use super::port::{Ledger, LedgerError, LedgerRequest};
 use crate::time::EdgeTime;
 use crate::{crossing, logging};
 
@@ -52,20 +52,20 @@ impl RemoteLedger {
 impl Ledger for RemoteLedger {
     /// Tries up to three times: an object loses its callers when it moves or a new version is deployed,
     /// and every input may be repeated. There is no retry after an overload or a timeout.
-    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+    async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         let namespace = self
             .0
             .as_ref()
             .ok_or_else(|| failure("the ledger binding is absent"))?;
-        let question = Question {
+        let request = LedgerRequest {
             tenant: tenant.clone(),
             input,
             request_id: logging::current_request_id(),
         };
-        let question = serde_json::to_string(&question).map_err(failure)?;
+        let request = serde_json::to_string(&request).map_err(failure)?;
         let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let result = ask_once(namespace, tenant, &question).await;
+            let result = ask_once(namespace, tenant, &request).await;
             let (Err(LedgerError::Failed(error)), Some(delay)) = (&result, delays.next()) else {
                 return result;
             };
@@ -81,13 +81,13 @@ impl Ledger for RemoteLedger {
 async fn ask_once(
     namespace: &ObjectNamespace,
     tenant: &TenantId,
-    question: &str,
+    request: &str,
 ) -> Result<Output, LedgerError> {
     // The name comes from the authenticated tenant, so no request can reach another's object.
     let output = crossing::ask(
         namespace.as_ref(),
         tenant.as_str(),
-        question,
+        request,
         CALL_TIMEOUT_MS,
     );
     let output = JsFuture::from(output).await;

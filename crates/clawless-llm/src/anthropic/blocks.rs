@@ -62,7 +62,7 @@ enum Thought<'a> {
 
 impl Blocks {
     /// Creates the blocks of a response of this model.
-    pub(super) fn by(model: &str) -> Self {
+    pub(super) fn for_signer(model: &str) -> Self {
         Self {
             signed_by: Some(model.to_owned()),
             ..Self::default()

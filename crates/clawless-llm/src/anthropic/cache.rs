@@ -45,7 +45,7 @@ impl Marks {
             #[serde(default)]
             cache_control: Option<Json>,
         }
-        if !may_mark(message) {
+        if !has_cache_mark(message) {
             return Self::default();
         }
         let Ok(marked) = message.raw().read::<Marked>() else {
@@ -88,13 +88,13 @@ impl Marks {
 }
 
 /// Whether a message may contain a mark: searches for the marker word.
-pub(super) fn may_mark(message: &Message) -> bool {
+pub(super) fn has_cache_mark(message: &Message) -> bool {
     message.raw().as_str().contains("\"cache_control\"")
 }
 
 /// Whether a client requests a lifetime other than the default.
 pub(super) fn has_longer_lifetime(message: &Message) -> bool {
-    may_mark(message) && is_longer(message.raw())
+    has_cache_mark(message) && is_longer(message.raw())
 }
 
 /// Whether JSON that holds marks contains a lifetime other than the default.

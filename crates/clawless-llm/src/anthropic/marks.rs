@@ -36,7 +36,7 @@ pub(super) fn apply(
     request: &LlmRequest,
 ) {
     let is_marked = tools.iter().any(|tool| tool.cache_control.is_some())
-        || request.messages.iter().any(cache::may_mark);
+        || request.messages.iter().any(cache::has_cache_mark);
     let is_requested = of_request(&request.options).is_some();
     if is_marked {
         limit(tools, system, messages);

@@ -139,7 +139,7 @@ pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
     let in_a_chain = messages.last().is_some_and(|it| it.role() == Role::Tool);
     let signed = last
         .and_then(|message| message.view().ok())
-        .and_then(|view| signed::by(model, &view.thinking_blocks?))
+        .and_then(|view| signed::select(model, &view.thinking_blocks?))
         .is_some_and(|thoughts| !thoughts.is_empty());
     !in_a_chain || signed
 }
@@ -185,7 +185,7 @@ fn assistant(
     }
     let mut blocks = Vec::new();
     if let (Some(model), Some(thoughts)) = (model, view.thinking_blocks) {
-        let signed = signed::by(model, &thoughts)
+        let signed = signed::select(model, &thoughts)
             .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
         blocks.extend(signed.into_iter().map(Block::Signed));
     }

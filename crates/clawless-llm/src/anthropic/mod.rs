@@ -69,7 +69,7 @@ impl Protocol for Anthropic {
     }
 
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
-        Box::new(AnthropicDecoder::by(&request.model))
+        Box::new(AnthropicDecoder::for_signer(&request.model))
     }
 
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {

@@ -9,7 +9,7 @@ const SIGNER: &str = "signed_by";
 
 /// The reasoning to replay to a model: its own, and reasoning without a signer. `None` if the value
 /// is not an array of objects.
-pub(super) fn by(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
+pub(super) fn select(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
     let thoughts: Vec<Members> = thoughts.read().ok()?;
     let mut selected = Vec::with_capacity(thoughts.len());
     for mut thought in thoughts {

@@ -25,9 +25,9 @@ pub struct AnthropicDecoder {
 
 impl AnthropicDecoder {
     /// A decoder for a response of this model, whose name marks its signed reasoning.
-    pub fn by(signer: &str) -> Self {
+    pub fn for_signer(signer: &str) -> Self {
         Self {
-            answer: Answer::by(signer),
+            answer: Answer::for_signer(signer),
             ..Self::default()
         }
     }
@@ -83,9 +83,9 @@ struct Answer {
 }
 
 impl Answer {
-    fn by(signer: &str) -> Self {
+    fn for_signer(signer: &str) -> Self {
         Self {
-            blocks: Blocks::by(signer),
+            blocks: Blocks::for_signer(signer),
             ..Self::default()
         }
     }
@@ -199,13 +199,13 @@ impl Answer {
 pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
     let mut events = Vec::new();
     if body_form::is_events(body) {
-        let mut decoder = AnthropicDecoder::by(signer);
+        let mut decoder = AnthropicDecoder::for_signer(signer);
         if decoder.push(body, &mut events)? == Progress::More {
             decoder.end(&mut events)?;
         }
     } else {
         let body = body_form::without_lead(body);
-        Answer::by(signer).whole(body, &mut events)?;
+        Answer::for_signer(signer).whole(body, &mut events)?;
     }
     let mut whole = Accumulator::default();
     whole.push_all(&events);

@@ -70,7 +70,7 @@ pub(super) fn convert(
         }
     }
     if tools.is_empty() {
-        choice::check_idle(options)?;
+        choice::check_no_call_required(options)?;
         return Ok((tools, None));
     }
     let serial = (options.parallel_tool_calls == Some(false)).then_some(true);
@@ -91,7 +91,7 @@ pub(super) fn convert(
         }),
     };
     if tools.is_empty() {
-        return Err(choice::nothing_left());
+        return Err(choice::no_matching_tool());
     }
     Ok((tools, choice))
 }

@@ -52,7 +52,7 @@ impl ChoiceState {
         call_ids: CallIds,
     ) -> Result<(Vec<Delta>, Option<FinishReason>), LlmError> {
         let mut deltas = Vec::new();
-        let delta = choice.delta.0.filter(|delta| !delta.is_void());
+        let delta = choice.delta.0.filter(|delta| !delta.is_empty());
         let message = choice.message.0.and_then(|message| self.rest_of(message));
         if let Some(delta) = delta.or(message) {
             self.take_delta(delta, call_ids, &mut deltas)?;

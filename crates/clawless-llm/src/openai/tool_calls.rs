@@ -69,8 +69,8 @@ impl ToolCalls {
         let (index, id) = (piece.index.0, piece.id.0);
         let arguments = arguments.unwrap_or_default();
         let members = piece.unknown;
-        let is_void = id.is_none() && name.is_none() && arguments.is_empty();
-        if is_void && (members.is_empty() || self.calls.is_empty()) {
+        let is_empty = id.is_none() && name.is_none() && arguments.is_empty();
+        if is_empty && (members.is_empty() || self.calls.is_empty()) {
             // Some servers end a call with an empty piece.
             return Ok(());
         }

@@ -181,7 +181,7 @@ impl FromMap for Envelope {
             }
             name if BLOCKED.contains(&name) => {
                 let feedback: Json = map.next_value()?;
-                self.is_blocked = !is_void(&feedback);
+                self.is_blocked = !is_blank(&feedback);
             }
             // The usage of Google's native API and of llama.cpp's, if there is no other.
             "usageMetadata" | "usage_metadata" | "timings" => {
@@ -282,7 +282,7 @@ impl FromMap for Delta {
 
 impl Delta {
     /// Whether the delta contains at most the role.
-    pub(crate) fn is_void(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.content.0.is_empty()
             && self.refusal.0.is_none()
             && self.reasoning_content.0.is_empty()
@@ -360,14 +360,14 @@ fn keep<'de, A: MapAccess<'de>>(
         return ignore(map);
     }
     let value: Json = map.next_value()?;
-    if !is_void(&value) && !json::is_too_deep(value.as_str().as_bytes()) {
+    if !is_blank(&value) && !json::is_too_deep(value.as_str().as_bytes()) {
         unknown.0.retain(|(known, _)| known != name);
         unknown.0.push((name.to_owned(), value));
     }
     Ok(())
 }
 
-fn is_void(value: &Json) -> bool {
+fn is_blank(value: &Json) -> bool {
     matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}")
 }
 

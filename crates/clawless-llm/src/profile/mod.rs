@@ -15,8 +15,8 @@ use clawless_core::model::Model;
 pub use sources::{SEEN, SOURCES, Sources};
 pub use table::{DEFAULT, PROFILES};
 pub use types::{
-    CallIdRule, Media, MessageRules, NameRule, OutputLimit, Patience, Profile, Replay, StreamUsage,
-    ToolRules,
+    CallIdRule, Media, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage,
+    TimeoutFactors, ToolRules,
 };
 
 /// An invalid `profile` in a provider's entry.
@@ -77,7 +77,11 @@ impl Profile {
     /// Multipliers of the timeouts for a model: during minutes of reasoning it sends nothing, or
     /// only a few comments. A model may reason if it is known to, if its provider may hide reasoning,
     /// or if the request sets an effort.
-    pub fn patience(&self, model: &Model, effort: Option<ReasoningEffort>) -> Patience {
+    pub fn timeout_factors(
+        &self,
+        model: &Model,
+        effort: Option<ReasoningEffort>,
+    ) -> TimeoutFactors {
         let factor = match effort {
             None if model.supports_thinking() || self.hidden_reasoning => 4,
             None | Some(ReasoningEffort::None) => 1,
@@ -86,9 +90,9 @@ impl Profile {
             Some(ReasoningEffort::High) => 10,
             Some(ReasoningEffort::Xhigh | ReasoningEffort::Max) => 20,
         };
-        Patience {
-            first_byte: self.patience.first_byte.max(factor),
-            idle: self.patience.idle.max(factor),
+        TimeoutFactors {
+            first_byte: self.timeout_factors.first_byte.max(factor),
+            idle: self.timeout_factors.idle.max(factor),
         }
     }
 }
@@ -199,13 +203,17 @@ mod tests {
         let reasoning_model: Model =
             serde_json::from_str(r#"{"id":"m","thinking":"adaptive"}"#).expect("a model");
         let groq = profile("https://api.groq.com/openai/v1", None).expect("a profile");
-        let wait = |model, effort| groq.patience(model, effort).first_byte;
+        let wait = |model, effort| groq.timeout_factors(model, effort).first_byte;
         assert_eq!(wait(&model, None), 1);
         assert_eq!(wait(&model, Some(ReasoningEffort::High)), 10);
         assert_eq!(wait(&reasoning_model, None), 4);
         assert_eq!(wait(&reasoning_model, Some(ReasoningEffort::None)), 1);
         assert!(wait(&reasoning_model, Some(ReasoningEffort::High)) > wait(&reasoning_model, None));
         let openai = profile("https://api.openai.com/v1", None).expect("a profile");
-        assert_eq!(openai.patience(&model, None).idle, 4, "it hides reasoning");
+        assert_eq!(
+            openai.timeout_factors(&model, None).idle,
+            4,
+            "it hides reasoning"
+        );
     }
 }

@@ -39,7 +39,7 @@ pub(super) const VLLM: Profile = Profile {
     drops: &["service_tier", "store", "metadata"],
     renames: &[],
     hidden_reasoning: false,
-    patience: SLOW_START,
+    timeout_factors: SLOW_START,
 };
 
 pub(super) const LLAMA_CPP: Profile = Profile {
@@ -73,7 +73,7 @@ pub(super) const LLAMA_CPP: Profile = Profile {
     drops: &["service_tier", "store", "metadata"],
     renames: &[],
     hidden_reasoning: false,
-    patience: SLOW_START,
+    timeout_factors: SLOW_START,
 };
 
 pub(super) const OLLAMA: Profile = Profile {
@@ -94,7 +94,7 @@ pub(super) const OLLAMA: Profile = Profile {
     drops: LABELS,
     renames: &[],
     hidden_reasoning: false,
-    patience: SLOW_START,
+    timeout_factors: SLOW_START,
 };
 
 pub(super) const LM_STUDIO: Profile = Profile {
@@ -113,7 +113,7 @@ pub(super) const LM_STUDIO: Profile = Profile {
     drops: LABELS,
     renames: &[],
     hidden_reasoning: false,
-    patience: SLOW_START,
+    timeout_factors: SLOW_START,
 };
 
 /// Nothing is added or removed unless the client requests it.
@@ -153,5 +153,5 @@ pub(super) const DEFAULT: Profile = Profile {
     drops: &[],
     renames: &[],
     hidden_reasoning: false,
-    patience: UNKNOWN,
+    timeout_factors: UNKNOWN,
 };

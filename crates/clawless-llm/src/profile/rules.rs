@@ -1,6 +1,6 @@
 //! Rules that several profiles share.
 
-use super::types::{CallIdRule, Media, MessageRules, NameRule, Patience, Replay, ToolRules};
+use super::types::{CallIdRule, Media, MessageRules, NameRule, Replay, TimeoutFactors, ToolRules};
 
 /// `OpenAI`'s rule for tool names.
 pub(super) const PLAIN_NAMES: NameRule = NameRule {
@@ -41,17 +41,17 @@ pub(super) const PLAIN_TOOLS: ToolRules = ToolRules {
 };
 
 /// Servers that respond immediately.
-pub(super) const PROMPT: Patience = Patience {
+pub(super) const PROMPT: TimeoutFactors = TimeoutFactors {
     first_byte: 1,
     idle: 1,
 };
 /// Servers of which nothing is known: their models may reason, or be loaded on demand.
-pub(super) const UNKNOWN: Patience = Patience {
+pub(super) const UNKNOWN: TimeoutFactors = TimeoutFactors {
     first_byte: 4,
     idle: 4,
 };
 /// Servers that queue requests or load models on demand.
-pub(super) const SLOW_START: Patience = Patience {
+pub(super) const SLOW_START: TimeoutFactors = TimeoutFactors {
     first_byte: 10,
     idle: 4,
 };

@@ -30,7 +30,7 @@ pub static PROFILES: &[Profile] = &[
         drops: &[],
         renames: &[],
         hidden_reasoning: true,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "azure",
@@ -49,7 +49,7 @@ pub static PROFILES: &[Profile] = &[
         drops: &["service_tier", "safety_identifier", "verbosity"],
         renames: &[],
         hidden_reasoning: true,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "anthropic",
@@ -90,7 +90,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: true,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "workers-ai",
@@ -118,7 +118,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "mistral",
@@ -159,7 +159,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[("seed", "random_seed")],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "deepseek",
@@ -179,7 +179,7 @@ pub static PROFILES: &[Profile] = &[
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
-        patience: SLOW_START,
+        timeout_factors: SLOW_START,
     },
     Profile {
         name: "gemini",
@@ -219,7 +219,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: true,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "openrouter",
@@ -246,7 +246,7 @@ pub static PROFILES: &[Profile] = &[
         drops: &["service_tier", "store"],
         renames: &[],
         hidden_reasoning: true,
-        patience: SLOW_START,
+        timeout_factors: SLOW_START,
     },
     Profile {
         name: "groq",
@@ -282,7 +282,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "xai",
@@ -310,7 +310,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: true,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "moonshot",
@@ -335,7 +335,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "minimax",
@@ -357,7 +357,7 @@ pub static PROFILES: &[Profile] = &[
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "zai",
@@ -387,7 +387,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "qwen",
@@ -411,7 +411,7 @@ pub static PROFILES: &[Profile] = &[
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "together",
@@ -431,7 +431,7 @@ pub static PROFILES: &[Profile] = &[
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "fireworks",
@@ -452,7 +452,7 @@ pub static PROFILES: &[Profile] = &[
         drops: LABELS,
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     Profile {
         name: "cerebras",
@@ -483,7 +483,7 @@ pub static PROFILES: &[Profile] = &[
         ],
         renames: &[],
         hidden_reasoning: false,
-        patience: PROMPT,
+        timeout_factors: PROMPT,
     },
     own_servers::VLLM,
     own_servers::LLAMA_CPP,

@@ -31,7 +31,7 @@ pub struct Profile {
     /// Whether models may reason without returning reasoning text.
     pub hidden_reasoning: bool,
     /// Multipliers of the timeouts.
-    pub patience: Patience,
+    pub timeout_factors: TimeoutFactors,
 }
 
 /// The parameter for the output limit.
@@ -148,9 +148,9 @@ impl NameRule {
 }
 
 /// Multipliers of the deployment's timeouts. Reasoning models extend them further
-/// ([`Profile::patience`]).
+/// ([`Profile::timeout_factors`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct TimeoutFactors {
     /// Until the first event.
     pub first_byte: u32,
     /// Between two events.

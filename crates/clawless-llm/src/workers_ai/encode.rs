@@ -220,7 +220,7 @@ fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), Ll
         return Err(unsupported("tools", "custom tools"));
     }
     let Some(choice) = options.tool_choice.as_ref().filter(|_| !tools.is_empty()) else {
-        choice::check_idle(options)?;
+        choice::check_no_call_required(options)?;
         return Ok((tools, None));
     };
     let name = |tool: &Tool| tool.function.as_ref().map(|it| it.name.clone());
@@ -236,7 +236,7 @@ fn tools(options: &ChatOptions) -> Result<(Vec<&Tool>, Option<&'static str>), Ll
         }
     };
     if tools.is_empty() {
-        return Err(choice::nothing_left());
+        return Err(choice::no_matching_tool());
     }
     let word = match word.as_str() {
         "none" => "none",

@@ -31,7 +31,7 @@ pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }
-    let storage = match context.ledger.ask(&tenant.id, Input::Storage).await {
+    let storage = match context.ledger.call(&tenant.id, Input::Storage).await {
         Ok(Output {
             answer: LedgerAnswer::Storage(report),
             ..

@@ -150,7 +150,7 @@ async fn first_answer<P: Platform>(
                 request_id: request.clone(),
                 session_id: None,
             };
-            let output = platform.ledger().ask(&own.tenant, input).await?;
+            let output = platform.ledger().call(&own.tenant, input).await?;
             ended = (output.answer != LedgerAnswer::UnderWay).then_some(request);
         }
         claimed_at = platform.time().now();

@@ -46,7 +46,7 @@ impl Lease {
                 request_id: self.request_id.clone(),
                 ticket: self.ticket,
             };
-            match platform.ledger().ask(&self.tenant, input).await {
+            match platform.ledger().call(&self.tenant, input).await {
                 Ok(output) if output.answer == LedgerAnswer::Done => {}
                 Ok(_) => {
                     // The turn goes on: its settlement corrects the receipt of the sweep.

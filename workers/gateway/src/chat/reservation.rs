@@ -89,7 +89,7 @@ pub async fn extend_for_round<P: Platform>(
     };
     let output = platform
         .ledger()
-        .ask(&turn.identity.tenant, Input::Extend(extension))
+        .call(&turn.identity.tenant, Input::Extend(extension))
         .await?;
     let LedgerAnswer::Extended { max_tokens_out, .. } = output.answer else {
         return Ok(false);
@@ -138,7 +138,7 @@ async fn extend_output<P: Platform>(platform: &P, turn: &Turn, wanted: Tokens) -
         creates_session: false,
     };
     let input = Input::Extend(extension);
-    let answer = platform.ledger().ask(&turn.identity.tenant, input).await;
+    let answer = platform.ledger().call(&turn.identity.tenant, input).await;
     match answer.map(|output| output.answer) {
         Ok(LedgerAnswer::Extended { max_tokens_out, .. }) => max_tokens_out.minus(earlier),
         Ok(_) => Tokens::ZERO,
@@ -169,7 +169,7 @@ async fn send_extension<P: Platform>(
 ) -> Result<(), ApiError> {
     let tenant = &admission.caller.tenant().id;
     let input = Input::Extend(extension);
-    let output = platform.ledger().ask(tenant, input).await?;
+    let output = platform.ledger().call(tenant, input).await?;
     match output.answer {
         LedgerAnswer::Extended { max_tokens_out, .. } => {
             if max_tokens_out < admission.grant.max_tokens_out {
@@ -188,7 +188,7 @@ pub async fn release<P: Platform>(platform: &P, tenant: &TenantId, request_id: &
     let input = Input::Release {
         request_id: request_id.clone(),
     };
-    if let Err(error) = platform.ledger().ask(tenant, input).await {
+    if let Err(error) = platform.ledger().call(tenant, input).await {
         tracing::warn!(%error, "release reservation failed");
     }
 }

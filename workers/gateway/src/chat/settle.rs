@@ -78,7 +78,7 @@ fn settlement(
 }
 
 async fn send<P: Platform>(platform: &P, turn: &Turn, input: Input) -> Option<LedgerAnswer> {
-    match platform.ledger().ask(&turn.identity.tenant, input).await {
+    match platform.ledger().call(&turn.identity.tenant, input).await {
         Ok(output) => {
             if output.answer == LedgerAnswer::Closed(Closing::NotOpen) {
                 tracing::warn!("call already settled");

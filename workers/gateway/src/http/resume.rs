@@ -117,7 +117,7 @@ async fn wait<P: Platform>(
             request_id: request.clone(),
             session_id: Some(session.clone()),
         };
-        let output = platform.ledger().ask(tenant, input).await?;
+        let output = platform.ledger().call(tenant, input).await?;
         has_ended = output.answer != LedgerAnswer::UnderWay;
     }
 }

@@ -40,7 +40,7 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }
-    let output = call.platform.ledger().ask(tenant, Input::Storage).await;
+    let output = call.platform.ledger().call(tenant, Input::Storage).await;
     let storage = output.ok().and_then(|output| match output.answer {
         LedgerAnswer::Storage(report) => Some(report),
         _ => None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clawless_core::TenantId;
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_edge::d1::D1;
-use clawless_edge::ledger::Question;
+use clawless_edge::ledger::LedgerRequest;
 use clawless_edge::logging;
 use clawless_edge::time::EdgeTime;
 use tracing::Instrument;
@@ -107,8 +107,8 @@ enum AskError {
 impl TenantLedger {
     /// Processes one input, JSON for JSON; undefined if the object is overloaded. Workers use this
     /// remote call, which costs half of a request and a response.
-    pub async fn ask(&self, question: String) -> Result<Option<String>, JsError> {
-        self.answer(&question).await.map_err(|error| match error {
+    pub async fn ask(&self, request: String) -> Result<Option<String>, JsError> {
+        self.answer(&request).await.map_err(|error| match error {
             AskError::Invalid(why) => JsError::new(&why),
             AskError::Failed => JsError::new(FAILED),
         })
@@ -131,20 +131,20 @@ impl TenantLedger {
     }
 
     /// Processes an input; `None` if the object is overloaded.
-    async fn answer(&self, question: &str) -> Result<Option<String>, AskError> {
-        let question: Question =
-            serde_json::from_str(question).map_err(|error| AskError::Invalid(error.to_string()))?;
-        let span = logging::work_span(question.request_id.as_ref(), Some(&question.tenant));
-        self.process(question).instrument(span).await
+    async fn answer(&self, request: &str) -> Result<Option<String>, AskError> {
+        let request: LedgerRequest =
+            serde_json::from_str(request).map_err(|error| AskError::Invalid(error.to_string()))?;
+        let span = logging::work_span(request.request_id.as_ref(), Some(&request.tenant));
+        self.process(request).instrument(span).await
     }
 
-    async fn process(&self, question: Question) -> Result<Option<String>, AskError> {
-        let owner = self.owner(Some(&question.tenant));
-        if *owner.map_err(|error| failed(&error))? != question.tenant {
+    async fn process(&self, request: LedgerRequest) -> Result<Option<String>, AskError> {
+        let owner = self.owner(Some(&request.tenant));
+        if *owner.map_err(|error| failed(&error))? != request.tenant {
             return Err(AskError::Invalid("another tenant's ledger".to_owned()));
         }
         let database = D1::new(self.env.d1(DB).ok());
-        let (tenant, input) = (&question.tenant, question.input);
+        let (tenant, input) = (&request.tenant, request.input);
         let answered = match self.runtime() {
             Ok(runtime) => background::answer(runtime, &EdgeTime, &database, tenant, input).await,
             Err(error) => Err(error),

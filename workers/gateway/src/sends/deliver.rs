@@ -123,7 +123,7 @@ async fn held_for<P: Platform>(
         request_id,
         session_id: None,
     };
-    let output = platform.ledger().ask(&job.tenant, input).await?;
+    let output = platform.ledger().call(&job.tenant, input).await?;
     Ok((output.answer == LedgerAnswer::UnderWay).then_some(RETRY_AFTER_HELD))
 }
 

@@ -41,7 +41,7 @@ pub struct Client {
 }
 
 /// One question, with the data that every retry sends.
-struct Question {
+struct LedgerRequest {
     name: String,
     session: Option<&'static str>,
     key: Option<String>,
@@ -61,7 +61,7 @@ impl Client {
                 0 => None,
                 other => Some(SESSIONS[usize::from(other == 1)]),
             };
-            let question = Question {
+            let question = LedgerRequest {
                 key: random.percent(60).then(|| format!("key-{name}")),
                 stream: random.percent(60),
                 session,
@@ -77,7 +77,7 @@ impl Client {
     }
 
     /// Retries until there is a response if the question has a key; otherwise sends it once.
-    async fn send_until_answered(&self, question: &Question) {
+    async fn send_until_answered(&self, question: &LedgerRequest) {
         let tries = if question.key.is_some() { 4 } else { 1 };
         for _ in 0..tries {
             let is_answered = if question.key.is_some() && self.shared.random.percent(30) {
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Sends the question through one of the gateways. One client in five disconnects early.
-    async fn send(&self, question: &Question) -> bool {
+    async fn send(&self, question: &LedgerRequest) -> bool {
         let random = &self.shared.random;
         let gateway = &self.gateways[usize::from(random.percent(50))];
         let disconnect_after = if random.percent(20) { 3000 } else { 10_000_000 };
@@ -131,7 +131,7 @@ impl Client {
     /// Records a successful response. `false` for an error.
     fn record_response(
         &self,
-        question: &Question,
+        question: &LedgerRequest,
         response: &Response,
         request: &RequestId,
     ) -> bool {

@@ -131,13 +131,13 @@ impl Kv for FaultyKv {
 pub struct FaultyLedger(Shared);
 
 impl Ledger for FaultyLedger {
-    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+    async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         self.0.network().await;
         let lost = || LedgerError::Failed("lost".to_owned());
         if self.0.strikes(1) {
             return Err(lost());
         }
-        let output = self.0.deployment.ask(tenant, input).await;
+        let output = Ledger::call(&*self.0.deployment, tenant, input).await;
         self.0.network().await;
         if self.0.strikes(1) {
             Err(lost())

@@ -471,7 +471,7 @@ impl Platform for Deployment {
 
 /// The tenants' ledgers, each in memory.
 impl Ledger for Deployment {
-    async fn ask(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
+    async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         self.ledger_calls.set(self.ledger_calls.get() + 1);
         let Some(left) = self.ledger_calls_left.get().checked_sub(1) else {
             return Err(LedgerError::Silent);

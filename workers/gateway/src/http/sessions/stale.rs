@@ -54,7 +54,7 @@ async fn forget<P: Platform>(
         session_id: id.clone(),
         storage,
     };
-    let output = platform.ledger().ask(tenant, input).await?;
+    let output = platform.ledger().call(tenant, input).await?;
     match output.answer {
         LedgerAnswer::Done => Ok(()),
         answer => Err(refusal(answer, &output.headers)),
