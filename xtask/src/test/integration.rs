@@ -110,7 +110,9 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
         }
         return;
     }
-    report.step("Workers on workerd", || workers(layout));
+    report.step("Workers on workerd", || {
+        workers(layout, prepared.python.as_deref())
+    });
     report.step("local stack", || {
         let program = env::current_exe().context("can't find the path of this program")?;
         let files = test_files(layout, "tests/stack")?;
@@ -175,14 +177,16 @@ fn syntax(layout: &Layout) -> Result<TestCounts> {
     Ok(TestCounts::default())
 }
 
-fn workers(layout: &Layout) -> Result<TestCounts> {
+/// `python` runs the Python examples of the API; without it their tests fail.
+fn workers(layout: &Layout, python: Option<&Path>) -> Result<TestCounts> {
     let mut build = cargo();
     build
         .args(["build", "--quiet", "--package", "clawless-seed"])
         .current_dir(layout.root());
     StepCommand::without_tests(layout, "seed", build).run()?;
     let files = test_files(layout, "tests/workers")?;
-    node_tests(layout, "workers", files, 2, &[])
+    let python = python.map(|python| ("CLAWLESS_PYTHON", python.to_owned()));
+    node_tests(layout, "workers", files, 2, python.as_slice())
 }
 
 /// Runs test files of Node, `concurrency` at a time. Files that start their own runtimes mostly wait and

@@ -1,0 +1,12 @@
+# POST /v1/chat/completions
+import os
+
+from openai import OpenAI
+
+client = OpenAI(base_url=f"{os.environ['CLAWLESS_URL']}/v1", api_key=os.environ["CLAWLESS_API_KEY"])
+
+completion = client.chat.completions.create(
+    model="auto",
+    messages=[{"role": "user", "content": "Hello!"}],
+)
+print(completion.choices[0].message.content)

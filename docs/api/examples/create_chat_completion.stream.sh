@@ -1,0 +1,10 @@
+# POST /v1/chat/completions
+curl -sS --fail-with-body -N "$CLAWLESS_URL/v1/chat/completions" \
+  -H "authorization: Bearer $CLAWLESS_API_KEY" \
+  -H 'content-type: application/json' \
+  -d '{
+    "model": "auto",
+    "messages": [{"role": "user", "content": "Hello!"}],
+    "stream": true,
+    "stream_options": {"include_usage": true}
+  }'

@@ -1,0 +1,3 @@
+# DELETE /v1/sessions/{id}
+curl -sS --fail-with-body -X DELETE "$CLAWLESS_URL/v1/sessions/$SESSION_ID" \
+  -H "authorization: Bearer $CLAWLESS_API_KEY"

@@ -1,0 +1,2 @@
+# GET /health
+curl -sS --fail-with-body "$CLAWLESS_URL/health"

@@ -1,0 +1,3 @@
+# GET /v1/usage
+curl -sS --fail-with-body "$CLAWLESS_URL/v1/usage?format=csv" \
+  -H "authorization: Bearer $CLAWLESS_API_KEY"

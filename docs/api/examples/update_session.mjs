@@ -1,0 +1,11 @@
+// PATCH /v1/sessions/{id}
+const { CLAWLESS_URL, CLAWLESS_API_KEY, SESSION_ID } = process.env;
+
+const response = await fetch(`${CLAWLESS_URL}/v1/sessions/${SESSION_ID}`, {
+  method: "PATCH",
+  headers: { authorization: `Bearer ${CLAWLESS_API_KEY}`, "content-type": "application/json" },
+  body: JSON.stringify({ title: "About Ada", metadata: { user: "42" } }),
+});
+if (!response.ok) throw new Error(await response.text());
+const session = await response.json();
+console.log(session.title);
