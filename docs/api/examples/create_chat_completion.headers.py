@@ -11,5 +11,5 @@ response = client.chat.completions.with_raw_response.create(
 )
 print(response.headers["x-clawless-model"])
 print(response.headers["x-clawless-route"])
-print(response.headers["x-ratelimit-remaining-requests"])
+print(response.headers.get("x-ratelimit-remaining-requests"))
 print(response.headers["x-request-id"])
