@@ -59,31 +59,31 @@ const records = (output, { bodies, variables }) => {
 };
 
 export const CASES = {
-  create_chat_completion: { shows: (last) => [same(answer(last), "Hello there.")] },
-  "create_chat_completion.stream": { prints: streamed },
-  "create_chat_completion.session": { prepare: async () => ({ SESSION_ID: `ada-${Math.random()}` }), shows: twoTurns },
-  "create_chat_completion.tools": {
+  createChatCompletion: { shows: (last) => [same(answer(last), "Hello there.")] },
+  "createChatCompletion.stream": { prints: streamed },
+  "createChatCompletion.session": { prepare: async () => ({ SESSION_ID: `ada-${Math.random()}` }), shows: twoTurns },
+  "createChatCompletion.tools": {
     shows: (last, { calls }) => {
       assert.equal(calls.length, 2);
       assert.equal(answer(last), "The tool says: 21 degrees and sunny in Bern");
       return [answer(last)];
     },
   },
-  "create_chat_completion.server_tools": {
+  "createChatCompletion.serverTools": {
     shows: (last, { calls }) => {
       assert.equal(calls.length, 1);
       assert.match(answer(last), /^The tool says: .*\d{4}-\d\d-\d\dT/);
       return [answer(last), "time_now", "succeeded"];
     },
   },
-  "create_chat_completion.structured": {
+  "createChatCompletion.structured": {
     shows: (last) => {
       const { name, population } = JSON.parse(answer(last));
       return [name, population];
     },
   },
-  "create_chat_completion.image": { prepare: (world) => world.image(), shows: (last, { variables }) => [same(answer(last), `I see ${variables.ending}`)] },
-  "create_chat_completion.errors": {
+  "createChatCompletion.image": { prepare: (world) => world.image(), shows: (last, { variables }) => [same(answer(last), `I see ${variables.ending}`)] },
+  "createChatCompletion.errors": {
     status: 404,
     shows: ({ error: { code, param } }, { calls: [{ headers }] }) => {
       assert.deepEqual([code, param], ["model_not_found", "model"]);
@@ -91,7 +91,7 @@ export const CASES = {
     },
     curl: ({ error: { code } }, { calls: [{ headers }] }) => ["404", headers["x-request-id"], code],
   },
-  "create_chat_completion.idempotent": {
+  "createChatCompletion.idempotent": {
     prepare: async () => ({ IDEMPOTENCY_KEY: `order-${Math.random()}` }),
     shows: (_last, { bodies: [first, second], calls }) => {
       assert.equal(second.id, first.id);
@@ -99,7 +99,7 @@ export const CASES = {
       return [first.id, null, second.id, "true"];
     },
   },
-  "create_chat_completion.headers": {
+  "createChatCompletion.headers": {
     shows: (_last, { calls: [{ headers }] }) => {
       const shown = ["x-clawless-model", "x-clawless-route", "x-ratelimit-remaining-requests", "x-request-id"].map((name) => headers[name]);
       assert.equal(shown[0], MODEL);
@@ -107,11 +107,11 @@ export const CASES = {
     },
     curl: (_last, { calls: [{ headers }] }) => [headers["x-request-id"]],
   },
-  list_models: { shows: listed("id", "owned_by") },
-  get_model: { prepare: async () => ({ MODEL }), shows: ({ id, owned_by }) => [same(id, MODEL), owned_by] },
+  listModels: { shows: listed("id", "owned_by") },
+  getModel: { prepare: async () => ({ MODEL }), shows: ({ id, owned_by }) => [same(id, MODEL), owned_by] },
 
-  list_sessions: { prepare: session, shows: listed("id", "title") },
-  "list_sessions.pages": {
+  listSessions: { prepare: session, shows: listed("id", "title") },
+  "listSessions.pages": {
     prepare: (world) => world.manySessions(),
     shows: (_last, { bodies, extension }) => {
       // The first page only with curl.
@@ -120,38 +120,38 @@ export const CASES = {
       return data.flatMap(({ id, title }) => [id, title]);
     },
   },
-  create_session: {
+  createSession: {
     shows: async ({ id }, { world }) => {
       const { title, metadata } = await world.call("GET", `/v1/sessions/${id}`);
       assert.deepEqual([title, metadata], ["Trip to Rome", { user: "42" }]);
       return [id];
     },
   },
-  get_session: { prepare: session, shows: ({ id, title }, { variables }) => [same(id, variables.SESSION_ID), title] },
-  update_session: {
+  getSession: { prepare: session, shows: ({ id, title }, { variables }) => [same(id, variables.SESSION_ID), title] },
+  updateSession: {
     prepare: session,
     shows: async (_last, { world, variables }) => {
       const { title } = await world.call("GET", `/v1/sessions/${variables.SESSION_ID}`);
       return [same(title, "About Ada")];
     },
   },
-  delete_session: {
+  deleteSession: {
     prepare: session,
     shows: async ({ id }, { world, variables }) => {
       await world.call("GET", `/v1/sessions/${variables.SESSION_ID}`, { status: 404 });
       return [id, true];
     },
   },
-  reset_session: {
+  resetSession: {
     prepare: session,
     shows: async ({ id }, { world, variables }) => {
       assert.deepEqual((await world.call("GET", `/v1/sessions/${variables.SESSION_ID}/messages`)).data, []);
       return [id, 0];
     },
   },
-  export_session: { prepare: session, shows: ({ session: { id }, messages }) => [id, same(messages.length, 2)] },
-  list_session_messages: { prepare: session, shows: conversation },
-  delete_session_message: {
+  exportSession: { prepare: session, shows: ({ session: { id }, messages }) => [id, same(messages.length, 2)] },
+  listMessages: { prepare: session, shows: conversation },
+  deleteMessage: {
     prepare: message,
     shows: async ({ id }, { world, variables }) => {
       const { data } = await world.call("GET", `/v1/sessions/${variables.SESSION_ID}/messages`);
@@ -159,27 +159,27 @@ export const CASES = {
       return [id, true];
     },
   },
-  list_session_tool_executions: { prepare: (world) => world.session({ content: "What time is it?" }), shows: listed("tool", "status", "result") },
-  get_session_turn: { prepare: session, shows: (last) => ["complete", answer(last)] },
-  "get_session_turn.stream": {
+  listToolExecutions: { prepare: (world) => world.session({ content: "What time is it?" }), shows: listed("tool", "status", "result") },
+  getTurn: { prepare: session, shows: (last) => ["complete", answer(last)] },
+  "getTurn.stream": {
     prepare: session,
     prints: streamed,
   },
-  get_usage: { prepare: (world) => world.usage(), shows: listed("day", "model", "tokens", "micro_dollars") },
-  "get_usage.csv": { prepare: (world) => world.usage(), prints: (output) => assert.match(output, /^day,model,key_id,.*\r\n\d{4}-\d\d-\d\d,"scripted-model",key_/) },
-  get_health: { shows: ({ status }) => [same(status, "ok")] },
+  getUsage: { prepare: (world) => world.usage(), shows: listed("day", "model", "tokens", "micro_dollars") },
+  "getUsage.csv": { prepare: (world) => world.usage(), prints: (output) => assert.match(output, /^day,model,key_id,.*\r\n\d{4}-\d\d-\d\d,"scripted-model",key_/) },
+  getHealth: { shows: ({ status }) => [same(status, "ok")] },
 
-  get_admin_health: { shows: ({ status, problems }) => [same(status, "ok"), JSON.stringify(same(problems, []))] },
-  list_tenants: { prepare: sharedTenant, shows: listed("id", "name", "tier") },
-  create_tenant: {
+  getAdminHealth: { shows: ({ status, problems }) => [same(status, "ok"), JSON.stringify(same(problems, []))] },
+  listTenants: { prepare: sharedTenant, shows: listed("id", "name", "tier") },
+  createTenant: {
     shows: async ({ id }, { world }) => {
       const { name, system_prompt: prompt } = await world.admin("GET", `/tenants/${id}`);
       assert.deepEqual([name, prompt], ["Example", "Be brief."]);
       return [id];
     },
   },
-  get_tenant: { prepare: sharedTenant, shows: ({ name, version }) => [name, version, `"${version}"`] },
-  replace_tenant: {
+  getTenant: { prepare: sharedTenant, shows: ({ name, version }) => [name, version, `"${version}"`] },
+  replaceTenant: {
     prepare: newTenant,
     shows: async (_last, { world, variables }) => {
       const { name, version, system_prompt: prompt } = await world.admin("GET", `/tenants/${variables.TENANT_ID}`);
@@ -187,26 +187,26 @@ export const CASES = {
       return [name, version];
     },
   },
-  update_tenant: {
+  updateTenant: {
     prepare: newTenant,
     shows: async (_last, { world, variables }) => {
       const { limits, version } = await world.admin("GET", `/tenants/${variables.TENANT_ID}`);
       return [same(limits.requests_per_minute, 120), version];
     },
   },
-  delete_tenant: {
+  deleteTenant: {
     prepare: newTenant,
     shows: async (_last, { world, variables }) => {
       await world.admin("GET", `/tenants/${variables.TENANT_ID}`, undefined, { status: 404 });
       return [variables.TENANT_ID, true];
     },
   },
-  get_tenant_usage: { prepare: sharedTenant, shows: listed("day", "model", "key_id", "tokens") },
-  list_tenant_sessions: { prepare: sharedTenant, shows: listed("id", "token_total") },
-  get_tenant_session: { prepare: sharedTenant, shows: ({ id, token_total: tokens }, { variables }) => [same(id, variables.SESSION_ID), tokens] },
-  list_tenant_session_messages: { prepare: sharedTenant, shows: conversation },
-  export_tenant: { prepare: sharedTenant, prints: records },
-  erase_tenant: {
+  getTenantUsage: { prepare: sharedTenant, shows: listed("day", "model", "key_id", "tokens") },
+  listTenantSessions: { prepare: sharedTenant, shows: listed("id", "token_total") },
+  getTenantSession: { prepare: sharedTenant, shows: ({ id, token_total: tokens }, { variables }) => [same(id, variables.SESSION_ID), tokens] },
+  listTenantMessages: { prepare: sharedTenant, shows: conversation },
+  exportTenant: { prepare: sharedTenant, prints: records },
+  eraseTenant: {
     prepare: newTenant,
     // The first request erases the session and continues; curl sends one request.
     shows: async (last, { world, variables, extension }) => {
@@ -216,17 +216,17 @@ export const CASES = {
       return [variables.TENANT_ID, true];
     },
   },
-  list_usage: { prepare: sharedTenant, shows: listed("tenant_id", "tokens", "micro_dollars") },
-  list_keys: { prepare: sharedTenant, shows: listed("id", "name") },
-  create_key: {
+  listUsage: { prepare: sharedTenant, shows: listed("tenant_id", "tokens", "micro_dollars") },
+  listKeys: { prepare: sharedTenant, shows: listed("id", "name") },
+  createKey: {
     prepare: sharedTenant,
     shows: async ({ id, key }, { world }) => {
       await world.call("GET", "/v1/models", { key });
       return [id, key];
     },
   },
-  get_key: { prepare: sharedTenant, shows: ({ name, scopes: [scope] }) => [same(name, "server"), same(scope, "chat")] },
-  update_key: {
+  getKey: { prepare: sharedTenant, shows: ({ name, scopes: [scope] }) => [same(name, "server"), same(scope, "chat")] },
+  updateKey: {
     prepare: newTenant,
     shows: async ({ id }, { world, variables }) => {
       const { limits } = await world.admin("GET", `/tenants/${variables.TENANT_ID}/keys/${variables.KEY_ID}`);
@@ -234,35 +234,35 @@ export const CASES = {
       return [id, "requests_per_minute", 60, "burst", 10];
     },
   },
-  rotate_key: {
+  rotateKey: {
     prepare: newTenant,
     shows: async ({ id, key }, { world, variables }) => {
       for (const works of [key, variables.key]) await world.call("GET", "/v1/models", { key: works });
       return [id, key];
     },
   },
-  revoke_key: {
+  revokeKey: {
     prepare: newTenant,
     shows: async ({ id, revoked_at: at }, { world, variables }) => {
       await world.call("GET", "/v1/models", { key: variables.key, status: 401 });
       return [id, at];
     },
   },
-  list_admin_tokens: { shows: listed("id", "name", "revoked_at") },
-  create_admin_token: {
+  listTokens: { shows: listed("id", "name", "revoked_at") },
+  createToken: {
     shows: async ({ id, token: text }, { world }) => {
       await world.admin("GET", "/health", undefined, { token: text });
       return [id, text];
     },
   },
-  revoke_admin_token: {
+  revokeToken: {
     prepare: token,
     shows: async ({ id, revoked_at: at }, { world, variables }) => {
       await world.admin("GET", "/health", undefined, { token: variables.token, status: 401 });
       return [id, at];
     },
   },
-  list_audit_entries: { prepare: sharedTenant, shows: listed("at", "actor", "action", "target") },
+  listAudit: { prepare: sharedTenant, shows: listed("at", "actor", "action", "target") },
 };
 
 /** The case of an example. */

@@ -29,7 +29,7 @@ export function examples() {
     .filter((file) => path.extname(file) !== ".md")
     .sort()
     .map((file) => {
-      const [, operation, variant = "", extension] = file.match(/^([a-z_]+)(?:\.([a-z_]+))?\.(sh|py|mjs)$/) ?? assert.fail(`${file} is not named like an example`);
+      const [, operation, variant = "", extension] = file.match(/^([a-zA-Z]+)(?:\.([a-zA-Z]+))?\.(sh|py|mjs)$/) ?? assert.fail(`${file} is not named like an example`);
       const text = readFileSync(path.join(EXAMPLES, file), "utf8");
       const [first] = text.split("\n", 1);
       const { comment } = LANGUAGES[extension];
