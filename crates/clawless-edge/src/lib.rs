@@ -13,6 +13,7 @@ pub mod kv;
 pub mod ledger;
 pub mod logging;
 pub mod queue;
+pub mod tasks;
 pub mod time;
 
 // Old paths, until every module of the gateway imports from `http`.

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::{Authorized, ReadKind, Reader, RequestHead, Service};
-use worker::{Context, Env};
+use clawless_edge::tasks::Tasks;
+use worker::Env;
 
 use crate::authenticate::{Operator, authenticate};
 use crate::context::{AdminCall, AdminContext};
@@ -30,7 +31,7 @@ impl Service for Admin {
 
     const IS_INTERNAL: bool = true;
 
-    fn open(env: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
+    fn open(env: Env, _: Rc<Tasks>, _: &RequestId) -> Result<Rc<AdminContext>, ApiError> {
         Ok(Rc::new(AdminContext::new(env)))
     }
 

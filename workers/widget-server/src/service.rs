@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::{Authorized, Call, HttpResponse, RequestHead, Service};
-use worker::{Context, Env};
+use clawless_edge::tasks::Tasks;
+use worker::Env;
 
 /// The widget server.
 pub(crate) struct WidgetServer;
@@ -17,7 +18,7 @@ impl Service for WidgetServer {
 
     const IS_INTERNAL: bool = true;
 
-    fn open(_: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<()>, ApiError> {
+    fn open(_: Env, _: Rc<Tasks>, _: &RequestId) -> Result<Rc<()>, ApiError> {
         Ok(Rc::new(()))
     }
 

@@ -229,11 +229,12 @@ mod tests {
     use std::rc::Rc;
 
     use clawless_core::RequestId;
-    use worker::{Context, Env};
+    use worker::Env;
 
     use super::super::request::RequestHead;
     use super::super::service::Authorized;
     use super::*;
+    use crate::tasks::Tasks;
 
     struct Things;
 
@@ -242,7 +243,7 @@ mod tests {
         type Caller = &'static str;
         type Access = &'static str;
 
-        fn open(_: Env, _: Rc<Context>, _: &RequestId) -> Result<Rc<()>, ApiError> {
+        fn open(_: Env, _: Rc<Tasks>, _: &RequestId) -> Result<Rc<()>, ApiError> {
             Ok(Rc::new(()))
         }
 

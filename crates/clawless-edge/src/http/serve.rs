@@ -4,9 +4,8 @@
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
-use futures_channel::oneshot;
-use futures_util::StreamExt;
 use futures_util::stream;
+use futures_util::{FutureExt, StreamExt};
 use tracing::Instrument;
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
 use worker::{Context, Env, Request, Response};
@@ -22,6 +21,7 @@ use super::routes::{Endpoint, ResponseFuture, Routes};
 use super::service::{Authorized, Service};
 use crate::entropy::EdgeEntropy;
 use crate::logging;
+use crate::tasks::Tasks;
 use crate::time::EdgeTime;
 
 /// The longest answer that is sent at once, in bytes.
@@ -47,15 +47,19 @@ pub async fn serve<S: Service>(
     async {
         let head = Rc::new(RequestHead::from_request(&request));
         let started = EdgeTime.now();
-        let context = Rc::new(context);
-        let platform = S::open(env, context.clone(), &request_id);
+        let tasks = Tasks::new(context);
+        let platform = S::open(env, tasks.clone(), &request_id);
         let outcome = match &platform {
             Ok(platform) => {
                 let (platform, head, id) = (platform.clone(), head.clone(), request_id.clone());
-                let tasks = context.clone();
-                let work =
-                    async move { respond(routes, &platform, request, &head, &id, &tasks).await };
-                run_to_end(&context, work).await
+                let own_tasks = tasks.clone();
+                let work = async move {
+                    respond(routes, &platform, request, &head, &id, &own_tasks).await
+                };
+                // The runtime would cancel the request in the middle if the client leaves, and what it
+                // holds ([`Permit`]) would not be released.
+                let outcome = tasks.run(work).await;
+                outcome.unwrap_or_else(|| Err(ApiError::internal("the request has no response")))
             }
             Err(error) => Err(error.clone()),
         };
@@ -77,30 +81,13 @@ pub async fn serve<S: Service>(
     .await
 }
 
-/// Runs work to its end even if the client leaves. The runtime would otherwise cancel the request in the
-/// middle, and what it holds ([`Permit`]) would not be released.
-async fn run_to_end(
-    context: &Context,
-    work: impl Future<Output = Result<HttpResponse, ApiError>> + 'static,
-) -> Result<HttpResponse, ApiError> {
-    let (sender, response) = oneshot::channel();
-    let task = async move {
-        // It fails if the client has left.
-        drop(sender.send(work.await));
-    };
-    context.wait_until(task.in_current_span());
-    response
-        .await
-        .unwrap_or_else(|_| Err(ApiError::internal("the request ended without a response")))
-}
-
 async fn respond<S: Service>(
     routes: &'static Routes<S>,
     platform: &Rc<S::Platform>,
     request: Request,
     head: &Rc<RequestHead>,
     request_id: &RequestId,
-    context: &Rc<Context>,
+    tasks: &Rc<Tasks>,
 ) -> Result<HttpResponse, ApiError> {
     let is_options = head.method == "OPTIONS";
     if is_options && let Some(response) = S::preflight(platform, head) {
@@ -170,7 +157,7 @@ async fn respond<S: Service>(
                     let response = response.with_headers(headers);
                     Ok(match departure {
                         Some(departure) if call.head.method != "HEAD" => {
-                            deliver_large(response, permit, departure, context)
+                            deliver_large(response, permit, departure, tasks)
                         }
                         _ => response,
                     })
@@ -221,7 +208,7 @@ fn deliver_large(
     mut response: HttpResponse,
     permit: Permit,
     departure: impl Future<Output = ()> + 'static,
-    context: &Context,
+    tasks: &Rc<Tasks>,
 ) -> HttpResponse {
     let is_large = response
         .text_bytes()
@@ -237,7 +224,7 @@ fn deliver_large(
         }
     };
     let (body, task) = deliver(pages, permit, EdgeTime, departure);
-    context.wait_until(task.in_current_span());
+    tasks.spawn(task.boxed_local());
     response.body = Body::Pages(content_type, body);
     response
 }

@@ -5,12 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, RequestId};
-use worker::{Context, Env};
+use worker::Env;
 
 use super::call::Call;
 use super::load::Reader;
 use super::request::RequestHead;
 use super::response::HttpResponse;
+use crate::tasks::Tasks;
 
 /// How one Worker opens its platform and authorizes callers.
 #[allow(
@@ -35,7 +36,7 @@ pub trait Service: 'static {
     /// An internal error if the Worker's configuration is invalid.
     fn open(
         env: Env,
-        context: Rc<Context>,
+        tasks: Rc<Tasks>,
         request_id: &RequestId,
     ) -> Result<Rc<Self::Platform>, ApiError>;
 

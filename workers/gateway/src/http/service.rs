@@ -5,7 +5,8 @@ use std::rc::Rc;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, RequestId, Scope};
 use clawless_edge::http::{Authorized, HttpResponse, ReadKind, Reader, RequestHead, Service};
-use worker::{Context, Env};
+use clawless_edge::tasks::Tasks;
+use worker::Env;
 
 use super::cors;
 use crate::access::check_rate_and_scope;
@@ -74,8 +75,8 @@ impl Service for Gateway {
     type Caller = Caller;
     type Access = Access;
 
-    fn open(env: Env, context: Rc<Context>, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
-        Ok(Rc::new(Bindings::open(env, context)))
+    fn open(env: Env, tasks: Rc<Tasks>, _: &RequestId) -> Result<Rc<Bindings>, ApiError> {
+        Ok(Rc::new(Bindings::open(env, tasks)))
     }
 
     async fn authorize(

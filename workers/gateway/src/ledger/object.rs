@@ -36,6 +36,7 @@ pub struct TenantLedger {
     tenant: OnceCell<TenantId>,
     /// The time of the alarm.
     alarm: Cell<Option<Timestamp>>,
+    database: OnceCell<D1>,
 }
 
 impl DurableObject for TenantLedger {
@@ -47,6 +48,7 @@ impl DurableObject for TenantLedger {
             runtime: OnceCell::new(),
             tenant: OnceCell::new(),
             alarm: Cell::new(None),
+            database: OnceCell::new(),
         }
     }
 
@@ -75,9 +77,8 @@ impl DurableObject for TenantLedger {
             .runtime()
             .map_err(|error| worker::Error::RustError(error.to_string()))?;
         let tenant = self.owner(None)?;
-        let database = D1::new(self.env.d1(DB).ok());
         let work = async {
-            match background::run(runtime, &EdgeTime, &database, tenant).await {
+            match background::run(runtime, &EdgeTime, self.database(), tenant).await {
                 Ok(()) => self.schedule().await,
                 Err(error) => {
                     tracing::error!(%error, "ledger background work failed");
@@ -143,10 +144,10 @@ impl TenantLedger {
         if *owner.map_err(|error| failed(&error))? != request.tenant {
             return Err(AskError::Invalid("another tenant's ledger".to_owned()));
         }
-        let database = D1::new(self.env.d1(DB).ok());
+        let (database, time) = (self.database(), &EdgeTime);
         let (tenant, input) = (&request.tenant, request.input);
         let answered = match self.runtime() {
-            Ok(runtime) => background::answer(runtime, &EdgeTime, &database, tenant, input).await,
+            Ok(runtime) => background::answer(runtime, time, database, tenant, input).await,
             Err(error) => Err(error),
         };
         let output = match answered {
@@ -173,6 +174,11 @@ impl TenantLedger {
             runtime = runtime.with_max_waiting_inputs(most);
         }
         Ok(self.runtime.get_or_init(|| runtime))
+    }
+
+    /// The database, opened at its first use: looking a binding up costs several calls of the runtime.
+    fn database(&self) -> &D1 {
+        self.database.get_or_init(|| D1::new(self.env.d1(DB).ok()))
     }
 
     /// The ledger's tenant: as stored, otherwise that of the first input.

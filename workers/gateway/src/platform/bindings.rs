@@ -10,10 +10,10 @@ use clawless_edge::fetch::EdgeHttp;
 use clawless_edge::kv::EdgeKv;
 use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
+use clawless_edge::tasks::Tasks;
 use clawless_edge::time::EdgeTime;
 use futures_util::future::LocalBoxFuture;
-use tracing::Instrument;
-use worker::{Context, Env};
+use worker::Env;
 
 use super::binding_names::{CACHE, DB, KEY_GUESSES};
 use super::config::{Config, InvalidVariable, Variables};
@@ -56,14 +56,14 @@ mod ports {
 /// The bindings of one request.
 pub struct Bindings {
     env: Env,
-    context: Rc<Context>,
+    tasks: Rc<Tasks>,
     config: Rc<Config>,
-    /// Opened on first use: most requests need neither.
+    /// Opened on first use: most requests need none of them.
     sql: OnceCell<Database>,
     kv: OnceCell<Cache>,
+    queue: OnceCell<EdgeQueue>,
     http: EdgeHttp,
     ledger: RemoteLedger,
-    queue: EdgeQueue,
     memory: Rc<Memory>,
 }
 
@@ -86,17 +86,17 @@ impl Variables for EnvVariables<'_> {
 
 impl Bindings {
     /// Opens the bindings of a request.
-    pub fn open(env: Env, context: Rc<Context>) -> Self {
+    pub fn open(env: Env, tasks: Rc<Tasks>) -> Self {
         let config = CONFIG.with(|cell| cell.get_or_init(|| read_config(&env)).clone());
         Self {
             sql: OnceCell::new(),
             kv: OnceCell::new(),
             http: EdgeHttp::new(&env),
             ledger: RemoteLedger::new(&env),
-            queue: EdgeQueue::new(&env),
+            queue: OnceCell::new(),
             memory: MEMORY.with(Rc::clone),
             env,
-            context,
+            tasks,
             config,
         }
     }
@@ -184,7 +184,7 @@ impl Platform for Bindings {
     }
 
     fn queue(&self) -> &EdgeQueue {
-        &self.queue
+        self.queue.get_or_init(|| EdgeQueue::new(&self.env))
     }
 
     fn memory(&self) -> &Memory {
@@ -206,8 +206,7 @@ impl Platform for Bindings {
         &self.config
     }
 
-    /// The task keeps the span of the request, so that its log lines name the request.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.context.wait_until(task.in_current_span());
+        self.tasks.spawn(task);
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use clawless_core::sending::SendJob;
 use clawless_edge::logging;
+use clawless_edge::tasks::Tasks;
 use futures_util::future::join_all;
 use tracing::Instrument;
 use worker::{Context, Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage};
@@ -17,7 +18,7 @@ const DEAD_LETTER_SUFFIX: &str = "-dead";
 /// Processes a batch, all messages at once. Each message is acknowledged or retried on its own. An
 /// invalid message is dropped: it would be invalid the next time, too.
 pub async fn receive(batch: &MessageBatch<String>, env: Env, context: Context) {
-    let bindings = Rc::new(Bindings::open(env, Rc::new(context)));
+    let bindings = Rc::new(Bindings::open(env, Tasks::new(context)));
     let is_dead_letter = batch.queue().ends_with(DEAD_LETTER_SUFFIX);
     let messages: Vec<RawMessage> = batch.raw_iter().collect();
     let run = messages.iter().map(|message| {
