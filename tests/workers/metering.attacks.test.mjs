@@ -1,10 +1,13 @@
 // Attack 66: bytes that are sent to a provider and not reserved. Every member of a request counts, before it is sent.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as behaviours from "../harness/behaviours.mjs";
 import { chatBody, complete, expectError, MODEL, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { startUpstream } from "../harness/upstream.mjs";
+import { until } from "../harness/wait.mjs";
 
 let stack;
 let upstream;
@@ -73,6 +76,28 @@ describe("attack 66: bytes that are not reserved", () => {
     // A request of the usual size is served.
     await complete(stack, {}, { key });
   });
+
+  for (const stream of [false, true]) {
+    test(`attack_66_clients_that_leave_before_the_first_byte_pay_for_what_was_sent (${stream ? "stream" : "whole"})`, async () => {
+      const { tenant_id: tenant, secret_key: key } = stack.tenants[stream ? 1 : 3];
+      await stack.updateSettings(tenant, { limits: { requests_per_minute: null, burst: null, concurrent: null }, quotas: { tokens_per_month: null, micro_dollars_per_month: null } });
+      const sent = { messages: [{ role: "user", content: HALF }], stream };
+      const tokens = HALF.length / 4;
+      // The provider thinks until it is disconnected, or a second after the client has left.
+      upstream.always(async (request, response) => {
+        await Promise.race([once(response, "close"), sleep(1000)]);
+        const usage = { prompt_tokens: tokens, completion_tokens: 3, total_tokens: tokens + 3 };
+        if (!response.destroyed) await behaviours.completionOrStream({ content: "Late.", usage })(request, response);
+      });
+      const clients = Array.from({ length: 10 }, () => new AbortController());
+      const calls = clients.map(({ signal }) => postChat(stack, chatBody(sent), { key, signal }).catch(() => undefined));
+      await until(() => upstream.requests.length === 10, "the provider has every request");
+      for (const client of clients) client.abort();
+      await Promise.all(calls);
+      const booked = await stack.receipts(tenant, 10);
+      for (const receipt of booked) assert.ok(receipt.tokens_in >= tokens, JSON.stringify(receipt));
+    });
+  }
 });
 
 describe("attack 50: quotas that running requests have reserved", () => {
