@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { caseOf, CASES } from "../harness/example-cases.mjs";
-import { startWorld } from "../harness/example-world.mjs";
-import { examples, INDEX, indexTable, LANGUAGES, pages, routes, runExample, withExamples } from "../harness/examples.mjs";
+import { caseOf, CASES } from "../harness/examples/cases.mjs";
+import { startWorld } from "../harness/examples/world.mjs";
+import { examples, INDEX, indexTable, LANGUAGES, pages, routes, runExample, withExamples } from "../harness/examples/files.mjs";
 import { startRecordingProxy } from "../harness/recording-proxy.mjs";
 
 const ALL = examples();

@@ -5,10 +5,10 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { completion, completionOrStream } from "./behaviours.mjs";
-import { complete } from "./client.mjs";
-import { startStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { completion, completionOrStream } from "../behaviours.mjs";
+import { complete } from "../client.mjs";
+import { startStack } from "../stack.mjs";
+import { until } from "../wait.mjs";
 
 const textOf = ({ content }) => (typeof content === "string" ? content : content.map(({ text }) => text ?? "").join(""));
 

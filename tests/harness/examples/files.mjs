@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { ROOT } from "./bundle.mjs";
+import { ROOT } from "../bundle.mjs";
 
 const GUIDE = path.join(ROOT, "docs/api");
 const EXAMPLES = path.join(GUIDE, "examples");
