@@ -13,6 +13,7 @@ const TENANT = "/admin/tenants/{id}";
 const KEY = `${TENANT}/keys/{key}`;
 const SESSION = `${TENANT}/sessions/{session}`;
 const validBody = { name: "x" };
+const validToken = { name: "x", role: "owner" };
 
 // Invalid queries of list routes: `[query, code, param]`.
 const PAGED = [
@@ -52,7 +53,8 @@ const ROUTES = {
   [`POST ${KEY}/rotate`]: { ok: 201, body: {}, closing: 409, bodies: [[{ grace_seconds: -1 }, "invalid_type", "grace_seconds"]] },
   [`POST ${KEY}/revoke`]: { ok: 200, body: {}, closing: 200 },
   "GET /admin/tokens": { ok: 200, queries: PAGED },
-  "POST /admin/tokens": { ok: 201, body: validBody, bodies: [[{}, "missing_required_parameter", "name"], [{ name: "x", expires_at: 1 }, "invalid_value", "expires_at"]] },
+  "POST /admin/tokens": { ok: 201, body: validToken, bodies: [[{}, "missing_required_parameter", "name"], [validBody, "missing_required_parameter", "role"], [{ ...validToken, expires_at: 1 }, "invalid_value", "expires_at"]] },
+  "PATCH /admin/tokens/{id}": { ok: 200, body: validBody, bodies: [[{ name: null }, "missing_required_parameter", "name"], [{ role: "admin" }, "invalid_type", "role"], ["[]", "invalid_type", null]] },
   "POST /admin/tokens/{id}/revoke": { ok: 200, body: {} },
   "GET /admin/audit": { ok: 200, queries: PAGED },
 };
@@ -66,7 +68,7 @@ function routesOfTheSource() {
   const source = readFileSync(path.join(ROOT, "workers/admin/src/routes.rs"), "utf8");
   const table = source.slice(source.indexOf("routes! {"), source.indexOf("#[cfg(test)]"));
   const found = [...table.matchAll(/^ +([A-Z]+) +"(\/admin[^"]*)"/gm)].map(([, method, pattern]) => `${method} ${pattern}`);
-  assert.equal(found.length, table.match(/ Operator /g).length, "every line of the table is parsed");
+  assert.equal(found.length, table.match(/ (Global|Tenant)\(/g).length, "every line of the table is parsed");
   return found;
 }
 
@@ -81,7 +83,7 @@ let uses = 0;
 /** Calls the admin API from a new address and with a fresh token per 200 calls, because rate limits apply to both. */
 async function callAdmin(method, target, body, { token: explicit, headers = {} } = {}) {
   if (explicit === undefined && uses++ % 200 === 0) {
-    const minted = await stack.admin("POST", "/tokens", validBody, { headers: newAddress() });
+    const minted = await stack.admin("POST", "/tokens", validToken, { headers: newAddress() });
     assert.equal(minted.status, 201, JSON.stringify(minted.body));
     token = minted.body.token;
   }
@@ -112,7 +114,7 @@ async function expectRejected(status, { code, param }, ...request) {
 async function createResources() {
   const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", validBody);
   const { body: key } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
-  const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", validBody);
+  const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", validToken);
   await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'one', 1, 1)", tenant.id);
   return { id: tenant.id, key: key.id, session: "one", token: minted.id };
 }
@@ -176,7 +178,8 @@ describe("400", () => {
       await assertUnchanged(async () => {
         for (const [query, code, param] of cases) await expectRejected(400, { code, param }, route.method, `${url}?${query}`, route.body);
         if (route.body === undefined) return;
-        const bodies = [[{ ...route.body, tenant_id: ids.id }, "unknown_parameter", "tenant_id"], ["{", "invalid_json", null], ...(route.bodies ?? [])];
+        const identity = route.pattern.startsWith("/admin/tokens") ? "key_id" : "tenant_id";
+        const bodies = [[{ ...route.body, [identity]: ids.id }, "unknown_parameter", identity], ["{", "invalid_json", null], ...(route.bodies ?? [])];
         for (const [body, code, param] of bodies) await expectRejected(400, { code, param }, route.method, url, body);
       });
     });
@@ -193,7 +196,7 @@ describe("401 and 403", () => {
   for (const route of ALL) {
     test(`401_and_403_${route.name}`, async () => {
       const ids = await createResources();
-      const ended = (await expectStatus(201, "POST", "/admin/tokens", validBody)).body;
+      const ended = (await expectStatus(201, "POST", "/admin/tokens", validToken)).body;
       await expectStatus(200, "POST", `/admin/tokens/${ended.id}/revoke`);
       await assertUnchanged(async () => {
         const args = [route.method, pathFor(route, ids), route.body];

@@ -45,7 +45,7 @@ test("attack 55: no_key_token_digest_or_word_of_a_conversation_is_in_a_log_or_an
   stack.upstream.next(failure(500), failure(500), failure(500), failure(401));
   for (let count = 0; count < 2; count += 1) await record(await postChat(stack, chatBody(chat)));
   const { body: minted } = await stack.admin("POST", `/tenants/${stack.tenants[0].tenant_id}/keys`, { name: "canary", scopes: ["chat"] });
-  const { body: token } = await stack.admin("POST", "/tokens", { name: "canary" }, { token: BOOTSTRAP_TOKEN });
+  const { body: token } = await stack.admin("POST", "/tokens", { name: "canary", role: "owner" }, { token: BOOTSTRAP_TOKEN });
   await stack.admin("GET", "/tokens", undefined, { token: token.token });
   await stack.admin("GET", `/tenants/${stack.tenants[0].tenant_id}/sessions/logged/messages`);
   await stack.admin("PATCH", `/tenants/${stack.tenants[0].tenant_id}`, { name: "x", system_prompt: `${WORDS}\u0000` });

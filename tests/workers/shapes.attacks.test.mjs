@@ -123,7 +123,7 @@ describe("attack 65: JSON of the wrong shape", () => {
     const call = (method, path) => async (changed) => {
       const headers = { "cf-connecting-ip": `198.51.${addresses >> 8}.${addresses & 255}` };
       if (addresses % 200 === 0) {
-        const { body } = await stack.admin("POST", "/tokens", JSON.stringify({ name: "attack 65" }), { headers });
+        const { body } = await stack.admin("POST", "/tokens", JSON.stringify({ name: "attack 65", role: "owner" }), { headers });
         token = body.token;
       }
       addresses += 1;
@@ -140,7 +140,7 @@ describe("attack 65: JSON of the wrong shape", () => {
     await attack({ name: "n", kind: "public", scopes: ["chat"], allowed_origins: ["https://x.example"], expires_at: expiresAt }, call("POST", `${path}/keys`));
     const { body: key } = await call("POST", `${path}/keys`)({ name: "n", scopes: ["chat"] });
     await attack({ grace_seconds: 5 }, call("POST", `${path}/keys/${key.id}/rotate`));
-    await attack({ name: "n", expires_at: expiresAt }, call("POST", "/tokens"));
+    await attack({ name: "n", role: "owner", expires_at: expiresAt }, call("POST", "/tokens"));
     for (const empty of [`${path}/keys/${key.id}/revoke`, `${path}/erase`, path]) {
       const method = empty === path ? "DELETE" : "POST";
       const { status, body } = await call(method, empty)([]);

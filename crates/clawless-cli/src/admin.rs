@@ -1,19 +1,19 @@
-//! `admin`: tenants, their usage and data, the audit log and the operators' tokens.
+//! `admin`: tenants, their usage and data, the audit log and admin tokens.
 
 mod data;
 mod show;
 mod tenants;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::{
     client::{Client, Method},
     connection::{Connection, printable},
-    span::{Span, timestamp_after, timestamp_before},
+    span::{Span, timestamp_before},
 };
 
 /// Arguments of `admin`.
@@ -62,29 +62,9 @@ enum Command {
         /// Only entries of this tenant
         tenant: Option<String>,
     },
-    /// List, create and revoke operators' tokens
+    /// List, create, change and revoke admin tokens
     #[command(subcommand)]
-    Tokens(Tokens),
-}
-
-#[derive(Debug, Subcommand)]
-enum Tokens {
-    /// List all tokens, without their secrets
-    List,
-    /// Create a token; its secret is shown only once
-    Mint {
-        /// Name of its owner
-        name: String,
-        /// Time until it expires, such as 30d
-        #[arg(long, value_name = "SPAN")]
-        expires_in: Option<Span>,
-    },
-    /// Revoke a token with immediate effect
-    Revoke {
-        // Not named `token`: that is the option that authenticates.
-        /// The token's id
-        id: String,
-    },
+    Tokens(tokens::Tokens),
 }
 
 /// Runs a command. `default_state` is the local stack's folder without `--state`.
@@ -110,7 +90,7 @@ fn dispatch(arguments: &Arguments, default_state: &Path) -> Result<()> {
             connection.print(&log, show::audit);
             Ok(())
         }
-        Command::Tokens(command) => tokens(command, connection, &client),
+        Command::Tokens(command) => tokens::run(command, connection, &client),
     }
 }
 
@@ -129,27 +109,6 @@ fn usage(
     } else {
         let all = client.list(&format!("/usage{from}"))?;
         connection.print(&all, show::all_usage);
-    }
-    Ok(())
-}
-
-fn tokens(command: &Tokens, connection: &Connection, client: &Client) -> Result<()> {
-    match command {
-        Tokens::List => {
-            let list = client.list("/tokens")?;
-            connection.print(&list, show::tokens);
-        }
-        Tokens::Mint { name, expires_in } => {
-            let expires_at = expires_in.map(|Span(seconds)| timestamp_after(seconds));
-            let body = json!({"name": name, "expires_at": expires_at});
-            let minted = client.request(Method::Post, "/tokens", Some(&body))?;
-            connection.print(&minted, show::new_token);
-        }
-        Tokens::Revoke { id } => {
-            let path = format!("/tokens/{id}/revoke");
-            let revoked = client.request(Method::Post, &path, Some(&json!({})))?;
-            connection.print(&revoked, |_| format!("{id} is revoked."));
-        }
     }
     Ok(())
 }

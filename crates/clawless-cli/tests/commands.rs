@@ -112,6 +112,33 @@ fn json_of_a_command_that_takes_several_requests_is_the_last_response() {
 }
 
 #[test]
+fn tokens_are_minted_and_changed_with_their_role() {
+    let token = json!({"object": "admin_token", "id": "adm_1", "name": "Ada", "role": "tenant_admin",
+                       "tenant_id": "ten_1", "expires_at": null});
+    let (url, requests) = serve(vec![(201, token.clone()), (200, token.clone())]);
+    let mint = "admin tokens mint Ada --role tenant_admin --tenant ten_1 --json";
+    assert_eq!(printed(mint, &url), token);
+    let set = run("admin tokens set adm_1 role=viewer expires_at=null", &url);
+    let shown = String::from_utf8(set.stdout).unwrap();
+    assert_eq!(shown, "adm_1 Ada: tenant_admin of ten_1, expires -\n");
+    assert_eq!(
+        lines(&requests),
+        ["POST /admin/tokens", "PATCH /admin/tokens/adm_1"]
+    );
+    let bodies: Vec<Value> = requests
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, body)| serde_json::from_str(body).unwrap())
+        .collect();
+    let expected = [
+        json!({"name": "Ada", "role": "tenant_admin", "tenant_id": "ten_1"}),
+        json!({"role": "viewer", "expires_at": null}),
+    ];
+    assert_eq!(bodies, expected);
+}
+
+#[test]
 fn json_of_an_export_is_its_summary() {
     let page = json!({"data": [{"object": "tenant"}, {"object": "turn"}], "next_cursor": null});
     let (url, _) = serve(vec![(200, page)]);

@@ -13,7 +13,7 @@ const HOSTILE: &str =
     "a\u{1b}[2J\r\n\u{9b}31m\u{202e}\u{2028}\u{2029}\u{2066}\u{200b}\u{ad}\u{feff}\u{e0041}\u{7f}b";
 
 /// All commands, with the tenant `t`.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "admin tenants list",
     "admin tenants create x",
     "admin tenants show t",
@@ -29,7 +29,8 @@ const COMMANDS: [&str; 21] = [
     "admin erase t --yes",
     "admin audit",
     "admin tokens list",
-    "admin tokens mint x",
+    "admin tokens mint x --role owner",
+    "admin tokens set x role=viewer",
     "admin tokens revoke x",
     "keys --tenant t list",
     "keys --tenant t mint x",

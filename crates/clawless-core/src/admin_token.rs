@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::admin_role::AdminRole;
 use crate::ids::AdminTokenId;
 use crate::time::Timestamp;
 
@@ -12,6 +13,8 @@ pub struct AdminToken {
     pub id: AdminTokenId,
     /// The operator's name.
     pub name: String,
+    /// What it may do.
+    pub role: AdminRole,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.

@@ -3,6 +3,7 @@
 //! It contains typed ids, time and money, API keys, conversations and completion requests, routing, the
 //! ledger and the error catalogue.
 
+pub mod admin_role;
 pub mod admin_token;
 pub mod api_key;
 pub mod audit;

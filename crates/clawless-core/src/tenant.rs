@@ -115,6 +115,22 @@ impl Tenant {
         self.settings.quotas.resolve(self.tier)
     }
 
+    /// The first setting that differs from `before` and that a tenant's own admin may not change: what
+    /// the tenant may use, and what it costs.
+    pub fn changed_grant(&self, before: &Self) -> Option<&'static str> {
+        let (new, old) = (&self.settings, &before.settings);
+        let grants = [
+            ("tier", self.tier != before.tier),
+            ("status", self.status != before.status),
+            ("limits", new.limits != old.limits),
+            ("quotas", new.quotas != old.quotas),
+            ("storage", new.storage != old.storage),
+            ("allowed_models", new.allowed_models != old.allowed_models),
+        ];
+        let mut changed = grants.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.next().map(|(name, _)| name)
+    }
+
     /// The tenant's limits of stored content.
     pub fn storage(&self) -> StorageLimits {
         self.settings.storage.resolve(self.tier)

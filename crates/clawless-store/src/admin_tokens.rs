@@ -1,4 +1,4 @@
-//! Operators' tokens for the admin API. They belong to no tenant and are stored as digests only.
+//! Operators' tokens for the admin API. They are stored as digests only.
 
 use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyDigest;
@@ -12,15 +12,21 @@ use crate::statements::statements;
 
 statements! {
     FIND_BY_DIGEST_ACROSS_TENANTS = "
-        SELECT id, name, expires_at, revoked_at, created_at FROM admin_tokens WHERE digest = ?1";
+        SELECT id, name, role, expires_at, revoked_at, created_at FROM admin_tokens WHERE digest = ?1";
     FIND_ACROSS_TENANTS = "
-        SELECT id, name, expires_at, revoked_at, created_at FROM admin_tokens WHERE id = ?1";
+        SELECT id, name, role, expires_at, revoked_at, created_at FROM admin_tokens WHERE id = ?1";
     LIST_ACROSS_TENANTS = "
-        SELECT id, name, expires_at, revoked_at, created_at FROM admin_tokens
+        SELECT id, name, role, expires_at, revoked_at, created_at FROM admin_tokens
         WHERE id > ?1 ORDER BY id LIMIT ?2";
     INSERT_ACROSS_TENANTS = "
-        INSERT INTO admin_tokens (id, digest, name, expires_at, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
+        INSERT INTO admin_tokens (id, digest, name, role, expires_at, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// Sets a NOT NULL column to NULL if the token has changed or is revoked, so that the batch fails.
+    CHANGE_ACROSS_TENANTS = "
+        UPDATE admin_tokens SET name = ?2, role = ?3, expires_at = ?4,
+          created_at = iif(name = ?5 AND role = ?6 AND expires_at IS ?7 AND revoked_at IS NULL,
+                           created_at, NULL)
+        WHERE id = ?1";
     /// Sets a NOT NULL column to NULL if the token is already revoked, so that the batch fails.
     REVOKE_ACROSS_TENANTS = "
         UPDATE admin_tokens SET revoked_at = ?2, created_at = iif(revoked_at IS NULL, created_at, NULL)
@@ -66,10 +72,32 @@ pub async fn mint_across_tenants(
         (&token.id).into(),
         digest.into(),
         token.name.as_str().into(),
+        token.role.to_string().into(),
         token.expires_at.into(),
         token.created_at.into(),
     ]);
     sql.batch(vec![insert, insert_across_tenants(audit)]).await
+}
+
+/// Stores the name, role and expiry of `after`. `false` if the token is no longer `before`, and then
+/// nothing is stored.
+pub async fn change_across_tenants(
+    sql: &impl Sql,
+    before: &AdminToken,
+    after: &AdminToken,
+    audit: &AuditEntry,
+) -> Result<bool, SqlError> {
+    let change = CHANGE_ACROSS_TENANTS.with([
+        (&after.id).into(),
+        after.name.as_str().into(),
+        after.role.to_string().into(),
+        after.expires_at.into(),
+        before.name.as_str().into(),
+        before.role.to_string().into(),
+        before.expires_at.into(),
+    ]);
+    let batch = vec![change, insert_across_tenants(audit)];
+    row::unless_changed(sql.batch(batch).await, "admin_tokens.created_at")
 }
 
 /// Revokes a token; `false` if it was already revoked, and then nothing is stored.

@@ -34,6 +34,10 @@ statements! {
         DELETE FROM api_keys WHERE tenant_id = ?1 AND rowid IN
           (SELECT rowid FROM api_keys WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     TENANT = "DELETE FROM tenants WHERE id = ?1";
+    /// The admin tokens that are bound to the tenant.
+    REVOKE_TOKENS = "
+        UPDATE admin_tokens SET revoked_at = ?2
+        WHERE role = 'tenant_admin:' || ?1 AND revoked_at IS NULL";
     /// By name, in a range.
     SESSION_IDS = "
         SELECT id FROM sessions WHERE tenant_id = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4";
@@ -158,13 +162,18 @@ async fn erase_from(
     Ok(true)
 }
 
-/// Deletes the tenant's record and writes the last audit entry. Fails with a constraint while rows
+/// Deletes the tenant's record, revokes the admin tokens that are bound to it, and writes the last audit
+/// entry. Fails with a constraint while rows
 /// refer to it: after a concurrent write, call [`erase_rows`] again.
 pub async fn delete_tenant(
     sql: &impl Sql,
     tenant: &TenantId,
     entry: &AuditEntry,
 ) -> Result<(), SqlError> {
-    let batch = vec![TENANT.with([tenant.into()]), audit::insert(tenant, entry)];
+    let batch = vec![
+        TENANT.with([tenant.into()]),
+        REVOKE_TOKENS.with([tenant.into(), entry.at.into()]),
+        audit::insert(tenant, entry),
+    ];
     sql.batch(batch).await
 }

@@ -8,8 +8,8 @@ use clawless_store::audit;
 use crate::context::{AdminCall, not_found};
 use crate::page::Page;
 
-/// Lists the log, newest first, of one tenant if `tenant_id` names one. Entries remain after their
-/// tenant is deleted.
+/// Lists the log, newest first, of one tenant if `tenant_id` names one; a tenant admin must name its own.
+/// Entries remain after their tenant is deleted.
 ///
 /// # Errors
 /// 400 for the query, 404 for a text that cannot be a tenant's id.

@@ -1,5 +1,6 @@
-//! Authentication: from a bearer token to an [`Operator`].
+//! Authentication: from a bearer token to an [`Actor`].
 
+use clawless_core::admin_role::AdminRole;
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::{Millis, Timestamp};
 use clawless_core::{ApiError, ErrorCode, KeyKind};
@@ -18,12 +19,14 @@ const FIRST_OPERATOR: &str = "bootstrap";
 /// How long to wait after too many requests: the limits count per minute.
 const RETRY_AFTER_RATE: Millis = Millis::from_secs(60);
 
-/// An authenticated operator. Only [`authenticate`] makes one, so a handler that takes an operator
+/// An authenticated user of the API. Only [`authenticate`] makes one, so a handler that takes an actor
 /// cannot run without authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Operator {
+pub(crate) struct Actor {
     /// The id of the token, which the audit log names.
-    pub(crate) actor: String,
+    pub(crate) id: String,
+    /// What the token may do.
+    pub(crate) role: AdminRole,
 }
 
 /// Authenticates a request.
@@ -32,7 +35,8 @@ pub(crate) struct Operator {
 /// 2. 401 if the header is absent or has another scheme, 403 for a tenant's key, 401 if a
 ///    token's shape or checksum is wrong; before storage is read.
 /// 3. 401 if no usable token has this digest; the response does not say why. Tokens are read from
-///    the database for each request, so that a revoked one is refused at the next.
+///    the database for each request, so that a revoked or narrowed one
+///    is refused at the next.
 /// 4. 429 if too many requests came with the token.
 ///
 /// # Errors
@@ -42,20 +46,23 @@ pub(crate) async fn authenticate(
     sql: &impl Sql,
     head: &RequestHead,
     now: Timestamp,
-) -> Result<Operator, ApiError> {
+) -> Result<Actor, ApiError> {
     if !bindings::is_within_limit(env, BY_ADDRESS, &head.address()).await {
         return Err(too_many("address"));
     }
     let token = bearer(head)?;
     let actor = if is_first_operator(env, token) {
-        FIRST_OPERATOR.to_owned()
+        Actor {
+            id: FIRST_OPERATOR.to_owned(),
+            role: AdminRole::Owner,
+        }
     } else {
         find(sql, token, now).await?
     };
-    if !bindings::is_within_limit(env, BY_TOKEN, &actor).await {
+    if !bindings::is_within_limit(env, BY_TOKEN, &actor.id).await {
         return Err(too_many("token"));
     }
-    Ok(Operator { actor })
+    Ok(actor)
 }
 
 fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
@@ -84,7 +91,7 @@ fn is_first_operator(env: &Env, token: &str) -> bool {
     KeyDigest::from_secret(&secret).matches(&KeyDigest::from_secret(token))
 }
 
-async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<String, ApiError> {
+async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<Actor, ApiError> {
     let token = KeyText::parse(token).map_err(|_| incorrect())?;
     match token.kind() {
         KeyKind::Admin => {}
@@ -99,7 +106,10 @@ async fn find(sql: &impl Sql, token: &str, now: Timestamp) -> Result<String, Api
     }
     let found = admin_tokens::find_by_digest_across_tenants(sql, token.digest()).await?;
     match found {
-        Some(found) if found.is_usable(now) => Ok(found.id.as_str().to_owned()),
+        Some(found) if found.is_usable(now) => Ok(Actor {
+            id: found.id.as_str().to_owned(),
+            role: found.role,
+        }),
         _ => Err(incorrect()),
     }
 }

@@ -19,7 +19,7 @@ use clawless_store::{KvError, hot, tenants};
 use serde::Serialize;
 use worker::Env;
 
-use crate::authenticate::Operator;
+use crate::authenticate::Actor;
 use crate::bindings::{CACHE, DB};
 
 /// How long to wait before repeating a change that the ledger does not know yet.
@@ -32,8 +32,8 @@ const MAX_COPIES: u32 = 400;
 /// How long the removal of cached copies may take. KV has no timeout of its own.
 const CACHE_TIMEOUT: Millis = Millis::from_secs(20);
 
-/// A request of an operator.
-pub(crate) type AdminCall = Call<AdminContext, Operator>;
+/// An authenticated request.
+pub(crate) type AdminCall = Call<AdminContext, Actor>;
 
 /// The platform of the admin Worker, for one request.
 pub(crate) struct AdminContext {
@@ -186,7 +186,7 @@ fn bare_entry(call: &AdminCall, action: &'static str, target: Option<&str>) -> A
     AuditEntry {
         id: AuditId::generate(at, &call.platform.entropy),
         at,
-        actor: call.caller.actor.clone(),
+        actor: call.caller.id.clone(),
         action,
         target: target.map(str::to_owned),
         before: None,

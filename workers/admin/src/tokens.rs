@@ -1,13 +1,15 @@
-//! `/admin/tokens`: the operators' own tokens.
+//! `/admin/tokens`: the tokens of the admin API itself.
 
-use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject};
+use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject, TokenPatch};
+use clawless_api::fields::invalid;
+use clawless_core::admin_role::AdminRole;
 use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
-use clawless_core::{AdminTokenId, ApiError, KeyKind};
+use clawless_core::{AdminTokenId, ApiError, ErrorCode, KeyKind};
 use clawless_edge::http::HttpResponse;
-use clawless_store::admin_tokens;
+use clawless_store::{admin_tokens, tenants};
 
-use crate::context::{AdminCall, audit_entry, not_found};
+use crate::context::{AdminCall, audit_entry, changed_concurrently, not_found};
 use crate::input;
 use crate::page::Page;
 
@@ -26,18 +28,56 @@ pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 /// Creates a token, which no later response shows.
 ///
 /// # Errors
-/// 400 that names the invalid parameter.
+/// 400 that names the invalid parameter, `tenant_id` if there is no such tenant.
 pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let new = NewToken::parse(&input::read(call).await?, context.now)?;
     let text = KeyText::generate(KeyKind::Admin, &context.entropy);
     let id = AdminTokenId::generate(context.now, &context.entropy);
     let token = new.into_record(id, context.now);
+    check_tenant(call, &token.role).await?;
     let object = TokenObject::from(token.clone());
     let entry = audit_entry(call, "token.mint", token.id.as_str(), None, Some(&object))?;
     admin_tokens::mint_across_tenants(&context.sql, &token, text.digest(), &entry).await?;
     let created = CreatedToken::new(object, text.reveal());
     Ok(HttpResponse::of(&created)?.with_status(201))
+}
+
+/// Changes the name, role, tenant and expiry of a token, by JSON merge patch (RFC 7396). The change
+/// applies to the next request.
+///
+/// 1. 400 that names the invalid parameter. 2. 404 if there is no such token. 3. 409 if it is revoked, or
+///    if another change was first. 4. 200; an equal record is not stored again.
+///
+/// # Errors
+/// The statuses above.
+pub(crate) async fn change(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    let context = &call.platform;
+    let patch = TokenPatch::parse(&input::read(call).await?)?;
+    let before = find(call, &token_id(call)?).await?;
+    let after = patch.apply_to(before.clone(), context.now)?;
+    if before.revoked_at.is_some() {
+        return Err(ApiError::new(
+            ErrorCode::Conflict,
+            "This token is revoked: create a new one.",
+        ));
+    }
+    if after == before {
+        return HttpResponse::of(&TokenObject::from(before));
+    }
+    if after.role != before.role {
+        check_tenant(call, &after.role).await?;
+    }
+    let (old, new) = (
+        TokenObject::from(before.clone()),
+        TokenObject::from(after.clone()),
+    );
+    let id = after.id.as_str();
+    let entry = audit_entry(call, "token.update", id, Some(&old), Some(&new))?;
+    if !admin_tokens::change_across_tenants(&context.sql, &before, &after, &entry).await? {
+        return Err(changed_concurrently());
+    }
+    HttpResponse::of(&new)
 }
 
 /// Revokes a token. Repeating it is safe.
@@ -47,7 +87,7 @@ pub(crate) async fn mint(call: &AdminCall) -> Result<HttpResponse, ApiError> {
 pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     input::read_empty(call).await?;
     let (sql, now) = (&call.platform.sql, call.platform.now);
-    let id: AdminTokenId = call.param("id").parse().map_err(|_| not_found("token"))?;
+    let id = token_id(call)?;
     let token = find(call, &id).await?;
     if token.revoked_at.is_some() {
         return HttpResponse::of(&TokenObject::from(token));
@@ -67,8 +107,23 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     if admin_tokens::revoke_across_tenants(sql, &id, now, &entry).await? {
         return HttpResponse::of(&after);
     }
-    // Another operator was first, and is the one in the audit log.
+    // Another request was first, and is the one in the audit log.
     HttpResponse::of(&TokenObject::from(find(call, &id).await?))
+}
+
+fn token_id(call: &AdminCall) -> Result<AdminTokenId, ApiError> {
+    call.param("id").parse().map_err(|_| not_found("token"))
+}
+
+/// Checks that the tenant exists which a role is bound to.
+async fn check_tenant(call: &AdminCall, role: &AdminRole) -> Result<(), ApiError> {
+    let Some(tenant) = role.tenant() else {
+        return Ok(());
+    };
+    match tenants::find(&call.platform.sql, tenant).await? {
+        Some(_) => Ok(()),
+        None => Err(invalid("tenant_id", "There is no such tenant.")),
+    }
 }
 
 async fn find(call: &AdminCall, id: &AdminTokenId) -> Result<AdminToken, ApiError> {

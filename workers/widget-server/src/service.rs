@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, RequestId};
-use clawless_edge::http::{Authorized, Call, HttpResponse, RequestHead, Service};
+use clawless_edge::http::{Authorized, Call, HttpResponse, Params, RequestHead, Service};
 use clawless_edge::tasks::Tasks;
 use worker::Env;
 
@@ -26,6 +26,7 @@ impl Service for WidgetServer {
         (): &(),
         access: Infallible,
         _: &RequestHead,
+        _: &Params,
     ) -> Result<Authorized<Infallible>, ApiError> {
         match access {}
     }

@@ -112,6 +112,7 @@ pub(super) fn tokens(list: &Value) -> String {
         &[
             ("ID", &|row| text(row, "id")),
             ("NAME", &|row| text(row, "name")),
+            ("ROLE", &role),
             ("CREATED", &|row| moment(row, "created_at")),
             ("ENDS", &|row| {
                 if is_absent(row, "revoked_at") {
@@ -122,6 +123,15 @@ pub(super) fn tokens(list: &Value) -> String {
             }),
         ],
     )
+}
+
+/// A token's role, with the tenant that it is bound to.
+pub(super) fn role(token: &Value) -> String {
+    let role = text(token, "role");
+    if is_absent(token, "tenant_id") {
+        return role;
+    }
+    format!("{role} of {}", text(token, "tenant_id"))
 }
 
 pub(super) fn new_token(minted: &Value) -> String {

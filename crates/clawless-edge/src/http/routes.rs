@@ -251,6 +251,7 @@ mod tests {
             (): &(),
             access: &'static str,
             _: &RequestHead,
+            _: &Params,
         ) -> Result<Authorized<&'static str>, ApiError> {
             Ok(Authorized {
                 caller: access,

@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
 use worker::{Context, Env, Request, Response};
 
 use super::body::RequestBody;
-use super::call::Call;
+use super::call::{Call, Params};
 use super::delivery::deliver;
 use super::forwarded::REQUEST_ID_HEADER;
 use super::load::{Load, Permit, Reader};
@@ -30,7 +30,7 @@ const MAX_SMALL_BYTES: usize = 64 * 1024;
 /// Serves one request of a Worker.
 ///
 /// 1. Assign the request id. 2. Open the platform: 500. 3. OPTIONS: 204. 4. Find the route: 404, 405.
-/// 5. Authorize by the route's line: 401, 403, 429, 503. 6. Admit a read: 429, 503. 7. Check the query:
+/// 5. Authorize by the route's line: 401, 403, 404, 429, 503. 6. Admit a read: 429, 503. 7. Check the query:
 ///    400. 8. Run the handler, which reads the body: 408, 413, 503. 9. Add the common headers, log, send.
 ///
 /// # Errors
@@ -127,7 +127,7 @@ async fn respond<S: Service>(
         }
         Endpoint::Restricted(access, handler) => {
             let is_read = matches!(head.method.as_str(), "GET" | "HEAD");
-            let authorized = S::authorize(&platform, access, &head).await;
+            let authorized = S::authorize(&platform, access, &head, &found.params).await;
             if is_read
                 && authorized
                     .as_ref()
@@ -236,7 +236,7 @@ async fn authorize_unmatched<S: Service>(
     head: &RequestHead,
 ) -> Result<(), ApiError> {
     if let Some(access) = routes.unmatched {
-        S::authorize(platform, access, head).await?;
+        S::authorize(platform, access, head, &Params::default()).await?;
     }
     Ok(())
 }

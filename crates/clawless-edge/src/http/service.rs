@@ -7,7 +7,7 @@ use std::rc::Rc;
 use clawless_core::{ApiError, RequestId};
 use worker::Env;
 
-use super::call::Call;
+use super::call::{Call, Params};
 use super::load::Reader;
 use super::request::RequestHead;
 use super::response::HttpResponse;
@@ -40,14 +40,15 @@ pub trait Service: 'static {
         request_id: &RequestId,
     ) -> Result<Rc<Self::Platform>, ApiError>;
 
-    /// Authenticates a caller and checks the access rule.
+    /// Authenticates a caller and checks the access rule, which may depend on the parameters of the path.
     ///
     /// # Errors
-    /// 401, 403 and 429; 503 if storage or the ledger does not respond.
+    /// 401, 403 and 429; 404 for what the caller must not know; 503 if storage or the ledger does not respond.
     async fn authorize(
         platform: &Self::Platform,
         access: Self::Access,
         head: &RequestHead,
+        params: &Params,
     ) -> Result<Authorized<Self::Caller>, ApiError>;
 
     /// Who reads on a route, for the limits of the isolate; none on routes that change something or

@@ -1,10 +1,11 @@
-//! Operators' tokens and their audit entries.
+//! Admin tokens and their audit entries.
 
+use clawless_core::admin_role::AdminRole;
 use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, Clock, KeyKind, Millis};
 use clawless_store::admin_tokens;
-use clawless_store::audit;
+use clawless_store::{audit, erasure};
 use clawless_testkit::block_on;
 
 use crate::fixture::Fixture;
@@ -18,6 +19,7 @@ fn admin_token_is_usable_until_it_is_revoked_or_expires() {
     let token = AdminToken {
         id: AdminTokenId::generate(now, &fixture.entropy),
         name: "on call".to_owned(),
+        role: AdminRole::Operator,
         expires_at: Some(now.plus(Millis::from_secs(60))),
         revoked_at: None,
         created_at: now,
@@ -58,6 +60,88 @@ fn admin_token_is_usable_until_it_is_revoked_or_expires() {
     assert_eq!(actions.len(), 2);
     let page = audit::list_across_tenants(&fixture.database, Some(&log[0].id), 10);
     assert_eq!(block_on(page).expect("succeeds"), log[1..]);
+}
+
+fn mint(fixture: &Fixture, role: AdminRole) -> AdminToken {
+    let now = fixture.clock.now();
+    let digest = KeyText::generate(KeyKind::Admin, &fixture.entropy).digest();
+    let token = AdminToken {
+        id: AdminTokenId::generate(now, &fixture.entropy),
+        name: "a".to_owned(),
+        role,
+        expires_at: None,
+        revoked_at: None,
+        created_at: now,
+    };
+    let entry = entry(fixture, "token.mint", token.id.as_str());
+    let mint = admin_tokens::mint_across_tenants(&fixture.database, &token, digest, &entry);
+    block_on(mint).expect("succeeds");
+    token
+}
+
+fn stored(fixture: &Fixture, token: &AdminToken) -> AdminToken {
+    let find = admin_tokens::find_across_tenants(&fixture.database, &token.id);
+    block_on(find).expect("succeeds").expect("found")
+}
+
+#[test]
+fn change_is_stored_unless_the_token_has_changed_meanwhile() {
+    let fixture = Fixture::new();
+    let before = mint(&fixture, AdminRole::Owner);
+    let after = AdminToken {
+        name: "b".to_owned(),
+        role: AdminRole::TenantAdmin(fixture.ours.clone()),
+        expires_at: Some(fixture.clock.now().plus(Millis::from_secs(60))),
+        ..before.clone()
+    };
+    let change = |before: &AdminToken, after: &AdminToken| {
+        let entry = entry(&fixture, "token.update", "a");
+        let change = admin_tokens::change_across_tenants(&fixture.database, before, after, &entry);
+        block_on(change)
+    };
+    assert_eq!(change(&before, &after), Ok(true));
+    assert_eq!(stored(&fixture, &before), after);
+    // A request that read the token before the change does not widen it again.
+    assert_eq!(change(&before, &before), Ok(false));
+    assert_eq!(stored(&fixture, &before), after);
+    let now = fixture.clock.now();
+    let audit = entry(&fixture, "token.revoke", "a");
+    let revoke = admin_tokens::revoke_across_tenants(&fixture.database, &after.id, now, &audit);
+    assert_eq!(block_on(revoke), Ok(true));
+    assert_eq!(change(&after, &before), Ok(false));
+    assert_eq!(fixture.database.count("SELECT count(*) FROM audit_log"), 3);
+}
+
+#[test]
+fn tokens_from_before_roles_are_owners() {
+    let fixture = Fixture::new();
+    let old = mint(&fixture, AdminRole::Viewer);
+    let id = AdminTokenId::generate(fixture.clock.now(), &fixture.entropy);
+    fixture.database.run_script(&format!(
+        "INSERT INTO admin_tokens (id, digest, name, created_at)
+         SELECT '{id}', lower(hex(randomblob(32))), name, created_at FROM admin_tokens"
+    ));
+    let token = AdminToken { id, ..old };
+    assert_eq!(stored(&fixture, &token).role, AdminRole::Owner);
+}
+
+#[test]
+fn tokens_of_a_tenant_are_revoked_when_it_is_deleted() {
+    let fixture = Fixture::new();
+    let bound = mint(&fixture, AdminRole::TenantAdmin(fixture.ours.clone()));
+    let others = [
+        mint(&fixture, AdminRole::TenantAdmin(fixture.theirs.clone())),
+        mint(&fixture, AdminRole::Owner),
+    ];
+    let erase = erasure::erase_rows(&fixture.database, &fixture.ours, 100, 100);
+    assert_eq!(block_on(erase), Ok(true));
+    let last = entry(&fixture, "tenant.delete", fixture.ours.as_str());
+    let delete = erasure::delete_tenant(&fixture.database, &fixture.ours, &last);
+    block_on(delete).expect("succeeds");
+    assert_eq!(stored(&fixture, &bound).revoked_at, Some(last.at));
+    for token in others {
+        assert_eq!(stored(&fixture, &token), token);
+    }
 }
 
 #[test]

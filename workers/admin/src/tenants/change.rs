@@ -1,6 +1,7 @@
 //! Changing tenants: as a whole by PUT, in parts by PATCH.
 
 use clawless_api::admin::tenants::{TenantBody, TenantObject, TenantPatch};
+use clawless_core::admin_role::{AdminAccess, RoleName};
 use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::{ApiError, ErrorCode, Tenant};
 use clawless_edge::http::HttpResponse;
@@ -34,10 +35,10 @@ pub(crate) async fn patch(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     change(call, tenant, settings).await
 }
 
-/// 1. 412 if `if-match` names another version. 2. 400 that names the invalid parameter. 3. Equal
-///    settings are not stored again, but the ledger is notified again. 4. The database, 409 or 412
-///    if another operator was first; then the ledger, 503 if it does not respond. 5. 200: the
-///    change applies to the next request.
+/// 1. 412 if `if-match` names another version. 2. 400 that names the invalid parameter, 403 for a
+///    setting that the caller's role may not change. 3. Equal settings are not stored again, but the
+///    ledger is notified again. 4. The database, 409 or 412 if another operator was first; then the
+///    ledger, 503 if it does not respond. 5. 200: the change applies to the next request.
 async fn change(
     call: &AdminCall,
     before: Tenant,
@@ -48,6 +49,7 @@ async fn change(
         return Err(outdated());
     }
     let changed = settings.apply_to(before.clone())?;
+    check_grants(call, &before, &changed)?;
     check_models(call, Some(&before), &changed)?;
     let after = if changed == before {
         before
@@ -78,6 +80,23 @@ async fn change(
         return Err(ledger_not_notified("The tenant is changed"));
     }
     respond(&after)
+}
+
+/// Refuses a change of what a tenant may use by the tenant's own admin.
+fn check_grants(call: &AdminCall, before: &Tenant, after: &Tenant) -> Result<(), ApiError> {
+    let is_global = call.caller.role.tenant().is_none();
+    match after.changed_grant(before).filter(|_| !is_global) {
+        None => Ok(()),
+        Some(setting) => Err(ApiError::new(
+            ErrorCode::PermissionDenied,
+            format!(
+                "Changing `{setting}` needs {}. Your token has the role `{}`.",
+                AdminAccess::Global(RoleName::Operator).describe(),
+                call.caller.role.name().as_str()
+            ),
+        )
+        .param(setting)),
+    }
 }
 
 /// Whether the tenant has the version that `if-match` names; without it any version matches.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
 use clawless_core::llm::ProviderKind;
 use clawless_core::{ApiError, Clock, KeyKind};
@@ -180,7 +181,7 @@ async fn ask_admin(call: &Call<Bindings, ()>) -> Option<(u16, Vec<Problem>)> {
     Some((status, report.map_or_else(|_| Vec::new(), |it| it.problems)))
 }
 
-/// Whether a token is an operator's. Wrong tokens of an address are limited like wrong API keys.
+/// Whether a token is one of the admin API that is not bound to a tenant. Wrong tokens of an address are limited like wrong API keys.
 async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
     let (platform, now) = (&*call.platform, EdgeTime.now());
     let address = call.head.header("cf-connecting-ip").unwrap_or("unknown");
@@ -192,7 +193,8 @@ async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
         return false;
     }
     let found = admin_tokens::find_by_digest_across_tenants(platform.sql(), token.digest()).await;
-    if found.is_ok_and(|found| found.is_some_and(|found| found.is_usable(now))) {
+    let may_read = |token: &AdminToken| token.is_usable(now) && token.role.tenant().is_none();
+    if found.is_ok_and(|found| found.as_ref().is_some_and(may_read)) {
         return true;
     }
     if !platform.may_guess(address).await {

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, RequestId, Scope};
-use clawless_edge::http::{Authorized, HttpResponse, ReadKind, Reader, RequestHead, Service};
+use clawless_edge::http::{
+    Authorized, HttpResponse, Params, ReadKind, Reader, RequestHead, Service,
+};
 use clawless_edge::tasks::Tasks;
 use worker::Env;
 
@@ -83,6 +85,7 @@ impl Service for Gateway {
         platform: &Bindings,
         access: Access,
         head: &RequestHead,
+        _: &Params,
     ) -> Result<Authorized<Caller>, ApiError> {
         authorize(platform, access, head).await
     }
