@@ -49,7 +49,7 @@ async function ok(method, path, options) {
 
 describe("POST /v1/sessions", () => {
   test("200_with_every_setting", async () => {
-    const settings = { title: "Trip 🌍", metadata: { user: "42" }, system_prompt: "Be brief.", model: MODEL, thinking_level: "low", tools: ["time_now"], ttl: 3600 };
+    const settings = { title: "Trip 🌍", metadata: { user: "42" }, system_prompt: "Be brief.", model: MODEL, thinking_level: "low", tools: ["time_now"], time_zone: "+05:30", ttl: 3600 };
     const session = await ok("POST", "", { body: settings });
     assert.match(session.id, /^ses_[0-9A-Z]{26}$/);
     const { id, created_at, updated_at, expires_at, ...rest } = session;

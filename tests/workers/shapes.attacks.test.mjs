@@ -34,7 +34,7 @@ const chat = {
   ],
 };
 const legacy = { ...chatBody(), functions: [{ name: "f", parameters: {} }], function_call: { name: "f" }, messages: [{ role: "assistant", function_call: { name: "f", arguments: "{}" } }, { role: "function", name: "f", content: "c" }] };
-const session = { title: "t", metadata: { a: "b" }, system_prompt: "s", model: "m", thinking_level: "low", tools: ["time_now"], ttl: 3600 };
+const session = { title: "t", metadata: { a: "b" }, system_prompt: "s", model: "m", thinking_level: "low", tools: ["time_now"], time_zone: "UTC", ttl: 3600 };
 const tenant = {
   name: "n", tier: "pro", status: "active", limits: { requests_per_minute: 1, burst: 1, concurrent: 1 },
   quotas: { messages_per_month: 1, tokens_per_month: 1, micro_dollars_per_month: 1 }, default_model: "m", thinking: "low", allowed_models: ["m"],

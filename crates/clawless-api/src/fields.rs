@@ -1,6 +1,6 @@
 //! Validation of single parameters that several surfaces share.
 
-use clawless_core::{ApiError, ErrorCode, SessionId};
+use clawless_core::{ApiError, ErrorCode, SessionId, prompt};
 
 /// The maximum length of a model name.
 const MAX_MODEL_BYTES: usize = 256;
@@ -17,6 +17,19 @@ pub fn invalid(param: &str, message: impl Into<String>) -> ApiError {
 pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
     text.parse()
         .map_err(|error| invalid(param, format!("Invalid `{param}`: {error}.")))
+}
+
+/// Validates the template of a system prompt.
+///
+/// # Errors
+/// 400 that names the unknown variable.
+pub(crate) fn check_template(prompt: &str) -> Result<(), ApiError> {
+    prompt::check(prompt).map_err(|error| {
+        invalid(
+            "system_prompt",
+            format!("Invalid `system_prompt`: {error}."),
+        )
+    })
 }
 
 /// Validates the name of a model.

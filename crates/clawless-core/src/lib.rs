@@ -21,6 +21,7 @@ pub mod llm;
 pub mod members;
 pub mod model;
 pub mod money;
+pub mod prompt;
 pub mod retry;
 pub mod rounds;
 pub mod routing;
@@ -31,6 +32,7 @@ pub mod storage;
 pub mod tenant;
 pub mod tier;
 pub mod time;
+pub mod time_zone;
 pub mod tool;
 pub mod usage_report;
 

@@ -8,6 +8,7 @@ use crate::chat::ReasoningEffort;
 use crate::ids::{SessionId, TenantId};
 use crate::money::Tokens;
 use crate::time::Timestamp;
+use crate::time_zone::TimeZone;
 
 /// The version of a session. It increases with each turn and each other change of its history or
 /// settings.
@@ -67,7 +68,7 @@ pub struct Session {
     pub title: Option<String>,
     /// Labels of the client.
     pub metadata: BTreeMap<String, String>,
-    /// The system prompt, after the tenant's system prompt.
+    /// The template of the system prompt, after the tenant's system prompt.
     pub system_prompt: Option<String>,
     /// The model for requests without one.
     pub model: Option<String>,
@@ -75,6 +76,9 @@ pub struct Session {
     pub thinking_level: Option<ReasoningEffort>,
     /// The names of the enabled server tools. The tenant's tools if absent.
     pub tools: Option<Vec<String>>,
+    /// The time zone of its prompts. The tenant's if absent. Cached copies of earlier versions lack it.
+    #[serde(default)]
+    pub time_zone: Option<TimeZone>,
     /// The version.
     pub head: SessionHead,
     /// Tokens of the stored history, as reported by providers.
@@ -144,7 +148,7 @@ pub struct NewSession {
     pub title: Option<String>,
     /// Labels of the client.
     pub metadata: BTreeMap<String, String>,
-    /// The system prompt, after the tenant's system prompt.
+    /// The template of the system prompt, after the tenant's system prompt.
     pub system_prompt: Option<String>,
     /// The model for requests without one.
     pub model: Option<String>,
@@ -152,6 +156,8 @@ pub struct NewSession {
     pub thinking_level: Option<ReasoningEffort>,
     /// The names of the enabled server tools.
     pub tools: Option<Vec<String>>,
+    /// The time zone of its prompts.
+    pub time_zone: Option<TimeZone>,
     /// The time of expiry.
     pub expires_at: Option<Timestamp>,
 }
@@ -188,6 +194,8 @@ pub struct Change {
     pub thinking_level: Option<Option<ReasoningEffort>>,
     /// The names of the enabled server tools.
     pub tools: Option<Option<Vec<String>>>,
+    /// The time zone.
+    pub time_zone: Option<Option<TimeZone>>,
     /// The time of expiry.
     pub expires_at: Option<Option<Timestamp>>,
 }

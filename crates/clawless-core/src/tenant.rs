@@ -10,6 +10,7 @@ use crate::limits::{
 use crate::routing::fallback::Fallback;
 use crate::routing::{ClassifierRules, QueryClass, SIMPLE_THRESHOLD};
 use crate::time::Timestamp;
+use crate::time_zone::TimeZone;
 
 pub use crate::tier::Tier;
 
@@ -59,8 +60,10 @@ pub struct TenantSettings {
     pub thinking: Option<ReasoningEffort>,
     /// The models that the tenant may use. All if absent.
     pub allowed_models: Option<Vec<String>>,
-    /// The system prompt before every conversation.
+    /// The template of the system prompt before every conversation.
     pub system_prompt: Option<String>,
+    /// The time zone of its prompts; UTC if absent.
+    pub time_zone: Option<TimeZone>,
     /// The enabled server tools.
     pub tools: Vec<String>,
     /// The fallback models in order, for all requests or by request class.

@@ -55,6 +55,7 @@ impl HotSession {
             model: None,
             thinking_level: None,
             tools: None,
+            time_zone: None,
             head: state.head,
             token_total: state.token_total,
             expires_at: None,

@@ -52,7 +52,7 @@ macro_rules! soft_deleted {
         concat!(
             "head = (head / 1048576 + 1) * 1048576, token_total = 0, title = NULL, metadata = '{}',
              system_prompt = NULL, model = NULL, thinking_level = NULL, tools = NULL,
-             expires_at = NULL, deleted_at = ",
+             time_zone = NULL, expires_at = NULL, deleted_at = ",
             $now,
             ", updated_at = max(updated_at, ",
             $now,

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 
 use clawless_core::chat::{ReasoningEffort, check_metadata};
 use clawless_core::session::{Change, NewSession};
+use clawless_core::time_zone::TimeZone;
 use clawless_core::tool;
 use clawless_core::{ApiError, ErrorCode, Millis, SessionId, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use crate::body;
-use crate::fields::{check_model, check_session_id, invalid};
+use crate::fields::{check_model, check_session_id, check_template, invalid};
 
 /// The maximum length of a title, in characters.
 const MAX_TITLE_CHARS: usize = 200;
@@ -43,6 +44,8 @@ struct SessionBody {
     #[serde(default, deserialize_with = "present")]
     tools: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "present")]
+    time_zone: Option<Option<TimeZone>>,
+    #[serde(default, deserialize_with = "present")]
     expires_at: Option<Option<u64>>,
     ttl: Option<u64>,
 }
@@ -68,6 +71,7 @@ pub fn parse_new(body: &[u8], now: Timestamp) -> Result<(Option<SessionId>, NewS
         model: change.model.flatten(),
         thinking_level: change.thinking_level.flatten(),
         tools: change.tools.flatten(),
+        time_zone: change.time_zone.flatten(),
         expires_at: change.expires_at.flatten(),
     };
     Ok((id, new))
@@ -120,6 +124,7 @@ impl SessionBody {
                     ),
                 ));
             }
+            check_template(prompt)?;
         }
         if let Some(metadata) = &self.metadata {
             check_metadata(metadata, &())
@@ -139,6 +144,7 @@ impl SessionBody {
             model,
             thinking_level: self.thinking_level,
             tools: self.tools,
+            time_zone: self.time_zone,
             expires_at: expiry(self.expires_at, self.ttl, now)?,
         })
     }
@@ -192,19 +198,21 @@ mod tests {
         for empty in [
             "",
             "{}",
-            r#"{"title":null,"metadata":null,"tools":null,"expires_at":null}"#,
+            r#"{"title":null,"metadata":null,"tools":null,"time_zone":null,"expires_at":null}"#,
         ] {
             assert_eq!(new(empty), Ok((None, NewSession::default())), "{empty}");
         }
         let (id, new) = new(
-            r#"{"id":"user-1:chat","title":"Trip 🌍","metadata":{"user":"42"},"system_prompt":"Be brief.",
-                "model":"auto","thinking_level":"low","tools":["time_now"],"ttl":60}"#,
+            r#"{"id":"user-1:chat","title":"Trip 🌍","metadata":{"user":"42"},"system_prompt":"{{date}} \\{{",
+                "time_zone":"+05:30","model":"auto","thinking_level":"low","tools":["time_now"],"ttl":60}"#,
         )
         .expect("valid");
         assert_eq!(id.expect("named").as_str(), "user-1:chat");
         assert_eq!(new.title.as_deref(), Some("Trip 🌍"));
         assert_eq!(new.metadata.get("user").map(String::as_str), Some("42"));
         assert_eq!(new.thinking_level, Some(ReasoningEffort::Low));
+        assert_eq!(new.system_prompt.as_deref(), Some(r"{{date}} \{{"));
+        assert_eq!(new.time_zone, "+05:30".parse().ok());
         assert_eq!(new.tools.as_deref(), Some(&["time_now".to_owned()][..]));
         assert_eq!(new.expires_at, Some(NOW.plus(Millis::from_secs(60))));
     }
@@ -239,6 +247,8 @@ mod tests {
             (long("title", 201), "title"),
             (long("system_prompt", 65_537), "system_prompt"),
             (r#"{"system_prompt":"a\u0000"}"#.to_owned(), "system_prompt"),
+            (r#"{"system_prompt":"{{foo}}"}"#.to_owned(), "system_prompt"),
+            (r#"{"time_zone":"Europe/Berlin"}"#.to_owned(), "time_zone"),
             (r#"{"metadata":{"a":"\u0000"}}"#.to_owned(), "metadata"),
             (r#"{"metadata":{"a":1}}"#.to_owned(), "metadata.a"),
             (r#"{"model":""}"#.to_owned(), "model"),

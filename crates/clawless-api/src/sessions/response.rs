@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clawless_core::chat::ReasoningEffort;
+use clawless_core::time_zone::TimeZone;
 use clawless_core::tool::{ToolExecution, ToolOutcome};
 use clawless_core::{
     Message, MessageId, Millis, RequestId, Role, Session, SessionId, Timestamp, Tokens,
@@ -20,6 +21,7 @@ pub struct SessionObject<'a> {
     model: Option<&'a str>,
     thinking_level: Option<ReasoningEffort>,
     tools: Option<&'a [String]>,
+    time_zone: Option<TimeZone>,
     token_total: Tokens,
     created_at: u64,
     updated_at: u64,
@@ -37,6 +39,7 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             model: session.model.as_deref(),
             thinking_level: session.thinking_level,
             tools: session.tools.as_deref(),
+            time_zone: session.time_zone,
             token_total: session.token_total,
             created_at: session.created_at.as_secs(),
             updated_at: session.updated_at.as_secs(),

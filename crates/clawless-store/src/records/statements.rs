@@ -8,7 +8,7 @@ macro_rules! session {
     () => {
         "json_object('object', 'session', 'id', id, 'title', title, 'metadata', json(metadata),
            'system_prompt', system_prompt, 'model', model, 'thinking_level', thinking_level,
-           'tools', json(tools), 'token_total', token_total, 'expires_at', expires_at / 1000,
+           'tools', json(tools), 'time_zone', time_zone, 'token_total', token_total, 'expires_at', expires_at / 1000,
            'deleted_at', deleted_at / 1000, 'created_at', created_at / 1000,
            'updated_at', updated_at / 1000) AS record"
     };

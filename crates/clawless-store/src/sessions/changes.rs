@@ -2,6 +2,7 @@
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::session::{Change, NewSession};
+use clawless_core::time_zone::TimeZone;
 use clawless_core::{Session, SessionId, TenantId, Timestamp};
 
 use super::lookup::{SessionRow, look_up};
@@ -27,6 +28,7 @@ pub async fn create(
             new.model.as_deref().into(),
             thinking(new.thinking_level)?,
             tools(new.tools.as_deref())?,
+            zone(new.time_zone),
             new.expires_at.into(),
             now.into(),
         ]))
@@ -61,6 +63,7 @@ pub async fn update(
     set(change.thinking_level.map(thinking).transpose()?);
     let tools = change.tools.as_ref().map(|names| tools(names.as_deref()));
     set(tools.transpose()?);
+    set(change.time_zone.map(zone));
     set(change.expires_at.map(Into::into));
     params.push(now.into());
     first(sql.query(UPDATE.with_all(params)).await?)
@@ -73,6 +76,10 @@ fn first(rows: Vec<SessionRow>) -> Result<Option<Session>, SqlError> {
 fn thinking(level: Option<ReasoningEffort>) -> Result<Value, SqlError> {
     let name = level.map(|level| row::name_of("sessions.thinking_level", &level));
     Ok(name.transpose()?.into())
+}
+
+fn zone(zone: Option<TimeZone>) -> Value {
+    zone.map(String::from).into()
 }
 
 fn tools(names: Option<&[String]>) -> Result<Value, SqlError> {

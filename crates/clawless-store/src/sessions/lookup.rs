@@ -2,6 +2,7 @@
 
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::session::SessionHead;
+use clawless_core::time_zone::TimeZone;
 use clawless_core::{Session, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
@@ -36,6 +37,7 @@ pub(super) struct SessionRow {
     model: Option<String>,
     thinking_level: Option<ReasoningEffort>,
     tools: Option<String>,
+    time_zone: Option<TimeZone>,
     head: SessionHead,
     token_total: Tokens,
     expires_at: Option<Timestamp>,
@@ -61,6 +63,7 @@ impl TryFrom<SessionRow> for Session {
             model: row.model,
             thinking_level: row.thinking_level,
             tools: tools.transpose()?,
+            time_zone: row.time_zone,
             head: row.head,
             token_total: row.token_total,
             expires_at: row.expires_at,

@@ -4,14 +4,14 @@ use crate::statements::{has_expired, of_expired_session, soft_deleted, statement
 
 statements! {
     FIND = concat!("
-        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-               token_total, expires_at, deleted_at, created_at, updated_at, ",
+        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+               head, token_total, expires_at, deleted_at, created_at, updated_at, ",
                has_expired!("?3"), " AS has_expired
         FROM sessions WHERE tenant_id = ?1 AND id = ?2");
     /// Newest first. A filter that is NULL matches everything.
     PAGE = concat!("
-        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-               token_total, expires_at, deleted_at, created_at, updated_at
+        SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+               head, token_total, expires_at, deleted_at, created_at, updated_at
         FROM sessions
         WHERE tenant_id = ?1 AND deleted_at IS NULL
           AND (created_at, id) < (?2, ?3) AND created_at >= ?4
@@ -28,18 +28,18 @@ statements! {
     /// because a concurrent turn that found the name free does not know these settings.
     CREATE = "
         INSERT INTO sessions (tenant_id, id, title, metadata, system_prompt, model, thinking_level,
-                              tools, expires_at, created_at, updated_at, head)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 1)
+                              tools, time_zone, expires_at, created_at, updated_at, head)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1)
         ON CONFLICT (tenant_id, id) DO UPDATE SET
           title = excluded.title, metadata = excluded.metadata,
           system_prompt = excluded.system_prompt, model = excluded.model,
           thinking_level = excluded.thinking_level, tools = excluded.tools,
-          expires_at = excluded.expires_at, created_at = excluded.created_at,
+          time_zone = excluded.time_zone, expires_at = excluded.expires_at, created_at = excluded.created_at,
           updated_at = excluded.updated_at, token_total = 0, deleted_at = NULL,
           head = sessions.head + 1
         WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL
-        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-                  token_total, expires_at, deleted_at, created_at, updated_at";
+        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+                  head, token_total, expires_at, deleted_at, created_at, updated_at";
     /// Each setting is preceded by a flag; 0 leaves it unchanged. The head moves, because cached
     /// copies contain the settings.
     UPDATE = concat!("
@@ -47,12 +47,12 @@ statements! {
           title = iif(?3, ?4, title), metadata = iif(?5, ?6, metadata),
           system_prompt = iif(?7, ?8, system_prompt), model = iif(?9, ?10, model),
           thinking_level = iif(?11, ?12, thinking_level), tools = iif(?13, ?14, tools),
-          expires_at = iif(?15, ?16, expires_at),
-          head = head + 1, updated_at = max(updated_at, ?17)
+          time_zone = iif(?15, ?16, time_zone), expires_at = iif(?17, ?18, expires_at),
+          head = head + 1, updated_at = max(updated_at, ?19)
         WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL
-          AND NOT ", has_expired!("?17"), "
-        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, head,
-                  token_total, expires_at, deleted_at, created_at, updated_at");
+          AND NOT ", has_expired!("?19"), "
+        RETURNING id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+                  head, token_total, expires_at, deleted_at, created_at, updated_at");
     /// Cascades to the messages.
     DELETE_TURNS = "DELETE FROM turns WHERE tenant_id = ?1 AND session_id = ?2";
     DELETE_TOOL_EXECUTIONS = "

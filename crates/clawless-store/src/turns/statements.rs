@@ -8,8 +8,8 @@ statements! {
         INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
         ON CONFLICT (tenant_id, id) DO UPDATE SET
           title = NULL, metadata = '{}', system_prompt = NULL, model = NULL,
-          thinking_level = NULL, tools = NULL, expires_at = NULL, created_at = excluded.created_at,
-          token_total = 0, deleted_at = NULL
+          thinking_level = NULL, tools = NULL, time_zone = NULL, expires_at = NULL,
+          created_at = excluded.created_at, token_total = 0, deleted_at = NULL
         WHERE sessions.tenant_id = ?1 AND sessions.deleted_at IS NOT NULL AND sessions.head = ?4";
     /// Moves the head by one. Sets it to NULL, which the column rejects, if it is not the expected
     /// one or the session is deleted: the batch fails.

@@ -64,6 +64,7 @@ fn change_sets_only_the_given_settings() {
         title: Some(Some("new".to_owned())),
         model: Some(None),
         tools: Some(Some(Vec::new())),
+        time_zone: Some("-03:00".parse().ok()),
         ..Change::default()
     };
     let later = now.plus(MINUTE);
@@ -72,6 +73,7 @@ fn change_sets_only_the_given_settings() {
         title: Some("new".to_owned()),
         model: None,
         tools: Some(Vec::new()),
+        time_zone: "-03:00".parse().ok(),
         head: before.head.next(),
         updated_at: later,
         ..before

@@ -21,6 +21,7 @@ fn session_is_created_once_with_its_settings() {
         model: Some("small".to_owned()),
         thinking_level: Some(ReasoningEffort::Low),
         tools: Some(vec!["web_fetch".to_owned()]),
+        time_zone: "+05:30".parse().ok(),
         expires_at: Some(fixture.clock.now().plus(Millis::from_secs(60))),
     };
     let id = session_id("trip");
@@ -39,6 +40,7 @@ fn session_is_created_once_with_its_settings() {
     assert_eq!(created.title, new.title);
     assert_eq!(created.metadata, new.metadata);
     assert_eq!(created.thinking_level, new.thinking_level);
+    assert_eq!(created.time_zone, new.time_zone);
     assert_eq!(created.tools, new.tools);
     assert_eq!(
         created.head,

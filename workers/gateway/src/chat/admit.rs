@@ -2,11 +2,12 @@
 
 use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::{Admit, EndpointClass, Input, LedgerAnswer};
-use clawless_core::{Storage, Tokens};
+use clawless_core::{ApiError, Clock, Storage, Tokens};
 use clawless_llm::tokens;
 
 use super::model::output_growth::OutputGrowth;
 use super::model::pending_turn::{Admission, PendingTurn};
+use super::prompts::PromptContext;
 use crate::access::{AccessError, refusal, send_confirmed};
 use crate::platform::Platform;
 use crate::tools::Toolbox;
@@ -23,8 +24,7 @@ pub async fn admit<P: Platform>(
     let request = &pending.request;
     let primary = pending.route.primary();
     let tools = Toolbox::for_caller(&pending.caller);
-    let prompt = pending.caller.tenant().settings.system_prompt.as_deref();
-    let prompt = prompt.map_or(Tokens::ZERO, tokens::of_text);
+    let prompt = tenant_prompt(platform, pending)?;
     let tokens_in = pending.features.size.plus(tools.tokens()).plus(prompt);
     let admit = Admit {
         request_id: pending.request_id.clone(),
@@ -58,6 +58,19 @@ pub async fn admit<P: Platform>(
         }),
         answer => Err(refusal(answer, &output.headers).into()),
     }
+}
+
+/// The tokens of the tenant's prompt. The session is not known yet; preparation reserves what its values
+/// add.
+fn tenant_prompt<P: Platform>(platform: &P, pending: &PendingTurn) -> Result<Tokens, ApiError> {
+    let prompts = PromptContext {
+        tenant: pending.caller.tenant(),
+        session: None,
+        options: &pending.request.options,
+        now: platform.time().now(),
+    };
+    let prompt = prompts.of_tenant()?;
+    Ok(prompt.map_or(Tokens::ZERO, |prompt| tokens::of_text(&prompt)))
 }
 
 /// What a request adds to its session at most: its messages and the answer's, and the bytes of its

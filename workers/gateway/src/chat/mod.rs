@@ -17,6 +17,7 @@ pub mod output_limit;
 pub mod parse;
 pub mod pipeline;
 pub mod prepare;
+mod prompts;
 pub mod relay;
 pub mod renewal;
 mod repeated_history;

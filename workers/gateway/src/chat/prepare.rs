@@ -4,7 +4,7 @@ use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::ledger::SessionState;
 use clawless_core::routing::MAX_OVERESTIMATE;
 use clawless_core::session::Session;
-use clawless_core::{ApiError, Clock, Message, Role, SessionId, TenantId, Tokens};
+use clawless_core::{ApiError, Clock, Message, SessionId, TenantId, Tokens};
 use clawless_llm::vocabulary::Vocabulary;
 use clawless_llm::{tokens, window};
 use clawless_store::hot::{HotSession, MAX_BYTES};
@@ -14,6 +14,7 @@ use clawless_store::sessions::{self, SessionLookup};
 use super::hot;
 use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
+use super::prompts::PromptContext;
 use super::reservation::{extend, extend_input, reprice};
 use super::{repeated_history, system_prompt};
 use crate::platform::Platform;
@@ -54,8 +55,13 @@ pub async fn prepare<P: Platform>(
         // The ledger has a newer record than the one that the request was routed by.
         route_again(platform, pending, admission, SessionContext::default()).await?;
     }
-    let mut messages = Vec::with_capacity(pending.request.messages.len() + 2);
-    messages.extend(system(tenant.settings.system_prompt.as_deref())?);
+    let prompts = PromptContext {
+        tenant: &tenant,
+        session: None,
+        options: &pending.request.options,
+        now: platform.time().now(),
+    };
+    let messages = prompts.messages()?;
     require_room(pending, admission, &messages)?;
     let mut conversation = Conversation {
         session: None,
@@ -146,14 +152,21 @@ async fn add_session<P: Platform>(
     copy: Option<HotSession>,
     conversation: &mut Conversation,
 ) -> Result<Option<HotSession>, ApiError> {
-    let tenant = admission.caller.tenant().id.clone();
+    let tenant = admission.caller.tenant().clone();
     let context = SessionContext::new(&session, &[]);
     route_again(platform, pending, admission, context).await?;
     conversation.toolbox.narrow(session.tools.as_deref());
+    // The tenant's prompt too, which may name the session.
+    let prompts = PromptContext {
+        tenant: &tenant,
+        session: Some(&session),
+        options: &pending.request.options,
+        now: platform.time().now(),
+    };
+    conversation.messages = prompts.messages()?;
     let messages = &mut conversation.messages;
-    messages.extend(system(session.system_prompt.as_deref())?);
     require_room(pending, admission, messages)?;
-    let (history, budget) = read(platform, &tenant, &session, copy, budget(pending)).await?;
+    let (history, budget) = read(platform, &tenant.id, &session, copy, budget(pending)).await?;
     conversation.dropped.and_more = history.truncated;
     let cached = (history.bytes() <= MAX_BYTES).then(|| history.clone());
     let primary = pending.route.primary();
@@ -351,11 +364,4 @@ fn drop_repeated(messages: &mut Vec<Message>, count: usize) {
         position += 1;
         position > count || system_prompt::is_system(message)
     });
-}
-
-fn system(prompt: Option<&str>) -> Result<Option<Message>, ApiError> {
-    prompt
-        .map(|text| Message::text(Role::System, text))
-        .transpose()
-        .map_err(ApiError::internal)
 }

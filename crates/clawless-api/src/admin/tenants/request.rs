@@ -5,6 +5,7 @@ use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::model::{AUTO, ModelRole};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{ClassifierSettings, TenantSettings, TenantStatus, Tier};
+use clawless_core::time_zone::TimeZone;
 use clawless_core::{ApiError, Tenant, tool};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::response::TenantSettingsObject;
 use crate::admin::fields::check_name;
 use crate::admin::merge_patch;
 use crate::body;
-use crate::fields::invalid;
+use crate::fields::{check_template, invalid};
 
 /// The maximum length of a system prompt, in bytes.
 const MAX_PROMPT_BYTES: usize = 64 * 1024;
@@ -48,6 +49,8 @@ pub struct TenantBody {
     allowed_models: Option<Vec<String>>,
     #[serde(default)]
     system_prompt: Option<String>,
+    #[serde(default)]
+    time_zone: Option<TimeZone>,
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default)]
@@ -109,6 +112,9 @@ impl TenantBody {
                 format!("`system_prompt` has at most {MAX_PROMPT_BYTES} bytes and no NUL."),
             ));
         }
+        if self.system_prompt != stored.system_prompt {
+            check_template(prompt)?;
+        }
         check_classifier(&self.classifier)?;
         let days = self.retention_days.unwrap_or(1);
         if !(1..=MAX_RETENTION_DAYS).contains(&days) {
@@ -129,6 +135,7 @@ impl TenantBody {
                 thinking: self.thinking,
                 allowed_models: self.allowed_models,
                 system_prompt: self.system_prompt,
+                time_zone: self.time_zone,
                 tools: self.tools,
                 fallback: self.fallback,
                 classifier: self.classifier,
@@ -254,6 +261,8 @@ mod tests {
             ),
             (r#"{"name":"a","allowed_models":[""]}"#, "allowed_models"),
             (r#"{"name":"a","system_prompt":"\u0000"}"#, "system_prompt"),
+            (r#"{"name":"a","system_prompt":"{{foo}}"}"#, "system_prompt"),
+            (r#"{"name":"a","time_zone":"Europe/Berlin"}"#, "time_zone"),
             (r#"{"name":"a","retention_days":0}"#, "retention_days"),
             (r#"{"name":"a","limits":{"burst":-1}}"#, "limits.burst"),
             (
@@ -300,6 +309,15 @@ mod tests {
         assert_eq!(patch(&unlimited, "{}").expect("valid"), unlimited);
         let body = r#"{"limits":{"burst":null},"quotas":{"tokens_per_month":null}}"#;
         assert_eq!(patch(&unlimited, body).expect("valid"), after);
+        let stored = Tenant {
+            settings: TenantSettings {
+                system_prompt: Some("Use {{braces}}.".to_owned()),
+                ..before.settings.clone()
+            },
+            ..before.clone()
+        };
+        let after = patch(&stored, r#"{"retention_days":5}"#).expect("an older prompt is kept");
+        assert_eq!(after.settings.system_prompt, stored.settings.system_prompt);
         for body in ["[]", "1", "null"] {
             let error = patch(&before, body).expect_err(body);
             assert_eq!(error.code, ErrorCode::InvalidType);

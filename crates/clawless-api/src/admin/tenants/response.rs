@@ -4,6 +4,7 @@ use clawless_core::chat::ReasoningEffort;
 use clawless_core::limits::{LimitOverrides, QuotaOverrides, StorageOverrides};
 use clawless_core::routing::Fallback;
 use clawless_core::tenant::{ClassifierSettings, TenantSettings, TenantStatus, Tier};
+use clawless_core::time_zone::TimeZone;
 use clawless_core::{SessionId, Tenant, TenantId};
 use serde::Serialize;
 
@@ -39,6 +40,7 @@ pub(super) struct TenantSettingsObject {
     thinking: Option<ReasoningEffort>,
     allowed_models: Option<Vec<String>>,
     system_prompt: Option<String>,
+    time_zone: Option<TimeZone>,
     tools: Vec<String>,
     fallback: Fallback,
     classifier: ClassifierSettings,
@@ -54,6 +56,7 @@ impl From<&Tenant> for TenantSettingsObject {
             thinking,
             allowed_models,
             system_prompt,
+            time_zone,
             tools,
             fallback,
             classifier,
@@ -74,6 +77,7 @@ impl From<&Tenant> for TenantSettingsObject {
             thinking,
             allowed_models,
             system_prompt,
+            time_zone,
             tools,
             fallback,
             classifier,
