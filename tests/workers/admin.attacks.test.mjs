@@ -122,7 +122,7 @@ describe("authentication", () => {
   });
 
   test("the_bootstrap_token_creates_tokens_and_a_revoked_one_is_rejected_at_the_next_request", async () => {
-    const minted = await stack.admin("POST", "/tokens", { name: "on call" }, { token: BOOTSTRAP_TOKEN, headers: newAddress() });
+    const minted = await stack.admin("POST", "/tokens", { name: "on call", role: "owner" }, { token: BOOTSTRAP_TOKEN, headers: newAddress() });
     assert.equal(minted.status, 201);
     const { token, id } = minted.body;
     assert.match(token, /^cl_at_/);
@@ -150,7 +150,7 @@ describe("authentication", () => {
     await expectLimit(300, 401, () => sendRequest(one, wrong));
     const stopped = await stack.admin("GET", "/nothing", undefined, { headers: one });
     assert.deepEqual([stopped.status, stopped.headers.get("retry-after")], [429, "60"]);
-    const { token } = (await stack.admin("POST", "/tokens", { name: "busy" }, { headers: newAddress() })).body;
+    const { token } = (await stack.admin("POST", "/tokens", { name: "busy", role: "operator" }, { headers: newAddress() })).body;
     const addresses = [newAddress(), newAddress(), newAddress()];
     await expectLimit(300, 404, (count) => sendRequest(addresses[count % 3], token));
     assert.equal(await sendRequest(newAddress(), stack.adminToken), 404, "another token is accepted");

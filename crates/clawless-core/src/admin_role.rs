@@ -181,7 +181,12 @@ impl AdminAccess {
         let names = RoleName::ALL.into_iter();
         let names = names.filter(|it| *it >= least && *it != RoleName::TenantAdmin);
         let names: Vec<String> = names.map(|it| format!("`{}`", it.as_str())).collect();
-        let roles = format!("the role {}", names.join(" or "));
+        let names = match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => return "any role".to_owned(),
+        };
+        let roles = format!("the role {names}");
         match self {
             Self::Tenant(_) => format!("{roles}, or `tenant_admin` of the tenant that it names"),
             Self::AnyRole | Self::Global(_) => roles,
@@ -267,7 +272,7 @@ mod tests {
             (AdminAccess::Global(RoleName::Owner), "the role `owner`"),
             (
                 AdminAccess::Global(RoleName::Viewer),
-                "the role `viewer` or `operator` or `owner`",
+                "the role `viewer`, `operator` or `owner`",
             ),
             (
                 AdminAccess::Tenant(RoleName::Operator),

@@ -4,7 +4,7 @@ const { CLAWLESS_URL, CLAWLESS_ADMIN_TOKEN } = process.env;
 const response = await fetch(`${CLAWLESS_URL}/admin/tokens`, {
   method: "POST",
   headers: { authorization: `Bearer ${CLAWLESS_ADMIN_TOKEN}`, "content-type": "application/json" },
-  body: JSON.stringify({ name: "Ada" }),
+  body: JSON.stringify({ name: "Ada", role: "operator" }),
 });
 if (!response.ok) throw new Error(await response.text());
 const created = await response.json();

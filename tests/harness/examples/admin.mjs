@@ -96,6 +96,13 @@ export const ADMIN = {
       return [id, text];
     },
   },
+  updateToken: {
+    prepare: (world) => world.token(),
+    shows: async ({ id, role }, { world, variables }) => {
+      await world.admin("POST", "/tenants", { name: "x" }, { token: variables.token, status: 403 });
+      return [id, same(role, "viewer")];
+    },
+  },
   revokeToken: {
     prepare: (world) => world.token(),
     shows: async ({ id, revoked_at: at }, { world, variables }) => {

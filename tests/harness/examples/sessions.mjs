@@ -13,6 +13,14 @@ export const SESSIONS = {
       return data.flatMap(({ id, title }) => [id, title]);
     },
   },
+  "createSession.prompt": {
+    shows: async ({ id }, { world }) => {
+      const { time_zone: zone, system_prompt: prompt } = await world.call("GET", `/v1/sessions/${id}`);
+      assert.equal(zone, "+01:00");
+      assert.match(prompt, /^Today is \{\{date\}\}\./);
+      return [id];
+    },
+  },
   createSession: {
     shows: async ({ id }, { world }) => {
       const { title, metadata } = await world.call("GET", `/v1/sessions/${id}`);

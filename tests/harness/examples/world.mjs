@@ -119,7 +119,7 @@ class World {
 
   /** An operator's token: its id, and `token` itself. */
   async token() {
-    const { id, token } = await this.admin("POST", "/tokens", { name: this.#name("operator") }, { status: 201 });
+    const { id, token } = await this.admin("POST", "/tokens", { name: this.#name("operator"), role: "operator" }, { status: 201 });
     return { TOKEN_ID: id, token };
   }
 

@@ -61,7 +61,7 @@ pub(super) fn members(record: &Value) -> String {
             } else {
                 text(record, name)
             };
-            format!("{:<16}{value}", escape(name))
+            format!("{:<15} {value}", escape(name))
         })
         .collect();
     lines.join("\n")
