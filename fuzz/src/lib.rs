@@ -2,3 +2,5 @@
 
 #[path = "../../crates/clawless-llm/tests/common/decoding.rs"]
 pub mod decoding;
+#[path = "../../crates/clawless-api/tests/common/messages.rs"]
+pub mod messages;

@@ -35,6 +35,15 @@ test("a_request_without_an_id_gets_one_in_response_and_log", () => {
   assert.equal(lines[0].request_id, id);
 });
 
+test("clients_of_messages_get_their_own_envelope", async () => {
+  const request = Object.assign(get("/v1/messages/count_tokens"), { clawlessRequestId: "req_1" });
+  const response = errorResponse(request, {}, new Error("secret words"));
+  const { error, ...rest } = await response.json();
+  assert.deepEqual({ ...rest, kind: error.type }, { type: "error", request_id: "req_1", kind: "api_error" });
+  assert.match(error.message, /Report the x-request-id/);
+  assert.equal(response.headers.get("request-id"), "req_1");
+});
+
 test("a_response_to_HEAD_has_no_body", async () => {
   const response = errorResponse(get("/v1/models", { method: "HEAD" }), {}, new Error("x"));
   assert.equal(await response.text(), "");

@@ -38,11 +38,13 @@ const BEFORE = ["a_reset", "a_web_page", "a_web_page_with_the_type_of_a_stream",
  * - `legacy`: the same with `LEGACY`, for requests with `functions`;
  * - `acts`: models that call the server tool `time_now` and then respond with its result; only
  *   the tenant of `acting_key` has this tool;
+ * - `thinks`: models that reason before they respond, one with signatures and one without; they respond
+ *   with JSON of the reasoning that a request returns to them;
  * - `converse`: models for conversations in sessions, one per wire format (conversations.mjs).
  */
 export async function startScripted() {
   const models = new Models();
-  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], legacy: [], acts: [], converse: [] };
+  const lists = { breaks: [], early: [], whole: [], good: [], tools: [], custom: [], legacy: [], acts: [], thinks: [], converse: [] };
   for (const dialect of Object.values(DIALECTS)) {
     const add = (list, name, behaviour) => lists[list].push(models.add(dialect, `${list}-${name}`, behaviour));
     for (const [name, make] of Object.entries(IN_A_STREAM)) add("breaks", name, make(dialect));
@@ -64,6 +66,7 @@ export async function startScripted() {
   for (const [kind, dialect] of [["openai", openai], ["anthropic", DIALECTS.anthropic], ["workers_ai", openai]]) {
     lists.converse.push(models.add({ ...dialect, kind }, "converse-all", converse(dialect)));
   }
+  lists.thinks.push(models.add(DIALECTS.anthropic, "thinks-signed", thinkSigned), models.add(DIALECTS.openai, "thinks-unsigned", thinkUnsigned));
   lists.custom.push(models.add(DIALECTS.openai, "custom-beside_a_function", callCustom));
   lists.legacy.push(
     models.add(DIALECTS.openai, "legacy-call", callLegacy),
@@ -151,6 +154,41 @@ function callInTools(dialect) {
   };
 }
 
+/** The reasoning of the models of `thinks`, and the signature of one of them. */
+export const THOUGHT = "First, I think.";
+export const SIGNATURE = "c2lnbmVk==";
+
+/** Reasons in a signed block, then responds with the blocks of reasoning in the request. */
+function thinkSigned(request, response) {
+  const blocks = request.body.messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
+  const text = JSON.stringify({ recalled: blocks.filter(({ type }) => type === "thinking"), thinking: request.body.thinking });
+  const [start] = DIALECTS.anthropic.opening(request, []);
+  const event = (type, data) => ({ raw: `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n` });
+  const delta = (index, piece) => event("content_block_delta", { index, delta: piece });
+  return events((req) => [
+    start,
+    event("content_block_start", { index: 0, content_block: { type: "thinking", thinking: "", signature: "" } }),
+    ...THOUGHT.match(/.{1,6}/gu).map((thinking) => delta(0, { type: "thinking_delta", thinking })),
+    delta(0, { type: "signature_delta", signature: SIGNATURE }),
+    event("content_block_stop", { index: 0 }),
+    event("content_block_start", { index: 1, content_block: { type: "text", text: "" } }),
+    delta(1, { type: "text_delta", text }),
+    event("content_block_stop", { index: 1 }),
+    ...DIALECTS.anthropic.closing(req).slice(1),
+  ])(request, response);
+}
+
+/** Reasons in the member of a delta, then responds with the reasoning in the request. */
+function thinkUnsigned(request, response) {
+  const recalled = request.body.messages.flatMap(({ reasoning_content: text }) => (text === undefined ? [] : [text]));
+  return events((req) => [
+    chunk(req, { role: "assistant", content: null }),
+    ...THOUGHT.match(/.{1,6}/gu).map((reasoning_content) => chunk(req, { reasoning_content })),
+    chunk(req, { content: JSON.stringify({ recalled }) }),
+    ...openai.closing(req),
+  ])(request, response);
+}
+
 function callServerToolThenRespond(dialect) {
   const call = { id: "call_s1", name: "time_now", input: {} };
   return (request, response) => {
@@ -163,7 +201,7 @@ function callServerToolThenRespond(dialect) {
 
 if (process.argv[1] === import.meta.filename) {
   const { models: _models, stop, ...described } = await startScripted();
-  process.stdout.write(`${JSON.stringify({ ...described, calls: CALLS, custom_call: CUSTOM, legacy_call: LEGACY })}\n`);
+  process.stdout.write(`${JSON.stringify({ ...described, calls: CALLS, thought: THOUGHT, signature: SIGNATURE, custom_call: CUSTOM, legacy_call: LEGACY })}\n`);
   process.stdin.resume();
   await once(process.stdin, "end");
   await stop();

@@ -39,7 +39,7 @@ fn all_schemas_of_a_request_share_one_budget() {
 fn extensions(more: &str) -> Vec<(String, String)> {
     let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"a"}}]{more}}}"#);
     let request = parse(body.as_bytes()).expect("valid");
-    let extensions = request.options.extensions.into_iter();
+    let extensions = request.request.options.extensions.into_iter();
     extensions
         .map(|(name, value)| (name, value.as_str().to_owned()))
         .collect()

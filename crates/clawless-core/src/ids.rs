@@ -48,6 +48,11 @@ macro_rules! id {
                 Self(format!("{}{}", $prefix, Ulid::from_parts(at.as_millis(), 0)))
             }
 
+            /// The id without its prefix.
+            pub fn bare(&self) -> &str {
+                self.0.strip_prefix($prefix).unwrap_or(&self.0)
+            }
+
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0

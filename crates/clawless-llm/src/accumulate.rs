@@ -5,7 +5,8 @@ use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
 use clawless_core::{Tokens, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::members::MergedMembers;
+use crate::anthropic::SIGNER;
+use crate::members::{Members, MergedMembers};
 
 /// Accumulates a response.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +118,7 @@ fn has_text(delta: &Delta) -> bool {
         Delta::ToolCallArguments { arguments, .. } => !arguments.is_empty(),
         Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
+        | Delta::ThinkingBlock(_)
         | Delta::ThinkingBlocks(_)
         | Delta::Members(_)
         | Delta::ChoiceMembers(_) => false,
@@ -162,6 +164,8 @@ fn add(choice: &mut LlmChoice, pending: &mut Pending, delta: &Delta) {
                 call.arguments.push_str(arguments);
             }
         }
+        // It is among all blocks, which follow.
+        Delta::ThinkingBlock(_) => {}
         Delta::ThinkingBlocks(blocks) => choice.thinking_blocks = Some(blocks.clone()),
         Delta::Logprobs(json) => pending.logprobs.push(json.clone()),
         Delta::Members(members) => pending.members.add(members),
@@ -208,7 +212,10 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     for choice in answer.choices {
         let index = choice.index;
         let mut deltas = Vec::new();
-        deltas.extend(choice.reasoning.map(Delta::Reasoning));
+        match signed_thoughts(choice.reasoning.as_deref(), choice.thinking_blocks.as_ref()) {
+            Some(thoughts) => deltas.extend(thoughts),
+            None => deltas.extend(choice.reasoning.map(Delta::Reasoning)),
+        }
         deltas.extend(choice.thinking_blocks.map(Delta::ThinkingBlocks));
         let content = choice.content.filter(|text| !text.is_empty());
         deltas.extend(content.map(Delta::Content));
@@ -250,10 +257,26 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     events
 }
 
+/// Reasoning block by block, if the signed blocks have all of it.
+fn signed_thoughts(reasoning: Option<&str>, blocks: Option<&Json>) -> Option<Vec<Delta>> {
+    let blocks: Vec<Members> = blocks?.read().ok()?;
+    let (mut deltas, mut all) = (Vec::with_capacity(2 * blocks.len()), String::new());
+    for block in blocks {
+        let text = block.get("thinking").and_then(|text| text.read().ok());
+        let text: String = text.unwrap_or_default();
+        all.push_str(&text);
+        if !text.is_empty() {
+            deltas.push(Delta::Reasoning(text));
+        }
+        let block = Json::from_value(&block.without(&[SIGNER])).ok()?;
+        deltas.push(Delta::ThinkingBlock(block));
+    }
+    (all == reasoning.unwrap_or_default()).then_some(deltas)
+}
+
 #[cfg(test)]
 mod tests {
     use clawless_core::FinishReason;
-    use clawless_core::members::Members;
     use clawless_core::tool::CallForm;
 
     use super::*;

@@ -7,6 +7,7 @@ use clawless_core::time::{Clock, Timer, timeout};
 use clawless_core::{Millis, Timestamp};
 use futures_util::StreamExt;
 
+use crate::betas;
 use crate::error::LlmError;
 use crate::legacy_functions::{self, LegacyFunctionsDecoder};
 use crate::origin;
@@ -126,7 +127,9 @@ impl LlmClient {
 
     /// The parameters of a request that are dropped because this provider does not support them.
     pub fn dropped(&self, request: &LlmRequest) -> Vec<Cow<'static, str>> {
-        self.protocol.dropped(request)
+        let mut dropped = self.protocol.dropped(request);
+        dropped.extend(betas::dropped(&request.options, self.profile));
+        dropped
     }
 
     /// Requests a whole response. `deadline` bounds the whole call, in addition to `timeouts`.

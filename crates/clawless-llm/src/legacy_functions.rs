@@ -48,6 +48,7 @@ pub(crate) fn in_tools(request: &LlmRequest) -> Result<Cow<'_, LlmRequest>, LlmE
 fn has_other_calls(message: &Message) -> bool {
     let text = message.raw().as_str();
     message.role() == Role::Assistant
+        && !message.has_blocks()
         && (text.contains("\"function_call\"") || text.contains("\"custom\""))
 }
 

@@ -5,10 +5,12 @@
 
 pub mod accumulate;
 pub mod anthropic;
+mod betas;
 mod body_form;
 pub mod call;
 mod call_id;
 mod call_id_map;
+mod chat_form;
 mod choice;
 pub mod client;
 pub mod egress;

@@ -19,13 +19,14 @@ const DOCUMENT_BYTES: u64 = 16;
 const TEXT_FILE_BYTES: u64 = 5;
 
 /// Substrings of messages that may contain media.
-const MARKS: [&str; 6] = [
+const MARKS: [&str; 7] = [
     "_url\"",
     "\"input_audio\"",
     "\"file\"",
     "\"input_video\"",
     "\"video\"",
     "\"images\"",
+    "\"source\"",
 ];
 
 /// A medium in a message.
@@ -63,6 +64,28 @@ struct MediaMessage<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
     images: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    clawless_blocks: Option<&'a RawValue>,
+}
+
+/// A content block of Anthropic's wire.
+#[derive(Deserialize)]
+struct MediaBlock<'a> {
+    r#type: &'a str,
+    #[serde(borrow, default)]
+    source: Option<&'a RawValue>,
+    /// The blocks in a tool's result.
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct BlockSource<'a> {
+    r#type: &'a str,
+    #[serde(default)]
+    media_type: Option<&'a str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -105,9 +128,44 @@ pub(crate) fn media(raw: &str) -> Vec<Medium<'_>> {
     let Ok(message) = read::<MediaMessage<'_>>(raw) else {
         return Vec::new();
     };
+    if let Some(blocks) = message.clawless_blocks {
+        let mut media = Vec::new();
+        add_blocks(blocks.get(), &mut media);
+        return media;
+    }
     let lists = [message.content, message.images].into_iter().flatten();
     let parts = lists.filter_map(|list| read::<Vec<MediaPart<'_>>>(list.get()).ok());
     parts.flatten().flat_map(in_part).collect()
+}
+
+/// Adds the media of content blocks, and of the results among them.
+fn add_blocks<'a>(blocks: &'a str, media: &mut Vec<Medium<'a>>) {
+    let blocks = read::<Vec<&RawValue>>(blocks).unwrap_or_default();
+    let blocks = blocks.into_iter();
+    for block in blocks.filter_map(|it| read::<MediaBlock<'_>>(it.get()).ok()) {
+        match (block.r#type, block.source, block.content) {
+            ("image" | "document", Some(source), _) => media.extend(in_block(&block, source)),
+            ("tool_result", _, Some(content)) => add_blocks(content.get(), media),
+            _ => {}
+        }
+    }
+}
+
+/// The medium of a block. The text of a document counts as text.
+fn in_block<'a>(block: &MediaBlock<'_>, source: &'a RawValue) -> Option<Medium<'a>> {
+    let source = read::<BlockSource<'_>>(source.get()).ok()?;
+    let data = match source.r#type {
+        "base64" => source.data,
+        "url" | "file" => None,
+        _ => return None,
+    };
+    let kind = match source.media_type {
+        _ if block.r#type == "image" => Kind::Image,
+        None | Some("application/pdf") => Kind::Document,
+        Some(_) => Kind::TextFile,
+    };
+    let data = data.map(RawValue::get);
+    Some(Medium { kind, data })
 }
 
 fn in_part(part: MediaPart<'_>) -> impl Iterator<Item = Medium<'_>> {
@@ -211,6 +269,25 @@ mod tests {
             let kind: String = part.chars().take(30).collect();
             assert_eq!(tokens(&part), [expected], "{kind}");
         }
+    }
+
+    #[test]
+    fn media_of_content_blocks_count_wherever_they_are() {
+        let data = "A".repeat(64_000);
+        let source = |media_type| {
+            format!(r#"{{"type":"base64","media_type":"{media_type}","data":"{data}"}}"#)
+        };
+        let image = format!(r#"{{"type":"image","source":{}}}"#, source("image/png"));
+        let pdf = format!(
+            r#"{{"type":"document","source":{}}}"#,
+            source("application/pdf")
+        );
+        let text =
+            r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a"}}"#;
+        let result = format!(r#"{{"type":"tool_result","tool_use_id":"t","content":[{image}]}}"#);
+        let raw = format!(r#"{{"role":"user","clawless_blocks":[{result},{pdf},{text}]}}"#);
+        let found: Vec<u64> = media(&raw).iter().map(Medium::tokens).collect();
+        assert_eq!(found, [800, 4000]);
     }
 
     #[test]

@@ -19,12 +19,14 @@ const MAX_ADDED_INPUT: u64 = 131_072;
 const MAX_PER_MEDIUM: u64 = 262_144;
 
 /// The media parts of a message.
-const MEDIA: [&str; 5] = [
+const MEDIA: [&str; 6] = [
     "\"image_url\"",
     "\"input_audio\"",
     "\"file\"",
     "\"video_url\"",
     "\"audio_url\"",
+    // Of content blocks.
+    "\"source\"",
 ];
 
 /// Tokens by which a response may exceed its limit: some servers count the end token or the

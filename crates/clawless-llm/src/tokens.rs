@@ -101,6 +101,8 @@ fn parameters(options: &ChatOptions, is_sent: impl Fn(&str, bool) -> bool) -> u6
         user,
         safety_identifier,
         prompt_cache_key,
+        thinking: _,
+        betas: _,
         extensions,
     } = options;
     let extensions = extensions.iter().filter(|(name, _)| is_sent(name, true));

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use clawless_core::{Message, Role, Tokens};
 
+use crate::media::media;
 use crate::vocabulary::Vocabulary;
 
 /// The percentage of a window that may be filled by estimate.
@@ -30,17 +31,10 @@ pub fn room(window: Tokens, answer: Tokens, fixed: Tokens) -> Option<Tokens> {
     filled.checked_sub(fixed.get()).map(Tokens::new)
 }
 
-/// The bytes of inline media in a message (base64 `data:` URLs), which are unrelated to its tokens.
+/// The bytes of inline media in a message, as JSON, which are unrelated to its tokens.
 pub fn media_bytes(raw: &str) -> u64 {
-    const MARK: &str = ";base64,";
-    let (mut bytes, mut rest) = (0_u64, raw);
-    while let Some(start) = rest.find(MARK) {
-        let data = rest.get(start + MARK.len()..).unwrap_or_default();
-        let length = data.find('"').unwrap_or(data.len());
-        bytes = bytes.saturating_add(length as u64);
-        rest = data.get(length..).unwrap_or_default();
-    }
-    bytes
+    let media = media(raw).into_iter();
+    media.map(|it| it.data.map_or(0, str::len) as u64).sum()
 }
 
 /// Selects the turns of a history that are sent before the messages of the `request`. A turn whose
@@ -113,7 +107,8 @@ fn remove_broken_calls(messages: Vec<Message>, request: &[Message]) -> Vec<Messa
 
 /// The ids of the calls in an assistant message. Messages without calls are not parsed.
 fn call_ids(message: &Message) -> HashSet<String> {
-    if !message.raw().as_str().contains("\"tool_calls\"") {
+    let text = message.raw().as_str();
+    if !text.contains("\"tool_calls\"") && !text.contains("\"tool_use\"") {
         return HashSet::new();
     }
     let view = message.view().ok();
@@ -264,8 +259,14 @@ mod tests {
 
     #[test]
     fn inline_media_bytes_are_counted_separately() {
-        let raw = r#"{"a":"data:image/png;base64,AAAA","b":"data:image/png;base64,AA","c":"x"}"#;
-        assert_eq!(media_bytes(raw), 6);
+        let url = "data:image/png;base64,AAAA";
+        let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#);
+        let raw = format!(r#"{{"role":"user","content":[{part},{part}]}}"#);
+        assert_eq!(media_bytes(&raw), 2 * (url.len() as u64 + 2));
+        let source = r#"{"type":"base64","media_type":"image/png","data":"AAAA"}"#;
+        let block = format!(r#"{{"type":"image","source":{source}}}"#);
+        let raw = format!(r#"{{"role":"user","clawless_blocks":[{block}]}}"#);
+        assert_eq!(media_bytes(&raw), 6);
         assert_eq!(media_bytes("{}"), 0);
     }
 

@@ -24,7 +24,7 @@ fn server(thinking: ThinkingStyle) -> Anthropic {
 fn request(mut body: Value) -> LlmRequest {
     body["model"] = json!("m");
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = chat::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid").request;
     LlmRequest {
         model: "m".to_owned(),
         messages: request.messages,

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 fn request(body: &Value) -> LlmRequest {
     let body = serde_json::to_vec(body).expect("JSON");
-    let request = chat::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
+    let parsed = chat::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
+    let request = parsed.request;
     LlmRequest {
         model: request.model,
         messages: request.messages,

@@ -36,7 +36,7 @@ fn request() -> LlmRequest {
         "functions": [{"name": "f", "description": "F.", "parameters": {"type": "object"}}],
         "function_call": {"name": "f"}});
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = chat::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid").request;
     LlmRequest {
         model: "m".to_owned(),
         messages: request.messages,

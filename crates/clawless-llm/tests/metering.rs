@@ -14,7 +14,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn parse(body: &Value) -> Option<LlmRequest> {
-    let request = chat::parse(&serde_json::to_vec(body).expect("JSON")).ok()?;
+    let request = chat::parse(&serde_json::to_vec(body).expect("JSON"))
+        .ok()?
+        .request;
     Some(LlmRequest {
         model: request.model,
         messages: request.messages,

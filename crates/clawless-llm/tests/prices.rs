@@ -106,7 +106,7 @@ fn wire(profile: &'static Profile, model: &Model) -> Box<dyn Protocol> {
 }
 
 fn parse(body: &Value) -> Result<LlmRequest, ApiError> {
-    let request = chat::parse(&serde_json::to_vec(body).expect("JSON"))?;
+    let request = chat::parse(&serde_json::to_vec(body).expect("JSON"))?.request;
     Ok(LlmRequest {
         model: request.model,
         messages: request.messages,

@@ -118,7 +118,8 @@ fn request(members: &Value) -> LlmRequest {
         body[name] = value.clone();
     }
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = chat::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
+    let parsed = chat::parse(&body).unwrap_or_else(|error| panic!("{error:?}"));
+    let request = parsed.request;
     LlmRequest {
         model: request.model,
         messages: request.messages,

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 fn request(mut body: Value) -> LlmRequest {
     body["model"] = json!("@cf/x/y");
     let body = serde_json::to_vec(&body).expect("JSON");
-    let request = chat::parse(&body).expect("valid");
+    let request = chat::parse(&body).expect("valid").request;
     LlmRequest {
         model: "@cf/x/y".to_owned(),
         messages: request.messages,

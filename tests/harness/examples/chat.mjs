@@ -52,6 +52,8 @@ export const CHAT = {
     },
     curl: (_last, { calls: [{ headers }] }) => [headers["x-request-id"]],
   },
+  createMessage: { shows: ({ content: [{ text }] }) => [same(text, "Hello there.")] },
+  countMessageTokens: { shows: ({ input_tokens: tokens }) => [tokens] },
   listModels: { shows: listed("id", "owned_by") },
   getModel: { prepare: async () => ({ MODEL }), shows: ({ id, owned_by }) => [same(id, MODEL), owned_by] },
   getUsage: { prepare: (world) => world.usage(), shows: listed("day", "model", "tokens", "micro_dollars") },

@@ -1,4 +1,4 @@
-//! Step 1: resolves a bearer token to a [`Caller`].
+//! Step 1: resolves an API key to a [`Caller`].
 
 use clawless_core::keys::{KeyDigest, KeyText};
 use clawless_core::time::Millis;
@@ -12,7 +12,7 @@ use crate::platform::Platform;
 
 /// Authenticates a request.
 ///
-/// 1. 401 if the header is absent, duplicated or not a bearer token.
+/// 1. 401 if there is no key: neither a bearer token nor the header `x-api-key`, or a malformed one.
 /// 2. 401 if the key's format or checksum is wrong, before any storage read.
 /// 3. 429 if the address, or its IPv6 /64, has guessed too many keys, before any storage read.
 /// 4. 401 if no usable key has this digest; the response does not tell why.
@@ -26,7 +26,7 @@ pub async fn authenticate<P: Platform>(
     platform: &P,
     head: &RequestHead,
 ) -> Result<Caller, ApiError> {
-    let key = KeyText::parse(bearer(head)?).map_err(|_| invalid_key())?;
+    let key = KeyText::parse(key_text(head)?).map_err(|_| invalid_key())?;
     if key.kind() == KeyKind::Admin {
         return Err(invalid_key());
     }
@@ -108,12 +108,14 @@ async fn read<P: Platform>(
     Ok(found)
 }
 
-/// The token of `authorization: Bearer …`.
-fn bearer(head: &RequestHead) -> Result<&str, ApiError> {
-    match head.authorization() {
-        Authorization::Bearer(token) => Ok(token),
-        Authorization::Other => Err(invalid_key()),
-        Authorization::Absent => Err(ApiError::new(
+/// The token of `authorization: Bearer …`, or else the header `x-api-key`, which Anthropic's clients
+/// send.
+fn key_text(head: &RequestHead) -> Result<&str, ApiError> {
+    match (head.authorization(), head.header("x-api-key")) {
+        (Authorization::Bearer(token), _) => Ok(token),
+        (Authorization::Other, _) => Err(invalid_key()),
+        (Authorization::Absent, Some(key)) => Ok(key.trim()),
+        (Authorization::Absent, None) => Err(ApiError::new(
             ErrorCode::MissingApiKey,
             "You didn't provide an API key. Send it in the header `authorization: Bearer YOUR_KEY`; \
              keys are never read from the URL.",

@@ -217,7 +217,8 @@ fn has_tools(options: &ChatOptions) -> bool {
 
 fn has_image(message: &Message) -> bool {
     // A cheap check first: most messages are text.
-    if !message.raw().as_str().contains("image_url") {
+    let text = message.raw().as_str();
+    if !text.contains("image_url") && !text.contains("\"image\"") {
         return false;
     }
     let content = message.view().ok().and_then(|view| view.content);

@@ -8,8 +8,16 @@ use clawless_core::tool::CallForm;
 use clawless_core::{ApiError, Timestamp};
 use serde::Serialize;
 
-use super::activity::{Extension, ToolActivity};
+use crate::activity::{Extension, ToolActivity};
 use crate::envelope::error_envelope;
+
+/// A comment line, which every client ignores.
+pub const KEEP_ALIVE: &str = ": keep-alive\n\n";
+
+/// The end of a failed response: an error envelope and no `[DONE]`. SDKs raise it as an error.
+pub fn failure_event(error: &ApiError) -> String {
+    format!("data: {}\n\n", error_envelope(error))
+}
 
 /// Writes the events of one streamed response: the role first, the usage once and only on request,
 /// `[DONE]` last. Model output is encoded as JSON, so it cannot leave its `data:` line.
@@ -203,7 +211,7 @@ impl ChunkWriter {
     }
 
     /// Appends the end of a complete response: the usage on request, then `[DONE]`.
-    pub fn finish(&self, usage: Usage, out: &mut String) {
+    pub fn finish(&mut self, usage: Usage, out: &mut String) {
         if self.include_usage {
             self.chunk(&[], UsageField::Present(usage), None, out);
         }
@@ -218,17 +226,14 @@ impl ChunkWriter {
         }
         match error {
             None => self.finish(usage, &mut out),
-            Some(error) => Self::fail(error, &mut out),
+            Some(error) => self.fail(error, &mut out),
         }
         out
     }
 
-    /// Appends the end of a failed response: an error envelope and no `[DONE]`. SDKs raise it as an
-    /// error.
-    pub fn fail(error: &ApiError, out: &mut String) {
-        out.push_str("data: ");
-        out.push_str(&error_envelope(error));
-        out.push_str("\n\n");
+    /// Appends the end of a failed response: [`failure_event`].
+    pub fn fail(&mut self, error: &ApiError, out: &mut String) {
+        out.push_str(&failure_event(error));
     }
 
     fn delta(&mut self, index: u32, delta: &Delta, out: &mut String) {
@@ -236,6 +241,8 @@ impl ChunkWriter {
         let mut wire = WireDelta::default();
         let mut logprobs = None;
         match delta {
+            // All blocks follow at once.
+            Delta::ThinkingBlock(_) => return,
             Delta::Members(members) => return self.choice(index, members, None, None, out),
             Delta::ChoiceMembers(members) => return self.choice_members(index, members, out),
             Delta::ToolCallMembers {

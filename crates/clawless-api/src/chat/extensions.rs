@@ -14,10 +14,10 @@ use serde::forward_to_deserialize_any;
 const MAX_EXTENSIONS: usize = 64;
 
 /// The unknown parameters of a body, in order.
-pub(super) type Extensions = Vec<(String, Json)>;
+pub(crate) type Extensions = Vec<(String, Json)>;
 
 /// The names of the members that a struct deserializes.
-pub(super) fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+pub(crate) fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
     // The deserializer returns an error after it has recorded the names.
     let _ = T::deserialize(FieldNames(&mut fields));
@@ -25,7 +25,7 @@ pub(super) fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] 
 }
 
 /// Deserializes the members of an object that are in neither list.
-pub(super) struct Unknown(pub(super) [&'static [&'static str]; 2]);
+pub(crate) struct Unknown(pub(crate) [&'static [&'static str]; 2]);
 
 impl<'de> DeserializeSeed<'de> for Unknown {
     type Value = Extensions;

@@ -1,13 +1,13 @@
 //! The chat surface, `OpenAI`'s chat completions: parses requests, writes responses and stream events.
 
-mod activity;
 mod chunk;
-mod extensions;
+pub(crate) mod extensions;
+mod rendering;
 mod request;
 mod response;
-mod unparsed_json;
+pub(crate) mod unparsed_json;
 
-pub use activity::ToolActivity;
-pub use chunk::ChunkWriter;
+pub use chunk::{ChunkWriter, KEEP_ALIVE, failure_event};
+pub use rendering::ChatRendering;
 pub use request::parse;
 pub use response::ChatCompletionResponse;

@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::extensions;
+use super::rendering::ChatRendering;
 use super::unparsed_json;
 use crate::body;
 use crate::fields::{check_model, check_session_id};
+use crate::parsed::Parsed;
 
 /// The members of the body besides the options. Members that name identity or limits are rejected;
 /// other unknown members become extensions.
@@ -36,7 +38,7 @@ struct StreamOptions {
 ///
 /// # Errors
 /// 400 that names the invalid parameter.
-pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
+pub fn parse(body: &[u8]) -> Result<Parsed<ChatRendering>, ApiError> {
     let text = body::text(body)?;
     let incoming: IncomingRequest = body::read(text)?;
     let mut options: ChatOptions = body::read(text)?;
@@ -61,17 +63,28 @@ pub fn parse(body: &[u8]) -> Result<CompletionRequest, ApiError> {
         .param("stream_options"));
     }
     let stream_options = incoming.stream_options.unwrap_or_default();
-    Ok(CompletionRequest {
+    let request = CompletionRequest {
         model,
         messages: check_messages(incoming.messages)?,
         stream,
-        include_usage: stream_options.include_usage.unwrap_or(false),
-        include_obfuscation: stream_options.include_obfuscation.unwrap_or(false),
         session_id: incoming
             .session_id
             .map(|id| check_session_id(&id, "session_id"))
             .transpose()?,
         options,
+    };
+    let mut ignored = Vec::new();
+    if stream_options.include_obfuscation == Some(true) {
+        // Padded stream events are not supported.
+        ignored.push("stream_options.include_obfuscation".into());
+    }
+    Ok(Parsed {
+        request,
+        rendering: ChatRendering {
+            include_usage: stream_options.include_usage.unwrap_or(false),
+            with_status: false,
+        },
+        ignored,
     })
 }
 
@@ -142,7 +155,7 @@ fn check_messages(messages: Vec<Json>) -> Result<Vec<Message>, ApiError> {
 mod tests {
     use super::*;
 
-    fn parse(body: &str) -> Result<CompletionRequest, ApiError> {
+    fn parse(body: &str) -> Result<Parsed<ChatRendering>, ApiError> {
         super::parse(body.as_bytes())
     }
 
@@ -158,10 +171,15 @@ mod tests {
 
     #[test]
     fn minimal_request_parses() {
-        let request = parse(&with(r#","stream":true,"stream_options":{"include_usage":true},"stop":"x","user":null,"unknown_member":1"#))
+        let parsed = parse(&with(r#","stream":true,"stream_options":{"include_usage":true},"stop":"x","user":null,"unknown_member":1"#))
             .expect("valid");
-        assert!(request.stream && request.include_usage);
-        assert_eq!(request.options.stop.expect("stop").texts(), ["x"]);
+        let rendering = ChatRendering {
+            include_usage: true,
+            with_status: false,
+        };
+        assert!(parsed.request.stream);
+        assert_eq!(parsed.rendering, rendering);
+        assert_eq!(parsed.request.options.stop.expect("stop").texts(), ["x"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clawless_core::members::Members;
 use clawless_core::{ErrorCode, Timestamp};
 use serde::Serialize;
 
-use super::activity::{Extension, ToolActivity};
+use crate::activity::{Extension, ToolActivity};
 
 /// The body of a whole response.
 #[derive(Debug, Serialize)]

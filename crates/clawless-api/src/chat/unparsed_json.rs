@@ -23,7 +23,7 @@ const MAX_LEVELS: usize = 40;
 ///
 /// # Errors
 /// 400 that names the parameter that is invalid or exceeds a limit.
-pub(super) fn check(options: &ChatOptions) -> Result<(), ApiError> {
+pub(crate) fn check(options: &ChatOptions) -> Result<(), ApiError> {
     check_shapes(options)?;
     let plain = [
         ("response_format", &options.response_format),

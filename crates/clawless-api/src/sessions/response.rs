@@ -49,7 +49,8 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
 }
 
 /// A stored message. `message` is the original message, byte for byte; clients can send it to a
-/// model again.
+/// model again. One of Anthropic's content blocks is shown in the format of chat completions, except
+/// for blocks that this format has no place for.
 #[derive(Debug, Serialize)]
 pub struct MessageObject {
     id: MessageId,
@@ -78,7 +79,7 @@ impl MessageObject {
             id,
             object: "session.message",
             role: message.role(),
-            message,
+            message: message.to_chat_form().ok().flatten().unwrap_or(message),
             request_id,
             model,
             status: match incomplete_reason {

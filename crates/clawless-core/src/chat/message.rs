@@ -2,13 +2,18 @@
 
 use serde::{Serialize, Serializer};
 
+use super::blocks::view::view_of;
 use super::content::Content;
 use super::role::Role;
 use super::view::{InvalidMessage, MessageView};
 use crate::json::{self, Json};
 
-/// A message in the JSON format of chat completions. Its bytes are stored unchanged, and sent
-/// unchanged to OpenAI-compatible providers.
+/// The member that holds content blocks. No client can send it: a message has no other content then,
+/// which chat rejects.
+const BLOCKS: &str = "clawless_blocks";
+
+/// A message in the JSON format of chat completions, or of content blocks ([`Self::from_blocks`]). Its
+/// bytes are stored unchanged, and sent unchanged to providers that know the format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     role: Role,
@@ -71,6 +76,42 @@ impl Message {
         })
     }
 
+    /// A message of content blocks, which are kept byte for byte.
+    ///
+    /// # Errors
+    /// Never in practice: the blocks are JSON already.
+    pub fn from_blocks(role: Role, blocks: &[Json]) -> Result<Self, serde_json::Error> {
+        #[derive(Serialize)]
+        struct OfBlocks<'a> {
+            role: Role,
+            clawless_blocks: &'a [Json],
+        }
+        let raw = Json::from_value(&OfBlocks {
+            role,
+            clawless_blocks: blocks,
+        })?;
+        Ok(Self { role, raw })
+    }
+
+    /// Whether the content is blocks. Looks at the beginning only.
+    pub fn has_blocks(&self) -> bool {
+        self.text_of_blocks().is_some()
+    }
+
+    /// The content blocks; `None` for a message in the format of chat completions.
+    pub fn blocks(&self) -> Option<Vec<Json>> {
+        let text = self.text_of_blocks()?;
+        json::read(text).ok()
+    }
+
+    /// The array of blocks in a text that [`Self::from_blocks`] has written.
+    fn text_of_blocks(&self) -> Option<&str> {
+        let rest = self.raw.as_str().strip_prefix(r#"{"role":""#)?;
+        let rest = rest.strip_prefix(self.role.as_str())?;
+        let rest = rest.strip_prefix(r#"",""#)?.strip_prefix(BLOCKS)?;
+        rest.strip_prefix(r#"":"#)?.strip_suffix('}')
+    }
+
     /// The author.
     pub const fn role(&self) -> Role {
         self.role
@@ -92,7 +133,10 @@ impl Message {
 
     /// Parses the members.
     pub fn view(&self) -> Result<MessageView, serde_json::Error> {
-        self.raw.read()
+        match self.blocks() {
+            Some(blocks) => Ok(view_of(self.role, &blocks)),
+            None => self.raw.read(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The conversation: messages, their content, completion requests and their options, usage.
 
+mod blocks;
 mod content;
 mod finish_reason;
 mod message;
@@ -12,10 +13,11 @@ mod tool_calls;
 mod usage;
 mod view;
 
+pub use blocks::{Block, InvalidBlock, Untranslatable};
 pub use content::{Content, ImageUrl, Part};
 pub use finish_reason::FinishReason;
 pub use message::Message;
-pub use options::{ChatOptions, ReasoningEffort, Verbosity};
+pub use options::{ChatOptions, ReasoningEffort, ThinkingMode, Verbosity};
 pub use request::CompletionRequest;
 pub use role::Role;
 pub use rules::check_metadata;

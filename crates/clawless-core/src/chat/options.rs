@@ -140,6 +140,15 @@ pub struct ChatOptions {
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_cache_key: Option<String>,
+    /// How the client of an Anthropic API controls reasoning. `reasoning_effort` has the closest effort,
+    /// for other wires.
+    #[garde(skip)]
+    #[serde(skip)]
+    pub thinking: Option<ThinkingMode>,
+    /// The beta features of Anthropic's API that the client names.
+    #[garde(skip)]
+    #[serde(skip)]
+    pub betas: Vec<String>,
     /// Parameters that the surface does not define, unparsed. The profile of the provider decides
     /// which of them are sent.
     #[garde(skip)]
@@ -168,6 +177,19 @@ pub enum ReasoningEffort {
     Max,
     /// The model decides. An extension of `OpenAI`'s values; the provider's default where the
     /// provider does not support it.
+    Adaptive,
+}
+
+/// How a client of an Anthropic API controls reasoning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThinkingMode {
+    /// Not at all: the model's default.
+    Unset,
+    /// No reasoning.
+    Disabled,
+    /// At most this many tokens of reasoning.
+    Budget(u32),
+    /// The model decides.
     Adaptive,
 }
 

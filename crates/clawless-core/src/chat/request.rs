@@ -13,11 +13,6 @@ pub struct CompletionRequest {
     pub messages: Vec<Message>,
     /// Whether the response is streamed.
     pub stream: bool,
-    /// Whether a streamed response ends with its usage.
-    pub include_usage: bool,
-    /// Whether the client requested padded stream events. Padding is not supported; the response
-    /// reports it as dropped.
-    pub include_obfuscation: bool,
     /// The session named in the body.
     pub session_id: Option<SessionId>,
     /// All other parameters.

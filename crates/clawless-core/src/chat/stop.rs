@@ -8,6 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Stop(Vec<String>);
 
 impl Stop {
+    /// Stop sequences.
+    pub const fn new(texts: Vec<String>) -> Self {
+        Self(texts)
+    }
+
     /// The stop sequences.
     pub fn texts(&self) -> &[String] {
         &self.0

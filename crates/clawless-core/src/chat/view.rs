@@ -83,6 +83,22 @@ pub struct InvalidMessage {
 }
 
 impl MessageView {
+    /// A view without any member but the role.
+    pub(super) const fn of_role(role: Role) -> Self {
+        Self {
+            role,
+            content: None,
+            name: None,
+            refusal: None,
+            tool_calls: None,
+            tool_call_id: None,
+            function_call: None,
+            reasoning_content: None,
+            thinking_blocks: None,
+            audio: None,
+        }
+    }
+
     /// Validates the combination of members.
     pub(super) fn check(&self) -> Result<(), InvalidMessage> {
         if matches!(&self.content, Some(Content::Parts(parts)) if parts.is_empty()) {

@@ -71,6 +71,8 @@ pub enum Delta {
     },
     /// Log probabilities of the last text, unparsed.
     Logprobs(Json),
+    /// A signed reasoning block that has ended; its text was sent as [`Self::Reasoning`].
+    ThinkingBlock(Json),
     /// All signed reasoning blocks, once, before the end of the choice.
     ThinkingBlocks(Json),
     /// Members of the message that have no meaning here, as the provider sent them.

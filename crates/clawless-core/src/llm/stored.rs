@@ -23,7 +23,7 @@ pub const CHOICE: &str = "clawless_choice";
 const MAX_STORED_BYTES: usize = 256 * 1024;
 
 /// Members of a stored message that have a meaning here.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "role",
     "content",
     "name",
@@ -32,6 +32,7 @@ const KNOWN: [&str; 9] = [
     "thinking_blocks",
     "tool_calls",
     "function_call",
+    "clawless_blocks",
     ORIGIN,
 ];
 

@@ -175,10 +175,19 @@ fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {
 
 impl From<ApiError> for HttpResponse {
     fn from(error: ApiError) -> Self {
+        let body = error_envelope(&error);
+        Self::of_error(error, body)
+    }
+}
+
+impl HttpResponse {
+    /// The response to an error, with a JSON body that describes it.
+    pub fn of_error(error: ApiError, body: String) -> Self {
+        let (status, helps) = (error.status(), error.should_retry());
         let mut response = Self {
-            status: error.status(),
-            headers: error.headers.clone(),
-            body: Body::Json(error_envelope(&error)),
+            status,
+            headers: error.headers,
+            body: Body::Json(body),
         };
         if let Some(wait) = error.retry_after {
             response
@@ -188,7 +197,7 @@ impl From<ApiError> for HttpResponse {
                 .headers
                 .push(("retry-after-ms", wait.get().to_string()));
         }
-        if let Some(helps) = error.should_retry() {
+        if let Some(helps) = helps {
             response.headers.push(("x-should-retry", helps.to_string()));
         }
         response

@@ -63,8 +63,8 @@ pub async fn serve<S: Service>(
             }
             Err(error) => Err(error.clone()),
         };
-        let response = outcome.unwrap_or_else(refuse);
-        let response = S::decorate(platform.as_deref().ok(), &head, response);
+        let response = outcome.unwrap_or_else(|error| refuse::<S>(error, &head, &request_id));
+        let response = S::decorate(platform.as_deref().ok(), &head, &request_id, response);
         tracing::info!(
             method = head.method,
             path = redacted(&head.path),
@@ -75,7 +75,7 @@ pub async fn serve<S: Service>(
             millis = EdgeTime.now().since(started).get(),
             "request served"
         );
-        send(response, &head, &request_id)
+        send::<S>(response, &head, &request_id)
     }
     .instrument(span)
     .await
@@ -268,25 +268,26 @@ fn assign_request_id(request: &Request, is_internal: bool) -> RequestId {
 
 /// The response to an error, and its line in the log: our own failures as errors, a client's mistakes
 /// as information.
-fn refuse(error: ApiError) -> HttpResponse {
+fn refuse<S: Service>(error: ApiError, head: &RequestHead, request_id: &RequestId) -> HttpResponse {
     let (code, internal) = (error.code.as_str(), error.internal.as_deref());
     if error.status() >= 500 {
         tracing::error!(code, internal, "request failed");
     } else {
         tracing::info!(code, param = error.param, internal, "request refused");
     }
-    error.into()
+    let body = S::error_body(&head.path, &error, request_id);
+    HttpResponse::of_error(error, body)
 }
 
 /// Converts a response to the runtime's; to HEAD without its body.
-fn send(
+fn send<S: Service>(
     response: HttpResponse,
     head: &RequestHead,
     request_id: &RequestId,
 ) -> worker::Result<Response> {
     let response = response
         .into_response(request_id)
-        .or_else(|error| refuse(error).into_response(request_id))
+        .or_else(|error| refuse::<S>(error, head, request_id).into_response(request_id))
         .map_err(|error| worker::Error::RustError(error.to_string()))?;
     if head.method != "HEAD" {
         return Ok(response);

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use clawless_api::envelope::error_envelope;
 use clawless_core::{ApiError, RequestId};
 use worker::Env;
 
@@ -78,11 +79,17 @@ pub trait Service: 'static {
         None
     }
 
+    /// The body of an error response, in the format that the clients of a path read.
+    fn error_body(_path: &str, error: &ApiError, _request_id: &RequestId) -> String {
+        error_envelope(error)
+    }
+
     /// Adds headers to every response, CORS for example. The platform is `None` if opening
     /// it failed.
     fn decorate(
         _platform: Option<&Self::Platform>,
         _head: &RequestHead,
+        _request_id: &RequestId,
         response: HttpResponse,
     ) -> HttpResponse {
         response

@@ -18,6 +18,8 @@ pub(super) struct Blocks {
     /// By the provider's index. Blocks of unknown types are kept as placeholders.
     by_index: Vec<(u32, Kind)>,
     calls: u32,
+    /// The indexes of blocks that have ended.
+    ended: Vec<u32>,
     /// The responding model, if known.
     signed_by: Option<String>,
 }
@@ -179,7 +181,19 @@ impl Blocks {
         Ok(())
     }
 
-    /// Ends the response: emits the signed reasoning, and `{}` for calls without input.
+    /// Ends a block: emits a signed thought, whose text has been sent.
+    pub(super) fn stop(&mut self, index: u32, out: &mut Vec<Delta>) {
+        if self.ended.contains(&index) || self.ended.len() >= MAX_BLOCKS {
+            return;
+        }
+        self.ended.push(index);
+        let known = self.by_index.iter().rev().find(|(at, _)| *at == index);
+        let thought = known.and_then(|(_, kind)| thought(kind));
+        let block = thought.and_then(|thought| Json::from_value(&thought).ok());
+        out.extend(block.map(Delta::ThinkingBlock));
+    }
+
+    /// Ends the response: emits all signed reasoning, and `{}` for calls without input.
     pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
         let signed_by = self.signed_by.as_deref();
         let thoughts = self.by_index.iter().filter_map(|(_, kind)| thought(kind));

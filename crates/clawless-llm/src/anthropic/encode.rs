@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clawless_core::chat::{Content, MessageView, Part, ReasoningEffort, Role};
+use clawless_core::chat::{Content, MessageView, Part, ReasoningEffort, Role, ThinkingMode};
 use clawless_core::json::Json;
 use clawless_core::llm::{LlmRequest, ProviderKind};
 use clawless_core::model::{Model, ThinkingStyle};
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cache;
 use super::marks;
-use super::messages::{self, Block, Conversation, WireMessage, unsupported};
-use super::thinking::{self, Thinking};
+use super::content_block::{Block, WireMessage};
+use super::messages::{self, Conversation, unsupported};
+use super::thinking::{self, Plan, Thinking};
 use super::tools::{self, WireChoice, WireTool};
 use crate::error::LlmError;
 use crate::legacy_functions;
@@ -104,8 +105,7 @@ pub(super) fn body(
             "a tool that must be called: it cannot stop thinking",
         ));
     }
-    let may_start = !is_forced && messages::may_think(&request.messages, &request.model);
-    let plan = thinking::plan(options.reasoning_effort, style, max_tokens, may_start);
+    let plan = thinking_plan(request, style, max_tokens, is_forced);
     let reasoning_model = plan.thinks.then_some(request.model.as_str());
     let Conversation {
         mut system,
@@ -146,6 +146,21 @@ pub(super) fn body(
         stream: (mode == Mode::Stream).then_some(true),
     };
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
+}
+
+/// The thinking parameters. Thinking cannot start if a tool must be called.
+fn thinking_plan(
+    request: &LlmRequest,
+    style: ThinkingStyle,
+    max_tokens: u32,
+    is_forced: bool,
+) -> Plan {
+    let may_start = !is_forced && messages::may_think(&request.messages, &request.model);
+    let effort = request.options.reasoning_effort;
+    match request.options.thinking {
+        None => thinking::plan(effort, style, max_tokens, may_start),
+        Some(mode) => thinking::plan_mode(mode, effort, style, max_tokens, may_start),
+    }
 }
 
 /// Rejects parameters that the API does not support and that cannot be dropped safely.
@@ -217,12 +232,13 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
     let options = &request.options;
     let effort = options.reasoning_effort;
     let style = model.map_or(ThinkingStyle::Unknown, |model| model.thinking);
-    let thinks = style != ThinkingStyle::Unknown;
-    let has_free_sampling = match style {
-        ThinkingStyle::Unknown => true,
-        ThinkingStyle::Budget => effort.is_none_or(|it| it == ReasoningEffort::None),
-        ThinkingStyle::Adaptive => effort == Some(ReasoningEffort::None),
-        ThinkingStyle::Always => false,
+    let thinks = style != ThinkingStyle::Unknown || options.thinking.is_some();
+    let has_free_sampling = match (options.thinking, style) {
+        (Some(ThinkingMode::Budget(_) | ThinkingMode::Adaptive), ThinkingStyle::Unknown)
+        | (_, ThinkingStyle::Always) => false,
+        (_, ThinkingStyle::Unknown) | (Some(ThinkingMode::Unset), ThinkingStyle::Budget) => true,
+        (_, ThinkingStyle::Budget) => effort.is_none_or(|it| it == ReasoningEffort::None),
+        (_, ThinkingStyle::Adaptive) => effort == Some(ReasoningEffort::None),
     };
     let hints = [
         ("seed", options.seed.is_some()),

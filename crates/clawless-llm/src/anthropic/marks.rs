@@ -5,10 +5,12 @@ use clawless_core::json::Json;
 use clawless_core::llm::LlmRequest;
 
 use super::cache::{self, CacheControl};
-use super::messages::{Block, WireMessage};
+use super::content_block::{Block, WireMessage};
 use super::tools::WireTool;
+use crate::members::Members;
 
-/// The parameter that asks for marks without a place: Anthropic's automatic caching.
+/// The parameter that asks for marks without a place: Anthropic's automatic caching. The member of
+/// blocks has the same name.
 pub(super) const PARAMETER: &str = "cache_control";
 
 /// The maximum number of marks in one request. The API rejects more.
@@ -83,13 +85,48 @@ fn mark_prefixes(
 /// marks of messages are removed first, then those of tools and of the system prompt.
 fn limit(tools: &mut [WireTool<'_>], system: &mut [Block], messages: &mut [WireMessage]) {
     let blocks = messages.iter_mut().flat_map(|it| it.content.iter_mut());
-    let of_messages = blocks.filter_map(Block::mark_mut);
-    let of_tools = tools.iter_mut().map(|tool| &mut tool.cache_control);
-    let of_system = system.iter_mut().filter_map(Block::mark_mut);
-    let all = of_messages.chain(of_tools).chain(of_system);
-    let marks: Vec<&mut Option<CacheControl>> = all.filter(|mark| mark.is_some()).collect();
+    let of_messages = blocks.filter_map(Mark::of);
+    let tools = tools.iter_mut().map(|tool| &mut tool.cache_control);
+    let of_tools = tools.filter(|mark| mark.is_some()).map(Mark::Placed);
+    let of_system = system.iter_mut().filter_map(Mark::of);
+    let marks: Vec<Mark<'_>> = of_messages.chain(of_tools).chain(of_system).collect();
     let surplus = marks.len().saturating_sub(MAX_MARKS);
-    for mark in marks.into_iter().take(surplus) {
-        *mark = None;
+    marks.into_iter().take(surplus).for_each(Mark::remove);
+}
+
+/// A mark that is set.
+enum Mark<'a> {
+    Placed(&'a mut Option<CacheControl>),
+    /// In the JSON of a raw block.
+    Raw(&'a mut Json),
+}
+
+impl<'a> Mark<'a> {
+    /// The mark of a block, if it has one.
+    fn of(block: &'a mut Block) -> Option<Self> {
+        if let Block::Raw(raw) = block {
+            let is_marked = raw.as_str().contains("\"cache_control\"")
+                && raw
+                    .read::<Members>()
+                    .is_ok_and(|members| members.get(PARAMETER).is_some());
+            return is_marked.then_some(Self::Raw(raw));
+        }
+        block
+            .mark_mut()
+            .filter(|mark| mark.is_some())
+            .map(Self::Placed)
+    }
+
+    fn remove(self) {
+        match self {
+            Self::Placed(mark) => *mark = None,
+            Self::Raw(raw) => {
+                let members = raw.read::<Members>().map(|it| it.without(&[PARAMETER]));
+                let unmarked = members.and_then(|members| Json::from_value(&members));
+                if let Ok(unmarked) = unmarked {
+                    *raw = unmarked;
+                }
+            }
+        }
     }
 }

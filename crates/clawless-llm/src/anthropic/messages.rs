@@ -7,8 +7,10 @@ use clawless_core::json::Json;
 use clawless_core::llm::ProviderKind;
 use serde::Serialize;
 
-use super::cache::{CacheControl, Marks};
-use super::images::{self, Source};
+use super::cache::Marks;
+use super::content_block::{Block, WireMessage};
+use super::images;
+use super::native;
 use super::signed;
 use crate::call_id_map::CallIdMap;
 use crate::error::LlmError;
@@ -23,71 +25,6 @@ pub(super) struct Conversation {
     pub(super) messages: Vec<WireMessage>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct WireMessage {
-    pub(super) role: &'static str,
-    pub(super) content: Vec<Block>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Block {
-    Text {
-        text: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-    Image {
-        source: Source,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-    ToolUse {
-        id: String,
-        name: String,
-        input: Json,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-    ToolResult {
-        tool_use_id: String,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        content: Vec<Block>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<CacheControl>,
-    },
-    /// Signed reasoning.
-    #[serde(untagged)]
-    Signed(Json),
-}
-
-impl Block {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text {
-            text: text.into(),
-            cache_control: None,
-        }
-    }
-
-    /// A prompt cache mark: caches the prefix up to this block.
-    pub(super) fn mark(&mut self) {
-        if let Some(mark) = self.mark_mut() {
-            *mark = Some(CacheControl::EPHEMERAL);
-        }
-    }
-
-    /// The place of the block's mark; signed reasoning has none.
-    pub(super) const fn mark_mut(&mut self) -> Option<&mut Option<CacheControl>> {
-        match self {
-            Self::Text { cache_control, .. }
-            | Self::Image { cache_control, .. }
-            | Self::ToolUse { cache_control, .. }
-            | Self::ToolResult { cache_control, .. } => Some(cache_control),
-            Self::Signed(_) => None,
-        }
-    }
-}
-
 /// Translates a conversation. `model` is set if the model may reason: its signed reasoning is then
 /// included, which the API requires within a chain of tool calls.
 pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conversation, LlmError> {
@@ -95,6 +32,11 @@ pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conve
     let mut ids = CallIdMap::new(profile.messages.call_ids);
     let mut conversation = Conversation::default();
     for (position, message) in messages.iter().enumerate() {
+        if let Some(blocks) = message.blocks() {
+            let blocks = native::blocks(position, blocks, &mut ids);
+            conversation.append_native(message.role(), blocks);
+            continue;
+        }
         let view = read(message)?;
         let marks = Marks::of(message);
         let at = |member: &str| format!("messages[{position}]{member}");
@@ -159,6 +101,15 @@ impl Conversation {
         }
     }
 
+    /// Appends the blocks of a client of this API.
+    fn append_native(&mut self, role: Role, blocks: Vec<Block>) {
+        match role {
+            Role::System | Role::Developer => self.system.extend(blocks),
+            Role::Assistant => self.append("assistant", blocks),
+            Role::User | Role::Tool | Role::Function => self.append("user", blocks),
+        }
+    }
+
     fn append(&mut self, role: &'static str, blocks: Vec<Block>) {
         if blocks.is_empty() {
             return;
@@ -187,7 +138,7 @@ fn assistant(
     if let (Some(model), Some(thoughts)) = (model, view.thinking_blocks) {
         let signed = signed::select(model, &thoughts)
             .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
-        blocks.extend(signed.into_iter().map(Block::Signed));
+        blocks.extend(signed.into_iter().map(Block::Raw));
     }
     let text = content(view.content, &marks.of_parts(), at)?;
     blocks.extend(text);

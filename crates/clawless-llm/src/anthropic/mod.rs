@@ -2,10 +2,12 @@
 
 mod blocks;
 mod cache;
+mod content_block;
 mod encode;
 mod images;
 mod marks;
 mod messages;
+mod native;
 mod signed;
 mod stream;
 mod thinking;
@@ -17,8 +19,10 @@ use std::borrow::Cow;
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 
+pub(crate) use signed::SIGNER;
 pub use stream::AnthropicDecoder;
 
+use crate::betas;
 use crate::error::LlmError;
 use crate::failure;
 use crate::ports::{HttpRequest, Method};
@@ -59,6 +63,10 @@ impl Protocol for Anthropic {
         ];
         if let Some(key) = &self.key {
             headers.push(("x-api-key", key.clone()));
+        }
+        let betas = betas::passed(&request.options);
+        if !betas.is_empty() {
+            headers.push(("anthropic-beta", betas.join(",")));
         }
         Ok(HttpRequest {
             method: Method::Post,

@@ -5,7 +5,7 @@ use clawless_core::json::Json;
 use crate::members::Members;
 
 /// The member that names the signer. It is not sent to the provider.
-const SIGNER: &str = "signed_by";
+pub(crate) const SIGNER: &str = "signed_by";
 
 /// The reasoning to replay to a model: its own, and reasoning without a signer. `None` if the value
 /// is not an array of objects.

@@ -10,6 +10,7 @@ use super::wire::{Counts, Event, Whole};
 use crate::accumulate::Accumulator;
 use crate::body_form::{self, BodyForm};
 use crate::error::LlmError;
+use crate::members::Members;
 use crate::openai::finish;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
@@ -118,11 +119,16 @@ impl Answer {
                     self.blocks.add(index, delta, &mut deltas)?;
                 }
             }
+            "content_block_stop" => {
+                if let Some(index) = event.index.filter(|_| !self.finished) {
+                    self.blocks.stop(index, &mut deltas);
+                }
+            }
             "message_delta" => {
                 self.usage.take(event.usage.as_ref());
-                let reason = event.delta.and_then(|delta| delta.stop_reason);
-                if let Some(reason) = reason {
-                    self.finish(&reason, out)?;
+                let delta = event.delta.unwrap_or_default();
+                if let Some(reason) = delta.stop_reason {
+                    self.finish(&reason, delta.stop_sequence.as_deref(), out)?;
                 }
             }
             "message_stop" => {
@@ -140,7 +146,12 @@ impl Answer {
         Ok(())
     }
 
-    fn finish(&mut self, reason: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+    fn finish(
+        &mut self,
+        reason: &str,
+        stop_sequence: Option<&str>,
+        out: &mut Vec<LlmEvent>,
+    ) -> Result<(), LlmError> {
         self.started = true;
         if self.finished {
             return Ok(());
@@ -149,6 +160,7 @@ impl Answer {
         self.finished = true;
         let mut deltas: Vec<Delta> = Vec::new();
         self.blocks.finish(&mut deltas);
+        deltas.extend(stop_sequence.and_then(stopped_by));
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         out.push(LlmEvent::Finish { index: 0, reason });
@@ -173,12 +185,13 @@ impl Answer {
         let mut deltas = Vec::new();
         for (index, block) in (0..).zip(whole.content.unwrap_or_default()) {
             self.blocks.start(index, block, &mut deltas)?;
+            self.blocks.stop(index, &mut deltas);
         }
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         self.started = true;
         if let Some(reason) = whole.stop_reason {
-            self.finish(&reason, out)?;
+            self.finish(&reason, whole.stop_sequence.as_deref(), out)?;
         }
         self.check_whole()
     }
@@ -193,6 +206,13 @@ impl Answer {
             LlmError::Malformed("no response in the body".to_owned())
         })
     }
+}
+
+/// The stop sequence that ended an answer, under the name that other servers give it in a choice.
+fn stopped_by(sequence: &str) -> Option<Delta> {
+    let value = Json::from_value(sequence).ok()?;
+    let members = Members(vec![("stop_reason".to_owned(), value)]);
+    Some(Delta::ChoiceMembers(members))
 }
 
 /// Decodes a whole response. Some servers send a stream that was not requested.

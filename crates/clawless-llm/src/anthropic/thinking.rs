@@ -1,6 +1,6 @@
 //! Translates a reasoning effort into thinking parameters.
 
-use clawless_core::chat::ReasoningEffort;
+use clawless_core::chat::{ReasoningEffort, ThinkingMode};
 use clawless_core::model::ThinkingStyle;
 use serde::Serialize;
 
@@ -37,6 +37,42 @@ pub(super) struct Plan {
     pub(super) effort: Option<&'static str>,
     /// Whether the model may think: it then accepts signed reasoning.
     pub(super) thinks: bool,
+}
+
+/// Selects the thinking parameters of a request that names its mode: exactly that mode, if the model
+/// supports it.
+pub(super) fn plan_mode(
+    mode: ThinkingMode,
+    effort: Option<ReasoningEffort>,
+    style: ThinkingStyle,
+    max_tokens: u32,
+    may_start: bool,
+) -> Plan {
+    use ThinkingMode::{Adaptive, Budget, Disabled, Unset};
+    let by_effort = plan(effort, style, max_tokens, may_start);
+    match (mode, style) {
+        _ if !may_start => by_effort,
+        (Unset, ThinkingStyle::Adaptive | ThinkingStyle::Always) => Plan {
+            thinking: None,
+            ..by_effort
+        },
+        (Unset | Disabled, ThinkingStyle::Unknown | ThinkingStyle::Budget) => Plan::default(),
+        (Budget(tokens), ThinkingStyle::Unknown | ThinkingStyle::Budget) => {
+            let budget_tokens = tokens.min(max_tokens.saturating_sub(1));
+            let thinks = budget_tokens >= MIN_BUDGET;
+            Plan {
+                thinking: thinks.then_some(Thinking::Enabled { budget_tokens }),
+                effort: None,
+                thinks,
+            }
+        }
+        (Adaptive, ThinkingStyle::Unknown) => Plan {
+            thinking: Some(Thinking::ADAPTIVE),
+            effort: effort.and_then(name),
+            thinks: true,
+        },
+        (Disabled | Budget(_) | Adaptive, _) => by_effort,
+    }
 }
 
 /// Selects the thinking parameters of a request. `may_start` is false if thinking cannot be
@@ -112,6 +148,76 @@ mod tests {
         assert_eq!(plan(64_000), enabled(8192));
         assert_eq!(plan(4096), enabled(3072));
         assert_eq!(plan(2047), None);
+    }
+
+    #[test]
+    fn a_mode_is_sent_as_it_is_where_the_model_has_it() {
+        use ThinkingMode::{Adaptive, Budget, Disabled, Unset};
+        let effort = Some(ReasoningEffort::High);
+        let enabled = |budget_tokens| Some(Thinking::Enabled { budget_tokens });
+        let (adaptive, off) = (Some(Thinking::ADAPTIVE), Some(Thinking::Disabled));
+        let high = Some("high");
+        for (mode, effort, style, thinking, name) in [
+            (
+                Budget(5000),
+                effort,
+                ThinkingStyle::Budget,
+                enabled(5000),
+                None,
+            ),
+            (
+                Budget(5000),
+                effort,
+                ThinkingStyle::Unknown,
+                enabled(5000),
+                None,
+            ),
+            (
+                Budget(90_000),
+                effort,
+                ThinkingStyle::Budget,
+                enabled(63_999),
+                None,
+            ),
+            (
+                Budget(5000),
+                effort,
+                ThinkingStyle::Adaptive,
+                adaptive,
+                high,
+            ),
+            (Adaptive, effort, ThinkingStyle::Unknown, adaptive, high),
+            (
+                Adaptive,
+                effort,
+                ThinkingStyle::Budget,
+                enabled(16_384),
+                None,
+            ),
+            (Unset, effort, ThinkingStyle::Adaptive, None, high),
+            (Unset, effort, ThinkingStyle::Budget, None, None),
+            (
+                Disabled,
+                Some(ReasoningEffort::None),
+                ThinkingStyle::Adaptive,
+                off,
+                None,
+            ),
+            (
+                Disabled,
+                Some(ReasoningEffort::None),
+                ThinkingStyle::Unknown,
+                None,
+                None,
+            ),
+        ] {
+            let plan = plan_mode(mode, effort, style, 64_000, true);
+            assert_eq!(
+                (plan.thinking, plan.effort),
+                (thinking, name),
+                "{mode:?} {style:?}"
+            );
+        }
     }
 
     #[test]

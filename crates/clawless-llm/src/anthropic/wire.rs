@@ -36,6 +36,8 @@ pub(super) struct Whole {
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]
+    pub(super) stop_sequence: Option<String>,
+    #[serde(default)]
     pub(super) usage: Option<Json>,
 }
 
@@ -67,7 +69,7 @@ pub(super) struct Block {
 }
 
 /// A delta.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Delta {
     /// Absent unless the response ends.
     #[serde(default)]
@@ -82,6 +84,8 @@ pub(super) struct Delta {
     pub(super) partial_json: Option<String>,
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
+    #[serde(default)]
+    pub(super) stop_sequence: Option<String>,
 }
 
 /// Cumulative token counts. Tokens read from or written to the cache are not included in

@@ -24,7 +24,7 @@ pub(super) fn is_set_in_tool(tool: &Tool) -> bool {
 }
 
 /// A value without the lifetimes of its marks, at any depth; `None` if it has none.
-pub(super) fn removed(value: &Json) -> Option<Json> {
+pub(crate) fn removed(value: &Json) -> Option<Json> {
     if !value.as_str().contains("\"ttl\"") {
         return None;
     }

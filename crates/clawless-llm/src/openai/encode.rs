@@ -129,7 +129,19 @@ fn refused(
     let names = names.filter(|name| options::is_set(options, name) && !is_neutral(options, name));
     let is_dropped = profile.drops.contains(&"service_tier");
     let priced = (!is_dropped && changes_price(options)).then_some("service_tier");
-    names.chain(priced)
+    let is_long = options.user.as_ref().is_some_and(|user| user.len() > max_user_bytes(profile));
+    let user = is_long.then_some("user");
+    names.chain(priced).chain(user)
+}
+
+/// The longest `user` that a provider accepts, as other gateways report it. Coding clients send longer
+/// ones.
+const fn max_user_bytes(profile: &Profile) -> usize {
+    match profile.name.as_bytes() {
+        b"openai" | b"azure" => 64,
+        b"openrouter" => 128,
+        _ => usize::MAX,
+    }
 }
 
 /// Whether a request asks for a service tier with a price of its own.

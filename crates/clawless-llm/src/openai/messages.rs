@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::cache_lifetime;
 use crate::call_id_map::{self, CallIdMap};
+use crate::chat_form;
 use crate::error::LlmError;
 use crate::members::Members;
 use crate::profile::{Media, MessageRules, Profile, Replay};
@@ -66,6 +67,14 @@ pub(crate) fn convert<'a>(
     messages: &'a [Message],
     profile: &Profile,
 ) -> Result<Cow<'a, [Message]>, LlmError> {
+    match chat_form::of(messages)? {
+        Cow::Borrowed(messages) => adapt(messages, profile),
+        Cow::Owned(messages) => Ok(Cow::Owned(adapt(&messages, profile)?.into_owned())),
+    }
+}
+
+/// Adapts messages in the format of chat completions.
+fn adapt<'a>(messages: &'a [Message], profile: &Profile) -> Result<Cow<'a, [Message]>, LlmError> {
     let rules = &profile.messages;
     check_media(messages, rules.media)?;
     let drops_names = profile.drops.contains(&"messages[].name");

@@ -1,6 +1,6 @@
 //! `OpenAI`'s chat completions, as implemented by `OpenAI` and by compatible servers.
 
-mod cache_lifetime;
+pub(crate) mod cache_lifetime;
 mod choice;
 pub(crate) mod chunk;
 pub(crate) mod content;

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use clawless_api::activity::ToolActivity;
+use clawless_api::surface::EventWriter;
 use clawless_core::chat::Usage;
 use clawless_core::llm::LlmEvent;
 use clawless_core::time::{Millis, Timer, timeout};
@@ -12,8 +14,6 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::byte_channel::{ByteReceiver, ByteSender, Closed, byte_channel};
-use super::keep_alive;
-use super::response::StreamEncoder;
 use crate::platform::Platform;
 
 /// How long a client may accept no bytes before it counts as gone. The runtime does not report
@@ -41,7 +41,7 @@ pub fn delayed_departure<P: Platform>(platform: &P, departure: Departure) -> Dep
 /// The client of a streamed answer.
 #[derive(Debug)]
 pub struct ClientStream<T> {
-    encoder: StreamEncoder,
+    writer: EventWriter,
     /// `None` once the client has left.
     sender: Option<ByteSender>,
     timer: T,
@@ -50,23 +50,21 @@ pub struct ClientStream<T> {
 impl<T: Timer> ClientStream<T> {
     /// Creates a stream and the body that the client reads. What waits for the client counts against
     /// `permit`.
-    pub fn new(encoder: StreamEncoder, timer: T, permit: Rc<Permit>) -> (Self, ByteReceiver) {
+    pub fn new(writer: EventWriter, timer: T, permit: Rc<Permit>) -> (Self, ByteReceiver) {
         let (sender, receiver) = byte_channel(permit);
         let stream = Self {
-            encoder,
+            writer,
             sender: Some(sender),
             timer,
         };
         (stream, receiver)
     }
 
-    /// Encodes the answer of the model that `encoder` names, after the head and `notes` about the
+    /// Writes the answer of the model that `writer` names, after the head and `notes` about the
     /// answer, which are sent as a comment.
-    pub async fn begin_answer(&mut self, encoder: StreamEncoder, notes: &[(&str, String)]) {
-        self.encoder = encoder;
-        let mut comment = String::new();
-        StreamEncoder::comment(notes, &mut comment);
-        self.send(comment.into_bytes()).await;
+    pub async fn begin_answer(&mut self, writer: EventWriter, notes: &[(&str, String)]) {
+        self.writer = writer;
+        self.send(comment(notes).into_bytes()).await;
     }
 
     /// Whether the client is known to have left.
@@ -78,7 +76,7 @@ impl<T: Timer> ClientStream<T> {
     pub async fn send_events(&mut self, events: &[LlmEvent]) {
         let mut chunks = String::with_capacity(events.len() * 256);
         for event in events {
-            self.encoder.event(event, &mut chunks);
+            self.writer.event(event, &mut chunks);
         }
         self.send(chunks.into_bytes()).await;
     }
@@ -86,28 +84,31 @@ impl<T: Timer> ClientStream<T> {
     /// Reports tool calls that start to run.
     pub async fn send_tool_calls(&mut self, calls: &[ToolCall]) {
         let mut chunk = String::new();
-        self.encoder.tool_calls(calls, &mut chunk);
+        let activity: Vec<_> = calls.iter().map(ToolActivity::running).collect();
+        self.writer.activity(&activity, &mut chunk);
         self.send(chunk.into_bytes()).await;
     }
 
     /// Reports tool calls that have ended.
     pub async fn send_tool_results(&mut self, executions: &[ToolExecution]) {
         let mut chunk = String::new();
-        self.encoder.tool_results(executions, &mut chunk);
+        let activity: Vec<_> = executions.iter().map(ToolActivity::ended).collect();
+        self.writer.activity(&activity, &mut chunk);
         self.send(chunk.into_bytes()).await;
     }
 
     /// Sends a keep-alive event.
     pub async fn send_keep_alive(&mut self) {
-        self.send(keep_alive::EVENT.to_vec()).await;
+        let event = self.writer.keep_alive();
+        self.send(event.into()).await;
     }
 
     /// Ends the stream: with its usage, or with an error event.
     pub async fn finish(mut self, ended: Result<Usage, &ApiError>) {
         let mut end = String::new();
         match ended {
-            Ok(usage) => self.encoder.finish(usage, &mut end),
-            Err(error) => StreamEncoder::fail(error, &mut end),
+            Ok(usage) => self.writer.finish(usage, &mut end),
+            Err(error) => self.writer.fail(error, &mut end),
         }
         self.send(end.into_bytes()).await;
     }
@@ -133,4 +134,16 @@ impl<T: Timer> ClientStream<T> {
             self.sender = None;
         }
     }
+}
+
+/// A comment with these lines, which every client ignores.
+fn comment(lines: &[(&str, String)]) -> String {
+    let mut comment = String::new();
+    for (name, value) in lines {
+        // A line end would begin an event.
+        let value: String = value.chars().filter(|it| !it.is_control()).collect();
+        comment.extend([": ", name, ": ", &value, "\n"]);
+    }
+    comment.push('\n');
+    comment
 }

@@ -13,7 +13,7 @@ use super::client::ClientStream;
 use super::keep_alive;
 use super::model::turn::Turn;
 use super::reply::Reply;
-use super::response::{self, StreamEncoder};
+use super::response;
 use crate::platform::Platform;
 
 /// Waits for a model call. If no answer has begun after `EARLY_HEAD_MS`, sends the head of the
@@ -31,10 +31,10 @@ pub async fn with_early_head<P: Platform, T>(
     if let Either::Left((called, _)) = select(calling.as_mut(), pin!(due)).await {
         return (called, None);
     }
-    // Nothing but comments is sent before the model is known.
-    let encoder = StreamEncoder::new(turn, &turn.route.primary().model);
+    // Nothing but keep-alive events is sent before the model is known.
+    let writer = response::writer(turn, &turn.route.primary().model);
     let time = platform.time().clone();
-    let (mut client, body) = ClientStream::new(encoder, time, reply.permit());
+    let (mut client, body) = ClientStream::new(writer, time, reply.permit());
     reply.send(Ok(response::early_stream(turn, body.boxed_local())));
     let mut left = Some(left);
     loop {

@@ -1,13 +1,10 @@
-//! Keep-alive events, which show a waiting client that the request still runs.
+//! When a waiting client is shown that its request still runs.
 
 use std::pin::Pin;
 
 use clawless_core::time::Timer;
 
 use crate::platform::Platform;
-
-/// A comment line, which every client ignores.
-pub const EVENT: &[u8] = b": keep-alive\n\n";
 
 /// Completes when a client has waited long enough for a keep-alive event.
 pub fn timer<P: Platform>(platform: &P) -> Pin<Box<dyn Future<Output = ()>>> {

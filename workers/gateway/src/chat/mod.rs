@@ -1,4 +1,4 @@
-//! Chat completions. [`pipeline`] lists the steps of one request in order; each step is a module
+//! Answers of models, on every surface. [`pipeline`] lists the steps of one request in order; each step is a module
 //! that takes values and returns values, and no step imports another one. The values are in
 //! [`model`], the HTTP rendering in [`response`].
 

@@ -173,6 +173,7 @@ fn text_bytes(delta: &Delta) -> u64 {
         Delta::ToolCallStart { .. }
         | Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
+        | Delta::ThinkingBlock(_)
         | Delta::ThinkingBlocks(_)
         | Delta::Members(_)
         | Delta::ChoiceMembers(_) => 0,

@@ -1,7 +1,10 @@
-//! Step 2: parses the head and body of a chat completion request.
+//! Step 2: parses the head and body of a request for an answer.
 
-use clawless_api::chat as surface;
+use std::borrow::Cow;
+
 use clawless_api::fields::check_session_id;
+use clawless_api::surface::{ParsedBody, Rendering};
+use clawless_api::{chat, messages};
 use clawless_core::chat::{CompletionRequest, Message};
 use clawless_core::tenant::TenantSettings;
 use clawless_core::{ApiError, ErrorCode};
@@ -18,10 +21,40 @@ const SESSION_HEADER: &str = "x-session-id";
 pub struct ParsedRequest {
     /// The request.
     pub request: CompletionRequest,
+    /// How its answer is rendered.
+    pub rendering: Rendering,
     /// The key, if the request has one.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The parameters that are ignored.
-    pub ignored: Vec<&'static str>,
+    pub ignored: Vec<Cow<'static, str>>,
+}
+
+/// Parses the body of a surface's requests, whose headers may matter, too.
+pub type BodyParser = fn(&RequestHead, &[u8]) -> Result<ParsedBody, ApiError>;
+
+/// Parses a chat completion request.
+///
+/// # Errors
+/// 400 that names the invalid parameter.
+pub fn chat_body(_: &RequestHead, body: &[u8]) -> Result<ParsedBody, ApiError> {
+    Ok(chat::parse(body)?.map(Rendering::Chat))
+}
+
+/// Parses a request for a message.
+///
+/// # Errors
+/// 400 that names the invalid parameter or header.
+pub fn messages_body(head: &RequestHead, body: &[u8]) -> Result<ParsedBody, ApiError> {
+    let parsed = messages::parse(&anthropic_headers(head), body)?;
+    Ok(parsed.map(Rendering::Messages))
+}
+
+/// The headers of Anthropic's API.
+pub fn anthropic_headers(head: &RequestHead) -> messages::Headers<'_> {
+    messages::Headers {
+        version: head.header("anthropic-version"),
+        beta: head.header("anthropic-beta"),
+    }
 }
 
 /// Reads and validates a request. A tenant's settings may switch off `session_id` in the body.
@@ -30,6 +63,7 @@ pub struct ParsedRequest {
 /// 400 for an invalid request, 413 if the body is too large, 415 if it is not JSON.
 pub async fn parse(
     head: &RequestHead,
+    parse_body: BodyParser,
     settings: &TenantSettings,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
 ) -> Result<ParsedRequest, ApiError> {
@@ -38,13 +72,13 @@ pub async fn parse(
         .header(SESSION_HEADER)
         .map(|id| check_session_id(id, SESSION_HEADER));
     let body = body.await?;
-    let mut request = surface::parse(&body)?;
-    let mut ignored = Vec::new();
-    if request.include_obfuscation {
-        ignored.push("stream_options.include_obfuscation");
-    }
+    let ParsedBody {
+        mut request,
+        rendering,
+        mut ignored,
+    } = parse_body(head, &body)?;
     if settings.ignore_body_session_id && request.session_id.take().is_some() {
-        ignored.push("session_id");
+        ignored.push("session_id".into());
     }
     match (session.transpose()?, &request.session_id) {
         (Some(session), Some(other)) if session != *other => {
@@ -62,8 +96,9 @@ pub async fn parse(
         check_storable(&request.messages)?;
     }
     Ok(ParsedRequest {
-        idempotency_key: IdempotencyKey::parse(head, session, &body)?,
+        idempotency_key: IdempotencyKey::parse(head, rendering.surface().route(), session, &body)?,
         request,
+        rendering,
         ignored,
     })
 }

@@ -37,7 +37,7 @@ use super::model::call::{CallFailure, CallTrace, OpenStream};
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::turn::Turn;
-use super::parse::parse;
+use super::parse::{BodyParser, parse};
 use super::prepare::prepare;
 use super::relay::relay;
 use super::renewal::Lease;
@@ -45,7 +45,7 @@ use super::replay::replay;
 use super::reply::Reply;
 use super::report::{self, RouteReport};
 use super::reservation;
-use super::response::{self, StreamEncoder};
+use super::response;
 use super::route::route;
 use super::run_tools::{NextStep, ToolLoop, with_keep_alive};
 use super::settle::{Parking, park, settle};
@@ -60,7 +60,7 @@ struct Answer<P: Platform> {
     client: Option<ClientStream<P::Time>>,
 }
 
-/// Answers a chat request. `body` reads the body for the authenticated tenant, with the permit to hold
+/// Answers a request of any surface. `parse_body` parses its body, and `body` reads the body for the authenticated tenant, with the permit to hold
 /// it. `departure` completes when the client has left.
 ///
 /// # Errors
@@ -71,6 +71,7 @@ pub async fn create<P: Platform>(
     platform: &Rc<P>,
     request_id: &RequestId,
     head: &RequestHead,
+    parse_body: BodyParser,
     body: impl AsyncFnOnce(&TenantId) -> Result<(Vec<u8>, Permit), ApiError>,
     departure: impl Future<Output = ()> + 'static,
 ) -> Result<HttpResponse, ApiError> {
@@ -86,7 +87,9 @@ pub async fn create<P: Platform>(
             permit = body_permit;
             Ok(bytes)
         };
-        let parsed = parse(head, &caller.tenant().settings, read).await?;
+        let mut parsed = parse(head, parse_body, &caller.tenant().settings, read).await?;
+        let aliases = &platform.config().model_aliases;
+        aliases.apply(&mut parsed.request.model);
         // 3. route
         let routed = route(platform.config(), caller.tenant(), &parsed.request)?;
         Ok((parsed, routed))
@@ -104,6 +107,7 @@ pub async fn create<P: Platform>(
         caller,
         route,
         request: parsed.request,
+        rendering: parsed.rendering,
         ignored: parsed.ignored,
         features,
         started,
@@ -218,7 +222,7 @@ async fn run_admitted<P: Platform>(
         delayed_departure(platform, departure)
     };
     // 6. call, 7. relay
-    let answer = if turn.format.is_stream() {
+    let answer = if turn.format.is_stream {
         stream(platform, &mut turn, &mut departure, reply).await
     } else {
         complete(platform, &mut turn, &mut departure).await
@@ -317,14 +321,14 @@ async fn open_stream<P: Platform>(
             return Err(failure);
         }
     };
-    let encoder = StreamEncoder::new(turn, &events.link.model);
+    let writer = response::writer(turn, &events.link.model);
     if let Some(mut client) = client {
         let notes = response::answer_notes(turn, &events.link.model, &events.trace);
-        client.begin_answer(encoder, &notes).await;
+        client.begin_answer(writer, &notes).await;
         return Ok((events, client));
     }
     let time = platform.time().clone();
-    let (client, body) = ClientStream::new(encoder, time, reply.permit());
+    let (client, body) = ClientStream::new(writer, time, reply.permit());
     reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
     Ok((events, client))
 }

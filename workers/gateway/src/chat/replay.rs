@@ -1,8 +1,8 @@
 //! Answers a repeated request with the first request's answer, and names the model that gave it.
 
+use clawless_api::surface::recorded_model;
 use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::HttpResponse;
-use serde::Deserialize;
 
 use super::idempotency::FirstAnswer;
 use super::model::pending_turn::PendingTurn;
@@ -32,7 +32,7 @@ pub async fn replay<P: Platform>(
             let tenant = &pending.caller.tenant().id;
             let model = turn.model.clone();
             let answer = load(platform, tenant, &request, *turn).await?;
-            let response = stored(answer, pending.format()).map_err(|error| {
+            let response = stored(answer, &pending.format()).map_err(|error| {
                 let error = error.header(MODEL, model).header(TRIES, "0");
                 error.headers(marks(&request))
             });
@@ -50,44 +50,4 @@ fn marks(request: &RequestId) -> Vec<(&'static str, String)> {
         ("idempotent-replayed", "true".to_owned()),
         ("x-original-request-id", request.as_str().to_owned()),
     ]
-}
-
-/// The model in a recorded answer: in the body, or in the first event that names one.
-fn recorded_model(text: &str, is_stream: bool) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        model: String,
-    }
-    let parse = |json: &str| serde_json::from_str::<Answer>(json).ok();
-    let found = if is_stream {
-        let mut events = text.lines().filter_map(|line| line.strip_prefix("data: "));
-        events.find_map(parse)
-    } else {
-        parse(text)
-    };
-    found.map(|answer| answer.model)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_model_is_read_from_the_recorded_answer() {
-        let event = r#"data: {"choices":[],"model":"large"}"#;
-        let failed = format!(": note\n\n{event}\n\ndata: {{\"error\":{{}}}}\n\n");
-        for (text, is_stream, model) in [
-            (
-                r#"{"id":"a","model":"small","choices":[]}"#,
-                false,
-                Some("small"),
-            ),
-            (&failed, true, Some("large")),
-            ("data: {\"error\":{}}\n\ndata: [DONE]\n\n", true, None),
-            ("", true, None),
-            ("", false, None),
-        ] {
-            assert_eq!(recorded_model(text, is_stream).as_deref(), model, "{text}");
-        }
-    }
 }

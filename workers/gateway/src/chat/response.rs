@@ -1,12 +1,11 @@
-//! Renders answers of the chat surface: bodies, stream events, headers.
+//! Renders answers as responses: the surface's body or events, and headers.
 
-use clawless_api::chat::{ChatCompletionResponse, ChunkWriter, ToolActivity};
+use clawless_api::activity::ToolActivity;
+use clawless_api::surface::{AnswerHead, EventWriter};
 use clawless_core::chat::Usage;
-use clawless_core::llm::{LlmChoice, LlmEvent, LlmResponse};
+use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::model::Model;
-use clawless_core::{
-    ApiError, ErrorCode, RequestId, SessionId, Timestamp, ToolCall, ToolExecution,
-};
+use clawless_core::{ApiError, ErrorCode, RequestId, SessionId, Timestamp};
 use clawless_edge::http::HttpResponse;
 use clawless_llm::replay;
 use clawless_store::idempotency::StoredResponse;
@@ -20,70 +19,16 @@ use super::model::turn::Turn;
 use super::report::{MODEL, TRIES};
 use crate::platform::Platform;
 
-/// The completion's id: the request's, with `OpenAI`'s prefix.
-pub fn completion_id(request: &RequestId) -> String {
-    let id = request.as_str();
-    let bare = id.strip_prefix(RequestId::PREFIX).unwrap_or(id);
-    format!("chatcmpl-{bare}")
+/// The writer of the events of a turn's answer by `model`.
+pub fn writer(turn: &Turn, model: &Model) -> EventWriter {
+    turn.format.rendering.writer(head(turn, model))
 }
 
-/// Encodes the events of an answer for the client.
-#[derive(Debug)]
-pub struct StreamEncoder(ChunkWriter);
-
-impl StreamEncoder {
-    /// The encoder of a turn's answer by `model`.
-    pub fn new(turn: &Turn, model: &Model) -> Self {
-        let include_usage = matches!(
-            turn.format,
-            AnswerFormat::Stream {
-                include_usage: true
-            }
-        );
-        let id = completion_id(&turn.identity.request_id);
-        Self(ChunkWriter::new(
-            id,
-            turn.identity.started,
-            model.id.clone(),
-            include_usage,
-        ))
-    }
-
-    /// Appends an event of the answer.
-    pub fn event(&mut self, event: &LlmEvent, out: &mut String) {
-        self.0.event(event, out);
-    }
-
-    /// Appends tool calls that start to run.
-    pub fn tool_calls(&mut self, calls: &[ToolCall], out: &mut String) {
-        let activity: Vec<_> = calls.iter().map(ToolActivity::running).collect();
-        self.0.activity(&activity, out);
-    }
-
-    /// Appends tool calls that have ended.
-    pub fn tool_results(&mut self, executions: &[ToolExecution], out: &mut String) {
-        let activity: Vec<_> = executions.iter().map(ToolActivity::ended).collect();
-        self.0.activity(&activity, out);
-    }
-
-    /// Appends the end of a complete answer.
-    pub fn finish(&self, usage: Usage, out: &mut String) {
-        self.0.finish(usage, out);
-    }
-
-    /// Appends a comment with these lines, which every client ignores.
-    pub fn comment(lines: &[(&str, String)], out: &mut String) {
-        for (name, value) in lines {
-            // A line end would begin an event.
-            let value: String = value.chars().filter(|it| !it.is_control()).collect();
-            out.extend([": ", name, ": ", &value, "\n"]);
-        }
-        out.push('\n');
-    }
-
-    /// Appends an error, which ends the stream.
-    pub fn fail(error: &ApiError, out: &mut String) {
-        ChunkWriter::fail(error, out);
+fn head(turn: &Turn, model: &Model) -> AnswerHead {
+    AnswerHead {
+        request: turn.identity.request_id.clone(),
+        created: turn.identity.started,
+        model: model.id.clone(),
     }
 }
 
@@ -112,7 +57,7 @@ pub fn whole(
     trace: &CallTrace,
 ) -> Result<HttpResponse, ApiError> {
     let answer = std::mem::take(&mut outcome.answer);
-    let response = HttpResponse::of(&body(turn, &outcome, answer))?;
+    let response = HttpResponse::json(body(turn, &outcome, answer)?);
     Ok(with_notes(response, turn, &outcome.model, trace))
 }
 
@@ -122,17 +67,16 @@ pub fn whole(
 /// # Errors
 /// An internal error if the answer cannot be written as JSON.
 pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResponse>, ApiError> {
-    let is_error = !turn.format.is_stream() && outcome.failure.is_some();
+    let is_error = !turn.format.is_stream && outcome.failure.is_some();
     let Some(claim) = turn.claim.as_ref().filter(|_| !is_error) else {
         return Ok(None);
     };
     let answer = outcome.answer.clone();
-    let text = if turn.format.is_stream() {
-        let StreamEncoder(writer) = StreamEncoder::new(turn, &outcome.model);
-        let events = replay(answer);
-        writer.whole(&events, outcome.usage, outcome.failure.as_ref())
+    let text = if turn.format.is_stream {
+        let writer = writer(turn, &outcome.model);
+        writer.whole(&replay(answer), outcome.usage, outcome.failure.as_ref())
     } else {
-        serde_json::to_string(&body(turn, outcome, answer)).map_err(ApiError::internal)?
+        body(turn, outcome, answer)?
     };
     Ok(Some(claim.record(text)))
 }
@@ -169,12 +113,12 @@ pub struct StoredAnswer {
     pub incomplete: Option<ErrorCode>,
 }
 
-/// The response of a stored turn. An answer that broke off is reported by an error event without
-/// `[DONE]`, or by the body's `status`.
+/// The response of a stored turn. An answer that broke off is reported by an error event, or by the
+/// body if it can.
 ///
 /// # Errors
 /// Why the answer broke off, if the format cannot report it.
-pub fn stored(answer: StoredAnswer, format: AnswerFormat) -> Result<HttpResponse, ApiError> {
+pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpResponse, ApiError> {
     let StoredAnswer {
         request,
         created_at,
@@ -184,59 +128,58 @@ pub fn stored(answer: StoredAnswer, format: AnswerFormat) -> Result<HttpResponse
         usage,
         incomplete,
     } = answer;
-    if let (AnswerFormat::Whole { with_status: false }, Some(code)) = (format, incomplete) {
+    let AnswerFormat {
+        rendering,
+        is_stream,
+    } = format;
+    if let Some(code) = incomplete
+        && !is_stream
+        && !rendering.has_incomplete_bodies()
+    {
         return Err(ApiError::new(code, code.why()).without_retry());
     }
-    let id = completion_id(&request);
     let named = model.clone();
+    let head = AnswerHead {
+        request,
+        created: created_at,
+        model,
+    };
     let answer = LlmResponse {
         choices: vec![choice],
         usage: Some(usage),
         ..LlmResponse::default()
     };
-    let response = match format {
-        AnswerFormat::Whole { with_status } => {
-            let body = ChatCompletionResponse::new(id, created_at, model, answer);
-            if with_status {
-                HttpResponse::of(&body.with_status(incomplete))?
-            } else {
-                HttpResponse::of(&body)?
-            }
-        }
-        AnswerFormat::Stream { include_usage } => {
-            let writer = ChunkWriter::new(id, created_at, model, include_usage);
-            let error = incomplete.map(|code| ApiError::new(code, code.why()));
-            events(writer.whole(&replay(answer), usage, error.as_ref()))
-        }
+    let response = if *is_stream {
+        let error = incomplete.map(|code| ApiError::new(code, code.why()));
+        events(
+            rendering
+                .writer(head)
+                .whole(&replay(answer), usage, error.as_ref()),
+        )
+    } else {
+        let body = rendering.body(head, answer, Vec::new(), incomplete);
+        HttpResponse::json(body.map_err(ApiError::internal)?)
     };
     Ok(response
         .with_header("x-session-id", session.as_str())
         .with_header(MODEL, named))
 }
 
-/// An error event, which ends a stream whose status has been sent.
-pub fn error_event(error: &ApiError) -> Vec<u8> {
-    let mut text = String::new();
-    StreamEncoder::fail(error, &mut text);
-    text.into_bytes()
-}
-
 fn events(text: String) -> HttpResponse {
     HttpResponse::events(once(async { text.into_bytes() }).boxed_local())
 }
 
-fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> ChatCompletionResponse {
+fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, ApiError> {
     let answer = LlmResponse {
         usage: Some(outcome.usage),
         ..answer
     };
-    let id = completion_id(&turn.identity.request_id);
-    let model = outcome.model.id.clone();
-    let body = ChatCompletionResponse::new(id, turn.identity.started, model, answer);
-    match outcome.executions() {
-        [] => body,
-        executions => body.with_activity(executions.iter().map(ToolActivity::ended).collect()),
-    }
+    let activity = outcome.executions().iter().map(ToolActivity::ended);
+    let body =
+        turn.format
+            .rendering
+            .body(head(turn, &outcome.model), answer, activity.collect(), None);
+    body.map_err(ApiError::internal)
 }
 
 /// Adds the headers that report how the request was processed.
@@ -264,8 +207,9 @@ fn turn_notes(turn: &Turn) -> Vec<(&'static str, String)> {
 /// The headers that name the model that answers, and what it needed.
 pub fn answer_notes(turn: &Turn, model: &Model, trace: &CallTrace) -> Vec<(&'static str, String)> {
     let mut notes = vec![(MODEL, model.id.clone()), (TRIES, trace.tries.to_string())];
-    let mut dropped = trace.dropped.clone();
-    dropped.extend(turn.notes.ignored.iter().map(|&name| name.into()));
+    let rendering = &turn.format.rendering;
+    let dropped = trace.dropped.iter().chain(&turn.notes.ignored);
+    let dropped: Vec<&str> = dropped.map(|name| rendering.parameter_name(name)).collect();
     if !dropped.is_empty() {
         notes.push(("x-clawless-dropped", dropped.join(", ")));
     }

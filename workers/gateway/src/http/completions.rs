@@ -3,16 +3,28 @@
 use clawless_core::{ApiError, TenantId};
 use clawless_edge::http::{Call, HttpResponse};
 
+use crate::chat::parse::{BodyParser, chat_body};
 use crate::chat::pipeline;
 use crate::platform::Platform;
 use crate::platform::bindings::Bindings;
 
-/// Hands the request to the chat pipeline, which authenticates for itself: it counts malformed
-/// requests too, and those with parameters in the query.
+/// Answers a chat completion request.
 ///
 /// # Errors
 /// Those of [`pipeline::create`].
 pub async fn create(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    answer(call, chat_body).await
+}
+
+/// Hands a request of any surface to the pipeline, which authenticates for itself: it counts malformed
+/// requests too, and those with parameters in the query.
+///
+/// # Errors
+/// Those of [`pipeline::create`].
+pub(super) async fn answer(
+    call: &Call<Bindings, ()>,
+    parse_body: BodyParser,
+) -> Result<HttpResponse, ApiError> {
     let departure = call.body.departure();
     let body = async |tenant: &TenantId| {
         // The caller is known by now.
@@ -25,6 +37,7 @@ pub async fn create(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError>
         &call.platform,
         &call.request_id,
         &call.head,
+        parse_body,
         body,
         departure,
     )

@@ -3,7 +3,7 @@
 use clawless_edge::http::{Body, HttpResponse, RequestHead};
 
 /// The headers of a response that scripts in browsers may read.
-const EXPOSED_HEADERS: &str = "x-request-id, x-session-id, x-clawless-model, x-clawless-route, \
+const EXPOSED_HEADERS: &str = "x-request-id, request-id, x-session-id, x-clawless-model, x-clawless-route, \
      x-clawless-tries, x-clawless-dropped, x-clawless-history-dropped, idempotent-replayed, \
      x-original-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \

@@ -6,6 +6,7 @@ pub mod cors;
 pub mod faults;
 pub mod forward;
 pub mod health;
+pub mod messages;
 pub mod models;
 pub mod resume;
 pub mod service;

@@ -1,23 +1,51 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
+use clawless_api::fields::invalid;
+use clawless_api::messages::{ModelInfo, ModelPage, PageRequest};
 use clawless_api::models::{ModelList, ModelObject};
 use clawless_core::ApiError;
 use clawless_core::model::AUTO;
-use clawless_edge::http::{Call, HttpResponse};
+use clawless_edge::http::{Call, HttpResponse, RequestHead};
 
 use crate::caller::Caller;
 use crate::platform::Platform;
 use crate::platform::config::Config;
 use crate::routing::{aliases, may_use, model_not_found};
 
-/// Lists the models that the caller may use, after `auto` and the aliases.
+/// The models of a page of Anthropic's list.
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 1000;
+const LIMIT: &str = "a number from 1 to 1000";
+
+/// Whether the client speaks Anthropic's API, whose models have another shape.
+fn is_anthropics(head: &RequestHead) -> bool {
+    head.header("anthropic-version").is_some()
+}
+
+/// Lists the models that the caller may use, after `auto` and the aliases. Anthropic's clients get a
+/// page of their own objects.
 ///
 /// # Errors
-/// An internal error if the list cannot be written.
+/// 400 for an invalid `limit` of an Anthropic client.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
-    let list: ModelList<'_> = entries(call.platform.config(), &call.caller).collect();
-    HttpResponse::of(&list)
+    let entries = entries(call.platform.config(), &call.caller);
+    if is_anthropics(&call.head) {
+        let mut query = call.query();
+        let limit: Option<usize> = query.parse("limit", LIMIT)?;
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(invalid("limit", format!("`limit` is {LIMIT}.")));
+        }
+        let (after, before) = (query.take("after_id")?, query.take("before_id")?);
+        let page = PageRequest {
+            limit,
+            after: after.as_deref(),
+            before: before.as_deref(),
+        };
+        return HttpResponse::of(&ModelPage::new(entries.map(|entry| entry.id()), page));
+    }
+    HttpResponse::of(&entries.collect::<ModelList<'_>>())
 }
 
 /// Shows one model.
@@ -29,7 +57,11 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let id = call.param("id");
     let mut entries = entries(call.platform.config(), &call.caller);
     let found = entries.find(|entry| entry.id() == id);
-    HttpResponse::of(&found.ok_or_else(|| model_not_found(id))?)
+    let found = found.ok_or_else(|| model_not_found(id))?;
+    if is_anthropics(&call.head) {
+        return HttpResponse::of(&ModelInfo::new(found.id()));
+    }
+    HttpResponse::of(&found)
 }
 
 /// Checks that the caller may use a model of this name.

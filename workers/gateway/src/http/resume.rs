@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
+use clawless_api::chat::{ChatRendering, KEEP_ALIVE, failure_event};
 use clawless_api::fields::check_session_id;
+use clawless_api::surface::Rendering;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
 use clawless_edge::http::{Body, Call, HttpResponse, RequestHead};
@@ -17,7 +19,7 @@ use crate::caller::Caller;
 use crate::chat::idempotency::still_running;
 use crate::chat::keep_alive;
 use crate::chat::model::answer_format::AnswerFormat;
-use crate::chat::response::{error_event, stored};
+use crate::chat::response::stored;
 use crate::chat::stored_answer::load;
 use crate::platform::Platform;
 
@@ -33,11 +35,11 @@ pub async fn resume<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let request = call.param("request_id").parse().map_err(|_| not_found())?;
     let (platform, tenant) = (call.platform.clone(), call.caller.tenant().id.clone());
     let format = format(&call.head);
-    if !format.is_stream() {
-        return wait(&*platform, &tenant, &session, &request, format).await;
+    if !format.is_stream {
+        return wait(&*platform, &tenant, &session, &request, &format).await;
     }
     let (waiter, id) = (platform.clone(), session.clone());
-    let pending = async move { wait(&*waiter, &tenant, &id, &request, format).await };
+    let pending = async move { wait(&*waiter, &tenant, &id, &request, &format).await };
     stream(platform, pending.boxed_local(), &session).await
 }
 
@@ -55,7 +57,7 @@ async fn stream<P: Platform>(
         Either::Left((response, _)) => return response,
         Either::Right(((), pending)) => pending,
     };
-    let keep_alive_event = || once(async { keep_alive::EVENT.to_vec() }).boxed_local();
+    let keep_alive_event = || once(async { KEEP_ALIVE.into() }).boxed_local();
     let rest = unfold(Some(pending), move |pending| {
         let timer = keep_alive::timer(&*platform);
         async move {
@@ -77,18 +79,19 @@ fn events(response: Result<HttpResponse, ApiError>) -> LocalBoxStream<'static, V
         Err(error) => error,
     };
     tracing::warn!(internal = error.internal, "resume turn failed");
-    once(async move { error_event(&error) }).boxed_local()
+    once(async move { failure_event(&error).into_bytes() }).boxed_local()
 }
 
-/// The format that the client accepts: events if it names them, otherwise JSON.
+/// The format that the client accepts: events if it names them, otherwise JSON. A turn of any surface
+/// is rendered as a chat completion, in which sessions show their messages, too.
 fn format(head: &RequestHead) -> AnswerFormat {
     let accepted = head.header("accept").unwrap_or_default();
-    if accepted.contains("text/event-stream") {
-        AnswerFormat::Stream {
+    AnswerFormat {
+        rendering: Rendering::Chat(ChatRendering {
             include_usage: true,
-        }
-    } else {
-        AnswerFormat::Whole { with_status: true }
+            with_status: true,
+        }),
+        is_stream: accepted.contains("text/event-stream"),
     }
 }
 
@@ -98,7 +101,7 @@ async fn wait<P: Platform>(
     tenant: &TenantId,
     session: &SessionId,
     request: &RequestId,
-    format: AnswerFormat,
+    format: &AnswerFormat,
 ) -> Result<HttpResponse, ApiError> {
     let give_up = platform.time().now().plus(platform.config().total_timeout);
     // One more read after the ledger reports the end: the turn may have been stored in between.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use clawless_api::surface::Surface;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, RequestId, Scope};
 use clawless_edge::http::{
@@ -107,11 +108,21 @@ impl Service for Gateway {
         cors::applies(&head.path).then(|| cors::preflight(head, origins))
     }
 
+    fn error_body(path: &str, error: &ApiError, request_id: &RequestId) -> String {
+        Surface::of_path(path).error_body(error, request_id)
+    }
+
     fn decorate(
         platform: Option<&Bindings>,
         head: &RequestHead,
+        request_id: &RequestId,
         response: HttpResponse,
     ) -> HttpResponse {
+        let name = Surface::of_path(&head.path).request_id_header();
+        let response = match name {
+            None => response,
+            Some(name) => response.with_header(name, request_id.as_str()),
+        };
         let origins = platform.and_then(|platform| platform.config().cors_origins.as_deref());
         cors::expose(response, head, origins)
     }

@@ -14,6 +14,8 @@ use clawless_llm::egress::Egress;
 use clawless_llm::profile::Profile;
 use tracing::level_filters::LevelFilter;
 
+use super::model_aliases::{self, ModelAliases};
+
 /// The variable with the model servers.
 const PROVIDERS: &str = "PROVIDERS";
 /// The variable with the origins of browsers.
@@ -65,6 +67,8 @@ pub struct Config {
     pub providers: Vec<Rc<LlmProvider>>,
     /// The offered models, in the order of preference, completed from the model table.
     pub models: Vec<Model>,
+    /// Names of clients for models of other names.
+    pub model_aliases: ModelAliases,
     /// The providers' keys, by the provider's name.
     keys: HashMap<String, String>,
     /// Whether providers may have private addresses, as in development.
@@ -117,6 +121,7 @@ impl Config {
         });
         Self {
             models,
+            model_aliases: reader.model_aliases(),
             keys: reader.keys(&providers),
             allow_private_providers: reader.flag("ALLOW_PRIVATE_PROVIDERS"),
             body_limit: reader.number("BODY_LIMIT_BYTES", 4 * 1024 * 1024),
@@ -194,6 +199,18 @@ impl<V: Variables> Reader<'_, V> {
             let invalid = InvalidVariable::of_providers(PROVIDERS, reason);
             self.invalid.push(invalid);
             Vec::new()
+        })
+    }
+
+    /// Names of clients for models of other names; none if the variable is rejected.
+    fn model_aliases(&mut self) -> ModelAliases {
+        let Some(text) = self.variables.get(model_aliases::VARIABLE) else {
+            return ModelAliases::default();
+        };
+        ModelAliases::parse(&text).unwrap_or_else(|reason| {
+            let invalid = InvalidVariable::new(model_aliases::VARIABLE, reason);
+            self.invalid.push(invalid);
+            ModelAliases::default()
         })
     }
 

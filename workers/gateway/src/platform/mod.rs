@@ -8,6 +8,7 @@ pub mod config;
 pub mod faults;
 pub mod health;
 pub mod memory;
+pub mod model_aliases;
 pub mod port;
 
 pub use bindings::Bindings;

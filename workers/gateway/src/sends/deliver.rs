@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use clawless_api::chat::ChatRendering;
+use clawless_api::surface::Rendering;
 use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::error::ErrorKind;
 use clawless_core::ledger::{Input, LedgerAnswer};
@@ -148,13 +150,12 @@ async fn run_turn<P: Platform>(
         model: AUTO.to_owned(),
         messages: vec![message],
         stream: false,
-        include_usage: false,
-        include_obfuscation: false,
         session_id: Some(claimed.session),
         options: ChatOptions::default(),
     };
     let (features, route) = route(platform.config(), caller.tenant(), &request)?;
     let pending = PendingTurn {
+        rendering: Rendering::Chat(ChatRendering::default()),
         ignored: Vec::new(),
         request_id: request_id.clone(),
         route,

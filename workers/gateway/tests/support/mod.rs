@@ -28,6 +28,7 @@ use clawless_edge::http::{
 };
 use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
+use clawless_gateway::chat::parse::{chat_body, messages_body};
 use clawless_gateway::chat::pipeline;
 use clawless_gateway::http::resume;
 use clawless_gateway::http::service::{Access, authorize};
@@ -286,7 +287,41 @@ impl Deployment {
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/chat/completions", headers);
         let body = async |_: &TenantId| Ok((body.into_bytes(), Permit::uncounted()));
-        pipeline::create(self, request, &head, body, departure).await
+        pipeline::create(self, request, &head, chat_body, body, departure).await
+    }
+
+    /// Sends a request for a message with these headers, and reads the whole response.
+    pub fn message_with(
+        self: &Rc<Self>,
+        customer: &Customer,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Response {
+        let own = [
+            ("content-type", "application/json"),
+            ("anthropic-version", "2023-06-01"),
+            ("x-api-key", customer.key.as_str()),
+        ];
+        let headers: Vec<_> = own.into_iter().chain(headers.iter().copied()).collect();
+        self.message_text(&headers, body.to_string())
+    }
+
+    /// Sends a request for a message with these headers only.
+    pub fn message_text(self: &Rc<Self>, headers: &[(&str, &str)], body: String) -> Response {
+        let head = RequestHead::new("POST", "/v1/messages", headers.iter().copied());
+        let bytes = body.into_bytes();
+        let request = self.new_request();
+        self.run(async {
+            let body = async |_: &TenantId| Ok((bytes, Permit::uncounted()));
+            let response =
+                pipeline::create(self, &request, &head, messages_body, body, pending()).await;
+            read(response).await
+        })
+    }
+
+    /// Sends a request for a message, and reads the whole response.
+    pub fn message(self: &Rc<Self>, customer: &Customer, body: &Value) -> Response {
+        self.message_with(customer, &[], body)
     }
 
     /// Requests the answer of an earlier turn of a session.

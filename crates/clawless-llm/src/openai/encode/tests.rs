@@ -6,7 +6,7 @@ use clawless_core::json::Json;
 use crate::profile::DEFAULT;
 
 fn request(body: &str) -> LlmRequest {
-    let request = chat::parse(body.as_bytes()).expect("valid");
+    let request = chat::parse(body.as_bytes()).expect("valid").request;
     LlmRequest {
         model: "provider-model".to_owned(),
         messages: request.messages,
@@ -175,6 +175,27 @@ fn rejected_parameters_are_dropped_and_reported() {
         ["store", "user", "logit_bias", "messages[].name"]
     );
     assert!(dropped(&request(body), profile("default"), None).is_empty());
+}
+
+#[test]
+fn a_user_that_the_provider_rejects_is_dropped() {
+    let body = |length| {
+        let user = "u".repeat(length);
+        format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"a"}}],"user":"{user}"}}"#)
+    };
+    for (name, length, is_dropped) in [
+        ("openai", 64, false),
+        ("openai", 65, true),
+        ("openrouter", 128, false),
+        ("openrouter", 129, true),
+        ("default", 512, false),
+    ] {
+        let body = body(length);
+        let dropped = dropped(&request(&body), profile(name), None);
+        assert_eq!(dropped == ["user"], is_dropped, "{name} {length}");
+        let sent = encoded_for(profile(name), &body, Mode::Whole);
+        assert_eq!(!sent.contains("\"user\":\"u"), is_dropped, "{name} {length}");
+    }
 }
 
 #[test]

@@ -1,23 +1,12 @@
 //! The format of an answer.
 
-/// How an answer is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnswerFormat {
-    /// One JSON body.
-    Whole {
-        /// Whether the body has a `status`, which says whether the answer is complete.
-        with_status: bool,
-    },
-    /// A stream of events.
-    Stream {
-        /// Whether the stream ends with its usage.
-        include_usage: bool,
-    },
-}
+use clawless_api::surface::Rendering;
 
-impl AnswerFormat {
-    /// Whether this is a stream.
-    pub const fn is_stream(self) -> bool {
-        matches!(self, Self::Stream { .. })
-    }
+/// How an answer is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerFormat {
+    /// How it is rendered.
+    pub rendering: Rendering,
+    /// Whether it is a stream of events or one JSON body.
+    pub is_stream: bool,
 }

@@ -8,13 +8,13 @@ use clawless_store::idempotency::{self, ClaimKey, StoredResponse};
 pub const HEADER: &str = "idempotency-key";
 /// The longest key, in characters.
 const MAX_KEY_CHARS: usize = 255;
-/// The only route that accepts idempotency keys.
-const ROUTE: &str = "/v1/chat/completions";
 
 /// The idempotency key of a request, with the digest of what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     key: String,
+    /// The route of the request. Each route has its own keys.
+    route: &'static str,
     digest: String,
 }
 
@@ -25,6 +25,7 @@ impl IdempotencyKey {
     /// 400 if the key is empty or too long.
     pub fn parse(
         head: &RequestHead,
+        route: &'static str,
         session: Option<&SessionId>,
         body: &[u8],
     ) -> Result<Option<Self>, ApiError> {
@@ -37,6 +38,7 @@ impl IdempotencyKey {
         }
         Ok(Some(Self {
             key: key.to_owned(),
+            route,
             digest: idempotency::digest(session.map(SessionId::as_str), body),
         }))
     }
@@ -74,7 +76,7 @@ impl IdempotencyClaim {
     pub fn claim_key(&self) -> ClaimKey<'_> {
         ClaimKey {
             key: &self.key,
-            route: ROUTE,
+            route: self.idempotency_key.route,
             idempotency_key: &self.idempotency_key.key,
         }
     }
@@ -88,7 +90,7 @@ impl IdempotencyClaim {
     pub fn record(&self, response: String) -> StoredResponse {
         StoredResponse {
             key: self.key.clone(),
-            route: ROUTE.to_owned(),
+            route: self.idempotency_key.route.to_owned(),
             idempotency_key: self.idempotency_key.key.clone(),
             response,
         }

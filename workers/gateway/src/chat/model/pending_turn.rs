@@ -1,5 +1,8 @@
 //! A turn before its admission, and the admission.
 
+use std::borrow::Cow;
+
+use clawless_api::surface::Rendering;
 use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::{Grant, RateHeaders};
 use clawless_core::sending::SendOrigin;
@@ -21,8 +24,10 @@ pub struct PendingTurn {
     pub route: Route,
     /// The parsed request.
     pub request: CompletionRequest,
+    /// How its answer is rendered.
+    pub rendering: Rendering,
     /// The parameters that are ignored.
-    pub ignored: Vec<&'static str>,
+    pub ignored: Vec<Cow<'static, str>>,
     /// The features of the request that routing and admission use.
     pub features: RequestFeatures,
     /// When the request arrived.
@@ -47,13 +52,10 @@ impl PendingTurn {
     }
 
     /// The format of the answer.
-    pub const fn format(&self) -> AnswerFormat {
-        if self.request.stream {
-            AnswerFormat::Stream {
-                include_usage: self.request.include_usage,
-            }
-        } else {
-            AnswerFormat::Whole { with_status: false }
+    pub fn format(&self) -> AnswerFormat {
+        AnswerFormat {
+            rendering: self.rendering.clone(),
+            is_stream: self.request.stream,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An admitted turn.
 
+use std::borrow::Cow;
+
 use clawless_core::chat::Message;
 use clawless_core::ledger::{RateHeaders, Ticket};
 use clawless_core::llm::LlmRequest;
@@ -63,7 +65,7 @@ pub struct ResponseNotes {
     /// The part of the history that the model does not see.
     pub dropped: DroppedHistory,
     /// The parameters that are ignored.
-    pub ignored: Vec<&'static str>,
+    pub ignored: Vec<Cow<'static, str>>,
 }
 
 /// An admitted turn, ready for the model.

@@ -1,5 +1,5 @@
-//! Activity of server tools: an extension of `OpenAI`'s format, in the member `clawless` that SDKs
-//! ignore.
+//! Activity of server tools: an extension of every surface's format, in the member `clawless` that
+//! SDKs ignore.
 
 use clawless_core::Millis;
 use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
@@ -23,8 +23,8 @@ pub struct ToolActivity {
 
 /// The member `clawless` of a chunk or body.
 #[derive(Debug, Serialize)]
-pub(super) struct Extension<A> {
-    pub(super) tool_executions: A,
+pub(crate) struct Extension<A> {
+    pub(crate) tool_executions: A,
 }
 
 impl ToolActivity {

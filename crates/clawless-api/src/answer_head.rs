@@ -1,0 +1,14 @@
+//! What every answer names.
+
+use clawless_core::{RequestId, Timestamp};
+
+/// What every answer names: its request, its time and its model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// The request that the answer belongs to; its id is the answer's, with the surface's prefix.
+    pub request: RequestId,
+    /// When the request arrived.
+    pub created: Timestamp,
+    /// The model that answers.
+    pub model: String,
+}

@@ -1,0 +1,17 @@
+//! The answer of `POST /v1/messages/count_tokens`.
+
+use clawless_core::Tokens;
+use serde::Serialize;
+
+/// The tokens of a request's input.
+#[derive(Debug, Serialize)]
+pub struct TokenCount {
+    input_tokens: Tokens,
+}
+
+impl TokenCount {
+    /// A count.
+    pub const fn new(input_tokens: Tokens) -> Self {
+        Self { input_tokens }
+    }
+}

@@ -1,0 +1,74 @@
+//! The rendering of answers, by surface.
+
+use clawless_core::ErrorCode;
+use clawless_core::llm::LlmResponse;
+
+use super::writer::EventWriter;
+use super::kind::Surface;
+use crate::activity::ToolActivity;
+use crate::answer_head::AnswerHead;
+use crate::chat::ChatRendering;
+use crate::messages::{MessagesRendering, parameter_name};
+
+/// How the answer to one request is rendered: its surface, with what the answer repeats or depends on
+/// of the request. It lives from parsing to the last event, and replays of the answer use that of the
+/// repeated request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rendering {
+    /// As a chat completion.
+    Chat(ChatRendering),
+    /// As a message.
+    Messages(MessagesRendering),
+}
+
+impl Rendering {
+    /// The surface.
+    pub const fn surface(&self) -> Surface {
+        match self {
+            Self::Chat(_) => Surface::Chat,
+            Self::Messages(_) => Surface::Messages,
+        }
+    }
+
+    /// The writer of a stream.
+    pub fn writer(&self, head: AnswerHead) -> EventWriter {
+        match self {
+            Self::Chat(chat) => EventWriter::Chat(chat.writer(head)),
+            Self::Messages(messages) => EventWriter::Messages(messages.writer(head)),
+        }
+    }
+
+    /// The body of a whole answer. `activity` is that of server tools; `incomplete` is why the answer
+    /// broke off, if [`Self::has_incomplete_bodies`].
+    ///
+    /// # Errors
+    /// The answer cannot be written as JSON.
+    pub fn body(
+        &self,
+        head: AnswerHead,
+        answer: LlmResponse,
+        activity: Vec<ToolActivity>,
+        incomplete: Option<ErrorCode>,
+    ) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Chat(chat) => chat.body(head, answer, activity, incomplete),
+            Self::Messages(messages) => messages.body(&head, answer, activity),
+        }
+    }
+
+    /// The name of a parameter of the domain, as the surface's clients know it.
+    pub fn parameter_name<'a>(&self, name: &'a str) -> &'a str {
+        match self {
+            Self::Chat(_) => name,
+            Self::Messages(_) => parameter_name(name),
+        }
+    }
+
+    /// Whether a body can tell that its answer broke off. Otherwise such an answer is an error.
+    pub const fn has_incomplete_bodies(&self) -> bool {
+        match self {
+            Self::Chat(chat) => chat.with_status,
+            Self::Messages(_) => false,
+        }
+    }
+}

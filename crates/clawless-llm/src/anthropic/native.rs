@@ -1,0 +1,70 @@
+//! Content blocks of clients of the Messages API, which are sent byte for byte. Only what the API
+//! would reject or charge differently is changed.
+
+use clawless_core::json::Json;
+use serde::Deserialize;
+
+use super::content_block::Block;
+use crate::call_id_map::CallIdMap;
+use crate::members::Members;
+use crate::openai::cache_lifetime;
+
+/// The members that decide whether a block is changed.
+#[derive(Deserialize)]
+struct Head {
+    r#type: String,
+    #[serde(default)]
+    id: Option<Json>,
+    #[serde(default)]
+    tool_use_id: Option<Json>,
+    #[serde(default)]
+    signature: Option<Json>,
+}
+
+/// The blocks of the message at this position as they are sent:
+///
+/// - reasoning without a signature, of another provider's model, is left out;
+/// - ids that the API rejects are replaced, in calls and results alike;
+/// - a cache lifetime other than the default, which has a price of its own, is removed.
+pub(super) fn blocks(position: usize, blocks: Vec<Json>, ids: &mut CallIdMap) -> Vec<Block> {
+    let mut sent = Vec::with_capacity(blocks.len());
+    for raw in blocks {
+        let Ok(head) = raw.read::<Head>() else {
+            sent.push(Block::Raw(raw));
+            continue;
+        };
+        let raw = match head.r#type.as_str() {
+            "thinking" if !is_signed(head.signature.as_ref()) => continue,
+            "tool_use" => with_id(raw, "id", head.id, |id| ids.of_call(position, id)),
+            "tool_result" => with_id(raw, "tool_use_id", head.tool_use_id, |id| ids.of_result(id)),
+            _ => raw,
+        };
+        let has_mark = raw.as_str().contains("\"cache_control\"");
+        let changed = has_mark.then(|| cache_lifetime::removed(&raw)).flatten();
+        sent.push(Block::Raw(changed.unwrap_or(raw)));
+    }
+    sent
+}
+
+fn is_signed(signature: Option<&Json>) -> bool {
+    signature.is_some_and(|it| !matches!(it.as_str(), "\"\"" | "null"))
+}
+
+/// The block with another id, if the API needs one.
+fn with_id(raw: Json, name: &str, id: Option<Json>, sent: impl FnOnce(&str) -> String) -> Json {
+    let Some(id) = id.and_then(|id| id.read::<String>().ok()) else {
+        return raw;
+    };
+    let sent = sent(&id);
+    if sent == id {
+        return raw;
+    }
+    replaced(&raw, name, &sent).unwrap_or(raw)
+}
+
+fn replaced(raw: &Json, name: &str, id: &str) -> Option<Json> {
+    let mut members: Members = raw.read().ok()?;
+    let member = members.0.iter_mut().find(|(known, _)| known == name)?;
+    member.1 = Json::from_value(id).ok()?;
+    Json::from_value(&members).ok()
+}
