@@ -5,6 +5,7 @@ mod counts;
 mod integration;
 mod native;
 mod report;
+mod widget;
 
 use std::thread;
 

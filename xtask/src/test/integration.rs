@@ -22,6 +22,7 @@ use super::{
     command::{StepCommand, node},
     counts::{self, TestCounts},
     report::Report,
+    widget,
 };
 
 /// The results of the set-up.
@@ -49,12 +50,10 @@ pub(super) fn set_up(layout: &Layout, report: &Report, progress: &Progress) -> P
         )?);
         Ok(TestCounts::default())
     });
-    if has_browser_tests(layout) {
-        report.step("set-up: Chromium", || {
-            prepared.chromium = Some(chromium::ready(layout, progress)?);
-            Ok(TestCounts::default())
-        });
-    }
+    report.step("set-up: Chromium", || {
+        prepared.chromium = Some(chromium::ready(layout, progress)?);
+        Ok(TestCounts::default())
+    });
     let mut sizes = Sizes::new();
     prepared.bundles = prepared.packages
         && report.step("release build", || {
@@ -97,6 +96,15 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
     }
     if prepared.packages {
         report.step("JavaScript syntax", || syntax(layout));
+        report.step("widget", || widget::check(layout));
+    }
+    match &prepared.chromium {
+        Some(chromium) if prepared.packages => {
+            report.step("widget in Chromium", || {
+                widget::browser_tests(layout, chromium)
+            });
+        }
+        _ => report.blocked("widget in Chromium", "set-up: npm packages or Chromium"),
     }
     if !prepared.bundles {
         for name in [
@@ -242,7 +250,7 @@ fn entry_tests(layout: &Layout) -> Vec<PathBuf> {
 }
 
 /// The test files of a folder. An empty folder is an error, since a run without tests would pass.
-fn test_files(layout: &Layout, folder: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn test_files(layout: &Layout, folder: &str) -> Result<Vec<PathBuf>> {
     let path = layout.at(folder);
     let entries = fs::read_dir(&path).with_context(|| format!("can't read {}", path.display()))?;
     let is_test = |path: &PathBuf| path.to_string_lossy().ends_with(".test.mjs");

@@ -1,0 +1,125 @@
+// Builds the widget: the files that widget-server delivers, the npm package, and sizes.json.
+//
+//   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/sizes.json
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { build, transform } from "esbuild";
+import { minify } from "terser";
+
+/** Largest sizes in bytes, compressed with brotli, as browsers receive them. */
+export const LIMITS = { loader: 1_500, loader_and_app: 12_000 };
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
+
+/** Style sheets become minified text. */
+const cssText = {
+  name: "css-text",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path: file }) => {
+      const { code } = await transform(await readFile(file, "utf8"), {
+        loader: "css",
+        minify: true,
+        target: "chrome120",
+      });
+      return { contents: code.trim(), loader: "text" };
+    });
+  },
+};
+
+/**
+ * Property names of the parser and of the app that have no meaning outside, and that no object of the browser has. Where an
+ * object from outside has such a name, the code writes it in quotes (`session["token"]`), which keeps it.
+ */
+const INTERNAL =
+  /^(renderer|pending|tokens|len|token|fence_(start|end)|blockquote_idx|hr_chars?|spaces|indent|indent_len|table_state|add_token|end_token|add_text|set_attr|lifetime|strings|emit|paint|toEnd|notice|queued|answer|removeLastTurn|left|restart|unsent|keep|forget|chat|resume|regenerate|viewport|say|answered|closed|isOpen|element|frame|wait|prefix|history|list|user|language|root|host|shown)$/;
+
+const bundle = async (entry, options) => {
+  const result = await build({
+    entryPoints: [path.join(root, "src", entry)],
+    bundle: true,
+    minify: true,
+    format: "iife",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    write: false,
+    plugins: [cssText],
+    logLevel: "warning",
+    ...options,
+    mangleProps: INTERNAL,
+    // Without `"use strict"`, which modules need no more than their checked types.
+    tsconfigRaw: { compilerOptions: { target: "ES2022", verbatimModuleSyntax: true } },
+    // The parser asserts its own state.
+    drop: ["console"],
+    define: { VERSION: JSON.stringify(version), ...options.define },
+  });
+  // esbuild bundles; terser's further passes save 4 %.
+  const { code } = await minify(result.outputFiles[0].text, {
+    module: options.format === "esm",
+    compress: { passes: 3, ecma: 2022, unsafe: true, unsafe_arrows: true, pure_getters: true, keep_fargs: false },
+    format: { ecma: 2022 },
+  });
+  return Buffer.from(code);
+};
+
+const sha = (bits, content) => `sha${bits}-${createHash(`sha${bits}`).update(content).digest("base64")}`;
+const gzipped = (content) => gzipSync(content, { level: 9 }).length;
+const brotlied = (content) =>
+  brotliCompressSync(content, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: content.length },
+  }).length;
+
+/** Builds everything into a folder, and returns the sizes and the paths. */
+export async function buildWidget(out = path.join(root, "dist")) {
+  await rm(out, { recursive: true, force: true });
+  const folder = path.join(out, "cdn", `v${version}`);
+  await mkdir(path.join(folder, "locales"), { recursive: true });
+  await mkdir(path.join(out, "npm"), { recursive: true });
+
+  const app = await bundle("app.ts", {});
+  const loader = await bundle("loader.ts", { define: { APP_INTEGRITY: JSON.stringify(sha(256, app)) } });
+  const files = { "loader.js": loader, "app.js": app };
+  for (const name of (await readdir(path.join(root, "locales"))).sort()) {
+    const strings = JSON.parse(await readFile(path.join(root, "locales", name), "utf8"));
+    files[`locales/${name}`] = Buffer.from(JSON.stringify(strings));
+  }
+  for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content);
+  const hashes = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, sha(384, content)]));
+  await writeFile(path.join(folder, "integrity.json"), `${JSON.stringify({ version, files: hashes }, null, 2)}\n`);
+  await writeFile(path.join(out, "npm", "index.js"), await bundle("index.ts", { format: "esm" }));
+
+  const measure = (size) => ({ loader: size(loader), app: size(app), loader_and_app: size(loader) + size(app) });
+  const sizes = { brotli: measure(brotlied), gzip: measure(gzipped) };
+  await writeFile(path.join(out, "sizes.json"), `${JSON.stringify(sizes, null, 2)}\n`);
+  return { version, folder, sizes };
+}
+
+/** Writes the types of the npm package. */
+async function buildTypes(out) {
+  const tsc = path.join(root, "../node_modules/typescript/bin/tsc");
+  const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--rootDir", "src", "--outDir", out];
+  execFileSync(process.execPath, [tsc, "--project", root, ...options], { cwd: root, stdio: "inherit" });
+  for (const name of await readdir(out, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const file = path.join(out, name);
+    await writeFile(file, (await readFile(file, "utf8")).replace(/(["'])(\.{1,2}\/[^"']+)\.ts\1/g, "$1$2.js$1"));
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { sizes } = await buildWidget();
+  await buildTypes(path.join(root, "dist/npm"));
+  for (const name of Object.keys(sizes.brotli)) {
+    console.log(`${name}: ${sizes.brotli[name]} bytes with brotli, ${sizes.gzip[name]} with gzip`);
+  }
+  for (const [name, limit] of Object.entries(LIMITS)) {
+    if (sizes.brotli[name] <= limit) continue;
+    console.error(`${name} has ${sizes.brotli[name]} bytes with brotli, the limit is ${limit}`);
+    process.exitCode = 1;
+  }
+}

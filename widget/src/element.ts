@@ -1,0 +1,126 @@
+// The custom element `<clawless-chat>`.
+
+import { chooseLanguage, loadStrings } from "./strings.ts";
+import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Theme, UserTokenSource } from "./types.ts";
+import { createWidget, type Widget } from "./widget.ts";
+
+/** What the loader leaves on the element: calls of methods, made before the app was loaded. */
+type Stub = { queue?: [method: keyof ClawlessApi, values: unknown[]][] };
+
+/** The chat widget as an element. Its `data-` attributes are those of the script tag. */
+export class ClawlessChat extends HTMLElement implements ClawlessApi {
+  declare open: ClawlessApi["open"];
+  declare close: ClawlessApi["close"];
+  declare toggle: ClawlessApi["toggle"];
+  declare send: ClawlessApi["send"];
+  declare reset: ClawlessApi["reset"];
+
+  static readonly observedAttributes = ["data-theme", "data-accent", "data-lang"];
+
+  /** The running widget, and calls that wait for it. */
+  #widget: Widget | undefined;
+  #waiting: ((widget: Widget) => void)[] = [];
+  #lifetime = new AbortController();
+  #user: UserTokenSource | null = null;
+  #theme: Theme = {};
+
+  connectedCallback(): void {
+    const { queue = [] } = this as Stub;
+    // The loader's stubs hide the methods of this class.
+    for (const name of Object.keys(this)) {
+      if (name === "queue" || name in ClawlessChat.prototype) Reflect.deleteProperty(this, name);
+    }
+    for (const [method, values] of queue) (this[method] as (...values: unknown[]) => void)(...values);
+    void this.#start();
+  }
+
+  disconnectedCallback(): void {
+    this.#end();
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name !== "data-lang") this.#widget?.paint();
+    else if (this.#widget) this.#restart();
+  }
+
+  setTheme(theme: Preset | Theme): void {
+    this.#theme = typeof theme === "string" ? { preset: theme } : theme;
+    this.#widget?.paint();
+  }
+
+  setUser(source: UserTokenSource | null): void {
+    this.#user = source;
+    if (this.#widget) this.#restart();
+  }
+
+  on<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
+    this.addEventListener(`clawless-${name}`, handler as EventListener);
+  }
+
+  off<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
+    this.removeEventListener(`clawless-${name}`, handler as EventListener);
+  }
+
+  destroy(): void {
+    this.remove();
+    if (window.Clawless === this) delete window.Clawless;
+  }
+
+  /** Runs a call now, or when the widget has started. @internal */
+  run(call: (widget: Widget) => void): void {
+    if (this.#widget) call(this.#widget);
+    else this.#waiting.push(call);
+  }
+
+  async #start(): Promise<void> {
+    this.#lifetime = new AbortController();
+    const { signal: lifetime } = this.#lifetime;
+    const { api = location.origin, lang = "" } = this.dataset;
+    const language = chooseLanguage([lang, document.documentElement.lang, ...navigator.languages]);
+    const user = this.#user;
+    const [strings, token = ""] = await Promise.all([loadStrings(api, language), user?.().catch(() => "?")]);
+    if (lifetime.aborted) return;
+    this.#widget = createWidget({
+      host: this,
+      root: this.shadowRoot as ShadowRoot,
+      api,
+      // Users of one browser have separate conversations.
+      name: `clawless:${this.dataset.key}${token && `:${subject(token)}`}`,
+      language,
+      strings,
+      user,
+      theme: () => this.#theme,
+      emit: (name, detail) => this.dispatchEvent(new CustomEvent(`clawless-${name}`, { detail, cancelable: true })),
+      lifetime,
+    });
+    this.#waiting.splice(0).forEach(this.run, this);
+    this.dispatchEvent(new CustomEvent("clawless-ready"));
+  }
+
+  #end(): void {
+    this.#lifetime.abort();
+    this.#widget = undefined;
+  }
+
+  #restart(): void {
+    if (this.#widget?.isOpen()) this.#waiting.push((widget) => widget.open());
+    this.#end();
+    void this.#start();
+  }
+}
+
+// The methods that the running widget has too.
+for (const name of ["open", "close", "toggle", "send", "reset"] as const) {
+  ClawlessChat.prototype[name] = function (this: ClawlessChat, ...values: [text?: string]) {
+    this.run((widget) => widget[name](values[0] ?? ""));
+  };
+}
+
+/** The user that a JWT names. The server checks the token; here it only separates the storage of users. */
+function subject(token: string): string {
+  try {
+    return JSON.parse(atob((token.split(".")[1] as string).replace(/-/g, "+").replace(/_/g, "/"))).sub;
+  } catch {
+    return "?";
+  }
+}

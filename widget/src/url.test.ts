@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { safeUrl } from "./url.ts";
+
+const BASE = "https://shop.example/en/";
+
+test("http, https, mailto and tel addresses are safe", () => {
+  assert.equal(safeUrl("https://example.com/a?b#c", BASE), "https://example.com/a?b#c");
+  assert.equal(safeUrl("http://example.com", BASE), "http://example.com/");
+  assert.equal(safeUrl("mailto:a@example.com", BASE), "mailto:a@example.com");
+  assert.equal(safeUrl("tel:+49123", BASE), "tel:+49123");
+});
+
+test("a relative address is one of the page", () => {
+  assert.equal(safeUrl("returns", BASE), "https://shop.example/en/returns");
+  assert.equal(safeUrl("//example.com/x", BASE), "https://example.com/x");
+});
+
+test("other schemes are refused in every spelling", () => {
+  const refused = [
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    " javascript:alert(1)",
+    "java\nscript:alert(1)",
+    "java\tscript:alert(1)",
+    "\u0001javascript:alert(1)",
+    "data:text/html,x",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "blob:https://shop.example/1",
+    "ftp://example.com",
+    "intent://x",
+  ];
+  for (const address of refused) assert.equal(safeUrl(address, BASE), undefined, JSON.stringify(address));
+});
+
+test("an address with credentials is refused, because it disguises its host", () => {
+  assert.equal(safeUrl("https://bank.example@evil.example/", BASE), undefined);
+  assert.equal(safeUrl("https://:secret@evil.example/", BASE), undefined);
+});
+
+test("what is no address is refused", () => {
+  assert.equal(safeUrl("https://", BASE), undefined);
+  assert.equal(safeUrl("http://[::1", BASE), undefined);
+});

@@ -1,0 +1,235 @@
+// The panel: header, log and composer. Knows elements and strings, no conversation.
+
+import { h, icon, sheet } from "../dom.ts";
+import type { Strings } from "../strings.ts";
+import type { Settings } from "../types.ts";
+import { CLOSE, SEND, STOP } from "./icons.ts";
+
+/** What a visitor can do in the panel. */
+export interface PanelActions {
+  send(text: string): void;
+  stop(): void;
+  closed(): void;
+  transcript(): string;
+  erase(): void;
+}
+
+/** Time between reminders that an answer is coming, in milliseconds. */
+const REMINDER = 7e3;
+
+/** A panel. */
+export type Panel = ReturnType<typeof createPanel>;
+
+/** Builds the panel in a shadow root, closed. */
+export function createPanel(
+  root: ShadowRoot,
+  strings: Strings,
+  language: string,
+  actions: PanelActions,
+  lifetime: AbortSignal,
+) {
+  const button = (label: string, path: string, click: () => void, className = "icon") =>
+    h("button", { class: className, "aria-label": label, click }, icon(path));
+
+  const title = h("h2", { id: "title", part: "title" }, strings.title);
+  const logo = h("div", { class: "logo" });
+  const header = h(
+    "header",
+    {},
+    logo,
+    h("div", { class: "names" }, title, h("div", { class: "dim" }, strings.subtitle)),
+    button(strings.close, CLOSE, () => panel.close()),
+  );
+
+  const welcome = h("div", { class: "welcome", dir: "auto" }, strings.welcome);
+  const prompts = h("div", { class: "prompts" });
+  const list = h("div", { class: "list" });
+  // The scroll position counts from the end, so that it stays there while an answer grows.
+  const log = h(
+    "div",
+    {
+      class: "log",
+      role: "log",
+      "aria-live": "off",
+      "aria-label": strings.title,
+      tabindex: "0",
+      part: "log",
+    },
+    h("div", { class: "content" }, welcome, h("p", { class: "dim" }, strings.note), prompts, list),
+  );
+
+  const notice = h("div", { class: "notice" });
+  const input = h("textarea", {
+    rows: "1",
+    dir: "auto",
+    part: "input",
+    input: update,
+    keydown(event: KeyboardEvent) {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      submit();
+    },
+  });
+  const main = button(strings.send, SEND, () => (isStop() ? actions.stop() : submit()), "send");
+  const composer = h("div", { class: "composer" }, input, main);
+  const links = h(
+    "div",
+    { class: "dim" },
+    h("button", { click: save }, strings.transcript),
+    h("button", { click: () => ask(true) }, strings.erase),
+  );
+  const cancel = h("button", { click: () => ask(false) }, strings.cancel);
+  const question = h(
+    "div",
+    { class: "notice" },
+    strings.sure,
+    h(
+      "div",
+      { class: "prompts" },
+      cancel,
+      h(
+        "button",
+        {
+          click() {
+            ask(false);
+            actions.erase();
+          },
+        },
+        strings.erase,
+      ),
+    ),
+  );
+
+  // Live regions are always mounted.
+  const status = h("div", { role: "status", class: "hidden" });
+  const alert = h("div", { role: "alert", class: "hidden" });
+  const panel = h(
+    "dialog",
+    {
+      class: "panel",
+      part: "panel",
+      "aria-labelledby": "title",
+      lang: language,
+      close: () => actions.closed(),
+      keydown(event: KeyboardEvent) {
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (!question.hidden) ask(false);
+        else if (isBusy) actions.stop();
+        else panel.close();
+      },
+    },
+    // The page's direction places the panel; the language's direction lays it out.
+    h(
+      "div",
+      { class: "layout", dir: /ar|he/.test(language) ? "rtl" : "ltr" },
+      header,
+      log,
+      h("footer", {}, notice, composer, question, links),
+      status,
+      alert,
+    ),
+  );
+  root.querySelector("dialog")?.remove();
+  root.append(panel);
+
+  let isBusy = false;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const isStop = () => isBusy && !input.value.trim();
+
+  function update(): void {
+    const [label, path] = isStop() ? [strings.stop, STOP] : [strings.send, SEND];
+    main.ariaLabel = label;
+    main.replaceChildren(icon(path));
+  }
+
+  function submit(): void {
+    const text = input.value.trim();
+    if (!text) return;
+    input.value = "";
+    update();
+    actions.send(text);
+  }
+
+  /** Asks whether to delete the conversation. */
+  function ask(isAsking: boolean): void {
+    question.hidden = !isAsking;
+    composer.hidden = links.hidden = isAsking;
+    (isAsking ? cancel : input).focus();
+  }
+
+  function save(): void {
+    const url = URL.createObjectURL(new Blob([actions.transcript()]));
+    h("a", { href: url, download: "chat.txt" }).click();
+    URL.revokeObjectURL(url);
+  }
+
+  // On small screens the panel is modal, and as high as what the virtual keyboard leaves.
+  const small = matchMedia("(max-width:480px)");
+  const viewport = sheet();
+  const visual = visualViewport as VisualViewport;
+  const fit = () => {
+    const { height, offsetTop } = visual;
+    viewport.replaceSync(`:host{--height:${height}px;--top:${offsetTop}px}`);
+  };
+  const show = () => {
+    panel.close();
+    if (small.matches) panel.showModal();
+    else panel.show();
+  };
+  for (const name of ["resize", "scroll"]) visual.addEventListener(name, fit, { signal: lifetime });
+  small.addEventListener("change", () => panel.open && show(), { signal: lifetime });
+  lifetime.addEventListener("abort", () => clearInterval(timer));
+  for (const element of [notice, question]) element.hidden = true;
+  fit();
+
+  return {
+    list,
+    viewport,
+    show,
+    isOpen: () => panel.open,
+    close: () => panel.close(),
+    focus: () => input.focus(),
+    toEnd: () => log.scrollTo(0, 0),
+
+    /** Announces a text; if it `lasts`, again from time to time until the next text. */
+    say(text: string, lasts = false, isAlert = false): void {
+      clearInterval(timer);
+      status.textContent = isAlert ? "" : text;
+      alert.textContent = isAlert ? text : "";
+      if (!lasts) return;
+      timer = setInterval(() => {
+        // A text that does not change is not announced.
+        status.textContent = status.textContent === text ? `${text}\u00a0` : text;
+      }, REMINDER);
+    },
+
+    busy(busy: boolean): void {
+      isBusy = busy;
+      update();
+    },
+
+    /** Shows a text above the composer, or none. Returns whether it is another one than before. */
+    notice(text: string): boolean {
+      const isOther = notice.textContent !== text;
+      notice.textContent = text;
+      notice.hidden = !text;
+      return isOther;
+    },
+
+    /** Shows the settings of the key. A logo is loaded from the API's origin only. */
+    apply(
+      { title: name, welcome: greeting, placeholder, starter_prompts = [], logo_url }: Settings,
+      api: string,
+    ): void {
+      title.textContent = name || strings.title;
+      welcome.textContent = greeting || strings.welcome;
+      input.placeholder = input.ariaLabel = placeholder || strings.placeholder;
+      prompts.replaceChildren(
+        ...starter_prompts.map((text) => h("button", { dir: "auto", click: () => actions.send(text) }, text)),
+      );
+      if (logo_url?.startsWith(`${api}/`)) logo.replaceChildren(h("img", { src: logo_url, alt: "" }));
+    },
+  };
+}
