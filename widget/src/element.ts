@@ -1,6 +1,6 @@
 // The custom element `<clawless-chat>`.
 
-import { chooseLanguage, loadStrings } from "./strings.ts";
+import { chooseLanguage, english, loadStrings } from "./strings.ts";
 import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Theme, UserTokenSource } from "./types.ts";
 import { createWidget, type Widget } from "./widget.ts";
 
@@ -62,6 +62,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   destroy(): void {
+    this.close();
     this.remove();
     if (window.Clawless === this) delete window.Clawless;
   }
@@ -79,14 +80,16 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     const language = chooseLanguage([lang, document.documentElement.lang, ...navigator.languages]);
     const user = this.#user;
     const [strings, token = ""] = await Promise.all([loadStrings(api, language), user?.().catch(() => "?")]);
-    if (lifetime.aborted) return;
+    const root = this.shadowRoot;
+    // Without a launcher it is an element of the page that neither the loader nor the npm package has prepared.
+    if (lifetime.aborted || !root) return;
     this.#widget = createWidget({
       host: this,
-      root: this.shadowRoot as ShadowRoot,
+      root,
       api,
       // Users of one browser have separate conversations.
       name: `clawless:${this.dataset.key}${token && `:${subject(token)}`}`,
-      language,
+      language: strings === english ? "en" : language,
       strings,
       user,
       theme: () => this.#theme,

@@ -39,6 +39,9 @@ export type Strings = typeof english;
 /** The languages: English and those with a file in `locales/`. */
 export const LANGUAGES = "en ar de es fr he hi it ja ko nl pl pt sv tr uk zh";
 
+/** Time after which the texts of a language are given up, in milliseconds. */
+const LOAD_TIMEOUT = 5e3;
+
 /** The first wanted language that exists; otherwise English. */
 export const chooseLanguage = (wanted: readonly string[]): string =>
   wanted.map((tag) => tag.slice(0, 2)).find((tag) => tag && LANGUAGES.includes(tag)) ?? "en";
@@ -47,7 +50,9 @@ export const chooseLanguage = (wanted: readonly string[]): string =>
 export async function loadStrings(api: string, language: string): Promise<Strings> {
   try {
     if (language === "en") return english;
-    const response = await fetch(`${api}/widget/v${VERSION}/locales/${language}.json`, { credentials: "omit" });
+    const response = await fetch(`${api}/widget/v${VERSION}/locales/${language}.json`, {
+      signal: AbortSignal.timeout(LOAD_TIMEOUT),
+    });
     return { ...english, ...(await response.json()) };
   } catch {
     return english;

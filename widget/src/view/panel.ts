@@ -176,7 +176,8 @@ export function createPanel(
   const show = () => {
     panel.close();
     if (small.matches) panel.showModal();
-    else panel.show();
+    // Unlike `show()`, this leaves the focus where it is.
+    else panel.open = true;
   };
   for (const name of ["resize", "scroll"]) visual.addEventListener(name, fit, { signal: lifetime });
   small.addEventListener("change", () => panel.open && show(), { signal: lifetime });
