@@ -182,8 +182,8 @@ impl AdminAccess {
         let names = names.filter(|it| *it >= least && *it != RoleName::TenantAdmin);
         let names: Vec<String> = names.map(|it| format!("`{}`", it.as_str())).collect();
         let names = match names.split_last() {
-            Some((last, [])) => last.clone(),
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            Some((highest, [])) => highest.clone(),
+            Some((highest, others)) => format!("{} or {highest}", others.join(", ")),
             None => return "any role".to_owned(),
         };
         let roles = format!("the role {names}");

@@ -134,7 +134,10 @@ fn prompt_that_its_values_make_too_long_is_refused_before_the_provider_is_called
     let mut body = chat_request("Hi");
     body["user"] = json!("x".repeat(512));
     let refused = deployment.chat(&customer, &body);
-    assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_value"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (400, "invalid_value")
+    );
     assert!(refused.body.contains("262144 bytes"), "{}", refused.body);
     assert_eq!(deployment.ledger_calls(), 0);
     assert!(deployment.http.requests().is_empty());
