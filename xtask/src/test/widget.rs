@@ -18,7 +18,7 @@ pub(super) fn check(layout: &Layout) -> Result<TestCounts> {
     let tsc = "../node_modules/typescript/bin/tsc";
     script(layout, "lint", &[biome, "check", "."])?;
     script(layout, "types", &[tsc, "--noEmit"])?;
-    // Fails above the limits of docs/decisions/012-chat-widget.md.
+    // Fails above the limits of docs/decisions/013-chat-widget.md.
     script(layout, "build", &["build.mjs"])?;
     let mut tests = node(layout)?;
     tests
