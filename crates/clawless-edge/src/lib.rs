@@ -3,6 +3,7 @@
 //! No other library depends on `worker`, and no `worker::Error` leaves this one.
 
 pub mod ai;
+pub mod build_stamp;
 mod crossing;
 pub mod d1;
 pub mod entropy;

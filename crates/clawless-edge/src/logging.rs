@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 use worker::Env;
 
+use crate::build_stamp::Build;
 use crate::time::EdgeTime;
 
 /// Starts logging at the level of the variable `LOG_LEVEL` (`error`, `warn`, `info`, `debug`,
@@ -31,7 +32,10 @@ pub fn start(env: &Env) {
     }
     let level = env.var("LOG_LEVEL").map(|level| level.to_string());
     let level = level.ok().and_then(|level| level.parse().ok());
-    let layer = ConsoleLayer.with_filter(level.unwrap_or(LevelFilter::INFO));
+    let layer = ConsoleLayer {
+        build: Build::of(env).to_string(),
+    };
+    let layer = layer.with_filter(level.unwrap_or(LevelFilter::INFO));
     // Fails only if a subscriber is already set.
     let _ = Registry::default().with(layer).try_init();
 }
@@ -84,7 +88,10 @@ pub fn in_current_span(
 }
 
 /// Writes events as JSON lines.
-struct ConsoleLayer;
+struct ConsoleLayer {
+    /// Version and commit, in every line: during a gradual deployment two versions log.
+    build: String,
+}
 
 /// The fields of a span, stored in its extensions.
 #[derive(Default)]
@@ -111,6 +118,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
         let mut line = Fields::default();
         line.put("time", EdgeTime.now().as_millis().into());
         line.put("level", event.metadata().level().as_str().into());
+        line.put("build", self.build.as_str().into());
         for span in context
             .event_scope(event)
             .into_iter()
@@ -181,7 +189,10 @@ mod tests {
 
     #[test]
     fn the_request_of_the_current_work_is_known_at_every_level() {
-        let layer = ConsoleLayer.with_filter(LevelFilter::ERROR);
+        let layer = ConsoleLayer {
+            build: String::new(),
+        };
+        let layer = layer.with_filter(LevelFilter::ERROR);
         tracing::subscriber::with_default(Registry::default().with(layer), || {
             assert_eq!(current_request_id(), None);
             let id: RequestId = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");

@@ -1,6 +1,7 @@
 //! The health of this Worker: for the gateway's own report, and for operators what it lacks.
 
 use clawless_core::ApiError;
+use clawless_edge::build_stamp::Build;
 use clawless_edge::health::{Part, Problem, Problems};
 use clawless_edge::http::{Call, HttpResponse};
 use clawless_edge::ledger::LEDGER;
@@ -18,6 +19,7 @@ const ADMIN: &str = "admin";
 struct Report {
     object: &'static str,
     status: &'static str,
+    build: Build,
     problems: Vec<Problem>,
 }
 
@@ -47,6 +49,7 @@ pub(crate) async fn report(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     HttpResponse::of(&Report {
         object: "health",
         status,
+        build: Build::of(&call.platform.env),
         problems,
     })
 }

@@ -7,6 +7,7 @@ use clawless_core::keys::KeyText;
 use clawless_core::llm::ProviderKind;
 use clawless_core::{ApiError, Clock, KeyKind};
 use clawless_edge::ai::AI;
+use clawless_edge::build_stamp::Build;
 use clawless_edge::health::{Part, Problem, Problems};
 use clawless_edge::http::forwarded::REQUEST_ID_HEADER;
 use clawless_edge::http::request::Authorization;
@@ -34,12 +35,15 @@ struct Report {
     dependencies: BTreeMap<Part, &'static str>,
     /// Only for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<Build>,
+    /// Only for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<Problem>>,
 }
 
 /// Checks every part at once, unless the isolate did so within the last seconds. 200 while chats can
 /// be served: `ok`, or `degraded` if a part is missing; 503 `down` if chats cannot be served. A request
-/// with an operator's token also gets the problems by name.
+/// with an operator's token also gets the build and the problems by name.
 ///
 /// # Errors
 /// An internal error if the report cannot be written.
@@ -79,6 +83,7 @@ pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
     let response = HttpResponse::of(&Report {
         status,
         dependencies: Part::ALL.map(|part| (part, word(part))).into(),
+        build: problems.as_ref().map(|_| Build::of(bindings.env())),
         problems,
     })?;
     Ok(response.with_status(if serves { 200 } else { 503 }))
