@@ -1,6 +1,10 @@
 // An incomplete deployment: `GET /health` names what is missing, per part: to operators by name, to everyone else by part only.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
 import { describe, test } from "node:test";
+import { ROOT } from "../harness/bundle.mjs";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { unknownKey } from "../harness/keys.mjs";
 import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
@@ -13,6 +17,15 @@ async function withStack(options, use) {
   } finally {
     await stack.stop();
   }
+}
+
+/** Runs a command of the repository: `{ code, err }`. */
+async function runXtask(args, env) {
+  const child = spawn(process.env.CLAWLESS_XTASK ?? path.join(ROOT, "target/debug/xtask"), args, { env: { ...process.env, NO_COLOR: "1", ...env }, stdio: ["ignore", "ignore", "pipe"] });
+  const parts = [];
+  child.stderr.on("data", (part) => parts.push(part));
+  const [code] = await once(child, "close");
+  return { code, err: Buffer.concat(parts).toString() };
 }
 
 async function health(stack, token) {
@@ -47,6 +60,27 @@ test("incomplete deployment: a_complete_deployment_is_ok_and_lists_no_problem", 
       assert.deepEqual([status, body.status, body.problems], [200, "ok", []]);
     }
     await assertStrangersSee(stack, 200, [], []);
+  }));
+
+test("a_deployment_names_its_build_to_operators_and_in_every_line_of_its_log", () =>
+  withStack({ vars: { BUILD_COMMIT: "1a2b3c4d5e6f", KEEP_ALIVE_MS: "soon" }, admin: { vars: { BUILD_COMMIT: "6f5e4d3c2b1a" } } }, async (stack) => {
+    const { body } = await health(stack, stack.adminToken);
+    assert.match(body.build.version, /^\d+\.\d+\.\d+/);
+    assert.equal(body.build.commit, "1a2b3c4d5e6f");
+    const { body: ofAdmin } = await stack.admin("GET", "/health");
+    assert.deepEqual(ofAdmin.build, { version: body.build.version, commit: "6f5e4d3c2b1a" });
+    await until(() => stack.logs.some(({ message }) => message.includes('"health check found a problem"')), "a line is logged");
+    const lines = stack.logs.filter(({ message }) => message.startsWith("{")).map(({ message }) => JSON.parse(message));
+    assert.deepEqual([...new Set(lines.map(({ build }) => build))], [`${body.build.version}+1a2b3c4d5e6f`]);
+  }));
+
+test("a_smoke_test_of_a_deployment_passes_and_leaves_no_tenant", () =>
+  withStack({ vars: { BUILD_COMMIT: "1a2b3c4d5e6f" } }, async (stack) => {
+    const before = await stack.rowCounts();
+    const { code, err } = await runXtask(["smoke", "--url", stack.url], { CLAWLESS_ADMIN_TOKEN: BOOTSTRAP_TOKEN });
+    assert.equal(code, 0, err);
+    for (const step of ["new tenant", "new API key", "list of models", "streamed chat in a session", "the turn is stored", "a revoked key is refused", "the tenant is deleted"]) assert.ok(err.includes(`✓ ${step}`), `${step} in ${err}`);
+    assert.deepEqual({ ...(await stack.rowCounts()), audit_log: 0 }, { ...before, audit_log: 0 });
   }));
 
 describe("incomplete deployment: an absent binding of the gateway", () => {

@@ -21,8 +21,12 @@ mod models;
 mod private;
 mod process;
 mod progress;
+mod rollback;
+mod secrets;
 mod seed;
+mod settings;
 mod sizes;
+mod smoke;
 mod stack;
 mod stamp;
 mod test;
@@ -66,8 +70,16 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Insert the demo tenant into the local database
     Seed(seed::Arguments),
-    /// Deploy the Workers to the platform
+    /// Deploy an environment to the platform
     Deploy(deploy::Arguments),
+    /// Return an environment to the version before
+    Rollback(rollback::Arguments),
+    /// List or set the secrets of an environment
+    Secrets(secrets::Arguments),
+    /// Test a deployed gateway with real calls
+    Smoke(smoke::Arguments),
+    /// Print the reference of bindings, variables and secrets for docs/configuration.md
+    Settings(settings::Arguments),
     /// Manage tenants, usage, the audit log and operators' tokens
     Admin(clawless_cli::admin::Arguments),
     /// Create, list, rotate and revoke a tenant's API keys
@@ -93,7 +105,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            progress.line(format!("error: {error:#}"));
+            progress.error(&error);
             ExitCode::FAILURE
         }
     }
@@ -109,6 +121,10 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Migrate(arguments) => migrate::run(layout, arguments, progress),
         Command::Seed(arguments) => seed::run(layout, arguments, progress),
         Command::Deploy(arguments) => deploy::run(layout, arguments, progress),
+        Command::Rollback(arguments) => rollback::run(layout, arguments, progress),
+        Command::Secrets(arguments) => secrets::run(layout, arguments, progress),
+        Command::Smoke(arguments) => smoke::run(arguments, progress),
+        Command::Settings(arguments) => settings::run(layout, arguments),
         Command::Admin(arguments) => clawless_cli::admin::run(arguments, &layout.default_state()),
         Command::Keys(arguments) => clawless_cli::keys::run(arguments, &layout.default_state()),
         Command::Classify(arguments) => classify::run(layout, arguments),

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    deploy::{self, target::Selection},
     layout::Layout,
     progress::Progress,
     stack::{database, state::State},
@@ -21,6 +22,8 @@ pub(crate) struct Arguments {
     /// The deployed database; wrangler must be logged in
     #[arg(long)]
     remote: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// State folder of the local stack [default: .clawless]
     #[arg(long, value_name = "DIR", conflicts_with = "remote")]
     state: Option<PathBuf>,
@@ -36,7 +39,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
             .unwrap_or_else(|| layout.default_state()),
     )?;
     if arguments.remote {
-        return database::migrate_remote(layout, &state, progress);
+        return deploy::migrate(layout, &arguments.selection, progress);
     }
     state.protect()?;
     database::migrate(layout, &state, progress)?;

@@ -8,6 +8,11 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Colours of a terminal.
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const RED: &str = "1;31";
+
 /// The running tasks of one command. Clones share the terminal.
 #[derive(Clone)]
 pub(crate) struct Progress {
@@ -42,6 +47,34 @@ impl Progress {
         }
     }
 
+    /// Prints a check that passed.
+    pub(crate) fn check(&self, text: impl AsRef<str>) {
+        self.line(format!("  {} {}", self.paint(GREEN, "✓"), text.as_ref()));
+    }
+
+    /// Prints something that does not stop the command, but that its user should know.
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        self.line(format!(
+            "{} {}",
+            self.paint(YELLOW, "warning:"),
+            text.as_ref()
+        ));
+    }
+
+    /// Prints the error that ends the command.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        self.line(format!("{} {error:#}", self.paint(RED, "error:")));
+    }
+
+    /// Colours a text on a terminal, unless `NO_COLOR` is set.
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.interactive && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
     /// Starts a task of unknown length.
     pub(crate) fn task(&self, title: impl Into<Cow<'static, str>>) -> Task {
         let bar = ProgressBar::new_spinner()
@@ -72,6 +105,13 @@ impl Progress {
             ended: false,
         }
     }
+}
+
+/// Each text on an indented line of its own, below a title.
+pub(crate) fn indented(lines: impl IntoIterator<Item = String>) -> String {
+    lines
+        .into_iter()
+        .fold(String::new(), |all, line| all + "\n    " + &line)
 }
 
 /// A running task.
@@ -108,11 +148,12 @@ impl Task {
 
     /// Ends the task as successful and prints its duration.
     pub(crate) fn done(mut self) {
-        self.end("✓");
+        self.end(GREEN, "✓");
     }
 
-    fn end(&mut self, mark: &str) {
+    fn end(&mut self, colour: &str, mark: &str) {
         self.ended = true;
+        let mark = self.progress.paint(colour, mark);
         self.bar.finish_and_clear();
         self.progress.line(format!(
             "  {mark} {} ({:.1} s)",
@@ -126,7 +167,7 @@ impl Drop for Task {
     /// A task dropped without [`Task::done`] has failed; the caller reports the error.
     fn drop(&mut self) {
         if !self.ended {
-            self.end("✗");
+            self.end(RED, "✗");
         }
     }
 }

@@ -57,7 +57,8 @@ pub(crate) fn read(layout: &Layout, worker: &str) -> Result<Map<String, Value>> 
     parse(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>> {
+/// Parses a configuration.
+pub(crate) fn parse(text: &str) -> Result<Map<String, Value>> {
     match jsonc_parser::parse_to_serde_value::<Value>(text, &jsonc_parser::ParseOptions::default())?
     {
         Value::Object(config) => Ok(config),
@@ -132,7 +133,8 @@ pub(crate) fn requires(config: &Map<String, Value>, secret: &str) -> bool {
     names.any(|name| name == secret)
 }
 
-fn set_variables(config: &mut Map<String, Value>, variables: Map<String, Value>) {
+/// Sets variables besides the existing ones.
+pub(crate) fn set_variables(config: &mut Map<String, Value>, variables: Map<String, Value>) {
     if let Some(existing) = config
         .entry("vars")
         .or_insert_with(|| json!({}))

@@ -107,18 +107,6 @@ pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Resul
     Ok(seed.keys)
 }
 
-/// Applies pending migrations to the deployed database.
-pub(crate) fn migrate_remote(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
-    let task = progress.task("migrations of the deployed database");
-    let mut command = wrangler_d1(layout, state)?;
-    command
-        .args(["migrations", "apply", NAME, "--remote", "--config"])
-        .arg(layout.at("wrangler/gateway.jsonc"));
-    run_logged(&mut command, &state.log("migrate-remote"), Some(&task))?;
-    task.done();
-    Ok(())
-}
-
 fn wrangler_d1(layout: &Layout, state: &State) -> Result<Command> {
     let mut command = npm::wrangler(layout, state.root())?;
     // Without confirmation prompts.

@@ -63,7 +63,7 @@ pub(super) fn set_up(layout: &Layout, report: &Report, progress: &Progress) -> P
     if prepared.bundles {
         report.step("bundle sizes", || check_sizes(&sizes, progress));
         report.step("deploy --dry-run", || {
-            deploy::dry_run(layout, progress).map(|()| TestCounts::default())
+            deploy::validate_all(layout, progress).map(|()| TestCounts::default())
         });
     }
     prepared
@@ -96,6 +96,17 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
     }
     if prepared.packages {
         report.step("JavaScript syntax", || syntax(layout));
+        report.step("deployment", || {
+            let program = env::current_exe().context("can't find the path of this program")?;
+            let files = test_files(layout, "tests/deploy")?;
+            node_tests(
+                layout,
+                "deployment",
+                files,
+                1,
+                &[("CLAWLESS_XTASK", program)],
+            )
+        });
         report.step("widget", || widget::check(layout));
     }
     match &prepared.chromium {
@@ -192,9 +203,11 @@ fn workers(layout: &Layout, python: Option<&Path>) -> Result<TestCounts> {
         .args(["build", "--quiet", "--package", "clawless-seed"])
         .current_dir(layout.root());
     StepCommand::without_tests(layout, "seed", build).run()?;
+    let program = env::current_exe().context("can't find the path of this program")?;
     let files = test_files(layout, "tests/workers")?;
-    let python = python.map(|python| ("CLAWLESS_PYTHON", python.to_owned()));
-    node_tests(layout, "workers", files, 2, python.as_slice())
+    let mut variables = vec![("CLAWLESS_XTASK", program)];
+    variables.extend(python.map(|python| ("CLAWLESS_PYTHON", python.to_owned())));
+    node_tests(layout, "workers", files, 2, &variables)
 }
 
 /// Runs test files of Node, `concurrency` at a time. Files that start their own runtimes mostly wait and

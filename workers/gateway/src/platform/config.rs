@@ -60,7 +60,7 @@ impl InvalidVariable {
     }
 }
 
-/// The configuration. The defaults are those of `docs/deployment.md`.
+/// The configuration. The defaults are those of `docs/configuration.md`.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The model providers, in the order of preference.
