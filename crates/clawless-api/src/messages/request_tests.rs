@@ -82,7 +82,13 @@ fn system_prompt_is_the_first_message() {
     let blocks = r#"{"role":"system","clawless_blocks":[{"type":"text","text":"a"}]}"#;
     assert_eq!(raw(&parsed)[0], (Role::System, blocks));
     let inside = r#"[{"role":"user","content":"a"},{"role":"system","content":[{"type":"text","text":"b"}]}]"#;
-    assert_eq!(raw(&parse(&saying(inside)).expect("valid"))[1], (Role::System, r#"{"role":"system","clawless_blocks":[{"type":"text","text":"b"}]}"#));
+    assert_eq!(
+        raw(&parse(&saying(inside)).expect("valid"))[1],
+        (
+            Role::System,
+            r#"{"role":"system","clawless_blocks":[{"type":"text","text":"b"}]}"#
+        )
+    );
     for empty in [r#","system":"""#, r#","system":[]"#] {
         let parsed = parse(&with(empty)).expect(empty);
         assert_eq!(parsed.request.messages.len(), 1);

@@ -3,8 +3,8 @@
 use clawless_core::ErrorCode;
 use clawless_core::llm::LlmResponse;
 
-use super::writer::EventWriter;
 use super::kind::Surface;
+use super::writer::EventWriter;
 use crate::activity::ToolActivity;
 use crate::answer_head::AnswerHead;
 use crate::chat::ChatRendering;

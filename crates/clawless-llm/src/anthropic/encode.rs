@@ -9,8 +9,8 @@ use clawless_core::model::{Model, ThinkingStyle};
 use serde::{Deserialize, Serialize};
 
 use super::cache;
-use super::marks;
 use super::content_block::{Block, WireMessage};
+use super::marks;
 use super::messages::{self, Conversation, unsupported};
 use super::thinking::{self, Plan, Thinking};
 use super::tools::{self, WireChoice, WireTool};

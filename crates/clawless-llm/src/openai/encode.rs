@@ -129,7 +129,10 @@ fn refused(
     let names = names.filter(|name| options::is_set(options, name) && !is_neutral(options, name));
     let is_dropped = profile.drops.contains(&"service_tier");
     let priced = (!is_dropped && changes_price(options)).then_some("service_tier");
-    let is_long = options.user.as_ref().is_some_and(|user| user.len() > max_user_bytes(profile));
+    let is_long = options
+        .user
+        .as_ref()
+        .is_some_and(|user| user.len() > max_user_bytes(profile));
     let user = is_long.then_some("user");
     names.chain(priced).chain(user)
 }

@@ -181,7 +181,9 @@ fn rejected_parameters_are_dropped_and_reported() {
 fn a_user_that_the_provider_rejects_is_dropped() {
     let body = |length| {
         let user = "u".repeat(length);
-        format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"a"}}],"user":"{user}"}}"#)
+        format!(
+            r#"{{"model":"auto","messages":[{{"role":"user","content":"a"}}],"user":"{user}"}}"#
+        )
     };
     for (name, length, is_dropped) in [
         ("openai", 64, false),
@@ -194,7 +196,11 @@ fn a_user_that_the_provider_rejects_is_dropped() {
         let dropped = dropped(&request(&body), profile(name), None);
         assert_eq!(dropped == ["user"], is_dropped, "{name} {length}");
         let sent = encoded_for(profile(name), &body, Mode::Whole);
-        assert_eq!(!sent.contains("\"user\":\"u"), is_dropped, "{name} {length}");
+        assert_eq!(
+            !sent.contains("\"user\":\"u"),
+            is_dropped,
+            "{name} {length}"
+        );
     }
 }
 
