@@ -21,6 +21,22 @@ pub fn text(body: &[u8]) -> Result<&str, ApiError> {
         .map_err(|_| ApiError::new(ErrorCode::InvalidJson, "The body is not valid UTF-8."))
 }
 
+/// As [`text`], for a request whose parts go to providers as they are: its member names must be written
+/// plainly, since what a part costs is found by searching its text.
+///
+/// # Errors
+/// 400 otherwise.
+pub fn plain_text(body: &[u8]) -> Result<&str, ApiError> {
+    let text = text(body)?;
+    match json::disguised_name(text) {
+        None => Ok(text),
+        Some(name) => Err(ApiError::new(
+            ErrorCode::InvalidJson,
+            format!("The member name `{name}` escapes letters or digits: write them as they are."),
+        )),
+    }
+}
+
 /// Deserializes a text that is one JSON value. An array is never accepted as an object.
 ///
 /// # Errors
@@ -166,6 +182,25 @@ mod tests {
             );
         }
         assert_eq!(text(&[0xff]).expect_err("no UTF-8").status(), 400);
+    }
+
+    #[test]
+    fn a_member_name_with_escaped_letters_is_rejected_at_any_depth() {
+        for body in [
+            r#"{"mod\u0065l":"m"}"#,
+            r#"{"a":[{"cache_control":{"type":"ephemeral","tt\u006C" : "1h"}}]}"#,
+            r#"{"source\u005f":1}"#,
+            r#"{"x\"\u0031":1}"#,
+        ] {
+            let error = plain_text(body.as_bytes()).expect_err(body);
+            assert_eq!(error.code, ErrorCode::InvalidJson, "{body}");
+        }
+        for body in [
+            r#"{"gr\u00f6\u00dfe":"\u0041","b":["\u0063"],"c":"\\u0061"}"#,
+            r#"{"a\u003cb":1,"\\u0061":2,"d":"x\u0061" }"#,
+        ] {
+            assert!(plain_text(body.as_bytes()).is_ok(), "{body}");
+        }
     }
 
     #[test]

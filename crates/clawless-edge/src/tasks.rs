@@ -12,7 +12,7 @@ use tracing::Instrument;
 use worker::Context;
 
 /// Keeps the request alive until all its tasks have ended. All tasks share one promise of the runtime: each
-/// further one would cost a promise, two microtasks and a log span of its own.
+/// further one would cost a promise and two microtasks.
 pub struct Tasks {
     context: Context,
     state: RefCell<State>,
@@ -35,7 +35,7 @@ impl Tasks {
         })
     }
 
-    /// Adds a task. The first one determines the log span of all.
+    /// Adds a task, which runs within the log span of the first one.
     pub fn spawn(self: &Rc<Self>, task: LocalBoxFuture<'static, ()>) {
         let mut state = self.state.borrow_mut();
         state.added.push(task);

@@ -53,6 +53,9 @@ fn find(layout: &Layout, older: &str, newer: &str) -> Result<Option<String>> {
         } else {
             None
         };
+        if let Some(reason) = text.as_deref().and_then(declared) {
+            return Ok(Some(format!("{path} lies between them: {reason}")));
+        }
         if let Some(statement) = text.as_deref().and_then(contracting) {
             return Ok(Some(format!(
                 "{path} lies between them and removes what the older Workers need (`{statement}`)"
@@ -60,6 +63,13 @@ fn find(layout: &Layout, older: &str, newer: &str) -> Result<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// The reason that a migration itself gives, in a comment, for being a barrier.
+fn declared(sql: &str) -> Option<&str> {
+    let mut lines = sql.lines();
+    let reason = lines.find_map(|line| line.strip_prefix("-- Rollback barrier:"))?;
+    Some(reason.trim().trim_end_matches('.'))
 }
 
 /// The Durable Object migrations of the gateway at a commit.
@@ -71,4 +81,19 @@ fn object_migrations(layout: &Layout, commit: &str) -> Result<Vec<Value>> {
         .with_context(|| format!("{path} is not valid at {commit}"))?;
     let migrations = config.get("migrations").and_then(Value::as_array);
     Ok(migrations.cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_can_declare_itself_a_barrier() {
+        let sql =
+            "-- Roles.\n-- Rollback barrier: older Workers ignore roles.\nALTER TABLE a ADD b;\n";
+        assert_eq!(declared(sql), Some("older Workers ignore roles"));
+        assert_eq!(declared("ALTER TABLE a ADD b;"), None);
+        let roles = include_str!("../../../migrations/014_admin_token_roles.sql");
+        assert!(declared(roles).is_some());
+    }
 }

@@ -39,7 +39,7 @@ struct StreamOptions {
 /// # Errors
 /// 400 that names the invalid parameter.
 pub fn parse(body: &[u8]) -> Result<Parsed<ChatRendering>, ApiError> {
-    let text = body::text(body)?;
+    let text = body::plain_text(body)?;
     let incoming: IncomingRequest = body::read(text)?;
     let mut options: ChatOptions = body::read(text)?;
     incoming.reject_identity()?;

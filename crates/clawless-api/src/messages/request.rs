@@ -72,7 +72,7 @@ pub fn parse_count(headers: &Headers<'_>, body: &[u8]) -> Result<CompletionReque
 /// Translates a body into a request.
 fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Parsed<MessagesRendering>, ApiError> {
     let betas = headers.betas()?;
-    let text = body::text(body)?;
+    let text = body::plain_text(body)?;
     let mut incoming: IncomingRequest = body::read(text)?;
     incoming.reject_identity()?;
     let mut ignored: Vec<Cow<'static, str>> = Vec::new();

@@ -22,10 +22,10 @@ pub(super) enum Tokens {
     Mint {
         /// Name of its owner
         name: String,
-        /// owner, operator, viewer or tenant_admin
+        /// owner, operator, viewer or `tenant_admin`
         #[arg(long)]
         role: String,
-        /// The only tenant of a tenant_admin
+        /// The only tenant of a `tenant_admin`
         #[arg(long, value_name = "TENANT")]
         tenant: Option<String>,
         /// Time until it expires, such as 30d

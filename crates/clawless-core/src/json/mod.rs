@@ -139,6 +139,49 @@ pub fn duplicate_member(text: &str) -> Option<String> {
     None
 }
 
+/// The first member name that writes an ASCII letter, digit or underscore as an escape, such as
+/// `"tt\u006c"`. No serializer does that: it hides a member from checks that search the text. The result
+/// for invalid JSON is unspecified.
+pub fn disguised_name(text: &str) -> Option<&str> {
+    /// The beginning of every such escape.
+    const PREFIX: &str = "\\u00";
+    if !text.contains(PREFIX) {
+        return None;
+    }
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        if byte != b'"' {
+            continue;
+        }
+        let (start, mut is_disguised) = (at, false);
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    is_disguised |= escapes_word_character(text.get(at - 1..));
+                    at += 1;
+                }
+                _ => {}
+            }
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        if is_disguised && rest.trim_ascii_start().starts_with(':') {
+            return text.get(start..at - 1);
+        }
+    }
+    None
+}
+
+/// Whether a text begins with the escape of an ASCII letter, digit or underscore.
+fn escapes_word_character(text: Option<&str>) -> bool {
+    let digits = text.and_then(|text| text.strip_prefix("\\u")?.get(..4));
+    let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    code.is_some_and(|code| code.is_ascii_alphanumeric() || code == b'_')
+}
+
 /// A text that is not the expected JSON.
 #[derive(Debug)]
 pub struct ReadError {

@@ -12,7 +12,9 @@ use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
 use clawless_edge::tasks::Tasks;
 use clawless_edge::time::EdgeTime;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use tracing::Instrument;
 use worker::Env;
 
 use super::binding_names::{CACHE, DB, KEY_GUESSES};
@@ -206,7 +208,8 @@ impl Platform for Bindings {
         &self.config
     }
 
+    /// The task keeps the span of its work: a queue's batch has several.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.tasks.spawn(task);
+        self.tasks.spawn(task.in_current_span().boxed_local());
     }
 }
