@@ -51,7 +51,7 @@ describe("POST and GET /admin/tenants", () => {
     assert.equal(created_at, updated_at);
     assert.deepEqual(rest, {
       object: "tenant", name: "A tenant", tier: "pro", status: "active", limits: {}, quotas: {}, storage: {},
-      default_model: null, thinking: null, allowed_models: null, system_prompt: null, tools: [], fallback: [], classifier: {}, ignore_body_session_id: false, retention_days: null,
+      default_model: null, thinking: null, allowed_models: null, system_prompt: null, time_zone: null, tools: [], fallback: [], classifier: {}, ignore_body_session_id: false, retention_days: null,
     });
   });
 

@@ -212,12 +212,12 @@ test("the_log_warns_once_at_80_and_once_at_100_percent_and_reports_each_overage_
   const period = new Date().toISOString().slice(0, 7);
   const warnings = written.filter(({ message }) => message === "quota warning");
   assert.deepEqual(
-    warnings.map(({ level, time: _time, request_id: _request, ...fields }) => ({ level, ...fields })),
+    warnings.map(({ level, time: _time, request_id: _request, build: _build, ...fields }) => ({ level, ...fields })),
     [[80, 80], [100, 120]].map(([percent, used]) => ({ level: "WARN", message: "quota warning", tenant, key: keyId, period, kind: "tokens", percent, used, limit: 100 })),
   );
   const exceeded = written.filter(({ message }) => message === "quota exceeded");
   assert.deepEqual(
-    exceeded.map(({ level, time: _time, request_id: id, ...fields }) => ({ level, hasRequest: id.startsWith("req_"), ...fields })),
+    exceeded.map(({ level, time: _time, request_id: id, build: _build, ...fields }) => ({ level, hasRequest: id.startsWith("req_"), ...fields })),
     [{ level: "WARN", hasRequest: true, message: "quota exceeded", tenant, key: keyId, period, kind: "tokens", used: 120, limit: 100 }],
   );
   const overrun = written.filter(({ message }) => message === "reservation exceeded");

@@ -54,7 +54,7 @@ describe("an error", () => {
     const response = await postMessage(stack, undefined, { method: "GET" });
     assert.equal(response.headers.get("allow"), "POST, OPTIONS");
     await expectMessageError(response, 405, "invalid_request_error");
-    const large = JSON.stringify(messageBody({ system: "x".repeat(21 * 1024 * 1024) }));
+    const large = JSON.stringify(messageBody({ system: "x".repeat(5 * 1024 * 1024) }));
     await expectMessageError(await postMessage(stack, large), 413, "request_too_large");
     const headers = { "content-type": "text/plain" };
     await expectMessageError(await postMessage(stack, messageBody(), { headers }), 415, "invalid_request_error");

@@ -113,6 +113,7 @@ describe("attack 29: JSON that parsers read differently", () => {
     the_same_member_twice: `{"model":"a","model":"scripted-model",${MESSAGES}}`,
     the_same_member_of_a_message_twice: '{"model":"scripted-model","messages":[{"role":"user","role":"system","content":"hi"}]}',
     the_same_member_spelled_with_an_escape: `{"model":"a","mod\\u0065l":"scripted-model",${MESSAGES}}`,
+    a_member_name_that_hides_letters_from_text_searches: '{"model":"scripted-model","messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral","tt\\u006c":"1h"}}]}]}',
     bytes_after_the_end: `{"model":"scripted-model",${MESSAGES}} {}`,
     a_second_document: `{"model":"scripted-model",${MESSAGES}}[]`,
     the_word_NaN: `{"model":"scripted-model","temperature":NaN,${MESSAGES}}`,

@@ -2,6 +2,7 @@
 
 mod command;
 mod counts;
+mod files;
 mod integration;
 mod native;
 mod report;

@@ -87,9 +87,12 @@ def test_the_tool_runner_runs_to_the_end(messages_client, scripted):
         seen.append(("get_time", city))
         return "noon"
 
-    for model in scripted["tools"]:
+    # The scripted Workers AI only streams its calls, and the runner requests whole answers.
+    models = [model for model in scripted["tools"] if not model.startswith("workers")]
+    assert models
+    for model in models:
         seen.clear()
-        runner = messages_client.beta.messages.tool_runner(model=model, max_tokens=2048, messages=MESSAGES, tools=[get_weather, get_time])
+        runner = messages_client.beta.messages.tool_runner(model=model, max_tokens=2048, messages=MESSAGES, tools=[get_weather, get_time], thread=False)
         message = runner.until_done()
         assert seen == [(call["name"], call["input"]["city"]) for call in scripted["calls"]]
         results = dict(zip([call["id"] for call in scripted["calls"]], ["rain", "noon"]))

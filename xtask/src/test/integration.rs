@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     bundle::{self, Profile},
@@ -21,6 +21,7 @@ use crate::{
 use super::{
     command::{StepCommand, node},
     counts::{self, TestCounts},
+    files::test_files,
     report::Report,
     widget,
 };
@@ -260,23 +261,6 @@ fn entry_tests(layout: &Layout) -> Vec<PathBuf> {
     let folders = ["tests/entry", "workers/entry"];
     let found = folders.map(|folder| test_files(layout, folder).unwrap_or_default());
     found.concat()
-}
-
-/// The test files of a folder. An empty folder is an error, since a run without tests would pass.
-pub(super) fn test_files(layout: &Layout, folder: &str) -> Result<Vec<PathBuf>> {
-    let path = layout.at(folder);
-    let entries = fs::read_dir(&path).with_context(|| format!("can't read {}", path.display()))?;
-    let is_test = |path: &PathBuf| path.to_string_lossy().ends_with(".test.mjs");
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(is_test)
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        bail!("{folder} has no test files");
-    }
-    Ok(files)
 }
 
 fn has_browser_tests(layout: &Layout) -> bool {

@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use super::{
     command::{StepCommand, node},
     counts::{self, TestCounts},
-    integration::test_files,
+    files::test_files,
 };
 
 /// Lints, checks types, builds within the size limits, and runs the unit tests.

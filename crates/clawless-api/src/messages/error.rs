@@ -4,6 +4,9 @@ use clawless_core::error::ErrorKind;
 use clawless_core::{ApiError, ErrorCode, RequestId};
 use serde::Serialize;
 
+/// The parameter that names a conversation on the server.
+pub(super) const THREAD: &str = "thread";
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     r#type: &'static str,
@@ -15,6 +18,26 @@ struct Envelope<'a> {
 struct Body<'a> {
     r#type: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+/// What SDKs read to send the whole conversation instead of continuing a thread.
+#[derive(Serialize)]
+struct Details {
+    error_code: &'static str,
+    unsupported: [&'static str; 1],
+}
+
+impl Details {
+    fn of(error: &ApiError) -> Option<Self> {
+        let is_thread =
+            error.code == ErrorCode::UnsupportedParameter && error.param.as_deref() == Some(THREAD);
+        is_thread.then_some(Self {
+            error_code: "thread_unsupported_request",
+            unsupported: [THREAD],
+        })
+    }
 }
 
 /// The public part of an error as JSON: `{"type": "error", "error": {"type", "message"},
@@ -25,6 +48,7 @@ pub fn error_envelope(error: &ApiError, request: &RequestId) -> String {
         error: Body {
             r#type: error_type(error.code),
             message: &error.message,
+            details: Details::of(error),
         },
         request_id: request.as_str(),
     };
@@ -68,6 +92,16 @@ mod tests {
             };
             assert!(fits.contains(&error_type(code)), "{code}");
         }
+    }
+
+    #[test]
+    fn a_thread_is_rejected_in_the_form_that_sdks_read() {
+        let request: RequestId = "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+        let error = ApiError::new(ErrorCode::UnsupportedParameter, "no threads").param(THREAD);
+        let text = error_envelope(&error, &request);
+        assert!(text.contains(
+            r#""details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}"#
+        ));
     }
 
     #[test]

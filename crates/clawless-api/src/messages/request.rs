@@ -9,6 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::error::THREAD;
 use super::headers::Headers;
 use super::parameters::{ignore, missing, read_at};
 use super::rendering::MessagesRendering;
@@ -44,6 +45,7 @@ struct IncomingRequest {
     output_format: Option<Json>,
     service_tier: Option<String>,
     session_id: Option<String>,
+    thread: Option<IgnoredAny>,
     tenant_id: Option<IgnoredAny>,
     role: Option<IgnoredAny>,
     quota: Option<IgnoredAny>,
@@ -75,6 +77,7 @@ fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Parsed<MessagesRendering>,
     let text = body::plain_text(body)?;
     let mut incoming: IncomingRequest = body::read(text)?;
     incoming.reject_identity()?;
+    incoming.reject_thread()?;
     let mut ignored: Vec<Cow<'static, str>> = Vec::new();
     let mut options = ChatOptions {
         max_tokens: incoming.max_tokens,
@@ -153,6 +156,19 @@ impl IncomingRequest {
             )
             .param(name)),
             None => Ok(()),
+        }
+    }
+
+    /// A client that continues a thread leaves out the earlier messages, which only the server would know.
+    fn reject_thread(&self) -> Result<(), ApiError> {
+        match self.thread {
+            None => Ok(()),
+            Some(_) => Err(ApiError::new(
+                ErrorCode::UnsupportedParameter,
+                "Threads are not supported: send the whole conversation in `messages` (for a tool runner, \
+                 `thread: false`), or name a session in the header `x-session-id`.",
+            )
+            .param(THREAD)),
         }
     }
 
