@@ -339,7 +339,7 @@ describe("announcements", () => {
       window.live = root.querySelector("[role=log]").getAttribute("aria-live");
     });
     widget.server.state.script.push(reply(["It is ", "**done**", "."], { before: 15_000, gap: 50 }));
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(30_000);
     await page.chat("hi");
     await page.answered("It is done");
     await page.waitForTimeout(100);

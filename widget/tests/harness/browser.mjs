@@ -49,7 +49,7 @@ export async function startBrowser() {
 /** A page with the widget, and locators for its parts. Playwright's locators look into open shadow roots. */
 export async function openPage(context, url) {
   const page = await context.newPage();
-  page.setDefaultTimeout(6_000);
+  page.setDefaultTimeout(15_000);
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));
   await page.goto(url);
