@@ -3,7 +3,7 @@
 //   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/sizes.json
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -114,6 +114,11 @@ async function buildTypes(out) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { sizes } = await buildWidget();
   await buildTypes(path.join(root, "dist/npm"));
+  // The parser is part of the package.
+  await copyFile(
+    path.join(root, "../node_modules/streaming-markdown/license"),
+    path.join(root, "dist/npm/LICENSE-streaming-markdown"),
+  );
   for (const name of Object.keys(sizes.brotli)) {
     console.log(`${name}: ${sizes.brotli[name]} bytes with brotli, ${sizes.gzip[name]} with gzip`);
   }
