@@ -7,9 +7,10 @@ use super::content::Content;
 use super::role::Role;
 use super::view::{InvalidMessage, MessageView};
 use crate::json::{self, Json};
+use crate::members::Members;
 
-/// The member that holds content blocks. No client can send it: a message has no other content then,
-/// which chat rejects.
+/// The member that holds content blocks. [`Message::parse`] rejects it: blocks of a client are validated
+/// before [`Message::from_blocks`].
 const BLOCKS: &str = "clawless_blocks";
 
 /// A message in the JSON format of chat completions, or of content blocks ([`Self::from_blocks`]). Its
@@ -31,6 +32,10 @@ impl Message {
             InvalidMessage::invalid(path, error.reason())
         })?;
         view.check()?;
+        if holds_blocks(&raw) {
+            let path = format!(".{BLOCKS}");
+            return Err(InvalidMessage::invalid(path, "it is reserved".to_owned()));
+        }
         Ok(Self {
             role: view.role,
             raw,
@@ -140,6 +145,15 @@ impl Message {
     }
 }
 
+/// Whether a message has the member of blocks, whatever its value.
+fn holds_blocks(raw: &Json) -> bool {
+    // Inside a text the second quotation mark would be escaped.
+    raw.as_str().contains("\"clawless_blocks\"")
+        && raw
+            .read::<Members>()
+            .is_ok_and(|members| members.0.iter().any(|(name, _)| name == BLOCKS))
+}
+
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.raw.serialize(serializer)
@@ -178,6 +192,29 @@ mod tests {
             {"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
         assert!(parse(call).is_ok());
         assert!(parse(r#"{"role":"tool","tool_call_id":"c","content":"1"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_client_cannot_send_content_blocks() {
+        for value in [
+            "[]",
+            "null",
+            r#"[{"type":"image","source":{"data":"AAAA"}}]"#,
+        ] {
+            for text in [
+                format!(r#"{{"role":"user","clawless_blocks":{value},"content":"x"}}"#),
+                format!(r#"{{"role":"user","content":"x","clawless_blocks" : {value}}}"#),
+            ] {
+                let error = parse(&text).expect_err(&text);
+                assert_eq!(error.path, ".clawless_blocks", "{text}");
+            }
+        }
+        for text in [
+            r#"{"role":"user","content":"clawless_blocks"}"#,
+            r#"{"role":"user","content":"\"clawless_blocks\"","x":{"clawless_blocks":1}}"#,
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
