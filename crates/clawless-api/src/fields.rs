@@ -1,6 +1,7 @@
 //! Validation of single parameters that several surfaces share.
 
 use clawless_core::{ApiError, ErrorCode, SessionId, prompt};
+use serde::de::IgnoredAny;
 
 /// The maximum length of a model name.
 const MAX_MODEL_BYTES: usize = 256;
@@ -17,6 +18,24 @@ pub fn invalid(param: &str, message: impl Into<String>) -> ApiError {
 pub fn check_session_id(text: &str, param: &str) -> Result<SessionId, ApiError> {
     text.parse()
         .map_err(|error| invalid(param, format!("Invalid `{param}`: {error}.")))
+}
+
+/// Rejects members that name identity or limits, which come from the API key: ignoring them would mislead
+/// the client.
+///
+/// # Errors
+/// 400 that names the first member with a value.
+pub(crate) fn reject_identity(
+    members: [(&'static str, &Option<IgnoredAny>); 3],
+) -> Result<(), ApiError> {
+    match members.into_iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(ApiError::new(
+            ErrorCode::UnknownParameter,
+            format!("`{name}` is not a parameter: identity and limits come from the API key."),
+        )
+        .param(name)),
+        None => Ok(()),
+    }
 }
 
 /// Validates the template of a system prompt.

@@ -11,7 +11,7 @@ use super::extensions;
 use super::rendering::ChatRendering;
 use super::unparsed_json;
 use crate::body;
-use crate::fields::{check_model, check_session_id};
+use crate::fields::{self, check_model, check_session_id};
 use crate::parsed::Parsed;
 
 /// The members of the body besides the options. Members that name identity or limits are rejected;
@@ -42,7 +42,11 @@ pub fn parse(body: &[u8]) -> Result<Parsed<ChatRendering>, ApiError> {
     let text = body::plain_text(body)?;
     let incoming: IncomingRequest = body::read(text)?;
     let mut options: ChatOptions = body::read(text)?;
-    incoming.reject_identity()?;
+    fields::reject_identity([
+        ("tenant_id", &incoming.tenant_id),
+        ("role", &incoming.role),
+        ("quota", &incoming.quota),
+    ])?;
     options
         .validate()
         .map_err(|report| body::invalid_value(&report))?;
@@ -86,25 +90,6 @@ pub fn parse(body: &[u8]) -> Result<Parsed<ChatRendering>, ApiError> {
         },
         ignored,
     })
-}
-
-impl IncomingRequest {
-    /// Identity and limits come from the API key. Ignoring them here would mislead the client.
-    fn reject_identity(&self) -> Result<(), ApiError> {
-        let members = [
-            ("tenant_id", &self.tenant_id),
-            ("role", &self.role),
-            ("quota", &self.quota),
-        ];
-        match members.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(ApiError::new(
-                ErrorCode::UnknownParameter,
-                format!("`{name}` is not a parameter: identity and limits come from the API key."),
-            )
-            .param(name)),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Legacy functions exclude tools, and `function_call` requires `functions`.

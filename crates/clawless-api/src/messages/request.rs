@@ -16,7 +16,7 @@ use super::rendering::MessagesRendering;
 use super::{content, thinking, tools};
 use crate::body;
 use crate::chat::{extensions, unparsed_json};
-use crate::fields::{check_model, check_session_id, invalid};
+use crate::fields::{self, check_model, check_session_id, invalid};
 use crate::parsed::Parsed;
 
 /// The most stop sequences of a request.
@@ -76,7 +76,11 @@ fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Parsed<MessagesRendering>,
     let betas = headers.betas()?;
     let text = body::plain_text(body)?;
     let mut incoming: IncomingRequest = body::read(text)?;
-    incoming.reject_identity()?;
+    fields::reject_identity([
+        ("tenant_id", &incoming.tenant_id),
+        ("role", &incoming.role),
+        ("quota", &incoming.quota),
+    ])?;
     incoming.reject_thread()?;
     let mut ignored: Vec<Cow<'static, str>> = Vec::new();
     let mut options = ChatOptions {
@@ -142,23 +146,6 @@ fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Parsed<MessagesRendering>,
 }
 
 impl IncomingRequest {
-    /// Identity and limits come from the API key. Ignoring them here would mislead the client.
-    fn reject_identity(&self) -> Result<(), ApiError> {
-        let members = [
-            ("tenant_id", &self.tenant_id),
-            ("role", &self.role),
-            ("quota", &self.quota),
-        ];
-        match members.into_iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(ApiError::new(
-                ErrorCode::UnknownParameter,
-                format!("`{name}` is not a parameter: identity and limits come from the API key."),
-            )
-            .param(name)),
-            None => Ok(()),
-        }
-    }
-
     /// A client that continues a thread leaves out the earlier messages, which only the server would know.
     fn reject_thread(&self) -> Result<(), ApiError> {
         match self.thread {
