@@ -4,3 +4,5 @@
 pub mod decoding;
 #[path = "../../crates/clawless-api/tests/common/messages.rs"]
 pub mod messages;
+#[path = "../../crates/clawless-api/tests/common/responses.rs"]
+pub mod responses;

@@ -4,7 +4,7 @@
 // As a program it prints `{ base_url, secret_key, breaks, … }` as one line when it is
 // ready, and runs until its standard input ends.
 import { once } from "node:events";
-import { chunk, events } from "./behaviours.mjs";
+import { chunk, events, json } from "./behaviours.mjs";
 import { DIALECTS } from "./dialects.mjs";
 import { converse } from "./conversations.mjs";
 import { BEFORE_THE_FIRST_BYTE, good, IN_A_STREAM, IN_A_WHOLE_RESPONSE } from "./faults.mjs";
@@ -88,8 +88,10 @@ export async function startScripted() {
 function callThenRespond(dialect) {
   return (request, response) => {
     const results = dialect.results(request.body);
-    if (Object.keys(results).length > 0) {
-      const text = JSON.stringify({ recalled: dialect.previousCalls(request.body), results });
+    const hasResults = Object.keys(results).length > 0;
+    const text = hasResults ? JSON.stringify({ recalled: dialect.previousCalls(request.body), results }) : undefined;
+    if (request.body.stream !== true) return json(200, dialect.body(request, hasResults ? { text } : { calls: CALLS }))(request, response);
+    if (hasResults) {
       const list = (req) => [...dialect.opening(req, text.match(/.{1,9}/gsu)), ...dialect.closing(req)];
       return events(list)(request, response);
     }

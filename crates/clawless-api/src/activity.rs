@@ -39,6 +39,11 @@ impl ToolActivity {
         }
     }
 
+    /// Whether this is another state of the same call.
+    pub(crate) fn is_same_call(&self, other: &Self) -> bool {
+        self.call_id == other.call_id
+    }
+
     /// A completed call.
     pub fn ended(execution: &ToolExecution) -> Self {
         Self {

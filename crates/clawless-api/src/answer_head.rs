@@ -11,4 +11,6 @@ pub struct AnswerHead {
     pub created: Timestamp,
     /// The model that answers.
     pub model: String,
+    /// The same as `provider/model`, for what only it gets back from its clients.
+    pub origin: String,
 }

@@ -12,5 +12,6 @@ pub mod list;
 pub mod messages;
 pub mod models;
 pub mod parsed;
+pub mod responses;
 pub mod sessions;
 pub mod surface;

@@ -2,11 +2,11 @@
 
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
+use clawless_core::members::{Members, MergedMembers};
 use clawless_core::{Tokens, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::anthropic::SIGNER;
-use crate::members::{Members, MergedMembers};
 
 /// Accumulates a response.
 #[derive(Debug, Clone, Default)]

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use clawless_core::chat::{ChatOptions, MessageView};
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmRequest, LlmResponse};
+use clawless_core::members::Members;
 use clawless_core::tool::{CallForm, Tool, ToolCall};
 use clawless_core::{FinishReason, Message, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LlmError;
-use crate::members::Members;
 use crate::protocol::{Decoder, Progress};
 
 /// Whether a response must have the legacy form.

@@ -19,7 +19,6 @@ pub mod factory;
 mod failure;
 mod legacy_functions;
 mod media;
-mod members;
 pub mod openai;
 mod options;
 mod origin;

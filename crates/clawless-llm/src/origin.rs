@@ -5,9 +5,8 @@ use std::borrow::Cow;
 
 use clawless_core::json::Json;
 use clawless_core::llm::{CHOICE, LlmRequest, ORIGIN};
+use clawless_core::members::Members;
 use clawless_core::{Message, Role};
-
-use crate::members::Members;
 
 /// Members of assistant messages that are safe for every model. Signed reasoning names its signer
 /// itself.

@@ -11,10 +11,11 @@
 import assert from "node:assert/strict";
 import { ADMIN } from "./admin.mjs";
 import { CHAT } from "./chat.mjs";
+import { RESPONSES } from "./responses.mjs";
 import { SESSIONS } from "./sessions.mjs";
 
 /** All cases, by the name of the example. */
-export const CASES = { ...CHAT, ...SESSIONS, ...ADMIN };
+export const CASES = { ...CHAT, ...RESPONSES, ...SESSIONS, ...ADMIN };
 
 /** The case of an example. */
 export const caseOf = ({ case: name }) => ({ prepare: async () => ({}), ...(CASES[name] ?? assert.fail(`${name} has no case in tests/harness/examples`)) });

@@ -93,6 +93,18 @@ class World {
     return { SESSION_ID, REQUEST_ID: response.headers.get("x-request-id") };
   }
 
+  /** A stored response. */
+  async response(fields = {}) {
+    const { id } = await this.call("POST", "/v1/responses", { body: { model: "auto", input: "Hello!", ...fields } });
+    return { RESPONSE_ID: id };
+  }
+
+  /** A conversation with one response. */
+  async conversation() {
+    const { id: conversation } = await this.call("POST", "/v1/conversations", { body: { metadata: {} } });
+    return { CONVERSATION_ID: conversation, ...(await this.response({ conversation })) };
+  }
+
   /** A session with one turn and the id of its first message. */
   async message() {
     const session = await this.session();

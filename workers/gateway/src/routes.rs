@@ -9,7 +9,10 @@ use clawless_edge::routes;
 use crate::http::faults;
 use crate::http::service::Access::{Export, Key, Wait};
 use crate::http::service::Gateway;
-use crate::http::{completions, forward, health, messages, models, resume, sessions, usage};
+use crate::http::{
+    completions, conversations, forward, health, messages, models, responses, resume, sessions,
+    usage,
+};
 
 /// Every route of the gateway.
 pub static ROUTES: Routes<Gateway> = Routes {
@@ -18,6 +21,19 @@ pub static ROUTES: Routes<Gateway> = Routes {
         POST   "/v1/chat/completions"                    Authenticating            => completions::create,
         POST   "/v1/messages"                            Authenticating ["beta"]   => messages::create,
         POST   "/v1/messages/count_tokens"               Key(Chat, Read) ["beta"]  => messages::count_tokens,
+        POST   "/v1/responses"                           Authenticating            => responses::create,
+        POST   "/v1/responses/input_tokens"              Key(Chat, Read)           => responses::count_input_tokens,
+        GET    "/v1/responses/{id}"                      Wait(SessionsRead)        => responses::show,
+        DELETE "/v1/responses/{id}"                      Key(SessionsWrite, Write) => responses::delete,
+        POST   "/v1/responses/{id}/cancel"               Key(SessionsWrite, Write) => responses::cancel,
+        GET    "/v1/responses/{id}/input_items"          Key(SessionsRead, Read)
+               ["limit", "after", "order"]                                         => responses::list_input_items,
+        POST   "/v1/conversations"                       Key(SessionsWrite, Write) => conversations::create,
+        GET    "/v1/conversations/{id}"                  Key(SessionsRead, Read)   => conversations::show,
+        POST   "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::update,
+        DELETE "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::delete,
+        GET    "/v1/conversations/{id}/items"            Key(SessionsRead, Read)
+               ["limit", "after", "order"]                                         => conversations::list_items,
         GET    "/v1/models"                              Key(Chat, Read)
                ["limit", "after_id", "before_id", "beta"]                          => models::list,
         GET    "/v1/models/{id…}"                        Key(Chat, Read) ["beta"]  => models::show,
@@ -94,6 +110,7 @@ mod tests {
             [
                 ("authenticates", "/v1/chat/completions"),
                 ("authenticates", "/v1/messages"),
+                ("authenticates", "/v1/responses"),
                 ("forwarded", "/admin/{…}"),
                 ("forwarded", "/widget/{…}"),
                 ("public", "/health"),
@@ -114,7 +131,8 @@ mod tests {
     fn a_route_that_changes_something_needs_a_scope_to_write() {
         for line in ROUTES.lines {
             if let Some((scope, class)) = line.access().map(Access::rule) {
-                let is_count = line.pattern == "/v1/messages/count_tokens";
+                let counts = ["/v1/messages/count_tokens", "/v1/responses/input_tokens"];
+                let is_count = counts.contains(&line.pattern);
                 let changes = line.method != "GET" && !is_count;
                 assert_eq!(changes, class == Write, "{line:?}");
                 assert_eq!(changes, scope == SessionsWrite, "{line:?}");

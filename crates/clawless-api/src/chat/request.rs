@@ -1,6 +1,6 @@
 //! Parsing and validation of `POST /v1/chat/completions`.
 
-use clawless_core::chat::{ChatOptions, CompletionRequest, InvalidMessage, Message};
+use clawless_core::chat::{ChatOptions, CompletionRequest, InvalidMessage, Message, TurnOptions};
 use clawless_core::json::Json;
 use clawless_core::{ApiError, ErrorCode};
 use garde::Validate;
@@ -76,6 +76,7 @@ pub fn parse(body: &[u8]) -> Result<Parsed<ChatRendering>, ApiError> {
             .map(|id| check_session_id(&id, "session_id"))
             .transpose()?,
         options,
+        turn: TurnOptions::default(),
     };
     let mut ignored = Vec::new();
     if stream_options.include_obfuscation == Some(true) {

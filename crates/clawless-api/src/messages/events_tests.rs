@@ -11,6 +11,7 @@ fn head() -> AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::default(),
         model: "m".to_owned(),
+        origin: "p/m".to_owned(),
     }
 }
 

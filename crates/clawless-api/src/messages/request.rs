@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clawless_core::chat::{ChatOptions, CompletionRequest, Stop};
+use clawless_core::chat::{ChatOptions, CompletionRequest, Stop, TurnOptions};
 use clawless_core::json::Json;
 use clawless_core::{ApiError, ErrorCode};
 use garde::Validate;
@@ -137,6 +137,7 @@ fn read(headers: &Headers<'_>, body: &[u8]) -> Result<Parsed<MessagesRendering>,
             .map(|id| check_session_id(&id, "session_id"))
             .transpose()?,
         options,
+        turn: TurnOptions::default(),
     };
     Ok(Parsed {
         request,

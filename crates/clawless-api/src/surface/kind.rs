@@ -3,7 +3,7 @@
 use clawless_core::{ApiError, RequestId};
 
 use crate::envelope::error_envelope;
-use crate::messages;
+use crate::{messages, responses};
 
 /// A wire format in which clients call models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Surface {
     Chat,
     /// Anthropic's Messages.
     Messages,
+    /// `OpenAI`'s Responses.
+    Responses,
 }
 
 impl Surface {
@@ -23,6 +25,8 @@ impl Surface {
         };
         if is_below(messages::ROUTE) {
             Self::Messages
+        } else if is_below(responses::ROUTE) {
+            Self::Responses
         } else {
             Self::Chat
         }
@@ -33,13 +37,14 @@ impl Surface {
         match self {
             Self::Chat => "/v1/chat/completions",
             Self::Messages => messages::ROUTE,
+            Self::Responses => responses::ROUTE,
         }
     }
 
     /// The body of an error response.
     pub fn error_body(self, error: &ApiError, request: &RequestId) -> String {
         match self {
-            Self::Chat => error_envelope(error),
+            Self::Chat | Self::Responses => error_envelope(error),
             Self::Messages => messages::error_envelope(error, request),
         }
     }
@@ -48,7 +53,7 @@ impl Surface {
     /// `x-request-id`.
     pub const fn request_id_header(self) -> Option<&'static str> {
         match self {
-            Self::Chat => None,
+            Self::Chat | Self::Responses => None,
             Self::Messages => Some("request-id"),
         }
     }
@@ -65,6 +70,8 @@ mod tests {
             ("/v1/messages/count_tokens", Surface::Messages),
             ("/v1/messages/", Surface::Messages),
             ("/v1/messagesx", Surface::Chat),
+            ("/v1/responses", Surface::Responses),
+            ("/v1/responses/resp_1/input_items", Surface::Responses),
             ("/v1/chat/completions", Surface::Chat),
             ("/v1/sessions/a/messages", Surface::Chat),
             ("/", Surface::Chat),

@@ -9,6 +9,7 @@ pub fn recorded_model(text: &str, is_stream: bool) -> Option<String> {
     struct Answer {
         model: Option<String>,
         message: Option<Named>,
+        response: Option<Named>,
     }
     #[derive(Deserialize)]
     struct Named {
@@ -16,7 +17,9 @@ pub fn recorded_model(text: &str, is_stream: bool) -> Option<String> {
     }
     let parse = |json: &str| {
         let answer: Answer = serde_json::from_str(json).ok()?;
-        answer.model.or(answer.message.map(|it| it.model))
+        answer
+            .model
+            .or_else(|| Some(answer.message.or(answer.response)?.model))
     };
     if is_stream {
         let mut events = text.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -44,6 +47,11 @@ mod tests {
             ),
             (&*failed, true, Some("large")),
             (&*started, true, Some("medium")),
+            (
+                "event: response.created\ndata: {\"response\":{\"model\":\"tiny\"}}\n\n",
+                true,
+                Some("tiny"),
+            ),
             ("data: {\"error\":{}}\n\ndata: [DONE]\n\n", true, None),
             ("", true, None),
             ("", false, None),

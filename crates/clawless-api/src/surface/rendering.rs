@@ -1,6 +1,7 @@
 //! The rendering of answers, by surface.
 
 use clawless_core::ErrorCode;
+use clawless_core::json::Json;
 use clawless_core::llm::LlmResponse;
 
 use super::kind::Surface;
@@ -9,6 +10,7 @@ use crate::activity::ToolActivity;
 use crate::answer_head::AnswerHead;
 use crate::chat::ChatRendering;
 use crate::messages::{MessagesRendering, parameter_name};
+use crate::responses::{self, ResponsesRendering};
 
 /// How the answer to one request is rendered: its surface, with what the answer repeats or depends on
 /// of the request. It lives from parsing to the last event, and replays of the answer use that of the
@@ -19,6 +21,8 @@ pub enum Rendering {
     Chat(ChatRendering),
     /// As a message.
     Messages(MessagesRendering),
+    /// As a response.
+    Responses(ResponsesRendering),
 }
 
 impl Rendering {
@@ -27,6 +31,7 @@ impl Rendering {
         match self {
             Self::Chat(_) => Surface::Chat,
             Self::Messages(_) => Surface::Messages,
+            Self::Responses(_) => Surface::Responses,
         }
     }
 
@@ -35,6 +40,7 @@ impl Rendering {
         match self {
             Self::Chat(chat) => EventWriter::Chat(chat.writer(head)),
             Self::Messages(messages) => EventWriter::Messages(messages.writer(head)),
+            Self::Responses(responses) => EventWriter::Responses(responses.writer(head)),
         }
     }
 
@@ -53,6 +59,7 @@ impl Rendering {
         match self {
             Self::Chat(chat) => chat.body(head, answer, activity, incomplete),
             Self::Messages(messages) => messages.body(&head, answer, activity),
+            Self::Responses(responses) => Ok(responses.body(head, answer, &activity, incomplete)),
         }
     }
 
@@ -61,6 +68,7 @@ impl Rendering {
         match self {
             Self::Chat(_) => name,
             Self::Messages(_) => parameter_name(name),
+            Self::Responses(_) => responses::parameter_name(name),
         }
     }
 
@@ -69,6 +77,19 @@ impl Rendering {
         match self {
             Self::Chat(chat) => chat.with_status,
             Self::Messages(_) => false,
+            Self::Responses(responses) => responses.with_failures,
+        }
+    }
+
+    /// What a stored turn keeps of its request, to render its response again. `inputs` is the number
+    /// of its messages that are input.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn stored_echo(&self, inputs: usize) -> Result<Option<Json>, serde_json::Error> {
+        match self {
+            Self::Chat(_) | Self::Messages(_) => Ok(None),
+            Self::Responses(responses) => responses.stored_echo(inputs).to_json().map(Some),
         }
     }
 }

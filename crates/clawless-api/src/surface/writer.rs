@@ -7,6 +7,7 @@ use clawless_core::llm::LlmEvent;
 use crate::activity::ToolActivity;
 use crate::chat::{self, ChunkWriter};
 use crate::messages::{self, MessageWriter};
+use crate::responses::ResponseWriter;
 
 /// Writes the events of one streamed answer. Every stream has exactly one end: [`Self::finish`] or
 /// [`Self::fail`].
@@ -16,6 +17,8 @@ pub enum EventWriter {
     Chat(ChunkWriter),
     /// Events of a message.
     Messages(MessageWriter),
+    /// Events of a response.
+    Responses(Box<ResponseWriter>),
 }
 
 impl EventWriter {
@@ -24,6 +27,7 @@ impl EventWriter {
         match self {
             Self::Chat(writer) => writer.event(event, out),
             Self::Messages(writer) => writer.event(event, out),
+            Self::Responses(writer) => writer.event(event, out),
         }
     }
 
@@ -32,6 +36,7 @@ impl EventWriter {
         match self {
             Self::Chat(writer) => writer.activity(activity, out),
             Self::Messages(writer) => writer.activity(activity, out),
+            Self::Responses(writer) => writer.activity(activity),
         }
     }
 
@@ -40,6 +45,7 @@ impl EventWriter {
         match self {
             Self::Chat(writer) => writer.finish(usage, out),
             Self::Messages(writer) => writer.finish(usage, out),
+            Self::Responses(writer) => writer.finish(usage, out),
         }
     }
 
@@ -48,13 +54,14 @@ impl EventWriter {
         match self {
             Self::Chat(writer) => writer.fail(error, out),
             Self::Messages(writer) => writer.fail(error, out),
+            Self::Responses(writer) => writer.fail(error, out),
         }
     }
 
     /// What shows a waiting client that the request still runs. May precede every event.
     pub const fn keep_alive(&self) -> &'static str {
         match self {
-            Self::Chat(_) => chat::KEEP_ALIVE,
+            Self::Chat(_) | Self::Responses(_) => chat::KEEP_ALIVE,
             Self::Messages(_) => messages::PING,
         }
     }

@@ -126,6 +126,7 @@ pub fn check_events(events: &[LlmEvent], failure: Option<&ApiError>) {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::default(),
         model: "m".to_owned(),
+        origin: "p/m".to_owned(),
     };
     let writer = MessageWriter::new(head, vec!["a".to_owned()]);
     let stream = whole(writer, events, failure);

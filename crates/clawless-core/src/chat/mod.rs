@@ -10,6 +10,7 @@ mod role;
 mod rules;
 mod stop;
 mod tool_calls;
+mod turn_options;
 mod usage;
 mod view;
 
@@ -23,5 +24,6 @@ pub use role::Role;
 pub use rules::check_metadata;
 pub use stop::Stop;
 pub use tool_calls::{MessageCustom, MessageFunction, MessageToolCall, message_calls};
+pub use turn_options::{Storing, TurnOptions};
 pub use usage::{CompletionDetails, PromptDetails, Usage};
 pub use view::{CustomView, FunctionView, InvalidMessage, MessageView, ToolCallView};

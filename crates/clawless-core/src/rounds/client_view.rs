@@ -109,7 +109,8 @@ mod tests {
             tools: Some(vec![function("weather").into(), function("news").into()]),
             ..ChatOptions::default()
         };
-        let rounds = Rounds::offer(&mut options, vec![function("time_now")]).expect("offered");
+        let rounds =
+            Rounds::offer(&mut options, vec![function("time_now")], None).expect("offered");
         let mut view = ClientView::new(&rounds, true);
         let start = |call, name: &str| Delta::ToolCallStart {
             call,

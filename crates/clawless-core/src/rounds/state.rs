@@ -19,6 +19,8 @@ pub struct Rounds {
     /// The names of the client's own tools.
     client_tools: Vec<String>,
     count: u32,
+    /// How many more calls of server tools may run; `None` for any number.
+    calls_left: Option<usize>,
 }
 
 /// The step after a model response.
@@ -40,11 +42,15 @@ pub enum Step {
 
 impl Rounds {
     /// Adds the server's tools to the client's own. A client tool replaces a server tool of the
-    /// same name.
+    /// same name. At most `max_calls` calls of server tools run, if the request has a limit.
     ///
     /// Returns `None` and adds nothing if there is no tool to add, the request has `n` > 1, uses
     /// legacy functions, sets `tool_choice: "none"`, or would have too many tools.
-    pub fn offer(options: &mut ChatOptions, server: Vec<FunctionTool>) -> Option<Self> {
+    pub fn offer(
+        options: &mut ChatOptions,
+        server: Vec<FunctionTool>,
+        max_calls: Option<u32>,
+    ) -> Option<Self> {
         let forbidden = options.tool_choice.as_ref().is_some_and(is_none);
         if options.n.unwrap_or(1) > 1 || options.functions.is_some() || forbidden {
             return None;
@@ -65,6 +71,7 @@ impl Rounds {
         Some(Self {
             client_tools,
             count: 0,
+            calls_left: max_calls.map(|most| most as usize),
         })
     }
 
@@ -83,13 +90,25 @@ impl Rounds {
         if calls.is_empty() || !is_complete || self.count > MAX_ROUNDS {
             return Step::End;
         }
-        let run = self.count < MAX_ROUNDS;
+        let (run, calls_left) = self.may_run(calls.len());
+        self.calls_left = calls_left;
+        if !run {
+            // The model answers next.
+            self.count = MAX_ROUNDS;
+        }
         self.count += 1;
         Step::Act {
             calls,
             run,
             ask_again: client_calls.is_empty(),
         }
+    }
+
+    /// Whether this many calls may run, and how many may run after them.
+    fn may_run(&self, calls: usize) -> (bool, Option<usize>) {
+        let left = self.calls_left.map(|left| left.checked_sub(calls));
+        let run = self.count < MAX_ROUNDS && left != Some(None);
+        (run, left.map(Option::unwrap_or_default))
     }
 
     /// Adapts the options for the next model call: a required tool is no longer required, and
@@ -174,7 +193,8 @@ mod tests {
     }
 
     fn rounds(client_tools: &[&str]) -> Rounds {
-        Rounds::offer(&mut options(client_tools), vec![function("time_now")]).expect("offered")
+        Rounds::offer(&mut options(client_tools), vec![function("time_now")], None)
+            .expect("offered")
     }
 
     fn names(calls: &[ToolCall]) -> Vec<&str> {
@@ -185,12 +205,12 @@ mod tests {
     fn client_tool_replaces_a_server_tool_of_the_same_name() {
         let mut both = options(&["time_now"]);
         let server = vec![function("time_now"), function("sessions_list")];
-        let mut rounds = Rounds::offer(&mut both, server).expect("one tool remains");
+        let mut rounds = Rounds::offer(&mut both, server, None).expect("one tool remains");
         assert_eq!(both.tools.as_ref().map(Vec::len), Some(2));
         assert_eq!(rounds.after(&calls(&["time_now"])), Step::End);
         let mut replaced = options(&["time_now"]);
         let server = vec![function("time_now")];
-        assert_eq!(Rounds::offer(&mut replaced, server), None);
+        assert_eq!(Rounds::offer(&mut replaced, server, None), None);
     }
 
     #[test]
@@ -211,7 +231,7 @@ mod tests {
         let full = options(&["x"; 128]);
         for mut options in [several, forbidden, legacy, full] {
             let before = options.clone();
-            assert_eq!(Rounds::offer(&mut options, server()), None);
+            assert_eq!(Rounds::offer(&mut options, server(), None), None);
             assert_eq!(options, before);
         }
     }
@@ -269,6 +289,19 @@ mod tests {
         let returned = rounds.shown(again);
         assert_eq!(returned.finish_reason, Some(FinishReason::Length));
         assert!(returned.tool_calls.is_empty());
+    }
+
+    #[test]
+    fn calls_beyond_the_requested_number_do_not_run() {
+        let server = vec![function("time_now")];
+        let mut rounds = Rounds::offer(&mut options(&[]), server, Some(3)).expect("offered");
+        let mut runs = |names: &[&str]| match rounds.after(&calls(names)) {
+            Step::Act { run, .. } => Some(run),
+            Step::End => None,
+        };
+        assert_eq!(runs(&["time_now", "time_now"]), Some(true));
+        assert_eq!(runs(&["time_now", "time_now"]), Some(false), "one is left");
+        assert_eq!(runs(&["time_now"]), None, "the model was asked to answer");
     }
 
     #[test]

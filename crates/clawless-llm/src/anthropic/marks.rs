@@ -3,11 +3,11 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
 use clawless_core::llm::LlmRequest;
+use clawless_core::members::Members;
 
 use super::cache::{self, CacheControl};
 use super::content_block::{Block, WireMessage};
 use super::tools::WireTool;
-use crate::members::Members;
 
 /// The parameter that asks for marks without a place: Anthropic's automatic caching. The member of
 /// blocks has the same name.

@@ -2,11 +2,11 @@
 //! would reject or charge differently is changed.
 
 use clawless_core::json::Json;
+use clawless_core::members::Members;
 use serde::Deserialize;
 
 use super::content_block::Block;
 use crate::call_id_map::CallIdMap;
-use crate::members::Members;
 use crate::openai::cache_lifetime;
 
 /// The members that decide whether a block is changed.

@@ -1,8 +1,7 @@
 //! Selects the signed reasoning to replay to a model: only its own.
 
 use clawless_core::json::Json;
-
-use crate::members::Members;
+use clawless_core::members::Members;
 
 /// The member that names the signer. It is not sent to the provider.
 pub(crate) const SIGNER: &str = "signed_by";

@@ -4,13 +4,13 @@ use clawless_core::Usage;
 use clawless_core::chat::PromptDetails;
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
+use clawless_core::members::Members;
 
 use super::blocks::Blocks;
 use super::wire::{Counts, Event, Whole};
 use crate::accumulate::Accumulator;
 use crate::body_form::{self, BodyForm};
 use crate::error::LlmError;
-use crate::members::Members;
 use crate::openai::finish;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;

@@ -3,6 +3,7 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
 use clawless_core::llm::ProviderKind;
+use clawless_core::members::Members;
 use clawless_core::tool::{FunctionTool, Tool, ToolKind};
 use serde::Serialize;
 
@@ -10,7 +11,6 @@ use super::cache::{self, CacheControl};
 use super::messages::unsupported;
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
-use crate::members::Members;
 use crate::profile::Profile;
 
 #[derive(Debug, Serialize)]

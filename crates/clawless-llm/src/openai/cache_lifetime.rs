@@ -3,9 +3,8 @@
 
 use clawless_core::Message;
 use clawless_core::json::Json;
+use clawless_core::members::Members;
 use clawless_core::tool::Tool;
-
-use crate::members::Members;
 
 /// The member that marks the end of a prefix to cache, and the lifetime in it.
 const MARK: &str = "cache_control";

@@ -11,7 +11,7 @@ use super::tool_calls::ToolCalls;
 use super::wire::{self, Choice};
 use crate::call_id::CallIds;
 use crate::error::LlmError;
-use crate::members::news;
+use clawless_core::members::news;
 
 /// One of the `n` choices, in progress.
 #[derive(Debug)]

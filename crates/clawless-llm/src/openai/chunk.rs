@@ -12,10 +12,10 @@ use crate::body_form::BodyForm;
 use crate::call_id::CallIds;
 use crate::error::LlmError;
 use crate::failure;
-use crate::members::news;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
 use crate::tolerant::OneOrMany;
+use clawless_core::members::news;
 
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use clawless_core::chat::Content;
 use clawless_core::json::Json;
+use clawless_core::members::Members;
 use clawless_core::{Message, Role};
 use serde::Deserialize;
 
@@ -12,7 +13,6 @@ use super::cache_lifetime;
 use crate::call_id_map::{self, CallIdMap};
 use crate::chat_form;
 use crate::error::LlmError;
-use crate::members::Members;
 use crate::profile::{Media, MessageRules, Profile, Replay};
 
 /// Members of assistant messages and their tool calls that only some providers accept.

@@ -61,7 +61,7 @@ const LISTS: [List; 10] = [
     List::permanent("tenant", TENANT, 1),
     List::permanent("api_keys", API_KEYS, 200),
     List::expiring("sessions", SESSIONS, "", 16),
-    List::expiring("turns", TURNS, r#"["",0]"#, 200),
+    List::expiring("turns", TURNS, r#"["",0]"#, 16),
     List::expiring("messages", MESSAGES, r#"["",0,0]"#, MAX_LARGE_ROWS),
     List::expiring("tool_executions", TOOL_EXECUTIONS, "", 16),
     List::expiring("sends", SENDS, "", 16),

@@ -66,7 +66,7 @@ statements! {
                    'completion_tokens', completion_tokens, 'cached_tokens', cached_tokens,
                    'reasoning_tokens', reasoning_tokens, 'micro_dollars', cost_micro_dollars,
                    'provenance', provenance),
-                 'created_at', created_at / 1000) AS record
+                 'echo', json(echo), 'created_at', created_at / 1000) AS record
         FROM turns WHERE tenant_id = ?1 AND
           (session_id, seq) > (json_extract(?2, '$[0]'), json_extract(?2, '$[1]'))
           AND NOT ", of_expired_session!("turns.session_id", "?4"), "

@@ -9,6 +9,7 @@ use clawless_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::fork::Fork;
 use crate::idempotency::StoredResponse;
 
 /// The longest message that can be stored, in bytes: D1 accepts rows of 2 MB.
@@ -73,9 +74,24 @@ pub struct NewTurn {
     pub send: Option<SendId>,
     /// When the request arrived.
     pub created_at: Timestamp,
+    /// What the response repeats of its request, if its surface has such members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo: Option<Json>,
+    /// The session whose history this one begins with. The turn then creates its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The response to store, if the request has an idempotency key.
     #[serde(default, rename = "kept", skip_serializing_if = "Option::is_none")]
     pub response: Option<StoredResponse>,
+}
+
+impl NewTurn {
+    /// The bytes that its echo adds to the stored content.
+    pub fn echo_bytes(&self) -> u64 {
+        self.echo
+            .as_ref()
+            .map_or(0, |echo| echo.as_str().len() as u64)
+    }
 }
 
 impl TurnStatus {

@@ -1,12 +1,14 @@
 //! A stored turn.
 
 use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
+use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
 use serde::Deserialize;
 
-use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION};
+use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION, FIND_RESPONSE};
 use crate::ports::{Sql, SqlError};
+use crate::row;
 
 /// A stored turn, without its messages.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,19 @@ pub struct StoredTurn {
     pub provenance: Provenance,
     /// When the request arrived.
     pub created_at: Timestamp,
+    /// What its response repeats of the request, if its surface has such members.
+    pub echo: Option<Json>,
+}
+
+/// A stored response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundResponse {
+    /// Its turn.
+    pub turn: StoredTurn,
+    /// Whether its session ends with it.
+    pub is_last: bool,
+    /// Whether its session has no other turn.
+    pub is_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -48,10 +63,18 @@ struct TurnRow {
     cost_micro_dollars: MicroDollars,
     provenance: Provenance,
     created_at: Timestamp,
+    echo: Option<String>,
+    /// Only of [`FIND_RESPONSE`].
+    #[serde(default)]
+    is_last: u8,
+    #[serde(default)]
+    is_only: u8,
 }
 
-impl From<TurnRow> for StoredTurn {
-    fn from(row: TurnRow) -> Self {
+impl TryFrom<TurnRow> for StoredTurn {
+    type Error = SqlError;
+
+    fn try_from(row: TurnRow) -> Result<Self, SqlError> {
         let nonzero = |count: u64| Some(count).filter(|count| *count > 0);
         let mut usage = Usage::new(row.prompt_tokens, row.completion_tokens);
         usage.prompt_tokens_details = nonzero(row.cached_tokens).map(|cached| PromptDetails {
@@ -63,7 +86,8 @@ impl From<TurnRow> for StoredTurn {
                 reasoning_tokens: Some(reasoning),
                 ..CompletionDetails::default()
             });
-        Self {
+        let echo = row.echo.map(|echo| row::raw_json("turns.echo", echo));
+        Ok(Self {
             session: row.session_id,
             head: row.seq,
             incomplete_reason: row.incomplete_reason,
@@ -74,7 +98,8 @@ impl From<TurnRow> for StoredTurn {
             cost: row.cost_micro_dollars,
             provenance: row.provenance,
             created_at: row.created_at,
-        }
+            echo: echo.transpose()?,
+        })
     }
 }
 
@@ -88,7 +113,10 @@ pub async fn find_in_session(
 ) -> Result<Option<StoredTurn>, SqlError> {
     let find = FIND_IN_SESSION.with([tenant.into(), request.into(), session.into(), now.into()]);
     let rows: Vec<TurnRow> = sql.query(find).await?;
-    Ok(rows.into_iter().next().map(StoredTurn::from))
+    rows.into_iter()
+        .next()
+        .map(StoredTurn::try_from)
+        .transpose()
 }
 
 /// The turn of a request, if it is stored, even if its session has expired.
@@ -99,5 +127,30 @@ pub async fn find_by_request(
 ) -> Result<Option<StoredTurn>, SqlError> {
     let find = FIND_BY_REQUEST.with([tenant.into(), request.into()]);
     let rows: Vec<TurnRow> = sql.query(find).await?;
-    Ok(rows.into_iter().next().map(StoredTurn::from))
+    rows.into_iter()
+        .next()
+        .map(StoredTurn::try_from)
+        .transpose()
+}
+
+/// The stored response to a request. `None` for a turn of another surface, and for one whose session
+/// is deleted or has expired.
+pub async fn find_response(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    request: &RequestId,
+    now: Timestamp,
+) -> Result<Option<FoundResponse>, SqlError> {
+    let find = FIND_RESPONSE.with([tenant.into(), request.into(), now.into()]);
+    let rows: Vec<TurnRow> = sql.query(find).await?;
+    let found = rows.into_iter().next().map(|row| {
+        let (is_last, is_only) = (row.is_last != 0, row.is_only != 0);
+        let turn = StoredTurn::try_from(row)?;
+        Ok(FoundResponse {
+            turn,
+            is_last,
+            is_only,
+        })
+    });
+    found.transpose()
 }

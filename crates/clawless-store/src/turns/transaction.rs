@@ -1,6 +1,7 @@
 //! The statements of the transaction that stores a turn.
 
 use clawless_core::chat::FinishReason;
+use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
 use clawless_core::{ErrorCode, TenantId};
 
@@ -18,7 +19,9 @@ pub(super) fn build(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>,
     let session = &turn.session;
     let mut statements =
         Vec::with_capacity(turn.messages.len() / MESSAGES_PER_INSERT + MESSAGES_PER_INSERT + 5);
-    if !session.is_generated() {
+    if let Some(fork) = &turn.fork {
+        statements.extend(fork.statements(tenant, session, turn.created_at)?);
+    } else if !session.is_generated() {
         statements.push(CREATE_SESSION.with([
             tenant.into(),
             session.into(),
@@ -56,9 +59,9 @@ pub(super) fn build(tenant: &TenantId, turn: &NewTurn) -> Result<Vec<Statement>,
     Ok(statements)
 }
 
-/// The total length of the turn's messages; checks that each fits a row.
+/// The total length of the turn's messages and its echo; checks that each fits a row.
 fn stored_bytes(turn: &NewTurn) -> Result<u64, CommitError> {
-    let mut total = 0_u64;
+    let mut total = turn.echo_bytes();
     for (position, new) in turn.messages.iter().enumerate() {
         let bytes = new.message.raw().as_str().len();
         if bytes > MAX_MESSAGE_BYTES {
@@ -122,5 +125,6 @@ fn turn_row(tenant: &TenantId, turn: &NewTurn, head: SessionHead, stored_bytes: 
         turn.stored_tokens.into(),
         stored_bytes.into(),
         turn.created_at.into(),
+        turn.echo.as_ref().map(Json::as_str).into(),
     ])
 }

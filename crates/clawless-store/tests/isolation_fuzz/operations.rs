@@ -24,7 +24,9 @@ pub(crate) fn call(fixture: &Fixture, tenant: usize, random: &CallRandom, result
     // Percent. Deletions are rare, so that there are rows to cross.
     match random.below(100) {
         0..=29 => caller.commit_turn(results),
-        30..=49 => caller.read_messages(results),
+        30..=45 => caller.read_messages(results),
+        46..=47 => caller.fork(results),
+        48..=49 => caller.responses(results),
         50..=64 => caller.sessions(results),
         65..=72 => caller.keys(results),
         73..=79 => caller.idempotency(results),

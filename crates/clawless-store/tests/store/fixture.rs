@@ -109,6 +109,8 @@ impl Fixture {
             executions: Vec::new(),
             send: None,
             created_at: self.clock.now(),
+            echo: None,
+            fork: None,
             response: None,
         }
     }

@@ -21,6 +21,7 @@ mod message_list;
 mod migrations;
 mod receipts;
 mod records;
+mod responses;
 mod retry;
 mod sends;
 mod session_changes;

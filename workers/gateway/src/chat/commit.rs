@@ -137,10 +137,17 @@ fn added_storage(session: &OpenSession, new: &NewTurn) -> Storage {
         .messages
         .iter()
         .map(|it| it.message.raw().as_str().len());
-    Storage {
+    let own = Storage {
         sessions: session.is_new.into(),
         messages: new.messages.len() as u64,
-        bytes: lengths.map(|length| length as u64).sum(),
+        bytes: new.echo_bytes() + lengths.map(|length| length as u64).sum::<u64>(),
+    };
+    match &session.fork {
+        None => own,
+        Some((fork, settings)) => own.plus(&fork.stored).plus(&Storage {
+            bytes: *settings,
+            ..Storage::ZERO
+        }),
     }
 }
 
@@ -200,6 +207,7 @@ fn new_turn<P: Platform>(
     let input_tokens = tokens::of_messages(&input, &ChatOptions::default());
     let failure = outcome.failure.as_ref().map(|failure| failure.code);
     let first = outcome.answer.choices.first();
+    let echo = turn.format.rendering.stored_echo(turn.input.len());
     Ok(NewTurn {
         session: session.id.clone(),
         expected: session.state.head,
@@ -217,6 +225,8 @@ fn new_turn<P: Platform>(
         executions: outcome.executions().to_vec(),
         send: turn.origin.send.clone(),
         created_at: turn.identity.started,
+        echo: echo.map_err(ApiError::internal)?,
+        fork: session.fork.as_ref().map(|(fork, _)| fork.clone()),
         response: None,
     })
 }

@@ -32,7 +32,8 @@ pub async fn with_early_head<P: Platform, T>(
         return (called, None);
     }
     // Nothing but keep-alive events is sent before the model is known.
-    let writer = response::writer(turn, &turn.route.primary().model);
+    let primary = turn.route.primary();
+    let writer = response::writer(turn, &primary.provider.name, &primary.model);
     let time = platform.time().clone();
     let (mut client, body) = ClientStream::new(writer, time, reply.permit());
     reply.send(Ok(response::early_stream(turn, body.boxed_local())));

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use clawless_api::fields::check_session_id;
 use clawless_api::surface::{ParsedBody, Rendering};
-use clawless_api::{chat, messages};
-use clawless_core::chat::{CompletionRequest, Message};
+use clawless_api::{chat, messages, responses};
+use clawless_core::chat::{CompletionRequest, Message, Storing};
+use clawless_core::json::Json;
 use clawless_core::tenant::TenantSettings;
 use clawless_core::{ApiError, ErrorCode};
 use clawless_edge::http::RequestHead;
@@ -29,25 +30,41 @@ pub struct ParsedRequest {
     pub ignored: Vec<Cow<'static, str>>,
 }
 
-/// Parses the body of a surface's requests, whose headers may matter, too.
-pub type BodyParser = fn(&RequestHead, &[u8]) -> Result<ParsedBody, ApiError>;
+/// Stored items by their ids.
+pub type KnownItems = Vec<(String, Json)>;
 
-/// Parses a chat completion request.
-///
-/// # Errors
-/// 400 that names the invalid parameter.
-pub fn chat_body(_: &RequestHead, body: &[u8]) -> Result<ParsedBody, ApiError> {
-    Ok(chat::parse(body)?.map(Rendering::Chat))
+/// Parses a body with its headers. The items are those that exist of the ones that it refers to.
+type ParseBody = fn(&RequestHead, &[u8], &[(String, Json)]) -> Result<ParsedBody, ApiError>;
+
+/// Parses the bodies of a surface's requests.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyParser {
+    /// Parses a body.
+    parse: ParseBody,
+    /// The ids of stored items that a body refers to.
+    references: fn(&[u8]) -> Vec<String>,
 }
 
-/// Parses a request for a message.
-///
-/// # Errors
-/// 400 that names the invalid parameter or header.
-pub fn messages_body(head: &RequestHead, body: &[u8]) -> Result<ParsedBody, ApiError> {
-    let parsed = messages::parse(&anthropic_headers(head), body)?;
-    Ok(parsed.map(Rendering::Messages))
-}
+/// The parser of chat completion requests.
+pub const CHAT: BodyParser = BodyParser {
+    parse: |_, body, _| Ok(chat::parse(body)?.map(Rendering::Chat)),
+    references: |_| Vec::new(),
+};
+
+/// The parser of requests for a message.
+pub const MESSAGES: BodyParser = BodyParser {
+    parse: |head, body, _| {
+        let parsed = messages::parse(&anthropic_headers(head), body)?;
+        Ok(parsed.map(Rendering::Messages))
+    },
+    references: |_| Vec::new(),
+};
+
+/// The parser of requests for a response.
+pub const RESPONSES: BodyParser = BodyParser {
+    parse: |_, body, items| Ok(responses::parse(body, items)?.map(Rendering::Responses)),
+    references: responses::references,
+};
 
 /// The headers of Anthropic's API.
 pub fn anthropic_headers(head: &RequestHead) -> messages::Headers<'_> {
@@ -57,7 +74,7 @@ pub fn anthropic_headers(head: &RequestHead) -> messages::Headers<'_> {
     }
 }
 
-/// Reads and validates a request. A tenant's settings may switch off `session_id` in the body.
+/// Reads and validates a request. `items` loads the stored items that the body refers to. A tenant's settings may switch off `session_id` in the body.
 ///
 /// # Errors
 /// 400 for an invalid request, 413 if the body is too large, 415 if it is not JSON.
@@ -66,17 +83,24 @@ pub async fn parse(
     parse_body: BodyParser,
     settings: &TenantSettings,
     body: impl Future<Output = Result<Vec<u8>, ApiError>>,
+    items: impl AsyncFnOnce(Vec<String>) -> Result<KnownItems, ApiError>,
 ) -> Result<ParsedRequest, ApiError> {
     head.require_json()?;
     let session = head
         .header(SESSION_HEADER)
         .map(|id| check_session_id(id, SESSION_HEADER));
     let body = body.await?;
+    let references = (parse_body.references)(&body);
+    let items = if references.is_empty() {
+        KnownItems::new()
+    } else {
+        items(references).await?
+    };
     let ParsedBody {
         mut request,
         rendering,
         mut ignored,
-    } = parse_body(head, &body)?;
+    } = (parse_body.parse)(head, &body, &items)?;
     if settings.ignore_body_session_id && request.session_id.take().is_some() {
         ignored.push("session_id".into());
     }
@@ -92,7 +116,12 @@ pub async fn parse(
         (None, _) => {}
     }
     let session = request.session_id.as_ref();
-    if session.is_some() {
+    let is_stored = match request.turn.storing {
+        Storing::InNamedSession => session.is_some(),
+        Storing::Always => true,
+        Storing::Never => false,
+    };
+    if is_stored {
         check_storable(&request.messages)?;
     }
     Ok(ParsedRequest {

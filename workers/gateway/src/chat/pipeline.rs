@@ -29,10 +29,12 @@ use super::admit::admit;
 use super::call;
 use super::client::{ClientStream, Departure, delayed_departure};
 use super::commit::{CommitFailure, commit};
+use super::continuation;
 use super::early_head::with_early_head;
 use super::expired_links;
 use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
+use super::items;
 use super::model::call::{CallFailure, CallTrace, OpenStream};
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::pending_turn::{Admission, PendingTurn};
@@ -87,14 +89,18 @@ pub async fn create<P: Platform>(
             permit = body_permit;
             Ok(bytes)
         };
-        let mut parsed = parse(head, parse_body, &caller.tenant().settings, read).await?;
-        let aliases = &platform.config().model_aliases;
-        aliases.apply(&mut parsed.request.model);
+        let tenant = &caller.tenant().id;
+        let items = async |ids| items::find(&**platform, tenant, ids).await;
+        let settings = &caller.tenant().settings;
+        let mut parsed = parse(head, parse_body, settings, read, items).await?;
+        let request = &mut parsed.request;
+        platform.config().model_aliases.apply(&mut request.model);
+        let continuation = continuation::resolve(&**platform, tenant, request_id, request).await?;
         // 3. route
-        let routed = route(platform.config(), caller.tenant(), &parsed.request)?;
-        Ok((parsed, routed))
+        let routed = route(platform.config(), caller.tenant(), request)?;
+        Ok((parsed, continuation, routed))
     };
-    let (parsed, (features, route)) = match parsed.await {
+    let (parsed, continuation, (features, route)) = match parsed.await {
         Ok(parsed) => parsed,
         // Invalid and forbidden requests count too; otherwise they would have no limit.
         Err(error) => {
@@ -107,6 +113,7 @@ pub async fn create<P: Platform>(
         caller,
         route,
         request: parsed.request,
+        continuation,
         rendering: parsed.rendering,
         ignored: parsed.ignored,
         features,
@@ -321,7 +328,7 @@ async fn open_stream<P: Platform>(
             return Err(failure);
         }
     };
-    let writer = response::writer(turn, &events.link.model);
+    let writer = response::writer(turn, &events.link.provider.name, &events.link.model);
     if let Some(mut client) = client {
         let notes = response::answer_notes(turn, &events.link.model, &events.trace);
         client.begin_answer(writer, &notes).await;

@@ -1,17 +1,21 @@
 //! Step 5: builds the conversation that the model sees.
 
+use clawless_api::responses::response_not_found;
 use clawless_core::chat::{ChatOptions, CompletionRequest};
 use clawless_core::ledger::SessionState;
 use clawless_core::routing::MAX_OVERESTIMATE;
-use clawless_core::session::Session;
-use clawless_core::{ApiError, Clock, Message, SessionId, TenantId, Tokens};
+use clawless_core::session::{Session, SessionHead};
+use clawless_core::time::Millis;
+use clawless_core::{ApiError, Clock, ErrorCode, Message, SessionId, TenantId, Tokens};
 use clawless_llm::vocabulary::Vocabulary;
 use clawless_llm::{tokens, window};
 use clawless_store::hot::{HotSession, MAX_BYTES};
 use clawless_store::messages::{self, History, HistoryBudget};
 use clawless_store::sessions::{self, SessionLookup};
+use clawless_store::turns;
 
 use super::hot;
+use super::model::continuation::Continuation;
 use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
 use super::prompts::PromptContext;
@@ -34,6 +38,9 @@ const MAX_HISTORY_BYTES: u64 = 16 * 1024 * 1024;
 /// How much longer than its reservation a conversation may be: an eighth, or this many tokens.
 const UNRESERVED_PART: u64 = 8;
 const MIN_UNRESERVED: Tokens = Tokens::new(256);
+
+/// When to repeat a request whose history another one has continued.
+const RETRY_AFTER_CONTINUED: Millis = Millis::from_secs(1);
 
 /// The most turns of a history that are read.
 const MAX_TURNS: u32 = 1000;
@@ -70,13 +77,26 @@ pub async fn prepare<P: Platform>(
         toolbox: Toolbox::for_caller(&admission.caller),
         dropped: DroppedHistory::default(),
     };
-    if let Some(id) = pending.request.session_id.clone() {
+    let named = pending.request.session_id.clone();
+    if let Continuation::Copy { source, head } = pending.continuation.clone() {
+        let source = (&source, head);
+        let session = copy(
+            platform,
+            pending,
+            admission,
+            source,
+            named,
+            &mut conversation,
+        );
+        conversation.session = session.await?;
+    } else if let Some(id) = named {
         let session = open_session(platform, pending, admission, id, &mut conversation).await?;
         conversation.session = Some(session);
     }
+    narrow_tools(&pending.request, &mut conversation.toolbox)?;
     let request = &pending.request.messages;
     if conversation.input.is_empty() {
-        conversation.input.clone_from(request);
+        conversation.input = pending.request.lasting_messages().to_vec();
     }
     let is_composed = !conversation.messages.is_empty();
     conversation.messages.extend_from_slice(request);
@@ -123,6 +143,10 @@ async fn open_session<P: Platform>(
         _ => look_up(platform, &tenant, &id).await?,
     };
     let is_new = found.is_none();
+    if is_new && matches!(pending.continuation, Continuation::After(_)) {
+        // Deleted since the request was parsed.
+        return Err(response_not_found().param("previous_response_id"));
+    }
     if known != Some(state) || is_new {
         extend(platform, admission, state, is_new).await?;
     }
@@ -138,8 +162,61 @@ async fn open_session<P: Platform>(
         id,
         state,
         is_new,
+        fork: None,
         hot,
     })
+}
+
+/// Adds another session with its history up to a turn to the conversation. The turn's own session, if
+/// it has one, begins with a copy of it.
+async fn copy<P: Platform>(
+    platform: &P,
+    pending: &mut PendingTurn,
+    admission: &mut Admission,
+    (source, head): (&SessionId, SessionHead),
+    id: Option<SessionId>,
+    conversation: &mut Conversation,
+) -> Result<Option<OpenSession>, ApiError> {
+    let tenant = admission.caller.tenant().id.clone();
+    let (sql, now) = (platform.sql(), platform.time().now());
+    let found = sessions::find(sql, &tenant, source, now).await?;
+    let found = found.ok_or_else(session_not_found)?;
+    let settings = found.settings_bytes();
+    let mut opened = None;
+    if let Some(id) = id {
+        let fork = turns::fork(sql, &tenant, source, head, now, platform.entropy()).await?;
+        let state = SessionState {
+            head,
+            token_total: fork.tokens,
+        };
+        extend(platform, admission, state, true).await?;
+        opened = Some(OpenSession {
+            id,
+            state,
+            is_new: true,
+            fork: Some((fork, settings)),
+            hot: None,
+        });
+    }
+    let at_head = Session { head, ..found };
+    add_session(platform, pending, admission, at_head, None, conversation).await?;
+    Ok(opened)
+}
+
+/// Keeps only the server tools that the request names, if it names any.
+fn narrow_tools(request: &CompletionRequest, toolbox: &mut Toolbox) -> Result<(), ApiError> {
+    let Some(named) = &request.turn.server_tools else {
+        return Ok(());
+    };
+    if let Some(name) = named
+        .iter()
+        .find(|name| !toolbox.names().contains(&name.as_str()))
+    {
+        let message = format!("The server tool `{name}` is not enabled for this key or session.");
+        return Err(ApiError::new(ErrorCode::InvalidValue, message).param("tools"));
+    }
+    toolbox.narrow(Some(named));
+    Ok(())
 }
 
 /// Adds an existing session to the conversation. Returns its copy for the cache, if it is short
@@ -171,13 +248,15 @@ async fn add_session<P: Platform>(
     let cached = (history.bytes() <= MAX_BYTES).then(|| history.clone());
     let primary = pending.route.primary();
     let room = TokenLoad::new(&pending.request, admission, messages).room(primary);
+    require_last_turn(&pending.continuation, &history)?;
     let turns = history.into_turns();
     if !conversation.dropped.and_more {
         let stored = turns.iter().flatten();
         let repeated = repeated_history::repeated(stored, &pending.request.messages);
         drop_repeated(&mut pending.request.messages, repeated);
     }
-    conversation.input = system_prompt::to_store(turns.iter().flatten(), &pending.request.messages);
+    let input = pending.request.lasting_messages();
+    conversation.input = system_prompt::to_store(turns.iter().flatten(), input);
     let mut shown = window::choose(
         turns,
         &pending.request.messages,
@@ -185,7 +264,11 @@ async fn add_session<P: Platform>(
         Vocabulary::of(&primary.provider),
     );
     conversation.dropped.messages = shown.dropped;
-    system_prompt::remove_outdated(&mut shown.messages, &pending.request.messages);
+    if pending.request.turn.needs_whole_history && conversation.dropped.header().is_some() {
+        return Err(history_too_long());
+    }
+    let input = pending.request.lasting_messages();
+    system_prompt::remove_outdated(&mut shown.messages, input);
     let context_with_history = SessionContext::new(&session, &shown.messages);
     if context_with_history != context {
         route_again(platform, pending, admission, context_with_history).await?;
@@ -202,6 +285,27 @@ async fn add_session<P: Platform>(
         history,
         budget,
     }))
+}
+
+/// Refuses a turn that continues one which another turn has continued meanwhile.
+fn require_last_turn(continuation: &Continuation, history: &History) -> Result<(), ApiError> {
+    let Continuation::After(turn) = continuation else {
+        return Ok(());
+    };
+    let last = history.turns.last().map(|turn| turn.seq);
+    if last.is_none_or(|last| last <= turn.seq()) {
+        return Ok(());
+    }
+    let message = "Another response has continued the same one at the same time. Repeat the request: it \
+                   then continues in a conversation of its own.";
+    Err(ApiError::new(ErrorCode::SessionBusy, message).retry_after(RETRY_AFTER_CONTINUED))
+}
+
+/// The error for a history that may not be shortened.
+fn history_too_long() -> ApiError {
+    let message =
+        "The history does not fit the model's context window, and `truncation` is `disabled`.";
+    ApiError::new(ErrorCode::ContextLengthExceeded, message).param("truncation")
 }
 
 /// The estimated tokens of a conversation.

@@ -1,5 +1,6 @@
 //! Answers a repeated request with the first request's answer, and names the model that gave it.
 
+use clawless_api::responses::is_auto_session;
 use clawless_api::surface::recorded_model;
 use clawless_core::{ApiError, RequestId};
 use clawless_edge::http::HttpResponse;
@@ -22,7 +23,9 @@ pub async fn replay<P: Platform>(
 ) -> Result<HttpResponse, ApiError> {
     let (request, response) = match first {
         FirstAnswer::Recorded { request, text } => {
+            // A session that was created for this request has not been used.
             let session = pending.request.session_id.as_ref();
+            let session = session.filter(|id| !is_auto_session(id));
             let model = recorded_model(&text, pending.request.stream);
             let response = recorded(text, pending.request.stream, session);
             let model = model.map(|model| (MODEL, model));

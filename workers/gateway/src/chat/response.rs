@@ -20,12 +20,13 @@ use super::report::{MODEL, TRIES};
 use crate::platform::Platform;
 
 /// The writer of the events of a turn's answer by `model`.
-pub fn writer(turn: &Turn, model: &Model) -> EventWriter {
-    turn.format.rendering.writer(head(turn, model))
+pub fn writer(turn: &Turn, provider: &str, model: &Model) -> EventWriter {
+    turn.format.rendering.writer(head(turn, provider, model))
 }
 
-fn head(turn: &Turn, model: &Model) -> AnswerHead {
+fn head(turn: &Turn, provider: &str, model: &Model) -> AnswerHead {
     AnswerHead {
+        origin: format!("{provider}/{}", model.id),
         request: turn.identity.request_id.clone(),
         created: turn.identity.started,
         model: model.id.clone(),
@@ -73,7 +74,7 @@ pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResp
     };
     let answer = outcome.answer.clone();
     let text = if turn.format.is_stream {
-        let writer = writer(turn, &outcome.model);
+        let writer = writer(turn, &outcome.provider, &outcome.model);
         writer.whole(&replay(answer), outcome.usage, outcome.failure.as_ref())
     } else {
         body(turn, outcome, answer)?
@@ -105,6 +106,8 @@ pub struct StoredAnswer {
     pub session: SessionId,
     /// The model that answered.
     pub model: String,
+    /// The same as `provider/model`.
+    pub origin: String,
     /// The answer.
     pub choice: LlmChoice,
     /// The tokens used.
@@ -124,6 +127,7 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
         created_at,
         session,
         model,
+        origin,
         choice,
         usage,
         incomplete,
@@ -143,6 +147,7 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
         request,
         created: created_at,
         model,
+        origin,
     };
     let answer = LlmResponse {
         choices: vec![choice],
@@ -175,10 +180,12 @@ fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, A
         ..answer
     };
     let activity = outcome.executions().iter().map(ToolActivity::ended);
-    let body =
-        turn.format
-            .rendering
-            .body(head(turn, &outcome.model), answer, activity.collect(), None);
+    let body = turn.format.rendering.body(
+        head(turn, &outcome.provider, &outcome.model),
+        answer,
+        activity.collect(),
+        None,
+    );
     body.map_err(ApiError::internal)
 }
 

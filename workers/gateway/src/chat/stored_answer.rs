@@ -29,6 +29,7 @@ pub async fn load<P: Platform>(
         request: request.clone(),
         created_at: turn.created_at,
         session: turn.session,
+        origin: format!("{}/{}", turn.provider, turn.model),
         model: turn.model,
         choice: choice.unwrap_or_else(|| LlmChoice {
             finish_reason: turn.finish_reason,

@@ -3,7 +3,7 @@
 use clawless_core::{ApiError, TenantId};
 use clawless_edge::http::{Call, HttpResponse};
 
-use crate::chat::parse::{BodyParser, chat_body};
+use crate::chat::parse::{BodyParser, CHAT};
 use crate::chat::pipeline;
 use crate::platform::Platform;
 use crate::platform::bindings::Bindings;
@@ -13,7 +13,7 @@ use crate::platform::bindings::Bindings;
 /// # Errors
 /// Those of [`pipeline::create`].
 pub async fn create(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
-    answer(call, chat_body).await
+    answer(call, CHAT).await
 }
 
 /// Hands a request of any surface to the pipeline, which authenticates for itself: it counts malformed

@@ -81,7 +81,8 @@ pub struct Config {
     pub whole_timeout: Millis,
     /// The longest pause of a provider in the middle of an answer.
     pub idle_timeout: Millis,
-    /// The silence after which a stream sends a keep-alive event.
+    /// The silence after which a stream sends a keep-alive event. A pause may last twice as long, because
+    /// one timer serves many reads; clients of responses give up streams that are silent for long.
     pub keep_alive: Millis,
     /// How long a stream's answer may take to begin before its client receives the response's head.
     pub early_head: Millis,
@@ -128,7 +129,7 @@ impl Config {
             first_byte_timeout: reader.millis("FIRST_BYTE_TIMEOUT_MS", 30_000),
             whole_timeout: reader.millis("WHOLE_TIMEOUT_MS", 300_000),
             idle_timeout: reader.millis("IDLE_TIMEOUT_MS", 30_000),
-            keep_alive: reader.millis("KEEP_ALIVE_MS", 10_000),
+            keep_alive: reader.millis("KEEP_ALIVE_MS", 2_500),
             early_head: reader.millis("EARLY_HEAD_MS", 10_000),
             total_timeout: reader.millis("TOTAL_TIMEOUT_MS", 600_000),
             cors_origins: reader.origins(),
@@ -348,7 +349,7 @@ mod tests {
         assert_eq!(config.body_limit, 4 * 1024 * 1024);
         assert_eq!(config.first_byte_timeout, Millis::from_secs(30));
         assert_eq!(config.whole_timeout, Millis::from_secs(300));
-        assert_eq!(config.keep_alive, Millis::from_secs(10));
+        assert_eq!(config.keep_alive, Millis::new(2_500));
         assert_eq!(config.early_head, Millis::from_secs(10));
         assert!(config.cors_origins.is_none() && !config.allow_private_providers);
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clawless_api::chat::ChatRendering;
 use clawless_api::surface::Rendering;
-use clawless_core::chat::{ChatOptions, CompletionRequest};
+use clawless_core::chat::{ChatOptions, CompletionRequest, TurnOptions};
 use clawless_core::error::ErrorKind;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::model::AUTO;
@@ -21,6 +21,7 @@ use clawless_store::{Backoff, retry, sessions};
 use futures_util::FutureExt;
 
 use crate::authenticate::of_key;
+use crate::chat::model::continuation::Continuation;
 use crate::chat::model::pending_turn::PendingTurn;
 use crate::chat::model::session::session_not_found;
 use crate::chat::pipeline;
@@ -152,9 +153,11 @@ async fn run_turn<P: Platform>(
         stream: false,
         session_id: Some(claimed.session),
         options: ChatOptions::default(),
+        turn: TurnOptions::default(),
     };
     let (features, route) = route(platform.config(), caller.tenant(), &request)?;
     let pending = PendingTurn {
+        continuation: Continuation::default(),
         rendering: Rendering::Chat(ChatRendering::default()),
         ignored: Vec::new(),
         request_id: request_id.clone(),

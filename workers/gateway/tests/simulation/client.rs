@@ -7,7 +7,7 @@ use std::rc::Rc;
 use clawless_core::time::Timer;
 use clawless_core::{RequestId, TenantId};
 use clawless_edge::http::{Permit, RequestHead};
-use clawless_gateway::chat::parse::chat_body;
+use clawless_gateway::chat::parse::CHAT;
 use clawless_gateway::chat::pipeline;
 use futures_util::future::{Either, join, select};
 use serde_json::{Value, json};
@@ -119,8 +119,7 @@ impl Client {
         let body = async |_: &TenantId| Ok((body.to_string().into_bytes(), Permit::uncounted()));
         let request = self.shared.deployment.new_request();
         let served = gateway.while_alive(async {
-            read(pipeline::create(&isolate, &request, &head, chat_body, body, departure).await)
-                .await
+            read(pipeline::create(&isolate, &request, &head, CHAT, body, departure).await).await
         });
         let response = match select(pin!(served), pin!(time.sleep(disconnect_after))).await {
             Either::Left((Some(response), _)) => response,

@@ -28,7 +28,7 @@ use clawless_edge::http::{
 };
 use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
-use clawless_gateway::chat::parse::{chat_body, messages_body};
+use clawless_gateway::chat::parse::{CHAT, MESSAGES, RESPONSES};
 use clawless_gateway::chat::pipeline;
 use clawless_gateway::http::resume;
 use clawless_gateway::http::service::{Access, authorize};
@@ -287,7 +287,22 @@ impl Deployment {
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/chat/completions", headers);
         let body = async |_: &TenantId| Ok((body.into_bytes(), Permit::uncounted()));
-        pipeline::create(self, request, &head, chat_body, body, departure).await
+        pipeline::create(self, request, &head, CHAT, body, departure).await
+    }
+
+    /// Sends a request of the Responses surface, and reads the whole response.
+    pub fn respond(self: &Rc<Self>, customer: &Customer, body: &Value) -> Response {
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        let head = RequestHead::new("POST", "/v1/responses", headers);
+        let (bytes, request) = (body.to_string().into_bytes(), self.new_request());
+        self.run(async {
+            let body = async |_: &TenantId| Ok((bytes, Permit::uncounted()));
+            read(pipeline::create(self, &request, &head, RESPONSES, body, pending()).await).await
+        })
     }
 
     /// Sends a request for a message with these headers, and reads the whole response.
@@ -313,8 +328,7 @@ impl Deployment {
         let request = self.new_request();
         self.run(async {
             let body = async |_: &TenantId| Ok((bytes, Permit::uncounted()));
-            let response =
-                pipeline::create(self, &request, &head, messages_body, body, pending()).await;
+            let response = pipeline::create(self, &request, &head, MESSAGES, body, pending()).await;
             read(response).await
         })
     }

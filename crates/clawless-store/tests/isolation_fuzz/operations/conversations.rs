@@ -1,6 +1,9 @@
 //! Calls that read and change sessions, turns and messages.
 
+use std::collections::BTreeMap;
+
 use clawless_core::chat::{FinishReason, Message, Role, Usage};
+use clawless_core::json::Json;
 use clawless_core::session::{Change, NewSession, SessionHead};
 use clawless_core::{MicroDollars, Millis, Provenance, SessionId, Tokens};
 use clawless_store::messages::{self, HistoryBudget, Range, SortOrder};
@@ -28,6 +31,42 @@ impl Caller<'_> {
         };
         let turn = self.turn(session, expected);
         results.add(&block_on(turns::commit(sql, self.id, &turn)));
+    }
+
+    /// A turn that begins a session with a copy of another one.
+    pub(super) fn fork(&self, results: &mut Digest) {
+        let (sql, random) = (&self.fixture.database, self.random);
+        let source = self.session();
+        let head = SessionHead::new(1 + random.below(6));
+        let prepared = turns::fork(sql, self.id, source, head, random.now, &random.entropy);
+        let prepared = block_on(prepared);
+        results.add(&prepared);
+        let fork = prepared.expect("succeeds");
+        let name = format!("fork:{}", random.below(20))
+            .parse()
+            .expect("a name");
+        let turn = NewTurn {
+            fork: Some(fork),
+            ..self.turn(&name, head)
+        };
+        results.add(&block_on(turns::commit(sql, self.id, &turn)));
+    }
+
+    pub(super) fn responses(&self, results: &mut Digest) {
+        let (sql, tenant, now) = (&self.fixture.database, self.id, self.random.now);
+        let request = self.request();
+        let found = turns::find_response(sql, tenant, request, now);
+        let found = block_on(found);
+        results.add(&found);
+        if let (true, Some(found)) = (self.random.coin(), found.expect("succeeds")) {
+            let (session, head) = (&found.turn.session, found.turn.head);
+            let removed = turns::remove(sql, tenant, session, head, request, now);
+            results.add(&block_on(removed));
+        }
+    }
+
+    fn echo(&self) -> Json {
+        Json::from_value(&BTreeMap::from([("mark", self.mark())])).expect("JSON")
     }
 
     fn turn(&self, session: &SessionId, expected: SessionHead) -> NewTurn {
@@ -67,6 +106,8 @@ impl Caller<'_> {
             executions,
             send: (random.below(10) == 0).then(|| random.choose(&self.fixture.pools.sends).clone()),
             created_at: random.now,
+            echo: random.coin().then(|| self.echo()),
+            fork: None,
             response: random.coin().then(|| self.response()),
             request,
         }

@@ -2,6 +2,7 @@
 
 pub mod answer_format;
 pub mod call;
+pub mod continuation;
 pub mod idempotency;
 pub mod outcome;
 pub mod output_growth;

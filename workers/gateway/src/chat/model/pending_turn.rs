@@ -9,7 +9,9 @@ use clawless_core::sending::SendOrigin;
 use clawless_core::{RequestId, Timestamp, Tokens};
 
 use super::answer_format::AnswerFormat;
+use super::continuation::Continuation;
 use super::idempotency::{IdempotencyClaim, IdempotencyKey};
+
 use crate::caller::Caller;
 use crate::routing::{RequestFeatures, Route};
 
@@ -24,6 +26,8 @@ pub struct PendingTurn {
     pub route: Route,
     /// The parsed request.
     pub request: CompletionRequest,
+    /// The history that the turn continues.
+    pub continuation: Continuation,
     /// How its answer is rendered.
     pub rendering: Rendering,
     /// The parameters that are ignored.

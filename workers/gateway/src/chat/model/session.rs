@@ -3,6 +3,7 @@
 use clawless_core::ledger::SessionState;
 use clawless_core::{ApiError, ErrorCode, Message, SessionId};
 use clawless_store::hot::HotSession;
+use clawless_store::turns::Fork;
 
 use crate::tools::Toolbox;
 
@@ -15,6 +16,9 @@ pub struct OpenSession {
     pub state: SessionState,
     /// Whether the turn creates it.
     pub is_new: bool,
+    /// The history of another session that it begins with, and the bytes of the settings that it
+    /// takes from there.
+    pub fork: Option<(Fork, u64)>,
     /// The session with its history, if that is short enough for the cache.
     pub hot: Option<HotSession>,
 }

@@ -108,7 +108,8 @@ impl Turn {
         }
         let toolbox = conversation.toolbox;
         let can_call = pending.route.chain().all(|link| link.model.features.tools);
-        let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers()));
+        let max_calls = pending.request.turn.max_tool_calls;
+        let rounds = can_call.then(|| Rounds::offer(&mut options, toolbox.offers(), max_calls));
         Self {
             identity: TurnIdentity {
                 request_id: pending.request_id,

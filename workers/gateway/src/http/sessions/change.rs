@@ -101,6 +101,17 @@ pub async fn reset<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, 
 /// # Errors
 /// 404 if there is no such session.
 pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
+    let id = remove(call).await?;
+    HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
+}
+
+/// Deletes the session that the path names, and returns its id.
+///
+/// # Errors
+/// 404 if there is no such session.
+pub(in crate::http) async fn remove<P: Platform>(
+    call: &Call<P, Caller>,
+) -> Result<SessionId, ApiError> {
     let platform = &*call.platform;
     let (tenant, now) = (&call.caller.tenant().id, platform.time().now());
     let id = session_id(call.param("id"))?;
@@ -113,7 +124,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
         *removed
     });
     deleted.await?.ok_or_else(session_not_found)?;
-    HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
+    Ok(id)
 }
 
 /// Content of this many bytes.

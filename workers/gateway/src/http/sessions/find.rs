@@ -8,7 +8,7 @@ use crate::chat::model::session::session_not_found;
 use crate::platform::Platform;
 
 /// Parses the id in the path.
-pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
+pub(in crate::http) fn session_id(text: &str) -> Result<SessionId, ApiError> {
     clawless_api::fields::check_session_id(text, "session_id")
 }
 
@@ -16,7 +16,7 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
 ///
 /// # Errors
 /// 404 if the tenant has no such session.
-pub(super) async fn find<P: Platform>(
+pub(in crate::http) async fn find<P: Platform>(
     platform: &P,
     caller: &Caller,
     id: &SessionId,

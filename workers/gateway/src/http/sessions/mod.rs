@@ -6,14 +6,15 @@
 
 mod change;
 mod export;
-mod find;
+pub(super) mod find;
 mod list;
 mod message_object;
 mod messages;
 mod show;
-mod stale;
+pub(super) mod stale;
 mod tool_executions;
 
+pub(super) use change::remove;
 pub use change::{create, delete, reset, update};
 pub use export::export;
 pub use list::list;

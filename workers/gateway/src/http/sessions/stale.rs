@@ -19,7 +19,7 @@ use crate::platform::Platform;
 ///
 /// # Errors
 /// 429 if a storage quota leaves too little, before anything is changed.
-pub(super) async fn change<P: Platform, T>(
+pub(in crate::http) async fn change<P: Platform, T>(
     platform: &P,
     tenant: &TenantId,
     (id, old_head): (&SessionId, Option<SessionHead>),

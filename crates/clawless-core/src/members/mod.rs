@@ -1,11 +1,15 @@
 //! JSON objects whose members are carried and not interpreted.
 
+mod merged;
+
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::json::Json;
+
+pub use merged::{MergedMembers, news};
 
 /// The members of an object in their order, each value as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

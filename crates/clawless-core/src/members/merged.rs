@@ -9,10 +9,10 @@
 //! - of a list, objects with the `index` and the `type` of a known item are merged into it, a list
 //!   that begins with all known items replaces them, and other items are appended.
 
-pub(crate) use clawless_core::members::Members;
-
-use clawless_core::json::Json;
 use serde_json::{Map, Value};
+
+use super::Members;
+use crate::json::Json;
 
 /// Nested text members that are sent in pieces.
 const TEXTS: [&str; 9] = [
@@ -35,7 +35,7 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Members that are being merged.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MergedMembers(Vec<Merged>);
+pub struct MergedMembers(Vec<Merged>);
 
 #[derive(Debug, Clone)]
 struct Merged {
@@ -53,7 +53,7 @@ enum Slot {
 
 impl MergedMembers {
     /// Merges the next delta.
-    pub(crate) fn add(&mut self, delta: &Members) {
+    pub fn add(&mut self, delta: &Members) {
         for (name, json) in &delta.0 {
             let known = self.0.iter_mut().find(|it| it.name == *name);
             match known {
@@ -68,14 +68,15 @@ impl MergedMembers {
     }
 
     /// Adds values that replace the known ones.
-    pub(crate) fn replace(&mut self, members: &Members) {
+    pub fn replace(&mut self, members: &Members) {
         for (name, _) in &members.0 {
             self.0.retain(|it| it.name != *name);
         }
         self.add(members);
     }
 
-    pub(crate) fn finish(self) -> Members {
+    /// The merged members, in the order in which they began.
+    pub fn finish(self) -> Members {
         let members = self.0.into_iter().filter_map(|it| {
             let value = match it.value {
                 Slot::One(json) => json,
@@ -113,7 +114,7 @@ impl Merged {
 }
 
 /// The members that differ from the known ones, which are updated; `None` if there are none.
-pub(crate) fn news(known: &mut Members, mut members: Members) -> Option<Members> {
+pub fn news(known: &mut Members, mut members: Members) -> Option<Members> {
     members
         .0
         .retain(|(name, value)| known.get(name) != Some(value));

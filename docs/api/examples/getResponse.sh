@@ -1,0 +1,3 @@
+# GET /v1/responses/{id}
+curl -sS --fail-with-body "$CLAWLESS_URL/v1/responses/$RESPONSE_ID" \
+  -H "authorization: Bearer $CLAWLESS_API_KEY"

@@ -1,0 +1,10 @@
+# POST /v1/conversations/{id}
+import os
+
+from openai import OpenAI
+
+client = OpenAI(base_url=f"{os.environ['CLAWLESS_URL']}/v1", api_key=os.environ["CLAWLESS_API_KEY"])
+conversation_id = os.environ["CONVERSATION_ID"]
+
+conversation = client.conversations.update(conversation_id, metadata={"topic": "rome"})
+print(conversation.metadata["topic"])

@@ -1,0 +1,5 @@
+# POST /v1/conversations/{id}
+curl -sS --fail-with-body "$CLAWLESS_URL/v1/conversations/$CONVERSATION_ID" \
+  -H "authorization: Bearer $CLAWLESS_API_KEY" \
+  -H 'content-type: application/json' \
+  -d '{"metadata": {"topic": "rome"}}'

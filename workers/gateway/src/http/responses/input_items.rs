@@ -1,0 +1,36 @@
+//! `GET /v1/responses/{id}/input_items`.
+
+use clawless_api::responses::{ListedItem, item_list, items_of, response_not_found};
+use clawless_core::ApiError;
+use clawless_edge::http::{Call, HttpResponse};
+use clawless_store::messages;
+
+use super::find::{find, request_of};
+use crate::caller::Caller;
+use crate::http::items::{ItemPage, Order};
+use crate::platform::Platform;
+
+/// Lists the items of a response's input, newest first by default. The items that a continued response
+/// brought along are in its own list.
+///
+/// # Errors
+/// 404 if there is no such response; 400 for an invalid parameter.
+pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
+    let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
+    let request = request_of(call.param("id"))?;
+    let page = ItemPage::take(&mut call.query())?;
+    let found = find(platform, tenant, &request).await?;
+    let (found, echo) = found.ok_or_else(response_not_found)?;
+    let (session, turn) = (&found.turn.session, found.turn.head);
+    let stored = messages::of_turn(platform.sql(), tenant, session, turn).await?;
+    let mut items: Vec<ListedItem> = Vec::new();
+    for input in stored.iter().take(echo.inputs) {
+        let found = items_of(&input.message, input.id.as_str());
+        items.extend(found.map_err(ApiError::internal)?);
+    }
+    if page.order == Order::NewestFirst {
+        items.reverse();
+    }
+    let (items, has_more) = page.cut(items)?;
+    Ok(HttpResponse::json(item_list(&items, has_more)))
+}
