@@ -3,6 +3,13 @@ import assert from "node:assert/strict";
 import { MODEL } from "../client.mjs";
 import { answer, listed, same, streamed, twoTurns } from "./checks.mjs";
 
+/** The text of a message's stream and the tokens of its end; curl prints the events. */
+const streamedMessage = (output, { extension }) => {
+  if (extension !== "sh") return assert.equal(output, "Hello there.\n7 tokens\n");
+  assert.match(output, /^event: message_start\n/);
+  assert.match(output, /\nevent: message_stop\n/);
+};
+
 export const CHAT = {
   createChatCompletion: { shows: (last) => [same(answer(last), "Hello there.")] },
   "createChatCompletion.stream": { prints: streamed },
@@ -53,6 +60,7 @@ export const CHAT = {
     curl: (_last, { calls: [{ headers }] }) => [headers["x-request-id"]],
   },
   createMessage: { shows: ({ content: [{ text }] }) => [same(text, "Hello there.")] },
+  "createMessage.stream": { prints: streamedMessage },
   countMessageTokens: { shows: ({ input_tokens: tokens }) => [tokens] },
   listModels: { shows: listed("id", "owned_by") },
   getModel: { prepare: async () => ({ MODEL }), shows: ({ id, owned_by }) => [same(id, MODEL), owned_by] },
