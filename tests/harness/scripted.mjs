@@ -195,8 +195,12 @@ function callServerToolThenRespond(dialect) {
   const call = { id: "call_s1", name: "time_now", input: {} };
   return (request, response) => {
     const [result] = Object.values(dialect.results(request.body));
+    const whole = (fields) => json(200, dialect.body(request, fields))(request, response);
+    const isStream = request.body.stream === true;
+    if (result === undefined && !isStream) return whole({ calls: [call] });
     if (result === undefined) return events((req) => [...dialect.calls(req, [call]), ...dialect.closing(req, { finish: "tool_calls" })])(request, response);
     const text = `It is ${JSON.parse(result).utc}.`;
+    if (!isStream) return whole({ text });
     return events((req) => [...dialect.opening(req, text.match(/.{1,9}/gsu)), ...dialect.closing(req)])(request, response);
   };
 }

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { completionOrStream } from "../harness/behaviours.mjs";
 import { expectError, MODEL } from "../harness/client.mjs";
 import { call, parseResponseEvents, postResponse, terminalEvent } from "../harness/responses.mjs";
+import { messageBody, postMessage } from "../harness/messages-client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
@@ -85,6 +86,35 @@ describe("a response", () => {
     }
   });
 
+  test("too_large_to_be_stored_is_refused_before_the_model_is_called", async () => {
+    stack.upstream.reset();
+    const text = "x".repeat(2_100_000);
+    for (const [fields, param] of [[{ instructions: text }, "instructions"], [{ input: text }, "input"]]) {
+      const body = { model: MODEL, input: "Say hello.", ...fields };
+      assert.equal((await expectError(await postResponse(stack, body), 400)).param, param);
+    }
+    assert.equal(stack.upstream.requests.length, 0);
+  });
+
+  test("counts_the_history_that_it_continues", async () => {
+    const { body: first } = await create({ input: "many words ".repeat(100) });
+    const { body: conversation } = await call(stack, "POST", "/conversations", {});
+    await create({ input: "many words ".repeat(100), conversation: conversation.id });
+    const count = async (fields, options) => {
+      const { status, body } = await call(stack, "POST", "/responses/input_tokens", { model: MODEL, input: "two", ...fields }, options);
+      return status === 200 ? body.input_tokens : [status, body.error.param];
+    };
+    const alone = await count({});
+    for (const fields of [{ previous_response_id: first.id }, { conversation: conversation.id }, { input: [{ type: "item_reference", id: first.output[0].id }, { role: "user", content: "two" }] }]) {
+      const [counted, foreign] = [await count(fields), await count(fields, other())];
+      assert.ok(counted > alone, `${JSON.stringify(fields)}: ${counted} of ${alone}`);
+      assert.equal(foreign[0], 404, JSON.stringify([fields, foreign]));
+    }
+    assert.ok((await count({ previous_response_id: first.id })) > alone + 100);
+    const turns = await stack.rows("SELECT count(*) AS count FROM turns WHERE session_id = ?1", conversation.id);
+    assert.equal(turns[0].count, 1, "nothing is stored");
+  });
+
   test("reports_what_it_ignores", async () => {
     const { response } = await create({ reasoning: { effort: null, mode: "pro" }, some_extension: 1 });
     const dropped = response.headers.get("x-clawless-dropped").split(", ");
@@ -146,6 +176,16 @@ describe("a conversation", () => {
     const unknown = await postResponse(stack, { model: MODEL, input: "a", conversation: "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV" });
     await expectError(unknown, 404);
     assert.equal((await call(stack, "POST", "/conversations", { items: [{ role: "user", content: "a" }] })).body.error.param, "items");
+  });
+
+  test("lists_the_turns_of_every_surface", async () => {
+    const { body: conversation } = await call(stack, "POST", "/conversations", {});
+    const blocks = [{ type: "text", text: "one", cache_control: { type: "ephemeral" } }, { type: "image", source: { type: "url", url: "https://images.example/a.png" } }];
+    const message = await postMessage(stack, messageBody({ messages: [{ role: "user", content: blocks }] }), { headers: { "x-session-id": conversation.id } });
+    assert.equal(message.status, 200, await message.text());
+    const { body } = await call(stack, "GET", `/conversations/${conversation.id}/items?order=asc`);
+    assert.deepEqual(body.data.map(({ content }) => content.map(({ type }) => type)), [["input_text", "input_image"], ["output_text"]]);
+    assert.equal(body.data[0].content[0].text, "one");
   });
 
   test("is_only_read_without_store", async () => {

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import { completionOrStream } from "../../harness/behaviours.mjs";
-import { CALLS, CUSTOM, startScripted } from "../../harness/scripted.mjs";
+import { CALLS, CUSTOM, SIGNATURE, startScripted, THOUGHT } from "../../harness/scripted.mjs";
 import { startStack } from "../../harness/stack.mjs";
 
 const MODEL = "scripted-model";
@@ -241,11 +241,40 @@ describe("tools", () => {
   test("of_the_server_run_within_one_response", async () => {
     const acting = new OpenAI({ baseURL: gateway.base_url, apiKey: gateway.acting_key, maxRetries: 0, timeout: 60_000 });
     for (const model of gateway.acts) {
-      const response = await acting.responses.stream({ model, input: "What is the time?" }).finalResponse();
-      assert.match(response.output_text, /^It is \d{4}-/);
-      assert.deepEqual(response.output.map(({ type }) => type), ["message"]);
-      assert.equal(response.clawless.tool_executions.at(-1).tool, "time_now");
+      const body = { model, input: "What is the time?" };
+      for (const response of [await acting.responses.stream(body).finalResponse(), await acting.responses.create(body)]) {
+        assert.match(response.output_text, /^It is \d{4}-/);
+        assert.deepEqual(response.output.map(({ type }) => type), ["message"]);
+        assert.equal(response.clawless.tool_executions.at(-1).tool, "time_now");
+      }
     }
+  });
+});
+
+describe("reasoning", () => {
+  test("is_an_item_that_a_stored_response_has_too", async () => {
+    for (const model of gateway.thinks) {
+      for (const more of [{}, { reasoning: { summary: "auto" } }]) {
+        const events = await collect(await scripted.responses.create({ model, input: "Think.", stream: true, ...more }));
+        const { response } = events.at(-1);
+        const [reasoning, message] = response.output;
+        assert.deepEqual([reasoning.type, message.type], ["reasoning", "message"], model);
+        assert.equal((more.reasoning ? reasoning.summary : reasoning.content)[0].text, THOUGHT);
+        assert.deepEqual((await scripted.responses.retrieve(response.id)).output, response.output);
+      }
+    }
+  });
+
+  test("has_its_signature_on_request_and_may_be_sent_back", async () => {
+    const [model] = gateway.thinks;
+    const include = ["reasoning.encrypted_content"];
+    const first = await scripted.responses.stream({ model, input: "Think.", include, store: false }).finalResponse();
+    assert.ok(first.output[0].encrypted_content.includes(SIGNATURE));
+    const input = [{ role: "user", content: "Think." }, ...first.output, { role: "user", content: "More." }];
+    await scripted.responses.stream({ model, input, store: false }).finalResponse();
+    const { messages } = gateway.models.requestsTo(model).at(-1).body;
+    assert.deepEqual(messages.map(({ role }) => role), ["user", "assistant", "user"]);
+    assert.ok(!JSON.stringify(messages).includes("clawless"), "its own names stay here");
   });
 });
 

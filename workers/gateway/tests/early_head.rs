@@ -64,7 +64,7 @@ fn a_model_that_thinks_for_a_minute_has_an_early_head_and_comments() {
     assert_eq!(response.status, 200);
     assert!(response.is_done(), "{}", response.body);
     assert_eq!(response.text(), "Hello.");
-    let comments = ": keep-alive\n\n".repeat(6);
+    let comments = ": keep-alive\n\n".repeat(22);
     let notes = ": x-clawless-model: small\n: x-clawless-tries: 1\n\n";
     assert!(
         response

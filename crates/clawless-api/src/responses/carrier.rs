@@ -4,7 +4,7 @@
 //! The content is opaque to clients and not a secret: it holds what the provider sent with the
 //! answer. It is not trusted either: a client could send the same as members of a chat message.
 
-use clawless_core::json::Json;
+use clawless_core::json::{self, Json};
 use clawless_core::members::Members;
 use serde::{Deserialize, Serialize};
 
@@ -46,12 +46,14 @@ impl Carrier {
         format!("{PREFIX}{json}")
     }
 
-    /// The content that a client has returned; `None` if another service wrote it.
+    /// The content that a client has returned; `None` if another service wrote it, or if a body with its
+    /// members would be rejected.
     pub(super) fn decode(content: &str) -> Option<Self> {
-        Json::parse(content.strip_prefix(PREFIX)?.to_owned())
-            .ok()?
-            .read()
-            .ok()
+        let text = content.strip_prefix(PREFIX)?;
+        if json::is_too_deep(text.as_bytes()) || json::disguised_name(text).is_some() {
+            return None;
+        }
+        Json::parse(text.to_owned()).ok()?.read().ok()
     }
 }
 
@@ -70,7 +72,19 @@ mod tests {
             calls: Members::default(),
         };
         assert_eq!(Carrier::decode(&carrier.encode()), Some(carrier));
-        for foreign in ["gAAAAAB", "clawless1:", "clawless1:[]", "clawless1:{}"] {
+        let deep = format!(
+            r#"clawless1:{{"origin":"p/m","thinking_blocks":{}{}}}"#,
+            "[".repeat(100),
+            "]".repeat(100)
+        );
+        for foreign in [
+            "gAAAAAB",
+            "clawless1:",
+            "clawless1:[]",
+            "clawless1:{}",
+            r#"clawless1:{"origin":"p/m","members":{"cache_control":{"tt\u006c":"1h"}}}"#,
+            &deep,
+        ] {
             assert_eq!(Carrier::decode(foreign), None, "{foreign}");
         }
     }

@@ -11,7 +11,7 @@ use super::content::{Part, join};
 use super::object_text::ObjectText;
 
 /// Members of an assistant message that have a meaning here. Items cannot set them.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "role",
     "content",
     "refusal",
@@ -19,6 +19,7 @@ const KNOWN: [&str; 9] = [
     "thinking_blocks",
     "tool_calls",
     "function_call",
+    "clawless_blocks",
     ORIGIN,
     CHOICE,
 ];

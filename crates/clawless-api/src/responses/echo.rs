@@ -1,6 +1,7 @@
 //! What a response repeats of its request, and how the request wants its answer.
 
 use clawless_core::json::Json;
+use clawless_core::llm::LlmChoice;
 use clawless_core::members::Members;
 use serde::{Deserialize, Serialize};
 
@@ -33,9 +34,17 @@ pub struct StoredEcho {
     pub echo: ResponseEcho,
     /// How many messages at the beginning of the turn are its input.
     pub inputs: usize,
+    /// The reasoning of the answer. Messages hold it only where the model needs it to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
 }
 
 impl StoredEcho {
+    /// Adds to the answer of a stored turn what its messages do not hold.
+    pub fn complete(&mut self, answer: &mut LlmChoice) {
+        answer.reasoning = self.reasoning.take().or(answer.reasoning.take());
+    }
+
     /// Reads a stored echo.
     ///
     /// # Errors

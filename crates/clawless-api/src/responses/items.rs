@@ -17,6 +17,9 @@ use super::reader::Reader;
 /// Members of items that say nothing to a model.
 const LABELS: [&str; 3] = ["id", "status", "created_by"];
 
+/// The member of messages that holds content blocks, which this surface does not take.
+const BLOCKS: &str = "clawless_blocks";
+
 /// Members of items that chat completions do not have.
 const UNSENT: [&str; 3] = ["phase", "caller", "async"];
 
@@ -125,7 +128,7 @@ impl Messages<'_> {
             }
         };
         let path = item.path().to_owned();
-        let members = rest(item);
+        let members = rest(item)?;
         if role == Role::Assistant {
             if self.draft.is_closed_to_content() {
                 self.finish_draft(&path)?;
@@ -154,7 +157,7 @@ impl Messages<'_> {
             },
             text: item.require(text)?,
             form,
-            members: rest(item),
+            members: rest(item)?,
         };
         self.draft.add_call(call);
         Ok(())
@@ -227,8 +230,13 @@ fn check(raw: Json, path: &str) -> Result<Message, ApiError> {
 }
 
 /// The members of an item that have no meaning here.
-fn rest(item: Reader) -> Members {
-    item.rest(&[&LABELS[..], &UNSENT[..]].concat())
+fn rest(item: Reader) -> Result<Members, ApiError> {
+    let reserved = item.unsupported(BLOCKS, "it is reserved");
+    let members = item.rest(&[&LABELS[..], &UNSENT[..]].concat());
+    match members.get(BLOCKS) {
+        None => Ok(members),
+        Some(_) => Err(reserved),
+    }
 }
 
 #[cfg(test)]
@@ -336,6 +344,14 @@ mod tests {
             ),
             (r#"[{"role":"tool","content":"a"}]"#, "input[0].role"),
             (r#"[{"role":"user","content":[]}]"#, "input[0]"),
+            (
+                r#"[{"role":"user","content":"a","clawless_blocks":null}]"#,
+                "input[0].clawless_blocks",
+            ),
+            (
+                r#"[{"role":"assistant","content":"a","clawless_blocks":[]}]"#,
+                "input[0].clawless_blocks",
+            ),
             (
                 r#"[{"role":"user","content":[{"type":"hologram"}]}]"#,
                 "input[0].content[0].type",

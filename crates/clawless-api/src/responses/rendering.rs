@@ -38,11 +38,13 @@ impl ResponsesRendering {
         &self.echo
     }
 
-    /// The echo to store with a turn whose first messages, `inputs` of them, are its input.
-    pub fn stored_echo(&self, inputs: usize) -> StoredEcho {
+    /// The echo to store with a turn whose first messages, `inputs` of them, are its input, and whose
+    /// answer has this reasoning.
+    pub fn stored_echo(&self, inputs: usize, reasoning: Option<&str>) -> StoredEcho {
         StoredEcho {
             echo: self.echo.clone(),
             inputs,
+            reasoning: reasoning.map(str::to_owned),
         }
     }
 

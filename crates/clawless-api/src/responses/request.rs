@@ -23,7 +23,7 @@ use super::rendering::{ResponsesRendering, parameter_name};
 use super::tools::{self, TextConfig, Tools};
 use crate::body;
 use crate::chat::{extensions, unparsed_json};
-use crate::fields::{check_model, check_session_id, invalid};
+use crate::fields::{self, check_model, check_session_id, invalid};
 use crate::parsed::Parsed;
 
 /// Values of `include` that belong to hosted tools, which do not exist here: there is nothing to
@@ -158,29 +158,24 @@ pub fn parse(
     })
 }
 
-/// Parses the body of `POST /v1/responses/input_tokens`: that of a response, of which nothing is
-/// stored and no history is counted.
+/// Parses the body of `POST /v1/responses/input_tokens`: that of a response that is not stored.
 ///
 /// # Errors
-/// As [`parse`], and 400 for a history.
-pub fn parse_count(body: &[u8]) -> Result<CompletionRequest, ApiError> {
-    let request = parse_members(body, &[])?.request;
-    let history = [
-        ("previous_response_id", request.turn.previous.is_some()),
-        ("conversation", request.session_id.is_some()),
-    ];
-    match history.into_iter().find(|(_, is_named)| *is_named) {
-        None => Ok(request),
-        Some((name, _)) => Err(invalid(
-            name,
-            format!("`{name}` is not supported: only the tokens of the body are counted."),
-        )),
-    }
+/// As [`parse`].
+pub fn parse_count(body: &[u8], known: &[(String, Json)]) -> Result<CompletionRequest, ApiError> {
+    let mut request = parse_members(body, known)?.request;
+    request.turn.storing = Storing::Never;
+    Ok(request)
 }
 
 fn parse_members(body: &[u8], known: &[(String, Json)]) -> Result<Members, ApiError> {
-    let text = body::text(body)?;
+    let text = body::plain_text(body)?;
     let mut incoming: IncomingRequest = body::read(text)?;
+    fields::reject_identity([
+        ("tenant_id", &incoming.tenant_id),
+        ("role", &incoming.role),
+        ("quota", &incoming.quota),
+    ])?;
     incoming.reject_unsupported()?;
     let names = [extensions::fields::<IncomingRequest>(), &[]];
     let extensions = body::read_seed(text, extensions::Unknown(names))?;
@@ -246,16 +241,6 @@ fn parse_members(body: &[u8], known: &[(String, Json)]) -> Result<Members, ApiEr
 
 impl IncomingRequest {
     fn reject_unsupported(&self) -> Result<(), ApiError> {
-        let identity = [
-            ("tenant_id", &self.tenant_id),
-            ("role", &self.role),
-            ("quota", &self.quota),
-        ];
-        if let Some((name, _)) = identity.into_iter().find(|(_, value)| value.is_some()) {
-            let message =
-                format!("`{name}` is not a parameter: identity and limits come from the API key.");
-            return Err(ApiError::new(ErrorCode::UnknownParameter, message).param(name));
-        }
         if self.background == Some(true) {
             let message = "`background` is not supported: stream the response, or wait for it.";
             return Err(invalid("background", message));

@@ -25,6 +25,9 @@ pub struct ListedItem {
 /// # Errors
 /// The message has another form than a chat message.
 pub fn items_of(message: &Message, owner: &str) -> Result<Vec<ListedItem>, serde_json::Error> {
+    // Sessions may have turns of the Messages surface too.
+    let in_chat_form = message.to_chat_form().ok().flatten();
+    let message = in_chat_form.as_ref().unwrap_or(message);
     match message.role() {
         Role::Assistant => items_of_answer(message, owner),
         Role::Tool | Role::Function => output_of(message, owner).map(|item| vec![item]),
@@ -190,6 +193,29 @@ mod tests {
                 r#"{"id":"fco_01ARZ3NDEKTSV4RRFFQ69G5FAV_0","type":"function_call_output","call_id":"c","output":"1","status":"completed"}"#
             ]
         );
+    }
+
+    #[test]
+    fn content_blocks_are_listed_as_items() {
+        let block = |text: &str| Json::parse(text.to_owned()).expect("JSON");
+        let list = |role, blocks: &[Json]| {
+            let message = Message::from_blocks(role, blocks).expect("a message");
+            let items = items_of(&message, OWNER).expect("readable");
+            let items = items.into_iter();
+            let mut items: Vec<Members> = items
+                .map(|item| block(&item.text).read().expect("an object"))
+                .collect();
+            items.remove(0)
+        };
+        let user = list(Role::User, &[block(r#"{"type":"text","text":"a"}"#)]);
+        let content = user.get("content").map(Json::as_str);
+        assert_eq!(content, Some(r#"[{"type":"input_text","text":"a"}]"#));
+        let call = r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#;
+        let call = list(Role::Assistant, &[block(call)]);
+        assert_eq!(call.get("call_id").map(Json::as_str), Some(r#""c""#));
+        let result = r#"{"type":"tool_result","tool_use_id":"c","content":"1"}"#;
+        let result = list(Role::Tool, &[block(result)]);
+        assert_eq!(result.get("output").map(Json::as_str), Some(r#""1""#));
     }
 
     #[test]

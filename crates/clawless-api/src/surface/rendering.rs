@@ -81,15 +81,22 @@ impl Rendering {
         }
     }
 
-    /// What a stored turn keeps of its request, to render its response again. `inputs` is the number
-    /// of its messages that are input.
+    /// What a stored turn keeps beside its messages, to render its response again. `inputs` is the number
+    /// of its messages that are input, `reasoning` that of its answer.
     ///
     /// # Errors
     /// It cannot be written as JSON.
-    pub fn stored_echo(&self, inputs: usize) -> Result<Option<Json>, serde_json::Error> {
+    pub fn stored_echo(
+        &self,
+        inputs: usize,
+        reasoning: Option<&str>,
+    ) -> Result<Option<Json>, serde_json::Error> {
         match self {
             Self::Chat(_) | Self::Messages(_) => Ok(None),
-            Self::Responses(responses) => responses.stored_echo(inputs).to_json().map(Some),
+            Self::Responses(responses) => {
+                let echo = responses.stored_echo(inputs, reasoning);
+                echo.to_json().map(Some)
+            }
         }
     }
 }

@@ -44,7 +44,10 @@ pub fn check_parser(bytes: &[u8]) {
         Message::parse(message.raw().clone()).expect("a valid message");
     }
     let rendering = parsed.rendering;
-    let stored = rendering.stored_echo(1).to_json().expect("JSON");
+    let stored = rendering
+        .stored_echo(1, Some("hm"))
+        .to_json()
+        .expect("JSON");
     let read = StoredEcho::read(&stored).expect("what was written");
     assert_eq!(&read.echo, rendering.echo());
     let object = rendering.body(head(), LlmResponse::default(), &[], None);

@@ -72,6 +72,9 @@ statements! {
                  SELECT count(*) FROM messages WHERE tenant_id = ?1
                    AND session_id = turns.session_id AND seq = turns.seq) AS messages
         FROM turns WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3 ORDER BY seq";
+    TOKENS_UNTIL = "
+        SELECT coalesce(sum(stored_tokens), 0) AS tokens FROM turns
+        WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3";
     CONTENT_OF_TURN = "
         SELECT stored_bytes, (
                  SELECT count(*) FROM messages WHERE tenant_id = ?1
@@ -80,9 +83,10 @@ statements! {
     /// A new session ?2 with the settings of ?3 and its head after the turn ?4. Does nothing if ?3 is
     /// deleted; the turn then finds no session.
     COPY_SESSION = "
-        INSERT INTO sessions (tenant_id, id, system_prompt, model, thinking_level, tools, time_zone,
-                              expires_at, head, token_total, created_at, updated_at)
-        SELECT ?1, ?2, system_prompt, model, thinking_level, tools, time_zone, expires_at, ?4, (
+        INSERT INTO sessions (tenant_id, id, title, metadata, system_prompt, model, thinking_level,
+                              tools, time_zone, expires_at, head, token_total, created_at, updated_at)
+        SELECT ?1, ?2, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+               expires_at, ?4, (
                  SELECT coalesce(sum(stored_tokens), 0) FROM turns
                  WHERE tenant_id = ?1 AND session_id = ?3 AND seq <= ?4), ?5, ?5
         FROM sessions WHERE tenant_id = ?1 AND id = ?3 AND deleted_at IS NULL

@@ -3,10 +3,10 @@
 use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
 use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
-use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp};
+use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
-use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION, FIND_RESPONSE};
+use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION, FIND_RESPONSE, TOKENS_UNTIL};
 use crate::ports::{Sql, SqlError};
 use crate::row;
 
@@ -131,6 +131,23 @@ pub async fn find_by_request(
         .next()
         .map(StoredTurn::try_from)
         .transpose()
+}
+
+/// The tokens of a session's history up to a turn.
+pub async fn tokens_until(
+    sql: &impl Sql,
+    tenant: &TenantId,
+    session: &SessionId,
+    turn: SessionHead,
+) -> Result<Tokens, SqlError> {
+    #[derive(Deserialize)]
+    struct Row {
+        tokens: u64,
+    }
+    let sum = TOKENS_UNTIL.with([tenant.into(), session.into(), turn.into()]);
+    let rows: Vec<Row> = sql.query(sum).await?;
+    let tokens = rows.first().map_or(0, |row| row.tokens);
+    Ok(Tokens::new(tokens))
 }
 
 /// The stored response to a request. `None` for a turn of another surface, and for one whose session

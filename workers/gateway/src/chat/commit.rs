@@ -1,6 +1,7 @@
 //! Step 8: stores the turn, before the end of the answer is sent.
 
 use clawless_core::chat::ChatOptions;
+use clawless_core::json::Json;
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::LlmChoice;
 use clawless_core::session::SessionHead;
@@ -207,7 +208,7 @@ fn new_turn<P: Platform>(
     let input_tokens = tokens::of_messages(&input, &ChatOptions::default());
     let failure = outcome.failure.as_ref().map(|failure| failure.code);
     let first = outcome.answer.choices.first();
-    let echo = turn.format.rendering.stored_echo(turn.input.len());
+    let reasoning = first.and_then(|choice| choice.reasoning.as_deref());
     Ok(NewTurn {
         session: session.id.clone(),
         expected: session.state.head,
@@ -225,10 +226,24 @@ fn new_turn<P: Platform>(
         executions: outcome.executions().to_vec(),
         send: turn.origin.send.clone(),
         created_at: turn.identity.started,
-        echo: echo.map_err(ApiError::internal)?,
+        echo: echo(turn, reasoning)?,
         fork: session.fork.as_ref().map(|(fork, _)| fork.clone()),
         response: None,
     })
+}
+
+/// What the turn keeps beside its messages: without the reasoning, if a row could not hold it.
+fn echo(turn: &Turn, reasoning: Option<&str>) -> Result<Option<Json>, ApiError> {
+    let write = |reasoning| {
+        let echo = (turn.format.rendering).stored_echo(turn.input.len(), reasoning);
+        echo.map_err(ApiError::internal)
+    };
+    let whole = write(reasoning)?;
+    let fits = |echo: &Json| echo.as_str().len() <= MAX_MESSAGE_BYTES;
+    if reasoning.is_none() || whole.as_ref().is_none_or(fits) {
+        return Ok(whole);
+    }
+    write(None)
 }
 
 /// Records the tool executions of a turn without a session.

@@ -65,7 +65,9 @@ async fn items_of_response<P: Platform>(
     };
     let echo = turn.echo.take().map(|echo| StoredEcho::read(&echo));
     let echo = echo.transpose().map_err(ApiError::internal)?;
-    let answer = load(platform, tenant, request, turn).await?;
+    let mut echo = echo.unwrap_or_default();
+    let mut answer = load(platform, tenant, request, turn).await?;
+    echo.complete(&mut answer.choice);
     let head = AnswerHead {
         request: answer.request,
         created: answer.created_at,
@@ -76,7 +78,7 @@ async fn items_of_response<P: Platform>(
         choices: vec![answer.choice],
         ..LlmResponse::default()
     };
-    let rendering = ResponsesRendering::of_stored(echo.unwrap_or_default().echo);
+    let rendering = ResponsesRendering::of_stored(echo.echo);
     let body = rendering.body(head, response, &[], None);
     let response: Response = serde_json::from_str(&body).map_err(ApiError::internal)?;
     let items = response.output.into_iter().map(|json| {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use clawless_api::fields::check_session_id;
 use clawless_api::surface::{ParsedBody, Rendering};
 use clawless_api::{chat, messages, responses};
-use clawless_core::chat::{CompletionRequest, Message, Storing};
+use clawless_core::chat::{CompletionRequest, Storing};
 use clawless_core::json::Json;
 use clawless_core::tenant::TenantSettings;
 use clawless_core::{ApiError, ErrorCode};
@@ -74,7 +74,9 @@ pub fn anthropic_headers(head: &RequestHead) -> messages::Headers<'_> {
     }
 }
 
-/// Reads and validates a request. `items` loads the stored items that the body refers to. A tenant's settings may switch off `session_id` in the body.
+/// Reads and validates a request. `items` loads the stored items that the body refers to. A tenant's
+/// settings may switch off `session_id` in the body, but not the parameter of a surface that stores by
+/// default, which is never a mere label.
 ///
 /// # Errors
 /// 400 for an invalid request, 413 if the body is too large, 415 if it is not JSON.
@@ -101,16 +103,17 @@ pub async fn parse(
         rendering,
         mut ignored,
     } = (parse_body.parse)(head, &body, &items)?;
-    if settings.ignore_body_session_id && request.session_id.take().is_some() {
+    let may_be_label = request.turn.storing == Storing::InNamedSession;
+    if settings.ignore_body_session_id && may_be_label && request.session_id.take().is_some() {
         ignored.push("session_id".into());
     }
     match (session.transpose()?, &request.session_id) {
         (Some(session), Some(other)) if session != *other => {
-            return Err(ApiError::new(
-                ErrorCode::InvalidValue,
-                "The header `x-session-id` and the parameter `session_id` name different sessions.",
-            )
-            .param("session_id"));
+            let name = rendering.parameter_name("session_id");
+            let message = format!(
+                "The header `x-session-id` and the parameter `{name}` name different sessions."
+            );
+            return Err(ApiError::new(ErrorCode::InvalidValue, message).param(name));
         }
         (Some(session), _) => request.session_id = Some(session),
         (None, _) => {}
@@ -122,7 +125,7 @@ pub async fn parse(
         Storing::Never => false,
     };
     if is_stored {
-        check_storable(&request.messages)?;
+        check_storable(&request, &rendering)?;
     }
     Ok(ParsedRequest {
         idempotency_key: IdempotencyKey::parse(head, rendering.surface().route(), session, &body)?,
@@ -133,8 +136,17 @@ pub async fn parse(
 }
 
 /// Refuses what a session cannot store, before the model is called.
-fn check_storable(messages: &[Message]) -> Result<(), ApiError> {
-    for (position, message) in messages.iter().enumerate() {
+fn check_storable(request: &CompletionRequest, rendering: &Rendering) -> Result<(), ApiError> {
+    let echo = rendering.stored_echo(0, None).map_err(ApiError::internal)?;
+    let bytes = echo.map_or(0, |echo| echo.as_str().len());
+    if bytes > MAX_MESSAGE_BYTES {
+        let message = format!(
+            "The parameters that a stored response repeats, such as `instructions` and `tools`, have \
+             {bytes} bytes as JSON; at most {MAX_MESSAGE_BYTES} are stored. Send `store: false`."
+        );
+        return Err(ApiError::new(ErrorCode::InvalidValue, message).param("instructions"));
+    }
+    for (position, message) in request.lasting_messages().iter().enumerate() {
         let bytes = message.raw().as_str().len();
         let reason = if bytes > MAX_MESSAGE_BYTES {
             &format!(
@@ -147,8 +159,12 @@ fn check_storable(messages: &[Message]) -> Result<(), ApiError> {
             continue;
         };
         let message = format!("Message {position} of this turn {reason}.");
-        return Err(ApiError::new(ErrorCode::InvalidValue, message)
-            .param(format!("messages[{position}].content")));
+        let param = match rendering.parameter_name("messages") {
+            "messages" => format!("messages[{position}].content"),
+            // Its items are not messages one to one.
+            own => own.to_owned(),
+        };
+        return Err(ApiError::new(ErrorCode::InvalidValue, message).param(param));
     }
     Ok(())
 }

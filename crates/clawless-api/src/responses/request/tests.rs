@@ -189,6 +189,17 @@ fn unsupported_and_invalid_parameters_are_named() {
 }
 
 #[test]
+fn a_member_name_that_hides_letters_is_rejected() {
+    for more in [
+        r#","tools":[{"type":"function","name":"f","cache_control":{"tt\u006c":"1h"}}]"#,
+        r#","m\u0065tadata":{}"#,
+    ] {
+        let error = parse(&with(more)).expect_err(more);
+        assert_eq!(error.code, ErrorCode::InvalidJson, "{more}");
+    }
+}
+
+#[test]
 fn ignored_parameters_are_reported() {
     let request = parse(&with(
         r#","stream":true,"stream_options":{"include_obfuscation":true},"reasoning":{"effort":"low","mode":"pro","context":null},

@@ -60,6 +60,8 @@ impl Caller<'_> {
         results.add(&found);
         if let (true, Some(found)) = (self.random.coin(), found.expect("succeeds")) {
             let (session, head) = (&found.turn.session, found.turn.head);
+            let tokens = turns::tokens_until(sql, tenant, session, head);
+            results.add(&block_on(tokens));
             let removed = turns::remove(sql, tenant, session, head, request, now);
             results.add(&block_on(removed));
         }
