@@ -271,10 +271,10 @@ fn a_resume_waits_for_a_running_turn_and_returns_all_of_it() {
         "sent as soon as it is stored"
     );
     assert_eq!(resumed.headers["x-session-id"], "s");
-    let signs = ": keep-alive\n\n".repeat(16);
+    let signs = ": keep-alive\n\n".repeat(19);
     assert!(
         resumed.body.starts_with(&format!("{signs}data: ")),
-        "a sign of life every 2.5 seconds after the head: {}",
+        "a sign of life every 2.5 seconds: {}",
         resumed.body
     );
 }
