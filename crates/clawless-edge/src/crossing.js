@@ -35,22 +35,13 @@ export async function next(reader) {
   return value;
 }
 
-/**
- * Calls a Durable Object. `undefined` where it is overloaded; `null` after the timeout, when the object
- * may or may not have received the question.
- */
-export async function ask(namespace, name, question, millis) {
-  let timer;
-  const timeout = new Promise((resolve) => {
-    timer = setTimeout(() => resolve(null), millis);
-  });
+/** Calls a Durable Object; `undefined` where it is overloaded. */
+export async function ask(namespace, name, question) {
   try {
-    return await Promise.race([namespace.getByName(name).ask(question), timeout]);
+    return await namespace.getByName(name).ask(question);
   } catch (error) {
     if (error.overloaded) return undefined;
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -49,9 +49,9 @@ extern "C" {
         total: f64,
     ) -> Promise;
 
-    /// Calls a Durable Object. The promise resolves to a text; to undefined if the object is
-    /// overloaded; to null if it does not respond within `millis`.
-    pub(crate) fn ask(namespace: &JsValue, name: &str, request: &str, millis: f64) -> Promise;
+    /// Calls a Durable Object. The promise resolves to a text, or to undefined if the object is
+    /// overloaded.
+    pub(crate) fn ask(namespace: &JsValue, name: &str, request: &str) -> Promise;
 }
 
 /// Names and values as lines.

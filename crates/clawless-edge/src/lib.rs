@@ -14,6 +14,7 @@ pub mod kv;
 pub mod ledger;
 pub mod logging;
 pub mod queue;
+pub mod request_time;
 pub mod tasks;
 pub mod time;
 

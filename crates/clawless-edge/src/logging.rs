@@ -10,7 +10,7 @@ use clawless_core::time::Clock;
 use clawless_core::{RequestId, TenantId};
 use futures_util::StreamExt;
 use futures_util::stream::{LocalBoxStream, poll_fn};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Empty, Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -72,7 +72,7 @@ pub fn current_request_id() -> Option<RequestId> {
         let registry = dispatch.downcast_ref::<Registry>()?;
         registry.span(id)?.scope().find_map(|span| {
             let extensions = span.extensions();
-            let value = extensions.get::<Fields>()?.0.get(REQUEST_ID)?;
+            let value = extensions.get::<Fields>()?.get(REQUEST_ID)?;
             value.as_str()?.parse().ok()
         })
     };
@@ -93,9 +93,9 @@ struct ConsoleLayer {
     build: String,
 }
 
-/// The fields of a span, stored in its extensions.
+/// The fields of an event, or of a span in its extensions. A line has few, so a list is faster than a map.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields(Vec<(&'static str, Value)>);
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -125,11 +125,13 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
             .flat_map(Scope::from_root)
         {
             if let Some(fields) = span.extensions().get::<Fields>() {
-                line.0.extend(fields.0.clone());
+                for (name, value) in &fields.0 {
+                    line.put(name, value.clone());
+                }
             }
         }
         event.record(&mut line);
-        let text = escape_controls(&Value::Object(line.0).to_string());
+        let text = escape_controls(line.to_json());
         match *event.metadata().level() {
             Level::ERROR => worker::console_error!("{text}"),
             Level::WARN => worker::console_warn!("{text}"),
@@ -141,7 +143,11 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for ConsoleLayer {
 /// Escapes terminal control sequences. JSON escapes only control characters below U+0020; terminals and
 /// log viewers also interpret DEL, the control characters from U+0080, and separators and direction
 /// marks such as U+2028. These occur only within strings, where an escape is valid.
-fn escape_controls(json: &str) -> String {
+fn escape_controls(json: String) -> String {
+    // Nearly every line is plain ASCII; serde_json has escaped the control characters of that but DEL.
+    if json.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
+        return json;
+    }
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         let is_mark = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -156,8 +162,29 @@ fn escape_controls(json: &str) -> String {
 }
 
 impl Fields {
-    fn put(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+    /// Sets a field. A field of an event replaces that of its span.
+    fn put(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, field)) => *field = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let found = self.0.iter().find(|(other, _)| *other == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// The fields as one JSON object.
+    fn to_json(&self) -> String {
+        let mut json = String::with_capacity(512);
+        for (name, value) in &self.0 {
+            json.push(if json.is_empty() { '{' } else { ',' });
+            // Names are identifiers, which need no escapes. Writing to a string cannot fail.
+            let _ = write!(json, "\"{name}\":{value}");
+        }
+        json.push('}');
+        json
     }
 }
 
@@ -219,7 +246,7 @@ mod tests {
     #[test]
     fn attack_56_terminal_control_sequences_are_escaped_and_parse_back() {
         let hostile = "a\r\nb\u{1b}[31m\u{7f}\u{9b}2J\u{2028}\u{202e}\u{2066}\u{e4}\u{1f600}\"\\";
-        let line = escape_controls(&Value::from(hostile).to_string());
+        let line = escape_controls(Value::from(hostile).to_string());
         assert!(
             !line.contains(char::is_control)
                 && !line.contains(['\u{2028}', '\u{202e}', '\u{2066}'])

@@ -54,19 +54,13 @@ impl Tasks {
         }
     }
 
-    /// Runs work as a task and returns its output; `None` if the work ended without one.
-    pub async fn run<T: 'static>(
-        self: &Rc<Self>,
-        work: impl Future<Output = T> + 'static,
-    ) -> Option<T> {
+    /// Runs work as a task and returns its output; `None` if the work ended without one. The work is boxed:
+    /// an `async` block that is given another one by value holds it twice.
+    pub async fn run<T: 'static>(self: &Rc<Self>, work: LocalBoxFuture<'static, T>) -> Option<T> {
         let (sender, output) = oneshot::channel();
-        self.spawn(
-            async move {
-                // It fails if the client has left.
-                drop(sender.send(work.await));
-            }
-            .boxed_local(),
-        );
+        // Sending fails if the client has left.
+        let work = work.map(|output| drop(sender.send(output)));
+        self.spawn(work.boxed_local());
         output.await.ok()
     }
 }

@@ -208,6 +208,10 @@ impl<'de, T: FromMap> Deserialize<'de> for OneOrMany<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
                 let mut list = Vec::new();
                 while let Some(Maybe(item)) = seq.next_element()? {
+                    // Nearly every list has one object, and objects are large.
+                    if list.is_empty() {
+                        list.reserve_exact(1);
+                    }
                     list.extend(item);
                 }
                 Ok(OneOrMany(list))

@@ -13,6 +13,7 @@ use clawless_edge::http::forwarded::{MODELS_HEADER, read_names};
 use clawless_edge::kv::EdgeKv;
 use clawless_edge::ledger::{Ledger, RemoteLedger};
 use clawless_edge::logging;
+use clawless_edge::request_time::RequestTime;
 use clawless_edge::time::EdgeTime;
 use clawless_store::audit::{self, AuditEntry};
 use clawless_store::{KvError, hot, tenants};
@@ -52,7 +53,7 @@ impl AdminContext {
         Self {
             sql: D1::new(env.d1(DB).ok()),
             cache: EdgeKv::new(env.kv(CACHE).ok()),
-            ledger: RemoteLedger::new(&env),
+            ledger: RemoteLedger::new(&env, RequestTime::default()),
             entropy: EdgeEntropy,
             now: EdgeTime.now(),
             env,

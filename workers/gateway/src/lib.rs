@@ -22,6 +22,7 @@ use clawless_edge::d1::D1;
 use clawless_edge::kv::EdgeKv;
 use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
+use clawless_edge::request_time::RequestTime;
 use clawless_edge::time::EdgeTime;
 use clawless_edge::{http as edge_http, logging};
 pub use ledger::object::TenantLedger;
@@ -48,7 +49,7 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     let cleanup = Cleanup {
         sql: &database,
         kv: &EdgeKv::new(env.kv(CACHE).ok()),
-        ledger: &RemoteLedger::new(&env),
+        ledger: &RemoteLedger::new(&env, RequestTime::default()),
         clock: &EdgeTime,
     };
     if let Err(error) = cleanup.run().await {

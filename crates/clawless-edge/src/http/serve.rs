@@ -58,7 +58,7 @@ pub async fn serve<S: Service>(
                 };
                 // The runtime would cancel the request in the middle if the client leaves, and what it
                 // holds ([`Permit`]) would not be released.
-                let outcome = tasks.run(work).await;
+                let outcome = tasks.run(work.boxed_local()).await;
                 outcome.unwrap_or_else(|| Err(ApiError::internal("the request has no response")))
             }
             Err(error) => Err(error.clone()),

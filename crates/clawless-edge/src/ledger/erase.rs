@@ -14,7 +14,7 @@ impl RemoteLedger {
     /// Deletes all data of a tenant's ledger. Later requests reach a ledger without configuration, which
     /// admits nothing.
     pub async fn erase(&self, tenant: &TenantId) -> Result<(), EraseError> {
-        let namespace = self.0.as_ref();
+        let namespace = self.namespace.as_ref();
         let namespace =
             namespace.ok_or_else(|| EraseError("the ledger binding is absent".to_owned()))?;
         let mut init = RequestInit::new();

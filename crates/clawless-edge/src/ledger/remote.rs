@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use clawless_core::TenantId;
 use clawless_core::ledger::{Input, Output};
-use clawless_core::time::{Millis, Timer};
+use clawless_core::time::{Millis, Timer, timeout};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, ObjectNamespace};
 
 use super::port::{Ledger, LedgerError, LedgerRequest};
-use crate::time::EdgeTime;
+use crate::request_time::RequestTime;
 use crate::{crossing, logging};
 
 /// The binding of the objects' namespace.
@@ -17,7 +17,7 @@ pub const LEDGER: &str = "LEDGER";
 
 /// The timeout of one call: longer than a turn waits for its session
 /// ([`clawless_core::ledger::LANE_WAIT_TIMEOUT`]).
-const CALL_TIMEOUT_MS: f64 = 15_000.0;
+const CALL_TIMEOUT: Millis = Millis::from_secs(15);
 
 /// The delays before the second and the third try.
 const RETRY_DELAYS: [Millis; 2] = [Millis::new(50), Millis::new(250)];
@@ -31,17 +31,25 @@ thread_local! {
 }
 
 /// The objects of all tenants; every call fails if the binding is absent.
-pub struct RemoteLedger(pub(super) Option<ObjectNamespace>);
+pub struct RemoteLedger {
+    pub(super) namespace: Option<ObjectNamespace>,
+    time: RequestTime,
+}
 
 impl RemoteLedger {
-    /// A client over the binding.
-    pub fn new(env: &Env) -> Self {
-        Self(env.durable_object(LEDGER).ok())
+    /// A client over the binding, with the timer of the current request.
+    pub fn new(env: &Env, time: RequestTime) -> Self {
+        let namespace = env.durable_object(LEDGER).ok();
+        Self { namespace, time }
     }
 
     /// Whether objects respond. The one called here belongs to no tenant.
     pub async fn answers(&self) -> bool {
-        let Some(stub) = self.0.as_ref().and_then(|it| it.get_by_name("health").ok()) else {
+        let Some(stub) = self
+            .namespace
+            .as_ref()
+            .and_then(|it| it.get_by_name("health").ok())
+        else {
             return false;
         };
         let response = stub.fetch_with_str("http://ledger/").await;
@@ -54,7 +62,7 @@ impl Ledger for RemoteLedger {
     /// and every input may be repeated. There is no retry after an overload or a timeout.
     async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
         let namespace = self
-            .0
+            .namespace
             .as_ref()
             .ok_or_else(|| failure("the ledger binding is absent"))?;
         let request = LedgerRequest {
@@ -65,7 +73,7 @@ impl Ledger for RemoteLedger {
         let request = serde_json::to_string(&request).map_err(failure)?;
         let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let result = ask_once(namespace, tenant, &request).await;
+            let result = self.ask_once(namespace, tenant, &request).await;
             let (Err(LedgerError::Failed(error)), Some(delay)) = (&result, delays.next()) else {
                 return result;
             };
@@ -73,33 +81,30 @@ impl Ledger for RemoteLedger {
                 return result;
             };
             tracing::warn!(error, "retry ledger call");
-            EdgeTime.sleep(delay).await;
+            self.time.sleep(delay).await;
         }
     }
 }
 
-async fn ask_once(
-    namespace: &ObjectNamespace,
-    tenant: &TenantId,
-    request: &str,
-) -> Result<Output, LedgerError> {
-    // The name comes from the authenticated tenant, so no request can reach another's object.
-    let output = crossing::ask(
-        namespace.as_ref(),
-        tenant.as_str(),
-        request,
-        CALL_TIMEOUT_MS,
-    );
-    let output = JsFuture::from(output).await;
-    let output = output.map_err(|thrown| failure(crossing::reason(&thrown)))?;
-    if output.is_undefined() {
-        return Err(LedgerError::Overloaded);
+impl RemoteLedger {
+    async fn ask_once(
+        &self,
+        namespace: &ObjectNamespace,
+        tenant: &TenantId,
+        request: &str,
+    ) -> Result<Output, LedgerError> {
+        // The name comes from the authenticated tenant, so no request can reach another's object.
+        let output = crossing::ask(namespace.as_ref(), tenant.as_str(), request);
+        let output = timeout(&self.time, CALL_TIMEOUT, JsFuture::from(output)).await;
+        // The object may or may not have received the request.
+        let output = output.map_err(|_| LedgerError::Silent)?;
+        let output = output.map_err(|thrown| failure(crossing::reason(&thrown)))?;
+        if output.is_undefined() {
+            return Err(LedgerError::Overloaded);
+        }
+        let text = output.as_string().ok_or_else(|| failure("not a text"))?;
+        serde_json::from_str(&text).map_err(failure)
     }
-    if output.is_null() {
-        return Err(LedgerError::Silent);
-    }
-    let text = output.as_string().ok_or_else(|| failure("not a text"))?;
-    serde_json::from_str(&text).map_err(failure)
 }
 
 /// A slot among the calls that wait for a retry.

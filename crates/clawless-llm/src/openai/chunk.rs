@@ -2,7 +2,7 @@
 
 use clawless_core::FinishReason;
 use clawless_core::llm::{LlmEvent, LlmRequest};
-use clawless_core::members::Members;
+use clawless_core::members::{Members, news};
 
 use super::choice::ChoiceState;
 use super::limits::MAX_PARALLEL;
@@ -14,8 +14,7 @@ use crate::error::LlmError;
 use crate::failure;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::{SseDecoder, SseEvent};
-use crate::tolerant::OneOrMany;
-use clawless_core::members::news;
+use crate::tolerant::{Maybe, OneOrMany};
 
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]
@@ -88,6 +87,10 @@ impl Decoder for OpenAiDecoder {
     }
 }
 
+fn invalid_json(error: &serde_json::Error) -> LlmError {
+    LlmError::Malformed(format!("invalid JSON: {error}"))
+}
+
 /// The state of a response so far.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
@@ -141,10 +144,15 @@ impl Answer {
 
     /// Adds a chunk of a stream, or a whole response.
     pub(crate) fn take(&mut self, json: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let OneOrMany(envelopes): OneOrMany<Envelope> = serde_json::from_slice(json)
-            .map_err(|error| LlmError::Malformed(format!("invalid JSON: {error}")))?;
+        let not_an_object = || LlmError::Malformed("not an object".to_owned());
+        // Some servers send a list; a single object needs none.
+        if json.trim_ascii_start().first() != Some(&b'[') {
+            let Maybe(envelope) = serde_json::from_slice(json).map_err(|it| invalid_json(&it))?;
+            return self.take_envelope(envelope.ok_or_else(not_an_object)?, out);
+        }
+        let OneOrMany(envelopes) = serde_json::from_slice(json).map_err(|it| invalid_json(&it))?;
         if envelopes.is_empty() {
-            return Err(LlmError::Malformed("not an object".to_owned()));
+            return Err(not_an_object());
         }
         for envelope in envelopes {
             self.take_envelope(envelope, out)?;
@@ -167,18 +175,20 @@ impl Answer {
         // Some servers repeat the same citations in each chunk.
         let members = std::mem::take(&mut envelope.members);
         out.extend(news(&mut self.members, members).map(LlmEvent::Members));
-        let mut usages = vec![envelope.usage.take()];
+        let mut usages = Vec::from_iter(envelope.usage.take());
         let choices = envelope.choices.0;
         let is_empty = choices.is_empty();
         for (position, mut choice) in (0..).zip(choices) {
-            usages.push(choice.usage.take());
+            usages.extend(choice.usage.take());
             let messages = [&mut choice.delta.0, &mut choice.message.0];
-            usages.extend(messages.map(|it| it.as_mut()?.usage.take()));
+            usages.extend(
+                messages
+                    .into_iter()
+                    .filter_map(|it| it.as_mut()?.usage.take()),
+            );
             self.choice(position, choice, out)?;
         }
-        let mut usages = usages.into_iter().flatten().peekable();
-        let has_usage = usages.peek().is_some();
-        let usage = usages.find_map(|json| usage::read(&json));
+        let usage = usages.iter().find_map(usage::read);
         // A response with output has at least one token.
         let usage = usage.filter(|usage| usage.completion_tokens > 0 || !self.has_output());
         if is_empty {
@@ -191,7 +201,7 @@ impl Answer {
         self.completion_tokens = usage
             .map(|usage| usage.completion_tokens)
             .or(self.completion_tokens);
-        self.refused_usage |= has_usage && usage.is_none();
+        self.refused_usage |= !usages.is_empty() && usage.is_none();
         out.extend(usage.map(LlmEvent::Usage));
         Ok(())
     }

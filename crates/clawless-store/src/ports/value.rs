@@ -7,6 +7,7 @@ use clawless_core::ids::{
 use clawless_core::keys::KeyDigest;
 use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Millis, Timestamp, Tokens};
+use serde::{Serialize, Serializer};
 
 /// A parameter of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,17 @@ impl SafeInteger {
     /// The number.
     pub const fn get(self) -> i64 {
         self.0
+    }
+}
+
+/// As in the rows of one parameter that `json_each` reads.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Integer(number) => serializer.serialize_i64(number.get()),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
     }
 }
 

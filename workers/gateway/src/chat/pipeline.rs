@@ -108,7 +108,7 @@ pub async fn create<P: Platform>(
             return Err(ApiError::headers(error, rates.pairs()));
         }
     };
-    let pending = PendingTurn {
+    let pending = Box::new(PendingTurn {
         request_id: request_id.clone(),
         caller,
         route,
@@ -121,7 +121,7 @@ pub async fn create<P: Platform>(
         idempotency_key: parsed.idempotency_key,
         claimed_at: None,
         origin: SendOrigin::default(),
-    };
+    });
     start(platform, pending, departure.boxed_local(), permit).await
 }
 
@@ -132,7 +132,7 @@ pub async fn create<P: Platform>(
 /// As [`create`].
 pub async fn start<P: Platform>(
     platform: &Rc<P>,
-    pending: PendingTurn,
+    pending: Box<PendingTurn>,
     departure: Departure,
     permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
@@ -144,7 +144,7 @@ pub async fn start<P: Platform>(
 
 async fn claim_and_run<P: Platform>(
     platform: &Rc<P>,
-    mut pending: PendingTurn,
+    mut pending: Box<PendingTurn>,
     departure: Departure,
     permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
@@ -172,7 +172,7 @@ async fn claim_and_run<P: Platform>(
 /// released before the client gets the error.
 async fn run<P: Platform>(
     platform: &P,
-    pending: PendingTurn,
+    pending: Box<PendingTurn>,
     departure: Departure,
     mut reply: Reply<P::Time>,
 ) {
@@ -184,6 +184,7 @@ async fn run<P: Platform>(
         Ok(mut admission) => {
             let lease = Lease::of(&admission);
             let answered = run_admitted(platform, pending, &mut admission, departure, &mut reply);
+            let answered = answered.boxed_local();
             let Err(error) = lease.hold(platform, answered).await else {
                 return;
             };
@@ -209,7 +210,7 @@ async fn run<P: Platform>(
 /// A failure before the answer began: nothing is to be stored or charged.
 async fn run_admitted<P: Platform>(
     platform: &P,
-    mut pending: PendingTurn,
+    mut pending: Box<PendingTurn>,
     admission: &mut Admission,
     mut departure: Departure,
     reply: &mut Reply<P::Time>,
@@ -222,7 +223,7 @@ async fn run_admitted<P: Platform>(
     let conversation = prepared.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
     let permit = reply.permit();
     permit.grow(conversation.bytes(), platform.time().now())?;
-    let mut turn = Turn::new(pending, admission, conversation);
+    let mut turn = Turn::new(*pending, admission, conversation);
     departure = if turn.outlives_client() {
         self::pending().boxed_local()
     } else {

@@ -7,7 +7,7 @@ use clawless_core::ledger::{Input, LedgerAnswer, RENEWAL_INTERVAL, Ticket};
 use clawless_core::time::Timer;
 use clawless_core::{RequestId, TenantId};
 use clawless_edge::ledger::Ledger;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 
 use super::model::pending_turn::Admission;
 use crate::platform::Platform;
@@ -29,10 +29,10 @@ impl Lease {
         }
     }
 
-    /// Runs `turn` and renews the reservation meanwhile.
-    pub async fn hold<P: Platform, T>(&self, platform: &P, turn: impl Future<Output = T>) -> T {
-        let (turn, renewals) = (pin!(turn), pin!(self.renew(platform)));
-        match select(turn, renewals).await {
+    /// Runs `turn` and renews the reservation meanwhile. The turn is boxed: an `async` function that is
+    /// given a future by value holds it twice.
+    pub async fn hold<P: Platform, T>(&self, platform: &P, turn: LocalBoxFuture<'_, T>) -> T {
+        match select(turn, pin!(self.renew(platform))).await {
             Either::Left((output, _)) => output,
             Either::Right(((), turn)) => turn.await,
         }

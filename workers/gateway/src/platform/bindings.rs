@@ -10,6 +10,7 @@ use clawless_edge::fetch::EdgeHttp;
 use clawless_edge::kv::EdgeKv;
 use clawless_edge::ledger::RemoteLedger;
 use clawless_edge::queue::EdgeQueue;
+use clawless_edge::request_time::RequestTime;
 use clawless_edge::tasks::Tasks;
 use clawless_edge::time::EdgeTime;
 use futures_util::FutureExt;
@@ -66,6 +67,7 @@ pub struct Bindings {
     queue: OnceCell<EdgeQueue>,
     http: EdgeHttp,
     ledger: RemoteLedger,
+    time: RequestTime,
     memory: Rc<Memory>,
 }
 
@@ -90,11 +92,13 @@ impl Bindings {
     /// Opens the bindings of a request.
     pub fn open(env: Env, tasks: Rc<Tasks>) -> Self {
         let config = CONFIG.with(|cell| cell.get_or_init(|| read_config(&env)).clone());
+        let time = RequestTime::default();
         Self {
             sql: OnceCell::new(),
             kv: OnceCell::new(),
             http: EdgeHttp::new(&env),
-            ledger: RemoteLedger::new(&env),
+            ledger: RemoteLedger::new(&env, time.clone()),
+            time,
             queue: OnceCell::new(),
             memory: MEMORY.with(Rc::clone),
             env,
@@ -154,7 +158,7 @@ impl Platform for Bindings {
     type Sql = Database;
     type Kv = Cache;
     type Http = EdgeHttp;
-    type Time = EdgeTime;
+    type Time = RequestTime;
     type Entropy = EdgeEntropy;
     type Ledger = RemoteLedger;
     type Queue = EdgeQueue;
@@ -173,8 +177,8 @@ impl Platform for Bindings {
         &self.http
     }
 
-    fn time(&self) -> &EdgeTime {
-        &EdgeTime
+    fn time(&self) -> &RequestTime {
+        &self.time
     }
 
     fn entropy(&self) -> &EdgeEntropy {

@@ -156,7 +156,7 @@ async fn run_turn<P: Platform>(
         turn: TurnOptions::default(),
     };
     let (features, route) = route(platform.config(), caller.tenant(), &request)?;
-    let pending = PendingTurn {
+    let pending = Box::new(PendingTurn {
         continuation: Continuation::default(),
         rendering: Rendering::Chat(ChatRendering::default()),
         ignored: Vec::new(),
@@ -173,7 +173,7 @@ async fn run_turn<P: Platform>(
             hops: claimed.hops,
             path: claimed.path,
         },
-    };
+    });
     // The text of a message is short.
     let permit = Permit::uncounted();
     pipeline::start(
