@@ -65,6 +65,13 @@ pub(crate) const FILES: [&str; 3] = [ENTRY, "worker.js", "index_bg.wasm"];
 /// The module that the runtime starts. worker-build writes one of this name too.
 const ENTRY: &str = "index.js";
 
+/// Flags of the compiler for releases. LLVM inlines up to a cost of 275 at its highest level, which makes
+/// the gateway a tenth larger and hardly faster (docs/decisions/005-bundle-size.md).
+const RELEASE_FLAGS: (&str, &str) = (
+    "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+    "-Cllvm-args=-inline-threshold=60",
+);
+
 /// A built Worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
@@ -138,6 +145,7 @@ pub(crate) fn build(
         if profile == Profile::Release {
             // `xtask/wasm-bindgen` reads it.
             command.env("CLAWLESS_STRIP_NAMES", "1");
+            command.env(RELEASE_FLAGS.0, RELEASE_FLAGS.1);
         } else {
             command.arg("--no-opt").env("NO_MINIFY", "1");
         }
@@ -174,6 +182,9 @@ fn compile(
         ])
         .args(profile.features())
         .current_dir(layout.root());
+    if profile == Profile::Release {
+        command.env(RELEASE_FLAGS.0, RELEASE_FLAGS.1);
+    }
     run_logged(&mut command, &log_of(layout, worker), task)?;
     let name = package.replace('-', "_");
     Ok(layout
