@@ -8,10 +8,13 @@ import { ROOT } from "../harness/bundle.mjs";
 import { expectError } from "../harness/client.mjs";
 
 /** The files of the entry; workerd's main module comes first. */
-const ENTRY = readdirSync(path.join(ROOT, "workers/entry")).sort((a, b) => Number(b === "index.js") - Number(a === "index.js"));
+const ENTRY = readdirSync(path.join(ROOT, "workers/entry"))
+  .filter((file) => file !== "gateway.js")
+  .sort((a, b) => Number(b === "index.js") - Number(a === "index.js"));
 
 /** Replaces worker-build's module: it traps like Rust, in a separate task, or throws an error. */
 const DYING = `import { WorkerEntrypoint } from "cloudflare:workers";
+globalThis.__worker_init_state = { criticalError: false, instanceId: 0 };
 export default class extends WorkerEntrypoint {
   fetch(request) {
     if (request.url.endsWith("/fails")) throw new TypeError("secret words");

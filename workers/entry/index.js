@@ -1,25 +1,21 @@
 // The entry script of every Worker, around the script that worker-build makes of the crate
 // (`worker.js`). Each import below changes one behaviour of the runtime; `docs/decisions/` says why.
-import { DurableObject } from "cloudflare:workers";
-import { extendDurableObject } from "./durable-objects.js";
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { errorResponse } from "./error-response.js";
+import { instance } from "./instance.js";
 import { queueMicrotaskByPromise } from "./microtasks.js";
 import { PanicGuard } from "./panic-guard.js";
-import Built, * as built from "./worker.js";
+import Built from "./worker.js";
 
-// The classes of Durable Objects.
-export * from "./worker.js";
-
-extendDurableObject(Object.values(built), DurableObject);
 globalThis.queueMicrotask = queueMicrotaskByPromise;
 
 const guard = new PanicGuard();
 addEventListener("error", ({ error }) => guard.report(error));
 
-export default class extends Built {
+export default class extends WorkerEntrypoint {
   async fetch(request) {
     try {
-      return await guard.run(() => super.fetch(request));
+      return await this.#run("fetch", request);
     } catch (error) {
       return errorResponse(request, this.env, error);
     }
@@ -27,6 +23,21 @@ export default class extends Built {
 
   /** A batch that fails is delivered again. */
   queue(batch) {
-    return guard.run(() => super.queue(batch));
+    return this.#run("queue", batch);
+  }
+
+  scheduled(event) {
+    return this.#run("scheduled", event);
+  }
+
+  /** Runs a handler of the crate. */
+  async #run(name, event) {
+    instance.number(() => new Built(this.ctx, this.env));
+    try {
+      return await guard.run(() => Built.prototype[name].call(this, event));
+    } catch (error) {
+      instance.note(error);
+      throw error;
+    }
   }
 }

@@ -6,14 +6,16 @@ export class PanicGuard {
   #running = new Set();
 
   /** Runs `work`. Its promise rejects when the instance aborts meanwhile. */
-  async run(work) {
-    const { promise: aborted, reject } = Promise.withResolvers();
-    this.#running.add(reject);
-    try {
-      return await Promise.race([work(), aborted]);
-    } finally {
-      this.#running.delete(reject);
-    }
+  run(work) {
+    return new Promise((resolve, reject) => {
+      const end = (settle) => (value) => {
+        this.#running.delete(reject);
+        settle(value);
+      };
+      const working = work();
+      this.#running.add(reject);
+      working.then(end(resolve), end(reject));
+    });
   }
 
   /** Handles an uncaught error: one of wasm is the abort of the instance. */

@@ -151,7 +151,7 @@ pub(crate) fn build(
         }
         command.args(profile.features());
         run_logged(&mut command, &log_of(layout, worker), Some(&task))?;
-        install_entry(layout, tools, &folder)?;
+        install_entry(layout, tools, worker, &folder)?;
         remove_extra_files(&folder)?;
         stamp.set()?;
     }
@@ -199,14 +199,21 @@ fn log_of(layout: &Layout, worker: &str) -> PathBuf {
     layout.at(format!(".clawless/logs/build-{worker}.log"))
 }
 
-/// Replaces worker-build's entry, which becomes `worker.js`, with `workers/entry/` as one file.
-fn install_entry(layout: &Layout, tools: &BuildTools, folder: &Path) -> Result<()> {
+/// Replaces worker-build's entry, which becomes `worker.js`, with `workers/entry/` as one file: the Worker's
+/// own, or that of every Worker.
+fn install_entry(layout: &Layout, tools: &BuildTools, worker: &str, folder: &Path) -> Result<()> {
+    let own = format!("workers/entry/{worker}.js");
+    let source = if layout.at(&own).is_file() {
+        own.as_str()
+    } else {
+        "workers/entry/index.js"
+    };
     let entry = folder.join(ENTRY);
     fs::rename(&entry, folder.join("worker.js"))
         .with_context(|| format!("can't rename {}", entry.display()))?;
     let mut command = Command::new(&tools.esbuild);
     command
-        .args(["workers/entry/index.js", "--bundle", "--format=esm"])
+        .args([source, "--bundle", "--format=esm"])
         .args(["--external:cloudflare:workers", "--external:./worker.js"])
         .arg("--log-level=warning")
         .arg(format!("--outfile={}", entry.display()))
