@@ -74,6 +74,7 @@ export async function* eventsAsTheyArrive(response) {
     buffer += part;
     const events = buffer.split("\n\n");
     buffer = events.pop();
+    for (const event of events) response.checkEvent?.(event);
     yield* events;
   }
   assert.equal(buffer, "", "the stream ends after a whole event");

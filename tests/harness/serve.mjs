@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
+import { watch } from "./contract.mjs";
 import { startStack } from "./stack.mjs";
 
 /**
@@ -24,6 +25,7 @@ export async function startStackProcess({ persist, upstream, tenants, gateways =
     closed.then(([code]) => Promise.reject(new Error(`the stack ended with code ${code} before it was ready`))),
   ]);
   const { urls, tenants: seeded } = JSON.parse(line);
+  watch(urls);
   return {
     urls,
     url: urls[0],

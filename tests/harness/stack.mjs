@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Miniflare, convertV4MiniflareOptions } from "miniflare";
 import { AI_BINDING, aiBindingWorker } from "./ai.mjs";
 import { migrations, workerOptions } from "./bundle.mjs";
+import { watch } from "./contract.mjs";
 import { unknownKey } from "./keys.mjs";
 import { seedTenant } from "./seed.mjs";
 import { startUpstream } from "./upstream.mjs";
@@ -98,6 +99,7 @@ class Stack {
   async prepare({ tenants, fresh }) {
     await this.#runtime.ready;
     for (const name of this.#names) this.urls.push((await this.#runtime.unsafeGetDirectURL(name)).origin);
+    watch(this.urls);
     /** The stack's D1 database, the same object that the gateway is bound to. */
     this.db = await this.#database();
     if (fresh) await migrate(this.db);

@@ -84,15 +84,18 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// The compressed size of an upload in bytes, as the platform counts it.
     pub(crate) fn gzipped_size(&self) -> Result<usize> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        for file in FILES {
-            let path = self.folder.join(file);
-            let content =
-                fs::read(&path).with_context(|| format!("{} is missing", path.display()))?;
-            encoder.write_all(&content)?;
-        }
-        Ok(encoder.finish()?.len())
+        gzipped_size(FILES.map(|file| self.folder.join(file)))
     }
+}
+
+/// The size of files in bytes, compressed as one.
+pub(crate) fn gzipped_size(files: impl IntoIterator<Item = PathBuf>) -> Result<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    for path in files {
+        let content = fs::read(&path).with_context(|| format!("{} is missing", path.display()))?;
+        encoder.write_all(&content)?;
+    }
+    Ok(encoder.finish()?.len())
 }
 
 /// Builds all Workers, one after another, since they share Cargo's target folder.

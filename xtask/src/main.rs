@@ -18,6 +18,7 @@ mod logs;
 mod migrate;
 mod model;
 mod models;
+mod openapi;
 mod private;
 mod process;
 mod progress;
@@ -92,6 +93,8 @@ enum Command {
     Tidy,
     /// Print the table of log messages for docs/logs.md
     Logs(logs::Arguments),
+    /// Describe the API: docs/api/openapi.json and the reference pages
+    Openapi(openapi::Arguments),
     /// Install a git hook: format and clippy on staged files
     Hooks,
     /// Measure the gateway against a forwarding Worker
@@ -131,6 +134,7 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Models(arguments) => models::run(layout, arguments),
         Command::Tidy => tidy::run(layout, progress),
         Command::Logs(arguments) => logs::run(layout, arguments),
+        Command::Openapi(arguments) => openapi::run(layout, arguments),
         Command::Hooks => hooks::run(layout, progress),
         Command::Bench(arguments) => bench::run(layout, arguments, progress),
     }

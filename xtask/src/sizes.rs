@@ -1,17 +1,29 @@
-//! Compressed sizes of the release bundles: `build/release/sizes.json`, and the limits that
+//! Compressed sizes of the release bundles and of the pages in them: `build/release/sizes.json`, and the limits that
 //! `cargo xtask test` checks (`docs/decisions/005-bundle-size.md`).
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::{bundle::Bundle, layout::Layout, stamp::write_atomically};
+use crate::{
+    bundle::{Bundle, gzipped_size},
+    layout::Layout,
+    stamp::write_atomically,
+};
 
 /// Largest compressed size of each object, in bytes.
-const LIMITS: [(&str, usize); 3] = [
+const LIMITS: [(&str, usize); 5] = [
     ("gateway", 1_300_000),
     ("admin", 600_000),
     ("widget_server", 150_000),
+    ("docs", 60_000),
+    ("admin_docs", 60_000),
+];
+
+/// The reference pages, which are part of their Workers too.
+const PAGES: [(&str, &str); 2] = [
+    ("docs", "docs/api/reference.html"),
+    ("admin_docs", "docs/api/admin-reference.html"),
 ];
 
 /// The name of each object, and its compressed size in bytes.
@@ -22,6 +34,9 @@ pub(crate) fn record(layout: &Layout, bundles: &[Bundle]) -> Result<Sizes> {
     let mut sizes = Sizes::new();
     for bundle in bundles {
         sizes.insert(bundle.worker.replace('-', "_"), bundle.gzipped_size()?);
+    }
+    for (name, path) in PAGES {
+        sizes.insert(name.to_owned(), gzipped_size([layout.at(path)])?);
     }
     let text = serde_json::to_vec_pretty(&sizes)?;
     write_atomically(&layout.at("build/release/sizes.json"), &text, false)?;

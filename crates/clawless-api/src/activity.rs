@@ -7,23 +7,32 @@ use serde::Serialize;
 
 /// The state of a server tool call, an element of `clawless.tool_executions`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToolActivity {
     /// The id of the call, the same in both states.
     call_id: String,
     /// The name of the tool.
     tool: String,
     /// `running`, or the outcome.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["running", "succeeded", "failed", "refused", "timed_out"])))]
     status: &'static str,
     /// The id of the record, after the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// How long it took, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<Millis>,
 }
 
 /// The member `clawless` of a chunk or body.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ClawlessExtension")
+)]
 pub(crate) struct Extension<A> {
+    /// The calls of server tools.
     pub(crate) tool_executions: A,
 }
 

@@ -3,16 +3,34 @@
 use clawless_core::ApiError;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// The body of every error.
+#[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Error")
+)]
+pub struct Envelope<'a> {
+    /// The error.
     error: Body<'a>,
 }
 
-#[derive(Serialize)]
+/// What is wrong.
+#[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ErrorDetails")
+)]
 struct Body<'a> {
+    /// What is wrong, for a developer.
     message: &'a str,
+    /// The family of the error, as the SDKs of `OpenAI` classify it.
     r#type: &'static str,
+    /// The invalid parameter, as a path such as `messages[0].content`.
     param: Option<&'a str>,
+    /// What happened.
+    #[cfg_attr(feature = "schema", schemars(with = "clawless_core::ErrorCode"))]
     code: &'static str,
 }
 

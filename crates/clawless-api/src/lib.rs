@@ -13,5 +13,7 @@ pub mod messages;
 pub mod models;
 pub mod parsed;
 pub mod responses;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod sessions;
 pub mod surface;

@@ -4,10 +4,20 @@ use serde::Serialize;
 
 /// One page of a list.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "{T}List")
+)]
 pub struct ListPage<T> {
+    /// Always `list`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "list")))]
     object: &'static str,
+    /// The items of this page.
     data: Vec<T>,
+    /// Whether there is another page.
     has_more: bool,
+    /// The `cursor` of the next page.
     next_cursor: Option<String>,
 }
 

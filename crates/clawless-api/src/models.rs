@@ -4,8 +4,12 @@ use serde::Serialize;
 
 /// The list of models.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelList<'a> {
+    /// Always `list`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "list")))]
     object: &'static str,
+    /// The models.
     data: Vec<ModelObject<'a>>,
 }
 
@@ -20,11 +24,20 @@ impl<'a> FromIterator<ModelObject<'a>> for ModelList<'a> {
 
 /// A model or an alias.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Model")
+)]
 pub struct ModelObject<'a> {
+    /// The name for the parameter `model`.
     id: &'a str,
+    /// Always `model`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "model")))]
     object: &'static str,
     /// Always 0: providers do not publish when a model was created.
     created: u64,
+    /// The provider; `clawless` for an alias.
     owned_by: &'a str,
 }
 

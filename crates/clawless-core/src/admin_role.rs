@@ -9,6 +9,11 @@ use crate::ids::TenantId;
 
 /// The name of a role, from the fewest rights to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AdminRole")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleName {
     /// Manages one tenant.

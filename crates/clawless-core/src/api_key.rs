@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 /// The kind of a key, encoded in its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyKind {
     /// A key for servers, limited by its scopes.
@@ -43,6 +44,7 @@ impl KeyKind {
 
 /// A permission of a secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Scope {
     /// Send chat requests.
     #[serde(rename = "chat")]
@@ -85,6 +87,7 @@ impl Scope {
 
 /// A set of scopes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Scopes(Vec<Scope>);
 

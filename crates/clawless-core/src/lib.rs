@@ -25,6 +25,8 @@ pub mod prompt;
 pub mod retry;
 pub mod rounds;
 pub mod routing;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod sending;
 pub mod session;
 pub mod signing;

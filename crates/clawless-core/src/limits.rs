@@ -27,6 +27,7 @@ pub struct Limits {
 
 /// Limits of one API key within those of its tenant. `None`: only the tenant's apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyLimits {
     /// Sustained requests per minute.
@@ -51,6 +52,7 @@ impl KeyLimits {
 /// The parts of a tenant's rate that its classes of endpoints may use, in percent, so that requests of
 /// one class cannot block the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassShares {
     /// Model calls.
@@ -127,6 +129,7 @@ pub struct Quotas {
 
 /// Limits of stored content. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StorageLimits {
     /// Sessions.
@@ -312,6 +315,7 @@ impl<T: Serialize> Serialize for Override<T> {
 
 /// Overrides of a tier's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitOverrides {
     /// Sustained requests per minute.
@@ -330,6 +334,7 @@ pub struct LimitOverrides {
 
 /// Overrides of a tier's quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the API's own names")]
 pub struct QuotaOverrides {
@@ -346,6 +351,7 @@ pub struct QuotaOverrides {
 
 /// Overrides of a tier's limits of stored content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageOverrides {
     /// Sessions.

@@ -6,6 +6,11 @@ use crate::limits::StorageLimits;
 
 /// Amounts of stored content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "StoredContent")
+)]
 // Rows that an older version stored lack the members that were added since.
 #[serde(default)]
 pub struct Storage {

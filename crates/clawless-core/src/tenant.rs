@@ -16,6 +16,7 @@ pub use crate::tier::Tier;
 
 /// Whether requests of a tenant are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TenantStatus {
     /// Served.
@@ -86,11 +87,13 @@ pub struct TenantSettings {
 
 /// A tenant's settings of the request classifier.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierSettings {
     /// Probability from which a request counts as simple, from 0 to 1. The default is
     /// [`SIMPLE_THRESHOLD`].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
     pub simple_threshold: Option<f32>,
     /// Classes that are not used.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -13,6 +13,10 @@ use crate::time::{Millis, Timestamp};
 /// registry.
 const SERVER_TOOLS: &str = include_str!("../data/tools.txt");
 
+/// The names that functions and custom tools may have.
+#[cfg(feature = "schema")]
+pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9_.:/-]{1,256}$";
+
 /// Validates names of server tools.
 ///
 /// # Errors
@@ -54,14 +58,17 @@ pub enum ToolKind {
 
 /// A function that a model may call.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FunctionTool {
     /// The name: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
+    #[cfg_attr(feature = "schema", schemars(extend("pattern" = NAME_PATTERN)))]
     pub name: String,
     /// The description for the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The JSON schema of the arguments, unparsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::members::Members>"))]
     pub parameters: Option<Json>,
     /// Whether the arguments must match the schema exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +160,7 @@ impl CallForm {
 
 /// The outcome of a tool execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ToolOutcome {
     /// The tool returned a result.

@@ -10,7 +10,9 @@ const BUILD_COMMIT: &str = "BUILD_COMMIT";
 
 /// The version and the commit of a Worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Build {
+    /// The version.
     version: &'static str,
     /// The first digits of the commit; `None` if the Worker was not deployed by `cargo xtask deploy`.
     commit: Option<String>,

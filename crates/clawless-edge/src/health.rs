@@ -7,6 +7,11 @@ use worker::Env;
 
 /// A part of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "HealthPart")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// D1.
@@ -49,6 +54,11 @@ impl Part {
 
 /// Something that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "HealthProblem")
+)]
 pub struct Problem {
     /// The Worker that lacks it.
     pub worker: String,

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { ROOT } from "../bundle.mjs";
+import { ADMIN, GATEWAY } from "../description.mjs";
 
 const GUIDE = path.join(ROOT, "docs/api");
 const EXAMPLES = path.join(GUIDE, "examples");
@@ -38,16 +39,12 @@ export function examples() {
     });
 }
 
-/** The routes of gateway and admin that clients can call, from the routes tables: `GET /v1/models`. */
+/** The routes of gateway and admin that clients can call, from the API's description: `GET /v1/models`. */
 export function routes() {
-  const found = ["gateway", "admin"].flatMap((worker) => {
-    const source = readFileSync(path.join(ROOT, `workers/${worker}/src/routes.rs`), "utf8");
-    const table = source.slice(source.indexOf("routes! {"), source.indexOf("#[cfg(test)]\nmod tests"));
-    const lines = [...table.matchAll(/^ +([A-Z]+) +"([^"]+)" +(\w+)/gm)];
-    assert.equal(lines.length, table.match(/=>/g).length, `every line of the ${worker}'s table is parsed`);
-    return lines.filter(([, , pattern, rule]) => rule !== "Forwarded" && !pattern.startsWith("/__test/")).map(([, method, pattern]) => `${method} ${pattern}`);
-  });
-  return [...new Set(found)].sort();
+  const all = [...GATEWAY.operations, ...ADMIN.operations];
+  // The description and its page are no part of the API that they show.
+  const own = all.filter(({ pattern }) => !/\/(docs|openapi\.json)$/.test(pattern));
+  return own.map(({ method, pattern }) => `${method} ${pattern}`).sort();
 }
 
 /** Runs an example with these environment variables; returns what it prints. Fails if it fails. */

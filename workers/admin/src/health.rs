@@ -15,24 +15,44 @@ use crate::context::{AdminCall, AdminContext};
 /// The name of this Worker in reports.
 const ADMIN: &str = "admin";
 
-#[derive(Serialize)]
-struct Report {
+/// What the Worker lacks.
+#[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AdminHealth")
+)]
+pub(crate) struct HealthReport {
+    /// Always `health`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "health")))]
     object: &'static str,
+    /// Whether anything is missing.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "degraded"])))]
     status: &'static str,
+    /// The deployed build.
     build: Build,
+    /// What is missing, by name.
     problems: Vec<Problem>,
+}
+
+/// Whether the Worker can serve operators.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct Liveness {
+    /// `ok` or `down`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "down"])))]
+    status: &'static str,
 }
 
 /// `GET /health`: whether the Worker can serve operators. It names nothing.
 ///
 /// # Errors
-/// None.
+/// An internal error if the report cannot be written.
 pub(crate) async fn show(call: &Call<AdminContext, ()>) -> Result<HttpResponse, ApiError> {
     let found = problems(&call.platform).await;
     let serves = found.iter().all(|it| !is_essential(it.part));
-    let (status, word) = if serves { (200, "ok") } else { (503, "down") };
-    let body = format!(r#"{{"status":"{word}"}}"#);
-    Ok(HttpResponse::json(body).with_status(status))
+    let (code, status) = if serves { (200, "ok") } else { (503, "down") };
+    Ok(HttpResponse::of(&Liveness { status })?.with_status(code))
 }
 
 /// `GET /admin/health`: what the Worker lacks, by name. The gateway adds it to its own report.
@@ -46,7 +66,7 @@ pub(crate) async fn report(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     } else {
         "degraded"
     };
-    HttpResponse::of(&Report {
+    HttpResponse::of(&HealthReport {
         object: "health",
         status,
         build: Build::of(&call.platform.env),

@@ -7,6 +7,9 @@ mod audit;
 mod authenticate;
 mod bindings;
 mod context;
+#[cfg(feature = "schema")]
+pub mod description;
+mod docs;
 mod health;
 mod input;
 mod keys;

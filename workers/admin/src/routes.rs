@@ -1,43 +1,70 @@
-//! The routes table: method, path, access rule, parameters of the query, handler.
+//! The routes table: method, path, access rule, parameters of the query, handler with the types of its
+//! request and responses. CONTRIBUTING.md describes how to add a line.
 
+use clawless_api::admin::audit::AuditObject;
+use clawless_api::admin::keys::{CreatedKey, KeyObject, KeyPatch, KeyRotation, NewKey};
+use clawless_api::admin::records::{ExportedRecord, MessageRecord, SessionRecord};
+use clawless_api::admin::tenants::{
+    DeletionProgress, ErasureProgress, TenantBody, TenantObject, TenantPatch,
+};
+use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject, TokenPatch};
+use clawless_api::admin::usage::{UsageLine, UsageReport};
+use clawless_api::list::ListPage;
 use clawless_core::admin_role::AdminAccess::{AnyRole, Global, Tenant};
 use clawless_core::admin_role::RoleName::{Operator, Owner, Viewer};
-use clawless_edge::http::Routes;
+use clawless_core::members::Members;
+use clawless_edge::http::{Csv, Html, Routes};
 use clawless_edge::routes;
 
+use crate::health::{HealthReport, Liveness};
 use crate::service::Admin;
-use crate::{audit, health, keys, tenants, tokens};
+use crate::{audit, docs, health, keys, tenants, tokens};
 
 /// Every route of the admin Worker. Without a token, a request does not learn which routes exist.
 pub(crate) static ROUTES: Routes<Admin> = Routes {
     unmatched: Some(AnyRole),
     lines: routes! {
-        GET    "/health"                                          Public                                             => health::show,
-        GET    "/admin/health"                                    Global(Viewer)                                     => health::report,
-        GET    "/admin/tenants"                                   Global(Viewer)   ["cursor", "limit"]               => tenants::list,
-        POST   "/admin/tenants"                                   Global(Operator)                                   => tenants::create,
-        GET    "/admin/tenants/{id}"                              Tenant(Viewer)                                     => tenants::show,
-        PUT    "/admin/tenants/{id}"                              Tenant(Operator)                                   => tenants::put,
-        PATCH  "/admin/tenants/{id}"                              Tenant(Operator)                                   => tenants::patch,
-        DELETE "/admin/tenants/{id}"                              Global(Operator)                                   => tenants::delete,
-        GET    "/admin/tenants/{id}/usage"                        Tenant(Viewer)   ["from", "to", "format"]          => tenants::usage,
-        GET    "/admin/tenants/{id}/sessions"                     Tenant(Operator) ["cursor", "limit"]               => tenants::list_sessions,
-        GET    "/admin/tenants/{id}/sessions/{session}"           Tenant(Operator)                                   => tenants::show_session,
-        GET    "/admin/tenants/{id}/sessions/{session}/messages"  Tenant(Operator) ["cursor", "limit"]               => tenants::list_messages,
-        GET    "/admin/tenants/{id}/export"                       Tenant(Operator) ["cursor"]                        => tenants::export,
-        POST   "/admin/tenants/{id}/erase"                        Global(Operator) ["cursor"]                        => tenants::erase,
-        GET    "/admin/usage"                                     Global(Viewer)   ["cursor", "limit", "from", "to"] => tenants::usage_of_all,
-        GET    "/admin/tenants/{id}/keys"                         Tenant(Viewer)   ["cursor", "limit"]               => keys::list,
-        POST   "/admin/tenants/{id}/keys"                         Tenant(Operator)                                   => keys::mint,
-        GET    "/admin/tenants/{id}/keys/{key}"                   Tenant(Viewer)                                     => keys::show,
-        PATCH  "/admin/tenants/{id}/keys/{key}"                   Tenant(Operator)                                   => keys::change,
-        POST   "/admin/tenants/{id}/keys/{key}/rotate"            Tenant(Operator)                                   => keys::rotate,
-        POST   "/admin/tenants/{id}/keys/{key}/revoke"            Tenant(Operator)                                   => keys::revoke,
-        GET    "/admin/tokens"                                    Global(Owner)    ["cursor", "limit"]               => tokens::list,
-        POST   "/admin/tokens"                                    Global(Owner)                                      => tokens::mint,
-        PATCH  "/admin/tokens/{id}"                               Global(Owner)                                      => tokens::change,
-        POST   "/admin/tokens/{id}/revoke"                        Global(Owner)                                      => tokens::revoke,
-        GET    "/admin/audit"                                     Tenant(Viewer)   ["cursor", "limit", "tenant_id"]  => audit::list,
+        GET    "/health"                                          Public           => health::show() -> 200 Liveness | 503 Liveness,
+        GET    "/admin/health"                                    Global(Viewer)   => health::report() -> 200 HealthReport,
+        GET    "/admin/openapi.json"                              AnyRole          => docs::description() -> 200 Members,
+        GET    "/admin/docs"                                      AnyRole          => docs::page() -> 200 Html,
+        GET    "/admin/tenants"                                   Global(Viewer) ["cursor", "limit"]
+               => tenants::list() -> 200 ListPage<TenantObject>,
+        POST   "/admin/tenants"                                   Global(Operator) => tenants::create(TenantBody) -> 201 TenantObject,
+        GET    "/admin/tenants/{id}"                              Tenant(Viewer)   => tenants::show() -> 200 TenantObject,
+        PUT    "/admin/tenants/{id}"                              Tenant(Operator) => tenants::put(TenantBody)
+               -> 200 TenantObject | Conflict | PreconditionFailed,
+        PATCH  "/admin/tenants/{id}"                              Tenant(Operator) => tenants::patch(TenantPatch)
+               -> 200 TenantObject | Conflict | PreconditionFailed,
+        DELETE "/admin/tenants/{id}"                              Global(Operator) => tenants::delete()
+               -> 200 DeletionProgress<'_> | 202 DeletionProgress<'_> | InvalidJson | InvalidType | Conflict | PreconditionFailed,
+        GET    "/admin/tenants/{id}/usage"                        Tenant(Viewer) ["from", "to", "format"]
+               => tenants::usage() -> 200 UsageReport | 200 Csv,
+        GET    "/admin/tenants/{id}/sessions"                     Tenant(Operator) ["cursor", "limit"]
+               => tenants::list_sessions() -> 200 ListPage<SessionRecord>,
+        GET    "/admin/tenants/{id}/sessions/{session}"           Tenant(Operator) => tenants::show_session() -> 200 SessionRecord,
+        GET    "/admin/tenants/{id}/sessions/{session}/messages"  Tenant(Operator) ["cursor", "limit"]
+               => tenants::list_messages() -> 200 ListPage<MessageRecord>,
+        GET    "/admin/tenants/{id}/export"                       Tenant(Operator) ["cursor"]
+               => tenants::export() -> 200 ListPage<ExportedRecord>,
+        POST   "/admin/tenants/{id}/erase"                        Global(Operator) ["cursor"]
+               => tenants::erase() -> 200 ErasureProgress<'_> | 202 ErasureProgress<'_> | InvalidJson | InvalidType | Conflict,
+        GET    "/admin/usage"                                     Global(Viewer) ["cursor", "limit", "from", "to"]
+               => tenants::usage_of_all() -> 200 ListPage<UsageLine>,
+        GET    "/admin/tenants/{id}/keys"                         Tenant(Viewer) ["cursor", "limit"]
+               => keys::list() -> 200 ListPage<KeyObject>,
+        POST   "/admin/tenants/{id}/keys"                         Tenant(Operator) => keys::mint(NewKey) -> 201 CreatedKey<'_> | Conflict,
+        GET    "/admin/tenants/{id}/keys/{key}"                   Tenant(Viewer)   => keys::show() -> 200 KeyObject,
+        PATCH  "/admin/tenants/{id}/keys/{key}"                   Tenant(Operator) => keys::change(KeyPatch) -> 200 KeyObject | Conflict,
+        POST   "/admin/tenants/{id}/keys/{key}/rotate"            Tenant(Operator) => keys::rotate(KeyRotation) -> 201 CreatedKey<'_> | Conflict,
+        POST   "/admin/tenants/{id}/keys/{key}/revoke"            Tenant(Operator) => keys::revoke() -> 200 KeyObject | InvalidJson | InvalidType | Conflict,
+        GET    "/admin/tokens"                                    Global(Owner) ["cursor", "limit"]
+               => tokens::list() -> 200 ListPage<TokenObject>,
+        POST   "/admin/tokens"                                    Global(Owner)    => tokens::mint(NewToken) -> 201 CreatedToken<'_>,
+        PATCH  "/admin/tokens/{id}"                               Global(Owner)    => tokens::change(TokenPatch) -> 200 TokenObject | Conflict,
+        POST   "/admin/tokens/{id}/revoke"                        Global(Owner)    => tokens::revoke() -> 200 TokenObject | InvalidJson | InvalidType,
+        GET    "/admin/audit"                                     Tenant(Viewer) ["cursor", "limit", "tenant_id"]
+               => audit::list() -> 200 ListPage<AuditObject> | ResourceNotFound,
     },
 };
 
@@ -74,7 +101,10 @@ mod tests {
     fn every_route_except_the_health_check_needs_a_role() {
         for line in ROUTES.lines {
             let needs_role = matches!(line.access(), Some(Global(_) | Tenant(_)));
-            assert_eq!(needs_role, line.pattern != "/health", "{line:?}");
+            let is_for_all = matches!(line.pattern, "/admin/docs" | "/admin/openapi.json");
+            assert_eq!(line.access() == Some(AnyRole), is_for_all, "{line:?}");
+            let is_open = is_for_all || line.pattern == "/health";
+            assert_eq!(needs_role, !is_open, "{line:?}");
         }
         assert_eq!(ROUTES.unmatched, Some(AnyRole));
     }

@@ -1,27 +1,44 @@
-//! The routes table: method, path, access rule, parameters of the query, handler.
+//! The routes table: method, path, access rule, parameters of the query, handler with the types of its
+//! request and responses. CONTRIBUTING.md describes how to add a line.
 
+use clawless_api::admin::usage::UsageReport;
+use clawless_api::chat::{ChatChunk, ChatCompletionResponse, ChatRequest};
+use clawless_api::list::ListPage;
+use clawless_api::messages::{
+    CountRequest, MessageEvent, MessageRequest, MessageResponse, ModelInfo, ModelPage, TokenCount,
+};
+use clawless_api::models::{ModelList, ModelObject};
+use clawless_api::sessions::{
+    Deleted, MessageObject, SessionBody, SessionChange, SessionExport, SessionObject,
+    ToolExecutionObject,
+};
 use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite, UsageRead};
 use clawless_core::ledger::EndpointClass::{Read, Write};
-use clawless_edge::http::Routes;
+use clawless_core::members::Members;
+use clawless_edge::http::{Csv, Events, Html, Routes};
 use clawless_edge::routes;
 
 #[cfg(feature = "test-faults")]
 use crate::http::faults;
-use crate::http::service::Access::{Export, Key, Wait};
+use crate::http::health::HealthReport;
+use crate::http::service::Access::{Export, Key, Turn, Wait};
 use crate::http::service::Gateway;
 use crate::http::{
-    completions, conversations, forward, health, messages, models, responses, resume, sessions,
-    usage,
+    completions, conversations, docs, forward, health, messages, models, responses, resume,
+    sessions, usage,
 };
 
 /// Every route of the gateway.
 pub static ROUTES: Routes<Gateway> = Routes {
     unmatched: None,
     lines: routes! {
-        POST   "/v1/chat/completions"                    Authenticating            => completions::create,
-        POST   "/v1/messages"                            Authenticating ["beta"]   => messages::create,
-        POST   "/v1/messages/count_tokens"               Key(Chat, Read) ["beta"]  => messages::count_tokens,
-        POST   "/v1/responses"                           Authenticating            => responses::create,
+        POST   "/v1/chat/completions"                    Authenticating(Turn(Chat)) => completions::create(ChatRequest)
+               -> 200 ChatCompletionResponse | 200 Events<ChatChunk>,
+        POST   "/v1/messages"                            Authenticating(Turn(Chat)) ["beta"] => messages::create(MessageRequest)
+               -> 200 MessageResponse | 200 Events<MessageEvent>,
+        POST   "/v1/messages/count_tokens"               Key(Chat, Read) ["beta"]  => messages::count_tokens(CountRequest)
+               -> 200 TokenCount | ModelNotFound | UnsupportedParameter,
+        POST   "/v1/responses"                           Authenticating(Turn(Chat)) => responses::create,
         POST   "/v1/responses/input_tokens"              Key(Chat, Read)           => responses::count_input_tokens,
         GET    "/v1/responses/{id}"                      Wait(SessionsRead)        => responses::show,
         DELETE "/v1/responses/{id}"                      Key(SessionsWrite, Write) => responses::delete,
@@ -34,26 +51,37 @@ pub static ROUTES: Routes<Gateway> = Routes {
         DELETE "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::delete,
         GET    "/v1/conversations/{id}/items"            Key(SessionsRead, Read)
                ["limit", "after", "order"]                                         => conversations::list_items,
-        GET    "/v1/models"                              Key(Chat, Read)
-               ["limit", "after_id", "before_id", "beta"]                          => models::list,
-        GET    "/v1/models/{id…}"                        Key(Chat, Read) ["beta"]  => models::show,
+        GET    "/v1/models"                              Key(Chat, Read) ["limit", "after_id", "before_id", "beta"]
+               => models::list() -> 200 ModelList<'_> | 200 ModelPage<'_>,
+        GET    "/v1/models/{id…}"                        Key(Chat, Read) ["beta"]
+               => models::show() -> 200 ModelObject<'_> | 200 ModelInfo<'_> | ModelNotFound,
         GET    "/v1/sessions"                            Key(SessionsRead, Read)
-               ["limit", "cursor", "title", "metadata[]", "created_after", "created_before"] => sessions::list,
-        POST   "/v1/sessions"                            Key(SessionsWrite, Write) => sessions::create,
-        GET    "/v1/sessions/{id}"                       Key(SessionsRead, Read)   => sessions::show,
-        PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update,
-        DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete,
-        POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset,
-        GET    "/v1/sessions/{id}/export"                Export(SessionsRead)      => sessions::export,
+               ["limit", "cursor", "title", "metadata[]", "created_after", "created_before"]
+               => sessions::list() -> 200 ListPage<SessionObject<'_>>,
+        POST   "/v1/sessions"                            Key(SessionsWrite, Write) => sessions::create(SessionBody)
+               -> 200 SessionObject<'_> | ModelNotFound | Conflict | InsufficientQuota,
+        GET    "/v1/sessions/{id}"                       Key(SessionsRead, Read)   => sessions::show() -> 200 SessionObject<'_>,
+        PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update(SessionChange)
+               -> 200 SessionObject<'_> | ModelNotFound | InsufficientQuota,
+        DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete() -> 200 Deleted<'_>,
+        POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset() -> 200 SessionObject<'_>,
+        GET    "/v1/sessions/{id}/export"                Export(SessionsRead)      => sessions::export() -> 200 SessionExport<'_>,
         GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)
-               ["limit", "cursor", "order", "after", "before"]                     => sessions::list_messages,
-        DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message,
+               ["limit", "cursor", "order", "after", "before"]
+               => sessions::list_messages() -> 200 ListPage<MessageObject>,
+        DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message() -> 200 Deleted<'_>,
         GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)
-               ["limit", "cursor"]                                                 => sessions::list_tool_executions,
-        GET    "/v1/sessions/{id}/turns/{request_id}"    Wait(Chat)                => resume::resume,
+               ["limit", "cursor"]
+               => sessions::list_tool_executions() -> 200 ListPage<ToolExecutionObject>,
+        GET    "/v1/sessions/{id}/turns/{request_id}"    Wait(Chat)                => resume::resume()
+               -> 200 ChatCompletionResponse | 200 Events<ChatChunk> | RequestInProgress,
         GET    "/v1/usage"                               Key(UsageRead, Read)
-               ["from", "to", "format"]                                            => usage::show,
-        GET    "/health"                                 Public                    => health::show,
+               ["from", "to", "format"]
+               => usage::show() -> 200 UsageReport | 200 Csv,
+        GET    "/health"                                 Public                    => health::show()
+               -> 200 HealthReport | 503 HealthReport,
+        GET    "/openapi.json"                           Public                    => docs::description() -> 200 Members,
+        GET    "/docs"                                   Public                    => docs::page() -> 200 Html,
         ANY    "/admin/{…}"                              Forwarded                 => forward::admin,
         ANY    "/widget/{…}"                             Forwarded                 => forward::widget,
         #[cfg(feature = "test-faults")]
@@ -100,7 +128,7 @@ mod tests {
             .filter_map(|line| match line.endpoint {
                 Endpoint::Restricted(..) => None,
                 Endpoint::Public(_) => Some(("public", line.pattern)),
-                Endpoint::Authenticating(_) => Some(("authenticates", line.pattern)),
+                Endpoint::Authenticating(..) => Some(("authenticates", line.pattern)),
                 Endpoint::Forwarded(_) => Some(("forwarded", line.pattern)),
             })
             .collect();
@@ -113,7 +141,9 @@ mod tests {
                 ("authenticates", "/v1/responses"),
                 ("forwarded", "/admin/{…}"),
                 ("forwarded", "/widget/{…}"),
+                ("public", "/docs"),
                 ("public", "/health"),
+                ("public", "/openapi.json"),
             ]
         );
     }

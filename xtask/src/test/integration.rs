@@ -26,12 +26,23 @@ use super::{
     widget,
 };
 
+/// The checks of the API's description.
+const DESCRIPTION: &str = "tests/description";
+
+/// The programs that check the API's description.
+#[derive(Debug)]
+struct DescriptionTools {
+    packages: PathBuf,
+    python: PathBuf,
+}
+
 /// The results of the set-up.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     packages: bool,
     bundles: bool,
     python: Option<PathBuf>,
+    description: Option<DescriptionTools>,
     chromium: Option<PathBuf>,
 }
 
@@ -49,6 +60,17 @@ pub(super) fn set_up(layout: &Layout, report: &Report, progress: &Progress) -> P
             &layout.at("tests/sdk/python/requirements.txt"),
             progress,
         )?);
+        Ok(TestCounts::default())
+    });
+    report.step("set-up: description tools", || {
+        prepared.description = Some(DescriptionTools {
+            packages: npm::packages(layout, DESCRIPTION, progress)?,
+            python: python::environment(
+                layout,
+                &layout.at(DESCRIPTION).join("requirements.txt"),
+                progress,
+            )?,
+        });
         Ok(TestCounts::default())
     });
     report.step("set-up: Chromium", || {
@@ -121,6 +143,7 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
     if !prepared.bundles {
         for name in [
             "Workers on workerd",
+            "API description",
             "local stack",
             "the stack",
             "Python SDK",
@@ -133,6 +156,19 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
     report.step("Workers on workerd", || {
         workers(layout, prepared.python.as_deref())
     });
+    match &prepared.description {
+        Some(tools) => {
+            report.step("API description", || {
+                let variables = [
+                    ("CLAWLESS_DESCRIPTION_PACKAGES", tools.packages.clone()),
+                    ("CLAWLESS_DESCRIPTION_PYTHON", tools.python.clone()),
+                ];
+                let files = test_files(layout, DESCRIPTION)?;
+                node_tests(layout, "description", files, 1, &variables)
+            });
+        }
+        None => report.blocked("API description", "set-up: description tools"),
+    }
     report.step("local stack", || {
         let program = env::current_exe().context("can't find the path of this program")?;
         let files = test_files(layout, "tests/stack")?;

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::{
     layout::Layout,
     model::{self, SMALL},
+    openapi,
     progress::Progress,
     tools::rust::{WASM, cargo},
 };
@@ -59,6 +60,10 @@ pub(super) fn run(layout: &Layout, report: &Report, progress: &Progress) {
             &[&["test", "--no-fail-fast"], &WORKSPACE, &without_tool],
         );
         StepCommand::new(layout, "native", command, counts::of_cargo).run()
+    });
+    report.step("API description is current", || {
+        let command = openapi::command(layout, true);
+        StepCommand::without_tests(layout, "openapi", command).run()
     });
     report.step("local model's tests", || {
         let package = ["--package", "clawless-local-model"];

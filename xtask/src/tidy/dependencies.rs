@@ -23,6 +23,14 @@ fn allowed(package: &str) -> &'static [&'static str] {
             "clawless-store",
             "clawless-edge",
         ],
+        // It describes the Workers' routes tables and is part of none.
+        "clawless-openapi" => &[
+            "clawless-core",
+            "clawless-api",
+            "clawless-edge",
+            "clawless-gateway",
+            "clawless-admin",
+        ],
         // xtask and the commands for operators use the product over HTTP and as programs.
         "xtask" => &["clawless-cli"],
         _ => &[],

@@ -9,16 +9,26 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 use crate::{
     layout::Layout,
     process::{capture, run_logged},
     progress::Progress,
-    stamp::Stamp,
+    stamp::{Stamp, hex},
 };
 
 /// The oldest Node that wrangler supports, as (major, minor).
 const MIN_NODE: (u32, u32) = (22, 12);
+
+/// Arguments of npm that install exactly what a lockfile names.
+const CI: [&str; 5] = [
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+];
 
 /// Installs the packages of `package-lock.json` unless they are installed.
 pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
@@ -34,18 +44,39 @@ pub(crate) fn ready(layout: &Layout, progress: &Progress) -> Result<()> {
     let task = progress.task("npm packages (wrangler, workerd, esbuild, binaryen, Node)");
     // No package needs its install script: programs are packages for each platform.
     let mut npm = Command::new("npm");
-    npm.args([
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-update-notifier",
-    ])
-    .current_dir(layout.root());
+    npm.args(CI).current_dir(layout.root());
     run_logged(&mut npm, &layout.at(".clawless/logs/npm.log"), Some(&task))?;
     stamp.set()?;
     task.done();
     Ok(())
+}
+
+/// Installs the packages of another lockfile, in the checkout's folder `of`, into the cache. Returns the folder
+/// with `node_modules`.
+pub(crate) fn packages(layout: &Layout, of: &str, progress: &Progress) -> Result<PathBuf> {
+    let [manifest, lockfile] =
+        ["package.json", "package-lock.json"].map(|name| layout.at(of).join(name));
+    let pinned = fs::read(&lockfile).with_context(|| format!("{of} has no lockfile"))?;
+    let key: String = hex(&Sha256::digest(&pinned)).chars().take(12).collect();
+    let folder = layout.cached(format!("npm/{key}"))?;
+    let stamp = Stamp::new(folder.join(".clawless-installed"), &pinned);
+    if stamp.is_current() {
+        return Ok(folder);
+    }
+    let task = progress.task(format!("npm packages of {of}"));
+    fs::create_dir_all(&folder)?;
+    for file in [&manifest, &lockfile] {
+        let name = file.file_name().context("a file without a name")?;
+        fs::copy(file, folder.join(name))
+            .with_context(|| format!("can't copy {}", file.display()))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(CI).current_dir(&folder);
+    let log = layout.at(".clawless/logs/npm-packages.log");
+    run_logged(&mut npm, &log, Some(&task))?;
+    stamp.set()?;
+    task.done();
+    Ok(folder)
 }
 
 /// The message about a missing npm. The version differs, since Node is packaged for some platforms only.

@@ -6,6 +6,7 @@ mod fields;
 pub mod keys;
 mod merge_patch;
 pub mod offered_models;
+pub mod records;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;

@@ -13,12 +13,22 @@ use crate::fields::invalid;
 
 /// The settings of a token.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "NewAdminToken")
+)]
 #[serde(deny_unknown_fields)]
 struct TokenSettings {
+    /// A name for people.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 200)))]
     name: String,
+    /// What the token may do.
     role: RoleName,
+    /// The tenant of a `tenant_admin`; other roles have none.
     #[serde(default)]
     tenant_id: Option<TenantId>,
+    /// When the token expires, in seconds since 1970 (UTC).
     #[serde(default)]
     expires_at: Option<u64>,
 }
@@ -117,16 +127,50 @@ impl TokenPatch {
     }
 }
 
+#[cfg(feature = "schema")]
+mod schema {
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+    use super::{NewToken, TokenPatch, TokenSettings};
+    use crate::schema::{described_as, merge_patch};
+
+    described_as! { NewToken => TokenSettings }
+
+    impl JsonSchema for TokenPatch {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "AdminTokenPatch".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            merge_patch::<TokenSettings>(generator)
+        }
+    }
+}
+
 /// A token.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "AdminToken")
+)]
 pub struct TokenObject {
+    /// Always `admin_token`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "admin_token")))]
     object: &'static str,
+    /// The id.
     id: AdminTokenId,
+    /// The name.
     name: String,
+    /// What it may do.
     role: RoleName,
+    /// The only tenant that it can access.
     tenant_id: Option<TenantId>,
+    /// When it expires, in seconds since 1970 (UTC).
     expires_at: Option<u64>,
+    /// When it was revoked, in seconds since 1970 (UTC).
     revoked_at: Option<u64>,
+    /// When it was created, in seconds since 1970 (UTC).
     created_at: u64,
 }
 
@@ -154,9 +198,15 @@ impl From<AdminToken> for TokenObject {
 
 /// A new token with its text. No other response contains the text.
 #[derive(Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "CreatedAdminToken")
+)]
 pub struct CreatedToken<'a> {
     #[serde(flatten)]
     object: TokenObject,
+    /// The token. It is shown only here.
     token: &'a str,
 }
 

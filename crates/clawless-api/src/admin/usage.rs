@@ -9,19 +9,29 @@ use serde::Serialize;
 
 /// The usage of one tenant, or of one model by one key on one day.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageLine {
+    /// The tenant, in lists of tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<TenantId>,
+    /// The day (UTC), such as `2026-01-31`.
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<String>,
+    /// The model that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
+    /// The key of the requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<KeyId>,
+    /// Answered requests.
     messages: u64,
+    /// Input tokens.
     tokens_in: u64,
+    /// Output tokens.
     tokens_out: u64,
+    /// Charged tokens.
     tokens: u64,
+    /// The charge, in millionths of a US dollar.
     micro_dollars: u64,
 }
 
@@ -70,10 +80,16 @@ impl From<DayUsage> for UsageLine {
 
 /// A tenant's usage in a span of time.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UsageReport {
+    /// Always `usage`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "usage")))]
     object: &'static str,
+    /// The beginning of the period, in seconds since 1970 (UTC).
     from: u64,
+    /// The end of the period, in seconds since 1970 (UTC).
     to: u64,
+    /// One line per day, model and key.
     data: Vec<UsageLine>,
     /// The stored content and its limits.
     storage: Option<StorageReport>,

@@ -31,15 +31,26 @@ pub struct ChunkWriter {
     introduced: Vec<u32>,
 }
 
+/// A chunk of a streamed answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ChatCompletionChunk", extend("additionalProperties" = true)))]
 struct Chunk<'a, C> {
+    /// The id of the answer.
     id: &'a str,
+    /// Always `chat.completion.chunk`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "chat.completion.chunk")))]
     object: &'static str,
+    /// When the request arrived, in seconds since 1970 (UTC).
     created: u64,
+    /// The model that answers.
     model: &'a str,
+    /// What is new. Empty in the last chunk, which has the usage.
     choices: &'a [C],
+    /// The tokens used: in the last chunk if they were requested, `null` in the others.
     #[serde(skip_serializing_if = "UsageField::is_absent")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Usage>"))]
     usage: UsageField,
+    /// The activity of server tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<&'a [ToolActivity]>>,
 }
@@ -60,15 +71,23 @@ impl UsageField {
     }
 }
 
+/// A part of one choice.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ChatChunkChoice", extend("additionalProperties" = true)))]
 struct ChunkChoice<'a, D = WireDelta<'a>> {
+    /// The number of the choice, from 0.
     index: u32,
+    /// What is new in its message.
     delta: D,
+    /// Log probabilities, as the provider sent them.
     logprobs: Option<&'a Json>,
+    /// Why the model stopped, at the end of the choice.
     finish_reason: Option<FinishReason>,
 }
 
+/// A part of a message.
 #[derive(Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ChatDelta", extend("additionalProperties" = true)))]
 struct WireDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
@@ -86,7 +105,9 @@ struct WireDelta<'a> {
     function_call: Option<WireFunction<'a>>,
 }
 
+/// A part of a tool call. The first part has the id and the name.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ToolCallDelta", extend("additionalProperties" = true)))]
 struct WireToolCall<'a> {
     index: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,18 +151,51 @@ struct WithMembers<T, M> {
     members: M,
 }
 
+/// A part of a function call.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FunctionCallDelta", extend("additionalProperties" = true)))]
 struct WireFunction<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     arguments: &'a str,
 }
 
+/// A part of a custom tool's call.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CustomCallDelta", extend("additionalProperties" = true)))]
 struct WireCustom<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     input: &'a str,
+}
+
+/// The data of an event: a chunk, or the error that ends the stream.
+#[derive(Debug)]
+pub enum ChatChunk {}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{ChatChunk, Chunk, ChunkChoice};
+    use crate::envelope::Envelope;
+
+    impl JsonSchema for ChatChunk {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "ChatStreamEvent".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "The data of an event: a chunk, or the error that ends the stream. \
+                                A whole stream ends with the data `[DONE]`.",
+                "anyOf": [
+                    generator.subschema_for::<Chunk<'_, ChunkChoice<'_>>>(),
+                    generator.subschema_for::<Envelope<'_>>(),
+                ],
+            })
+        }
+    }
 }
 
 impl<'a> WireDelta<'a> {

@@ -7,7 +7,7 @@ mod request;
 mod response;
 pub(crate) mod unparsed_json;
 
-pub use chunk::{ChunkWriter, KEEP_ALIVE, failure_event};
+pub use chunk::{ChatChunk, ChunkWriter, KEEP_ALIVE, failure_event};
 pub use rendering::ChatRendering;
-pub use request::parse;
+pub use request::{ChatRequest, parse};
 pub use response::ChatCompletionResponse;

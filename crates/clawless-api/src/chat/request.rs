@@ -17,21 +17,63 @@ use crate::parsed::Parsed;
 /// The members of the body besides the options. Members that name identity or limits are rejected;
 /// other unknown members become extensions.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct IncomingRequest {
+    /// The model, an alias, or `auto`.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
     model: String,
+    /// The messages. With a session, only the new ones.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<Message>", length(min = 1)))]
     messages: Vec<Json>,
+    /// Whether to answer with a stream of events.
     stream: Option<bool>,
+    /// Options of a stream; requires `stream: true`.
     stream_options: Option<StreamOptions>,
+    /// The session that the messages continue; created if it does not exist.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<clawless_core::SessionId>")
+    )]
     session_id: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(skip))]
     tenant_id: Option<IgnoredAny>,
+    #[cfg_attr(feature = "schema", schemars(skip))]
     role: Option<IgnoredAny>,
+    #[cfg_attr(feature = "schema", schemars(skip))]
     quota: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct StreamOptions {
+    /// Whether the last chunk before `[DONE]` has the usage.
     include_usage: Option<bool>,
+    /// Whether the provider may pad its events.
     include_obfuscation: Option<bool>,
+}
+
+/// The body of a request: the members above, the options, and members that only some providers know.
+#[derive(Debug)]
+pub enum ChatRequest {}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use clawless_core::chat::ChatOptions;
+
+    use super::{ChatRequest, IncomingRequest};
+
+    /// A chat request. Members beyond these are passed on to providers that know them.
+    #[derive(schemars::JsonSchema)]
+    #[schemars(rename = "ChatRequest")]
+    #[allow(dead_code, reason = "only its schema is used")]
+    struct Members {
+        #[schemars(flatten)]
+        request: IncomingRequest,
+        #[schemars(flatten)]
+        options: ChatOptions,
+    }
+
+    crate::schema::described_as! { ChatRequest => Members }
 }
 
 /// Parses and validates a request body.

@@ -11,17 +11,30 @@ use crate::activity::{Extension, ToolActivity};
 
 /// The body of a whole response.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ChatCompletion")
+)]
 pub struct ChatCompletionResponse {
+    /// The id of the answer.
     id: String,
+    /// Always `chat.completion`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "chat.completion")))]
     object: &'static str,
+    /// When the request arrived, in seconds since 1970 (UTC).
     created: u64,
+    /// The model that answered.
     model: String,
+    /// The answers, one per choice.
     choices: Vec<Choice>,
+    /// The tokens used.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     /// For stored turns only.
     #[serde(flatten)]
     stored: Option<TurnState>,
+    /// The activity of server tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<Vec<ToolActivity>>>,
     /// The provider's own members.
@@ -31,16 +44,29 @@ pub struct ChatCompletionResponse {
 
 /// The state of a stored turn. Both members are always there: the reason of a complete turn is null.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct TurnState {
+    /// Whether the stored answer is whole.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["complete", "incomplete"])))]
     status: &'static str,
+    /// The error code of the interruption.
     incomplete_reason: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ChatChoice")
+)]
 struct Choice {
+    /// The number of the choice, from 0.
     index: u32,
+    /// The message.
     message: AssistantMessage,
+    /// Log probabilities, as the provider sent them.
     logprobs: Option<Json>,
+    /// Why the model stopped.
     finish_reason: Option<FinishReason>,
     /// The provider's own members.
     #[serde(flatten)]
@@ -49,16 +75,25 @@ struct Choice {
 
 /// The assistant message of a choice.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct AssistantMessage {
+    /// Always `assistant`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "assistant")))]
     role: &'static str,
+    /// The text.
     content: Option<String>,
+    /// A refusal instead of the text.
     refusal: Option<String>,
+    /// The reasoning, if the model shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
+    /// Reasoning that the provider signed. Send it back unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_blocks: Option<Json>,
+    /// The calls of client tools.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<MessageToolCall>,
+    /// The call of a function, in the legacy form.
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<MessageFunction>,
     /// The provider's own members.

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 /// The tokens of a request's input.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenCount {
+    /// The tokens.
     input_tokens: Tokens,
 }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod content;
 mod count;
+mod described;
 mod error;
 mod events;
 mod headers;
@@ -19,6 +20,7 @@ mod whole;
 mod wire;
 
 pub use count::TokenCount;
+pub use described::{CountRequest, MessageError, MessageEvent, MessageRequest, MessageResponse};
 pub use error::error_envelope;
 pub use events::MessageWriter;
 pub use headers::Headers;

@@ -7,7 +7,10 @@ const CREATED: &str = "1970-01-01T00:00:00Z";
 
 /// A model or an alias.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelInfo<'a> {
+    /// Always `model`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "model")))]
     r#type: &'static str,
     id: &'a str,
     display_name: &'a str,
@@ -29,6 +32,7 @@ impl<'a> ModelInfo<'a> {
 
 /// A page of the list of models.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelPage<'a> {
     data: Vec<ModelInfo<'a>>,
     has_more: bool,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// The `usage` of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub(super) struct MessageUsage {
     input_tokens: u64,

@@ -3,5 +3,5 @@
 mod request;
 mod response;
 
-pub use request::{parse_change, parse_new};
-pub use response::{Deleted, MessageObject, SessionObject, ToolExecutionObject};
+pub use request::{SessionBody, SessionChange, parse_change, parse_new};
+pub use response::{Deleted, MessageObject, SessionExport, SessionObject, ToolExecutionObject};

@@ -26,28 +26,82 @@ const MAX_TOOLS: usize = 64;
 /// The maximum lifetime of a session with an expiry: 10 years.
 const MAX_TTL: Millis = Millis::from_secs(10 * 366 * 24 * 60 * 60);
 
-/// The body of both routes.
-#[derive(Deserialize)]
+/// The settings of a session, for both routes.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "NewSession")
+)]
 #[serde(deny_unknown_fields)]
-struct SessionBody {
+pub struct SessionBody {
+    /// The id; generated if absent. Ids of the form `ses_…` are reserved.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<clawless_core::SessionId>")
+    )]
     id: Option<String>,
+    /// A title for people.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("minLength" = 1, "maxLength" = MAX_TITLE_CHARS)))]
     title: Option<Option<String>>,
+    /// Labels: up to 16 pairs. A list of sessions can be filtered by them.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<clawless_core::schema::Metadata>")
+    )]
     metadata: Option<Option<BTreeMap<String, String>>>,
+    /// The system prompt, after that of the tenant.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("minLength" = 1, "maxLength" = MAX_PROMPT_BYTES)))]
     system_prompt: Option<Option<String>>,
+    /// The model for requests without one.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("minLength" = 1, "maxLength" = 256)))]
     model: Option<Option<String>>,
+    /// The reasoning effort for requests without one.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<ReasoningEffort>"))]
     thinking_level: Option<Option<ReasoningEffort>>,
+    /// The server tools; those of the tenant if absent.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>", extend("maxItems" = MAX_TOOLS)))]
     tools: Option<Option<Vec<String>>>,
+    /// The time zone of dates in the system prompt; that of the tenant if absent.
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TimeZone>"))]
     time_zone: Option<Option<TimeZone>>,
+    /// When the session is deleted, in seconds since 1970 (UTC).
     #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     expires_at: Option<Option<u64>>,
+    /// When the session is deleted, in seconds from now. Excludes `expires_at`.
     ttl: Option<u64>,
+}
+
+/// The body of a change: the settings without the id. `null` removes one.
+#[derive(Debug)]
+pub enum SessionChange {}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SessionChange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SessionChange".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = SessionBody::json_schema(generator);
+        let members = schema.get_mut("properties");
+        if let Some(members) = members.and_then(serde_json::Value::as_object_mut) {
+            members.remove("id");
+        }
+        schema.insert(
+            "description".to_owned(),
+            "Settings to change; `null` removes one.".into(),
+        );
+        schema
+    }
 }
 
 /// Distinguishes `null` (`Some(None)`) from an absent member (`None`).

@@ -12,19 +12,38 @@ use serde::Serialize;
 
 /// A session.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Session")
+)]
 pub struct SessionObject<'a> {
+    /// The id.
     id: &'a SessionId,
+    /// Always `session`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "session")))]
     object: &'static str,
+    /// The title.
     title: Option<&'a str>,
+    /// The labels.
     metadata: &'a BTreeMap<String, String>,
+    /// The system prompt, after that of the tenant.
     system_prompt: Option<&'a str>,
+    /// The model for requests without one.
     model: Option<&'a str>,
+    /// The reasoning effort for requests without one.
     thinking_level: Option<ReasoningEffort>,
+    /// The server tools; those of the tenant if null.
     tools: Option<&'a [String]>,
+    /// The time zone of dates in the system prompt; that of the tenant if null.
     time_zone: Option<TimeZone>,
+    /// The tokens of the stored history.
     token_total: Tokens,
+    /// When it was created, in seconds since 1970 (UTC).
     created_at: u64,
+    /// When it last changed, in seconds since 1970 (UTC).
     updated_at: u64,
+    /// When it is deleted, in seconds since 1970 (UTC).
     expires_at: Option<u64>,
 }
 
@@ -52,15 +71,31 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
 /// model again. One of Anthropic's content blocks is shown in the format of chat completions, except
 /// for blocks that this format has no place for.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "SessionMessage")
+)]
 pub struct MessageObject {
+    /// The id.
     id: MessageId,
+    /// Always `session.message`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "session.message")))]
     object: &'static str,
+    /// The author.
     role: Role,
+    /// The original message. It can be sent to a model again.
     message: Message,
+    /// The request that stored it.
     request_id: RequestId,
+    /// The model that answered the turn.
     model: String,
+    /// Whether the turn is whole.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["complete", "incomplete"])))]
     status: &'static str,
+    /// The error code of the interruption.
     incomplete_reason: Option<String>,
+    /// When it was stored, in seconds since 1970 (UTC).
     created_at: u64,
 }
 
@@ -92,22 +127,67 @@ impl MessageObject {
     }
 }
 
+/// A session with all its messages.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SessionExport<'a> {
+    /// Always `session.export`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "session.export")))]
+    object: &'static str,
+    /// When it was exported, in seconds since 1970 (UTC).
+    exported_at: u64,
+    /// The session.
+    session: SessionObject<'a>,
+    /// All messages, oldest first.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<MessageObject>"))]
+    messages: [MessageObject; 0],
+}
+
+impl<'a> SessionExport<'a> {
+    /// What JSON of an export ends with after its messages.
+    pub const END: &'static str = "]}";
+
+    /// The export of a session at `now`, without its messages. They belong before [`Self::END`].
+    pub fn new(session: SessionObject<'a>, now: Timestamp) -> Self {
+        Self {
+            object: "session.export",
+            exported_at: now.as_secs(),
+            session,
+            messages: [],
+        }
+    }
+}
+
 /// One execution of a server tool.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ToolExecution")
+)]
 pub struct ToolExecutionObject {
+    /// The id.
     id: String,
+    /// Always `tool_execution`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "tool_execution")))]
     object: &'static str,
+    /// The request.
     request_id: String,
     /// The API key of the request; null in records of older versions.
     key_id: Option<String>,
+    /// The id of the call in the conversation.
     call_id: String,
+    /// The name of the tool.
     tool: String,
     /// As the model wrote them; JSON where they are valid.
     arguments: String,
+    /// The outcome.
     status: ToolOutcome,
     /// The result that the model received.
     result: String,
+    /// When it started, in seconds since 1970 (UTC).
     created_at: u64,
+    /// How long it took, in milliseconds.
     duration_ms: Millis,
 }
 
@@ -131,10 +211,15 @@ impl From<ToolExecution> for ToolExecutionObject {
 
 /// A deleted object.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(clippy::struct_field_names, reason = "the API's own names")]
 pub struct Deleted<'a> {
+    /// The id of the deleted object.
     id: &'a str,
+    /// What was deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["session.deleted", "session.message.deleted"])))]
     object: &'static str,
+    /// Always true.
     deleted: bool,
 }
 

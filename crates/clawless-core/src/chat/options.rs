@@ -23,6 +23,7 @@ const MAX_TOOLS: usize = 1024;
 /// Sampling, limits, tools and formats, under `OpenAI`'s names. Absent members are not sent to the
 /// provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, Validate)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChatOptions {
     /// Sampling temperature, 0 to 2.
     #[garde(range(min = 0.0, max = 2.0))]
@@ -71,10 +72,12 @@ pub struct ChatOptions {
     /// Biases by token id, −100 to 100. At most 1,024.
     #[garde(custom(check_logit_bias))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("maxProperties" = 1024, "additionalProperties" = { "type": "number", "minimum": -100, "maximum": 100 })))]
     pub logit_bias: Option<BTreeMap<String, f64>>,
     /// `text`, `json_object` or `json_schema`, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::members::Members>"))]
     pub response_format: Option<Json>,
     /// The tools that the model may call.
     #[garde(length(max = MAX_TOOLS), custom(check_tools))]
@@ -83,6 +86,10 @@ pub struct ChatOptions {
     /// The tool that the model must call, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::TextOrObject>")
+    )]
     pub tool_choice: Option<Json>,
     /// Whether the model may call several tools at once.
     #[garde(skip)]
@@ -95,6 +102,10 @@ pub struct ChatOptions {
     /// The function that the model must call, in the legacy form, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::TextOrObject>")
+    )]
     pub function_call: Option<Json>,
     /// The reasoning effort.
     #[garde(skip)]
@@ -107,6 +118,7 @@ pub struct ChatOptions {
     /// The provider's service tier.
     #[garde(inner(length(max = 64)))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub service_tier: Option<String>,
     /// The output types: `text`, `audio`.
     #[garde(length(max = 8))]
@@ -115,10 +127,12 @@ pub struct ChatOptions {
     /// The audio format and voice, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::members::Members>"))]
     pub audio: Option<Json>,
     /// The predicted output, unparsed.
     #[garde(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::members::Members>"))]
     pub prediction: Option<Json>,
     /// Whether the provider may store the response.
     #[garde(skip)]
@@ -127,18 +141,22 @@ pub struct ChatOptions {
     /// Labels of the client: at most 16 pairs, keys of 64 and values of 512 characters.
     #[garde(custom(check_metadata))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Metadata>"))]
     pub metadata: Option<BTreeMap<String, String>>,
     /// The end user of the client.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 512)))]
     pub user: Option<String>,
     /// The end user of the client, hashed.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 512)))]
     pub safety_identifier: Option<String>,
     /// Identifies requests with a common prefix.
     #[garde(inner(length(max = 512)))]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 512)))]
     pub prompt_cache_key: Option<String>,
     /// How the client of an Anthropic API controls reasoning. `reasoning_effort` has the closest effort,
     /// for other wires.
@@ -158,6 +176,7 @@ pub struct ChatOptions {
 
 /// The reasoning effort of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningEffort {
     /// No reasoning. Also accepted as `off`.
@@ -195,6 +214,7 @@ pub enum ThinkingMode {
 
 /// The verbosity of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verbosity {
     /// Short.

@@ -7,8 +7,14 @@ use crate::tool::{CallForm, ToolCall};
 
 /// An element of `tool_calls`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ToolCall")
+)]
 pub struct MessageToolCall {
     id: String,
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["function", "custom"])))]
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<MessageFunction>,
@@ -21,6 +27,11 @@ pub struct MessageToolCall {
 
 /// A function call, with its arguments as JSON text.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "FunctionCall")
+)]
 pub struct MessageFunction {
     name: String,
     arguments: String,
@@ -31,6 +42,11 @@ pub struct MessageFunction {
 
 /// A call of a custom tool, with its input as free text.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "CustomCall")
+)]
 pub struct MessageCustom {
     name: String,
     input: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The token usage of a model call, as in the `usage` member of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct Usage {
     /// Tokens of the request, including history.
@@ -22,6 +23,11 @@ pub struct Usage {
 
 /// Details of the request tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "PromptTokensDetails")
+)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct PromptDetails {
     /// Tokens read from the provider's prompt cache.
@@ -37,6 +43,11 @@ pub struct PromptDetails {
 
 /// Details of the response tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "CompletionTokensDetails")
+)]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub struct CompletionDetails {
     /// Reasoning tokens.

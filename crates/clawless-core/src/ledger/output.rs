@@ -190,6 +190,7 @@ pub struct StorageUse {
 
 /// The stored content of a tenant and its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StorageReport {
     /// The stored amounts.
     pub used: Storage,

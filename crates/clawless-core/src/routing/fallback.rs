@@ -10,6 +10,7 @@ use super::query_class::QueryClass;
 
 /// Fallback models in order. Serialised as a list, or as an object of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Fallback {
     /// The same list for every request.
@@ -20,6 +21,7 @@ pub enum Fallback {
 
 /// Fallbacks per class; a class without a list has none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassFallback {
     /// Simple requests.

@@ -6,6 +6,11 @@ use crate::model::ModelRole;
 
 /// The kind of answer that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "RequestClass")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryClass {
     /// A fact, a phrase, small talk, a side task of a chat client.

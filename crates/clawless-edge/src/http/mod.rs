@@ -4,11 +4,15 @@
 pub mod address;
 pub mod body;
 pub mod call;
+pub mod contract;
 pub mod delivery;
+#[cfg(feature = "schema")]
+pub mod described;
 pub mod forwarded;
 pub mod load;
 pub mod page;
 pub mod query;
+pub mod reference;
 pub mod request;
 pub mod response;
 pub mod routes;
@@ -17,6 +21,7 @@ pub mod service;
 
 pub use body::RequestBody;
 pub use call::{Call, Params};
+pub use contract::{Contract, Csv, Events, Html};
 pub use delivery::{Interrupted, Pages};
 pub use load::{Load, Permit, ReadKind, Reader};
 pub use query::Query;

@@ -35,6 +35,8 @@ pub enum Body {
     Pages(&'static str, Pages),
     /// A table as comma-separated values.
     Csv(String),
+    /// A text of this content type that is part of the Worker.
+    Static(&'static str, &'static str),
     /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// The response of another Worker, forwarded unchanged.
@@ -124,7 +126,9 @@ impl HttpResponse {
             Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
             Body::Json(_) => Some(("content-type", JSON)),
             Body::Csv(_) => Some(("content-type", CSV)),
-            Body::Pages(content_type, _) => Some(("content-type", content_type)),
+            Body::Pages(content_type, _) | Body::Static(content_type, _) => {
+                Some(("content-type", content_type))
+            }
             Body::Empty | Body::Foreign(_) => None,
         };
         let always = [
@@ -145,6 +149,7 @@ impl HttpResponse {
         match self.body {
             Body::Empty => Ok(builder.empty()),
             Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
+            Body::Static(_, text) => Ok(builder.fixed(text.as_bytes().to_vec())),
             Body::Events(events) => builder
                 .from_stream(
                     logging::in_current_span(events)

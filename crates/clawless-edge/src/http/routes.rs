@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
 use super::call::{Call, Params};
+use super::contract::Contract;
 use super::request::redacted;
 use super::response::HttpResponse;
 use super::service::Service;
@@ -26,8 +27,12 @@ pub type ResponseFuture<'a> = LocalBoxFuture<'a, Result<HttpResponse, ApiError>>
 pub enum Endpoint<S: Service> {
     /// Everyone may call it.
     Public(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
-    /// It authenticates for itself. After that it calls [`Call::check_query`].
-    Authenticating(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
+    /// It authenticates for itself and checks the access rule. After that it calls
+    /// [`Call::check_query`].
+    Authenticating(
+        S::Access,
+        for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>,
+    ),
     /// Another Worker authenticates the caller and checks the query.
     Forwarded(for<'a> fn(&'a Call<S::Platform, ()>) -> ResponseFuture<'a>),
     /// It needs a caller that satisfies the access rule.
@@ -48,6 +53,8 @@ pub struct Route<S: Service> {
     pub query: &'static [&'static str],
     /// The handler.
     pub endpoint: Endpoint<S>,
+    /// The types of the request and the responses.
+    pub contract: Contract,
 }
 
 /// All routes of a Worker. The first pattern that matches a path counts.
@@ -59,13 +66,15 @@ pub struct Routes<S: Service> {
     pub unmatched: Option<S::Access>,
 }
 
-/// Declares a routes table: method, path, access rule, parameters of the query if there are any, handler.
+/// Declares a routes table: method, path, access rule, parameters of the query if there are any, handler
+/// with the type of its request, its responses, and the errors that the access rule does not imply.
 ///
 /// ```text
 /// routes! {
-///     POST "/v1/chat/completions" Authenticating => completions::create,
-///     GET  "/v1/sessions"         Key(Scope::SessionsRead, Read) ["limit", "cursor"] => sessions::list,
-///     GET  "/v1/sessions/{id}"    Key(Scope::SessionsRead, Read) => sessions::show,
+///     POST "/v1/chat/completions" Authenticating(Turn(Chat)) => completions::create(ChatRequest)
+///          -> 200 ChatCompletionResponse | 200 Events<ChatChunk>,
+///     GET  "/v1/sessions/{id}"    Key(SessionsRead, Read)    => sessions::show() -> 200 SessionObject<'_> | ResourceNotFound,
+///     ANY  "/admin/{…}"           Forwarded                  => forward::admin,
 /// }
 /// ```
 #[macro_export]
@@ -73,7 +82,10 @@ macro_rules! routes {
     ($(
         $(#[$attribute:meta])*
         $method:ident $pattern:literal $rule:ident $(($($argument:expr),*))?
-            $([$($parameter:literal),*])? => $handler:expr
+            $([$($parameter:literal),*])?
+            => $($handler:ident)::+ $((
+                $($request:ty)?) -> $($status:literal $body:ty)|+ $(| $error:ident)*
+            )?
     ),* $(,)?) => {
         &[$(
             $(#[$attribute])*
@@ -81,7 +93,10 @@ macro_rules! routes {
                 method: stringify!($method),
                 pattern: $pattern,
                 query: &[$($($parameter),*)?],
-                endpoint: $crate::endpoint!($rule $(($($argument),*))? => $handler),
+                endpoint: $crate::endpoint!($rule $(($($argument),*))? => $($handler)::+),
+                contract: $crate::contract!(
+                    $(($($request)?) $($status $body,)+ => $($error)*)?
+                ),
             },
         )*]
     };
@@ -94,8 +109,10 @@ macro_rules! endpoint {
     (Public => $handler:expr) => {
         $crate::http::Endpoint::Public(|call| ::std::boxed::Box::pin($handler(call)))
     };
-    (Authenticating => $handler:expr) => {
-        $crate::http::Endpoint::Authenticating(|call| ::std::boxed::Box::pin($handler(call)))
+    (Authenticating($access:expr) => $handler:expr) => {
+        $crate::http::Endpoint::Authenticating($access, |call| {
+            ::std::boxed::Box::pin($handler(call))
+        })
     };
     (Forwarded => $handler:expr) => {
         $crate::http::Endpoint::Forwarded(|call| ::std::boxed::Box::pin($handler(call)))
@@ -117,7 +134,7 @@ impl<S: Service> Route<S> {
     /// The access rule; none for a route that is public, authenticates for itself or is forwarded.
     pub const fn access(&self) -> Option<S::Access> {
         match self.endpoint {
-            Endpoint::Public(_) | Endpoint::Authenticating(_) | Endpoint::Forwarded(_) => None,
+            Endpoint::Public(_) | Endpoint::Authenticating(..) | Endpoint::Forwarded(_) => None,
             Endpoint::Restricted(access, _) => Some(access),
         }
     }

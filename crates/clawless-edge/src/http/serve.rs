@@ -109,7 +109,7 @@ async fn respond<S: Service>(
     let query = found.route.query;
     match found.route.endpoint {
         Endpoint::Public(handler)
-        | Endpoint::Authenticating(handler)
+        | Endpoint::Authenticating(_, handler)
         | Endpoint::Forwarded(handler) => {
             let call = Call {
                 platform,

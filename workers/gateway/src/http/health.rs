@@ -29,14 +29,19 @@ use crate::platform::health::Health;
 /// The name of this Worker in reports.
 const GATEWAY: &str = "gateway";
 
-#[derive(Serialize)]
-struct Report {
+/// Which parts work.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HealthReport {
+    /// `down` if chats cannot be served, `degraded` if another part is missing.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "degraded", "down"])))]
     status: &'static str,
+    /// Each part: `ok` or `unavailable`.
     dependencies: BTreeMap<Part, &'static str>,
-    /// Only for operators.
+    /// The deployed build. Only for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<Build>,
-    /// Only for operators.
+    /// What is missing, by name. Only for operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<Problem>>,
 }
@@ -80,7 +85,7 @@ pub async fn show(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
             "unavailable"
         }
     };
-    let response = HttpResponse::of(&Report {
+    let response = HttpResponse::of(&HealthReport {
         status,
         dependencies: Part::ALL.map(|part| (part, word(part))).into(),
         build: problems.as_ref().map(|_| Build::of(bindings.env())),

@@ -1,9 +1,12 @@
-//! The routes of the gateway beside chat: sessions, models, health and the other Workers.
+//! The routes of the gateway beside chat: sessions, models, usage, health, documentation and the other Workers.
 
 pub mod completions;
 pub mod conversations;
 pub mod cors;
 mod count;
+#[cfg(feature = "schema")]
+mod description;
+pub mod docs;
 #[cfg(feature = "test-faults")]
 pub mod faults;
 pub mod forward;

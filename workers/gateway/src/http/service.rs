@@ -27,6 +27,9 @@ pub struct Gateway;
 pub enum Access {
     /// An API key with this scope. The request counts against the rate limit of the class.
     Key(Scope, EndpointClass),
+    /// As `Key` with the class of model calls. The handler authenticates for itself: invalid requests count
+    /// against the rate limit too.
+    Turn(Scope),
     /// As `Key` with the class of reads, for an export: a stream that takes as long as its reader.
     Export(Scope),
     /// As `Key` with the class of reads, for a route that waits for a turn instead of reading.
@@ -38,6 +41,7 @@ impl Access {
     pub const fn rule(self) -> (Scope, EndpointClass) {
         match self {
             Self::Key(scope, class) => (scope, class),
+            Self::Turn(scope) => (scope, EndpointClass::Chat),
             Self::Export(scope) | Self::Wait(scope) => (scope, EndpointClass::Read),
         }
     }
@@ -47,7 +51,7 @@ impl Access {
         match self {
             Self::Key(_, EndpointClass::Read) => Some(ReadKind::Page),
             Self::Export(_) => Some(ReadKind::Export),
-            Self::Key(..) | Self::Wait(_) => None,
+            Self::Key(..) | Self::Turn(_) | Self::Wait(_) => None,
         }
     }
 }

@@ -32,23 +32,41 @@ pub struct NewKey {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "NewApiKey")
+)]
 #[serde(deny_unknown_fields)]
 struct KeyBody {
+    /// A name for people.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 200)))]
     name: String,
+    /// The kind: `secret` needs `scopes`, `public` needs `allowed_origins`.
     #[serde(default)]
     kind: TenantKeyKind,
+    /// What a secret key may do.
     #[serde(default)]
     scopes: Vec<Scope>,
+    /// When the key expires, in seconds since 1970 (UTC).
     #[serde(default)]
     expires_at: Option<u64>,
+    /// The origins of a public key, as browsers send them.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ORIGINS)))]
     allowed_origins: Vec<String>,
+    /// Limits within those of the tenant.
     #[serde(default)]
     limits: KeyLimits,
 }
 
 /// The kinds of key that a tenant can have.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ApiKeyKind")
+)]
 #[serde(rename_all = "snake_case")]
 enum TenantKeyKind {
     #[default]
@@ -142,9 +160,17 @@ fn check_limits(limits: KeyLimits) -> Result<KeyLimits, ApiError> {
 pub struct KeyPatch(Value);
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ApiKeySettings")
+)]
 #[serde(deny_unknown_fields)]
 struct KeySettings {
+    /// A name for people.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 200)))]
     name: String,
+    /// Limits within those of the tenant.
     #[serde(default)]
     limits: KeyLimits,
 }
@@ -188,10 +214,18 @@ pub struct KeyRotation {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ApiKeyRotation")
+)]
 #[serde(deny_unknown_fields)]
 struct RotationBody {
+    /// How long the old key still works, in seconds. The default is a day, the most 90 days.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(max = MAX_GRACE_SECS)))]
     grace_seconds: Option<u64>,
+    /// When the new key expires, in seconds since 1970 (UTC); by default it gets the lifetime of the old one.
     #[serde(default)]
     expires_at: Option<u64>,
 }
@@ -215,6 +249,27 @@ impl KeyRotation {
             grace,
             expires_at: parse_expiry(body.expires_at, now)?,
         })
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+    use super::{KeyBody, KeyPatch, KeyRotation, KeySettings, NewKey, RotationBody};
+    use crate::schema::{described_as, merge_patch};
+
+    described_as! { NewKey => KeyBody }
+    described_as! { KeyRotation => RotationBody }
+
+    impl JsonSchema for KeyPatch {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "ApiKeyPatch".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            merge_patch::<KeySettings>(generator)
+        }
     }
 }
 

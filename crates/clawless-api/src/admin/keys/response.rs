@@ -7,20 +7,38 @@ use serde::Serialize;
 
 /// A key.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "ApiKey")
+)]
 pub struct KeyObject {
+    /// Always `api_key`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "api_key")))]
     object: &'static str,
+    /// The id.
     id: KeyId,
+    /// The tenant.
     tenant_id: TenantId,
+    /// The kind.
     kind: KeyKind,
+    /// The name.
     name: String,
+    /// What it may do.
     scopes: Scopes,
+    /// The origins of a public key.
     allowed_origins: Vec<String>,
+    /// Limits within those of the tenant.
     limits: KeyLimits,
+    /// When it expires, in seconds since 1970 (UTC).
     expires_at: Option<u64>,
+    /// When it was revoked, in seconds since 1970 (UTC).
     revoked_at: Option<u64>,
+    /// The key that replaced it.
     successor_id: Option<KeyId>,
     /// Accurate to some minutes.
     last_used_at: Option<u64>,
+    /// When it was created, in seconds since 1970 (UTC).
     created_at: u64,
 }
 
@@ -58,12 +76,20 @@ impl From<StoredKey> for KeyObject {
 
 /// A new key with its text. No other response contains the text.
 #[derive(Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "CreatedApiKey")
+)]
 pub struct CreatedKey<'a> {
     #[serde(flatten)]
     object: KeyObject,
+    /// The key. It is shown only here.
     key: &'a str,
+    /// The replaced key with its new expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<KeyObject>,
+    /// Whether the new expiry applies already.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_force: Option<bool>,
 }

@@ -28,43 +28,73 @@ const MAX_RETENTION_DAYS: u32 = 36_500;
 /// The body of a request that creates or replaces a tenant: all settings. Absent ones get their
 /// defaults.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "TenantSettings")
+)]
 #[serde(deny_unknown_fields)]
 pub struct TenantBody {
+    /// A name for people.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 200)))]
     name: String,
+    /// The tier, which sets the default limits and quotas.
     #[serde(default)]
     tier: Tier,
+    /// Whether requests are served.
     #[serde(default)]
     status: OperatorStatus,
+    /// Rate limits that differ from the tier.
     #[serde(default)]
     limits: LimitOverrides,
+    /// Monthly quotas that differ from the tier.
     #[serde(default)]
     quotas: QuotaOverrides,
+    /// Limits of stored content that differ from the tier.
     #[serde(default)]
     storage: StorageOverrides,
+    /// The model or alias for `auto`; the router decides if it is absent.
     #[serde(default)]
     default_model: Option<String>,
+    /// The reasoning effort for requests and sessions without one.
     #[serde(default)]
     thinking: Option<ReasoningEffort>,
+    /// The models that the tenant may use; all if absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_NAMES)))]
     allowed_models: Option<Vec<String>>,
+    /// The system prompt before every conversation.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_PROMPT_BYTES)))]
     system_prompt: Option<String>,
+    /// The enabled server tools.
+    /// The time zone of dates in system prompts; UTC if absent.
     #[serde(default)]
     time_zone: Option<TimeZone>,
     #[serde(default)]
     tools: Vec<String>,
+    /// The fallback models: one list, or one per request class.
     #[serde(default)]
     fallback: Fallback,
+    /// How the request classifier decides.
     #[serde(default)]
     classifier: ClassifierSettings,
+    /// Whether `session_id` in the body of a request names no session.
     #[serde(default)]
     ignore_body_session_id: bool,
+    /// The age in days at which messages and unused sessions are deleted; unlimited if absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_RETENTION_DAYS)))]
     retention_days: Option<u32>,
 }
 
 /// The statuses that an operator can set; only a deletion sets `deleting`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "TenantStatusSetting")
+)]
 #[serde(rename_all = "snake_case")]
 enum OperatorStatus {
     #[default]
@@ -217,6 +247,17 @@ impl TenantPatch {
         let present = serde_json::to_value(TenantSettingsObject::from(tenant));
         let merged = merge_patch::merge(present.map_err(ApiError::internal)?, self.0);
         TenantBody::parse(merged.to_string().as_bytes())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for TenantPatch {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TenantPatch".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        crate::schema::merge_patch::<TenantBody>(generator)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clawless_api::sessions::SessionObject;
+use clawless_api::sessions::{SessionExport, SessionObject};
 use clawless_core::{ApiError, Clock, SessionId, TenantId, Timestamp};
 use clawless_edge::http::response::JSON;
 use clawless_edge::http::{Body, Call, HttpResponse, Interrupted};
@@ -28,7 +28,7 @@ pub async fn export<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let id = session_id(call.param("id"))?;
     let session = find(&*call.platform, &call.caller, &id).await?;
     let now = call.platform.time().now();
-    let start = opening(&SessionObject::from(&session), now)?;
+    let start = opening(SessionObject::from(&session), now)?;
     let messages = RemainingMessages {
         platform: call.platform.clone(),
         tenant: call.caller.tenant().id.clone(),
@@ -53,12 +53,10 @@ pub async fn export<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 }
 
 /// The document up to its first message.
-fn opening(session: &SessionObject<'_>, now: Timestamp) -> Result<String, ApiError> {
-    let session = json(session)?;
-    let now = now.as_secs();
-    Ok(format!(
-        r#"{{"object":"session.export","exported_at":{now},"session":{session},"messages":["#
-    ))
+fn opening(session: SessionObject<'_>, now: Timestamp) -> Result<String, ApiError> {
+    let mut text = json(&SessionExport::new(session, now))?;
+    text.truncate(text.len().saturating_sub(SessionExport::END.len()));
+    Ok(text)
 }
 
 fn json(value: &impl Serialize) -> Result<String, ApiError> {
@@ -101,7 +99,7 @@ impl<P: Platform> RemainingMessages<P> {
         if has_more {
             return Ok((text, Some(self)));
         }
-        text += "]}";
+        text += SessionExport::END;
         Ok((text, None))
     }
 }
