@@ -29,6 +29,64 @@ macro_rules! described_as {
 
 pub(crate) use described_as;
 
+/// Gives a type the schema that a function of the generator returns, under a name of the API.
+macro_rules! component {
+    ($type:ty, $name:literal, $schema:expr) => {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema = $schema;
+                schema(generator)
+            }
+        }
+    };
+}
+
+pub(crate) use component;
+
+/// An object with these members, of which the `required` ones are always there.
+pub(crate) fn object(required: &[&str], members: &Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": members })
+}
+
+/// An object whose member `type` is `name`, with these members besides it.
+pub(crate) fn variant(name: &str, required: &[&str], members: &Value) -> Value {
+    let mut properties = json!({ "type": { "const": name } });
+    if let (Some(all), Some(own)) = (properties.as_object_mut(), members.as_object()) {
+        all.extend(own.clone());
+    }
+    let required: Vec<&str> = ["type"].into_iter().chain(required.iter().copied()).collect();
+    let mut schema = object(&required, &properties);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), name.into());
+    }
+    schema
+}
+
+/// The same object, which may have members beyond these.
+pub(crate) fn open(mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("additionalProperties".to_owned(), true.into());
+    }
+    schema
+}
+
+/// A schema with a description.
+pub(crate) fn described(text: &str, mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), text.into());
+    }
+    schema
+}
+
+/// One of these schemas.
+pub(crate) fn any_of(choices: impl IntoIterator<Item = Value>) -> Value {
+    json!({ "anyOf": choices.into_iter().collect::<Vec<_>>() })
+}
+
 /// The schema of a JSON merge patch (RFC 7396) of a `T`: no member is required, and `null` resets those
 /// that have a default.
 pub(crate) fn merge_patch<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

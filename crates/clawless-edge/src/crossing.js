@@ -29,6 +29,11 @@ export function summary(response, names) {
   return lines;
 }
 
+/** What compressed bytes (gzip) contain, as a stream. */
+export function decompressed(bytes) {
+  return new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+}
+
 /** The next piece of a stream; `undefined` at its end. */
 export async function next(reader) {
   const { value } = await reader.read();

@@ -28,6 +28,9 @@ extern "C" {
     /// A response's status and the values of these headers, as lines; an absent one is empty.
     pub(crate) fn summary(response: &web_sys::Response, names: &str) -> String;
 
+    /// What compressed bytes (gzip) contain, as a stream.
+    pub(crate) fn decompressed(bytes: &Uint8Array) -> web_sys::ReadableStream;
+
     /// The next piece of a stream; undefined at its end.
     pub(crate) fn next(reader: &ReadableStreamDefaultReader) -> Promise;
 

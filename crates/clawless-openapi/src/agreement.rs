@@ -3,8 +3,10 @@
 
 use clawless_api::admin::keys::{KeyRotation, NewKey};
 use clawless_api::admin::tenants::{TenantBody, TenantPatch};
-use clawless_api::admin::tokens::NewToken;
+use clawless_api::admin::tokens::{NewToken, TokenPatch};
 use clawless_api::{chat, messages, sessions};
+use clawless_core::admin_role::AdminRole;
+use clawless_core::admin_token::AdminToken;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
 use clawless_core::{Tenant, Timestamp};
 use serde_json::{Value, json};
@@ -313,6 +315,35 @@ fn keys_and_tokens() {
         json!({ "name": "a", "role": "owner", "expires_at": "soon" }),
     ];
     check(&admin(), "NewAdminToken", token, &valid, &invalid);
+    let present = AdminToken {
+        id: "adm_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
+        name: "a".to_owned(),
+        role: AdminRole::Owner,
+        expires_at: None,
+        revoked_at: None,
+        created_at: NOW,
+    };
+    let patch = |body: &[u8]| {
+        let patch = TokenPatch::parse(body);
+        let patched = patch.and_then(|patch| patch.apply_to(present.clone(), NOW));
+        patched.is_ok()
+    };
+    let valid = [
+        json!({}),
+        json!({ "name": "b", "role": "viewer" }),
+        json!({ "role": "tenant_admin", "tenant_id": "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV" }),
+        json!({ "expires_at": null, "tenant_id": null }),
+    ];
+    let invalid = [
+        json!({ "name": null }),
+        json!({ "name": "" }),
+        json!({ "role": null }),
+        json!({ "role": "admin" }),
+        json!({ "tenant_id": "acme" }),
+        json!({ "revoked_at": 5 }),
+        json!([]),
+    ];
+    check(&admin(), "AdminTokenPatch", patch, &valid, &invalid);
 }
 
 fn tenant() -> Tenant {

@@ -5,8 +5,8 @@ use clawless_edge::http::{HttpResponse, reference};
 
 use crate::context::AdminCall;
 
-const DESCRIPTION: &str = include_str!("../../../docs/api/admin-openapi.json");
-const PAGE: &str = include_str!("../../../docs/api/admin-reference.html");
+const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
+const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reference.html.gz"));
 const POLICY: &str = include_str!("../../../docs/api/admin-reference.csp");
 
 /// Shows the description.
@@ -14,8 +14,8 @@ const POLICY: &str = include_str!("../../../docs/api/admin-reference.csp");
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub(crate) async fn description(_: &AdminCall) -> Result<HttpResponse, ApiError> {
-    Ok(reference::description(DESCRIPTION))
+pub(crate) async fn description(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    Ok(reference::description(&call.head, DESCRIPTION))
 }
 
 /// Shows the reference page.
@@ -23,6 +23,6 @@ pub(crate) async fn description(_: &AdminCall) -> Result<HttpResponse, ApiError>
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub(crate) async fn page(_: &AdminCall) -> Result<HttpResponse, ApiError> {
-    Ok(reference::page(PAGE, POLICY))
+pub(crate) async fn page(call: &AdminCall) -> Result<HttpResponse, ApiError> {
+    Ok(reference::page(&call.head, PAGE, POLICY))
 }

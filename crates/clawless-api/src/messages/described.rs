@@ -23,31 +23,14 @@ pub enum MessageError {}
 
 #[cfg(feature = "schema")]
 mod schemas {
-    use std::borrow::Cow;
-
     use clawless_core::SessionId;
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+    use schemars::{Schema, SchemaGenerator, json_schema};
     use serde_json::{Value, json};
 
     use super::super::usage::MessageUsage;
     use super::{CountRequest, MessageError, MessageEvent, MessageRequest, MessageResponse};
     use crate::activity::{Extension, ToolActivity};
-
-    /// Implements the schema of a type by a function of the generator.
-    macro_rules! component {
-        ($type:ty, $name:literal, $schema:expr) => {
-            impl JsonSchema for $type {
-                fn schema_name() -> Cow<'static, str> {
-                    $name.into()
-                }
-
-                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                    let schema: fn(&mut SchemaGenerator) -> Schema = $schema;
-                    schema(generator)
-                }
-            }
-        };
-    }
+    use crate::schema::{any_of, component, described, object, open, variant};
 
     component! { MessageRequest, "MessageRequest", |generator| request(generator, &["model", "messages", "max_tokens"]) }
     component! { CountRequest, "MessageCountRequest", |generator| request(generator, &["model", "messages"]) }
@@ -63,10 +46,11 @@ mod schemas {
                 { "type": "array", "items": block(), "minItems": 1 },
             ],
         });
-        let object = |text: &str| json!({ "type": ["object", "null"], "description": text, "additionalProperties": true });
+        let open_object = |text: &str| json!({ "type": ["object", "null"], "description": text, "additionalProperties": true });
         json_schema!({
             "description": "A request for a message. Members beyond these are passed on to providers that know them.",
             "type": "object",
+            "additionalProperties": true,
             "required": required,
             "properties": {
                 "model": { "type": "string", "minLength": 1, "maxLength": 256, "description": "The model, an alias, or `auto`." },
@@ -75,20 +59,16 @@ mod schemas {
                     "description": "The messages. With a session, only the new ones.",
                     "type": "array",
                     "minItems": 1,
-                    "items": {
-                        "type": "object",
-                        "required": ["role", "content"],
-                        "properties": {
-                            "role": { "enum": ["user", "assistant", "system"] },
-                            "content": content,
-                        },
-                    },
+                    "items": object(&["role", "content"], &json!({
+                        "role": { "enum": ["user", "assistant", "system"] },
+                        "content": content,
+                    })),
                 },
                 "system": {
                     "description": "The system prompt: a text, or text blocks.",
                     "anyOf": [{ "type": "string" }, { "type": "array", "items": block() }, { "type": "null" }],
                 },
-                "metadata": object("`user_id` identifies the end user."),
+                "metadata": open_object("`user_id` identifies the end user."),
                 "stop_sequences": {
                     "type": ["array", "null"],
                     "maxItems": 64,
@@ -99,11 +79,11 @@ mod schemas {
                 "temperature": { "type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Sampling temperature, 0 to 1." },
                 "top_p": { "type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Nucleus sampling, 0 to 1." },
                 "top_k": { "type": ["integer", "null"], "minimum": 0, "description": "Sampling from the `top_k` likeliest tokens." },
-                "tools": { "type": ["array", "null"], "items": { "type": "object" }, "description": "The tools that the model may call." },
-                "tool_choice": object("How the model uses tools."),
-                "thinking": object("Extended thinking."),
-                "output_config": object("The effort and the format of the answer."),
-                "output_format": object("The format of the answer."),
+                "tools": { "type": ["array", "null"], "items": tool(), "description": "The tools that the model may call." },
+                "tool_choice": open_object("How the model uses tools: `auto`, `any`, `none`, or `tool` with a `name`."),
+                "thinking": open_object("Extended thinking: `enabled` with `budget_tokens`, `adaptive` or `disabled`."),
+                "output_config": open_object("The effort and the format of the answer."),
+                "output_format": open_object("The format of the answer, under its older name."),
                 "service_tier": { "enum": ["auto", "standard_only", null], "description": "The service tier." },
                 "session_id": {
                     "anyOf": [generator.subschema_for::<SessionId>(), { "type": "null" }],
@@ -115,12 +95,22 @@ mod schemas {
 
     /// A content block of a request.
     fn block() -> Value {
-        json!({
-            "type": "object",
-            "required": ["type"],
-            "properties": { "type": { "type": "string" } },
-            "additionalProperties": true,
-        })
+        open(object(&["type"], &json!({ "type": { "type": "string" } })))
+    }
+
+    /// A tool of the client.
+    fn tool() -> Value {
+        open(object(
+            &["name", "input_schema"],
+            &json!({
+                "type": { "enum": ["custom", null] },
+                "name": { "type": "string" },
+                "description": { "type": ["string", "null"] },
+                "input_schema": { "type": "object", "additionalProperties": true, "description": "A JSON schema of the arguments." },
+                "strict": { "type": ["boolean", "null"] },
+                "cache_control": true,
+            }),
+        ))
     }
 
     fn response(generator: &mut SchemaGenerator) -> Schema {
@@ -136,7 +126,7 @@ mod schemas {
                 "role": { "const": "assistant", "description": "Always `assistant`." },
                 "model": { "type": "string", "description": "The model that answered." },
                 "content": { "type": "array", "items": answered(), "description": "The content blocks." },
-                "stop_reason": { "type": ["string", "null"], "description": "Why the model stopped." },
+                "stop_reason": described("Why the model stopped.", stop_reason(true)),
                 "stop_sequence": { "type": ["string", "null"], "description": "The stop sequence that ended the answer." },
                 "usage": usage,
                 "clawless": activity,
@@ -144,103 +134,98 @@ mod schemas {
         })
     }
 
+    /// Why an answer ended. It is `null` in the first event of a stream.
+    fn stop_reason(may_be_absent: bool) -> Value {
+        let mut reasons = vec![
+            Some("end_turn"),
+            Some("max_tokens"),
+            Some("stop_sequence"),
+            Some("tool_use"),
+            Some("refusal"),
+        ];
+        reasons.extend(may_be_absent.then_some(None));
+        json!({ "enum": reasons })
+    }
+
     /// A content block of an answer. Signed blocks are the provider's own.
     fn answered() -> Value {
-        let variant = |title: &str, name: &str, members: Value, required: &[&str]| {
-            let mut properties = json!({ "type": { "const": name } });
-            if let (Some(all), Some(own)) = (properties.as_object_mut(), members.as_object()) {
-                all.extend(own.clone());
-            }
-            let required: Vec<&str> = ["type"].into_iter().chain(required.iter().copied()).collect();
-            json!({
-                "title": title,
-                "type": "object",
-                "required": required,
-                "properties": properties,
-                "additionalProperties": true,
-            })
-        };
         let text = json!({ "type": "string" });
-        json!({ "anyOf": [
-            variant("Text", "text", json!({ "text": text }), &["text"]),
-            variant("Thinking", "thinking", json!({ "thinking": text, "signature": text }), &["thinking"]),
-            variant("Redacted thinking", "redacted_thinking", json!({}), &[]),
+        let blocks = [
+            variant("text", &["text"], &json!({ "text": text })),
+            variant("thinking", &["thinking"], &json!({ "thinking": text, "signature": text })),
+            variant("redacted_thinking", &[], &json!({})),
             variant(
-                "Tool call",
                 "tool_use",
-                json!({ "id": text, "name": text, "input": { "type": "object" } }),
                 &["id", "name", "input"],
+                &json!({ "id": text, "name": text, "input": { "type": "object", "additionalProperties": true } }),
             ),
-        ] })
+        ];
+        any_of(blocks.map(open))
     }
 
     fn event(generator: &mut SchemaGenerator) -> Schema {
         let usage = generator.subschema_for::<MessageUsage>();
         let activity = generator.subschema_for::<Extension<Vec<ToolActivity>>>();
+        let error = generator.subschema_for::<MessageError>();
         let index = json!({ "type": "integer", "minimum": 0 });
-        let message = response(generator);
         let delta = |name: &str, member: &str| {
-            json!({
-                "type": "object",
-                "required": ["type", member],
-                "properties": { "type": { "const": name }, (member): { "type": "string" } },
-            })
+            variant(name, &[member], &json!({ (member): { "type": "string" } }))
         };
-        let variant = |name: &str, members: Value, required: &[&str]| {
-            let mut properties = json!({ "type": { "const": name } });
-            if let (Some(all), Some(own)) = (properties.as_object_mut(), members.as_object()) {
-                all.extend(own.clone());
-            }
-            let required: Vec<&str> = ["type"].into_iter().chain(required.iter().copied()).collect();
-            json!({ "title": name, "type": "object", "required": required, "properties": properties })
-        };
-        let end = json!({
-            "type": "object",
-            "required": ["stop_reason", "stop_sequence"],
-            "properties": {
-                "stop_reason": { "type": "string" },
-                "stop_sequence": { "type": ["string", "null"] },
-            },
-        });
-        let deltas = json!({ "anyOf": [
+        let deltas = any_of([
             delta("text_delta", "text"),
             delta("thinking_delta", "thinking"),
             delta("signature_delta", "signature"),
             delta("input_json_delta", "partial_json"),
-        ] });
+        ]);
+        let end = object(
+            &["stop_reason", "stop_sequence"],
+            &json!({
+                "stop_reason": stop_reason(false),
+                "stop_sequence": { "type": ["string", "null"] },
+            }),
+        );
+        let message = generator.subschema_for::<MessageResponse>();
         json_schema!({
             "description": "The data of an event. A whole stream ends with `message_stop`, one that breaks off with `error`.",
             "anyOf": [
-                variant("message_start", json!({ "message": message }), &["message"]),
-                variant("content_block_start", json!({ "index": index, "content_block": answered() }), &["index", "content_block"]),
-                variant("content_block_delta", json!({ "index": index, "delta": deltas }), &["index", "delta"]),
-                variant("content_block_stop", json!({ "index": index }), &["index"]),
-                variant("message_delta", json!({ "delta": end, "usage": usage }), &["delta", "usage"]),
-                variant("message_stop", json!({}), &[]),
-                variant("ping", json!({ "clawless": activity }), &[]),
-                generator.subschema_for::<MessageError>(),
+                variant("message_start", &["message"], &json!({ "message": message })),
+                variant("content_block_start", &["index", "content_block"], &json!({ "index": index, "content_block": answered() })),
+                variant("content_block_delta", &["index", "delta"], &json!({ "index": index, "delta": deltas })),
+                variant("content_block_stop", &["index"], &json!({ "index": index })),
+                variant("message_delta", &["delta", "usage"], &json!({ "delta": end, "usage": usage })),
+                variant("message_stop", &[], &json!({})),
+                variant("ping", &[], &json!({ "clawless": activity })),
+                error,
             ],
         })
     }
 
     fn error() -> Schema {
+        let details = object(
+            &["error_code", "unsupported"],
+            &json!({
+                "error_code": { "const": "thread_unsupported_request" },
+                "unsupported": { "type": "array", "items": { "type": "string" } },
+            }),
+        );
+        let body = object(
+            &["type", "message"],
+            &json!({
+                "type": { "enum": [
+                    "api_error", "authentication_error", "billing_error", "invalid_request_error", "not_found_error",
+                    "overloaded_error", "permission_error", "rate_limit_error", "request_too_large", "timeout_error",
+                ] },
+                "message": { "type": "string" },
+                "details": described("What SDKs read to repeat a request without a thread.", details),
+            }),
+        );
         json_schema!({
             "description": "The body of every error of this surface.",
             "type": "object",
             "required": ["type", "error", "request_id"],
             "properties": {
                 "type": { "const": "error", "description": "Always `error`." },
-                "error": {
-                    "type": "object",
-                    "required": ["type", "message"],
-                    "properties": {
-                        "type": { "enum": [
-                            "api_error", "authentication_error", "billing_error", "invalid_request_error", "not_found_error",
-                            "overloaded_error", "permission_error", "rate_limit_error", "request_too_large", "timeout_error",
-                        ] },
-                        "message": { "type": "string" },
-                    },
-                },
+                "error": body,
                 "request_id": { "type": "string", "description": "The request's id." },
             },
         })

@@ -12,7 +12,9 @@ pub struct ModelInfo<'a> {
     /// Always `model`.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "model")))]
     r#type: &'static str,
+    /// The name for the parameter `model`.
     id: &'a str,
+    /// The same.
     display_name: &'a str,
     /// Always the beginning of 1970.
     created_at: &'static str,
@@ -34,9 +36,13 @@ impl<'a> ModelInfo<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelPage<'a> {
+    /// The models.
     data: Vec<ModelInfo<'a>>,
+    /// Whether more models follow in the direction of the page.
     has_more: bool,
+    /// The first model of the page.
     first_id: Option<&'a str>,
+    /// The last model of the page.
     last_id: Option<&'a str>,
 }
 

@@ -8,9 +8,13 @@ use serde::Serialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(clippy::struct_field_names, reason = "the wire's own names")]
 pub(super) struct MessageUsage {
+    /// Tokens of the input that were neither read from a prompt cache nor written to it.
     input_tokens: u64,
+    /// Tokens written to the provider's prompt cache.
     cache_creation_input_tokens: u64,
+    /// Tokens read from the provider's prompt cache.
     cache_read_input_tokens: u64,
+    /// Tokens of the answer.
     output_tokens: u64,
 }
 

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use clawless_api::envelope::error_envelope;
 use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
-use worker::{Headers, Response, ResponseBuilder};
+use js_sys::Uint8Array;
+use worker::{EncodeBody, Headers, Response, ResponseBuilder};
 
 use super::delivery::{Interrupted, Pages};
 use crate::{crossing, logging};
@@ -35,12 +36,23 @@ pub enum Body {
     Pages(&'static str, Pages),
     /// A table as comma-separated values.
     Csv(String),
-    /// A text of this content type that is part of the Worker.
-    Static(&'static str, &'static str),
+    /// A text that is part of the Worker.
+    Compressed(Compressed),
     /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// The response of another Worker, forwarded unchanged.
     Foreign(Response),
+}
+
+/// A text that is part of the Worker, compressed.
+#[derive(Debug, Clone, Copy)]
+pub struct Compressed {
+    /// The content type.
+    pub content_type: &'static str,
+    /// The text in the format of gzip.
+    pub gzip: &'static [u8],
+    /// Whether it is sent so. Otherwise it is decompressed.
+    pub is_sent_so: bool,
 }
 
 impl HttpResponse {
@@ -126,7 +138,7 @@ impl HttpResponse {
             Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
             Body::Json(_) => Some(("content-type", JSON)),
             Body::Csv(_) => Some(("content-type", CSV)),
-            Body::Pages(content_type, _) | Body::Static(content_type, _) => {
+            Body::Pages(content_type, _) | Body::Compressed(Compressed { content_type, .. }) => {
                 Some(("content-type", content_type))
             }
             Body::Empty | Body::Foreign(_) => None,
@@ -149,7 +161,13 @@ impl HttpResponse {
         match self.body {
             Body::Empty => Ok(builder.empty()),
             Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
-            Body::Static(_, text) => Ok(builder.fixed(text.as_bytes().to_vec())),
+            Body::Compressed(text) if text.is_sent_so => Ok(builder
+                .with_encode_body(EncodeBody::Manual)
+                .fixed(text.gzip.to_vec())),
+            Body::Compressed(text) => {
+                let text = crossing::decompressed(&Uint8Array::from(text.gzip));
+                Ok(builder.stream(text))
+            }
             Body::Events(events) => builder
                 .from_stream(
                     logging::in_current_span(events)

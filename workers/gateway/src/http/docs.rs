@@ -5,8 +5,8 @@ use clawless_edge::http::{Call, HttpResponse, reference};
 
 use crate::platform::bindings::Bindings;
 
-const DESCRIPTION: &str = include_str!("../../../../docs/api/openapi.json");
-const PAGE: &str = include_str!("../../../../docs/api/reference.html");
+const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
+const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reference.html.gz"));
 const POLICY: &str = include_str!("../../../../docs/api/reference.csp");
 
 /// Shows the description.
@@ -14,8 +14,8 @@ const POLICY: &str = include_str!("../../../../docs/api/reference.csp");
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub async fn description(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
-    Ok(reference::description(DESCRIPTION))
+pub async fn description(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    Ok(reference::description(&call.head, DESCRIPTION))
 }
 
 /// Shows the reference page.
@@ -23,6 +23,6 @@ pub async fn description(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiErro
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub async fn page(_: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
-    Ok(reference::page(PAGE, POLICY))
+pub async fn page(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> {
+    Ok(reference::page(&call.head, PAGE, POLICY))
 }
