@@ -80,7 +80,7 @@ describe("schemathesis", () => {
     const parameters = Object.entries(values).map(([name, value]) => `"path.${name}" = ${JSON.stringify(value)}`);
     writeFileSync(config, `[parameters]\n${parameters.join("\n")}\n`);
     const checks = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance", "response_schema_conformance"];
-    await run(PYTHON, ["-m", "schemathesis.cli", "--config-file", config, "run", file, "--url", stack.url, "--header", `authorization: Bearer ${token}`, "--checks", checks.join(","), "--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "7", "--workers", "2", "--exclude-operation-id", "deleteTenant", "--request-timeout", "30", "--warnings", "off", "--no-color"], { timeout: 280_000 });
+    await run(PYTHON, ["-m", "schemathesis.cli", "--config-file", config, "run", file, "--url", stack.url, "--header", `authorization: Bearer ${token}`, "--checks", checks.join(","), "--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "7", "--workers", "1", "--exclude-operation-id", "deleteTenant", "--request-timeout", "30", "--warnings", "off", "--no-color"], { timeout: 280_000 });
   }
 
   test("schemathesis_finds_no_undocumented_response_of_the_gateway", () => fuzz(SURFACES[0].file, stack.key, { id: "my-session" }));

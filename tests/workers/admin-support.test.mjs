@@ -130,10 +130,10 @@ describe("GET /admin/tenants/{id}/export", () => {
     await stack.rows(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
        INSERT INTO turns (tenant_id, session_id, seq, request_id, status, model, provider, provenance, created_at)
-       SELECT ?1, 'long', i, 'req_' || i, 'complete', 'm', 'p', 'provider', 1 FROM n`,
+       SELECT ?1, 'long', i, printf('req_01ARZ3NDEKTSV4RRFFQ6%06d', i), 'complete', 'm', 'p', 'provider', 1 FROM n`,
       tenant.id,
     );
-    await stack.rows(`INSERT INTO messages (tenant_id, session_id, seq, position, id, role, content) SELECT tenant_id, session_id, seq, 0, 'msg_' || seq, 'user', ?2 FROM turns WHERE tenant_id = ?1 AND session_id = 'long'`, tenant.id, long);
+    await stack.rows(`INSERT INTO messages (tenant_id, session_id, seq, position, id, role, content) SELECT tenant_id, session_id, seq, 0, printf('msg_01ARZ3NDEKTSV4RRFFQ6%06d', seq), 'user', ?2 FROM turns WHERE tenant_id = ?1 AND session_id = 'long'`, tenant.id, long);
     let pages = 0;
     const seen = [];
     for (let cursor = ""; cursor !== undefined; pages += 1) {

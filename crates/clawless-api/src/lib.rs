@@ -16,4 +16,5 @@ pub mod responses;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod sessions;
+pub mod stored_message;
 pub mod surface;

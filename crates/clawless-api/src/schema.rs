@@ -58,12 +58,11 @@ pub(crate) fn variant(name: &str, required: &[&str], members: &Value) -> Value {
     if let (Some(all), Some(own)) = (properties.as_object_mut(), members.as_object()) {
         all.extend(own.clone());
     }
-    let required: Vec<&str> = ["type"].into_iter().chain(required.iter().copied()).collect();
-    let mut schema = object(&required, &properties);
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("title".to_owned(), name.into());
-    }
-    schema
+    let required: Vec<&str> = ["type"]
+        .into_iter()
+        .chain(required.iter().copied())
+        .collect();
+    titled(name, object(&required, &properties))
 }
 
 /// The same object, which may have members beyond these.
@@ -78,6 +77,14 @@ pub(crate) fn open(mut schema: Value) -> Value {
 pub(crate) fn described(text: &str, mut schema: Value) -> Value {
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("description".to_owned(), text.into());
+    }
+    schema
+}
+
+/// A schema with a title.
+pub(crate) fn titled(title: &str, mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), title.into());
     }
     schema
 }

@@ -30,6 +30,12 @@ pub fn check_server_tools(names: &[String]) -> Result<(), String> {
     Err(format!("`tools` holds names of server tools: `{known}`."))
 }
 
+/// The names of the server tools, for the API's description.
+#[cfg(feature = "schema")]
+pub fn server_tools() -> Vec<&'static str> {
+    SERVER_TOOLS.lines().collect()
+}
+
 /// A tool definition of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {

@@ -4,7 +4,7 @@
 use clawless_api::admin::keys::{KeyRotation, NewKey};
 use clawless_api::admin::tenants::{TenantBody, TenantPatch};
 use clawless_api::admin::tokens::{NewToken, TokenPatch};
-use clawless_api::{chat, messages, sessions};
+use clawless_api::{chat, messages, responses, sessions};
 use clawless_core::admin_role::AdminRole;
 use clawless_core::admin_token::AdminToken;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
@@ -197,8 +197,14 @@ fn requests_for_messages() {
     let valid = [
         with("stream", json!(true)),
         with("system", json!("Be brief.")),
-        with("system", json!([{ "type": "text", "text": "a", "cache_control": { "type": "ephemeral" } }])),
-        with("messages", json!([{ "role": "user", "content": [{ "type": "text", "text": "a" }] }])),
+        with(
+            "system",
+            json!([{ "type": "text", "text": "a", "cache_control": { "type": "ephemeral" } }]),
+        ),
+        with(
+            "messages",
+            json!([{ "role": "user", "content": [{ "type": "text", "text": "a" }] }]),
+        ),
         with("stop_sequences", json!(["a", "b"])),
         with("metadata", json!({ "user_id": "u" })),
         with("service_tier", json!("auto")),
@@ -227,7 +233,103 @@ fn requests_for_messages() {
     let uncounted = [json!({ "model": "m", "messages": [{ "role": "user", "content": "a" }] })];
     check(&gateway(), "MessageRequest", parse, &[], &uncounted);
     let count = |body: &[u8]| messages::parse_count(&headers, body).is_ok();
-    check(&gateway(), "MessageCountRequest", count, &uncounted, &invalid);
+    check(
+        &gateway(),
+        "MessageCountRequest",
+        count,
+        &uncounted,
+        &invalid,
+    );
+}
+
+#[test]
+fn requests_for_responses() {
+    let with = |name: &str, value: Value| {
+        let mut body = json!({ "model": "m", "input": "a" });
+        body[name] = value;
+        body
+    };
+    let input = |item: Value| with("input", json!([item, { "role": "user", "content": "a" }]));
+    let tools = |tool: Value| with("tools", json!([tool]));
+    let valid = [
+        with("stream", json!(true)),
+        with(
+            "previous_response_id",
+            json!("resp_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ),
+        with("conversation", json!({ "id": "my-session" })),
+        with("instructions", json!(null)),
+        with("metadata", json!({ "a": "b" })),
+        with("reasoning", json!({ "effort": "low", "summary": "auto" })),
+        with(
+            "text",
+            json!({ "format": { "type": "json_schema", "name": "n", "schema": {} }, "verbosity": "low" }),
+        ),
+        with("text", json!({ "format": null })),
+        with("tool_choice", json!({ "type": "function", "name": "f" })),
+        with("tool_choice", json!("required")),
+        with("include", json!(["reasoning.encrypted_content"])),
+        with("truncation", json!("disabled")),
+        with("unknown_member", json!([1])),
+        tools(json!({ "type": "function", "name": "f", "parameters": {}, "strict": true })),
+        tools(json!({ "type": "custom", "name": "f", "format": { "type": "text" } })),
+        tools(
+            json!({ "type": "namespace", "name": "n", "tools": [{ "type": "function", "name": "f" }] }),
+        ),
+        tools(json!({ "type": "time_now" })),
+        input(json!({ "role": "developer", "content": [{ "type": "input_text", "text": "a" }] })),
+        input(
+            json!({ "type": "message", "role": "user", "content": [{ "type": "input_image", "image_url": "https://x/y.png" }] }),
+        ),
+        input(json!({ "type": "function_call_output", "call_id": "c", "output": "1" })),
+        input(json!({ "type": "reasoning", "summary": [{ "type": "summary_text", "text": "a" }] })),
+    ];
+    let invalid = [
+        json!({ "model": "m" }),
+        with("model", json!("")),
+        with("input", json!(5)),
+        with("input", json!([])),
+        with("temperature", json!(2.1)),
+        with("top_p", json!(-1)),
+        with("top_logprobs", json!(21)),
+        with("max_output_tokens", json!(0)),
+        with("max_tool_calls", json!(0)),
+        with("truncation", json!("middle")),
+        with("conversation", json!("a b")),
+        with("background", json!(true)),
+        with("prompt", json!({ "id": "p" })),
+        with("reasoning", json!({ "effort": "huge" })),
+        with("reasoning", json!({ "summary": "long" })),
+        with("text", json!({ "format": { "type": "xml" } })),
+        with("metadata", json!({ "a": 1 })),
+        with("tool_choice", json!("some")),
+        tools(json!({ "type": "function" })),
+        tools(json!({ "type": "web_search" })),
+        input(json!({ "role": "tool", "content": "a" })),
+        input(json!({ "role": "user" })),
+        input(json!({ "role": "user", "content": [{ "type": "hologram" }] })),
+        input(json!({ "role": "user", "content": [{ "type": "input_image", "file_id": "f" }] })),
+        input(json!({ "type": "function_call", "name": "f", "arguments": "{}" })),
+        input(json!({ "type": "function_call_output", "output": "1" })),
+        input(json!({ "type": "web_search_call", "id": "w" })),
+    ];
+    let parse = |body: &[u8]| responses::parse(body, &[]).is_ok();
+    check(&gateway(), "ResponseRequest", parse, &valid, &invalid);
+    let count = |body: &[u8]| responses::parse_count(body, &[]).is_ok();
+    check(&gateway(), "ResponseRequest", count, &valid, &invalid);
+    let labels = |body: &[u8]| responses::parse_conversation(body).is_ok();
+    let valid = [
+        json!({}),
+        json!({ "metadata": { "a": "b" }, "items": [] }),
+        json!({ "metadata": null }),
+    ];
+    let invalid = [
+        json!({ "items": [1] }),
+        json!({ "title": "a" }),
+        json!({ "metadata": { "a": 1 } }),
+        json!([]),
+    ];
+    check(&gateway(), "ConversationSettings", labels, &valid, &invalid);
 }
 
 #[test]

@@ -58,11 +58,7 @@ pub(crate) fn envelope(pattern: &str) -> &'static str {
 }
 
 /// The response with one of these codes.
-pub(crate) fn response(
-    pattern: &str,
-    codes: &[ErrorCode],
-    more_headers: &[&str],
-) -> Result<Value> {
+pub(crate) fn response(pattern: &str, codes: &[ErrorCode], more_headers: &[&str]) -> Result<Value> {
     let reasons: Vec<_> = codes
         .iter()
         .map(|code| format!("`{code}`: {}", code.why()))

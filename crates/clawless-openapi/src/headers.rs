@@ -56,8 +56,16 @@ const OF_REQUESTS: [Header; 6] = [
         "The `etag` of the version that the change expects.",
     ),
     header("accept", text, "The wanted content type."),
-    header("anthropic-version", text, "The version of the Messages API, such as `2023-06-01`. Required by the messages' routes."),
-    header("anthropic-beta", text, "Beta features, for providers whose profile lists them."),
+    header(
+        "anthropic-version",
+        text,
+        "The version of the Messages API, such as `2023-06-01`. Its clients get models in its form.",
+    ),
+    header(
+        "anthropic-beta",
+        text,
+        "Beta features, for providers whose profile lists them.",
+    ),
 ];
 
 fn key() -> Value {
@@ -151,13 +159,13 @@ const OF_RESPONSES: [Header; 23] = [
 pub(crate) const RETRY: [&str; 3] = ["retry-after", "retry-after-ms", "x-should-retry"];
 
 /// The header parameter of a request.
-pub(crate) fn parameter(name: &str) -> Result<Value> {
+pub(crate) fn parameter(name: &str, is_required: bool) -> Result<Value> {
     let header = OF_REQUESTS.iter().find(|header| header.name == name);
     let header = header.with_context(|| format!("no request header {name} is described"))?;
     Ok(json!({
         "name": header.name,
         "in": "header",
-        "required": false,
+        "required": is_required,
         "description": header.description,
         "schema": (header.schema)(),
     }))

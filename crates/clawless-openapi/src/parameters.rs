@@ -1,6 +1,7 @@
 //! The parameters of paths and queries. The routes tables have their names.
 
 use anyhow::{Result, bail};
+use clawless_api::messages;
 use serde_json::{Value, json};
 
 use crate::headers;
@@ -47,6 +48,8 @@ fn path_value(collection: &str, name: &str) -> Result<(&'static str, Value)> {
             json!({ "type": "string", "minLength": 1 }),
         ),
         "sessions" => ("The session's id.", session()),
+        "conversations" => ("The conversation's id: that of a session.", session()),
+        "responses" => ("The response's id.", id("resp")),
         "messages" => ("The message's id.", id("msg")),
         "turns" => ("The request's id, from `x-request-id`.", id("req")),
         "tenants" => ("The tenant's id.", id("ten")),
@@ -54,6 +57,11 @@ fn path_value(collection: &str, name: &str) -> Result<(&'static str, Value)> {
         "tokens" => ("The token's id.", id("adm")),
         _ => bail!("the path parameter {name} after `{collection}` is not described"),
     })
+}
+
+/// Whether a route lists items under `OpenAI`'s names.
+fn is_of_items(pattern: &str) -> bool {
+    pattern.ends_with("/items") || pattern.ends_with("/input_items")
 }
 
 fn id(prefix: &str) -> Value {
@@ -68,9 +76,25 @@ pub(crate) fn of_query(pattern: &str, name: &str) -> Result<Value> {
             "The most models on a page, for clients of the Messages API.",
             json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 20 }),
         ),
-        "after_id" => ("The models after this one, for clients of the Messages API.", json!({ "type": "string" })),
-        "before_id" => ("The models before this one, for clients of the Messages API.", json!({ "type": "string" })),
-        "beta" => ("Has no effect; SDKs of the Messages API send it.", json!({ "type": "string" })),
+        "after_id" => (
+            "The models after this one, for clients of the Messages API.",
+            json!({ "type": "string" }),
+        ),
+        "before_id" => (
+            "The models before this one, for clients of the Messages API.",
+            json!({ "type": "string" }),
+        ),
+        "after" if is_of_items(pattern) => {
+            ("The items after this one.", json!({ "type": "string" }))
+        }
+        "order" if is_of_items(pattern) => (
+            "Oldest or newest first.",
+            json!({ "type": "string", "enum": ["asc", "desc"], "default": "desc" }),
+        ),
+        "beta" => (
+            "Has no effect; SDKs of the Messages API send it.",
+            json!({ "type": "string" }),
+        ),
         "limit" => (
             "The most items on a page.",
             json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }),
@@ -144,7 +168,8 @@ pub(crate) fn of_operation(
         parameters.push(of_query(pattern, name)?);
     }
     for name in in_headers {
-        parameters.push(headers::parameter(name)?);
+        let is_required = name == "anthropic-version" && pattern.starts_with(messages::ROUTE);
+        parameters.push(headers::parameter(name, is_required)?);
     }
     Ok(parameters)
 }

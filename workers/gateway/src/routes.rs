@@ -8,6 +8,10 @@ use clawless_api::messages::{
     CountRequest, MessageEvent, MessageRequest, MessageResponse, ModelInfo, ModelPage, TokenCount,
 };
 use clawless_api::models::{ModelList, ModelObject};
+use clawless_api::responses::{
+    ConversationBody, ConversationObject, InputTokens, ItemList, ResponseEvent, ResponseObject,
+    ResponseRequest,
+};
 use clawless_api::sessions::{
     Deleted, MessageObject, SessionBody, SessionChange, SessionExport, SessionObject,
     ToolExecutionObject,
@@ -38,19 +42,24 @@ pub static ROUTES: Routes<Gateway> = Routes {
                -> 200 MessageResponse | 200 Events<MessageEvent>,
         POST   "/v1/messages/count_tokens"               Key(Chat, Read) ["beta"]  => messages::count_tokens(CountRequest)
                -> 200 TokenCount | ModelNotFound | UnsupportedParameter,
-        POST   "/v1/responses"                           Authenticating(Turn(Chat)) => responses::create,
-        POST   "/v1/responses/input_tokens"              Key(Chat, Read)           => responses::count_input_tokens,
-        GET    "/v1/responses/{id}"                      Wait(SessionsRead)        => responses::show,
-        DELETE "/v1/responses/{id}"                      Key(SessionsWrite, Write) => responses::delete,
-        POST   "/v1/responses/{id}/cancel"               Key(SessionsWrite, Write) => responses::cancel,
-        GET    "/v1/responses/{id}/input_items"          Key(SessionsRead, Read)
-               ["limit", "after", "order"]                                         => responses::list_input_items,
-        POST   "/v1/conversations"                       Key(SessionsWrite, Write) => conversations::create,
-        GET    "/v1/conversations/{id}"                  Key(SessionsRead, Read)   => conversations::show,
-        POST   "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::update,
-        DELETE "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::delete,
-        GET    "/v1/conversations/{id}/items"            Key(SessionsRead, Read)
-               ["limit", "after", "order"]                                         => conversations::list_items,
+        POST   "/v1/responses"                           Authenticating(Turn(Chat)) => responses::create(ResponseRequest)
+               -> 200 ResponseObject | 200 Events<ResponseEvent>,
+        POST   "/v1/responses/input_tokens"              Key(Chat, Read)
+               => responses::count_input_tokens(ResponseRequest) -> 200 InputTokens | ModelNotFound | ResourceNotFound,
+        GET    "/v1/responses/{id}"                      Wait(SessionsRead)        => responses::show()
+               -> 200 ResponseObject | RequestInProgress,
+        DELETE "/v1/responses/{id}"                      Key(SessionsWrite, Write) => responses::delete() -> 200 Deleted<'_>,
+        POST   "/v1/responses/{id}/cancel"               Key(SessionsWrite, Write) => responses::cancel() -> 200 ResponseObject,
+        GET    "/v1/responses/{id}/input_items"          Key(SessionsRead, Read) ["limit", "after", "order"]
+               => responses::list_input_items() -> 200 ItemList,
+        POST   "/v1/conversations"                       Key(SessionsWrite, Write) => conversations::create(ConversationBody)
+               -> 200 ConversationObject<'_> | InsufficientQuota,
+        GET    "/v1/conversations/{id}"                  Key(SessionsRead, Read)   => conversations::show() -> 200 ConversationObject<'_>,
+        POST   "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::update(ConversationBody)
+               -> 200 ConversationObject<'_> | InsufficientQuota,
+        DELETE "/v1/conversations/{id}"                  Key(SessionsWrite, Write) => conversations::delete() -> 200 Deleted<'_>,
+        GET    "/v1/conversations/{id}/items"            Key(SessionsRead, Read) ["limit", "after", "order"]
+               => conversations::list_items() -> 200 ItemList,
         GET    "/v1/models"                              Key(Chat, Read) ["limit", "after_id", "before_id", "beta"]
                => models::list() -> 200 ModelList<'_> | 200 ModelPage<'_>,
         GET    "/v1/models/{id…}"                        Key(Chat, Read) ["beta"]

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use clawless_core::chat::ReasoningEffort;
 use clawless_core::members::Members;
 use clawless_core::{
-    AuditId, KeyId, KeyKind, Message, MessageId, MicroDollars, Millis, RequestId, Role, Scopes,
-    SendId, SessionId, TenantId, Tokens, ToolExecutionId,
+    AuditId, KeyId, KeyKind, MessageId, MicroDollars, Millis, RequestId, Role, Scopes, SendId,
+    SessionId, TenantId, Tokens, ToolExecutionId,
 };
 
 use clawless_core::json::Json;
 use clawless_core::tenant::{TenantStatus, Tier};
 use clawless_core::time_zone::TimeZone;
 use clawless_core::tool::ToolOutcome;
+
+use crate::stored_message::StoredMessage;
 
 /// Declares the records. Each has the constant `object`, which tells them apart.
 macro_rules! records {
@@ -55,7 +57,7 @@ records! {
         turn: u64,
         position: u64,
         role: Role,
-        message: Message,
+        message: StoredMessage,
     }
 
     /// The tenant.
@@ -77,7 +79,7 @@ records! {
         name: String,
         scopes: Scopes,
         allowed_origins: Vec<String>,
-        limits: Members,
+        limits: Option<Members>,
         expires_at: Option<u64>,
         revoked_at: Option<u64>,
         successor_id: Option<KeyId>,
@@ -97,6 +99,7 @@ records! {
         model: String,
         provider: String,
         usage: TurnUsageRecord,
+        echo: Option<Members>,
         created_at: u64,
     }
 
@@ -151,7 +154,7 @@ records! {
         key_id: KeyId,
         session_id: Option<SessionId>,
         model: String,
-        period: u64,
+        period: String,
         granted_at: u64,
         closed_at: u64,
         reserved: AmountsRecord,

@@ -152,7 +152,11 @@ mod schemas {
         let text = json!({ "type": "string" });
         let blocks = [
             variant("text", &["text"], &json!({ "text": text })),
-            variant("thinking", &["thinking"], &json!({ "thinking": text, "signature": text })),
+            variant(
+                "thinking",
+                &["thinking"],
+                &json!({ "thinking": text, "signature": text }),
+            ),
             variant("redacted_thinking", &[], &json!({})),
             variant(
                 "tool_use",

@@ -34,10 +34,20 @@ pub fn input_token_count(tokens: u64) -> String {
 
 /// A conversation: a session under `OpenAI`'s name.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Conversation")
+)]
 pub struct ConversationObject<'a> {
+    /// The id.
     id: &'a str,
+    /// Always `conversation`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "conversation")))]
     object: &'static str,
+    /// When it was created, in seconds since 1970 (UTC).
     created_at: u64,
+    /// The labels.
     metadata: &'a BTreeMap<String, String>,
 }
 

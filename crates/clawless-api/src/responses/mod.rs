@@ -3,6 +3,7 @@
 
 mod carrier;
 mod content;
+mod described;
 mod draft;
 mod echo;
 mod ids;
@@ -23,6 +24,9 @@ mod writer;
 /// The route that creates responses.
 pub(crate) const ROUTE: &str = "/v1/responses";
 
+pub use described::{
+    ConversationBody, InputTokens, ItemList, ResponseEvent, ResponseObject, ResponseRequest,
+};
 pub use echo::{ResponseEcho, StoredEcho};
 pub use ids::{
     ItemKind, ItemReference, auto_session, is_auto_session, item_id, request_of_response,

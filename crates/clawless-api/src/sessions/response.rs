@@ -85,6 +85,10 @@ pub struct MessageObject {
     /// The author.
     role: Role,
     /// The original message. It can be sent to a model again.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "crate::stored_message::StoredMessage")
+    )]
     message: Message,
     /// The request that stored it.
     request_id: RequestId,
@@ -217,7 +221,7 @@ pub struct Deleted<'a> {
     /// The id of the deleted object.
     id: &'a str,
     /// What was deleted.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["session.deleted", "session.message.deleted"])))]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["session.deleted", "session.message.deleted", "response", "conversation.deleted"])))]
     object: &'static str,
     /// Always true.
     deleted: bool,

@@ -3,9 +3,9 @@
 use clawless_core::ErrorCode::{
     self, Conflict, ContextLengthExceeded, IdempotencyKeyReused, InsufficientQuota, InvalidApiKey,
     InvalidJson, InvalidType, InvalidValue, MissingApiKey, MissingParameter, ModelNotFound,
-    Overloaded, PermissionDenied, RateLimitExceeded, RequestInProgress, SessionBusy,
-    TenantSuspended, UnsupportedParameter, UpstreamError, UpstreamOverloaded, UpstreamRateLimited,
-    UpstreamTimeout,
+    Overloaded, PermissionDenied, RateLimitExceeded, RequestInProgress, ResourceNotFound,
+    SessionBusy, TenantSuspended, UnsupportedParameter, UpstreamError, UpstreamOverloaded,
+    UpstreamRateLimited, UpstreamTimeout,
 };
 use clawless_edge::http::described::{DescribedAccess, Requirement};
 
@@ -21,12 +21,13 @@ const CALLER: [ErrorCode; 5] = [
 ];
 
 /// The errors of a turn: of its session, its idempotency key, its model and the provider.
-const TURN: [ErrorCode; 15] = [
+const TURN: [ErrorCode; 16] = [
     InvalidJson,
     InvalidType,
     InvalidValue,
     MissingParameter,
     ModelNotFound,
+    ResourceNotFound,
     UnsupportedParameter,
     ContextLengthExceeded,
     SessionBusy,
