@@ -234,8 +234,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         GATEWAY,
         "KEEP_ALIVE_MS",
         Kind::Variable,
-        "10000",
-        "Silence on a stream before its client receives a comment line; proxies close silent connections after 30 s and more.",
+        "2500",
+        "Silence on a stream before its client receives a comment line. A pause may last twice as long. Some clients of Responses give up after a few seconds of silence.",
     ),
     setting(
         GATEWAY,
