@@ -21,7 +21,7 @@ const CALLER: [ErrorCode; 5] = [
 ];
 
 /// The errors of a turn: of its session, its idempotency key, its model and the provider.
-const TURN: [ErrorCode; 16] = [
+const TURN: [ErrorCode; 18] = [
     InvalidJson,
     InvalidType,
     InvalidValue,
@@ -38,6 +38,8 @@ const TURN: [ErrorCode; 16] = [
     UpstreamRateLimited,
     UpstreamError,
     UpstreamOverloaded,
+    UpstreamTimeout,
+    Overloaded,
 ];
 
 /// The headers that show the state of the caller's limits.
