@@ -28,8 +28,8 @@ use crate::http::health::HealthReport;
 use crate::http::service::Access::{Export, Key, Turn, Wait};
 use crate::http::service::Gateway;
 use crate::http::{
-    completions, conversations, docs, forward, health, messages, models, responses, resume,
-    sessions, usage,
+    completions, conversations, forward, health, messages, models, responses, resume, sessions,
+    usage,
 };
 
 /// Every route of the gateway.
@@ -89,8 +89,8 @@ pub static ROUTES: Routes<Gateway> = Routes {
                => usage::show() -> 200 UsageReport | 200 Csv,
         GET    "/health"                                 Public                    => health::show()
                -> 200 HealthReport | 503 HealthReport,
-        GET    "/openapi.json"                           Public                    => docs::description() -> 200 Members,
-        GET    "/docs"                                   Public                    => docs::page() -> 200 Html,
+        GET    "/openapi.json"                           Public                    => forward::widget() -> 200 Members,
+        GET    "/docs"                                   Public                    => forward::widget() -> 200 Html,
         ANY    "/admin/{…}"                              Forwarded                 => forward::admin,
         ANY    "/widget/{…}"                             Forwarded                 => forward::widget,
         #[cfg(feature = "test-faults")]

@@ -1,7 +1,9 @@
-//! The widget server: the files of the chat widget, with the headers that let any site embed them.
+//! The widget server: the files of the chat widget, with the headers that let any site embed them, and
+//! the reference of the gateway's API.
 //!
-//! It has no public route: the gateway forwards `/widget/*` over a service binding.
+//! It has no public route: the gateway forwards to it over a service binding.
 
+mod docs;
 mod routes;
 mod service;
 

@@ -3,13 +3,16 @@
 use clawless_edge::http::Routes;
 use clawless_edge::routes;
 
+use crate::docs;
 use crate::service::{WidgetServer, health};
 
 /// Every route of the widget server.
 pub(crate) static ROUTES: Routes<WidgetServer> = Routes {
     unmatched: None,
     lines: routes! {
-        GET "/health" Public => health,
+        GET "/health"       Public => health,
+        GET "/openapi.json" Public => docs::description,
+        GET "/docs"         Public => docs::page,
     },
 };
 

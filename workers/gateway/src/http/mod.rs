@@ -6,7 +6,6 @@ pub mod cors;
 mod count;
 #[cfg(feature = "schema")]
 mod description;
-pub mod docs;
 #[cfg(feature = "test-faults")]
 pub mod faults;
 pub mod forward;
