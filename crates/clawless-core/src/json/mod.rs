@@ -2,6 +2,7 @@
 
 mod reason;
 mod strict;
+mod trail;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,10 +11,10 @@ use std::marker::PhantomData;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_path_to_error::Track;
 
 pub use reason::error_reason;
 use strict::Strict;
+use trail::Trail;
 
 /// The maximum nesting depth of a request. Deeper than real schemas, and within the limits of the
 /// parsers of providers (`serde_json` stops at 128).
@@ -43,7 +44,7 @@ impl Json {
     /// Deserializes the JSON. An array is never accepted as an object.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(self.as_str());
-        let value = T::deserialize(Strict(&mut deserializer))?;
+        let value = T::deserialize(Strict(&mut deserializer, &Trail::default()))?;
         deserializer.end()?;
         Ok(value)
     }
@@ -224,14 +225,10 @@ pub fn read_seed<'a, S: DeserializeSeed<'a>>(
     seed: S,
 ) -> Result<S::Value, ReadError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let mut track = Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-    let result = seed.deserialize(Strict(tracked));
+    let trail = Trail::default();
+    let result = seed.deserialize(Strict(&mut deserializer, &trail));
     let value = result.map_err(|source| ReadError {
-        path: match track.path().to_string() {
-            path if path == "." => String::new(),
-            path => path,
-        },
+        path: trail.path(text),
         source,
     })?;
     deserializer.end().map_err(|source| ReadError {

@@ -2,7 +2,7 @@
 //!
 //! Types that derive `Deserialize` also accept an array, whose items become their fields by position,
 //! and an object `{"name": null}` for a plain enum. No API means that, so this deserializer refuses
-//! both, at any depth. It changes nothing else.
+//! both, at any depth. It also notes where an error occurred ([`Trail`]). It changes nothing else.
 
 use std::fmt;
 
@@ -12,8 +12,10 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// Wraps a deserializer, and everything that it passes on.
-pub(super) struct Strict<T>(pub(super) T);
+use super::trail::Trail;
+
+/// Wraps a deserializer or a seed, and everything that it passes on.
+pub(super) struct Strict<'t, T>(pub(super) T, pub(super) &'t Trail);
 
 macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
@@ -23,13 +25,13 @@ macro_rules! forward {
                 $($argument: $type,)*
                 visitor: V,
             ) -> Result<V::Value, Self::Error> {
-                self.0.$method($($argument,)* Any(visitor))
+                self.0.$method($($argument,)* Any(visitor, self.1))
             }
         )*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
     forward! {
@@ -70,7 +72,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_struct(name, fields, Object(visitor))
+        let object = Object(visitor, self.1);
+        self.0.deserialize_struct(name, fields, object)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -79,7 +82,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(Variant { variants, visitor })
+        let trail = self.1;
+        self.0.deserialize_any(Variant {
+            variants,
+            visitor,
+            trail,
+        })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -88,7 +96,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
 }
 
 /// A visitor of any value.
-struct Any<V>(V);
+struct Any<'t, V>(V, &'t Trail);
 
 macro_rules! visit {
     ($($method:ident: $type:ty;)*) => {
@@ -100,7 +108,7 @@ macro_rules! visit {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Any<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Any<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,19 +147,19 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Any<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Strict(inner))
+        self.0.visit_some(Strict(inner, self.1))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Strict(inner))
+        self.0.visit_newtype_struct(Strict(inner, self.1))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Strict(items))
+        self.0.visit_seq(Parts::new(items, self.1))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Strict(members))
+        self.0.visit_map(Parts::new(members, self.1))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
@@ -160,9 +168,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Any<V> {
 }
 
 /// A visitor of a struct.
-struct Object<V>(V);
+struct Object<'t, V>(V, &'t Trail);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,17 +178,18 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Strict(members))
+        self.0.visit_map(Parts::new(members, self.1))
     }
 }
 
 /// A visitor of an enum: a text, or an object for a variant with data.
-struct Variant<V> {
+struct Variant<'t, V> {
     variants: &'static [&'static str],
     visitor: V,
+    trail: &'t Trail,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,68 +206,101 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Variant<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        let members = MapAccessDeserializer::new(Strict(members));
-        self.visitor.visit_enum(Strict(members))
+        let members = MapAccessDeserializer::new(Parts::new(members, self.trail));
+        self.visitor.visit_enum(Strict(members, self.trail))
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Strict(deserializer))
+        self.0.deserialize(Strict(deserializer, self.1))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
+/// The items of an array, or the members of an object.
+struct Parts<'t, A> {
+    access: A,
+    trail: &'t Trail,
+    /// The number of complete parts.
+    complete: usize,
+}
+
+impl<'t, A> Parts<'t, A> {
+    const fn new(access: A, trail: &'t Trail) -> Self {
+        Self {
+            access,
+            trail,
+            complete: 0,
+        }
+    }
+
+    /// Notes the result of reading a part.
+    fn note<T, E>(&mut self, result: Result<T, E>) -> Result<T, E> {
+        match &result {
+            Ok(_) => {
+                self.complete += 1;
+                self.trail.forget();
+            }
+            Err(_) => self.trail.add(self.complete),
+        }
+        result
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Parts<'_, A> {
     type Error = A::Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, A::Error> {
-        self.0.next_element_seed(Strict(seed))
+        let read = self.access.next_element_seed(Strict(seed, self.trail));
+        self.note(read)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.access.size_hint()
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Parts<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        self.0.next_key_seed(seed)
+        let read = self.access.next_key_seed(seed);
+        read.inspect_err(|_| self.trail.add(self.complete))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.next_value_seed(Strict(seed))
+        let read = self.access.next_value_seed(Strict(seed, self.trail));
+        self.note(read)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.access.size_hint()
     }
 }
 
 /// An enum that is an object.
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Strict<A> {
+impl<'de, 't, A: EnumAccess<'de>> EnumAccess<'de> for Strict<'t, A> {
     type Error = A::Error;
-    type Variant = Strict<A::Variant>;
+    type Variant = Strict<'t, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
         let (name, variant) = self.0.variant_seed(seed)?;
-        Ok((name, Strict(variant)))
+        Ok((name, Strict(variant, self.1)))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<'_, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -266,11 +308,11 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<A> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.newtype_variant_seed(Strict(seed))
+        self.0.newtype_variant_seed(Strict(seed, self.1))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Any(visitor))
+        self.0.tuple_variant(len, Any(visitor, self.1))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -278,7 +320,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Strict<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Object(visitor))
+        self.0.struct_variant(fields, Object(visitor, self.1))
     }
 }
 
