@@ -9,7 +9,8 @@ use flate2::{Compression, GzBuilder};
 /// The files, as `cargo xtask openapi` names them.
 const FILES: [&str; 2] = ["openapi.json", "reference.html"];
 
-fn main() -> io::Result<()> {
+/// Compresses the files into the folder of the build.
+pub(crate) fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=../compress.rs");
     let variable = |name: &str| env::var(name).map_err(io::Error::other);
     let prefix = match variable("CARGO_PKG_NAME")?.as_str() {

@@ -74,6 +74,10 @@ describe("a first deployment", () => {
     const recorded = checkout.read("wrangler/environments.jsonc");
     for (const id of [checkout.account.databases[0].uuid, checkout.account.namespaces[0].id]) assert.ok(recorded.includes(id));
     assert.match(recorded, /\/\/ The Cloudflare account/);
+    // Each Worker that reads the database has its id.
+    for (const worker of ["clawless-gateway", "clawless-admin", "clawless-widget-server"]) {
+      assert.deepEqual(checkout.running(worker).version.config.d1_databases.map((it) => it.database_id), [checkout.account.databases[0].uuid], worker);
+    }
     // The smoke test made calls, and deleted its tenant.
     assert.ok(checkout.requests.includes("POST /v1/chat/completions"));
     assert.equal(checkout.tenants.size, 0);

@@ -126,6 +126,19 @@ test("all_state_is_readable_by_its_owner_only_also_that_of_an_earlier_version", 
   assert.ok(files().some((file) => file.endsWith(".sqlite")), "the database is there");
 });
 
+test("the_demo_page_and_its_public_key_work_at_once", async () => {
+  assert.match(access.demo_url, /^http:\/\/127\.0\.0\.1:\d+\/demo#cl_pk_/);
+  const page = await fetch(access.demo_url);
+  assert.match(await page.text(), /pages\/demo\.js/);
+  assert.equal((await fetch(new URL("/widget/v1/loader.js", access.demo_url))).status, 200);
+  const { origin } = new URL(access.demo_url);
+  for (const [from, status] of [[origin, 200], [origin.replace("127.0.0.1", "localhost"), 200], ["https://example.org", 403]]) {
+    const headers = { authorization: `Bearer ${access.public_key}`, "content-type": "application/json", origin: from };
+    const session = await fetch(`${access.base_url}/widget/session`, { method: "POST", headers, body: "{}" });
+    assert.equal(session.status, status, `${from}: ${await session.text()}`);
+  }
+});
+
 test("no_log_contains_a_secret", async () => {
   assert.equal((await complete(`?key=${access.secret_key}`)).status < 500, true);
   assert.equal((await fetch(`${access.base_url}/models?api_key=${access.secret_key}`)).status, 401);

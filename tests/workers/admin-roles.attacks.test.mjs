@@ -4,10 +4,12 @@ import { after, before, describe, test } from "node:test";
 import { assertEnvelope } from "../harness/client.mjs";
 import { ADMIN } from "../harness/description.mjs";
 import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
+import { PNG, SITE } from "../harness/widget.mjs";
 
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const TENANT = "/admin/tenants/{id}";
 const KEY = `${TENANT}/keys/{key}`;
+const WIDGET = `${KEY}/widget`;
 const SESSION = `${TENANT}/sessions/{session}`;
 const ROLES = ["owner", "operator", "viewer", "tenant_admin"];
 const GLOBAL = { viewer: ["owner", "operator", "viewer"], operator: ["owner", "operator"], owner: ["owner"] };
@@ -36,6 +38,10 @@ const ROUTES = {
   [`PATCH ${KEY}`]: { roles: GLOBAL.operator, own: true, body: { name: "x" } },
   [`POST ${KEY}/rotate`]: { roles: GLOBAL.operator, own: true, body: {} },
   [`POST ${KEY}/revoke`]: { roles: GLOBAL.operator, own: true, body: {} },
+  [`GET ${WIDGET}`]: { roles: GLOBAL.viewer, own: true },
+  [`PATCH ${WIDGET}`]: { roles: GLOBAL.operator, own: true, body: { title: "x" } },
+  [`PUT ${WIDGET}/logo`]: { roles: GLOBAL.operator, own: true, body: { image: PNG } },
+  [`DELETE ${WIDGET}/logo`]: { roles: GLOBAL.operator, own: true },
   "GET /admin/tokens": { roles: GLOBAL.owner },
   "POST /admin/tokens": { roles: GLOBAL.owner, body: { name: "x", role: "viewer" } },
   "PATCH /admin/tokens/{id}": { roles: GLOBAL.owner, body: { role: "viewer" } },
@@ -73,17 +79,18 @@ async function expectStatus(status, token, ...request) {
 /** Creates a token of a role; a tenant admin's is bound to `tenant`. */
 const mint = (role, tenant) => expectStatus(201, null, "POST", "/admin/tokens", { name: role, role, ...(role === "tenant_admin" ? { tenant_id: tenant } : {}) });
 
-/** Creates a tenant with a key and a session. */
+/** Creates a tenant with a key, a public key and a session. */
 async function createTenant() {
   const { id } = await expectStatus(201, null, "POST", "/admin/tenants", { name: "x" });
   const { id: key } = await expectStatus(201, null, "POST", `/admin/tenants/${id}/keys`, { name: "x", scopes: ["chat"] });
+  const { id: page } = await expectStatus(201, null, "POST", `/admin/tenants/${id}/keys`, { name: "page", kind: "public", allowed_origins: [SITE] });
   await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'one', 1, 1)", id);
-  return { id, key };
+  return { id, key, page };
 }
 
 function urlOf(pattern, { query }, tenant, token) {
   const id = pattern.startsWith(TENANT) ? tenant.id : token;
-  const url = pattern.replace("{id}", id).replace("{key}", tenant.key).replace("{session}", "one");
+  const url = pattern.replace("{id}", id).replace("{key}", pattern.includes("/widget") ? tenant.page : tenant.key).replace("{session}", "one");
   return query ? `${url}?${query}=${tenant.id}` : url;
 }
 
@@ -142,7 +149,7 @@ describe("attack 69: every route with every role", () => {
     const [mine, theirs] = [await createTenant(), await createTenant()];
     const { token } = await mint("tenant_admin", mine.id);
     const log = await expectStatus(200, token, "GET", `/admin/audit?tenant_id=${mine.id}`);
-    assert.deepEqual(log.data.map(({ action }) => action), ["key.mint", "tenant.create"]);
+    assert.deepEqual(log.data.map(({ action }) => action), ["key.mint", "key.mint", "tenant.create"]);
     assert.ok(!JSON.stringify(log).includes(theirs.id));
     const { error } = await expectStatus(403, token, "GET", "/admin/audit");
     assert.match(error.message, /`tenant_admin` of the tenant that it names/);

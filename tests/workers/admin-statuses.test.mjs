@@ -5,13 +5,16 @@ import { assertEnvelope } from "../harness/client.mjs";
 import { ADMIN } from "../harness/description.mjs";
 import { unknownKey, withBadChecksum } from "../harness/keys.mjs";
 import { BOOTSTRAP_TOKEN, startStack } from "../harness/stack.mjs";
+import { PNG } from "../harness/widget.mjs";
 
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const TENANT = "/admin/tenants/{id}";
 const KEY = `${TENANT}/keys/{key}`;
+const WIDGET = `${KEY}/widget`;
 const SESSION = `${TENANT}/sessions/{session}`;
 const validBody = { name: "x" };
 const validToken = { name: "x", role: "owner" };
+const publicBody = { name: "page", kind: "public", allowed_origins: ["https://example.org"] };
 
 // Invalid queries of list routes: `[query, code, param]`.
 const PAGED = [
@@ -52,6 +55,10 @@ const ROUTES = {
   [`PATCH ${KEY}`]: { ok: 200, body: validBody, closing: 409, bodies: [[{ name: null }, "missing_required_parameter", "name"], [{ limits: { burst: 1 } }, "missing_required_parameter", "limits.requests_per_minute"], ["[]", "invalid_type", null]] },
   [`POST ${KEY}/rotate`]: { ok: 201, body: {}, closing: 409, bodies: [[{ grace_seconds: -1 }, "invalid_type", "grace_seconds"]] },
   [`POST ${KEY}/revoke`]: { ok: 200, body: {}, closing: 200 },
+  [`GET ${WIDGET}`]: { ok: 200, closing: 200 },
+  [`PATCH ${WIDGET}`]: { ok: 200, body: { title: "x" }, closing: 409, bodies: [[{ title: "" }, "invalid_value", "title"], [{ colours: { accent: "red" } }, "invalid_value", "colours.accent"], ["[]", "invalid_type", null]] },
+  [`PUT ${WIDGET}/logo`]: { ok: 200, body: { image: PNG }, closing: 409, bodies: [[{}, "missing_required_parameter", "image"], [{ image: "PHN2Zz4=" }, "invalid_value", "image"]] },
+  [`DELETE ${WIDGET}/logo`]: { ok: 200, closing: 409 },
   "GET /admin/tokens": { ok: 200, queries: PAGED },
   "POST /admin/tokens": { ok: 201, body: validToken, bodies: [[{}, "missing_required_parameter", "name"], [validBody, "missing_required_parameter", "role"], [{ ...validToken, expires_at: 1 }, "invalid_value", "expires_at"]] },
   "PATCH /admin/tokens/{id}": { ok: 200, body: validBody, bodies: [[{ name: null }, "missing_required_parameter", "name"], [{ role: "admin" }, "invalid_type", "role"], ["[]", "invalid_type", null]] },
@@ -101,13 +108,14 @@ async function expectRejected(status, { code, param }, ...request) {
   return headers;
 }
 
-/** Creates a tenant with a key and a session, and a token; returns their ids: `{ id, key, session, token }`. */
+/** Creates a tenant with a key, a public key and a session, and a token; returns their ids: `{ id, key, page, session, token }`. */
 async function createResources() {
   const { body: tenant } = await expectStatus(201, "POST", "/admin/tenants", validBody);
   const { body: key } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, { name: "x", scopes: ["chat"] });
+  const { body: page } = await expectStatus(201, "POST", `/admin/tenants/${tenant.id}/keys`, publicBody);
   const { body: minted } = await expectStatus(201, "POST", "/admin/tokens", validToken);
   await stack.rows("INSERT INTO sessions (tenant_id, id, created_at, updated_at) VALUES (?1, 'one', 1, 1)", tenant.id);
-  return { id: tenant.id, key: key.id, session: "one", token: minted.id };
+  return { id: tenant.id, key: key.id, page: page.id, session: "one", token: minted.id };
 }
 
 /** Adds more sessions to a tenant than one request deletes. */
@@ -122,7 +130,8 @@ async function addManySessions(id) {
 /** The path of a route's pattern with these ids. */
 function pathFor({ pattern, scope }, ids) {
   const id = scope === "tenant" ? ids.id : ids.token;
-  return pattern.replace("{id}", id).replace("{key}", ids.key).replace("{session}", ids.session);
+  const key = pattern.includes("/widget") ? ids.page : ids.key;
+  return pattern.replace("{id}", id).replace("{key}", key).replace("{session}", ids.session);
 }
 
 /** Runs `use` and asserts that it stores nothing, except in the table `except`. */
@@ -182,8 +191,7 @@ describe("400", () => {
 describe("401 and 403", () => {
   let publicKey;
   before(async () => {
-    const body = { name: "page", kind: "public", allowed_origins: ["https://example.org"] };
-    publicKey = (await expectStatus(201, "POST", `/admin/tenants/${stack.tenants[0].tenant_id}/keys`, body)).body.key;
+    publicKey = (await expectStatus(201, "POST", `/admin/tenants/${stack.tenants[0].tenant_id}/keys`, publicBody)).body.key;
   });
 
   for (const route of ALL) {
@@ -214,7 +222,7 @@ describe("404", () => {
     test(`404_${route.name}`, async () => {
       const own = await createResources();
       const wrong = [{ id: `ten_${ULID}`, token: `adm_${ULID}` }, { id: "unknown", token: "unknown" }];
-      if (route.pattern.includes("{key}")) wrong.push({ key: `key_${ULID}` }, { key: "nothing" }, { key: foreign.key });
+      if (route.pattern.includes("{key}")) wrong.push({ key: `key_${ULID}`, page: `key_${ULID}` }, { key: "nothing", page: "nothing" }, { key: foreign.key, page: foreign.page });
       if (route.pattern.includes("{session}")) wrong.push({ session: "unknown" }, { session: "%0A" }, { session: "theirs" });
       // Reads are recorded in the audit log before they are executed.
       await assertUnchanged(async () => {

@@ -92,6 +92,8 @@ describe("incomplete deployment: an absent binding of the gateway", () => {
     ["LEDGER", "ledger", 503, ["admin"], ["admin ledger LEDGER"]],
     ["SENDS", "queue", 200, []],
     ["KEY_GUESSES", "rate_limits", 200, []],
+    ["WIDGET_SESSIONS", "rate_limits", 200, []],
+    ["VISITOR_MESSAGES", "rate_limits", 200, []],
     ["ADMIN", "admin", 200, []],
     ["WIDGET", "widget", 200, []],
     ["SIGNING_KEY", "configuration", 200, []],

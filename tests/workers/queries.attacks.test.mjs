@@ -1,11 +1,12 @@
 // Attack 68: parameters of the query that a route does not have, or that are repeated. The routes are read from the
 // API's description, so a new one is covered.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, MODEL } from "../harness/client.mjs";
 import * as descriptions from "../harness/description.mjs";
 import { expectMessageError } from "../harness/messages-client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { SITE, createSite, newAddress } from "../harness/widget.mjs";
 import { until } from "../harness/wait.mjs";
 
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -24,8 +25,13 @@ const PUBLIC = ["/health", "/docs", "/openapi.json"];
 
 let stack;
 let session;
+let site;
+/** The admin API counts requests by address. */
+let address;
+beforeEach(() => (address = newAddress()));
 before(async () => {
   stack = await startStack();
+  site = await createSite(stack);
   const { response } = await complete(stack, { session_id: "one" });
   session = { id: "one", request: response.headers.get("x-request-id") };
   stack.upstream.reset();
@@ -40,11 +46,13 @@ function urlOf({ pattern }) {
   return stack.url + pattern.replace(/\{([^}]+)\}/g, (_, name) => ids[name]);
 }
 
-function send(route, query, { method = route.method, key = route.pattern.startsWith("/admin/") ? stack.adminToken : stack.key } = {}) {
+const keyFor = ({ pattern }) => (pattern.startsWith("/admin/") ? stack.adminToken : pattern === "/v1/widget/session" ? site.key : stack.key);
+
+function send(route, query, { method = route.method, key = keyFor(route) } = {}) {
   const hasBody = !["GET", "HEAD"].includes(method);
   return fetch(`${urlOf(route)}?${query}`, {
     method,
-    headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(hasBody ? { "content-type": "application/json" } : {}) },
+    headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(hasBody ? { "content-type": "application/json" } : {}), origin: SITE, ...address },
     body: !hasBody ? undefined : route.pattern === "/v1/chat/completions" ? JSON.stringify(chatBody()) : "{}",
   });
 }

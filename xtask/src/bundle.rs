@@ -19,6 +19,7 @@ use crate::{
         BuildTools, npm,
         rust::{WASM, cargo},
     },
+    widget,
 };
 
 /// A build profile of a Worker.
@@ -33,10 +34,12 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// The name of the Cargo profile.
-    fn cargo(self) -> &'static str {
+    /// The name of the Cargo profile for a Worker.
+    fn cargo(self, worker: &str) -> &'static str {
         match self {
             Self::Development | Self::Faults => "worker-dev",
+            // Its bundle grows with each release of the widget; its code need not be fast.
+            Self::Release if worker == "widget-server" => "worker-small",
             Self::Release => "release",
         }
     }
@@ -126,6 +129,9 @@ pub(crate) fn build(
         Profile::Release => format!("Worker {worker}, release"),
         Profile::Faults => format!("Worker {worker}, with faults"),
     };
+    if worker == "widget-server" {
+        widget::build(layout, progress)?;
+    }
     let task = progress.task(title);
     let module = compile(layout, worker, profile, Some(&task))?;
     let inputs = format!(
@@ -139,7 +145,7 @@ pub(crate) fn build(
     if !(stamp.is_current() && FILES.iter().all(|file| folder.join(file).is_file())) {
         let mut command = Command::new(&tools.worker_build);
         command
-            .args(["--profile", profile.cargo(), "--out-dir"])
+            .args(["--profile", profile.cargo(worker), "--out-dir"])
             .arg(&folder)
             .current_dir(layout.at("workers").join(worker))
             .env("PATH", npm::path_with_node(layout)?)
@@ -180,7 +186,7 @@ fn compile(
             "--target",
             WASM,
             "--profile",
-            profile.cargo(),
+            profile.cargo(worker),
             "--package",
             &package,
         ])
@@ -194,7 +200,7 @@ fn compile(
     Ok(layout
         .target()
         .join(WASM)
-        .join(profile.cargo())
+        .join(profile.cargo(worker))
         .join(name)
         .with_extension("wasm"))
 }

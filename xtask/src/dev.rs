@@ -97,7 +97,7 @@ fn supervise(
             .as_deref()
             .map(|url| Provider::upstream(url, arguments.upstream_key.clone()));
         let upstream = upstream.transpose()?;
-        let plan = plan(arguments);
+        let plan = plan(arguments, port);
         let prepared = preparation::prepare(layout, state, plan, progress)?;
         let mut signals = SignalsInfo::<SignalOnly>::new([SIGINT, SIGTERM, SIGHUP])
             .context("can't listen for signals")?;
@@ -149,7 +149,7 @@ fn supervise(
     result
 }
 
-fn plan(arguments: &Arguments) -> Plan {
+fn plan(arguments: &Arguments, port: u16) -> Plan {
     let model = match (&arguments.upstream, arguments.model) {
         (Some(_), _) => None,
         (None, ModelChoice::Default) => Some(&model::DEFAULT),
@@ -162,6 +162,7 @@ fn plan(arguments: &Arguments) -> Plan {
             Profile::Development
         },
         model,
+        port,
     }
 }
 
@@ -192,7 +193,11 @@ fn access(port: u16, prepared: &Prepared, provider: &Provider, processes: &Proce
         admin_token: keys.admin_token.clone(),
         secret_key: keys.secret_key.clone(),
         public_key: keys.public_key.clone(),
-        demo_url: keys.public_key.as_ref().map(|_| format!("{origin}/demo")),
+        // The key is in the fragment, which browsers do not send.
+        demo_url: keys
+            .public_key
+            .as_ref()
+            .map(|key| format!("{origin}/demo#{key}")),
         model: provider.first_model().to_owned(),
         pids: std::iter::once(processes.supervisor.pid)
             .chain(members)

@@ -34,6 +34,7 @@ mod test;
 mod tidy;
 mod tools;
 mod wait;
+mod widget;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     layout::Layout,
     progress::Progress,
-    stack::{database, state::State},
+    stack::{database, ready, state::State},
     tools::npm,
 };
 
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// State folder of the local stack [default: .clawless]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Port of the gateway, whose pages may use the public key
+    #[arg(long, default_value_t = ready::DEFAULT_PORT)]
+    port: u16,
 }
 
 /// Migrates and seeds the database, and prints the demo tenant's keys.
@@ -31,7 +34,8 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     )?;
     state.protect()?;
     database::migrate(layout, &state, progress)?;
-    let keys = database::seed(layout, &state, progress)?;
+    let origins = database::own_origins(arguments.port);
+    let keys = database::seed(layout, &state, &origins, progress)?;
     println!("{}", serde_json::to_string_pretty(&keys)?);
     Ok(())
 }

@@ -164,7 +164,7 @@ mod tests {
                 removed += 1;
             }
         }
-        assert_eq!(removed, 14);
+        assert_eq!(removed, 17);
     }
 
     /// A configuration without one binding or secret.

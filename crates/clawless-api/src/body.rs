@@ -1,7 +1,8 @@
 //! JSON bodies of requests. Every body is read through this module, which names the invalid parameter
 //! in its errors.
 
-use clawless_core::json::{self, MAX_DEPTH, ReadError};
+use clawless_core::json::{self, Json, MAX_DEPTH, ReadError, error_reason};
+use clawless_core::members::Members;
 use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
@@ -84,13 +85,47 @@ pub fn read_settings<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     read(text)
 }
 
+/// The members of a body, for [`member`]: less code than a type of their own. Rejects duplicates as
+/// [`read_settings`].
+///
+/// # Errors
+/// 400 if it is not an object.
+pub fn members(body: &[u8]) -> Result<Members, ApiError> {
+    let text = text(body)?;
+    if text.is_empty() {
+        return Ok(Members::default());
+    }
+    reject_duplicate_members(text)?;
+    let json = Json::parse(text.to_owned()).map_err(|error| not_json(&error.to_string()))?;
+    json.read().map_err(|error| {
+        let message = format!("Invalid value: {}.", error_reason(&error));
+        ApiError::new(ErrorCode::InvalidType, message)
+    })
+}
+
+/// A member of a body; none if it is `null`.
+///
+/// # Errors
+/// 400 for another type.
+pub fn member<T: DeserializeOwned>(members: &Members, name: &str) -> Result<Option<T>, ApiError> {
+    let value = members.get(name).filter(|value| value.as_str() != "null");
+    let read = value.map(Json::read).transpose();
+    read.map_err(|error| invalid_member(name, &error_reason(&error)))
+}
+
+fn not_json(reason: &str) -> ApiError {
+    let message = format!("The body is not valid JSON: {reason}.");
+    ApiError::new(ErrorCode::InvalidJson, message)
+}
+
+fn invalid_member(path: &str, reason: &str) -> ApiError {
+    let message = format!("Invalid `{path}`: {reason}.");
+    ApiError::new(ErrorCode::InvalidType, message).param(path)
+}
+
 fn read_error(error: &ReadError) -> ApiError {
     if !error.is_data() {
-        let reason = error.reason_with_position();
-        return ApiError::new(
-            ErrorCode::InvalidJson,
-            format!("The body is not valid JSON: {reason}."),
-        );
+        return not_json(&error.reason_with_position());
     }
     let (path, reason) = (error.path.clone(), error.reason());
     if let Some(name) = reason.strip_prefix("missing field ") {
@@ -112,8 +147,7 @@ fn read_error(error: &ReadError) -> ApiError {
         let message = format!("Invalid value: {reason}.");
         return ApiError::new(ErrorCode::InvalidType, message);
     }
-    let message = format!("Invalid `{path}`: {reason}.");
-    ApiError::new(ErrorCode::InvalidType, message).param(path)
+    invalid_member(&path, &reason)
 }
 
 /// The first violated rule of a validation report, as an error that names its parameter.

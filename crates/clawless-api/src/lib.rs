@@ -18,3 +18,4 @@ mod schema;
 pub mod sessions;
 pub mod stored_message;
 pub mod surface;
+pub mod widget;

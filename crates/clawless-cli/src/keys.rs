@@ -1,5 +1,7 @@
 //! `keys`: a tenant's API keys.
 
+mod widget;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -32,11 +34,12 @@ enum Command {
     List,
     /// Create a key; its secret is shown only once
     Mint(Mint),
-    /// Change the name or the limits of a key; null removes a limit
+    /// Change the name, the limits or the origins of a key; null removes a limit
     Set {
         /// The key's id
         key: String,
-        /// Settings, such as `limits.requests_per_minute=60` or `name=server`
+        /// Settings, such as `limits.requests_per_minute=60`, `name=server` or
+        /// `allowed_origins=["https://example.org"]`
         #[arg(required = true)]
         settings: Vec<String>,
     },
@@ -47,6 +50,9 @@ enum Command {
         /// The key's id
         key: String,
     },
+    /// Show and change the chat widget of a public key
+    #[command(subcommand)]
+    Widget(widget::Command),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +131,7 @@ fn dispatch(arguments: &Arguments, default_state: &Path) -> Result<()> {
                 format!("{}\n{}", new_key(minted), old_key(minted))
             });
         }
+        Command::Widget(command) => widget::run(command, connection, &client, &keys)?,
         Command::Revoke { key } => {
             let path = format!("{keys}/{key}/revoke");
             let revoked = client.request(Method::Post, &path, Some(&json!({})))?;

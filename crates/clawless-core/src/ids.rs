@@ -137,6 +137,12 @@ impl SessionId {
         Self(format!("{}{}", Self::PREFIX, generate(at, entropy)))
     }
 
+    /// Generates the id of a visitor's conversation in the widget. Like one that a client has chosen, its
+    /// session is created at its first turn: most visitors open the widget and write nothing.
+    pub fn generate_for_visitor(at: Timestamp, entropy: &impl Entropy) -> Self {
+        Self(format!("web_{}", generate(at, entropy)))
+    }
+
     /// Whether the id has the generated form. A session with such an id must exist before its use;
     /// a session with an id chosen by the client is created at its first use.
     pub fn is_generated(&self) -> bool {
@@ -235,6 +241,8 @@ mod tests {
         let chosen: SessionId = "user-42:chat.1".parse().expect("a plain name");
         assert!(!chosen.is_generated());
         assert!(SessionId::generate(Timestamp::from_millis(1), &Zeros).is_generated());
+        let visitor = SessionId::generate_for_visitor(Timestamp::from_millis(1), &Zeros);
+        assert!(!visitor.is_generated() && visitor.as_str().parse() == Ok(visitor.clone()));
         for bad in ["", "a b", "a\0", "a\r\nx: y", "é", &"a".repeat(129)] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad:?} was accepted");
         }

@@ -37,6 +37,7 @@ pub mod time;
 pub mod time_zone;
 pub mod tool;
 pub mod usage_report;
+pub mod widget;
 
 pub use api_key::{ApiKey, KeyKind, Scope, Scopes};
 pub use chat::{CompletionRequest, FinishReason, Message, Role, Usage};

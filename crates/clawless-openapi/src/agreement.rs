@@ -4,10 +4,13 @@
 use clawless_api::admin::keys::{KeyRotation, NewKey};
 use clawless_api::admin::tenants::{TenantBody, TenantPatch};
 use clawless_api::admin::tokens::{NewToken, TokenPatch};
+use clawless_api::admin::widgets::{WidgetPatch, parse_logo};
+use clawless_api::widget::OpenSession;
 use clawless_api::{chat, messages, responses, sessions};
 use clawless_core::admin_role::AdminRole;
 use clawless_core::admin_token::AdminToken;
 use clawless_core::tenant::{TenantSettings, TenantStatus, Tier};
+use clawless_core::widget::WidgetSettings;
 use clawless_core::{Tenant, Timestamp};
 use serde_json::{Value, json};
 
@@ -506,5 +509,59 @@ fn tenants_and_patches_of_them() {
         patch,
         &partial,
         &[json!({ "name": null })],
+    );
+}
+
+#[test]
+fn requests_for_widgets() {
+    let opens = |body: &[u8]| OpenSession::parse(body).is_ok();
+    let valid = [
+        json!({}),
+        json!({ "conversation": null, "later": { "a": 1 } }),
+        json!({ "conversation": "web_1", "visitor_secret": "s", "user_token": "t", "widget_version": "1" }),
+    ];
+    let invalid = [json!({ "user_token": 1 }), json!([]), json!("a")];
+    check(&gateway(), "WidgetSessionRequest", opens, &valid, &invalid);
+    let patch = |body: &[u8]| {
+        let patch = WidgetPatch::parse(body);
+        patch
+            .and_then(|it| it.apply_to(&WidgetSettings::default()))
+            .is_ok()
+    };
+    let pem = "-----BEGIN PUBLIC KEY-----\nAQID\n-----END PUBLIC KEY-----";
+    let valid = [
+        json!({ "title": null, "welcome": "Hi", "theme": "midnight", "starter_prompts": ["a"] }),
+        json!({ "colours": { "on_accent": "#ABCdef" }, "languages": ["pt-BR"] }),
+        json!({ "user_tokens": { "algorithm": "EdDSA", "public_key": pem, "required": true } }),
+        json!({ "user_tokens": null, "colours": null }),
+    ];
+    let invalid = [
+        json!({ "title": "" }),
+        json!({ "title": "x".repeat(81) }),
+        json!({ "theme": "pink" }),
+        json!({ "starter_prompts": ["a", ""] }),
+        json!({ "starter_prompts": vec!["a"; 9] }),
+        json!({ "colours": { "text": "red" } }),
+        json!({ "colours": { "red": "#ff0000" } }),
+        json!({ "languages": ["EN"] }),
+        json!({ "languages": vec!["en"; 41] }),
+        json!({ "logo_url": "https://example.org/x.svg" }),
+        json!({ "user_tokens": { "algorithm": "HS256", "public_key": pem } }),
+        json!({ "user_tokens": { "algorithm": "ES256" } }),
+    ];
+    check(&admin(), "WidgetPatch", patch, &valid, &invalid);
+    let logo = |body: &[u8]| parse_logo(body).is_ok();
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let invalid = [
+        json!({}),
+        json!({ "image": 1 }),
+        json!({ "image": png, "url": "a" }),
+    ];
+    check(
+        &admin(),
+        "WidgetLogo",
+        logo,
+        &[json!({ "image": png })],
+        &invalid,
     );
 }

@@ -52,7 +52,7 @@ impl Surface {
             scheme: Scheme {
                 name: "ApiKey",
                 format: "cl_sk_…",
-                description: "A secret API key of the tenant. Each operation names the scope that it needs.",
+                description: "A secret API key of the tenant; for a session of the widget a public one. Each operation names the scope that it needs.",
             },
         })
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct KnownKeys {
     tenant_id: Option<TenantId>,
     secret_key: Option<String>,
+    public_key: Option<String>,
     admin_token: Option<String>,
 }
 
@@ -23,7 +24,8 @@ pub(crate) struct KnownKeys {
 pub(crate) struct DemoKeys {
     pub(crate) tenant_id: TenantId,
     pub(crate) secret_key: String,
-    public_key: Option<String>,
+    /// For the widget.
+    pub(crate) public_key: Option<String>,
     pub(crate) admin_token: String,
 }
 
@@ -40,9 +42,10 @@ impl KnownKeys {
 }
 
 impl DemoKeys {
-    /// The known keys, and new ones for the rest.
+    /// The known keys, and new ones for the rest. A public key only `with_widget`.
     pub(crate) fn complete(
         known: &KnownKeys,
+        with_widget: bool,
         now: Timestamp,
         entropy: &impl Entropy,
     ) -> anyhow::Result<Self> {
@@ -58,7 +61,9 @@ impl DemoKeys {
         Ok(Self {
             tenant_id: tenant_id.unwrap_or_else(|| TenantId::generate(now, entropy)),
             secret_key: text_of(KeyKind::Secret, &known.secret_key)?,
-            public_key: None,
+            public_key: with_widget
+                .then(|| text_of(KeyKind::Public, &known.public_key))
+                .transpose()?,
             admin_token: text_of(KeyKind::Admin, &known.admin_token)?,
         })
     }

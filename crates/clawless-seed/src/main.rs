@@ -13,6 +13,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::Context;
 use clap::Parser;
 use clawless_core::Timestamp;
+use clawless_core::api_key::is_origin;
 use serde::Serialize;
 
 use crate::entropy::SystemEntropy;
@@ -29,6 +30,10 @@ struct Arguments {
     /// The tenant's name.
     #[arg(long, default_value = "Demo", value_parser = tenant_name)]
     name: String,
+
+    /// An origin of pages with the widget; may be repeated. With one, there is a public key for them.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    origin: Vec<String>,
 }
 
 /// The program's output.
@@ -46,10 +51,21 @@ fn main() -> anyhow::Result<()> {
         None => KnownKeys::default(),
     };
     let now = now()?;
-    let keys = DemoKeys::complete(&known, now, &SystemEntropy)?;
-    let sql = sql::statements(&keys, &arguments.name, now, &SystemEntropy)?;
+    let with_widget = !arguments.origin.is_empty();
+    let keys = DemoKeys::complete(&known, with_widget, now, &SystemEntropy)?;
+    let mut sql = sql::statements(&keys, &arguments.name, now, &SystemEntropy)?;
+    sql += &sql::widget(&keys, &arguments.origin, now, &SystemEntropy)?;
     println!("{}", serde_json::to_string(&Seed { sql, keys })?);
     Ok(())
+}
+
+/// Checks an origin as a key of the admin API would.
+fn origin(text: &str) -> Result<String, &'static str> {
+    if is_origin(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an origin is scheme, host and port, as browsers send it: http://localhost:8787")
+    }
 }
 
 /// The current time. Only native programs may read the system clock.

@@ -1,6 +1,7 @@
 //! The statements that store the demo tenant and its operator's token. They are idempotent.
 
 use clawless_core::keys::KeyText;
+use clawless_core::widget::WidgetSettings;
 use clawless_core::{AdminTokenId, Entropy, KeyId, Scopes, Timestamp};
 
 use crate::keys::DemoKeys;
@@ -33,6 +34,41 @@ pub(crate) fn statements(
     ))
 }
 
+/// The SQL of the public key and its widget; empty without one. The origins of an existing key are
+/// replaced, because the port of the local stack may have changed.
+pub(crate) fn widget(
+    keys: &DemoKeys,
+    origins: &[String],
+    now: Timestamp,
+    entropy: &impl Entropy,
+) -> anyhow::Result<String> {
+    let Some(key) = &keys.public_key else {
+        return Ok(String::new());
+    };
+    let now_millis = now.as_millis();
+    let tenant = literal(keys.tenant_id.as_str());
+    let key_id = literal(KeyId::generate(now, entropy).as_str());
+    let digest = literal(&KeyText::parse(key)?.digest().to_hex());
+    let origins = literal(&serde_json::to_string(origins)?);
+    let settings = literal(&serde_json::to_string(&WidgetSettings {
+        title: Some("Clawless demo".to_owned()),
+        welcome: Some("Hi! I run on your own machine. Ask me anything.".to_owned()),
+        starter_prompts: ["What can you do?", "Tell me a short joke."]
+            .map(str::to_owned)
+            .into(),
+        ..WidgetSettings::default()
+    })?);
+    Ok(format!(
+        "INSERT INTO api_keys (tenant_id, id, digest, kind, name, scopes, allowed_origins, created_at)\n\
+         VALUES ({tenant}, {key_id}, {digest}, 'public', 'widget', '[]', {origins}, {now_millis})\n\
+         ON CONFLICT (digest) DO UPDATE SET allowed_origins = excluded.allowed_origins, \
+         version = version + 1 WHERE allowed_origins <> excluded.allowed_origins;\n\
+         INSERT INTO widgets (tenant_id, key_id, settings, updated_at)\n\
+         SELECT tenant_id, id, {settings}, {now_millis} FROM api_keys WHERE digest = {digest}\n\
+         ON CONFLICT DO NOTHING;\n"
+    ))
+}
+
 /// A text as an SQL literal.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -42,6 +78,7 @@ fn literal(text: &str) -> String {
 mod tests {
     use clawless_store::admin_tokens;
     use clawless_store::api_keys::find_by_digest_across_tenants;
+    use clawless_store::widgets;
     use clawless_testkit::{SeededEntropy, SqliteDatabase, block_on};
 
     use super::*;
@@ -50,7 +87,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
     fn keys(known: &KnownKeys, seed: u64) -> DemoKeys {
-        DemoKeys::complete(known, NOW, &SeededEntropy::new(seed)).expect("keys")
+        DemoKeys::complete(known, true, NOW, &SeededEntropy::new(seed)).expect("keys")
     }
 
     #[test]
@@ -97,10 +134,32 @@ mod tests {
     fn invalid_keys_are_rejected() {
         let known: KnownKeys =
             serde_json::from_str(r#"{"secret_key":"cl_sk_garbage"}"#).expect("JSON");
-        assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
+        assert!(DemoKeys::complete(&known, false, NOW, &SeededEntropy::new(1)).is_err());
         let kind = KeyText::generate(clawless_core::KeyKind::Public, &SeededEntropy::new(1));
         let known = format!(r#"{{"admin_token":"{}"}}"#, kind.reveal());
         let known: KnownKeys = serde_json::from_str(&known).expect("JSON");
-        assert!(DemoKeys::complete(&known, NOW, &SeededEntropy::new(1)).is_err());
+        assert!(DemoKeys::complete(&known, false, NOW, &SeededEntropy::new(1)).is_err());
+    }
+
+    #[test]
+    fn public_key_has_the_widget_and_the_latest_origins() {
+        let keys = keys(&KnownKeys::default(), 1);
+        let digest = KeyText::parse(keys.public_key.as_deref().expect("a key"));
+        let digest = digest.expect("a key").digest();
+        let database = SqliteDatabase::new();
+        let seed = SeededEntropy::new(2);
+        database.run_script(&statements(&keys, "Demo", NOW, &seed).expect("SQL"));
+        let stored = |port: u16| {
+            let origins = [format!("http://localhost:{port}")];
+            database.run_script(&widget(&keys, &origins, NOW, &seed).expect("SQL"));
+            let found = block_on(find_by_digest_across_tenants(&database, digest));
+            let (key, tenant) = found.expect("succeeds").expect("the key exists");
+            assert_eq!(key.allowed_origins, origins);
+            let found = block_on(widgets::find(&database, &tenant.id, &key.id));
+            assert!(found.expect("succeeds").settings.title.is_some());
+            key.version
+        };
+        assert_eq!((stored(8787), stored(8787), stored(9000)), (1, 1, 2));
+        assert_eq!(database.count("SELECT count(*) FROM api_keys"), 2);
     }
 }

@@ -30,6 +30,12 @@ statements! {
     RECEIPTS = "
         DELETE FROM receipts WHERE tenant_id = ?1 AND rowid IN
           (SELECT rowid FROM receipts WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
+    WIDGETS = "
+        DELETE FROM widgets WHERE tenant_id = ?1 AND rowid IN
+          (SELECT rowid FROM widgets WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
+    WIDGET_SESSIONS = "
+        DELETE FROM widget_sessions WHERE tenant_id = ?1 AND rowid IN
+          (SELECT rowid FROM widget_sessions WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
     API_KEYS = "
         DELETE FROM api_keys WHERE tenant_id = ?1 AND rowid IN
           (SELECT rowid FROM api_keys WHERE tenant_id = ?1 LIMIT ?2) RETURNING 1 AS deleted";
@@ -57,19 +63,21 @@ statements! {
 }
 
 /// Every table, children before parents.
-const TABLES: [SqlText; 7] = [
+const TABLES: [SqlText; 9] = [
     SENDS,
     TOOL_EXECUTIONS,
     TURNS,
     SESSIONS,
     IDEMPOTENCY,
     RECEIPTS,
+    WIDGET_SESSIONS,
+    WIDGETS,
     API_KEYS,
 ];
 
-/// Tables with rows that belong to no session: tool executions of stateless requests, and responses
-/// stored for idempotency keys.
-const SESSIONLESS_TABLES: [SqlText; 2] = [TOOL_EXECUTIONS, IDEMPOTENCY];
+/// Tables with rows that may belong to no session: tool executions of stateless requests, responses
+/// stored for idempotency keys, and visitors who have not written yet.
+const SESSIONLESS_TABLES: [SqlText; 3] = [TOOL_EXECUTIONS, IDEMPOTENCY, WIDGET_SESSIONS];
 
 /// Deletes a tenant's rows, in at most `max_batches` batches of at most `rows`; `true` once only
 /// the tenant's record is left.

@@ -27,6 +27,8 @@ pub mod tenants;
 pub mod tool_executions;
 pub mod turns;
 pub mod usage;
+pub mod widget_sessions;
+pub mod widgets;
 
 pub use clawless_core::retry::{Backoff, Transient, retry};
 pub use ports::{
@@ -55,6 +57,8 @@ pub fn statements() -> Vec<(&'static str, &'static str, SqlText)> {
         ("tool_executions", tool_executions::STATEMENTS),
         ("turns", turns::STATEMENTS),
         ("usage", usage::STATEMENTS),
+        ("widget_sessions", widget_sessions::STATEMENTS),
+        ("widgets", widgets::STATEMENTS),
     ];
     repositories
         .iter()

@@ -1,6 +1,6 @@
 // The cases of the examples of the admin API.
 import assert from "node:assert/strict";
-import { conversation, listed, newTenant, same, sharedTenant } from "./checks.mjs";
+import { conversation, listed, newSite, newTenant, same, sharedTenant } from "./checks.mjs";
 
 /** Every record of every page as one line of JSON. */
 const records = (output, { bodies, variables }) => {
@@ -87,6 +87,37 @@ export const ADMIN = {
     shows: async ({ id, revoked_at: at }, { world, variables }) => {
       await world.call("GET", "/v1/models", { key: variables.key, status: 401 });
       return [id, at];
+    },
+  },
+  getWidget: { prepare: newSite, shows: ({ title }) => [same(title, "Shop")] },
+  updateWidget: {
+    prepare: newSite,
+    shows: async ({ key_id: id, title }, { world, variables }) => {
+      const { settings } = await world.openWidget(variables);
+      assert.deepEqual(settings, { title: "Acme", colours: { accent: "#5746e0" }, languages: ["en", "de"] });
+      return [id, title];
+    },
+  },
+  setWidgetLogo: {
+    prepare: newSite,
+    shows: async ({ logo }, { world, variables }) => {
+      const { settings } = await world.openWidget(variables);
+      assert.ok(settings.logo_url.endsWith(logo));
+      return [logo];
+    },
+  },
+  deleteWidgetLogo: {
+    prepare: newSite,
+    shows: ({ key_id: id, logo }) => {
+      assert.equal(logo, null);
+      return [id];
+    },
+  },
+  openWidgetSession: {
+    prepare: newSite,
+    shows: ({ session_id: id, expires_in: seconds, token }) => {
+      assert.match(token, /^cl_vt_/);
+      return [id, seconds];
     },
   },
   listTokens: { shows: listed("id", "name", "revoked_at") },

@@ -14,6 +14,9 @@ export const sharedTenant = (world) => world.sharedTenant();
 
 export const newTenant = (world) => world.tenant();
 
+/** A tenant of its own with a public key and its widget. */
+export const newSite = (world) => world.site();
+
 /** The values of these members of every item of a page. */
 export const listed = (...names) => ({ data }) => {
   assert.ok(data.length > 0, "the list is not empty");

@@ -9,6 +9,7 @@ import { completion, completionOrStream } from "../behaviours.mjs";
 import { complete } from "../client.mjs";
 import { startStack } from "../stack.mjs";
 import { until } from "../wait.mjs";
+import { openSession, PNG, SITE } from "../widget.mjs";
 
 const textOf = ({ content }) => (typeof content === "string" ? content : content.map(({ text }) => text ?? "").join(""));
 
@@ -127,6 +128,19 @@ class World {
       await this.stack.receipts(tenant.TENANT_ID, 1);
       return tenant;
     });
+  }
+
+  /** A tenant with a public key and its widget. */
+  async site() {
+    const tenant = await this.admin("POST", "/tenants", { name: this.#name("site"), tier: "pro" }, { status: 201 });
+    const made = await this.admin("POST", `/tenants/${tenant.id}/keys`, { name: "page", kind: "public", allowed_origins: [SITE] }, { status: 201 });
+    await this.admin("PATCH", `/tenants/${tenant.id}/keys/${made.id}/widget`, { title: "Shop" });
+    return { TENANT_ID: tenant.id, KEY_ID: made.id, PUBLIC_KEY: made.key, SITE_ORIGIN: SITE, IMAGE_BASE64: PNG };
+  }
+
+  /** Opens a session of the widget of such a tenant. */
+  openWidget({ PUBLIC_KEY }) {
+    return openSession(this.stack, PUBLIC_KEY, {}, { origin: SITE });
   }
 
   /** An operator's token: its id, and `token` itself. */

@@ -18,6 +18,7 @@ mod routes;
 mod service;
 mod tenants;
 mod tokens;
+mod widgets;
 
 use clawless_edge::http::serve;
 use worker::{Context, Env, Request, Response, event};

@@ -9,6 +9,7 @@ use clawless_api::admin::tenants::{
 };
 use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject, TokenPatch};
 use clawless_api::admin::usage::{UsageLine, UsageReport};
+use clawless_api::admin::widgets::{LogoBody, WidgetObject, WidgetPatch};
 use clawless_api::list::ListPage;
 use clawless_core::admin_role::AdminAccess::{AnyRole, Global, Tenant};
 use clawless_core::admin_role::RoleName::{Operator, Owner, Viewer};
@@ -18,7 +19,7 @@ use clawless_edge::routes;
 
 use crate::health::{HealthReport, Liveness};
 use crate::service::Admin;
-use crate::{audit, docs, health, keys, tenants, tokens};
+use crate::{audit, docs, health, keys, tenants, tokens, widgets};
 
 /// Every route of the admin Worker. Without a token, a request does not learn which routes exist.
 pub(crate) static ROUTES: Routes<Admin> = Routes {
@@ -58,6 +59,11 @@ pub(crate) static ROUTES: Routes<Admin> = Routes {
         PATCH  "/admin/tenants/{id}/keys/{key}"                   Tenant(Operator) => keys::change(KeyPatch) -> 200 KeyObject | Conflict,
         POST   "/admin/tenants/{id}/keys/{key}/rotate"            Tenant(Operator) => keys::rotate(KeyRotation) -> 201 CreatedKey<'_> | Conflict,
         POST   "/admin/tenants/{id}/keys/{key}/revoke"            Tenant(Operator) => keys::revoke() -> 200 KeyObject | InvalidJson | InvalidType | Conflict,
+        GET    "/admin/tenants/{id}/keys/{key}/widget"            Tenant(Viewer)   => widgets::show() -> 200 WidgetObject<'_> | Conflict,
+        PATCH  "/admin/tenants/{id}/keys/{key}/widget"            Tenant(Operator) => widgets::change(WidgetPatch) -> 200 WidgetObject<'_> | Conflict,
+        PUT    "/admin/tenants/{id}/keys/{key}/widget/logo"       Tenant(Operator) => widgets::put_logo(LogoBody) -> 200 WidgetObject<'_> | Conflict,
+        DELETE "/admin/tenants/{id}/keys/{key}/widget/logo"       Tenant(Operator) => widgets::delete_logo()
+               -> 200 WidgetObject<'_> | InvalidJson | InvalidType | Conflict,
         GET    "/admin/tokens"                                    Global(Owner) ["cursor", "limit"]
                => tokens::list() -> 200 ListPage<TokenObject>,
         POST   "/admin/tokens"                                    Global(Owner)    => tokens::mint(NewToken) -> 201 CreatedToken<'_>,

@@ -55,11 +55,24 @@ pub async fn check_rate<P: Platform>(
     caller: &Caller,
     class: EndpointClass,
 ) -> Result<RateHeaders, ApiError> {
+    let (rates, _) = confirm_rate(platform, caller, class).await?;
+    Ok(rates)
+}
+
+/// [`check_rate`] for a route whose decision needs the current records. Returns the confirmed caller too.
+///
+/// # Errors
+/// As [`check_rate`].
+pub async fn confirm_rate<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    class: EndpointClass,
+) -> Result<(RateHeaders, Caller), ApiError> {
     let input = |caller| Input::Pass(Pass { caller, class });
     let sent = send_confirmed(platform, caller, input).await;
-    let (output, _) = sent.map_err(AccessError::into_error)?;
+    let (output, confirmed) = sent.map_err(AccessError::into_error)?;
     match output.answer {
-        LedgerAnswer::Passed => Ok(output.headers),
+        LedgerAnswer::Passed => Ok((output.headers, confirmed)),
         answer => Err(refusal(answer, &output.headers)),
     }
 }

@@ -2,6 +2,7 @@
 
 use clawless_core::keys::KeyDigest;
 use clawless_core::ledger;
+use clawless_core::widget::Visitor;
 use clawless_core::{ApiError, ApiKey, ErrorCode, KeyKind, Scope, Tenant};
 use clawless_edge::logging;
 
@@ -13,6 +14,8 @@ pub struct Caller {
     key: ApiKey,
     /// The key's digest, if the request carried the key.
     digest: Option<KeyDigest>,
+    /// The visitor, if the request carried a token of the public key instead of a key.
+    visitor: Option<Visitor>,
 }
 
 impl Caller {
@@ -24,7 +27,18 @@ impl Caller {
             tenant,
             key,
             digest,
+            visitor: None,
         }
+    }
+
+    /// The caller as a visitor who has a token of its public key.
+    pub(crate) fn with_visitor(self, visitor: Option<Visitor>) -> Self {
+        Self { visitor, ..self }
+    }
+
+    /// The visitor, if the caller has a visitor's token instead of a key.
+    pub const fn visitor(&self) -> Option<&Visitor> {
+        self.visitor.as_ref()
     }
 
     /// The digest by which the key was found, if it was.
@@ -54,12 +68,16 @@ impl Caller {
         &self.key
     }
 
-    /// Checks that the key has a scope.
+    /// Checks that the key, or the visitor's token, has a scope.
     ///
     /// # Errors
     /// 403 that names the missing scope.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.key.kind == KeyKind::Secret && self.key.scopes.allow(scope) {
+        let may = match &self.visitor {
+            Some(visitor) => visitor.scopes.allow(scope),
+            None => self.key.kind == KeyKind::Secret && self.key.scopes.allow(scope),
+        };
+        if may {
             return Ok(());
         }
         let scope = scope.as_str();

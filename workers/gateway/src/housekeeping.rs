@@ -3,7 +3,7 @@
 use clawless_core::Timestamp;
 use clawless_core::time::Millis;
 use clawless_edge::queue::Queue;
-use clawless_store::{Sql, SqlError, idempotency, sessions};
+use clawless_store::{Sql, SqlError, idempotency, sessions, widget_sessions};
 
 use crate::sends::maintenance;
 
@@ -11,7 +11,7 @@ use crate::sends::maintenance;
 /// copy of its history can live.
 const SOFT_DELETE_RETENTION: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// Deletes expired answers to idempotency keys and the rows of deleted sessions, and sends stalled
+/// Deletes expired answers to idempotency keys, the visitors and the rows of deleted sessions, and sends stalled
 /// messages to the queue again. May be repeated.
 ///
 /// # Errors
@@ -21,5 +21,6 @@ pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result
     maintenance::clean(sql, queue, now).await?;
     idempotency::sweep_across_tenants(sql, now).await?;
     let deleted_before = now.minus(SOFT_DELETE_RETENTION);
+    widget_sessions::purge_across_tenants(sql, now).await?;
     sessions::purge_across_tenants(sql, deleted_before).await
 }

@@ -16,6 +16,7 @@ use clawless_api::sessions::{
     Deleted, MessageObject, SessionBody, SessionChange, SessionExport, SessionObject,
     ToolExecutionObject,
 };
+use clawless_api::widget::{OpenSession, OpenedSession};
 use clawless_core::Scope::{Chat, SessionsRead, SessionsWrite, UsageRead};
 use clawless_core::ledger::EndpointClass::{Read, Write};
 use clawless_core::members::Members;
@@ -25,11 +26,11 @@ use clawless_edge::routes;
 #[cfg(feature = "test-faults")]
 use crate::http::faults;
 use crate::http::health::HealthReport;
-use crate::http::service::Access::{Export, Key, Turn, Wait};
+use crate::http::service::Access::{Export, Key, Open, Session, SessionWait, Turn, Wait};
 use crate::http::service::Gateway;
 use crate::http::{
     completions, conversations, forward, health, messages, models, responses, resume, sessions,
-    usage,
+    usage, widget,
 };
 
 /// Every route of the gateway.
@@ -72,18 +73,22 @@ pub static ROUTES: Routes<Gateway> = Routes {
         GET    "/v1/sessions/{id}"                       Key(SessionsRead, Read)   => sessions::show() -> 200 SessionObject<'_>,
         PATCH  "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::update(SessionChange)
                -> 200 SessionObject<'_> | ModelNotFound | InsufficientQuota,
-        DELETE "/v1/sessions/{id}"                       Key(SessionsWrite, Write) => sessions::delete() -> 200 Deleted<'_>,
+        DELETE "/v1/sessions/{id}"                       Session(SessionsWrite, Write) => sessions::delete()
+               -> 200 Deleted<'_> | SessionBusy,
         POST   "/v1/sessions/{id}/reset"                 Key(SessionsWrite, Write) => sessions::reset() -> 200 SessionObject<'_>,
         GET    "/v1/sessions/{id}/export"                Export(SessionsRead)      => sessions::export() -> 200 SessionExport<'_>,
-        GET    "/v1/sessions/{id}/messages"              Key(SessionsRead, Read)
+        GET    "/v1/sessions/{id}/messages"              Session(SessionsRead, Read)
                ["limit", "cursor", "order", "after", "before"]
                => sessions::list_messages() -> 200 ListPage<MessageObject>,
-        DELETE "/v1/sessions/{id}/messages/{message_id}" Key(SessionsWrite, Write) => sessions::delete_message() -> 200 Deleted<'_>,
+        DELETE "/v1/sessions/{id}/messages/{message_id}" Session(SessionsWrite, Write)
+               => sessions::delete_message() -> 200 Deleted<'_>,
         GET    "/v1/sessions/{id}/tool_executions"       Key(SessionsRead, Read)
                ["limit", "cursor"]
                => sessions::list_tool_executions() -> 200 ListPage<ToolExecutionObject>,
-        GET    "/v1/sessions/{id}/turns/{request_id}"    Wait(Chat)                => resume::resume()
+        GET    "/v1/sessions/{id}/turns/{request_id}"    SessionWait(Chat)         => resume::resume()
                -> 200 ChatCompletionResponse | 200 Events<ChatChunk> | RequestInProgress,
+        POST   "/v1/widget/session"                      Authenticating(Open(Chat)) => widget::open(OpenSession)
+               -> 200 OpenedSession<'_>,
         GET    "/v1/usage"                               Key(UsageRead, Read)
                ["from", "to", "format"]
                => usage::show() -> 200 UsageReport | 200 Csv,
@@ -93,6 +98,7 @@ pub static ROUTES: Routes<Gateway> = Routes {
         GET    "/docs"                                   Public                    => forward::widget() -> 200 Html,
         ANY    "/admin/{…}"                              Forwarded                 => forward::admin,
         ANY    "/widget/{…}"                             Forwarded                 => forward::widget,
+        ANY    "/demo"                                   Forwarded                 => forward::widget,
         #[cfg(feature = "test-faults")]
         GET    "/__test/panic"                           Public
                ["key", "content"]                                                  => faults::panic,
@@ -148,11 +154,29 @@ mod tests {
                 ("authenticates", "/v1/chat/completions"),
                 ("authenticates", "/v1/messages"),
                 ("authenticates", "/v1/responses"),
+                ("authenticates", "/v1/widget/session"),
                 ("forwarded", "/admin/{…}"),
+                ("forwarded", "/demo"),
                 ("forwarded", "/widget/{…}"),
                 ("public", "/docs"),
                 ("public", "/health"),
                 ("public", "/openapi.json"),
+            ]
+        );
+    }
+
+    #[test]
+    fn attack_11_only_these_routes_admit_visitors_and_each_names_a_session() {
+        let lines = ROUTES.lines.iter();
+        let admitting = lines.filter(|line| line.access().is_some_and(Access::admits_visitors));
+        let found: Vec<_> = admitting.map(|line| (line.method, line.pattern)).collect();
+        assert_eq!(
+            found,
+            [
+                ("DELETE", "/v1/sessions/{id}"),
+                ("GET", "/v1/sessions/{id}/messages"),
+                ("DELETE", "/v1/sessions/{id}/messages/{message_id}"),
+                ("GET", "/v1/sessions/{id}/turns/{request_id}"),
             ]
         );
     }

@@ -2,7 +2,9 @@
 //! gateway forwards them here: its own bundle has no room for files.
 
 use clawless_core::ApiError;
-use clawless_edge::http::{Call, HttpResponse, reference};
+use clawless_edge::http::{HttpResponse, reference};
+
+use crate::service::WidgetCall;
 
 const DESCRIPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reference.html.gz"));
@@ -13,7 +15,7 @@ const POLICY: &str = include_str!("../../../docs/api/reference.csp");
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub(crate) async fn description(call: &Call<(), ()>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn description(call: &WidgetCall) -> Result<HttpResponse, ApiError> {
     Ok(reference::description(&call.head, DESCRIPTION))
 }
 
@@ -22,6 +24,6 @@ pub(crate) async fn description(call: &Call<(), ()>) -> Result<HttpResponse, Api
 /// # Errors
 /// None.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
-pub(crate) async fn page(call: &Call<(), ()>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn page(call: &WidgetCall) -> Result<HttpResponse, ApiError> {
     Ok(reference::page(&call.head, PAGE, POLICY))
 }

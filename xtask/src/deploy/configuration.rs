@@ -318,7 +318,7 @@ mod tests {
                 "{production:?} {staging:?}"
             );
         }
-        assert_eq!(shareable(&derived("gateway", "staging")).len(), 9);
+        assert_eq!(shareable(&derived("gateway", "staging")).len(), 11);
     }
 
     #[test]
@@ -342,6 +342,11 @@ mod tests {
             ("/workers_dev", json!(true)),
         ] {
             assert_eq!(config.pointer(path), Some(&expected), "{path}");
+        }
+        for worker in WORKERS {
+            let database = derived(worker, "staging");
+            let database = database.pointer("/d1_databases/0/database_id");
+            assert_eq!(database, Some(&json!("d1-staging")), "{worker}");
         }
         let admin = derived("admin", "staging");
         let script = admin.pointer("/durable_objects/bindings/0/script_name");

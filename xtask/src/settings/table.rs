@@ -91,11 +91,11 @@ const ALL: &[&str] = &["gateway", "admin", "widget-server"];
 /// The table.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
-        BOTH,
+        ALL,
         "DB",
         Kind::Database,
         "",
-        "All stored data. Without it nothing works.",
+        "All stored data. Without it nothing works; the widget server reads logos only.",
     ),
     setting(
         BOTH,
@@ -147,6 +147,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Wrong API keys per address.",
     ),
     setting(
+        GATEWAY,
+        "WIDGET_SESSIONS",
+        Kind::RateLimit,
+        "",
+        "Sessions of the chat widget per address and key.",
+    ),
+    setting(
+        GATEWAY,
+        "VISITOR_MESSAGES",
+        Kind::RateLimit,
+        "",
+        "Messages per visitor of the chat widget.",
+    ),
+    setting(
         ADMIN,
         "ADMIN_BY_ADDRESS",
         Kind::RateLimit,
@@ -165,7 +179,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "SIGNING_KEY",
         Kind::Secret { required: true },
         "",
-        "Signs cursors; at least 32 characters. The first deployment generates it.",
+        "Signs cursors and the tokens of visitors; at least 32 characters. The first deployment generates it.",
     ),
     setting(
         ADMIN,

@@ -42,6 +42,11 @@ pub(crate) struct DemoKeys {
     others: Map<String, Value>,
 }
 
+/// The origins of this stack's own pages.
+pub(crate) fn own_origins(port: u16) -> [String; 2] {
+    ["127.0.0.1", "localhost"].map(|host| format!("http://{host}:{port}"))
+}
+
 /// Applies pending migrations to the local database.
 pub(crate) fn migrate(layout: &Layout, state: &State, progress: &Progress) -> Result<()> {
     let stamp = Stamp::new(state.stamp("migrations"), migrations(layout)?);
@@ -62,14 +67,20 @@ pub(crate) fn migrate(layout: &Layout, state: &State, progress: &Progress) -> Re
     Ok(())
 }
 
-/// Inserts the demo tenant into the local database, with its previous keys if there are any.
-pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Result<DemoKeys> {
+/// Inserts the demo tenant into the local database, with its previous keys if there are any. The public key
+/// admits pages of these origins.
+pub(crate) fn seed(
+    layout: &Layout,
+    state: &State,
+    origins: &[String],
+    progress: &Progress,
+) -> Result<DemoKeys> {
     let program = built_seed(layout, state)?;
     let previous = fs::read_to_string(state.demo_keys()).ok();
     let stamp = |keys: &str| -> Result<Stamp> {
         Ok(Stamp::new(
             state.stamp("seed"),
-            format!("{}\n{keys}", digest_of(&program, |_| ())?),
+            format!("{}\n{origins:?}\n{keys}", digest_of(&program, |_| ())?),
         ))
     };
     if let Some(keys) = previous
@@ -81,6 +92,9 @@ pub(crate) fn seed(layout: &Layout, state: &State, progress: &Progress) -> Resul
     }
     let task = progress.task("demo tenant");
     let mut command = Command::new(&program);
+    for origin in origins {
+        command.args(["--origin", origin]);
+    }
     if previous.is_some() {
         command.arg("--keys").arg(state.demo_keys());
     }

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) profile: Profile,
     /// The local model, if any.
     pub(crate) model: Option<&'static Model>,
+    /// The gateway's port.
+    pub(crate) port: u16,
 }
 
 /// The prepared parts.
@@ -71,7 +73,8 @@ pub(crate) fn prepare(
         let keys = scope.spawn(|| {
             parts.run(|| {
                 database::migrate(layout, state, progress)?;
-                database::seed(layout, state, progress)
+                let origins = database::own_origins(plan.port);
+                database::seed(layout, state, &origins, progress)
             })
         });
         joined(compilers)?;

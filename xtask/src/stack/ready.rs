@@ -12,10 +12,12 @@ use crate::wait;
 /// Timeout of one health check.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The requested port, by default 8787. Port 0 selects any free port.
+/// The gateway's port unless another is requested.
+pub(crate) const DEFAULT_PORT: u16 = 8787;
+
+/// The requested port, by default [`DEFAULT_PORT`]. Port 0 selects any free port.
 pub(crate) fn free_port(requested: Option<u16>) -> Result<u16> {
-    const DEFAULT: u16 = 8787;
-    let port = requested.unwrap_or(DEFAULT);
+    let port = requested.unwrap_or(DEFAULT_PORT);
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(listener) => Ok(listener
             .local_addr()

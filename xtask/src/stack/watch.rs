@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Folders with sources of the Workers, their configurations and their database.
-const FOLDERS: [&str; 4] = ["crates", "workers", "wrangler", "migrations"];
+const FOLDERS: [&str; 5] = ["crates", "workers", "wrangler", "migrations", "widget"];
 
 /// Root files that affect the build.
 const ROOT_FILES: [&str; 3] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
@@ -51,7 +51,9 @@ impl Sources {
         // Watches the root folder, not its files: a file watch ends when an editor replaces the file.
         let root = (layout.root().to_path_buf(), RecursiveMode::NonRecursive);
         let folders = FOLDERS.map(|folder| (layout.at(folder), RecursiveMode::Recursive));
-        for (folder, mode) in folders.into_iter().chain([root]) {
+        // A checkout without the widget's sources has no folder of it.
+        let folders = folders.into_iter().filter(|(folder, _)| folder.is_dir());
+        for (folder, mode) in folders.chain([root]) {
             watcher
                 .watch(&folder, mode)
                 .with_context(|| format!("can't watch {}", folder.display()))?;
@@ -85,11 +87,16 @@ fn is_source(path: &Path, root: &Path) -> bool {
     if path.parent() == Some(root) {
         return ROOT_FILES.iter().any(|file| path.ends_with(file));
     }
-    path.extension().is_some_and(|extension| {
-        ["rs", "toml", "sql", "json", "jsonc", "js"]
+    // What the widget's build writes is no source.
+    let is_output = path.starts_with(root.join("widget/dist"));
+    !is_output
+        && path.extension().is_some_and(|extension| {
+            [
+                "rs", "toml", "sql", "json", "jsonc", "js", "mjs", "ts", "css", "html",
+            ]
             .iter()
             .any(|known| extension == *known)
-    })
+        })
 }
 
 /// A rebuild in the background.
@@ -178,12 +185,19 @@ mod tests {
             "migrations/001_tenants.sql",
             "workers/entry/index.js",
             "wrangler/gateway.jsonc",
+            "widget/src/app.ts",
+            "workers/widget-server/pages/demo.html",
             "Cargo.toml",
             "Cargo.lock",
         ] {
             assert!(change(modified, source), "{source}");
         }
-        for other in ["crates/a/src/.lib.rs.swp", "package.json", "README.md"] {
+        for other in [
+            "crates/a/src/.lib.rs.swp",
+            "package.json",
+            "README.md",
+            "widget/dist/cdn/v1.0.0/app.js",
+        ] {
             assert!(!change(modified, other), "{other}");
         }
         let read = EventKind::Access(notify::event::AccessKind::Any);

@@ -10,3 +10,4 @@ pub mod records;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;
+pub mod widgets;

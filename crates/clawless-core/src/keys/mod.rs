@@ -97,13 +97,26 @@ pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
     /// The digest of any secret, such as a bootstrap token that an operator chose.
-    pub fn from_secret(secret: &str) -> Self {
-        Self(Sha256::digest(secret.as_bytes()).into())
+    pub fn from_secret(secret: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(secret.as_ref()).into())
     }
 
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
+    }
+
+    /// Parses the form of [`Self::to_hex`].
+    pub fn parse_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let is_lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() != 2 * bytes.len() || !text.bytes().all(is_lower_hex) {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
     }
 
     /// The digest in lower-case hexadecimal, the form in the database.
@@ -168,6 +181,10 @@ mod tests {
         let digest = KeyDigest::from_secret("a secret");
         assert!(digest.matches(&KeyDigest::from_secret("a secret")));
         assert!(!digest.matches(&KeyDigest::from_secret("a secreT")));
+        assert_eq!(KeyDigest::parse_hex(&digest.to_hex()), Some(digest));
+        for other in ["", "00", &"A".repeat(64), &"g".repeat(64), &"0".repeat(65)] {
+            assert_eq!(KeyDigest::parse_hex(other), None);
+        }
     }
 
     #[test]

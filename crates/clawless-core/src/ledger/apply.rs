@@ -32,6 +32,11 @@ impl Machine {
                     LedgerAnswer::Done
                 }
             }
+            Input::FindTurn { session_id } => {
+                let lane = self.lanes.get(&session_id);
+                let holder = lane.and_then(|lane| lane.holder.clone());
+                holder.map_or(LedgerAnswer::Done, LedgerAnswer::Running)
+            }
             Input::Sweep => self.sweep(now, &mut effects),
             Input::Resolve(resolve) => {
                 LedgerAnswer::Closed(self.resolve(now, *resolve, &mut effects))

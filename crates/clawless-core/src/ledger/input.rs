@@ -55,6 +55,11 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<SessionId>,
     },
+    /// Reports the running turn of a session. Read-only.
+    FindTurn {
+        /// The session.
+        session_id: SessionId,
+    },
     /// Lists the calls past their deadline and expires waiters.
     Sweep,
     /// Closes an overdue call according to its records in D1.

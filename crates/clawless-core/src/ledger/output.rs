@@ -63,6 +63,8 @@ pub enum LedgerAnswer {
     Storage(StorageReport),
     /// Await: the request is in progress. Any other answer: it is not.
     UnderWay,
+    /// `FindTurn`: the request whose turn runs. Any other answer: none.
+    Running(RequestId),
     /// Everything else: done, or nothing to do.
     Done,
 }

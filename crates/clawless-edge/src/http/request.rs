@@ -13,6 +13,8 @@ use crate::crossing;
 pub struct RequestHead {
     /// The method as it was sent; unknown ones are kept as they are.
     pub method: String,
+    /// The scheme and the host of the URL, such as `https://chat.example`.
+    origin: String,
     /// The path as it was sent, without the query; nothing is decoded or collapsed.
     pub path: String,
     /// The query as it was sent, without the question mark.
@@ -42,6 +44,7 @@ impl RequestHead {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         Self {
             method: method.to_owned(),
+            origin: String::new(),
             path: path.to_owned(),
             query: query.to_owned(),
             headers: headers
@@ -57,7 +60,7 @@ impl RequestHead {
         let mut lines = text.split('\n');
         let method = lines.next().unwrap_or_default().to_owned();
         let url = lines.next().unwrap_or_default();
-        let path = path_of(url).to_owned();
+        let (origin, path) = (origin_of(url).to_owned(), path_of(url).to_owned());
         let query = url.split_once('?');
         let query = query.map_or_else(String::new, |(_, query)| query.to_owned());
         let mut headers = Vec::with_capacity(16);
@@ -66,10 +69,16 @@ impl RequestHead {
         }
         Self {
             method,
+            origin,
             path,
             query,
             headers,
         }
+    }
+
+    /// The scheme and the host of the URL, which is this server's own origin; empty in tests.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// A header's value; `name` in lower case.
@@ -129,6 +138,14 @@ impl RequestHead {
     }
 }
 
+/// The scheme and the host of a URL as the runtime writes it.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let length = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    url.get(..host + length).unwrap_or_default()
+}
+
 /// The path of a URL as the runtime writes it: absolute, its host without a slash.
 fn path_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
@@ -161,6 +178,14 @@ mod tests {
             ("http://a/#/b", "/"),
         ] {
             assert_eq!(path_of(url), path, "{url}");
+        }
+        for url in [
+            "https://a:8",
+            "https://a:8/",
+            "https://a:8/b?c",
+            "https://a:8#/",
+        ] {
+            assert_eq!(origin_of(url), "https://a:8", "{url}");
         }
     }
 

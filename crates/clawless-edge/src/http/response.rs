@@ -1,5 +1,6 @@
 //! Responses as handlers return them, and their conversion to the runtime's.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use clawless_api::envelope::error_envelope;
@@ -38,6 +39,8 @@ pub enum Body {
     Csv(String),
     /// A text that is part of the Worker.
     Compressed(Compressed),
+    /// A file of this content type.
+    Bytes(&'static str, Cow<'static, [u8]>),
     /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// The response of another Worker, forwarded unchanged.
@@ -138,7 +141,9 @@ impl HttpResponse {
             Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
             Body::Json(_) => Some(("content-type", JSON)),
             Body::Csv(_) => Some(("content-type", CSV)),
-            Body::Pages(content_type, _) | Body::Compressed(Compressed { content_type, .. }) => {
+            Body::Pages(content_type, _)
+            | Body::Bytes(content_type, _)
+            | Body::Compressed(Compressed { content_type, .. }) => {
                 Some(("content-type", content_type))
             }
             Body::Empty | Body::Foreign(_) => None,
@@ -168,6 +173,7 @@ impl HttpResponse {
                 let text = crossing::decompressed(&Uint8Array::from(text.gzip));
                 Ok(builder.stream(text))
             }
+            Body::Bytes(_, bytes) => Ok(builder.fixed(bytes.into_owned())),
             Body::Events(events) => builder
                 .from_stream(
                     logging::in_current_span(events)

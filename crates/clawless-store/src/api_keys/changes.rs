@@ -5,12 +5,11 @@ use clawless_core::limits::KeyLimits;
 use clawless_core::{ApiKey, KeyId, TenantId, Timestamp};
 
 use super::statements::{CHANGE, INSERT, RECORD_USE, REVOKE, ROTATE};
+use super::version::VERSION;
 use crate::audit::{self, AuditEntry};
 use crate::ports::{Sql, SqlError, Statement, Value};
 use crate::row;
-
-/// The column whose constraint fails if a record has changed.
-const VERSION: &str = "api_keys.version";
+use crate::widgets;
 
 /// Stores a new key of the tenant `key.tenant_id` without an audit entry, for tests and seeds.
 pub async fn insert(
@@ -58,6 +57,7 @@ pub async fn rotate(
     let batch = vec![
         rotate,
         insert_statement(tenant, new, digest)?,
+        widgets::copy(tenant, &old.id, &new.id),
         audit::insert(tenant, entry),
     ];
     row::unless_changed(sql.batch(batch).await, VERSION)
@@ -81,7 +81,7 @@ pub async fn revoke(
     row::unless_changed(sql.batch(batch).await, VERSION)
 }
 
-/// Changes the name and the limits of a key; `false` if it has changed since `before` was read, and then
+/// Changes the name, the limits and the origins of a key; `false` if it has changed since `before` was read, and then
 /// nothing is stored.
 pub async fn change(
     sql: &impl Sql,
@@ -96,6 +96,7 @@ pub async fn change(
         before.version.into(),
         after.name.as_str().into(),
         limits(&after.limits)?,
+        row::to_json("api_keys.allowed_origins", &after.allowed_origins)?.into(),
     ]);
     let batch = vec![change, audit::insert(tenant, entry)];
     row::unless_changed(sql.batch(batch).await, VERSION)

@@ -39,7 +39,12 @@ statements! {
         WHERE tenant_id = ?1 AND id = ?2";
     /// As above.
     CHANGE = "
-        UPDATE api_keys SET name = ?4, limits = ?5, version = iif(version = ?3, version + 1, NULL)
+        UPDATE api_keys SET name = ?4, limits = ?5, allowed_origins = ?6,
+                            version = iif(version = ?3, version + 1, NULL)
+        WHERE tenant_id = ?1 AND id = ?2";
+    /// As above.
+    TOUCH = "
+        UPDATE api_keys SET version = iif(version = ?3, version + 1, NULL)
         WHERE tenant_id = ?1 AND id = ?2";
     /// As above.
     ROTATE = "

@@ -10,7 +10,7 @@ use super::record::{
 };
 use super::statements::{
     API_KEYS, AUDIT_LOG, IDEMPOTENCY, MESSAGES, RECEIPTS, SENDS, SESSIONS, TENANT, TOOL_EXECUTIONS,
-    TURNS,
+    TURNS, WIDGET_SESSIONS, WIDGETS,
 };
 use crate::ports::{Sql, SqlError, SqlText};
 
@@ -57,10 +57,12 @@ impl List {
 }
 
 /// The lists of an export, in order.
-const LISTS: [List; 10] = [
+const LISTS: [List; 12] = [
     List::permanent("tenant", TENANT, 1),
     List::permanent("api_keys", API_KEYS, 200),
+    List::permanent("widgets", WIDGETS, 8),
     List::expiring("sessions", SESSIONS, "", 16),
+    List::expiring("widget_sessions", WIDGET_SESSIONS, "", 200),
     List::expiring("turns", TURNS, r#"["",0]"#, 16),
     List::expiring("messages", MESSAGES, r#"["",0,0]"#, MAX_LARGE_ROWS),
     List::expiring("tool_executions", TOOL_EXECUTIONS, "", 16),

@@ -112,6 +112,19 @@ statements! {
               WHERE tenant_id = ?1 AND request_id = idempotency.request_id)
             AND ", has_expired!("?4"), ")
         ORDER BY key_id, route, idempotency_key LIMIT ?3");
+    WIDGETS = "
+        SELECT key_id AS sort_key,
+               json_object('object', 'widget', 'key_id', key_id, 'settings', json(settings),
+                 'logo', logo, 'logo_type', logo_type, 'updated_at', updated_at / 1000) AS record
+        FROM widgets WHERE tenant_id = ?1 AND key_id > ?2 ORDER BY key_id LIMIT ?3";
+    WIDGET_SESSIONS = concat!("
+        SELECT session_id AS sort_key,
+               json_object('object', 'widget_session', 'session_id', session_id, 'key_id', key_id,
+                 'user_id', user_id, 'created_at', created_at / 1000,
+                 'expires_at', expires_at / 1000) AS record
+        FROM widget_sessions WHERE tenant_id = ?1 AND session_id > ?2 AND expires_at > ?4
+          AND NOT ", of_expired_session!("widget_sessions.session_id", "?4"), "
+        ORDER BY session_id LIMIT ?3");
     RECEIPTS = "
         SELECT request_id AS sort_key,
                json_object('object', 'receipt', 'request_id', request_id, 'key_id', key_id,

@@ -8,6 +8,7 @@ use super::statements::{
 };
 use crate::ports::{Sql, SqlError, SqlText};
 use crate::storage::{self, SessionStorage};
+use crate::widget_sessions;
 
 /// Deletes a session's history but not the session, and returns what was deleted; `None` if it does
 /// not exist. The head moves, so that a running turn is not stored.
@@ -21,7 +22,7 @@ pub async fn reset(
     Ok(cleared.map(|content| content.history))
 }
 
-/// Deletes a session with its history and tool executions, and returns what was deleted; `None` if it
+/// Deletes a session with its history, its tool executions and its visitor, and returns what was deleted; `None` if it
 /// does not exist. Its name and its head remain until [`purge_across_tenants`].
 pub async fn delete(
     sql: &impl Sql,
@@ -30,6 +31,8 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<Option<Storage>, SqlError> {
     let cleared = clear(sql, tenant, id, now, SOFT_DELETE).await?;
+    // A visitor may have opened a session without a turn.
+    sql.batch(vec![widget_sessions::forget(tenant, id)]).await?;
     Ok(cleared.map(|content| content.all()))
 }
 

@@ -4,6 +4,7 @@ mod administration;
 mod conversations;
 mod requests;
 mod retention;
+mod widgets;
 
 use clawless_core::tool::{ToolCall, ToolExecution, ToolOutcome};
 use clawless_core::{AuditId, Millis, RequestId, SessionId, TenantId};
@@ -28,7 +29,8 @@ pub(crate) fn call(fixture: &Fixture, tenant: usize, random: &CallRandom, result
         46..=47 => caller.fork(results),
         48..=49 => caller.responses(results),
         50..=64 => caller.sessions(results),
-        65..=72 => caller.keys(results),
+        65..=71 => caller.keys(results),
+        72 => caller.widgets(results),
         73..=79 => caller.idempotency(results),
         80..=86 => caller.receipts(results),
         87..=88 => caller.tools(results),

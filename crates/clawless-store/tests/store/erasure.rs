@@ -20,6 +20,8 @@ pub(crate) fn count_rows(fixture: &Fixture, tenant: &str) -> i64 {
         "tool_executions",
         "receipts",
         "idempotency",
+        "widgets",
+        "widget_sessions",
         "api_keys",
     ];
     tables.into_iter().map(count).sum()
@@ -42,7 +44,13 @@ pub(crate) fn fill(fixture: &Fixture) {
              INSERT INTO sends (tenant_id, id, session_id, key_id, origin, digest, path, hops,
                                 message, state, created_at, updated_at)
              SELECT tenant_id, 'snd_1', 'one', id, 'req_1', '{digest}', '[]', 1, 'hello', 'queued', 1, 1
-             FROM api_keys WHERE tenant_id = '{tenant}';",
+             FROM api_keys WHERE tenant_id = '{tenant}';
+             INSERT INTO widgets (tenant_id, key_id, updated_at)
+             SELECT tenant_id, id, 1 FROM api_keys WHERE tenant_id = '{tenant}';
+             INSERT INTO widget_sessions (tenant_id, session_id, key_id, visitor_hash, created_at,
+                                          expires_at)
+             SELECT tenant_id, 'one', id, '{digest}', 1, 4102444800000 FROM api_keys
+             WHERE tenant_id = '{tenant}';",
             digest = "0".repeat(64),
         ));
     }
@@ -120,12 +128,13 @@ fn erasure_deletes_sessions_and_keeps_keys_and_receipts() {
         "tool_executions",
         "sends",
         "idempotency",
+        "widget_sessions",
     ] {
         assert_eq!(count(table), 0, "{table}");
     }
     assert_eq!(
-        (count("api_keys"), count("sessions")),
-        (1, 3),
+        (count("api_keys"), count("widgets"), count("sessions")),
+        (1, 1, 3),
         "names and heads remain"
     );
     assert!(fixture.user_texts(&fixture.ours, "one").is_empty());

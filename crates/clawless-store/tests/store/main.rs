@@ -33,3 +33,4 @@ mod tenant_changes;
 mod tenant_guard;
 mod tool_executions;
 mod usage;
+mod widgets;

@@ -13,7 +13,7 @@ use crate::key_changes::entry;
 use crate::tenant_guard::tenant_tables;
 
 /// The `object` of a table's rows in an export.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 12] = [
     ("tenants", "tenant"),
     ("api_keys", "api_key"),
     ("sessions", "session"),
@@ -22,6 +22,8 @@ const KINDS: [(&str, &str); 10] = [
     ("tool_executions", "tool_execution"),
     ("sends", "send"),
     ("idempotency", "kept_answer"),
+    ("widgets", "widget"),
+    ("widget_sessions", "widget_session"),
     ("receipts", "receipt"),
     ("audit_log", "audit_entry"),
 ];

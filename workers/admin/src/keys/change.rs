@@ -11,8 +11,8 @@ use super::find::find;
 use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
 
-/// Changes the name and the limits of a key, by JSON merge patch (RFC 7396). Its scopes and origins
-/// cannot be changed: create another key.
+/// Changes the name and the limits of a key, and the origins of a public one, by JSON merge patch (RFC 7396).
+/// Its scopes cannot be changed: create another key.
 ///
 /// 1. 400 that names the invalid parameter. 2. 404 and 409 for the tenant, 404 for the key. 3. An equal
 ///    record is not stored again, but the ledger is notified again. 4. The database, 409 if another

@@ -33,3 +33,4 @@ pub mod run_tools;
 pub mod settle;
 pub mod stored_answer;
 mod system_prompt;
+pub mod visitor_rules;

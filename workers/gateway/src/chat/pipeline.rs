@@ -51,6 +51,7 @@ use super::response;
 use super::route::route;
 use super::run_tools::{NextStep, ToolLoop, with_keep_alive};
 use super::settle::{Parking, park, settle};
+use super::visitor_rules;
 use crate::access::{AccessError, check_rate};
 use crate::authenticate::authenticate;
 use crate::platform::Platform;
@@ -79,7 +80,7 @@ pub async fn create<P: Platform>(
 ) -> Result<HttpResponse, ApiError> {
     let started = platform.time().now();
     // 1. authenticate
-    let caller = authenticate(&**platform, head).await?;
+    let caller = authenticate(&**platform, head, visitor_rules::visitors(head)).await?;
     let mut permit = Permit::uncounted();
     let parsed = async {
         caller.require(Scope::Chat)?;
@@ -94,6 +95,7 @@ pub async fn create<P: Platform>(
         let settings = &caller.tenant().settings;
         let mut parsed = parse(head, parse_body, settings, read, items).await?;
         let request = &mut parsed.request;
+        visitor_rules::check(&**platform, &caller, request).await?;
         platform.config().model_aliases.apply(&mut request.model);
         let continuation = continuation::resolve(&**platform, tenant, request_id, request).await?;
         // 3. route

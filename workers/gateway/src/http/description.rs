@@ -57,12 +57,18 @@ impl DescribedAccess for Access {
         let (scope, _) = self.rule();
         let implied: &[ErrorCode] = match self {
             Self::Turn(_) => &TURN,
-            Self::Wait(_) => &[UpstreamError, UpstreamTimeout],
-            Self::Key(..) | Self::Export(_) => &[Overloaded],
+            Self::Wait(_) | Self::SessionWait(_) => &[UpstreamError, UpstreamTimeout],
+            Self::Key(..) | Self::Session(..) | Self::Export(_) => &[Overloaded],
+            Self::Open(_) => &[],
+        };
+        // A public key has no scopes.
+        let permissions = match self {
+            Self::Open(_) => Vec::new(),
+            _ => vec![scope.as_str()],
         };
         Requirement {
             scheme: "ApiKey",
-            permissions: vec![scope.as_str()],
+            permissions,
             errors: [CALLER.as_slice(), implied].concat(),
             headers: RATE_LIMITS,
         }

@@ -21,7 +21,7 @@ pub async fn admin(call: &Call<Bindings, ()>) -> Result<HttpResponse, ApiError> 
     forward(call, ADMIN).await
 }
 
-/// What the widget server has: `/widget/*`, and the API's description and reference page.
+/// What the widget server has: `/widget/*`, `/demo`, and the API's description and reference page.
 ///
 /// # Errors
 /// As [`forward`].

@@ -21,10 +21,12 @@ use futures_util::future::{join, join5};
 use serde::{Deserialize, Serialize};
 use worker::{Method, Request, RequestInit};
 
-use crate::platform::Platform;
-use crate::platform::binding_names::{ADMIN, CACHE, DB, KEY_GUESSES, WIDGET};
+use crate::platform::binding_names::{
+    ADMIN, CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, WIDGET, WIDGET_SESSIONS,
+};
 use crate::platform::bindings::Bindings;
 use crate::platform::health::Health;
+use crate::platform::{Platform, RateLimit};
 
 /// The name of this Worker in reports.
 const GATEWAY: &str = "gateway";
@@ -117,6 +119,8 @@ async fn check(bindings: &Bindings) -> Health {
         (Part::Widget, WIDGET, widget),
         (Part::Queue, SENDS, true),
         (Part::RateLimits, KEY_GUESSES, true),
+        (Part::RateLimits, WIDGET_SESSIONS, true),
+        (Part::RateLimits, VISITOR_MESSAGES, true),
     ] {
         problems.require_response(env, part, binding, responds);
     }
@@ -207,7 +211,7 @@ async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
     if found.is_ok_and(|found| found.as_ref().is_some_and(may_read)) {
         return true;
     }
-    if !platform.may_guess(address).await {
+    if !platform.is_within(RateLimit::KeyGuesses, address).await {
         platform.memory().block(address, now);
     }
     false

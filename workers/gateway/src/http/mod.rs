@@ -18,3 +18,4 @@ pub mod resume;
 pub mod service;
 pub mod sessions;
 pub mod usage;
+pub mod widget;

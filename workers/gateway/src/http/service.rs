@@ -6,15 +6,16 @@ use clawless_api::surface::Surface;
 use clawless_core::ledger::EndpointClass;
 use clawless_core::{ApiError, RequestId, Scope};
 use clawless_edge::http::{
-    Authorized, HttpResponse, Params, ReadKind, Reader, RequestHead, Service,
+    Authorized, Call, HttpResponse, Params, ReadKind, Reader, RequestHead, Service,
 };
 use clawless_edge::tasks::Tasks;
 use worker::Env;
 
 use super::cors;
 use crate::access::check_rate_and_scope;
-use crate::authenticate::authenticate;
+use crate::authenticate::{Visitors, authenticate};
 use crate::caller::Caller;
+use crate::chat::visitor_rules::foreign_session;
 use crate::platform::Platform;
 use crate::platform::bindings::Bindings;
 
@@ -30,29 +31,50 @@ pub enum Access {
     /// As `Key` with the class of model calls. The handler authenticates for itself: invalid requests count
     /// against the rate limit too.
     Turn(Scope),
+    /// A public key, whose visitor's token gets this scope and others. The handler authenticates for itself.
+    Open(Scope),
     /// As `Key` with the class of reads, for an export: a stream that takes as long as its reader.
     Export(Scope),
+    /// As `Key`, for a route of the session `{id}`. A visitor's token is valid too, for its own session.
+    Session(Scope, EndpointClass),
     /// As `Key` with the class of reads, for a route that waits for a turn instead of reading.
     Wait(Scope),
+    /// As `Session` with the class of reads, for such a route.
+    SessionWait(Scope),
 }
 
 impl Access {
     /// The scope that a key needs, and the class whose rate limit applies.
     pub const fn rule(self) -> (Scope, EndpointClass) {
         match self {
-            Self::Key(scope, class) => (scope, class),
+            Self::Key(scope, class) | Self::Session(scope, class) => (scope, class),
             Self::Turn(scope) => (scope, EndpointClass::Chat),
-            Self::Export(scope) | Self::Wait(scope) => (scope, EndpointClass::Read),
+            Self::Open(scope) => (scope, EndpointClass::Write),
+            Self::Export(scope) | Self::Wait(scope) | Self::SessionWait(scope) => {
+                (scope, EndpointClass::Read)
+            }
         }
     }
 
     /// What a request reads, as the limits of the isolate count it.
     const fn reads(self) -> Option<ReadKind> {
         match self {
-            Self::Key(_, EndpointClass::Read) => Some(ReadKind::Page),
+            Self::Key(_, EndpointClass::Read) | Self::Session(_, EndpointClass::Read) => {
+                Some(ReadKind::Page)
+            }
             Self::Export(_) => Some(ReadKind::Export),
-            Self::Key(..) | Self::Turn(_) | Self::Wait(_) => None,
+            Self::Key(..)
+            | Self::Turn(_)
+            | Self::Open(_)
+            | Self::Session(..)
+            | Self::Wait(_)
+            | Self::SessionWait(_) => None,
         }
+    }
+
+    /// Whether a visitor may call the route, in its own session.
+    pub const fn admits_visitors(self) -> bool {
+        matches!(self, Self::Session(..) | Self::SessionWait(_))
     }
 }
 
@@ -69,7 +91,12 @@ pub async fn authorize<P: Platform>(
     head: &RequestHead,
 ) -> Result<Authorized<Caller>, ApiError> {
     let (scope, class) = access.rule();
-    let caller = authenticate(platform, head).await?;
+    let visitors = if access.admits_visitors() {
+        Visitors::Admitted
+    } else {
+        Visitors::Refused
+    };
+    let caller = authenticate(platform, head, visitors).await?;
     let rates = check_rate_and_scope(platform, &caller, class, scope).await?;
     Ok(Authorized {
         caller,
@@ -95,6 +122,14 @@ impl Service for Gateway {
         authorize(platform, access, head).await
     }
 
+    /// 403 for a visitor in another session than its own, whether or not that exists.
+    async fn check(_: Access, call: &Call<Bindings, Caller>) -> Result<(), ApiError> {
+        match call.caller.visitor() {
+            Some(visitor) if visitor.session.as_str() != call.param("id") => Err(foreign_session()),
+            _ => Ok(()),
+        }
+    }
+
     fn reader(access: Access, caller: &Caller) -> Option<Reader> {
         Some(Reader {
             kind: access.reads()?,
@@ -108,8 +143,8 @@ impl Service for Gateway {
     }
 
     fn preflight(platform: &Bindings, head: &RequestHead) -> Option<HttpResponse> {
-        let origins = platform.config().cors_origins.as_deref();
-        cors::applies(&head.path).then(|| cors::preflight(head, origins))
+        let policy = cors::Policy::new(platform.config());
+        cors::applies(&head.path).then(|| cors::preflight(head, policy))
     }
 
     fn error_body(path: &str, error: &ApiError, request_id: &RequestId) -> String {
@@ -127,7 +162,7 @@ impl Service for Gateway {
             None => response,
             Some(name) => response.with_header(name, request_id.as_str()),
         };
-        let origins = platform.and_then(|platform| platform.config().cors_origins.as_deref());
-        cors::expose(response, head, origins)
+        let policy = platform.map(|platform| cors::Policy::new(platform.config()));
+        cors::expose(response, head, policy.unwrap_or_default())
     }
 }

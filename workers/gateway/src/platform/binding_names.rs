@@ -10,3 +10,7 @@ pub const ADMIN: &str = "ADMIN";
 pub const WIDGET: &str = "WIDGET";
 /// The limit on wrong API keys per address.
 pub const KEY_GUESSES: &str = "KEY_GUESSES";
+/// The limit on sessions of the widget per address and key.
+pub const WIDGET_SESSIONS: &str = "WIDGET_SESSIONS";
+/// The limit on messages per visitor.
+pub const VISITOR_MESSAGES: &str = "VISITOR_MESSAGES";

@@ -18,10 +18,10 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 use worker::Env;
 
-use super::binding_names::{CACHE, DB, KEY_GUESSES};
+use super::binding_names::{CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, WIDGET_SESSIONS};
 use super::config::{Config, InvalidVariable, Variables};
 use super::memory::Memory;
-use super::port::Platform;
+use super::port::{Platform, RateLimit};
 use ports::{Cache, Database, wrap};
 
 /// After this time a health check counts a dependency as unavailable.
@@ -197,13 +197,19 @@ impl Platform for Bindings {
         &self.memory
     }
 
-    /// A missing or failing limiter allows every try: keys of 160 random bits cannot be guessed.
-    async fn may_guess(&self, address: &str) -> bool {
-        let Ok(limiter) = self.env.rate_limiter(KEY_GUESSES) else {
+    /// A missing or failing limiter allows every request: keys of 160 random bits cannot be guessed, and
+    /// the ledger limits the rest.
+    async fn is_within(&self, limit: RateLimit, subject: &str) -> bool {
+        let binding = match limit {
+            RateLimit::KeyGuesses => KEY_GUESSES,
+            RateLimit::WidgetSessions => WIDGET_SESSIONS,
+            RateLimit::VisitorMessages => VISITOR_MESSAGES,
+        };
+        let Ok(limiter) = self.env.rate_limiter(binding) else {
             return true;
         };
         limiter
-            .limit(address.to_owned())
+            .limit(subject.to_owned())
             .await
             .map_or(true, |outcome| outcome.success)
     }

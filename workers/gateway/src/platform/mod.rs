@@ -14,4 +14,4 @@ pub mod port;
 pub use bindings::Bindings;
 pub use config::Config;
 pub use memory::Memory;
-pub use port::Platform;
+pub use port::{Platform, RateLimit};

@@ -13,6 +13,18 @@ use futures_util::future::LocalBoxFuture;
 use super::config::Config;
 use super::memory::Memory;
 
+/// A limit of requests a minute, counted near the client without storage. It is approximate: the ledger
+/// has the exact ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimit {
+    /// Wrong API keys of an address.
+    KeyGuesses,
+    /// Sessions of the widget that an address opens with one key.
+    WidgetSessions,
+    /// Messages of a visitor.
+    VisitorMessages,
+}
+
 /// The ports and the configuration of one request. The Worker implements it over its bindings, the
 /// native tests over the testkit.
 #[allow(
@@ -51,8 +63,8 @@ pub trait Platform: 'static {
     fn queue(&self) -> &Self::Queue;
     /// The memory of this isolate.
     fn memory(&self) -> &Memory;
-    /// Counts a wrong API key of an address; `false` once the address has tried too many.
-    async fn may_guess(&self, address: &str) -> bool;
+    /// Counts a request of a subject; `false` once it has made too many.
+    async fn is_within(&self, limit: RateLimit, subject: &str) -> bool;
     /// The configuration.
     fn config(&self) -> &Rc<Config>;
     /// Runs a task that outlives the response and the client.

@@ -10,9 +10,9 @@ use clawless_core::TenantId;
 use clawless_core::ledger::{Input, Output};
 use clawless_core::time::{Millis, Timer};
 use clawless_edge::ledger::{Ledger, LedgerError};
-use clawless_gateway::platform::Platform;
 use clawless_gateway::platform::config::Config;
 use clawless_gateway::platform::memory::Memory;
+use clawless_gateway::platform::{Platform, RateLimit};
 use clawless_store::{Kv, KvError, KvKey, KvPage, KvPrefix, Sql, SqlError, Statement};
 use clawless_testkit::provider::VirtualTime;
 use clawless_testkit::{Fault, SeededEntropy};
@@ -268,7 +268,7 @@ impl Platform for Isolate {
         &self.memory
     }
 
-    async fn may_guess(&self, _address: &str) -> bool {
+    async fn is_within(&self, _limit: RateLimit, _subject: &str) -> bool {
         true
     }
 

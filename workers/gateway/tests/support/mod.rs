@@ -34,9 +34,9 @@ use clawless_gateway::http::resume;
 use clawless_gateway::http::service::{Access, authorize};
 use clawless_gateway::ledger::background::{self, WorkError};
 use clawless_gateway::ledger::runtime::LedgerRuntime;
-use clawless_gateway::platform::Platform;
 use clawless_gateway::platform::config::{Config, Variables};
 use clawless_gateway::platform::memory::Memory;
+use clawless_gateway::platform::{Platform, RateLimit};
 use clawless_store::{api_keys, sessions, tenants};
 use clawless_testkit::provider::{Reply, ScriptedHttp, VirtualTime};
 use clawless_testkit::{MemoryKv, SeededEntropy, SqliteDatabase};
@@ -504,7 +504,7 @@ impl Platform for Deployment {
         &self.memory
     }
 
-    async fn may_guess(&self, _address: &str) -> bool {
+    async fn is_within(&self, _limit: RateLimit, _subject: &str) -> bool {
         self.guesses.set(self.guesses.get() + 1);
         self.guesses.get() <= MAX_GUESSES
     }

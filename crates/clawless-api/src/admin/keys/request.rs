@@ -132,17 +132,19 @@ impl KeyBody {
             let message = format!("A key of this kind has no `{refused}`.");
             return Err(invalid(refused, message));
         }
-        let are_origins = self.allowed_origins.iter().all(|origin| is_origin(origin));
-        if !are_origins || self.allowed_origins.len() > MAX_ORIGINS {
-            return Err(invalid(
-                "allowed_origins",
-                format!(
-                    "`allowed_origins` has at most {MAX_ORIGINS} origins, each as browsers send it: `https://example.org`."
-                ),
-            ));
-        }
-        Ok(())
+        check_origins(&self.allowed_origins)
     }
+}
+
+fn check_origins(origins: &[String]) -> Result<(), ApiError> {
+    if origins.len() <= MAX_ORIGINS && origins.iter().all(|origin| is_origin(origin)) {
+        return Ok(());
+    }
+    let message = format!(
+        "`allowed_origins` has at most {MAX_ORIGINS} origins, each as browsers send it: \
+         `https://example.org`."
+    );
+    Err(invalid("allowed_origins", message))
 }
 
 /// A burst without a rate would limit nothing: the bucket would be refilled at once.
@@ -155,7 +157,8 @@ fn check_limits(limits: KeyLimits) -> Result<KeyLimits, ApiError> {
     Ok(limits)
 }
 
-/// A change of a key: a JSON merge patch (RFC 7396) of its name and limits. `null` removes a limit.
+/// A change of a key: a JSON merge patch (RFC 7396) of its name and limits, and of the origins of a public
+/// key. `null` removes a limit, or all origins: the key then opens no sessions.
 #[derive(Debug)]
 pub struct KeyPatch(Value);
 
@@ -173,6 +176,10 @@ struct KeySettings {
     /// Limits within those of the tenant.
     #[serde(default)]
     limits: KeyLimits,
+    /// The origins of a public key, as browsers send them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(max = MAX_ORIGINS)))]
+    allowed_origins: Vec<String>,
 }
 
 impl KeyPatch {
@@ -192,13 +199,21 @@ impl KeyPatch {
         let present = KeySettings {
             name: key.name.clone(),
             limits: key.limits,
+            allowed_origins: key.allowed_origins.clone(),
         };
         let present = serde_json::to_value(present).map_err(ApiError::internal)?;
         let merged = merge_patch::merge(present, self.0);
         let settings: KeySettings = body::read_settings(merged.to_string().as_bytes())?;
+        let origins = settings.allowed_origins;
+        if key.kind != KeyKind::Public && !origins.is_empty() {
+            let message = "A key of this kind has no `allowed_origins`.";
+            return Err(invalid("allowed_origins", message));
+        }
+        check_origins(&origins)?;
         Ok(ApiKey {
             name: check_name(settings.name)?,
             limits: check_limits(settings.limits)?,
+            allowed_origins: origins,
             ..key
         })
     }
@@ -349,6 +364,10 @@ mod tests {
             (r#"{"name":null}"#, "name"),
             (r#"{"name":""}"#, "name"),
             (r#"{"scopes":["chat"]}"#, "scopes"),
+            (
+                r#"{"allowed_origins":["https://example.org"]}"#,
+                "allowed_origins",
+            ),
             (r#"{"limits":{"burst":-1}}"#, "limits.burst"),
             (r#"{"limits":{"tokens":1}}"#, "limits.tokens"),
             (
@@ -361,6 +380,30 @@ mod tests {
         for body in ["[]", "1", "null"] {
             let error = patched(body).expect_err(body);
             assert_eq!(error.code, ErrorCode::InvalidType, "{body}");
+        }
+    }
+
+    #[test]
+    fn origins_of_a_public_key_can_be_changed_and_removed() {
+        let body = br#"{"name":"a","kind":"public","allowed_origins":["https://example.org"]}"#;
+        let key = NewKey::parse(body, NOW).expect("valid");
+        let id = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+        let tenant = "ten_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id");
+        let key = key.into_record(id, tenant, NOW);
+        let patched = |body: &str| KeyPatch::parse(body.as_bytes())?.apply_to(key.clone());
+        let origins = |body| patched(body).expect("valid").allowed_origins;
+        assert_eq!(origins(r#"{"name":"b"}"#), ["https://example.org"]);
+        let one = r#"{"allowed_origins":["http://localhost:3000"]}"#;
+        assert_eq!(origins(one), ["http://localhost:3000"]);
+        assert!(origins(r#"{"allowed_origins":[]}"#).is_empty());
+        assert!(origins(r#"{"allowed_origins":null}"#).is_empty());
+        for bad in ["https://example.org/", "null", "*", "https://Example.org"] {
+            let result = patched(&serde_json::json!({"allowed_origins": [bad]}).to_string());
+            assert_eq!(
+                param_of(result).as_deref(),
+                Some("allowed_origins"),
+                "{bad}"
+            );
         }
     }
 

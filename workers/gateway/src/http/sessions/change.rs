@@ -1,6 +1,7 @@
 //! Creating, updating, resetting and deleting sessions.
 
 use clawless_api::sessions::{Deleted, SessionObject, parse_change, parse_new};
+use clawless_core::time::Millis;
 use clawless_core::{ApiError, Clock, ErrorCode, SessionId, Storage};
 use clawless_edge::http::{Call, HttpResponse};
 use clawless_store::sessions;
@@ -10,10 +11,13 @@ use super::stale;
 use crate::caller::Caller;
 use crate::chat::model::session::session_not_found;
 use crate::http::models::require_known;
+use crate::http::widget::running_turn;
 use crate::platform::Platform;
 
 /// The largest body of these routes, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
+/// When to try again to delete a session whose first turn runs.
+const RETRY_AFTER_FIRST_TURN: Millis = Millis::from_secs(2);
 
 /// `POST /v1/sessions`.
 ///
@@ -99,7 +103,7 @@ pub async fn reset<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, 
 /// running is not stored.
 ///
 /// # Errors
-/// 404 if there is no such session.
+/// 404 if there is no such session; for a visitor's, 409 while its first turn runs.
 pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let id = remove(call).await?;
     HttpResponse::of(&Deleted::new(id.as_str(), "session.deleted"))
@@ -108,7 +112,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 /// Deletes the session that the path names, and returns its id.
 ///
 /// # Errors
-/// 404 if there is no such session.
+/// 404 if there is no such session; for a visitor's, 409 while its first turn runs.
 pub(in crate::http) async fn remove<P: Platform>(
     call: &Call<P, Caller>,
 ) -> Result<SessionId, ApiError> {
@@ -117,14 +121,38 @@ pub(in crate::http) async fn remove<P: Platform>(
     let id = session_id(call.param("id"))?;
     let before = sessions::find(platform.sql(), tenant, &id, now).await?;
     let head = before.map(|session| session.head);
+    let is_visitor = call.caller.visitor().is_some();
+    if is_visitor && head.is_none() {
+        check_idle(platform, &call.caller, &id).await?;
+    }
     // Even if there is none: an earlier try may have failed in the middle.
     let delete = sessions::delete(platform.sql(), tenant, &id, now);
     let named = (&id, head);
     let deleted = stale::change(platform, tenant, named, Storage::ZERO, delete, |removed| {
         *removed
     });
-    deleted.await?.ok_or_else(session_not_found)?;
+    // A visitor's session does not exist before its first turn is stored.
+    if deleted.await?.is_none() && !is_visitor {
+        return Err(session_not_found());
+    }
     Ok(id)
+}
+
+/// Checks that no turn of a session runs.
+///
+/// # Errors
+/// 409 if one does.
+async fn check_idle<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &SessionId,
+) -> Result<(), ApiError> {
+    if running_turn(platform, caller, id).await?.is_none() {
+        return Ok(());
+    }
+    let message = "The first answer is not stored yet. Try again when it is.";
+    let busy = ApiError::new(ErrorCode::SessionBusy, message);
+    Err(busy.retry_after(RETRY_AFTER_FIRST_TURN))
 }
 
 /// Content of this many bytes.

@@ -1,6 +1,6 @@
 //! `GET /v1/sessions/{id}/messages` and `DELETE /v1/sessions/{id}/messages/{message_id}`.
 
-use clawless_api::sessions::Deleted;
+use clawless_api::sessions::{Deleted, MessageObject};
 use clawless_core::cursor::CursorScope;
 use clawless_core::{ApiError, Clock, ErrorCode, MessageId, SessionId, Storage, TenantId};
 use clawless_edge::http::page::{self, PageRequest, SignedCursors};
@@ -15,7 +15,8 @@ use crate::caller::Caller;
 use crate::platform::Platform;
 
 /// Lists the messages of a session, in either order, page by page. `after` and `before` name messages
-/// by their place in the conversation, whatever the order.
+/// by their place in the conversation, whatever the order. A visitor's session has no messages before its
+/// first turn is stored.
 ///
 /// # Errors
 /// 404 if there is no such session, 400 for a parameter that is unknown or invalid, and for a
@@ -37,7 +38,12 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
         now: platform.time().now(),
     };
     let start = page.start(&cursors, parse_position)?;
-    find(platform, &call.caller, &id).await?;
+    match find(platform, &call.caller, &id).await {
+        Err(error) if call.caller.visitor().is_some() && error.status() == 404 => {
+            return page::respond::<MessageObject>(&cursors, Vec::new(), None);
+        }
+        found => found?,
+    };
     let mut range = Range {
         after: position_of(platform, tenant, &id, "after", after).await?,
         before: position_of(platform, tenant, &id, "before", before).await?,

@@ -1,0 +1,17 @@
+# PUT /admin/tenants/{id}/keys/{key}/widget/logo
+import os
+
+import httpx
+
+url, token = os.environ["CLAWLESS_URL"], os.environ["CLAWLESS_ADMIN_TOKEN"]
+tenant_id = os.environ["TENANT_ID"]
+key_id = os.environ["KEY_ID"]
+
+response = httpx.put(
+    f"{url}/admin/tenants/{tenant_id}/keys/{key_id}/widget/logo",
+    headers={"authorization": f"Bearer {token}"},
+    json={"image": os.environ["IMAGE_BASE64"]},
+)
+response.raise_for_status()
+widget = response.json()
+print(widget["logo"])

@@ -1,0 +1,5 @@
+# PUT /admin/tenants/{id}/keys/{key}/widget/logo
+curl -sS --fail-with-body -X PUT "$CLAWLESS_URL/admin/tenants/$TENANT_ID/keys/$KEY_ID/widget/logo" \
+  -H "authorization: Bearer $CLAWLESS_ADMIN_TOKEN" \
+  -H 'content-type: application/json' \
+  -d "{\"image\": \"$IMAGE_BASE64\"}"

@@ -1,0 +1,61 @@
+//! Embeds the widget's files: the released versions in `widget/releases/`, and the one that
+//! `cargo xtask build` has built into `build/widget/cdn/`. A version that is released is never replaced. Embeds
+//! the API's reference too.
+
+#[path = "../compress.rs"]
+mod compress;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    compress::main()?;
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    let mut files = BTreeMap::new();
+    for folder in ["build/widget/cdn", "widget/releases"] {
+        let folder = root.join(folder);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        // A clean checkout has neither before its first build.
+        if let Ok(versions) = fs::read_dir(&folder) {
+            for version in versions {
+                let version = version?.path();
+                let name = version.file_name().unwrap_or_default().to_string_lossy();
+                let name = name.into_owned();
+                files.retain(|path: &String, _| !path.starts_with(&format!("{name}/")));
+                collect(&version, &name, &mut files)?;
+            }
+        }
+    }
+    let mut table = "&[\n".to_owned();
+    for (name, path) in files {
+        println!("cargo::rerun-if-changed={}", path.display());
+        let path = path.canonicalize()?;
+        let path = path.to_str().ok_or("a path that is not UTF-8")?;
+        writeln!(table, "    ({name:?}, include_bytes!({path:?})),")?;
+    }
+    table.push(']');
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("files.rs"), table)?;
+    Ok(())
+}
+
+/// Adds the files of a folder, under `name/…`.
+fn collect(
+    folder: &Path,
+    name: &str,
+    files: &mut BTreeMap<String, PathBuf>,
+) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{name}/{file}");
+        if path.is_dir() {
+            collect(&path, &name, files)?;
+        } else {
+            files.insert(name, path);
+        }
+    }
+    Ok(())
+}
