@@ -1,9 +1,11 @@
 // Builds the widget: the files that widget-server delivers, the npm package, and sizes.json.
 //
 //   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/sizes.json
+//
+// `--release` also adds the files of this version to releases/, where they stay for ever.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -36,7 +38,7 @@ const cssText = {
  * object from outside has such a name, the code writes it in quotes (`session["token"]`), which keeps it.
  */
 const INTERNAL =
-  /^(renderer|pending|tokens|len|token|fence_(start|end)|blockquote_idx|hr_chars?|spaces|indent|indent_len|table_state|add_token|end_token|add_text|set_attr|lifetime|strings|emit|paint|toEnd|notice|queued|answer|removeLastTurn|left|restart|unsent|keep|forget|chat|resume|regenerate|viewport|say|answered|closed|isOpen|element|frame|wait|prefix|history|list|user|language|root|host|shown)$/;
+  /^(renderer|pending|tokens|len|token|fence_(start|end)|blockquote_idx|hr_chars?|spaces|indent|indent_len|table_state|add_token|end_token|add_text|set_attr|lifetime|strings|emit|paint|toEnd|notice|queued|answer|removeLastTurn|left|restart|unsent|keep|forget|chat|resume|regenerate|viewport|say|answered|closed|isOpen|element|frame|wait|prefix|history|list|user|language|root|host|shown|write|end|apply|start|receiving|report|kept|loadMessages)$/;
 
 const bundle = async (entry, options) => {
   const result = await build({
@@ -61,7 +63,17 @@ const bundle = async (entry, options) => {
   // esbuild bundles; terser's further passes save 4 %.
   const { code } = await minify(result.outputFiles[0].text, {
     module: options.format === "esm",
-    compress: { passes: 3, ecma: 2022, unsafe: true, unsafe_arrows: true, pure_getters: true, keep_fargs: false },
+    compress: {
+      passes: 3,
+      ecma: 2022,
+      unsafe: true,
+      unsafe_arrows: true,
+      pure_getters: true,
+      keep_fargs: false,
+      // Statements repeat more often than their shorter forms, so they compress better.
+      sequences: false,
+      if_return: false,
+    },
     format: { ecma: 2022 },
   });
   return Buffer.from(code);
@@ -112,7 +124,7 @@ async function buildTypes(out) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { sizes } = await buildWidget();
+  const { folder, sizes } = await buildWidget();
   await buildTypes(path.join(root, "dist/npm"));
   // The parser is part of the package.
   await copyFile(
@@ -127,4 +139,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error(`${name} has ${sizes.brotli[name]} bytes with brotli, the limit is ${limit}`);
     process.exitCode = 1;
   }
+  // A released version is never replaced: pages have its hash.
+  if (process.argv.includes("--release") && !process.exitCode)
+    await cp(folder, path.join(root, "releases", path.basename(folder)), {
+      recursive: true,
+      force: false,
+      errorOnExist: true,
+    });
 }

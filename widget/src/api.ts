@@ -25,10 +25,10 @@ export interface StoredMessage {
 /** A refused request or a broken answer. */
 export class ApiError extends Error {
   /** The HTTP status, or 0 if an answer broke. */
-  readonly status: number;
-  readonly code: string;
+  declare readonly status: number;
+  declare readonly code: string;
   /** Seconds after which a repeat can succeed; `undefined` if a repeat is useless. */
-  readonly wait: number | undefined;
+  declare readonly wait: number | undefined;
 
   constructor(status: number, error: { message?: string; code?: string } = {}, wait?: number) {
     super(error.message);
@@ -84,7 +84,7 @@ export function createApi(
     if (session && Date.now() < renewAt) return session;
     // Two tabs without a conversation must not create two.
     opening ??= lock("session", async () => {
-      const { id, secret } = store.conversation();
+      const { id, secret } = store.kept();
       const response = await request("/v1/widget/session", key, lifetime, {
         body: {
           conversation: id,
@@ -149,7 +149,8 @@ export function createApi(
         stayAlive();
         parse(decoder.decode(value, { stream: true }));
       }
-      if (!isDone) throw new TypeError("connection lost");
+      // The connection was lost.
+      if (!isDone) throw new TypeError();
     } finally {
       clearTimeout(timer);
     }
@@ -180,7 +181,7 @@ export function createApi(
       stream(`/v1/sessions/{id}/turns/${requestId}`, abort, { headers: { accept: "text/event-stream" } }, onText),
 
     /** The newest messages, newest first. */
-    messages: async (): Promise<StoredMessage[]> => {
+    loadMessages: async (): Promise<StoredMessage[]> => {
       const response = await call("/v1/sessions/{id}/messages?order=desc&limit=100", lifetime);
       return (await response.json()).data;
     },

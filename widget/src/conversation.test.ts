@@ -29,17 +29,17 @@ function converse(api: Partial<Api>) {
       restart: () => note("restart"),
       end: (problem) => note(`end ${problem ?? "complete"}`),
     }),
-    busy: () => {},
+    receiving: () => {},
     notice: (notice) => notice && note(`notice ${notice}`),
     removeLastTurn: () => note("removeLastTurn"),
-    failed: () => note("failed"),
+    report: () => note("failed"),
     left: (isErased) => note(`left ${isErased}`),
   };
   const store = createStore("test");
   const lifetime = new AbortController();
   const session = { token: "t", expires_in: 600, session_id: "ses_1", visitor_secret: "new" };
   const conversation = createConversation(
-    { open: async () => session, forget() {}, messages: async () => [], ...api } as Api,
+    { open: async () => session, forget() {}, loadMessages: async () => [], ...api } as Api,
     store,
     view,
     (_, work) => work(),

@@ -31,12 +31,12 @@ export interface ConversationView {
   /** Starts an answer, below its message if there is one. */
   answer(item?: Unsent): Answer;
   /** Whether an answer is being received. */
-  busy(isBusy: boolean): void;
+  receiving(isReceiving: boolean): void;
   /** Shows a notice, or none. */
   notice(notice?: Notice): void;
   /** Removes the visitor's last message and what follows it. */
   removeLastTurn(): void;
-  failed(error: unknown): void;
+  report(error: unknown): void;
   /** The conversation was left, and if `isErased` also deleted. */
   left(isErased: boolean): void;
 }
@@ -106,7 +106,7 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
       await persist(async (abort) => {
         answer ??= view.answer(item);
         answer.restart();
-        view.busy(true);
+        view.receiving(true);
         await request(abort, (text) => {
           view.notice();
           answer?.write(text);
@@ -116,11 +116,11 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
       if (error === LEAVE) {
         // A resumed answer is shown again from the start.
         if (!item) starting = undefined;
-        view.busy(false);
+        view.receiving(false);
         return false;
       }
       problem = error === STOP ? "stopped" : problemOf(error);
-      if (error !== STOP) view.failed(error);
+      if (error !== STOP) view.report(error);
     }
     if (item) {
       // After a network error the message stays in the queue.
@@ -128,7 +128,7 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
       else store.remove(item.id);
     }
     view.notice();
-    view.busy(false);
+    view.receiving(false);
     (answer ?? view.answer(item)).end(problem);
     return true;
   }
@@ -158,7 +158,7 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
 
   /** Shows the stored messages. Returns the request ids of their turns. */
   async function showHistory(): Promise<string[]> {
-    const data = await api.messages();
+    const data = await api.loadMessages();
     view.clear();
     view.history(
       data
@@ -190,7 +190,7 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
       starting = undefined;
       if (error === LEAVE) return;
       view.notice(problemOf(error));
-      view.failed(error);
+      view.report(error);
     });
     return starting.then(flush);
   }
@@ -248,7 +248,7 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
 
     /** Removes the last turn, on the server if it is stored there, and asks again. */
     async regenerate(text: string): Promise<void> {
-      const data = await api.messages();
+      const data = await api.loadMessages();
       const turn = data.filter(({ request_id }) => request_id === data[0]?.request_id);
       if (turn.some((stored) => stored.role === "user" && textOf(stored) === text)) {
         for (const { id } of turn) await api.remove(id);

@@ -32,7 +32,7 @@ test("users of one key have separate stores", () => {
   createStore("clawless:k").keep({ id: "ses_1", secret: "s" });
   createStore("clawless:k").add({ id: "1", text: "a" });
   const user = createStore("clawless:k:user");
-  assert.deepEqual(user.conversation(), {});
+  assert.deepEqual(user.kept(), {});
   assert.deepEqual(user.unsent(), []);
 });
 
@@ -41,7 +41,7 @@ test("clearing removes the entries of the store only", () => {
   const store = createStore("clawless:k");
   store.keep({ id: "ses_1", secret: "s" });
   store.add({ id: "1", text: "a" });
-  assert.deepEqual(store.conversation(), { id: "ses_1", secret: "s" });
+  assert.deepEqual(store.kept(), { id: "ses_1", secret: "s" });
   store.clear();
   assert.deepEqual(entries, { other: "x" });
 });

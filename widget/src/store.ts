@@ -50,7 +50,7 @@ export function createStore(name: string) {
     remove(id: string) {
       delete entries[prefix + id];
     },
-    conversation: (): Partial<Conversation> => JSON.parse(entries[name] || "{}"),
+    kept: (): Partial<Conversation> => JSON.parse(entries[name] || "{}"),
     keep: (conversation: Conversation) => put(name, JSON.stringify(conversation)),
     /** Forgets the conversation and its unsent messages. */
     clear() {

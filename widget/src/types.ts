@@ -30,6 +30,8 @@ export interface Settings {
   theme?: Preset;
   colours?: Colours;
   logo_url?: string;
+  /** The languages that the widget may use; the first is the default. All if absent. */
+  languages?: string[];
 }
 
 /** Who wrote a message. */

@@ -56,12 +56,12 @@ export function createWidget({ host, root, api, name, language, strings, user, t
       stop: () => conversation.stop(),
       closed,
       transcript: () => messages.transcript(),
-      erase: () => conversation.erase().catch(failed),
+      erase: () => conversation.erase().catch(fail),
     },
     lifetime,
   );
   const messages = createMessages(panel, strings, {
-    retry: (text, item) => (item ? conversation.retry(item) : conversation.regenerate(text).catch(failed)),
+    retry: (text, item) => (item ? conversation.retry(item) : conversation.regenerate(text).catch(fail)),
     answered(text, problem) {
       if (!problem) emit("message", { role: "assistant", text });
       if (isOpen) return;
@@ -77,6 +77,10 @@ export function createWidget({ host, root, api, name, language, strings, user, t
     lock,
     (session) => {
       settings = session.settings ?? {};
+      const { languages = [language] } = settings;
+      // Another language restarts the widget, once.
+      if (!languages.some((tag) => tag.startsWith(language)) && languages[0] !== host.dataset.lang)
+        host.dataset.lang = languages[0];
       panel.apply(settings, api);
       paint();
     },
@@ -88,9 +92,9 @@ export function createWidget({ host, root, api, name, language, strings, user, t
     store,
     {
       ...messages,
-      busy: panel.busy,
+      receiving: panel.receiving,
       notice: (notice?: Notice) => notify(notice && strings[notice]),
-      failed,
+      report,
       left(isErased) {
         if (isErased) notify(strings.erased);
         emit("reset");
@@ -105,9 +109,15 @@ export function createWidget({ host, root, api, name, language, strings, user, t
     if (panel.notice(text) && text) panel.say(text);
   }
 
-  function failed(error: unknown): void {
+  function report(error: unknown): void {
     const { message } = error as Error;
     emit("error", { code: error instanceof ApiError ? error.code : "network", message });
+  }
+
+  /** Reports the failure of what the visitor asked for. */
+  function fail(error: unknown): void {
+    report(error);
+    notify(strings.failed);
   }
 
   function send(text: string): boolean {

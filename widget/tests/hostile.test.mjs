@@ -110,7 +110,7 @@ test("attack_38_an_image_becomes_a_link_that_is_followed_by_the_visitor_only", a
   await link.waitFor();
   assert.equal(await link.getAttribute("href"), "https://example.com/plan.png");
   assert.equal(await link.textContent(), "the plan");
-  assert.match(await link.getAttribute("rel"), /noopener noreferrer/);
+  assert.match(await link.getAttribute("rel"), /\bnoreferrer\b/);
   assert.equal(await page.locator("clawless-chat .assistant img").count(), 0);
 });
 

@@ -235,7 +235,7 @@ describe("surroundings", () => {
       document.body.replaceWith(body);
       body.append(host);
     });
-    await page.panel.getByText("How can I help?").waitFor();
+    await page.panel.getByText("Hello! How can I help?").waitFor();
     await page.chat("again");
     await page.answered("How can I help?");
     assert.equal(widget.server.state.sessions.size, 1);
@@ -378,6 +378,28 @@ describe("languages", () => {
     assert.equal(await page.input.getAttribute("placeholder"), "اكتب رسالة…");
     await page.chat("hi");
     await page.answered("How can I help?");
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("that the key does not list give way to the first that it lists", async () => {
+    widget.server.state.settings = { title: "Acme", languages: ["de", "en"] };
+    const page = await visit(shopPage(widget.tag(), { lang: "fr" }));
+    await page.chat("hallo");
+    await page.answered("How can I help?");
+    assert.equal(await page.input.getAttribute("placeholder"), "Nachricht schreiben …");
+    assert.equal(await page.locator("clawless-chat .user").count(), 1);
+    assert.equal(widget.server.state.sessions.size, 1, "the conversation is the same");
+    assert.equal(widget.server.count("POST /v1/widget/session"), 2);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("that only the key has change nothing", async () => {
+    widget.server.state.settings = { languages: ["xx"] };
+    const page = await visit(shopPage(widget.tag(), { lang: "fr" }));
+    await page.chat("hi");
+    await page.answered("How can I help?");
+    assert.equal(await page.input.getAttribute("placeholder"), "Écrivez un message…");
+    assert.equal(widget.server.count("POST /v1/widget/session"), 2, "no loop");
     assert.deepEqual(page.problems, []);
   });
 

@@ -73,6 +73,6 @@ function link(element: HTMLAnchorElement, address: string): void {
   if (!url) return;
   element.href = element.title = url;
   element.target = "_blank";
-  element.rel = "noopener noreferrer nofollow";
+  element.rel = "noreferrer nofollow";
   if (!element.textContent) element.append(url);
 }

@@ -206,8 +206,8 @@ export function createPanel(
       }, REMINDER);
     },
 
-    busy(busy: boolean): void {
-      isBusy = busy;
+    receiving(isReceiving: boolean): void {
+      isBusy = isReceiving;
       update();
     },
 
