@@ -39,9 +39,10 @@ pub(crate) struct LooseText(pub(crate) Option<String>);
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LooseInt(pub(crate) Option<i64>);
 
-/// A value of the expected type; empty if the JSON has another type.
+/// A value of the expected type; empty if the JSON has another type. Boxed, because the parser passes
+/// values through many hands, and those of answers are large.
 #[derive(Debug, Clone)]
-pub(crate) struct Maybe<T>(pub(crate) Option<T>);
+pub(crate) struct Maybe<T>(pub(crate) Option<Box<T>>);
 
 impl<T> Default for Maybe<T> {
     fn default() -> Self {
@@ -165,7 +166,7 @@ impl<'de, T: FromMap> Deserialize<'de> for Maybe<T> {
             treat_as_nothing!(Maybe<T>, Maybe(None); visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Maybe<T>, A::Error> {
-                let mut value = T::default();
+                let mut value = Box::<T>::default();
                 while let Some(Key(name)) = map.next_key()? {
                     value.take_member(&name, &mut map)?;
                 }
@@ -184,7 +185,8 @@ impl<'de, T: FromMap> Deserialize<'de> for Maybe<T> {
 /// A list. Some servers send a single object without brackets. Elements of a wrong type are
 /// skipped.
 #[derive(Debug)]
-pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
+#[allow(clippy::vec_box, reason = "elements are moved several times; see Maybe")]
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<Box<T>>);
 
 impl<T> Default for OneOrMany<T> {
     fn default() -> Self {
@@ -208,17 +210,13 @@ impl<'de, T: FromMap> Deserialize<'de> for OneOrMany<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
                 let mut list = Vec::new();
                 while let Some(Maybe(item)) = seq.next_element()? {
-                    // Nearly every list has one object, and objects are large.
-                    if list.is_empty() {
-                        list.reserve_exact(1);
-                    }
                     list.extend(item);
                 }
                 Ok(OneOrMany(list))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OneOrMany<T>, A::Error> {
-                let mut value = T::default();
+                let mut value = Box::<T>::default();
                 while let Some(Key(name)) = map.next_key()? {
                     value.take_member(&name, &mut map)?;
                 }

@@ -48,7 +48,7 @@ impl ChoiceState {
     /// Adds one choice of a chunk; returns its deltas and the final finish reason.
     pub(super) fn take(
         &mut self,
-        choice: Choice,
+        choice: Box<Choice>,
         call_ids: CallIds,
     ) -> Result<(Vec<Delta>, Option<FinishReason>), LlmError> {
         let mut deltas = Vec::new();
@@ -81,7 +81,7 @@ impl ChoiceState {
 
     /// The part of a whole message that no delta contained. Some servers repeat the whole message at
     /// the end of the stream; others stream only the reasoning.
-    fn rest_of(&self, mut message: wire::Delta) -> Option<wire::Delta> {
+    fn rest_of(&self, mut message: Box<wire::Delta>) -> Option<Box<wire::Delta>> {
         if self.has_answer {
             return None;
         }
@@ -111,12 +111,12 @@ impl ChoiceState {
     /// Adds the content of a delta: reasoning, text, refusal, calls.
     fn take_delta(
         &mut self,
-        delta: wire::Delta,
+        delta: Box<wire::Delta>,
         call_ids: CallIds,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
-        let reasoning = delta.reasoning_content.into_text();
-        let reasoning = reasoning.or_else(|| delta.reasoning.into_text());
+        let (reasoning, alias) = (delta.reasoning_content, delta.reasoning);
+        let reasoning = reasoning.into_text().or_else(|| alias.into_text());
         out.extend(reasoning.map(Delta::Reasoning));
         let (mut images, mut others) = (Vec::new(), Vec::new());
         for piece in delta.content.0 {
@@ -139,7 +139,8 @@ impl ChoiceState {
         }
         out.extend(delta.refusal.0.map(Delta::Refusal));
         let index = self.index;
-        let older = delta.function_call.0.map(wire::ToolCall::from);
+        let older = delta.function_call.0;
+        let older = older.map(|call| Box::new(wire::ToolCall::from(call)));
         for piece in delta.tool_calls.0.into_iter().chain(older) {
             self.calls.push(piece, |n| call_ids.make(index, n), out)?;
         }

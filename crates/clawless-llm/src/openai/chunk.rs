@@ -162,7 +162,7 @@ impl Answer {
 
     fn take_envelope(
         &mut self,
-        mut envelope: Envelope,
+        mut envelope: Box<Envelope>,
         out: &mut Vec<LlmEvent>,
     ) -> Result<(), LlmError> {
         if let Some(error) = report::of_envelope(&envelope) {
@@ -291,7 +291,7 @@ impl Answer {
     fn choice(
         &mut self,
         position: u32,
-        choice: Choice,
+        choice: Box<Choice>,
         out: &mut Vec<LlmEvent>,
     ) -> Result<(), LlmError> {
         if let Some(error) = choice.error.as_ref().and_then(report::of_json) {

@@ -53,7 +53,7 @@ impl ToolCalls {
     /// none.
     pub(crate) fn push(
         &mut self,
-        mut piece: ToolCall,
+        mut piece: Box<ToolCall>,
         make_id: impl Fn(usize) -> String,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
@@ -211,9 +211,9 @@ impl ToolCalls {
     }
 }
 
-impl From<Function> for ToolCall {
+impl From<Box<Function>> for ToolCall {
     /// A call in the legacy form: there is at most one.
-    fn from(function: Function) -> Self {
+    fn from(function: Box<Function>) -> Self {
         Self {
             index: LooseInt(Some(0)),
             function: Maybe(Some(function)),

@@ -151,7 +151,7 @@ impl Details {
         if let Some(details) = details.0
             && !self.is_present
         {
-            *self = details;
+            *self = *details;
         }
     }
 }
