@@ -15,7 +15,7 @@ use crate::{
 const LIMITS: [(&str, usize); 5] = [
     ("gateway", 1_300_000),
     ("admin", 600_000),
-    ("widget_server", 250_000),
+    ("widget_server", 300_000),
     ("docs", 60_000),
     ("admin_docs", 60_000),
 ];
