@@ -185,7 +185,10 @@ impl<'de, T: FromMap> Deserialize<'de> for Maybe<T> {
 /// A list. Some servers send a single object without brackets. Elements of a wrong type are
 /// skipped.
 #[derive(Debug)]
-#[allow(clippy::vec_box, reason = "elements are moved several times; see Maybe")]
+#[allow(
+    clippy::vec_box,
+    reason = "elements are moved several times; see Maybe"
+)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<Box<T>>);
 
 impl<T> Default for OneOrMany<T> {

@@ -1,4 +1,5 @@
 //! One choice of a response in progress, streamed or whole.
+#![allow(clippy::boxed_local, reason = "parts of an answer stay in their boxes")]
 
 use clawless_core::FinishReason;
 use clawless_core::json::Json;

@@ -1,6 +1,7 @@
 //! Normalizes tool calls. Servers omit indexes and ids, repeat names, give every call the index 0
 //! or send whole calls at once. Clients expect each call to start once with id and name, followed
 //! by its arguments.
+#![allow(clippy::boxed_local, reason = "parts of an answer stay in their boxes")]
 
 use clawless_core::llm::Delta;
 use clawless_core::members::Members;
