@@ -104,13 +104,13 @@ pub fn readable_by(origin: &str) -> [(&'static str, String); 2] {
     ]
 }
 
-/// A preflight carries no token: one of the widget's is answered for every origin, and the request that
-/// follows decides. A visitor's response is for the origin of its token, even after the token has expired,
+/// A preflight carries no token: one of the widget's is answered for every origin even if a list is
+/// configured, and the request that follows decides. A visitor's response is for the origin of its token, even after the token has expired,
 /// so that the widget sees that it has.
 fn readers<'a>(head: &'a RequestHead, policy: Policy<'_>) -> Readers<'a> {
     let origin = head.header("origin");
     if head.method == "OPTIONS" {
-        if is_of_widget(&head.path) {
+        if policy.origins.is_some() && is_of_widget(&head.path) {
             return Readers::Origin(origin.filter(|origin| is_origin(origin)));
         }
     } else if head.path == WIDGET_SESSION {
