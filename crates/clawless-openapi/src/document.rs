@@ -48,6 +48,7 @@ pub(crate) fn build(surface: &Surface) -> Result<Value> {
         }
         example::complete(operation, &components);
     }
+    let components = used(&paths, components);
     Ok(json!({
         "openapi": "3.1.0",
         "info": {
@@ -75,6 +76,18 @@ pub(crate) fn build(surface: &Surface) -> Result<Value> {
             },
         },
     }))
+}
+
+/// The components that operations or other used components refer to.
+fn used(paths: &Value, mut components: Map<String, Value>) -> Map<String, Value> {
+    loop {
+        let before = components.len();
+        let text = json!([paths, components]).to_string();
+        components.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if components.len() == before {
+            return components;
+        }
+    }
 }
 
 /// All operations of a `paths` object.
