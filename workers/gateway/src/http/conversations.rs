@@ -12,9 +12,8 @@ use clawless_store::messages::{self, MessagePosition, Range, SortOrder};
 use clawless_store::sessions;
 
 use super::items::{ItemPage, Order};
-use super::sessions::{find, stale};
+use super::sessions::{change_settings, find, stale};
 use crate::caller::Caller;
-use crate::chat::model::session::session_not_found;
 use crate::platform::Platform;
 
 /// The largest body of these routes, in bytes.
@@ -61,31 +60,15 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
 /// As [`create`], and 404 if there is no such session.
 pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     call.head.require_json()?;
-    let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
+    let platform = &*call.platform;
     let now = platform.time().now();
     let id = find::session_id(call.param("id"))?;
     let metadata = parse_conversation(&call.body.read(BODY_LIMIT).await?)?;
-    let before = find::find(platform, &call.caller, &id).await?;
     let change = Change {
         metadata: Some(metadata.unwrap_or_default()),
         ..Change::default()
     };
-    let (old, new) = (
-        before.settings_bytes(),
-        before.settings_bytes_after(&change),
-    );
-    let bytes = |bytes| Storage {
-        bytes,
-        ..Storage::ZERO
-    };
-    let (added, removed) = (
-        bytes(new.saturating_sub(old)),
-        bytes(old.saturating_sub(new)),
-    );
-    let update = sessions::update(platform.sql(), tenant, &id, &change, now);
-    let named = (&id, Some(before.head));
-    let updated = stale::change(platform, tenant, named, added, update, |_| removed).await?;
-    let session = updated.ok_or_else(session_not_found)?;
+    let session = change_settings(platform, &call.caller, &id, &change, now).await?;
     HttpResponse::of(&ConversationObject::from(&session))
 }
 

@@ -1,8 +1,9 @@
 //! Creating, updating, resetting and deleting sessions.
 
 use clawless_api::sessions::{Deleted, SessionObject, parse_change, parse_new};
+use clawless_core::session::{Change, Session};
 use clawless_core::time::Millis;
-use clawless_core::{ApiError, Clock, ErrorCode, SessionId, Storage};
+use clawless_core::{ApiError, Clock, ErrorCode, SessionId, Storage, Timestamp};
 use clawless_edge::http::{Call, HttpResponse};
 use clawless_store::sessions;
 
@@ -58,25 +59,37 @@ pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     call.head.require_json()?;
     let (platform, caller) = (&*call.platform, &call.caller);
-    let (tenant, now) = (&caller.tenant().id, platform.time().now());
+    let now = platform.time().now();
     let id = session_id(call.param("id"))?;
     let change = parse_change(&call.body.read(BODY_LIMIT).await?, now)?;
     let model = change.model.as_ref().and_then(Option::as_deref);
     require_known(platform.config(), caller, model)?;
-    let before = find(platform, caller, &id).await?;
-    let (old, new) = (
-        before.settings_bytes(),
-        before.settings_bytes_after(&change),
-    );
+    let session = change_settings(platform, caller, &id, &change, now).await?;
+    HttpResponse::of(&SessionObject::from(&session))
+}
+
+/// Changes the settings of a session.
+///
+/// # Errors
+/// 404 if there is no such session, 429 for a storage quota.
+pub(in crate::http) async fn change_settings<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    id: &SessionId,
+    change: &Change,
+    now: Timestamp,
+) -> Result<Session, ApiError> {
+    let tenant = &caller.tenant().id;
+    let before = find(platform, caller, id).await?;
+    let (old, new) = (before.settings_bytes(), before.settings_bytes_after(change));
     let (added, removed) = (
         bytes(new.saturating_sub(old)),
         bytes(old.saturating_sub(new)),
     );
-    let update = sessions::update(platform.sql(), tenant, &id, &change, now);
-    let named = (&id, Some(before.head));
+    let update = sessions::update(platform.sql(), tenant, id, change, now);
+    let named = (id, Some(before.head));
     let updated = stale::change(platform, tenant, named, added, update, |_| removed).await?;
-    let session = updated.ok_or_else(session_not_found)?;
-    HttpResponse::of(&SessionObject::from(&session))
+    updated.ok_or_else(session_not_found)
 }
 
 /// `POST /v1/sessions/{id}/reset`: deletes all messages and keeps the settings. A turn that is still

@@ -14,7 +14,7 @@ mod show;
 pub(super) mod stale;
 mod tool_executions;
 
-pub(super) use change::remove;
+pub(super) use change::{change_settings, remove};
 pub use change::{create, delete, reset, update};
 pub use export::export;
 pub use list::list;
