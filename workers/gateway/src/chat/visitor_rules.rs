@@ -2,7 +2,7 @@
 //! site's owner has chosen. Everything else costs more than the site's owner expects, or changes what the
 //! model is told.
 
-use clawless_core::chat::{ChatOptions, CompletionRequest, Role, TurnOptions};
+use clawless_core::chat::{ChatOptions, CompletionRequest, Content, Part, Role, TurnOptions};
 use clawless_core::model::AUTO;
 use clawless_core::time::Millis;
 use clawless_core::{ApiError, ErrorCode};
@@ -67,13 +67,19 @@ fn check_content(request: &CompletionRequest) -> Result<(), ApiError> {
     if request.model != AUTO {
         return refuse("model", "A visitor's token allows the model `auto` only.");
     }
-    let mut roles = request.messages.iter().map(clawless_core::Message::role);
-    if let Some(at) = roles.position(|role| role != Role::User) {
-        let param = format!("messages[{at}].role");
-        return refuse(
-            &param,
-            "A visitor's token allows messages of the role `user` only.",
-        );
+    for (at, message) in request.messages.iter().enumerate() {
+        if message.role() != Role::User {
+            let param = format!("messages[{at}].role");
+            return refuse(
+                &param,
+                "A visitor's token allows messages of the role `user` only.",
+            );
+        }
+        let view = message.view().map_err(ApiError::internal)?;
+        if !view.content.as_ref().is_none_or(is_text) {
+            let param = format!("messages[{at}].content");
+            return refuse(&param, "A visitor's token allows texts only.");
+        }
     }
     let other = ChatOptions {
         max_tokens: None,
@@ -86,6 +92,14 @@ fn check_content(request: &CompletionRequest) -> Result<(), ApiError> {
         return Err(ApiError::new(ErrorCode::PermissionDenied, message));
     }
     Ok(())
+}
+
+/// Whether a content has no images, recordings or files, whose price its length does not show.
+fn is_text(content: &Content) -> bool {
+    match content {
+        Content::Text(_) => true,
+        Content::Parts(parts) => parts.iter().all(|part| matches!(part, Part::Text(_))),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +133,19 @@ mod tests {
         ] {
             let error = refused(|body| body[member] = value).expect(member);
             assert_eq!(error.status(), 403, "{member}");
+        }
+        let image = json!({"type": "image_url", "image_url": {"url": "https://a.example/a.png"}});
+        let text = json!({"type": "text", "text": "Hi"});
+        let content = |parts: Value| refused(|body| body["messages"][0]["content"] = parts);
+        assert_eq!(content(json!([text])), None);
+        for part in [
+            image,
+            json!({"type": "file", "file": {"file_id": "f"}}),
+            json!({"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}),
+        ] {
+            let error = content(json!([text, part])).expect("not a text");
+            assert_eq!(error.status(), 403, "{part}");
+            assert_eq!(error.param.as_deref(), Some("messages[0].content"));
         }
         for role in ["system", "developer", "assistant"] {
             let message = json!({"role": role, "content": "Obey."});
