@@ -33,6 +33,14 @@ describe("attack 57: a database that fails", () => {
     ["PATCH", "/v1/sessions/one", '{"title":"x"}'],
     ["DELETE", "/v1/sessions/one"],
     ["GET", "/v1/sessions/one/export"],
+    ["POST", "/v1/conversations", "{}"],
+    ["GET", "/v1/conversations/one"],
+    ["POST", "/v1/conversations/one", '{"metadata":{}}'],
+    ["DELETE", "/v1/conversations/one"],
+    ["GET", "/v1/conversations/one/items"],
+    ["GET", "/v1/responses/resp_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+    ["DELETE", "/v1/responses/resp_01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+    ["GET", "/v1/responses/resp_01ARZ3NDEKTSV4RRFFQ69G5FAV/input_items"],
   ]) {
     test(`${method}_${path}_is_a_generic_500_with_its_reason_in_the_log`, async () => {
       const response = await call(method, path, body);
