@@ -122,12 +122,13 @@ test("delivered_twice_out_of_order_and_with_invalid_messages_each_is_processed_o
   const twice = stack.deliverQueueBatch([...invalid, ...bodies.toReversed(), ...bodies]);
   open();
   const { acked, retried } = await twice;
-  assert.deepEqual(acked.slice(0, invalid.length), [0, 1, 2, 3, 4], "invalid messages are dropped");
+  // In the order in which they end, so a copy of a running message may come before an invalid one.
+  assert.deepEqual(acked.filter((index) => index < invalid.length).sort(), [0, 1, 2, 3, 4], "invalid messages are dropped");
   assert.equal(acked.length + retried.length, invalid.length + 6);
   await until(async () => (await states("crowd")).join() === "replied,replied,replied", "all have replies", LONG_TIMEOUT);
   assert.deepEqual((await userMessages("crowd")).slice(1).sort(), ["m1", "m2", "m3"].map((text) => withSenderPrefix("crier", text)));
   const { acked: late } = await stack.deliverQueueBatch(bodies);
-  assert.deepEqual(late, [0, 1, 2], "processed messages are acknowledged");
+  assert.deepEqual(late.sort(), [0, 1, 2], "processed messages are acknowledged");
   assert.equal((await userMessages("crowd")).length, 4);
 });
 

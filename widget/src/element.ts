@@ -1,7 +1,7 @@
 // The custom element `<clawless-chat>`.
 
 import { chooseLanguage, english, loadStrings } from "./strings.ts";
-import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Theme, UserTokenSource } from "./types.ts";
+import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Settings, Theme, UserTokenSource } from "./types.ts";
 import { createWidget, type Widget } from "./widget.ts";
 
 /** What the loader leaves on the element: calls of methods, made before the app was loaded. */
@@ -23,6 +23,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   #lifetime = new AbortController();
   #user: UserTokenSource | null = null;
   #theme: Theme = {};
+  #settings: Settings = {};
 
   connectedCallback(): void {
     const { queue = [] } = this as Stub;
@@ -50,7 +51,11 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
 
   setUser(source: UserTokenSource | null): void {
     this.#user = source;
-    if (this.#widget) this.#restart();
+    if (!this.#widget) return;
+    this.#restart();
+    // What one user has typed is not for the next.
+    const input = this.shadowRoot?.querySelector("textarea");
+    if (input) Object.assign(input, { value: "", disabled: true });
   }
 
   on<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
@@ -93,6 +98,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
       strings,
       user,
       theme: () => this.#theme,
+      settings: this.#settings,
       emit: (name, detail) => this.dispatchEvent(new CustomEvent(`clawless-${name}`, { detail, cancelable: true })),
       lifetime,
     });
@@ -106,7 +112,10 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   #restart(): void {
-    if (this.#widget?.isOpen()) this.#waiting.push((widget) => widget.open());
+    const { isOpen, settings } = this.#widget as Widget;
+    const isElsewhere = !this.shadowRoot?.activeElement;
+    this.#settings = settings();
+    if (isOpen()) this.#waiting.push((widget) => widget.open("", isElsewhere));
     this.#end();
     void this.#start();
   }

@@ -26,6 +26,8 @@ export interface Start {
   strings: Strings;
   user: UserTokenSource | null;
   theme: () => Theme;
+  /** The key's settings, as far as they are known. */
+  settings: Settings;
   emit: Emit;
   lifetime: AbortSignal;
 }
@@ -36,12 +38,13 @@ export type Widget = ReturnType<typeof createWidget>;
 const styles = sheet(css);
 
 /** Starts the widget of an element. */
-export function createWidget({ host, root, api, name, language, strings, user, theme, emit, lifetime }: Start) {
+export function createWidget(start: Start) {
+  const { host, root, api, name, language, strings, user, theme, emit, lifetime } = start;
+  let { settings } = start;
   const launcher = root.firstChild as HTMLElement;
   const tab = entriesOf("sessionStorage");
   const paints = sheet();
   const custom = sheet();
-  let settings: Settings = {};
   let isOpen = false;
 
   const lock: Lock = (part, work) =>
@@ -181,6 +184,7 @@ export function createWidget({ host, root, api, name, language, strings, user, t
     close: panel.close,
     toggle,
     isOpen: () => isOpen,
+    settings: () => settings,
     send,
     paint,
     reset: conversation.reset,

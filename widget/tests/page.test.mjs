@@ -393,6 +393,35 @@ describe("languages", () => {
     assert.deepEqual(page.problems, []);
   });
 
+  test("that the key does not list keep what the visitor types and the key's title", async () => {
+    widget.server.state.settings = { title: "Acme", languages: ["de", "en"] };
+    const { promise: held, resolve: release } = Promise.withResolvers();
+    widget.server.state.tamper = async (name, file) => {
+      if (name.endsWith("de.json")) await held;
+      return file;
+    };
+    const page = await visit(shopPage(widget.tag(), { lang: "fr" }));
+    await page.chat();
+    await page.panel.getByText("Acme").waitFor();
+    await page.input.pressSequentially("hal");
+    await page.evaluate(() => {
+      const { shadowRoot } = document.querySelector("clawless-chat");
+      window.titles = [shadowRoot.querySelector("h2").textContent];
+      new MutationObserver(() => window.titles.push(shadowRoot.querySelector("h2")?.textContent)).observe(shadowRoot, {
+        childList: true,
+      });
+    });
+    release();
+    await page.panel.and(page.locator("[lang=de]")).waitFor();
+    await page.keyboard.type("lo");
+    assert.equal(await page.input.inputValue(), "hallo");
+    assert.deepEqual(new Set(await page.evaluate(() => window.titles)), new Set(["Acme"]));
+    await page.input.press("Enter");
+    await page.questions.getByText("hallo").waitFor();
+    await page.answered("How can I help?");
+    assert.deepEqual(page.problems, []);
+  });
+
   test("that only the key has change nothing", async () => {
     widget.server.state.settings = { languages: ["xx"] };
     const page = await visit(shopPage(widget.tag(), { lang: "fr" }));

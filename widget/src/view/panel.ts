@@ -131,7 +131,10 @@ export function createPanel(
       alert,
     ),
   );
-  root.querySelector("dialog")?.remove();
+  const previous = root.querySelector("dialog");
+  // A restart, in another language for instance, keeps what the visitor is typing.
+  input.value = previous?.querySelector("textarea")?.value ?? "";
+  previous?.remove();
   root.append(panel);
 
   let isBusy = false;

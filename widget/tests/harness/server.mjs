@@ -171,7 +171,7 @@ export async function startServer({ folder, version }) {
         "cache-control": url.pathname.startsWith("/widget/v1/") ? "max-age=60" : "public, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",
       });
-      response.end(state.tamper?.(name, file) ?? file);
+      response.end((await state.tamper?.(name, file)) ?? file);
       return;
     }
     const bearer = (request.headers.authorization ?? "").replace(/^Bearer /, "");
