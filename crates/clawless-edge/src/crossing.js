@@ -9,12 +9,52 @@ export function head(request) {
   return lines;
 }
 
+/** Calls `settled` with `id`, whether the promise was resolved, and its value, once it is settled. */
+export function watch(promise, id, settled) {
+  promise.then(
+    (value) => settled(id, true, value),
+    (error) => settled(id, false, error),
+  );
+}
+
 /** Headers from lines. */
-export function headers(lines) {
+function headers(lines) {
   const headers = new Headers();
   const split = lines === "" ? [] : lines.split("\n");
   for (let at = 0; at < split.length; at += 2) headers.set(split[at], split[at + 1]);
   return headers;
+}
+
+/** A response with headers from lines; `isEncoded` says that the body has its content encoding already. */
+export function respond(status, lines, body, isEncoded) {
+  return new Response(body, { status, headers: headers(lines), encodeBody: isEncoded ? "manual" : "automatic" });
+}
+
+/** The same with a stream as its body. */
+export function respondWithStream(status, lines, body) {
+  return new Response(body, { status, headers: headers(lines) });
+}
+
+/** A stream of what is written to its other end. It holds no bytes: a write ends when they are taken. */
+export function channel() {
+  return new IdentityTransformStream();
+}
+
+/** Writes bytes of the wasm memory, which change before they are taken; after the last ones the end. */
+export function write(writer, bytes, isLast) {
+  const written = bytes.length === 0 ? Promise.resolve() : writer.write(bytes.slice());
+  if (!isLast) return written;
+  // If it fails, so does the end.
+  written.catch(() => {});
+  return writer.close();
+}
+
+/** Resolves when the client of a request has left. */
+export function departed({ signal }) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.onabort = resolve;
+  });
 }
 
 /** Sends a request; redirects are never followed. */
@@ -29,6 +69,11 @@ export function summary(response, names) {
   return lines;
 }
 
+/** A response's body. */
+export function bytes(response) {
+  return response.bytes();
+}
+
 /** What compressed bytes (gzip) contain, as a stream. */
 export function decompressed(bytes) {
   return new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -40,8 +85,10 @@ export async function next(reader) {
   return value;
 }
 
-/** Calls a Durable Object; `undefined` where it is overloaded. */
-export async function ask(namespace, name, question) {
+/** Calls a Durable Object of a binding; `undefined` where it is overloaded. */
+export async function ask(env, binding, name, question) {
+  const namespace = env[binding];
+  if (!namespace) throw new Error(`the binding ${binding} is absent`);
   try {
     return await namespace.getByName(name).ask(question);
   } catch (error) {
@@ -52,7 +99,7 @@ export async function ask(namespace, name, question) {
 
 /** A request's body as bytes; `undefined` if it does not arrive within `millis`. */
 export function bodyAtOnce(request, millis) {
-  return withTimeout(request.arrayBuffer(), millis).then((buffer) => buffer && new Uint8Array(buffer));
+  return withTimeout(request.bytes(), millis);
 }
 
 /**

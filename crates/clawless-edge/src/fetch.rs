@@ -7,29 +7,27 @@ use clawless_llm::ports::{HEADERS_READ, Http, HttpError, HttpRequest, HttpRespon
 use futures_util::Stream;
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{self, AbortController, AbortSignal, ReadableStreamDefaultReader};
 use worker::{AbortSignal as WorkerSignal, Env};
 
 use crate::ai::Ai;
 use crate::crossing;
+use crate::settled::Settled;
 
 /// A response that announces at most this many bytes is read at once: 64 KiB. Reading in pieces costs
 /// several times as much, and only streams need it.
 const MAX_WHOLE_BYTES: u64 = 64 * 1024;
 
 /// The runtime's `fetch`, and the AI binding for the platform's own models.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EdgeHttp {
-    ai: Option<Ai>,
+    env: Env,
 }
 
 impl EdgeHttp {
     /// The port over a Worker's bindings.
-    pub fn new(env: &Env) -> Self {
-        Self {
-            ai: Ai::from_env(env),
-        }
+    pub const fn new(env: Env) -> Self {
+        Self { env }
     }
 }
 
@@ -69,17 +67,17 @@ pub struct EdgeBody {
 #[derive(Debug)]
 enum Rest {
     Nothing,
-    Whole(JsFuture),
+    Whole(Settled),
     Pieces {
         reader: ReadableStreamDefaultReader,
-        next: Option<JsFuture>,
+        next: Option<Settled>,
     },
 }
 
 impl Rest {
     fn from_response(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
         if at_once {
-            return Ok(Self::Whole(JsFuture::from(response.array_buffer()?)));
+            return Ok(Self::Whole(Settled::from(crossing::bytes(response)?)));
         }
         // A response without a body has no stream.
         Ok(response.body().map_or(Self::Nothing, |stream| {
@@ -97,7 +95,7 @@ impl Rest {
                 read
             }
             Self::Pieces { reader, next } => {
-                let reading = next.get_or_insert_with(|| JsFuture::from(crossing::next(reader)));
+                let reading = next.get_or_insert_with(|| Settled::from(crossing::next(reader)));
                 let read = ready!(Pin::new(reading).poll(context));
                 *next = None;
                 read
@@ -105,7 +103,7 @@ impl Rest {
         };
         Poll::Ready(match done {
             Ok(end) if end.is_undefined() => None,
-            Ok(bytes) => Some(Ok(Uint8Array::new(&bytes).to_vec())),
+            Ok(bytes) => Some(Ok(bytes.unchecked_into::<Uint8Array>().to_vec())),
             Err(thrown) => Some(Err(thrown)),
         })
     }
@@ -133,7 +131,7 @@ impl Http for EdgeHttp {
         let lines = crossing::lines(pairs.map(|(name, value)| (*name, value.as_str())));
         let body = (!request.body.is_empty()).then(|| Uint8Array::from(request.body.as_slice()));
         let sent = crossing::send(request.method.as_str(), &request.url, &lines, body, &signal);
-        let response = JsFuture::from(sent.map_err(failure)?).await;
+        let response = Settled::from(sent.map_err(failure)?).await;
         convert(&response.map_err(failure)?.unchecked_into(), abort)
     }
 
@@ -142,7 +140,7 @@ impl Http for EdgeHttp {
         model: &str,
         inputs: &[u8],
     ) -> Result<HttpResponse<EdgeBody>, HttpError> {
-        let Some(ai) = &self.ai else {
+        let Some(ai) = Ai::from_env(&self.env) else {
             return Err(HttpError("the AI binding is absent".to_owned()));
         };
         let (abort, signal) = AbortOnDrop::new()?;

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod logging;
 pub mod queue;
 pub mod request_time;
+pub mod settled;
 pub mod signature;
 pub mod tasks;
 pub mod time;

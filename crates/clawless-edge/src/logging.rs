@@ -8,8 +8,6 @@ use std::fmt::{self, Write};
 
 use clawless_core::time::Clock;
 use clawless_core::{RequestId, TenantId};
-use futures_util::StreamExt;
-use futures_util::stream::{LocalBoxStream, poll_fn};
 use serde_json::Value;
 use tracing::field::{Empty, Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -77,14 +75,6 @@ pub fn current_request_id() -> Option<RequestId> {
         })
     };
     Span::current().with_subscriber(find).flatten()
-}
-
-/// A stream that belongs to the current work: the runtime reads it after the handler has returned.
-pub fn in_current_span(
-    mut stream: LocalBoxStream<'static, Vec<u8>>,
-) -> LocalBoxStream<'static, Vec<u8>> {
-    let span = Span::current();
-    poll_fn(move |context| span.in_scope(|| stream.poll_next_unpin(context))).boxed_local()
 }
 
 /// Writes events as JSON lines.
@@ -212,6 +202,8 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Instrument;
+
     use super::*;
 
     #[test]
@@ -231,15 +223,9 @@ mod tests {
             });
             assert_eq!(current_request_id(), None);
             let span = work_span(Some(&id), None);
-            let stream = span.in_scope(|| {
-                let item = || current_request_id().map(|id| id.as_str().as_bytes().to_vec());
-                let stream = futures_util::stream::iter([()])
-                    .filter_map(move |()| std::future::ready(item()));
-                in_current_span(stream.boxed_local())
-            });
-            let items: Vec<_> =
-                futures_util::FutureExt::now_or_never(stream.collect()).expect("ready");
-            assert_eq!(items, [id.as_str().as_bytes().to_vec()]);
+            let task = span.in_scope(|| async { current_request_id() }.in_current_span());
+            let known = futures_util::FutureExt::now_or_never(task).expect("ready");
+            assert_eq!(known, Some(id));
         });
     }
 

@@ -28,9 +28,8 @@ use clawless_edge::{http as edge_http, logging};
 pub use ledger::object::TenantLedger;
 use platform::binding_names::{CACHE, DB};
 use retention::Cleanup;
-use worker::{
-    Context, Env, MessageBatch, Request, Response, ScheduleContext, ScheduledEvent, event,
-};
+use worker::web_sys::{Request, Response};
+use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event};
 
 /// HTTP requests.
 #[event(fetch)]

@@ -12,7 +12,8 @@ mod service;
 mod version;
 
 use clawless_edge::http::serve;
-use worker::{Context, Env, Request, Response, event};
+use worker::web_sys::{Request, Response};
+use worker::{Context, Env, event};
 
 /// Requests from the gateway.
 #[event(fetch)]

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 
 use clawless_core::time::{Clock, Millis};
 use clawless_core::{ApiError, ErrorCode};
-use js_sys::{Promise, Uint8Array};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{AbortSignal, Request};
+use js_sys::Uint8Array;
+use wasm_bindgen::JsCast;
+use worker::web_sys::Request;
 
 use super::load::{Load, Permit};
 use crate::crossing;
+use crate::settled::Settled;
 use crate::time::EdgeTime;
 
 /// How long a body may take before it must arrive at [`MIN_BODY_RATE`] on average.
@@ -39,15 +40,16 @@ pub struct RequestBody {
 
 #[derive(Debug)]
 enum Source {
-    Request(Request),
+    /// A request, and the length that it announces for its body.
+    Request(Request, Option<usize>),
     Bytes(Vec<u8>),
     Taken,
 }
 
 impl RequestBody {
-    /// The body of a request that the runtime delivered.
-    pub fn from_request(request: Request) -> Self {
-        Self::new(Source::Request(request))
+    /// The body of a request that the runtime delivered, and the length that its head announces.
+    pub fn from_request(request: Request, announced: Option<usize>) -> Self {
+        Self::new(Source::Request(request, announced))
     }
 
     /// A body in memory, as tests have it.
@@ -76,9 +78,10 @@ impl RequestBody {
     /// the limit, 408 if it arrives too slowly, 400 if it breaks off.
     pub async fn read(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
         match self.take() {
-            Source::Request(request) => {
+            Source::Request(request, announced) => {
                 let tenant = self.tenant.borrow().clone();
-                let (bytes, permit) = read_request(&request, &tenant, limit).await?;
+                let read = read_request(&request, announced, &tenant, limit);
+                let (bytes, permit) = read.await?;
                 self.permit.replace(permit);
                 Ok(bytes)
             }
@@ -105,9 +108,9 @@ impl RequestBody {
     }
 
     /// Takes the request itself, to forward it. `None` if the body was already taken.
-    pub fn into_request(&self) -> Option<Request> {
+    pub fn into_request(&self) -> Option<worker::Request> {
         match self.take() {
-            Source::Request(request) => Some(request),
+            Source::Request(request, _) => Some(request.into()),
             Source::Bytes(_) | Source::Taken => None,
         }
     }
@@ -117,19 +120,17 @@ impl RequestBody {
     /// before the future is first polled. Never completes for a body that is no longer, or never was,
     /// part of a request.
     pub fn departure(&self) -> impl Future<Output = ()> + 'static + use<> {
-        let signal = match &*self.source.borrow() {
-            Source::Request(request) => Some(AbortSignal::from(request.inner().signal())),
+        let request = match &*self.source.borrow() {
+            // Another reference: `request.clone()` would copy the body.
+            Source::Request(request, _) => Some(Clone::clone(request)),
             Source::Bytes(_) | Source::Taken => None,
         };
         async move {
-            let Some(signal) = signal else {
+            let Some(request) = request else {
                 return std::future::pending().await;
             };
-            if !signal.aborted() {
-                let closed = Promise::new(&mut |resolve, _| signal.set_onabort(Some(&resolve)));
-                // Nothing rejects this promise.
-                let _ = JsFuture::from(closed).await;
-            }
+            // Nothing rejects this promise.
+            let _ = Settled::from(crossing::departed(&request)).await;
         }
     }
 
@@ -145,11 +146,10 @@ impl RequestBody {
 /// arrives while they are still sending.
 async fn read_request(
     request: &Request,
+    announced: Option<usize>,
     tenant: &str,
     limit: usize,
 ) -> Result<(Vec<u8>, Permit), ApiError> {
-    let announced = request.headers().get("content-length").ok().flatten();
-    let announced = announced.and_then(|length| length.parse::<usize>().ok());
     let discarded = match announced {
         Some(announced) if announced > limit.saturating_mul(2) => return Err(too_large(limit)),
         Some(announced) if announced > limit => announced,
@@ -191,21 +191,20 @@ async fn read_request(
 /// the response.
 async fn discard(request: &Request, length: usize) {
     let timeout = millis(DISCARD_TIMEOUT);
-    let discarded =
-        crossing::body_in_pieces(request.inner(), 0.0, number(length), timeout, 1.0, timeout);
+    let discarded = crossing::body_in_pieces(request, 0.0, number(length), timeout, 1.0, timeout);
     // The refusal is sent whatever happens to the body.
-    let _ = JsFuture::from(discarded).await;
+    let _ = Settled::from(discarded).await;
 }
 
 async fn read_at_once(request: &Request) -> Result<Vec<u8>, ApiError> {
-    let reading = crossing::body_at_once(request.inner(), millis(BODY_GRACE));
+    let reading = crossing::body_at_once(request, millis(BODY_GRACE));
     let reading = reading.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    let read = JsFuture::from(reading).await;
+    let read = Settled::from(reading).await;
     let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
     if read.is_undefined() {
         return Err(too_slow());
     }
-    Ok(Uint8Array::new(&read).to_vec())
+    Ok(read.unchecked_into::<Uint8Array>().to_vec())
 }
 
 /// Reads a body in pieces; `None` if it is longer than `limit`. Such a body is read on up to
@@ -216,20 +215,20 @@ async fn read_pieces(
     discarded: usize,
 ) -> Result<Option<Vec<u8>>, ApiError> {
     let reading = crossing::body_in_pieces(
-        request.inner(),
+        request,
         number(limit),
         number(discarded),
         millis(BODY_GRACE),
         MIN_BODY_RATE,
         millis(BODY_TIMEOUT),
     );
-    let read = JsFuture::from(reading).await;
+    let read = Settled::from(reading).await;
     let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
     if read.is_undefined() {
         return Err(too_slow());
     }
     let is_too_large = read.as_f64().is_some();
-    Ok((!is_too_large).then(|| Uint8Array::new(&read).to_vec()))
+    Ok((!is_too_large).then(|| read.unchecked_into::<Uint8Array>().to_vec()))
 }
 
 /// A length for JavaScript. Lengths of bodies are far below 2^53.

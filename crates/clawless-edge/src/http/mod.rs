@@ -11,6 +11,7 @@ pub mod described;
 pub mod forwarded;
 pub mod load;
 pub mod page;
+mod pump;
 pub mod query;
 pub mod reference;
 pub mod request;

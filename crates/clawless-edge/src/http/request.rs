@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use clawless_core::{ApiError, ErrorCode};
-use worker::Request;
+use worker::web_sys::Request;
 
 use super::address;
 use crate::crossing;
@@ -56,7 +56,7 @@ impl RequestHead {
 
     /// The head of a request that the runtime delivered.
     pub fn from_request(request: &Request) -> Self {
-        let text = crossing::head(request.inner());
+        let text = crossing::head(request);
         let mut lines = text.split('\n');
         let method = lines.next().unwrap_or_default().to_owned();
         let url = lines.next().unwrap_or_default();

@@ -1,16 +1,19 @@
 //! Responses as handlers return them, and their conversion to the runtime's.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
+use std::rc::Rc;
 
 use clawless_api::envelope::error_envelope;
 use clawless_core::{ApiError, RequestId};
 use futures_util::stream::{LocalBoxStream, StreamExt};
 use js_sys::Uint8Array;
-use worker::{EncodeBody, Headers, Response, ResponseBuilder};
+use worker::Headers;
+use worker::web_sys::Response;
 
-use super::delivery::{Interrupted, Pages};
-use crate::{crossing, logging};
+use super::delivery::Pages;
+use super::pump;
+use crate::crossing;
+use crate::tasks::Tasks;
 
 /// The content type of JSON.
 pub const JSON: &str = "application/json";
@@ -44,7 +47,7 @@ pub enum Body {
     /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// The response of another Worker, forwarded unchanged.
-    Foreign(Response),
+    Foreign(worker::Response),
 }
 
 /// A text that is part of the Worker, compressed.
@@ -124,82 +127,63 @@ impl HttpResponse {
     }
 
     /// Converts to the runtime's response and adds the request's id. Responses are private to the
-    /// caller, so caches must not store them.
+    /// caller, so caches must not store them. A stream is delivered by one of the request's `tasks`. To
+    /// HEAD, the body is left out.
     ///
     /// # Errors
     /// An internal error if the runtime rejects the response.
-    pub fn into_response(self, request_id: &RequestId) -> Result<Response, ApiError> {
-        if let Body::Foreign(response) = self.body {
-            let headers = Headers::new();
-            for (name, value) in response.headers().entries() {
-                headers.append(&name, &value).map_err(ApiError::internal)?;
-            }
-            set(&headers, "x-request-id", request_id.as_str())?;
-            return Ok(response.with_headers(headers));
-        }
-        let content_type = match self.body {
-            Body::Events(_) => Some(("content-type", "text/event-stream; charset=utf-8")),
-            Body::Json(_) => Some(("content-type", JSON)),
-            Body::Csv(_) => Some(("content-type", CSV)),
+    pub fn into_response(
+        self,
+        request_id: &RequestId,
+        tasks: &Rc<Tasks>,
+        is_head: bool,
+    ) -> Result<Response, ApiError> {
+        let content_type = match &self.body {
+            Body::Events(_) => Some("text/event-stream; charset=utf-8"),
+            Body::Json(_) => Some(JSON),
+            Body::Csv(_) => Some(CSV),
             Body::Pages(content_type, _)
             | Body::Bytes(content_type, _)
-            | Body::Compressed(Compressed { content_type, .. }) => {
-                Some(("content-type", content_type))
-            }
+            | Body::Compressed(Compressed { content_type, .. }) => Some(*content_type),
             Body::Empty | Body::Foreign(_) => None,
         };
         let always = [
             ("x-request-id", request_id.as_str()),
             ("cache-control", "no-store"),
         ];
-        let own = self
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
+        let own = self.headers.iter();
+        let own = own.map(|(name, value)| (*name, value.as_str()));
+        let content_type = content_type.map(|content_type| ("content-type", content_type));
         let lines = crossing::lines(always.into_iter().chain(own).chain(content_type));
-        let headers = crossing::headers(&lines)
-            .map(Headers)
-            .map_err(|thrown| ApiError::internal(crossing::reason(&thrown)))?;
-        let builder = ResponseBuilder::new()
-            .with_status(self.status)
-            .with_headers(headers);
-        match self.body {
-            Body::Empty => Ok(builder.empty()),
-            Body::Json(text) | Body::Csv(text) => Ok(builder.fixed(text.into_bytes())),
-            Body::Compressed(text) if text.is_sent_so => Ok(builder
-                .with_encode_body(EncodeBody::Manual)
-                .fixed(text.gzip.to_vec())),
+        let whole = |body, is_encoded| crossing::respond(self.status, &lines, body, is_encoded);
+        let streamed = |body: &_| crossing::respond_with_stream(self.status, &lines, body);
+        let created = match self.body {
+            Body::Foreign(response) => return forwarded(response, request_id),
+            Body::Empty => whole(None, false),
+            _ if is_head => whole(None, false),
+            Body::Json(text) | Body::Csv(text) => whole(Some(text.as_bytes()), false),
+            Body::Compressed(text) if text.is_sent_so => whole(Some(text.gzip), true),
             Body::Compressed(text) => {
-                let text = crossing::decompressed(&Uint8Array::from(text.gzip));
-                Ok(builder.stream(text))
+                streamed(&crossing::decompressed(&Uint8Array::from(text.gzip)))
             }
-            Body::Bytes(_, bytes) => Ok(builder.fixed(bytes.into_owned())),
-            Body::Events(events) => builder
-                .from_stream(
-                    logging::in_current_span(events)
-                        .map(Ok::<_, Infallible>)
-                        .map(|event| event.map_err(never)),
-                )
-                .map_err(ApiError::internal),
-            Body::Pages(_, pages) => builder
-                .from_stream(pages.map(|page| page.map_err(interrupted)))
-                .map_err(ApiError::internal),
-            Body::Foreign(response) => Ok(response),
-        }
+            Body::Bytes(_, bytes) => whole(Some(&bytes), false),
+            Body::Events(events) => streamed(&pump::into_body(events.map(Ok).boxed_local(), tasks)),
+            Body::Pages(_, pages) => streamed(&pump::into_body(pages, tasks)),
+        };
+        created.map_err(|thrown| ApiError::internal(crossing::reason(&thrown)))
     }
 }
 
-/// The error of a stream that has none.
-fn never(never: Infallible) -> worker::Error {
-    match never {}
-}
-
-fn interrupted(error: Interrupted) -> worker::Error {
-    worker::Error::RustError(error.to_string())
-}
-
-fn set(headers: &Headers, name: &str, value: &str) -> Result<(), ApiError> {
-    headers.set(name, value).map_err(ApiError::internal)
+/// Another Worker's response under the id of the request.
+fn forwarded(response: worker::Response, request_id: &RequestId) -> Result<Response, ApiError> {
+    let headers = Headers::new();
+    for (name, value) in response.headers().entries() {
+        headers.append(&name, &value).map_err(ApiError::internal)?;
+    }
+    headers
+        .set("x-request-id", request_id.as_str())
+        .map_err(ApiError::internal)?;
+    Ok(response.with_headers(headers).into())
 }
 
 impl From<ApiError> for HttpResponse {

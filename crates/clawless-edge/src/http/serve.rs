@@ -8,7 +8,8 @@ use futures_util::stream;
 use futures_util::{FutureExt, StreamExt};
 use tracing::Instrument;
 use wasm_bindgen::{JsCast, prelude::wasm_bindgen};
-use worker::{Context, Env, Request, Response};
+use worker::web_sys::{Request, Response};
+use worker::{Context, Env};
 
 use super::body::RequestBody;
 use super::call::{Call, Params};
@@ -42,10 +43,10 @@ pub async fn serve<S: Service>(
     context: Context,
 ) -> worker::Result<Response> {
     logging::start(&env);
-    let request_id = assign_request_id(&request, S::IS_INTERNAL);
+    let head = Rc::new(RequestHead::from_request(&request));
+    let request_id = assign_request_id(&request, &head, S::IS_INTERNAL);
     let span = logging::work_span(Some(&request_id), None);
     async {
-        let head = Rc::new(RequestHead::from_request(&request));
         let started = EdgeTime.now();
         let tasks = Tasks::new(context);
         let platform = S::open(env, tasks.clone(), &request_id);
@@ -75,7 +76,7 @@ pub async fn serve<S: Service>(
             millis = EdgeTime.now().since(started).get(),
             "request served"
         );
-        send::<S>(response, &head, &request_id)
+        send::<S>(response, &head, &request_id, &tasks)
     }
     .instrument(span)
     .await
@@ -104,7 +105,9 @@ async fn respond<S: Service>(
             return Err(error);
         }
     };
-    let (head, body) = (head.clone(), RequestBody::from_request(request));
+    let announced = head.header("content-length");
+    let announced = announced.and_then(|length| length.parse().ok());
+    let (head, body) = (head.clone(), RequestBody::from_request(request, announced));
     let (platform, request_id) = (platform.clone(), request_id.clone());
     let query = found.route.query;
     match found.route.endpoint {
@@ -253,15 +256,11 @@ extern "C" {
 
 /// The id of a request: that of the gateway for an internal Worker, otherwise a new one. The entry gets
 /// it too, so that it can respond under the same id after a panic.
-fn assign_request_id(request: &Request, is_internal: bool) -> RequestId {
-    let forwarded = if is_internal {
-        let header = request.headers().get(REQUEST_ID_HEADER).ok().flatten();
-        header.and_then(|id| id.parse().ok())
-    } else {
-        None
-    };
+fn assign_request_id(request: &Request, head: &RequestHead, is_internal: bool) -> RequestId {
+    let forwarded = head.header(REQUEST_ID_HEADER).filter(|_| is_internal);
+    let forwarded = forwarded.and_then(|id| id.parse().ok());
     let id = forwarded.unwrap_or_else(|| RequestId::generate(EdgeTime.now(), &EdgeEntropy));
-    let entry: &EntryRequest = request.inner().unchecked_ref();
+    let entry: &EntryRequest = request.unchecked_ref();
     entry.set_request_id(id.as_str());
     id
 }
@@ -284,16 +283,11 @@ fn send<S: Service>(
     response: HttpResponse,
     head: &RequestHead,
     request_id: &RequestId,
+    tasks: &Rc<Tasks>,
 ) -> worker::Result<Response> {
-    let response = response
-        .into_response(request_id)
-        .or_else(|error| refuse::<S>(error, head, request_id).into_response(request_id))
-        .map_err(|error| worker::Error::RustError(error.to_string()))?;
-    if head.method != "HEAD" {
-        return Ok(response);
-    }
-    let headers = response.headers().clone();
-    Ok(Response::empty()?
-        .with_status(response.status_code())
-        .with_headers(headers))
+    let convert =
+        |response: HttpResponse| response.into_response(request_id, tasks, head.method == "HEAD");
+    convert(response)
+        .or_else(|error| convert(refuse::<S>(error, head, request_id)))
+        .map_err(|error| worker::Error::RustError(error.to_string()))
 }

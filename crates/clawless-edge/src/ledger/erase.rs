@@ -14,13 +14,10 @@ impl RemoteLedger {
     /// Deletes all data of a tenant's ledger. Later requests reach a ledger without configuration, which
     /// admits nothing.
     pub async fn erase(&self, tenant: &TenantId) -> Result<(), EraseError> {
-        let namespace = self.namespace.as_ref();
-        let namespace =
-            namespace.ok_or_else(|| EraseError("the ledger binding is absent".to_owned()))?;
         let mut init = RequestInit::new();
         init.with_method(Method::Delete);
         let request = Request::new_with_init("http://ledger/", &init).map_err(failure)?;
-        let stub = namespace.get_by_name(tenant.as_str()).map_err(failure)?;
+        let stub = self.stub(tenant.as_str()).map_err(failure)?;
         let response = stub.fetch_with_request(request).await.map_err(failure)?;
         match response.status_code() {
             200 => Ok(()),

@@ -5,11 +5,11 @@ use std::cell::Cell;
 use clawless_core::TenantId;
 use clawless_core::ledger::{Input, Output};
 use clawless_core::time::{Millis, Timer, timeout};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::{Env, ObjectNamespace};
+use worker::{Env, Stub};
 
 use super::port::{Ledger, LedgerError, LedgerRequest};
 use crate::request_time::RequestTime;
+use crate::settled::Settled;
 use crate::{crossing, logging};
 
 /// The binding of the objects' namespace.
@@ -32,24 +32,26 @@ thread_local! {
 
 /// The objects of all tenants; every call fails if the binding is absent.
 pub struct RemoteLedger {
-    pub(super) namespace: Option<ObjectNamespace>,
+    /// The namespace is looked up by the script that calls it, which costs the least.
+    env: Env,
     time: RequestTime,
 }
 
 impl RemoteLedger {
     /// A client over the binding, with the timer of the current request.
     pub fn new(env: &Env, time: RequestTime) -> Self {
-        let namespace = env.durable_object(LEDGER).ok();
-        Self { namespace, time }
+        let env = env.clone();
+        Self { env, time }
+    }
+
+    /// The stub of an object.
+    pub(super) fn stub(&self, name: &str) -> worker::Result<Stub> {
+        self.env.durable_object(LEDGER)?.get_by_name(name)
     }
 
     /// Whether objects respond. The one called here belongs to no tenant.
     pub async fn answers(&self) -> bool {
-        let Some(stub) = self
-            .namespace
-            .as_ref()
-            .and_then(|it| it.get_by_name("health").ok())
-        else {
+        let Ok(stub) = self.stub("health") else {
             return false;
         };
         let response = stub.fetch_with_str("http://ledger/").await;
@@ -61,10 +63,6 @@ impl Ledger for RemoteLedger {
     /// Tries up to three times: an object loses its callers when it moves or a new version is deployed,
     /// and every input may be repeated. There is no retry after an overload or a timeout.
     async fn call(&self, tenant: &TenantId, input: Input) -> Result<Output, LedgerError> {
-        let namespace = self
-            .namespace
-            .as_ref()
-            .ok_or_else(|| failure("the ledger binding is absent"))?;
         let request = LedgerRequest {
             tenant: tenant.clone(),
             input,
@@ -73,7 +71,7 @@ impl Ledger for RemoteLedger {
         let request = serde_json::to_string(&request).map_err(failure)?;
         let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let result = self.ask_once(namespace, tenant, &request).await;
+            let result = self.ask_once(tenant, &request).await;
             let (Err(LedgerError::Failed(error)), Some(delay)) = (&result, delays.next()) else {
                 return result;
             };
@@ -87,15 +85,10 @@ impl Ledger for RemoteLedger {
 }
 
 impl RemoteLedger {
-    async fn ask_once(
-        &self,
-        namespace: &ObjectNamespace,
-        tenant: &TenantId,
-        request: &str,
-    ) -> Result<Output, LedgerError> {
+    async fn ask_once(&self, tenant: &TenantId, request: &str) -> Result<Output, LedgerError> {
         // The name comes from the authenticated tenant, so no request can reach another's object.
-        let output = crossing::ask(namespace.as_ref(), tenant.as_str(), request);
-        let output = timeout(&self.time, CALL_TIMEOUT, JsFuture::from(output)).await;
+        let output = crossing::ask(self.env.as_ref(), LEDGER, tenant.as_str(), request);
+        let output = timeout(&self.time, CALL_TIMEOUT, Settled::from(output)).await;
         // The object may or may not have received the request.
         let output = output.map_err(|_| LedgerError::Silent)?;
         let output = output.map_err(|thrown| failure(crossing::reason(&thrown)))?;

@@ -9,3 +9,8 @@ export function write(storage, put, rows, remove, keys) {
     removes();
   });
 }
+
+// Resolves when everything written is durable.
+export function sync(storage) {
+  return storage.sync();
+}

@@ -2,9 +2,11 @@
 
 use clawless_core::TenantId;
 use clawless_core::ledger::Write;
+use clawless_edge::settled::Settled;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use worker::js_sys::Promise;
 use worker::{SqlStorage, Storage};
 
 use super::machine::Rows;
@@ -35,6 +37,9 @@ extern "C" {
         delete: &str,
         keys: Option<String>,
     ) -> Result<(), JsValue>;
+
+    /// Resolves when everything written is durable.
+    fn sync(storage: &JsValue) -> Promise;
 }
 
 /// The object's storage.
@@ -78,7 +83,10 @@ impl Rows for ObjectRows {
     }
 
     async fn durable(&self) -> Result<(), String> {
-        self.storage.sync().await.map_err(text)
+        let synced = Settled::from(sync(self.storage.as_raw())).await;
+        synced
+            .map(drop)
+            .map_err(|thrown| text(worker::Error::from(thrown)))
     }
 }
 

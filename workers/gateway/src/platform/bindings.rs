@@ -96,7 +96,7 @@ impl Bindings {
         Self {
             sql: OnceCell::new(),
             kv: OnceCell::new(),
-            http: EdgeHttp::new(&env),
+            http: EdgeHttp::new(env.clone()),
             ledger: RemoteLedger::new(&env, time.clone()),
             time,
             queue: OnceCell::new(),

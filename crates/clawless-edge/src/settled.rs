@@ -1,0 +1,153 @@
+//! Waits for promises of the runtime.
+//!
+//! A `JsFuture` makes two functions of the runtime for each promise, and registers both for their
+//! finalization. Here one function serves all waits of the wasm instance.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use js_sys::{Function, Promise};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::crossing;
+
+/// What a promise resolves to, or what it rejects with.
+pub type Settlement = Result<JsValue, JsValue>;
+
+/// What the runtime calls: the number of the wait, whether the promise was resolved, and its value.
+type OnSettled = Closure<dyn Fn(u32, bool, JsValue)>;
+
+thread_local! {
+    static WAITS: RefCell<Waits> = RefCell::default();
+    static ON_SETTLED: OnSettled = Closure::new(|id, is_resolved, value| {
+        let settlement = if is_resolved { Ok(value) } else { Err(value) };
+        // Nothing is borrowed while the task runs that this wakes.
+        let waker = WAITS.with(|waits| waits.borrow_mut().settle(id, settlement));
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    });
+}
+
+/// The settlement of a promise. Dropped, it is not waited for any longer; the promise's work goes on.
+#[derive(Debug)]
+pub struct Settled(u32);
+
+impl From<Promise> for Settled {
+    fn from(promise: Promise) -> Self {
+        let id = WAITS.with(|waits| waits.borrow_mut().add());
+        ON_SETTLED.with(|on_settled| {
+            let on_settled: &Function = on_settled.as_ref().unchecked_ref();
+            crossing::watch(&promise, id, on_settled);
+        });
+        Self(id)
+    }
+}
+
+impl Future for Settled {
+    type Output = Settlement;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settlement> {
+        WAITS.with(|waits| waits.borrow_mut().poll(self.0, context.waker()))
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        // The value is dropped after the borrow ends.
+        drop(WAITS.with(|waits| waits.borrow_mut().waiting.remove(&self.0)));
+    }
+}
+
+/// The waits by their numbers. Numbers are not used again soon: a promise may settle after its wait was
+/// dropped.
+#[derive(Debug, Default)]
+struct Waits<V = JsValue> {
+    waiting: BTreeMap<u32, Wait<V>>,
+    last: u32,
+}
+
+#[derive(Debug)]
+enum Wait<V> {
+    Pending(Waker),
+    Settled(Result<V, V>),
+}
+
+impl<V> Waits<V> {
+    fn add(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.waiting
+            .insert(self.last, Wait::Pending(Waker::noop().clone()));
+        self.last
+    }
+
+    /// Notes a settlement, and returns whom to wake. A dropped wait needs none.
+    fn settle(&mut self, id: u32, settlement: Result<V, V>) -> Option<Waker> {
+        let wait = self.waiting.get_mut(&id)?;
+        match std::mem::replace(wait, Wait::Settled(settlement)) {
+            Wait::Pending(waker) => Some(waker),
+            Wait::Settled(_) => None,
+        }
+    }
+
+    /// The settlement, once. The last waker is woken by it.
+    fn poll(&mut self, id: u32, waker: &Waker) -> Poll<Result<V, V>> {
+        match self.waiting.get_mut(&id) {
+            Some(Wait::Pending(known)) => known.clone_from(waker),
+            Some(Wait::Settled(_)) => {
+                if let Some(Wait::Settled(settlement)) = self.waiting.remove(&id) {
+                    return Poll::Ready(settlement);
+                }
+            }
+            None => {}
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_settlement_wakes_the_last_waker_and_is_taken_once() {
+        let mut waits = Waits::default();
+        let [first, second] = [waits.add(), waits.add()];
+        let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        assert_eq!(waits.poll(first, &Waker::from(old.clone())), Poll::Pending);
+        assert_eq!(waits.poll(first, &Waker::from(new.clone())), Poll::Pending);
+        waits.settle(first, Ok(7)).expect("a waker").wake();
+        assert_eq!(old.0.load(Ordering::Relaxed), 0);
+        assert_eq!(new.0.load(Ordering::Relaxed), 1);
+        assert_eq!(waits.poll(second, Waker::noop()), Poll::Pending);
+        assert_eq!(waits.poll(first, Waker::noop()), Poll::Ready(Ok(7)));
+        assert_eq!(waits.poll(first, Waker::noop()), Poll::Pending);
+    }
+
+    #[test]
+    fn a_promise_that_settles_before_its_first_poll_or_after_its_wait_loses_nothing() {
+        let mut waits = Waits::default();
+        let [early, dropped] = [waits.add(), waits.add()];
+        waits.settle(early, Err(1)).expect("a waker").wake();
+        assert_eq!(waits.poll(early, Waker::noop()), Poll::Ready(Err(1)));
+        waits.waiting.remove(&dropped);
+        assert!(waits.settle(dropped, Ok(2)).is_none());
+        assert!(waits.waiting.is_empty());
+    }
+}
