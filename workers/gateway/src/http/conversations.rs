@@ -26,6 +26,10 @@ const BODY_LIMIT: usize = 256 * 1024;
 pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
     let now = platform.time().now();
+    // Without settings no body is needed.
+    if call.body.load(BODY_LIMIT).await? > 0 {
+        call.head.require_json()?;
+    }
     let metadata = parse_conversation(&call.body.read(BODY_LIMIT).await?)?;
     let new = NewSession {
         metadata: metadata.unwrap_or_default(),
