@@ -281,3 +281,43 @@ describe("rate-limit headers", () => {
     }
   });
 });
+
+test("attack_61_an_expired_session_and_its_responses_are_as_if_they_had_never_existed", async () => {
+  const { tenant_id: tenant, secret_key: key } = stack.tenants[3];
+  const call = async (method, path, body, headers = {}) => {
+    const response = await fetch(`${stack.url}/v1${path}`, { method, headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...VERSION, ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+    return { status: response.status, body: await response.json() };
+  };
+  const SECRET = "a-secret-of-the-expired";
+  const { body: conversation } = await call("POST", "/conversations", { metadata: { a: SECRET } });
+  const { body: response } = await call("POST", "/responses", responseBody({ input: SECRET, conversation: conversation.id }));
+  assert.equal(response.status, "completed");
+  const item = response.output[0].id;
+  await stack.rows("UPDATE sessions SET expires_at = 1 WHERE tenant_id = ?1", tenant);
+  const sent = stack.upstream.requests.length;
+  const of = (id, conversationId, itemId) => [
+    ["GET", `/conversations/${conversationId}`], ["POST", `/conversations/${conversationId}`, { metadata: {} }], ["GET", `/conversations/${conversationId}/items`], ["GET", `/conversations/${conversationId}/items?after=${itemId}`],
+    ["DELETE", `/conversations/${conversationId}`], ["GET", `/sessions/${conversationId}`], ["GET", `/sessions/${conversationId}/messages`], ["GET", `/sessions/${conversationId}/export`],
+    ["GET", `/responses/${id}`], ["GET", `/responses/${id}/input_items`], ["POST", `/responses/${id}/cancel`], ["DELETE", `/responses/${id}`],
+    ["POST", "/responses", responseBody({ previous_response_id: id })], ["POST", "/responses", responseBody({ previous_response_id: id, store: false })],
+    ["POST", "/responses", responseBody({ conversation: conversationId })], ["POST", "/responses", responseBody({ conversation: conversationId, store: false })],
+    ["POST", "/responses", responseBody({ input: [{ type: "item_reference", id: itemId }] })],
+    ["POST", "/responses/input_tokens", responseBody({ previous_response_id: id })], ["POST", "/responses/input_tokens", responseBody({ conversation: conversationId })], ["POST", "/responses/input_tokens", responseBody({ input: [{ type: "item_reference", id: itemId }] })],
+    ["POST", "/messages", messageBody(), { "x-session-id": conversationId }], ["POST", "/chat/completions", chatBody(), { "x-session-id": conversationId }],
+  ];
+  const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  const unknown = of(`resp_${ULID}`, `ses_${ULID}`, item.replace(/[0-9A-Z]{26}/u, ULID));
+  for (const [at, [method, path, body, headers]] of of(response.id, conversation.id, item).entries()) {
+    const found = await call(method, path, body, headers);
+    const name = `${method} ${path} ${JSON.stringify(body)}: ${JSON.stringify(found.body)}`;
+    assert.equal(found.status, 404, name);
+    assert.ok(!JSON.stringify(found.body).includes(SECRET), name);
+    // The same answer as for names that were never used.
+    const other = await call(...unknown[at]);
+    const comparable = ({ status, body: { error } }) => [status, error.code ?? error.type, error.param, error.message.replace(/[0-9A-Z]{26}/gu, "")];
+    assert.deepEqual(comparable(found), comparable(other), name);
+  }
+  assert.equal(stack.upstream.requests.length, sent, "the model is not called");
+  const { body: list } = await call("GET", "/sessions");
+  assert.ok(!JSON.stringify(list).includes(SECRET));
+});
