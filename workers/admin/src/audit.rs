@@ -19,15 +19,12 @@ pub(crate) async fn list(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let mut query = call.query();
     let page: Page<AuditId> = Page::take(&mut query)?;
     let (sql, before, limit) = (&call.platform.sql, page.after.as_ref(), page.read_limit());
-    let entries = match query.take("tenant_id")? {
-        Some(id) => {
-            let tenant: TenantId = id.parse().map_err(|_| not_found("tenant"))?;
-            audit::list(sql, &tenant, before, limit).await?
-        }
-        None => {
-            let with_tokens = tokens::ACCESS.check(&call.caller.role, None).is_ok();
-            audit::list_across_tenants(sql, before, limit, with_tokens).await?
-        }
+    let entries = if let Some(id) = query.take("tenant_id")? {
+        let tenant: TenantId = id.parse().map_err(|_| not_found("tenant"))?;
+        audit::list(sql, &tenant, before, limit).await?
+    } else {
+        let with_tokens = tokens::ACCESS.check(&call.caller.role, None).is_ok();
+        audit::list_across_tenants(sql, before, limit, with_tokens).await?
     };
     let objects = entries.into_iter().map(AuditObject::from).collect();
     page.respond(objects, |entry: &AuditObject| entry.id().as_str())
