@@ -13,7 +13,7 @@ let stack;
 const LONG_MODEL = "long-model";
 before(async () => {
   stack = await startStack({
-    tenants: 2,
+    tenants: 3,
     vars: (upstream) => {
       const { models, ...provider } = upstream.provider();
       return { PROVIDERS: JSON.stringify([{ ...provider, models: [...models, { ...models[0], id: LONG_MODEL, context: 20_000_000 }] }]) };
@@ -242,7 +242,7 @@ describe("attack 63: references to items", () => {
     const response = await postResponse(stack, body(3));
     assert.equal(response.status, 200, await response.text());
     // A request over the rate is refused before items are read.
-    const { tenant_id: tenant, secret_key: key } = stack.tenants[1];
+    const { tenant_id: tenant, secret_key: key } = stack.tenants[2];
     await stack.updateSettings(tenant, { limits: { requests_per_minute: 1, burst: 2 } });
     for (let count = 0; count < 4; count += 1) await (await postResponse(stack, body(3), { key })).arrayBuffer();
     await expectError(await postResponse(stack, body(3), { key }), 429, { code: "rate_limit_exceeded" });
