@@ -23,10 +23,10 @@ process.env.SIGNING_KEY ??= randomBytes(32).toString("hex");
  * Options for one Worker: its wrangler configuration with the modules of the bundle under
  * test. `without` lists bindings, variables and secrets to omit, `objectsOf` names the Worker whose Durable Objects it
  * uses instead of its own, `services` are further service bindings, `flags` are compatibility
- * flags, and `clockAheadMs` wraps the bundle in test-clock.mjs. Only the Worker with the default
- * name consumes the queues.
+ * flags, `clockAheadMs` wraps the bundle in test-clock.mjs, and `failingCache` in failing-cache.mjs. Only the Worker
+ * with the default name consumes the queues.
  */
-export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs, services = {}, flags = [] } = {}) {
+export function workerOptions(worker, { name, vars = {}, without = [], build = BUILD, objectsOf, clockAheadMs, failingCache = false, services = {}, flags = [] } = {}) {
   const { workerOptions: options } = unstable_getMiniflareWorkerOptions(path.join(ROOT, "wrangler", `${worker}.jsonc`));
   // Modules are listed below, so wrangler's module rules are not needed.
   // The AI binding needs the network; `services` can replace it.
@@ -38,7 +38,11 @@ export function workerOptions(worker, { name, vars = {}, without = [], build = B
     ...rest,
     name: name ?? `clawless-${worker}`,
     compatibilityFlags: [...(rest.compatibilityFlags ?? []), ...flags],
-    modules: [...(clockAheadMs === undefined ? [] : [clockModule(dir, clockAheadMs)]), ...modules(dir)],
+    modules: [
+      ...(clockAheadMs === undefined ? [] : [wrapper(dir, "test-clock.mjs", `globalThis.aheadMs = ${clockAheadMs};\n`)]),
+      ...(failingCache ? [wrapper(dir, "failing-cache.mjs")] : []),
+      ...modules(dir),
+    ],
     modulesRoot: dir,
     bindings: allowed({ ...rest.bindings, ...vars }),
     d1Databases: allowed(rest.d1Databases),
@@ -67,10 +71,10 @@ export function migrations() {
     .map((name) => ({ name, statements: unstable_splitSqlQuery(readFileSync(path.join(MIGRATIONS, name), "utf8")) }));
 }
 
-/** The module that wraps the bundle's entry to change the clock. */
-function clockModule(dir, aheadMs) {
-  const source = readFileSync(path.join(ROOT, "tests/harness/test-clock.mjs"), "utf8");
-  return { type: "ESModule", path: path.join(dir, "test-clock.js"), contents: `globalThis.aheadMs = ${aheadMs};\n${source}` };
+/** A module of this folder that wraps the bundle's entry. */
+function wrapper(dir, file, prefix = "") {
+  const source = readFileSync(path.join(ROOT, "tests/harness", file), "utf8");
+  return { type: "ESModule", path: path.join(dir, file.replace(".mjs", ".js")), contents: `${prefix}${source}` };
 }
 
 const MODULE_TYPES = { ".js": "ESModule", ".mjs": "ESModule", ".wasm": "CompiledWasm" };

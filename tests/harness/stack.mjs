@@ -26,7 +26,7 @@ function otherLedger(script) {
  * - `tenants`: number of demo tenants to seed; their keys are in `stack.tenants`.
  * - `vars`: variables of the gateway that differ from its configuration, or a function of the upstream that returns them.
  * - `without`: bindings, variables and secrets to remove from the gateway.
- * - `admin`: the same for the admin Worker: `{ without, vars }`.
+ * - `admin`: the same for the admin Worker: `{ without, vars, failingCache }`; `stack.planCacheFault` plans the faults.
  * - `gateways`: number of gateway Workers that share D1 and KV.
  * - `persist`: the folder of D1 and KV; in memory if absent.
  * - `fresh`: whether to apply the migrations to a new database.
@@ -53,7 +53,7 @@ export async function startStack({ tenants = 1, vars = {}, without = [], admin =
         ...(ledgerScript ? [otherLedger(ledgerScript)] : []),
         ...(ai ? [aiBindingWorker(upstream)] : []),
         // Without the ledger the gateway exports no class for the admin Worker's binding.
-        workerOptions("admin", { without: [...without.filter((binding) => binding === "LEDGER"), ...(admin.without ?? [])], vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN, ...admin.vars }, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
+        workerOptions("admin", { without: [...without.filter((binding) => binding === "LEDGER"), ...(admin.without ?? [])], vars: { ADMIN_TOKEN: BOOTSTRAP_TOKEN, ...admin.vars }, failingCache: admin.failingCache, objectsOf: ledgerScript ? OTHER_LEDGER : names[0] }),
         workerOptions("widget-server"),
       ],
     }),
@@ -226,6 +226,12 @@ class Stack {
   /** The names of all cache entries. */
   async cacheKeys() {
     return (await (await this.cache()).list()).keys.map(({ name }) => name);
+  }
+
+  /** Makes a call of the admin Worker's cache fail from now on: `error`, or `silent` without an answer; none repairs it. */
+  async planCacheFault(call, kind = "error") {
+    const cache = await this.cache();
+    return call ? cache.put("test-fault", JSON.stringify({ call, kind })) : cache.delete("test-fault");
   }
 
   /** Writes copies of sessions `s0`, `s1`, … of a tenant to the cache, under the names that the gateway gives them. */

@@ -156,6 +156,31 @@ describe("attack 69: every route with every role", () => {
     await expectStatus(403, token, "GET", `/admin/audit?tenant_id=${mine.id}&tenant_id=${theirs.id}`);
   });
 
+  test("attack 69: changes_of_admin_tokens_are_in_the_audit_log_of_those_who_may_list_the_tokens_only", async () => {
+    const tenant = await createTenant();
+    const bound = await mint("tenant_admin", tenant.id);
+    const actions = async (role) => {
+      const { token } = await mint(role);
+      const seen = [];
+      for (let cursor = ""; cursor !== undefined; ) {
+        const page = await expectStatus(200, token, "GET", `/admin/audit?limit=100${cursor}`);
+        seen.push(...page.data);
+        cursor = page.has_more ? `&cursor=${encodeURIComponent(page.next_cursor)}` : undefined;
+      }
+      return seen;
+    };
+    // Deleting the tenant revokes the token that is bound to it, with an entry of its own.
+    await expectStatus(200, null, "DELETE", `/admin/tenants/${tenant.id}`);
+    const [{ before, after, action }, ...others] = (await actions("owner")).filter(({ target }) => target === bound.id);
+    assert.deepEqual([action, before.revoked_at, typeof after.revoked_at, after.tenant_id], ["token.revoke", null, "number", tenant.id]);
+    assert.deepEqual(others.map((entry) => entry.action), ["token.mint"]);
+    for (const role of ["viewer", "operator"]) {
+      const seen = await actions(role);
+      assert.ok(seen.some((entry) => entry.action === "tenant.delete" && entry.target === tenant.id), role);
+      assert.deepEqual(seen.filter((entry) => entry.action.startsWith("token.")), [], role);
+    }
+  });
+
   test("unknown_paths_and_methods_are_404_and_405_for_every_role", async () => {
     const tenant = await createTenant();
     for (const role of ROLES) {

@@ -255,6 +255,21 @@ describe("attack 25: usage", () => {
     assert.deepEqual([mine.messages, mine.tokens], [2, line.tokens]);
   });
 
+  test("400_for_a_period_of_more_lines_than_a_report_has", async () => {
+    const { tenant, path } = await create();
+    const [example] = await stack.rows("SELECT * FROM receipts LIMIT 1");
+    const names = Object.keys(example);
+    // Each receipt is of a model of its own, and hence a line of its own.
+    const own = { tenant_id: "?1", request_id: "printf('req_%026d', value)", model: "'m' || value" };
+    const numbers = "WITH RECURSIVE numbers(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 50001)";
+    await stack.rows(`INSERT INTO receipts (${names}) ${numbers} SELECT ${names.map((name) => own[name] ?? name)} FROM numbers, (SELECT * FROM receipts LIMIT 1)`, tenant.id);
+    for (const format of ["json", "csv"]) {
+      const { status, body } = await stack.admin("GET", `${path}/usage?format=${format}`);
+      assert.deepEqual([status, body.error?.param], [400, "from"]);
+    }
+    await stack.rows("DELETE FROM receipts WHERE tenant_id = ?1", tenant.id);
+  });
+
   test("400_for_an_invalid_query", async () => {
     const { path } = await create();
     for (const [query, param] of [["from=x", "from"], ["to=-1", "to"], ["format=xml", "format"], ["day=1", "day"]]) {

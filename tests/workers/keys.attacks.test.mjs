@@ -1,5 +1,6 @@
 // Attacks 1 to 7 and 9: keys that are absent, malformed, guessed, misplaced or no longer valid.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { chatBody, complete, expectError, postChat } from "../harness/client.mjs";
 import { nearMiss, unknownKey, withBadChecksum } from "../harness/keys.mjs";
@@ -141,6 +142,34 @@ test("attack 6: an_ipv4_address_counts_alone_and_however_it_is_embedded", async 
     await expectError(await postChat(stack, chatBody(), { key: unknownKey(), headers: from(address) }), 429, { code: "rate_limit_exceeded" });
   }
   for (const address of ["198.51.100.7", "::ffff:198.51.100.8"]) await refusal({ key: unknownKey(), headers: from(address) });
+});
+
+test("attack 6: at_a_health_check_unknown_tokens_count_and_tokens_of_tenant_admins_do_not", async () => {
+  // The gateway looks tokens up itself if the admin Worker does not respond.
+  const alone = await startStack({ without: ["ADMIN"] });
+  try {
+    const token = async (role) => {
+      const text = unknownKey("cl_at_");
+      const digest = createHash("sha256").update(text).digest("hex");
+      const id = `adm_0${digest.slice(0, 25).toUpperCase()}`;
+      await alone.rows("INSERT INTO admin_tokens (id, digest, name, role, created_at) VALUES (?1, ?2, 'n', ?3, 1)", id, digest, role);
+      return text;
+    };
+    const poll = async (text, address) => {
+      const response = await fetch(`${alone.url}/health`, { headers: { authorization: `Bearer ${text}`, "cf-connecting-ip": address } });
+      return "problems" in (await response.json());
+    };
+    const bound = await token(`tenant_admin:${alone.tenants[0].tenant_id}`);
+    for (let count = 0; count < 30; count += 1) assert.equal(await poll(bound, "198.51.100.50"), false);
+    const viewer = await token("viewer");
+    assert.equal(await poll(viewer, "198.51.100.50"), true, "the address is not blocked");
+    // Unknown tokens count, in one IPv6 network together.
+    for (let count = 0; count < 22; count += 1) assert.equal(await poll(unknownKey("cl_at_"), `2001:db8:50:50::${count}`), false);
+    assert.equal(await poll(viewer, "2001:db8:50:50::ffff"), false);
+    assert.equal(await poll(viewer, "2001:db8:50:51::1"), true);
+  } finally {
+    await alone.stop();
+  }
 });
 
 test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { failure } from "../harness/behaviours.mjs";
 import { BUILD_WITH_FAULTS } from "../harness/bundle.mjs";
-import { chatBody, completeStream, expectError, postChat } from "../harness/client.mjs";
+import { chatBody, completeStream, expectError, MODEL, postChat } from "../harness/client.mjs";
+import { messageBody, VERSION } from "../harness/messages-client.mjs";
 import { startStack } from "../harness/stack.mjs";
 import { until } from "../harness/wait.mjs";
 
@@ -50,6 +51,22 @@ test("log lines: every_line_of_a_run_has_its_request_and_its_tenant", async () =
   for (const path of ["/v1/sessions/none", "/v1/sessions?limit=0", "/v1/models/none", "/v1/sessions/logged/export"]) {
     note(await drained(fetch(`${stack.url}${path}`, { headers: { authorization: `Bearer ${key}` } })));
   }
+  // The other surfaces, answered and refused, and the reads of what they stored.
+  const call = (method, path, body) => fetch(`${stack.url}/v1${path}`, { method, headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...VERSION }, body: body === undefined ? undefined : JSON.stringify(body) });
+  const response = await call("POST", "/responses", { model: MODEL, input: "Hi" });
+  note(response);
+  const { id, output } = await response.json();
+  const conversation = await call("POST", "/conversations", {});
+  note(conversation);
+  const { id: name } = await conversation.json();
+  for (const [method, path, body] of [
+    ["POST", "/messages", messageBody({ stream: true })], ["POST", "/messages", messageBody({ max_tokens: 0 })], ["POST", "/messages/count_tokens", { model: MODEL, messages: messageBody().messages }],
+    ["POST", "/responses", { model: MODEL, input: [{ type: "item_reference", id: output[0].id }, { role: "user", content: "a" }], stream: true, store: false }],
+    ["POST", "/responses", { model: MODEL, input: 1 }], ["POST", "/responses/input_tokens", { model: MODEL, input: "Hi", previous_response_id: id }],
+    ["GET", `/responses/${id}`], ["GET", `/responses/${id}/input_items`], ["POST", `/responses/${id}/cancel`], ["DELETE", `/responses/${id}`], ["GET", `/responses/${id}`],
+    ["GET", `/conversations/${name}`], ["POST", `/conversations/${name}`, { metadata: { a: "b" } }], ["GET", `/conversations/${name}/items`], ["GET", `/conversations/${name}/items?after=x`],
+    ["DELETE", `/conversations/${name}`], ["GET", "/conversations/none"], ["GET", "/usage"],
+  ]) note(await drained(call(method, path, body)));
   // Reaches 80 % and then 100 % of the quota.
   const running = Array.from({ length: 20 }, () => drained(postChat(stack, chatBody())));
   for (const response of await Promise.all(running)) note(response);

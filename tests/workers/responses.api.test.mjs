@@ -9,7 +9,17 @@ import { messageBody, postMessage } from "../harness/messages-client.mjs";
 import { startStack } from "../harness/stack.mjs";
 
 let stack;
-before(async () => (stack = await startStack({ tenants: 2 })));
+/** A model with a window for long histories. */
+const LONG_MODEL = "long-model";
+before(async () => {
+  stack = await startStack({
+    tenants: 3,
+    vars: (upstream) => {
+      const { models, ...provider } = upstream.provider();
+      return { PROVIDERS: JSON.stringify([{ ...provider, models: [...models, { ...models[0], id: LONG_MODEL, context: 20_000_000 }] }]) };
+    },
+  });
+});
 after(() => stack.stop());
 
 const other = () => ({ key: stack.tenants[1].secret_key });
@@ -188,6 +198,24 @@ describe("a conversation", () => {
     assert.equal(body.data[0].content[0].text, "one");
   });
 
+  test("of_long_messages_is_listed_to_its_end_in_both_orders", async () => {
+    const { body: conversation } = await call(stack, "POST", "/conversations", {});
+    // Two messages are longer than a page.
+    for (const at of [1, 2, 3]) await create({ input: `${at}${"x".repeat(700_000)}`, model: LONG_MODEL, truncation: "auto", conversation: conversation.id });
+    for (const order of ["asc", "desc"]) {
+      const seen = [];
+      for (let [after, hasMore] = ["", true]; hasMore; ) {
+        const { status, body } = await call(stack, "GET", `/conversations/${conversation.id}/items?order=${order}${after}`);
+        assert.equal(status, 200, JSON.stringify(body).slice(0, 300));
+        assert.ok(body.data.length > 0, "clients stop at an empty page");
+        seen.push(...body.data.map(({ role, content }) => `${role} ${content[0].text[0]}`));
+        [after, hasMore] = [`&after=${body.last_id}`, body.has_more];
+      }
+      const expected = [1, 2, 3].flatMap((at) => [`user ${at}`, "assistant H"]);
+      assert.deepEqual(seen, order === "asc" ? expected : expected.reverse());
+    }
+  });
+
   test("is_only_read_without_store", async () => {
     const { body: conversation } = await call(stack, "POST", "/conversations", {});
     await create({ input: "one", conversation: conversation.id });
@@ -195,6 +223,30 @@ describe("a conversation", () => {
     await create({ input: "two", conversation: conversation.id, store: false });
     assert.deepEqual(stack.upstream.lastBody.messages.map(({ content }) => content), ["one", "Hello there.", "two"]);
     assert.equal((await call(stack, "GET", `/conversations/${conversation.id}/items`)).body.data.length, 2);
+  });
+});
+
+describe("attack 63: references to items", () => {
+  test("attack_63_a_short_body_cannot_refer_to_more_than_a_body_may_have", async () => {
+    stack.upstream.next(completionOrStream({ content: "y".repeat(400_000) }));
+    const { body: long } = await create({});
+    const reference = { type: "item_reference", id: long.output[0].id };
+    const body = (count) => ({ model: LONG_MODEL, input: [...Array(count).fill(reference), { role: "user", content: "Hi" }], store: false });
+    const before = stack.upstream.requests.length;
+    for (const count of [11, 40_000]) {
+      await expectError(await postResponse(stack, body(count)), 413, { code: "request_too_large", param: "input" });
+      const counted = await call(stack, "POST", "/responses/input_tokens", body(count));
+      assert.deepEqual([counted.status, counted.body.error?.param], [413, "input"]);
+    }
+    assert.equal(stack.upstream.requests.length, before);
+    const response = await postResponse(stack, body(3));
+    assert.equal(response.status, 200, await response.text());
+    // A request over the rate is refused before items are read.
+    const { tenant_id: tenant, secret_key: key } = stack.tenants[2];
+    await stack.updateSettings(tenant, { limits: { requests_per_minute: 1, burst: 2 } });
+    for (let count = 0; count < 4; count += 1) await (await postResponse(stack, body(3), { key })).arrayBuffer();
+    await expectError(await postResponse(stack, body(3), { key }), 429, { code: "rate_limit_exceeded" });
+    assert.equal(stack.upstream.lastBody.messages.filter(({ role }) => role === "assistant").length, 3);
   });
 });
 

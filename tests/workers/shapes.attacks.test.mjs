@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chatBody, expectError, postChat } from "../harness/client.mjs";
 import { startStack } from "../harness/stack.mjs";
+import { createSite, PNG, SITE } from "../harness/widget.mjs";
 
 let stack;
 before(async () => {
@@ -34,6 +35,33 @@ const chat = {
   ],
 };
 const legacy = { ...chatBody(), functions: [{ name: "f", parameters: {} }], function_call: { name: "f" }, messages: [{ role: "assistant", function_call: { name: "f", arguments: "{}" } }, { role: "function", name: "f", content: "c" }] };
+const response = {
+  model: "scripted-model", instructions: "s", stream: true, stream_options: { include_obfuscation: false }, tool_choice: "auto",
+  tools: [{ type: "function", name: "f", description: "d", parameters: { type: "object" }, strict: true }, { type: "custom", name: "c", format: { type: "grammar", syntax: "lark", definition: "a" } }],
+  text: { format: { type: "json_schema", name: "s", schema: { type: "object" }, strict: true }, verbosity: "low" }, reasoning: { effort: "low", summary: "auto" },
+  truncation: "auto", max_output_tokens: 20, max_tool_calls: 2, parallel_tool_calls: true, metadata: { a: "b" }, include: ["reasoning.encrypted_content"],
+  service_tier: "auto", prompt_cache_key: "k", safety_identifier: "u", user: "u", temperature: 0.5, top_p: 0.5, top_logprobs: 0, store: false, background: false,
+  input: [
+    { role: "user", content: [{ type: "input_text", text: "t" }, { type: "input_image", image_url: "https://x.example/a.png", detail: "low" }, { type: "input_file", filename: "a", file_data: "data:text/plain;base64,YQ==" }] },
+    { type: "reasoning", id: "rs_1", summary: [{ type: "summary_text", text: "s" }] },
+    { role: "assistant", content: [{ type: "output_text", text: "a", annotations: [] }] },
+    { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+    { type: "function_call_output", call_id: "c", output: [{ type: "input_text", text: "r" }] },
+    { type: "custom_tool_call", call_id: "d", name: "c", input: "i" },
+    { type: "custom_tool_call_output", call_id: "d", output: "r" },
+  ],
+};
+const countedResponse = (({ stream: _stream, stream_options: _options, ...fields }) => fields)(response);
+const counted = {
+  model: "scripted-model", system: [{ type: "text", text: "s", cache_control: { type: "ephemeral" } }], tool_choice: { type: "auto" }, thinking: { type: "disabled" },
+  tools: [{ name: "f", description: "d", input_schema: { type: "object" } }],
+  messages: [
+    { role: "user", content: [{ type: "text", text: "t" }, { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } }, { type: "document", title: "t", source: { type: "text", media_type: "text/plain", data: "d" } }] },
+    { role: "assistant", content: [{ type: "thinking", thinking: "t", signature: "s" }, { type: "tool_use", id: "c", name: "f", input: { a: 1 } }] },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: "c", is_error: false, content: [{ type: "text", text: "r" }] }] },
+  ],
+};
+const message = { ...counted, max_tokens: 20, stop_sequences: ["x"], stream: true, temperature: 0.5, top_p: 0.5, top_k: 5, metadata: { user_id: "u" }, service_tier: "auto" };
 const session = { title: "t", metadata: { a: "b" }, system_prompt: "s", model: "m", thinking_level: "low", tools: ["time_now"], time_zone: "UTC", ttl: 3600 };
 const tenant = {
   name: "n", tier: "pro", status: "active", limits: { requests_per_minute: 1, burst: 1, concurrent: 1 },
@@ -58,6 +86,10 @@ function replaced(body, path, other) {
   valueAt(copy, path.slice(0, -1))[path.at(-1)] = other;
   return copy;
 }
+
+let addresses = 0;
+/** A client address of its own: sessions of the widget count per address. */
+const manyAddresses = () => ({ "cf-connecting-ip": `198.51.${(addresses += 1) >> 8}.${addresses & 255}` });
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
@@ -96,6 +128,29 @@ describe("attack 65: JSON of the wrong shape", () => {
         return { status: response.status, body: response.status < 400 ? undefined : JSON.parse(text) };
       };
       await attack(body, send);
+    });
+  }
+
+  for (const [path, body, free] of [
+    ["responses", response, ["tools.0.parameters", "text.format.schema"]], ["responses/input_tokens", countedResponse, ["tools.0.parameters", "text.format.schema"]],
+    ["messages", message, ["tools.0.input_schema", "messages.1.content.1.input"]], ["messages/count_tokens", counted, ["tools.0.input_schema", "messages.1.content.1.input"]],
+    ["conversations", { metadata: { a: "b" }, items: [] }], ["conversations/one", { metadata: { a: "b" } }],
+    ["widget/session", { conversation: null, visitor_secret: null, user_token: null, widget_version: "1" }],
+  ]) {
+    test(`attack_65_in_a_request_an_array_is_no_object_and_errors_name_parameters (${path})`, async () => {
+      const site = path === "widget/session" ? await createSite(stack) : undefined;
+      await fetch(`${stack.url}/v1/sessions`, { method: "POST", headers: { authorization: `Bearer ${stack.key}`, "content-type": "application/json" }, body: '{"id":"one"}' });
+      const send = async (changed) => {
+        const headers = { authorization: `Bearer ${site?.key ?? stack.key}`, "content-type": "application/json", origin: SITE, ...(site ? manyAddresses() : {}) };
+        const response = await fetch(`${stack.url}/v1/${path}`, { method: "POST", headers, body: JSON.stringify(changed) });
+        const text = await response.text();
+        if (response.status < 400) return { status: response.status };
+        const { error } = JSON.parse(text);
+        // Anthropic's form has no member for the parameter: the text names it.
+        const param = path.startsWith("messages") ? /`[^`]+`/u.exec(error.message)?.[0] : error.param;
+        return { status: response.status, body: { error: { ...error, param } } };
+      };
+      await attack(body, send, { free });
     });
   }
 
@@ -141,6 +196,13 @@ describe("attack 65: JSON of the wrong shape", () => {
     const { body: key } = await call("POST", `${path}/keys`)({ name: "n", scopes: ["chat"] });
     await attack({ grace_seconds: 5 }, call("POST", `${path}/keys/${key.id}/rotate`));
     await attack({ name: "n", role: "owner", expires_at: expiresAt }, call("POST", "/tokens"));
+    const { body: minted } = await call("POST", "/tokens")({ name: "n", role: "viewer" });
+    await attack({ name: "n", role: "owner", expires_at: expiresAt }, call("PATCH", `/tokens/${minted.id}`));
+    await attack({ name: "n", scopes: ["chat"], expires_at: expiresAt, limits: { requests_per_minute: 5, burst: 5, concurrent: 5 } }, call("PATCH", `${path}/keys/${key.id}`));
+    const { body: page } = await call("POST", `${path}/keys`)({ name: "n", kind: "public", allowed_origins: ["https://x.example"] });
+    const { body: { object: _object, key_id: _key, logo: _logo, users: _users, ...widget } } = await call("GET", `${path}/keys/${page.id}/widget`)();
+    await attack(widget, call("PATCH", `${path}/keys/${page.id}/widget`));
+    await attack({ media_type: "image/png", data: PNG }, call("PUT", `${path}/keys/${page.id}/widget/logo`));
     for (const empty of [`${path}/keys/${key.id}/revoke`, `${path}/erase`, path]) {
       const method = empty === path ? "DELETE" : "POST";
       const { status, body } = await call(method, empty)([]);

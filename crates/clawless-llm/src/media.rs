@@ -1,6 +1,8 @@
 //! Inline media in messages. Their data are base64, whose length says little about their tokens, so
 //! each medium counts by a rule of its own; see [`Medium::tokens`].
 
+use std::borrow::Cow;
+
 use clawless_core::json::read;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -71,7 +73,8 @@ struct MediaMessage<'a> {
 /// A content block of Anthropic's wire.
 #[derive(Deserialize)]
 struct MediaBlock<'a> {
-    r#type: &'a str,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
     #[serde(borrow, default)]
     source: Option<&'a RawValue>,
     /// The blocks in a tool's result.
@@ -81,9 +84,10 @@ struct MediaBlock<'a> {
 
 #[derive(Deserialize)]
 struct BlockSource<'a> {
-    r#type: &'a str,
-    #[serde(default)]
-    media_type: Option<&'a str>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    media_type: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
@@ -143,7 +147,7 @@ fn add_blocks<'a>(blocks: &'a str, media: &mut Vec<Medium<'a>>) {
     let blocks = read::<Vec<&RawValue>>(blocks).unwrap_or_default();
     let blocks = blocks.into_iter();
     for block in blocks.filter_map(|it| read::<MediaBlock<'_>>(it.get()).ok()) {
-        match (block.r#type, block.source, block.content) {
+        match (&*block.r#type, block.source, block.content) {
             ("image" | "document", Some(source), _) => media.extend(in_block(&block, source)),
             ("tool_result", _, Some(content)) => add_blocks(content.get(), media),
             _ => {}
@@ -154,12 +158,12 @@ fn add_blocks<'a>(blocks: &'a str, media: &mut Vec<Medium<'a>>) {
 /// The medium of a block. The text of a document counts as text.
 fn in_block<'a>(block: &MediaBlock<'_>, source: &'a RawValue) -> Option<Medium<'a>> {
     let source = read::<BlockSource<'_>>(source.get()).ok()?;
-    let data = match source.r#type {
+    let data = match &*source.r#type {
         "base64" => source.data,
         "url" | "file" => None,
         _ => return None,
     };
-    let kind = match source.media_type {
+    let kind = match source.media_type.as_deref() {
         _ if block.r#type == "image" => Kind::Image,
         None | Some("application/pdf") => Kind::Document,
         Some(_) => Kind::TextFile,
@@ -187,24 +191,38 @@ fn medium(member: &RawValue, kind: Kind) -> Medium<'_> {
     let source = read::<Source<'_>>(member.get()).ok();
     let data = source.and_then(|source| {
         let url = source.url.map(RawValue::get);
-        let url = url.filter(|url| url.starts_with("\"data:"));
+        let url = url.filter(|url| beginning(url).starts_with("data:"));
         let data = source.data.or(source.file_data).map(RawValue::get);
         data.filter(|data| data.starts_with('"')).or(url)
     });
-    let is = |media_type: &str| data.is_some_and(|data| data.starts_with(media_type));
-    match kind {
-        Kind::Image if data.is_some() && !is("\"data:image") => Medium {
-            kind: Kind::TextFile,
-            data,
-        },
-        Kind::TextFile if is("\"data:application/pdf") || is("\"data:application\\/pdf") => {
-            Medium {
-                kind: Kind::Document,
-                data,
-            }
-        }
-        _ => Medium { kind, data },
-    }
+    let beginning = data.map(beginning).unwrap_or_default();
+    let is = |media_type: &str| {
+        let found = beginning.strip_prefix("data:");
+        found.is_some_and(|found| found.starts_with(media_type))
+    };
+    let kind = match kind {
+        Kind::Image if data.is_some() && !is("image") => Kind::TextFile,
+        Kind::TextFile if is("application/pdf") => Kind::Document,
+        kind => kind,
+    };
+    Medium { kind, data }
+}
+
+/// How much of a URL is read to find its media type, in bytes of its JSON text.
+const MAX_MEDIA_TYPE_BYTES: usize = 100;
+
+/// The beginning of a JSON text's string, up to the data of a data URL: in lower case and without
+/// escapes, which some encoders write for each slash.
+fn beginning(json: &str) -> String {
+    let bytes = json.bytes().take(MAX_MEDIA_TYPE_BYTES);
+    let end = bytes.clone().position(|it| matches!(it, b','));
+    let end = json.floor_char_boundary(end.unwrap_or(bytes.len()));
+    let text = json.get(..end).unwrap_or_default();
+    // The end may cut an escape, and a short text ends with its quotation mark.
+    let parse = |text: &str| read::<String>(&format!("{}\"", text.trim_end_matches('"'))).ok();
+    let cut = || parse(text.rsplit_once('\\')?.0);
+    let found = parse(text).or_else(cut).unwrap_or_default();
+    found.to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -288,6 +306,40 @@ mod tests {
         let raw = format!(r#"{{"role":"user","clawless_blocks":[{result},{pdf},{text}]}}"#);
         let found: Vec<u64> = media(&raw).iter().map(Medium::tokens).collect();
         assert_eq!(found, [800, 4000]);
+    }
+
+    #[test]
+    fn escapes_and_case_of_a_media_type_change_nothing() {
+        let data = "A".repeat(64_000);
+        for (url, expected) in [
+            ("data:image\\/png;base64,", 800),
+            ("data:\\u0069mage/png;base64,", 800),
+            ("DATA:Image/PNG;base64,", 800),
+            ("data:text\\/plain;base64,", 12_805),
+        ] {
+            let part = format!(r#"{{"type":"image_url","image_url":{{"url":"{url}{data}"}}}}"#);
+            let found = tokens(&part);
+            assert_eq!(found[0].0, expected, "{url}");
+            assert!(found[0].1 > 64_000, "{url}");
+        }
+        let file = |media_type: &str| {
+            let data = format!("data:{media_type};base64,{data}");
+            tokens(&format!(
+                r#"{{"type":"file","file":{{"file_data":"{data}"}}}}"#
+            ))[0]
+                .0
+        };
+        assert_eq!(file("application\\/pdf"), 4001);
+        assert_eq!(file("application\\u002fpdf"), 4002);
+        assert_eq!(file(&format!("{}é/x", "a".repeat(93))), 12_822);
+        for media_type in ["image\\/png", "image\\u002Fpng", "image/png"] {
+            let source =
+                format!(r#"{{"type":"base64","media_type":"{media_type}","data":"{data}"}}"#);
+            let image = format!(r#"{{"type":"\u0069mage","source":{source}}}"#);
+            let raw = format!(r#"{{"role":"user","clawless_blocks":[{image}]}}"#);
+            let found: Vec<u64> = media(&raw).iter().map(Medium::tokens).collect();
+            assert_eq!(found, [800], "{media_type}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyDigest;
-use clawless_core::{AdminTokenId, Timestamp};
+use clawless_core::{AdminTokenId, TenantId, Timestamp};
 
 use crate::audit::{AuditEntry, insert_across_tenants};
 use crate::page;
@@ -18,6 +18,10 @@ statements! {
     LIST_ACROSS_TENANTS = "
         SELECT id, name, role, expires_at, revoked_at, created_at FROM admin_tokens
         WHERE id > ?1 ORDER BY id LIMIT ?2";
+    /// Those that are bound to a tenant and not revoked.
+    LIST_BOUND = "
+        SELECT id, name, role, expires_at, revoked_at, created_at FROM admin_tokens
+        WHERE role = 'tenant_admin:' || ?1 AND revoked_at IS NULL ORDER BY id";
     INSERT_ACROSS_TENANTS = "
         INSERT INTO admin_tokens (id, digest, name, role, expires_at, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -59,6 +63,11 @@ pub async fn list_across_tenants(
 ) -> Result<Vec<AdminToken>, SqlError> {
     sql.query(LIST_ACROSS_TENANTS.with([page::after(after), limit.into()]))
         .await
+}
+
+/// The tokens that are bound to a tenant, without revoked ones.
+pub async fn list_bound(sql: &impl Sql, tenant: &TenantId) -> Result<Vec<AdminToken>, SqlError> {
+    sql.query(LIST_BOUND.with([tenant.into()])).await
 }
 
 /// Stores a new token.

@@ -27,7 +27,11 @@ statements! {
         FROM audit_log WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
     LIST_ACROSS_TENANTS = "
         SELECT id, at, actor, action, tenant_id, target, before_json, after_json, request_id
-        FROM audit_log WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+        FROM audit_log WHERE id < ?1 AND (?3 OR action NOT GLOB 'token.*') ORDER BY id DESC LIMIT ?2";
+    /// Only if the token, which is the target, is not yet revoked.
+    INSERT_REVOCATION_ACROSS_TENANTS = "
+        INSERT INTO audit_log (id, at, actor, action, target, before_json, after_json, request_id)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM admin_tokens WHERE id = ?5 AND revoked_at IS NULL";
 }
 
 /// A new entry.
@@ -96,6 +100,11 @@ pub(crate) fn insert_across_tenants(entry: &AuditEntry) -> Statement {
     INSERT_ACROSS_TENANTS.with(columns(entry))
 }
 
+/// The statement that records that an admin token is revoked, before the one that revokes it.
+pub(crate) fn insert_revocation_across_tenants(entry: &AuditEntry) -> Statement {
+    INSERT_REVOCATION_ACROSS_TENANTS.with(columns(entry))
+}
+
 fn columns(entry: &AuditEntry) -> [Value; 8] {
     [
         (&entry.id).into(),
@@ -126,13 +135,15 @@ pub async fn list(
     rows.into_iter().map(AuditRecord::try_from).collect()
 }
 
-/// Up to `limit` of all entries before `before`, newest first.
+/// Up to `limit` of all entries before `before`, newest first; those of admin tokens if `with_tokens`.
 pub async fn list_across_tenants(
     sql: &impl Sql,
     before: Option<&AuditId>,
     limit: u32,
+    with_tokens: bool,
 ) -> Result<Vec<AuditRecord>, SqlError> {
-    let list = LIST_ACROSS_TENANTS.with([page::before(before), limit.into()]);
+    let with_tokens = u32::from(with_tokens);
+    let list = LIST_ACROSS_TENANTS.with([page::before(before), limit.into(), with_tokens.into()]);
     let rows: Vec<Row> = sql.query(list).await?;
     rows.into_iter().map(AuditRecord::try_from).collect()
 }

@@ -171,17 +171,18 @@ async fn erase_from(
 }
 
 /// Deletes the tenant's record, revokes the admin tokens that are bound to it, and writes the last audit
-/// entry. Fails with a constraint while rows
-/// refer to it: after a concurrent write, call [`erase_rows`] again.
+/// entry, after one for each of the tokens. Fails with a constraint while rows refer to it: after a
+/// concurrent write, call [`erase_rows`] again.
 pub async fn delete_tenant(
     sql: &impl Sql,
     tenant: &TenantId,
+    revoked: &[AuditEntry],
     entry: &AuditEntry,
 ) -> Result<(), SqlError> {
-    let batch = vec![
-        TENANT.with([tenant.into()]),
-        REVOKE_TOKENS.with([tenant.into(), entry.at.into()]),
-        audit::insert(tenant, entry),
-    ];
+    let mut batch = vec![TENANT.with([tenant.into()])];
+    let revoked = revoked.iter();
+    batch.extend(revoked.map(audit::insert_revocation_across_tenants));
+    batch.push(REVOKE_TOKENS.with([tenant.into(), entry.at.into()]));
+    batch.push(audit::insert(tenant, entry));
     sql.batch(batch).await
 }

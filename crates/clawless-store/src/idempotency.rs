@@ -116,12 +116,16 @@ pub struct ClaimRequest<'a> {
     pub dead: Option<&'a RequestId>,
 }
 
-/// The SHA-256 of a request, in hexadecimal: of the session that a header may name, and of the
-/// body.
-pub fn digest(session: Option<&str>, body: &[u8]) -> String {
+/// The SHA-256 of a request, in hexadecimal: of the session that a header may name, of the header with
+/// the features that it uses, and of the body.
+pub fn digest(session: Option<&str>, features: Option<&str>, body: &[u8]) -> String {
     let mut digest = Sha256::new();
-    // Session names have no line breaks, so the first one ends the name.
+    // Session names and headers have neither tabs nor line breaks, so the first one ends them.
     digest.update(session.unwrap_or_default());
+    if let Some(features) = features {
+        digest.update(b"\t");
+        digest.update(features);
+    }
     digest.update(b"\n");
     digest.update(body);
     format!("{:x}", digest.finalize())

@@ -155,7 +155,7 @@ pub async fn accept(
     struct Row {
         id: SendId,
     }
-    let digest = digest(Some(new.session.as_str()), new.message.as_bytes());
+    let digest = digest(Some(new.session.as_str()), None, new.message.as_bytes());
     let accept = ACCEPT.with([
         tenant.into(),
         new.id.into(),

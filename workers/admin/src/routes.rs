@@ -116,6 +116,16 @@ mod tests {
     }
 
     #[test]
+    fn all_routes_of_tokens_have_the_access_that_the_audit_log_checks() {
+        let of_tokens = ROUTES
+            .lines
+            .iter()
+            .filter(|line| line.pattern.starts_with("/admin/tokens"));
+        let found: Vec<_> = of_tokens.map(Route::access).collect();
+        assert_eq!(found, [Some(tokens::ACCESS); 4]);
+    }
+
+    #[test]
     fn routes_for_tenant_admins_name_a_tenant() {
         for line in ROUTES.lines {
             let names_tenant = line.pattern.starts_with("/admin/tenants/{id}")

@@ -2,16 +2,20 @@
 
 use clawless_api::admin::tokens::{CreatedToken, NewToken, TokenObject, TokenPatch};
 use clawless_api::fields::invalid;
-use clawless_core::admin_role::AdminRole;
+use clawless_core::admin_role::{AdminAccess, AdminRole, RoleName};
 use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
 use clawless_core::{AdminTokenId, ApiError, ErrorCode, KeyKind};
 use clawless_edge::http::HttpResponse;
+use clawless_store::audit::AuditEntry;
 use clawless_store::{admin_tokens, tenants};
 
 use crate::context::{AdminCall, audit_entry, changed_concurrently, not_found};
 use crate::input;
 use crate::page::Page;
+
+/// Who may list and change the tokens.
+pub(crate) const ACCESS: AdminAccess = AdminAccess::Global(RoleName::Owner);
 
 /// Lists the tokens, oldest first.
 ///
@@ -92,23 +96,30 @@ pub(crate) async fn revoke(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     if token.revoked_at.is_some() {
         return HttpResponse::of(&TokenObject::from(token));
     }
-    let before = TokenObject::from(token.clone());
-    let after = TokenObject::from(AdminToken {
-        revoked_at: Some(now),
-        ..token
-    });
-    let entry = audit_entry(
-        call,
-        "token.revoke",
-        id.as_str(),
-        Some(&before),
-        Some(&after),
-    )?;
+    let (entry, after) = revocation(call, token)?;
     if admin_tokens::revoke_across_tenants(sql, &id, now, &entry).await? {
         return HttpResponse::of(&after);
     }
     // Another request was first, and is the one in the audit log.
     HttpResponse::of(&TokenObject::from(find(call, &id).await?))
+}
+
+/// The audit entry of a token's revocation, and the token after it.
+///
+/// # Errors
+/// An internal error if the entry cannot be written.
+pub(crate) fn revocation(
+    call: &AdminCall,
+    token: AdminToken,
+) -> Result<(AuditEntry, TokenObject), ApiError> {
+    let before = TokenObject::from(token.clone());
+    let after = TokenObject::from(AdminToken {
+        revoked_at: Some(call.platform.now),
+        ..token
+    });
+    let id = before.id().as_str();
+    let entry = audit_entry(call, "token.revoke", id, Some(&before), Some(&after))?;
+    Ok((entry, after))
 }
 
 fn token_id(call: &AdminCall) -> Result<AdminTokenId, ApiError> {

@@ -1,6 +1,6 @@
 //! The admin API's responses as tables.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     table::{Column, is_absent, moment, number, table, text},
@@ -84,7 +84,39 @@ pub(super) fn tenant_usage(report: &Value) -> String {
     columns.extend(TOTALS);
     let (from, to) = (moment(report, "from"), moment(report, "to"));
     let rows = table(report.get("data").unwrap_or(&Value::Null), &columns);
-    format!("From {from} to {to} (UTC)\n{rows}")
+    let usage = format!("From {from} to {to} (UTC)\n{rows}");
+    if is_absent(report, "storage") {
+        return usage;
+    }
+    format!("{usage}\n\n{}", storage(report))
+}
+
+/// What a tenant has stored, with its limits.
+fn storage(report: &Value) -> String {
+    let amount = |of: &str, kind: &str| report.pointer(&format!("/storage/{of}/{kind}"));
+    let rows = ["sessions", "messages", "bytes"].map(|kind| {
+        let [used, reserved, limit] = ["used", "reserved", "limits"].map(|of| amount(of, kind));
+        let percent = share(used, limit);
+        json!({"kind": kind, "used": used, "reserved": reserved, "limit": limit, "percent": percent})
+    });
+    let limit = |row: &Value| match row.get("limit") {
+        Some(Value::Null) | None => "unlimited".to_owned(),
+        Some(_) => number(row, "limit"),
+    };
+    let columns: [Column<'_>; 5] = [
+        ("STORED", &|row| text(row, "kind")),
+        ("USED", &|row| number(row, "used")),
+        ("RESERVED", &|row| number(row, "reserved")),
+        ("LIMIT", &limit),
+        ("USED %", &|row| number(row, "percent")),
+    ];
+    table(&Value::from(rows.to_vec()), &columns)
+}
+
+/// The used percentage of a limit, rounded down.
+fn share(used: Option<&Value>, limit: Option<&Value>) -> Option<u64> {
+    let (used, limit) = (used?.as_u64()?, limit?.as_u64()?);
+    u64::try_from(u128::from(used) * 100 / u128::from(limit.max(1))).ok()
 }
 
 pub(super) fn all_usage(list: &Value) -> String {
@@ -172,6 +204,27 @@ mod tests {
             messages(&list),
             "1 user: a\\u{1b}[31m\\nb\n1 user: [{\"text\":\"\\u009b31m\"}]"
         );
+    }
+
+    #[test]
+    fn storage_is_shown_with_its_limits() {
+        let storage = json!({
+            "used": {"sessions": 81, "messages": 2500, "bytes": 7},
+            "reserved": {"sessions": 1, "messages": 2, "bytes": 0},
+            "limits": {"sessions": 100, "messages": null, "bytes": 0},
+        });
+        let shown = tenant_usage(&json!({"from": 0, "to": 60, "data": [], "storage": storage}));
+        assert_eq!(
+            shown,
+            "From 1970-01-01 00:00 to 1970-01-01 00:01 (UTC)\n\
+             (none)\n\n\
+             STORED    USED   RESERVED  LIMIT      USED %\n\
+             sessions  81     1         100        81\n\
+             messages  2,500  2         unlimited  -\n\
+             bytes     7      0         0          700"
+        );
+        let unknown = json!({"from": 0, "to": 60, "data": [], "storage": null});
+        assert!(!tenant_usage(&unknown).contains("STORED"));
     }
 
     #[test]

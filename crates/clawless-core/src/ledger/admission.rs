@@ -362,7 +362,7 @@ impl Machine {
         answer
     }
 
-    /// Reserves the session that a turn creates.
+    /// Reserves the session that a turn creates, and what it begins with.
     fn reserve_new_session(&mut self, extend: &Extend) -> Result<(), LedgerAnswer> {
         let open = self.reservations.get(&extend.request_id);
         let open = open.filter(|open| open.ticket == extend.ticket);
@@ -370,14 +370,21 @@ impl Machine {
         if !extend.creates_session || is_reserved {
             return Ok(());
         }
+        let Some(open) = open else { return Ok(()) };
+        let own = open.storage;
         let session = Storage {
             sessions: 1,
             ..Storage::ZERO
         };
-        self.check_storage(&session)?;
+        let wanted = own.plus(&session).plus(&extend.copied);
+        // Together, so that the turn does not wait for what it has reserved itself.
+        self.storage.release(&own);
+        let checked = self.check_storage(&wanted);
+        let reserved = if checked.is_ok() { wanted } else { own };
+        self.storage.reserve(&reserved);
+        checked?;
         if let Some(open) = self.reservations.get_mut(&extend.request_id) {
-            open.storage = open.storage.plus(&session);
-            self.storage.reserve(&session);
+            open.storage = wanted;
             self.changed.push(RowKey::Request(open.request_id.clone()));
         }
         Ok(())
@@ -410,6 +417,7 @@ impl Machine {
             self.changed.push(RowKey::Config);
             let period = self.quotas.current(now);
             self.emit_quota_warnings(period, None, effects);
+            self.emit_storage_warnings(None, effects);
         }
         LedgerAnswer::Done
     }

@@ -63,7 +63,7 @@ impl Machine {
             Input::Forget {
                 session_id,
                 storage,
-            } => match self.change_storage(&storage) {
+            } => match self.change_storage(&storage, &mut effects) {
                 Ok(()) => {
                     self.invalidate_session(session_id);
                     LedgerAnswer::Done
@@ -78,7 +78,7 @@ impl Machine {
                 LedgerAnswer::Done
             }
             Input::Storage => LedgerAnswer::Storage(self.storage()),
-            Input::SetStorage(count) => self.set_storage(now, &count),
+            Input::SetStorage(count) => self.set_storage(now, &count, &mut effects),
             Input::AckReceipts(keys) => self.ack_receipts(&keys),
             Input::AckTurn { request_id, stored } => {
                 self.ack_turn(now, &request_id, stored, &mut effects)

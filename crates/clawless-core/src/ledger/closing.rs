@@ -319,6 +319,7 @@ impl Machine {
         self.outbox.push(receipt.clone());
         self.emit_quota_warnings(receipt.period, Some(&receipt.key_id), effects);
         self.emit_overage(receipt, effects);
+        self.emit_storage_warnings(Some(&receipt.key_id), effects);
     }
 
     /// Reports a call whose usage is beyond a quota.

@@ -206,6 +206,13 @@ pub struct Extend {
     /// Whether the turn creates its session.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_session: bool,
+    /// What the session begins with: the copy of a history, and settings.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub copied: Storage,
+}
+
+fn is_nothing(storage: &Storage) -> bool {
+    *storage == Storage::ZERO
 }
 
 /// What a change adds to and removes from the stored content.

@@ -46,6 +46,7 @@ mod rows;
 mod storage;
 mod storage_quota;
 mod wait_queue;
+mod warnings;
 
 pub use crate::money::Provenance;
 pub use buckets::EndpointClass;

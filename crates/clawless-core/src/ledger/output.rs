@@ -270,6 +270,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_id: Option<KeyId>,
     },
+    /// The stored content reached 80 % or 100 % of a limit; sent again after it has fallen well
+    /// below.
+    StorageWarning {
+        /// The kind of limit.
+        kind: StorageKind,
+        /// 80 or 100.
+        percent: u8,
+        /// The stored amount.
+        used: u64,
+        /// The limit.
+        limit: u64,
+        /// The key of the turn that reached it; none for other changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_id: Option<KeyId>,
+    },
     /// A call's usage is beyond a quota; sent for each such call.
     QuotaExceeded {
         /// The period.

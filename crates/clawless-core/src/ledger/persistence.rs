@@ -76,7 +76,7 @@ impl Machine {
                     warned: account.warned,
                 });
                 let empty = Account::default().acknowledged;
-                let row = row.filter(|row| row.warned != 0 || row.acknowledged != empty);
+                let row = row.filter(|row| !row.warned.is_empty() || row.acknowledged != empty);
                 writes.push(Write::new(BOOKS, period.to_string(), row.as_ref())?);
             }
             RowKey::Key(key_id) => {
@@ -172,7 +172,7 @@ impl Machine {
         account.closed = account.closed.plus(&row.acknowledged);
         let granted = row.acknowledged.settled.plus(&row.acknowledged.released);
         account.granted = account.granted.plus(&granted);
-        account.warned |= row.warned;
+        account.warned = account.warned.union(row.warned);
     }
 
     fn restore_open(&mut self, open: Reservation) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::constants::MAX_CALL_AMOUNT;
 use super::period::Period;
 use super::price::Price;
+use super::warnings::Warned;
 use crate::limits::Quotas;
 use crate::money::{MicroDollars, Tokens};
 use crate::time::Timestamp;
@@ -168,8 +169,8 @@ pub(super) struct Account {
     /// The part of `closed` whose receipts D1 has acknowledged. Only this part is stored; the rest
     /// follows from the pending receipts.
     pub(super) acknowledged: Tally,
-    /// Warnings already sent; one bit per kind and percentage.
-    pub(super) warned: u8,
+    /// Warnings already sent.
+    pub(super) warned: Warned,
 }
 
 /// The row of [`Account`].
@@ -178,7 +179,7 @@ pub(super) struct AccountRow {
     pub(super) period: Period,
     #[serde(rename = "filed")]
     pub(super) acknowledged: Tally,
-    pub(super) warned: u8,
+    pub(super) warned: Warned,
 }
 
 /// Amounts that a call requests.
@@ -249,18 +250,10 @@ impl Account {
         let used = self.closed.used();
         let mut due = Vec::new();
         for (at, kind) in QuotaKind::ALL.into_iter().enumerate() {
-            let Some(limit) = kind.limit(quotas) else {
-                continue;
-            };
-            for (step, percent) in [80_u8, 100].into_iter().enumerate() {
-                let bit = 1_u8 << (2 * at + step);
-                let reached =
-                    u128::from(used.of(kind)) * 100 >= u128::from(limit) * u128::from(percent);
-                if used.of(kind) > 0 && reached && self.warned & bit == 0 {
-                    self.warned |= bit;
-                    due.push((kind, percent, used.of(kind), limit));
-                }
-            }
+            let (used, limit) = (used.of(kind), kind.limit(quotas));
+            let Some(limit) = limit else { continue };
+            let percents = self.warned.take(at, used, limit).into_iter();
+            due.extend(percents.map(|percent| (kind, percent, used, limit)));
         }
         due
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::{StorageChange, StorageCount};
 use super::outbox::Receipt;
+use super::warnings::Warned;
 use crate::limits::StorageLimits;
 use crate::storage::{Storage, StorageKind};
 use crate::time::{Millis, Timestamp};
@@ -72,6 +73,17 @@ pub(super) struct StorageRow {
     counted_at: Option<Timestamp>,
     /// Whether the content has changed since.
     is_changed: bool,
+    /// Warnings already sent.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    warned: Warned,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_empty(warned: &Warned) -> bool {
+    warned.is_empty()
 }
 
 /// The stored content of the tenant.
@@ -165,8 +177,28 @@ impl StorageAccount {
             counted_at: Some(now),
             // A turn that runs now may have been counted, and is added again when it settles.
             is_changed: since != Balance::default() || self.reserved != Storage::ZERO,
+            warned: self.row.warned,
         };
         self.is_urgent = !count.is_complete;
+    }
+
+    /// Marks the warnings that are due as sent and returns them: kind, percentage, usage, limit.
+    /// Also returns whether the row has changed.
+    pub(super) fn take_warnings(
+        &mut self,
+        limits: &StorageLimits,
+    ) -> (Vec<(StorageKind, u8, u64, u64)>, bool) {
+        let (used, before) = (self.used(), self.row.warned);
+        let warned = &mut self.row.warned;
+        let mut due = Vec::new();
+        for (at, kind) in StorageKind::ALL.into_iter().enumerate() {
+            let (used, limit) = (used.of(kind), kind.limit(limits));
+            warned.rearm(at, used, limit);
+            let Some(limit) = limit else { continue };
+            let percents = warned.take(at, used, limit).into_iter();
+            due.extend(percents.map(|percent| (kind, percent, used, limit)));
+        }
+        (due, self.row.warned != before)
     }
 
     /// Why the content may not grow by `added`, if it may not: the kind, and whether it is used up

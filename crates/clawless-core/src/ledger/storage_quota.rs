@@ -2,9 +2,10 @@
 
 use super::admission::denied;
 use super::input::{Input, StorageChange, StorageCount};
-use super::machine::Machine;
-use super::output::{Denial, DenialReason, LedgerAnswer, StorageReport, StorageUse};
+use super::machine::{Effects, Machine};
+use super::output::{Denial, DenialReason, Event, LedgerAnswer, StorageReport, StorageUse};
 use super::rows::RowKey;
+use crate::ids::KeyId;
 use crate::limits::StorageLimits;
 use crate::storage::Storage;
 use crate::time::{Millis, Timestamp};
@@ -71,20 +72,51 @@ impl Machine {
     }
 
     /// Applies a change of content outside of turns. One that adds content may be denied.
-    pub(super) fn change_storage(&mut self, change: &StorageChange) -> Result<(), LedgerAnswer> {
+    pub(super) fn change_storage(
+        &mut self,
+        change: &StorageChange,
+        effects: &mut Effects,
+    ) -> Result<(), LedgerAnswer> {
         if *change == StorageChange::default() {
             return Ok(());
         }
         self.check_storage(&change.added)?;
         self.storage.change(change);
         self.changed.push(RowKey::Config);
+        self.emit_storage_warnings(None, effects);
         Ok(())
     }
 
     /// Sets the amounts to what D1 has, and to what changed since the count began.
-    pub(super) fn set_storage(&mut self, now: Timestamp, count: &StorageCount) -> LedgerAnswer {
+    pub(super) fn set_storage(
+        &mut self,
+        now: Timestamp,
+        count: &StorageCount,
+        effects: &mut Effects,
+    ) -> LedgerAnswer {
         self.storage.set(now, count);
         self.changed.push(RowKey::Config);
+        self.emit_storage_warnings(None, effects);
         LedgerAnswer::Done
+    }
+
+    /// Emits the warnings of storage quotas that are due. `key_id` is the key of the turn that added
+    /// content.
+    pub(super) fn emit_storage_warnings(&mut self, key_id: Option<&KeyId>, effects: &mut Effects) {
+        let (warnings, is_changed) = self.storage.take_warnings(&self.config.storage());
+        if is_changed {
+            self.changed.push(RowKey::Config);
+        }
+        let events = warnings.into_iter().map(|(kind, percent, used, limit)| {
+            let key_id = key_id.cloned();
+            Event::StorageWarning {
+                kind,
+                percent,
+                used,
+                limit,
+                key_id,
+            }
+        });
+        effects.events.extend(events);
     }
 }

@@ -202,6 +202,7 @@ fn session_state_read_before_a_change_is_ignored() {
         price: None,
         session: Some(state(1, 30)),
         creates_session: false,
+        copied: Storage::ZERO,
     }));
     assert!(matches!(extended.answer, LedgerAnswer::Extended { .. }));
     ledger.apply(Input::Release {

@@ -218,6 +218,7 @@ fn a_denied_extension_keeps_the_reservation() {
             price: None,
             session: None,
             creates_session: false,
+            copied: Storage::ZERO,
         })
     };
     for _ in 0..2 {
@@ -258,6 +259,7 @@ fn an_extension_raises_the_reserved_price() {
             }),
             session: None,
             creates_session: false,
+            copied: Storage::ZERO,
         })
     };
     let mut extended = |price| match ledger.apply(extend_at(price)).answer {

@@ -1,4 +1,4 @@
-use clawless_core::ledger::{Extend, ReceiptKey, StorageCount, StorageUse};
+use clawless_core::ledger::{Event, Extend, ReceiptKey, StorageCount, StorageUse};
 use clawless_core::storage::StorageKind;
 
 use super::*;
@@ -107,6 +107,7 @@ fn a_turn_that_creates_a_session_reserves_it() {
                 token_total: Tokens::ZERO,
             }),
             creates_session: true,
+            copied: Storage::ZERO,
         })
     };
     let first = turn(&mut ledger, 1, amounts(0, 2, 10));
@@ -130,6 +131,50 @@ fn a_turn_that_creates_a_session_reserves_it() {
     assert!(
         matches!(answer, LedgerAnswer::Extended { .. }),
         "{answer:?}"
+    );
+}
+
+#[test]
+fn attack_60_a_turn_whose_session_begins_with_a_copy_reserves_the_copy_too() {
+    let mut ledger = limited();
+    ledger.apply(forget(StorageChange::adding(amounts(1, 4, 400))));
+    let extend = |grant: &Grant, copied| {
+        Input::Extend(Extend {
+            request_id: grant.request_id.clone(),
+            ticket: grant.ticket,
+            tokens_in: Tokens::new(10),
+            max_tokens_out: None,
+            price: None,
+            session: None,
+            creates_session: true,
+            copied,
+        })
+    };
+    let first = turn(&mut ledger, 1, amounts(0, 2, 100));
+    let first = ledger.granted(first);
+    let denied = denial(ledger.apply(extend(&first, amounts(0, 5, 200))).answer);
+    // Its own reservation is part of what it adds, and nothing that another turn frees.
+    assert_eq!(denied.reason, DenialReason::StorageUsedUp);
+    let storage = denied.storage.expect("the amounts");
+    assert_eq!(
+        (storage.kind, storage.used, storage.requested),
+        (StorageKind::Messages, 4, 7)
+    );
+    assert_eq!(ledger.machine.storage().reserved, amounts(0, 2, 100));
+    for _ in 0..2 {
+        let answer = ledger.apply(extend(&first, amounts(0, 4, 200))).answer;
+        assert!(
+            matches!(answer, LedgerAnswer::Extended { .. }),
+            "{answer:?}"
+        );
+        assert_eq!(ledger.machine.storage().reserved, amounts(1, 6, 300));
+        ledger.restart();
+    }
+    settle(&mut ledger, &first, amounts(1, 6, 300));
+    let report = ledger.machine.storage();
+    assert_eq!(
+        (report.used, report.reserved),
+        (amounts(2, 10, 700), Storage::ZERO)
     );
 }
 
@@ -200,4 +245,85 @@ fn a_configuration_of_an_older_version_is_read_again() {
     }));
     ledger.granted(request);
     assert_eq!(ledger.machine.storage().limits, LIMITS);
+}
+
+/// The storage warnings among the events of an output.
+fn warnings(output: &Output) -> Vec<(StorageKind, u8, u64, u64, bool)> {
+    let events = output.events.iter();
+    events
+        .filter_map(|event| match event {
+            Event::StorageWarning {
+                kind,
+                percent,
+                used,
+                limit,
+                key_id,
+            } => Some((*kind, *percent, *used, *limit, key_id.is_some())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn each_storage_limit_is_warned_of_once_at_80_and_at_100_percent_even_after_a_restart() {
+    let mut ledger = limited();
+    let first = turn(&mut ledger, 1, amounts(0, 2, 10));
+    let first = ledger.granted(first);
+    let settle = Settle {
+        stored: amounts(1, 2, 800),
+        ..settlement(&first, Spent::default(), None)
+    };
+    let output = ledger.apply(Input::Settle(Box::new(settle)));
+    assert_eq!(
+        warnings(&output),
+        [(StorageKind::Bytes, 80, 800, 1000, true)]
+    );
+    ledger.restart();
+    let output = ledger.apply(forget(StorageChange::adding(amounts(1, 0, 10))));
+    let sessions = [80, 100].map(|percent| (StorageKind::Sessions, percent, 2, 2, false));
+    assert_eq!(warnings(&output), sessions);
+    ledger.restart();
+    let output = ledger.apply(forget(StorageChange::adding(amounts(0, 0, 190))));
+    assert_eq!(
+        warnings(&output),
+        [(StorageKind::Bytes, 100, 1000, 1000, false)]
+    );
+    // A lower limit, and a count that finds more.
+    let lower = StorageLimits {
+        messages: Some(2),
+        ..LIMITS
+    };
+    let output = ledger.apply(Input::Configure(LedgerConfig {
+        storage: Some(lower),
+        ..config(3, Quotas::UNLIMITED)
+    }));
+    let messages = [80, 100].map(|percent| (StorageKind::Messages, percent, 2, 2, false));
+    assert_eq!(warnings(&output), messages);
+}
+
+#[test]
+fn a_storage_warning_is_repeated_after_content_was_deleted() {
+    let mut ledger = limited();
+    let mut add = |bytes| {
+        let output = ledger.apply(forget(StorageChange::adding(amounts(0, 0, bytes))));
+        let warned = warnings(&output).len();
+        let removed = StorageChange::removing(amounts(0, 0, 700));
+        ledger.restart();
+        assert!(warnings(&ledger.apply(forget(removed))).is_empty());
+        warned
+    };
+    assert_eq!([add(850), add(700), add(650)], [1, 1, 1]);
+    let mut ledger = limited();
+    let count = |counted| {
+        Input::SetStorage(StorageCount {
+            before: Storage::ZERO,
+            counted,
+            is_complete: true,
+        })
+    };
+    let output = ledger.apply(count(amounts(0, 8, 0)));
+    assert_eq!(
+        warnings(&output),
+        [(StorageKind::Messages, 80, 8, 10, false)]
+    );
 }

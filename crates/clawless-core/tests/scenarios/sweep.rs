@@ -144,6 +144,7 @@ fn an_extension_renews_the_reservation() {
         price: None,
         session: None,
         creates_session: false,
+        copied: Storage::ZERO,
     }));
     ledger.now += LEASE_MS - 1;
     assert!(overdue(&ledger.apply(Input::Sweep)).is_empty());

@@ -107,6 +107,7 @@ impl Call {
                 price: None,
                 session: Some(state),
                 creates_session: false,
+                copied: Storage::ZERO,
             }));
         }
         if prng.once_in(4) {

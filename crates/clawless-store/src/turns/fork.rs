@@ -65,6 +65,14 @@ pub async fn fork(
 }
 
 impl Fork {
+    /// What the copy adds to the stored content, with the bytes of the session's settings.
+    pub fn with_settings(&self, settings: u64) -> Storage {
+        self.stored.plus(&Storage {
+            bytes: settings,
+            ..Storage::ZERO
+        })
+    }
+
     /// The statements that create the session `id` with the copied history.
     pub(super) fn statements(
         &self,

@@ -54,11 +54,17 @@ fn admin_token_is_usable_until_it_is_revoked_or_expires() {
     let after = admin_tokens::list_across_tenants(&fixture.database, Some(&token.id), 10);
     assert_eq!(block_on(after), Ok(vec![]));
 
-    let log = block_on(audit::list_across_tenants(&fixture.database, None, 10)).expect("succeeds");
+    let log = block_on(audit::list_across_tenants(
+        &fixture.database,
+        None,
+        10,
+        true,
+    ))
+    .expect("succeeds");
     let actions: Vec<&str> = log.iter().map(|entry| entry.action.as_str()).collect();
     assert!(log.iter().all(|entry| entry.tenant_id.is_none()));
     assert_eq!(actions.len(), 2);
-    let page = audit::list_across_tenants(&fixture.database, Some(&log[0].id), 10);
+    let page = audit::list_across_tenants(&fixture.database, Some(&log[0].id), 10, true);
     assert_eq!(block_on(page).expect("succeeds"), log[1..]);
 }
 
@@ -135,9 +141,39 @@ fn tokens_of_a_tenant_are_revoked_when_it_is_deleted() {
     ];
     let erase = erasure::erase_rows(&fixture.database, &fixture.ours, 100, 100);
     assert_eq!(block_on(erase), Ok(true));
+    let again = mint(&fixture, AdminRole::TenantAdmin(fixture.ours.clone()));
+    let list = admin_tokens::list_bound(&fixture.database, &fixture.ours);
+    let list = block_on(list).expect("succeeds");
+    assert_eq!(list, [bound.clone(), again.clone()]);
+    // Another request revokes one meanwhile, which is then not recorded twice.
+    let revoke = entry(&fixture, "token.revoke", again.id.as_str());
+    let now = fixture.now();
+    let revoke = admin_tokens::revoke_across_tenants(&fixture.database, &again.id, now, &revoke);
+    assert_eq!(block_on(revoke), Ok(true));
+    let revoked = list.iter();
+    let revoked: Vec<_> = revoked
+        .map(|token| entry(&fixture, "token.revoke", token.id.as_str()))
+        .collect();
     let last = entry(&fixture, "tenant.delete", fixture.ours.as_str());
-    let delete = erasure::delete_tenant(&fixture.database, &fixture.ours, &last);
+    let delete = erasure::delete_tenant(&fixture.database, &fixture.ours, &revoked, &last);
     block_on(delete).expect("succeeds");
+    for token in [&bound, &again] {
+        let lines = format!(
+            "SELECT count(*) FROM audit_log WHERE action = 'token.revoke' AND target = '{}'",
+            token.id
+        );
+        assert_eq!(fixture.database.count(&lines), 1);
+    }
+    let lists = [true, false].map(|with_tokens| {
+        let list = audit::list_across_tenants(&fixture.database, None, 100, with_tokens);
+        let list = block_on(list).expect("succeeds");
+        let tokens = list.iter().filter(|it| it.action.starts_with("token."));
+        (
+            tokens.count() > 0,
+            list.iter().any(|it| it.action == "tenant.delete"),
+        )
+    });
+    assert_eq!(lists, [(true, true), (false, true)]);
     assert_eq!(stored(&fixture, &bound).revoked_at, Some(last.at));
     for token in others {
         assert_eq!(stored(&fixture, &token), token);

@@ -78,6 +78,7 @@ fn attack_23_deleting_a_tenant_removes_all_its_rows_and_no_others() {
     block_on(erasure::delete_tenant(
         &fixture.database,
         &fixture.ours,
+        &[],
         &audit_entry,
     ))
     .expect("succeeds");
@@ -170,6 +171,7 @@ fn tenant_with_remaining_rows_cannot_be_deleted() {
         block_on(erasure::delete_tenant(
             &fixture.database,
             &fixture.ours,
+            &[],
             &audit_entry
         ))
         .is_err()

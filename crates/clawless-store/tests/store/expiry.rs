@@ -111,7 +111,7 @@ fn attack_61_the_answer_of_an_expired_session_is_not_replayed() {
     };
     let claim = |request, now: Timestamp| {
         let new = ClaimRequest {
-            body_digest: &idempotency::digest(None, b"body"),
+            body_digest: &idempotency::digest(None, None, b"body"),
             request,
             now,
             deadline: now.plus(Millis::from_secs(60)),

@@ -231,7 +231,12 @@ fn response_is_stored_in_the_transaction_of_its_turn() {
 #[test]
 fn digest_includes_the_session() {
     let digest = idempotency::digest;
-    assert_ne!(digest(None, b"{}"), digest(Some("s"), b"{}"));
-    assert_ne!(digest(Some("s"), b"{}"), digest(None, b"s\n{}"));
-    assert_eq!(digest(None, b"").len(), 64);
+    assert_ne!(digest(None, None, b"{}"), digest(Some("s"), None, b"{}"));
+    assert_ne!(digest(Some("s"), None, b"{}"), digest(None, None, b"s\n{}"));
+    assert_ne!(digest(None, None, b"{}"), digest(None, Some("f"), b"{}"));
+    assert_ne!(
+        digest(Some("f"), None, b"{}"),
+        digest(None, Some("f"), b"{}")
+    );
+    assert_eq!(digest(None, None, b"").len(), 64);
 }

@@ -5,11 +5,13 @@ use clawless_core::ledger::{Input, LedgerConfig};
 use clawless_core::tenant::TenantStatus;
 use clawless_core::{ApiError, Tenant};
 use clawless_edge::http::HttpResponse;
-use clawless_store::{SqlErrorKind, erasure, tenants};
+use clawless_store::audit::AuditEntry;
+use clawless_store::{SqlErrorKind, admin_tokens, erasure, tenants};
 
 use super::change::{matches, outdated};
 use crate::context::{AdminCall, audit_entry, changed_concurrently, ledger_not_notified};
 use crate::input;
+use crate::tokens::revocation;
 
 /// The work of one request: queries, and rows per query. A turn's messages are deleted with its row.
 const MAX_QUERIES: u32 = 20;
@@ -42,6 +44,11 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         tracing::error!(%error, "erase ledger failed");
         return Err(ledger_not_notified("The tenant's rows are deleted"));
     }
+    let bound = admin_tokens::list_bound(&context.sql, id).await?;
+    let revoked = bound
+        .into_iter()
+        .map(|token| Ok(revocation(call, token)?.0));
+    let revoked: Vec<AuditEntry> = revoked.collect::<Result<_, ApiError>>()?;
     let entry = audit_entry(
         call,
         "tenant.delete",
@@ -49,7 +56,7 @@ pub(crate) async fn delete(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         Some(&TenantObject::from(&tenant)),
         None,
     )?;
-    match erasure::delete_tenant(&context.sql, id, &entry).await {
+    match erasure::delete_tenant(&context.sql, id, &revoked, &entry).await {
         Ok(()) => progress(200, &tenant),
         // A turn that was running has stored a row meanwhile.
         Err(error) if matches!(error.kind, SqlErrorKind::Constraint(_)) => progress(202, &tenant),

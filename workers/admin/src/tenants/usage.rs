@@ -12,11 +12,14 @@ use clawless_store::usage;
 use crate::context::AdminCall;
 use crate::page::Page;
 
+/// The most lines of a report: some 10 MB.
+const MAX_LINES: u32 = 50_000;
+
 /// A tenant's usage by day, model and key, from `from` to `to` (default: this month). `format=csv`
 /// returns a table.
 ///
 /// # Errors
-/// 400 for the query, 404 if there is no such tenant.
+/// 400 for the query, also if the period has too many lines; 404 if there is no such tenant.
 pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let context = &call.platform;
     let mut query = call.query();
@@ -27,7 +30,13 @@ pub(crate) async fn usage(call: &AdminCall) -> Result<HttpResponse, ApiError> {
         Some(_) => return Err(invalid("format", "`format` is json or csv.")),
     };
     let tenant = context.tenant(call.param("id")).await?;
-    let rows = usage::by_day_model_and_key(&context.sql, &tenant.id, span, u32::MAX).await?;
+    let rows = usage::by_day_model_and_key(&context.sql, &tenant.id, span, MAX_LINES + 1).await?;
+    if rows.len() > MAX_LINES as usize {
+        let message = format!(
+            "The period has more than {MAX_LINES} lines. Choose a later `from` or an earlier `to`."
+        );
+        return Err(invalid("from", message));
+    }
     if is_csv {
         return Ok(HttpResponse::new(200, Body::Csv(write_csv(&rows))));
     }

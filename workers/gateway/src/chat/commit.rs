@@ -145,10 +145,7 @@ fn added_storage(session: &OpenSession, new: &NewTurn) -> Storage {
     };
     match &session.fork {
         None => own,
-        Some((fork, settings)) => own.plus(&fork.stored).plus(&Storage {
-            bytes: *settings,
-            ..Storage::ZERO
-        }),
+        Some((fork, settings)) => own.plus(&fork.with_settings(*settings)),
     }
 }
 

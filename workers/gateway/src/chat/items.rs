@@ -1,6 +1,6 @@
 //! The stored items that a request refers to (`item_reference`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clawless_api::responses::{ItemReference, ResponsesRendering, StoredEcho};
 use clawless_api::surface::AnswerHead;
@@ -19,7 +19,8 @@ const MAX_RESPONSES: usize = 100;
 /// Loads the output items with these ids. Ids that name nothing are left out; the parser reports them.
 ///
 /// # Errors
-/// 400 for too many references; 503 if storage does not answer.
+/// 400 for too many references; 413 if the items are longer than a body may be, each as often as it is
+/// named; 503 if storage does not answer.
 pub async fn find<P: Platform>(
     platform: &P,
     tenant: &TenantId,
@@ -36,12 +37,34 @@ pub async fn find<P: Platform>(
             format!("The references of a request name at most {MAX_RESPONSES} responses.");
         return Err(ApiError::new(ErrorCode::InvalidValue, message).param("input"));
     }
-    let mut found = Vec::new();
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    for id in ids {
+        *named.entry(id).or_default() += 1;
+    }
+    let limit = platform.config().body_limit;
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
     for request in requests {
-        let items = items_of_response(platform, tenant, &request).await?;
-        found.extend(items.into_iter().filter(|(id, _)| ids.contains(id)));
+        for (id, item) in items_of_response(platform, tenant, &request).await? {
+            let Some(times) = named.get(&id) else {
+                continue;
+            };
+            // A short body must not make a long request: every reference is a copy of its item.
+            bytes = bytes.saturating_add(item.as_str().len().saturating_mul(*times));
+            if bytes > limit {
+                return Err(too_long(limit));
+            }
+            found.push((id, item));
+        }
     }
     Ok(found)
+}
+
+fn too_long(limit: usize) -> ApiError {
+    let message = format!(
+        "The items that the request refers to are longer than the limit of {limit} bytes, each as often \
+         as it is named."
+    );
+    ApiError::new(ErrorCode::RequestTooLarge, message).param("input")
 }
 
 /// The output items of a stored response, by their ids; none if there is no such response.

@@ -91,7 +91,11 @@ pub async fn create<P: Platform>(
             Ok(bytes)
         };
         let tenant = &caller.tenant().id;
-        let items = async |ids| items::find(&**platform, tenant, ids).await;
+        let items = async |ids| {
+            // They may be many, so their request counts before they are read, as a read of its own.
+            check_rate(&**platform, &caller, EndpointClass::Read).await?;
+            items::find(&**platform, tenant, ids).await
+        };
         let settings = &caller.tenant().settings;
         let mut parsed = parse(head, parse_body, settings, read, items).await?;
         let request = &mut parsed.request;

@@ -6,7 +6,7 @@ use clawless_core::ledger::SessionState;
 use clawless_core::routing::MAX_OVERESTIMATE;
 use clawless_core::session::{Session, SessionHead};
 use clawless_core::time::Millis;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, SessionId, TenantId, Tokens};
+use clawless_core::{ApiError, Clock, ErrorCode, Message, SessionId, Storage, TenantId, Tokens};
 use clawless_llm::vocabulary::Vocabulary;
 use clawless_llm::{tokens, window};
 use clawless_store::hot::{HotSession, MAX_BYTES};
@@ -148,7 +148,8 @@ async fn open_session<P: Platform>(
         return Err(response_not_found().param("previous_response_id"));
     }
     if known != Some(state) || is_new {
-        extend(platform, admission, state, is_new).await?;
+        let created = is_new.then_some(Storage::ZERO);
+        extend(platform, admission, state, created).await?;
     }
     let hot = if let Some(found) = found {
         add_session(platform, pending, admission, found, copy, conversation).await?
@@ -189,7 +190,8 @@ async fn copy<P: Platform>(
             head,
             token_total: fork.tokens,
         };
-        extend(platform, admission, state, true).await?;
+        let copied = fork.with_settings(settings);
+        extend(platform, admission, state, Some(copied)).await?;
         opened = Some(OpenSession {
             id,
             state,

@@ -2,7 +2,7 @@
 
 use clawless_core::ledger::{Extend, Input, LedgerAnswer, Price, SessionState};
 use clawless_core::llm::LlmEvent;
-use clawless_core::{ApiError, RequestId, TenantId, Tokens, Usage};
+use clawless_core::{ApiError, RequestId, Storage, TenantId, Tokens, Usage};
 use clawless_edge::ledger::Ledger;
 use clawless_llm::tokens;
 
@@ -14,7 +14,7 @@ use crate::access::refusal;
 use crate::platform::Platform;
 
 /// Extends a reservation by the session's history, once its length is known, and by the session if the
-/// turn creates it.
+/// turn creates it: `created` is what it begins with.
 ///
 /// # Errors
 /// 429 if the quotas do not cover them, 503 if the ledger does not answer.
@@ -22,12 +22,13 @@ pub async fn extend<P: Platform>(
     platform: &P,
     admission: &mut Admission,
     session: SessionState,
-    creates_session: bool,
+    created: Option<Storage>,
 ) -> Result<(), ApiError> {
     let extension = Extend {
         tokens_in: admission.tokens_in.plus(session.token_total),
         session: Some(session),
-        creates_session,
+        creates_session: created.is_some(),
+        copied: created.unwrap_or_default(),
         ..unchanged(admission)
     };
     send_extension(platform, admission, extension).await?;
@@ -86,6 +87,7 @@ pub async fn extend_for_round<P: Platform>(
         price: None,
         session: None,
         creates_session: false,
+        copied: Storage::ZERO,
     };
     let output = platform
         .ledger()
@@ -136,6 +138,7 @@ async fn extend_output<P: Platform>(platform: &P, turn: &Turn, wanted: Tokens) -
         price: None,
         session: None,
         creates_session: false,
+        copied: Storage::ZERO,
     };
     let input = Input::Extend(extension);
     let answer = platform.ledger().call(&turn.identity.tenant, input).await;
@@ -159,6 +162,7 @@ fn unchanged(admission: &Admission) -> Extend {
         price: None,
         session: None,
         creates_session: false,
+        copied: Storage::ZERO,
     }
 }
 

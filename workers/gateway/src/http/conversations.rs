@@ -26,6 +26,10 @@ const BODY_LIMIT: usize = 256 * 1024;
 pub async fn create<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
     let now = platform.time().now();
+    // Without settings no body is needed.
+    if call.body.load(BODY_LIMIT).await? > 0 {
+        call.head.require_json()?;
+    }
     let metadata = parse_conversation(&call.body.read(BODY_LIMIT).await?)?;
     let new = NewSession {
         metadata: metadata.unwrap_or_default(),
@@ -88,7 +92,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
 pub async fn list_items<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
     let id = find::session_id(call.param("id"))?;
-    let page = ItemPage::take(&mut call.query())?;
+    let mut page = ItemPage::take(&mut call.query())?;
     find::find(platform, &call.caller, &id).await?;
     let mut range = Range::default();
     if let Some(after) = &page.after {
@@ -107,19 +111,33 @@ pub async fn list_items<P: Platform>(call: &Call<P, Caller>) -> Result<HttpRespo
     let limit = u32::try_from(page.limit)
         .unwrap_or(u32::MAX)
         .saturating_add(1);
-    let found = messages::page(platform.sql(), tenant, &id, range, order, limit).await?;
-    let mut items: Vec<ListedItem> = Vec::new();
-    for listed in &found.messages {
-        let found = items_of(&listed.message, listed.id.as_str());
-        let mut found = found.map_err(ApiError::internal)?;
-        if page.order == Order::NewestFirst {
-            found.reverse();
+    loop {
+        let found = messages::page(platform.sql(), tenant, &id, range, order, limit).await?;
+        let mut items: Vec<ListedItem> = Vec::new();
+        for listed in &found.messages {
+            let found = items_of(&listed.message, listed.id.as_str());
+            let mut found = found.map_err(ApiError::internal)?;
+            if page.order == Order::NewestFirst {
+                found.reverse();
+            }
+            items.extend(found);
         }
-        items.extend(found);
+        let (items, has_more) = page.cut(items)?;
+        match found.messages.last() {
+            // A long message may fill the page up to the item that it begins after.
+            Some(last) if items.is_empty() && found.has_more => {
+                page.after = None;
+                match page.order {
+                    Order::OldestFirst => range.after = Some(last.position),
+                    Order::NewestFirst => range.before = Some(last.position),
+                }
+            }
+            _ => {
+                let has_more = has_more || found.has_more;
+                return Ok(HttpResponse::json(item_list(&items, has_more)));
+            }
+        }
     }
-    let (items, has_more) = page.cut(items)?;
-    let has_more = has_more || found.has_more;
-    Ok(HttpResponse::json(item_list(&items, has_more)))
 }
 
 /// The position of the message that an item belongs to.

@@ -198,7 +198,7 @@ async fn ask_admin(call: &Call<Bindings, ()>) -> Option<(u16, Vec<Problem>)> {
 /// Whether a token is one of the admin API that is not bound to a tenant. Wrong tokens of an address are limited like wrong API keys.
 async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
     let (platform, now) = (&*call.platform, EdgeTime.now());
-    let address = call.head.header("cf-connecting-ip").unwrap_or("unknown");
+    let address = &*call.head.address();
     let token = KeyText::parse(token).ok();
     let Some(token) = token.filter(|token| token.kind() == KeyKind::Admin) else {
         return false;
@@ -208,8 +208,11 @@ async fn is_operator(call: &Call<Bindings, ()>, token: &str) -> bool {
     }
     let found = admin_tokens::find_by_digest_across_tenants(platform.sql(), token.digest()).await;
     let may_read = |token: &AdminToken| token.is_usable(now) && token.role.tenant().is_none();
-    if found.is_ok_and(|found| found.as_ref().is_some_and(may_read)) {
-        return true;
+    match found {
+        // Only unknown tokens count as guesses.
+        Ok(Some(token)) => return may_read(&token),
+        Err(_) => return false,
+        Ok(None) => {}
     }
     if !platform.is_within(RateLimit::KeyGuesses, address).await {
         platform.memory().block(address, now);

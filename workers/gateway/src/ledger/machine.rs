@@ -227,6 +227,16 @@ fn log_event(event: &Event) {
             let (key, kind) = (key_id.as_ref().map(KeyId::as_str), kind.as_str());
             tracing::warn!(%period, kind, percent, used, limit, key, "quota warning");
         }
+        Event::StorageWarning {
+            kind,
+            percent,
+            used,
+            limit,
+            key_id,
+        } => {
+            let (key, kind) = (key_id.as_ref().map(KeyId::as_str), kind.as_str());
+            tracing::warn!(kind, percent, used, limit, key, "storage quota warning");
+        }
         Event::QuotaExceeded {
             period,
             kind,

@@ -159,6 +159,7 @@ impl Caller<'_> {
                 let deleted = block_on(erasure::delete_tenant(
                     sql,
                     tenant,
+                    &[],
                     &self.entry("tenant.delete"),
                 ));
                 results.add(&deleted);

@@ -27,7 +27,7 @@ impl Caller<'_> {
                 sql, tenant, claim_key, request,
             ))),
             _ => {
-                let body_digest = idempotency::digest(None, &[u8::from(self.random.coin())]);
+                let body_digest = idempotency::digest(None, None, &[u8::from(self.random.coin())]);
                 let new = ClaimRequest {
                     body_digest: &body_digest,
                     request,

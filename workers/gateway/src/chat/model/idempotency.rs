@@ -6,6 +6,8 @@ use clawless_store::idempotency::{self, ClaimKey, StoredResponse};
 
 /// The header that carries an idempotency key.
 pub const HEADER: &str = "idempotency-key";
+/// The header that changes what a body means.
+const FEATURES_HEADER: &str = "anthropic-beta";
 /// The longest key, in characters.
 const MAX_KEY_CHARS: usize = 255;
 
@@ -39,7 +41,11 @@ impl IdempotencyKey {
         Ok(Some(Self {
             key: key.to_owned(),
             route,
-            digest: idempotency::digest(session.map(SessionId::as_str), body),
+            digest: idempotency::digest(
+                session.map(SessionId::as_str),
+                head.header(FEATURES_HEADER),
+                body,
+            ),
         }))
     }
 }
@@ -81,7 +87,7 @@ impl IdempotencyClaim {
         }
     }
 
-    /// The digest of the request's session and body.
+    /// The digest of the request's session, features and body.
     pub fn digest(&self) -> &str {
         &self.idempotency_key.digest
     }
