@@ -145,6 +145,7 @@ describe("a signature", () => {
     stack.upstream.next(whole());
     const { body } = await create({});
     for (const model of ["two-model", "three-model"]) {
+      if (model === "two-model") stack.upstream.next(whole());
       const content = body.content.slice(0, 3);
       await create({ model, thinking: model === "two-model" ? thinking : undefined, messages: conversation(content) });
       const { text } = stack.upstream.requests.at(-1);
