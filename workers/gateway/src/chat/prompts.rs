@@ -9,10 +9,13 @@ use clawless_core::{ApiError, ErrorCode, Message, Role, Session, Tenant, Timesta
 /// What the variables of a request's prompts depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct PromptContext<'a> {
+    /// The tenant.
     pub tenant: &'a Tenant,
     /// The session, if it exists and is known.
     pub session: Option<&'a Session>,
+    /// The request's options, which name the end user.
     pub options: &'a ChatOptions,
+    /// The time of the request.
     pub now: Timestamp,
 }
 
