@@ -123,6 +123,11 @@ test("models_have_the_shape_of_the_client_and_aliases_are_among_them", async () 
   assert.deepEqual([one.type, one.id], ["model", MODEL]);
   const openai = await answer(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${stack.key}` } }));
   assert.equal(openai.object, "list");
+  // Others get the whole list, so a page of it is refused.
+  for (const name of ["limit", "after_id", "before_id"]) {
+    const page = await fetch(`${stack.url}/v1/models?${name}=1`, { headers: { authorization: `Bearer ${stack.key}` } });
+    assert.deepEqual([page.status, (await page.json()).error.param], [400, name]);
+  }
 });
 
 test("tokens_are_counted_without_a_call_of_the_provider", async () => {
@@ -135,6 +140,21 @@ test("tokens_are_counted_without_a_call_of_the_provider", async () => {
   assert.equal(stack.upstream.requests.length, 0);
   await expectMessageError(await postMessage(stack, { model: MODEL }, { path }), 400, "invalid_request_error");
   await expectMessageError(await postMessage(stack, messageBody({ model: "nothing" }), { path }), 404, "not_found_error");
+});
+
+test("tokens_of_the_system_prompt_are_those_of_its_values", async () => {
+  const count = async () => (await answer(await postMessage(stack, messageBody({ max_tokens: undefined, metadata: { user_id: "one two ".repeat(50) } }), { path: "/v1/messages/count_tokens" }))).input_tokens;
+  const bare = await count();
+  const path = `/tenants/${stack.tenants[0].tenant_id}`;
+  assert.equal((await stack.admin("PATCH", path, { system_prompt: "{{user}}" })).status, 200);
+  try {
+    // A call of a model refreshes the tenant's record, a count uses the one that is known.
+    await answer(await postMessage(stack, messageBody()));
+    const filled = await count();
+    assert.ok(filled > bare + 40, `${bare} and ${filled}: the user's name is longer than its variable`);
+  } finally {
+    await stack.admin("PATCH", path, { system_prompt: null });
+  }
 });
 
 test("a_slow_stream_is_kept_alive_by_pings_that_precede_the_message", async () => {

@@ -125,6 +125,17 @@ describe("a response", () => {
     assert.equal(turns[0].count, 1, "nothing is stored");
   });
 
+  test("counts_the_sessions_prompt_with_its_values", async () => {
+    const count = async (settings) => {
+      const { body: session } = await call(stack, "POST", "/sessions", settings);
+      const { status, body } = await call(stack, "POST", "/responses/input_tokens", { model: MODEL, input: "two", conversation: session.id, safety_identifier: "u".repeat(60) });
+      assert.equal(status, 200, JSON.stringify(body));
+      return body.input_tokens;
+    };
+    const [bare, raw, filled] = [await count({}), await count({ system_prompt: "word" }), await count({ system_prompt: "{{user}}{{user}}{{user}}{{user}}{{user}}{{user}}" })];
+    assert.ok(raw > bare && filled > bare + 80, `${bare} ${raw} ${filled}`);
+  });
+
   test("reports_what_it_ignores", async () => {
     const { response } = await create({ reasoning: { effort: null, mode: "pro" }, some_extension: 1 });
     const dropped = response.headers.get("x-clawless-dropped").split(", ");

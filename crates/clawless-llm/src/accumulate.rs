@@ -1,7 +1,8 @@
 //! Accumulates stream events into a response, and replays a response as events.
 
+use clawless_core::chat::Block;
 use clawless_core::json::Json;
-use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
+use clawless_core::llm::{ContentBlocks, Delta, LlmChoice, LlmEvent, LlmResponse};
 use clawless_core::members::{Members, MergedMembers};
 use clawless_core::{Tokens, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,9 @@ fn has_text(delta: &Delta) -> bool {
         Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
         | Delta::ThinkingBlock(_)
+        | Delta::Citation(_)
+        | Delta::TextEnd
+        | Delta::Block(_)
         | Delta::ThinkingBlocks(_)
         | Delta::Members(_)
         | Delta::ChoiceMembers(_) => false,
@@ -164,8 +168,8 @@ fn add(choice: &mut LlmChoice, pending: &mut Pending, delta: &Delta) {
                 call.arguments.push_str(arguments);
             }
         }
-        // It is among all blocks, which follow.
-        Delta::ThinkingBlock(_) => {}
+        // They are among all blocks, which follow.
+        Delta::ThinkingBlock(_) | Delta::Citation(_) | Delta::TextEnd | Delta::Block(_) => {}
         Delta::ThinkingBlocks(blocks) => choice.thinking_blocks = Some(blocks.clone()),
         Delta::Logprobs(json) => pending.logprobs.push(json.clone()),
         Delta::Members(members) => pending.members.add(members),
@@ -212,13 +216,18 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     for choice in answer.choices {
         let index = choice.index;
         let mut deltas = Vec::new();
-        match signed_thoughts(choice.reasoning.as_deref(), choice.thinking_blocks.as_ref()) {
-            Some(thoughts) => deltas.extend(thoughts),
-            None => deltas.extend(choice.reasoning.map(Delta::Reasoning)),
+        if let Some(blocks) = own_blocks(&choice) {
+            deltas.extend(blocks);
+            deltas.extend(choice.thinking_blocks.map(Delta::ThinkingBlocks));
+        } else {
+            match signed_thoughts(choice.reasoning.as_deref(), choice.thinking_blocks.as_ref()) {
+                Some(thoughts) => deltas.extend(thoughts),
+                None => deltas.extend(choice.reasoning.map(Delta::Reasoning)),
+            }
+            deltas.extend(choice.thinking_blocks.map(Delta::ThinkingBlocks));
+            let content = choice.content.filter(|text| !text.is_empty());
+            deltas.extend(content.map(Delta::Content));
         }
-        deltas.extend(choice.thinking_blocks.map(Delta::ThinkingBlocks));
-        let content = choice.content.filter(|text| !text.is_empty());
-        deltas.extend(content.map(Delta::Content));
         deltas.extend(choice.refusal.map(Delta::Refusal));
         deltas.extend(choice.logprobs.map(Delta::Logprobs));
         if !choice.members.is_empty() {
@@ -255,6 +264,44 @@ pub fn replay(answer: LlmResponse) -> Vec<LlmEvent> {
     }
     events.extend(answer.usage.map(LlmEvent::Usage));
     events
+}
+
+/// The answer's blocks one by one, if the content blocks have all of its text.
+fn own_blocks(choice: &LlmChoice) -> Option<Vec<Delta>> {
+    let blocks = ContentBlocks::of(&choice.members)?;
+    if !blocks.have_text(choice.content.as_deref().unwrap_or_default()) {
+        return None;
+    }
+    let mut deltas = Vec::new();
+    for raw in blocks.blocks {
+        match Block::read(&raw) {
+            Ok(Block::Text(text)) => {
+                let members: Members = raw.read().ok()?;
+                let citations = members.get("citations").and_then(|it| it.read().ok());
+                let citations: Vec<Json> = citations.unwrap_or_default();
+                deltas.extend((!text.is_empty()).then_some(Delta::Content(text)));
+                deltas.extend(citations.into_iter().map(Delta::Citation));
+                deltas.push(Delta::TextEnd);
+            }
+            Ok(Block::Thinking { thinking, .. }) => {
+                deltas.extend((!thinking.is_empty()).then_some(Delta::Reasoning(thinking)));
+                deltas.push(Delta::ThinkingBlock(raw));
+            }
+            Ok(Block::RedactedThinking) => deltas.push(Delta::ThinkingBlock(raw)),
+            _ => deltas.push(Delta::Block(raw)),
+        }
+    }
+    // What only the blocks' own surface shows is not all reasoning of an answer.
+    let reasoning = choice.reasoning.clone().unwrap_or_default();
+    let shown: String = deltas.iter().filter_map(thought_of).collect();
+    (shown == reasoning).then_some(deltas)
+}
+
+fn thought_of(delta: &Delta) -> Option<&str> {
+    match delta {
+        Delta::Reasoning(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Reasoning block by block, if the signed blocks have all of it.

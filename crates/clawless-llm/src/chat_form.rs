@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use clawless_core::json::Json;
+use clawless_core::members::Members;
 use clawless_core::{Message, Role};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,22 @@ pub(crate) fn of(messages: &[Message]) -> Result<Cow<'_, [Message]>, LlmError> {
     }
     translated.extend(user_message(images)?);
     Ok(Cow::Owned(translated))
+}
+
+/// The member of texts and documents that this format has no place for: sources.
+pub(crate) const CITATIONS: &str = "messages[].content[].citations";
+
+/// Whether content blocks have sources, which other formats have no place for.
+pub(crate) fn has_citations(messages: &[Message]) -> bool {
+    let is_set = |block: &Json| {
+        let members: Option<Members> = block.read().ok();
+        let citations = members.and_then(|it| it.get("citations").cloned());
+        citations.is_some_and(|it| !matches!(it.as_str(), "null" | "[]"))
+    };
+    let mut marked = messages
+        .iter()
+        .filter(|it| it.has_blocks() && it.raw().as_str().contains("\"citations\""));
+    marked.any(|message| message.blocks().iter().flatten().any(is_set))
 }
 
 /// A tool message with the text of its content only. Other parts are moved to `images`.
@@ -128,6 +145,16 @@ mod tests {
                 r#"{"role":"user","content":"and?"}"#,
             ]
         );
+    }
+
+    #[test]
+    fn sources_are_found() {
+        let text = |citations: &str| {
+            let block = format!(r#"{{"type":"text","text":"a","citations":{citations}}}"#);
+            has_citations(&[message(Role::Assistant, &[&block])])
+        };
+        assert!(text(r#"[{"cited_text":"a"}]"#) && text(r#"{"enabled":true}"#));
+        assert!(!text("null") && !text("[]"));
     }
 
     #[test]

@@ -58,7 +58,10 @@ pub fn make_client(
         .collect();
     let protocol: Box<dyn Protocol> = match provider.kind {
         ProviderKind::OpenAi => Box::new(OpenAi::with_profile(base_url()?, key, profile, &models)),
-        ProviderKind::Anthropic => Box::new(Anthropic::new(base_url()?, key, &models)),
+        ProviderKind::Anthropic => {
+            let protocol = Anthropic::new(base_url()?, key, &models);
+            Box::new(protocol.of_provider(&provider.name))
+        }
         // The platform's binding provides the address and the credentials.
         ProviderKind::WorkersAi => Box::new(WorkersAi::new(&models)),
     };

@@ -1,12 +1,15 @@
-//! Filters provider-specific members of stored messages: they are replayed only to the model that
-//! produced them, because others could reject or misinterpret them.
+//! Filters provider-specific members of messages, and signed reasoning: they are replayed only to the
+//! model that produced them, because others could reject or misinterpret them.
 
 use std::borrow::Cow;
 
 use clawless_core::json::Json;
-use clawless_core::llm::{CHOICE, LlmRequest, ORIGIN};
+use clawless_core::llm::{CHOICE, CONTENT_BLOCKS, ContentBlocks, LlmRequest, ORIGIN, Signature};
 use clawless_core::members::Members;
 use clawless_core::{Message, Role};
+use serde::Deserialize;
+
+use crate::anthropic::SIGNER;
 
 /// Members of assistant messages that are safe for every model. Signed reasoning names its signer
 /// itself.
@@ -35,7 +38,15 @@ pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a,
     let target = format!("{provider}/{}", request.model);
     let mut request = request.clone();
     for message in request.messages.iter_mut().filter(|it| has_origin(it)) {
-        if let Some(raw) = without_foreign(message.raw(), &target) {
+        if let Some(blocks) = message.blocks() {
+            let blocks: Vec<Json> = blocks
+                .into_iter()
+                .filter_map(|block| own_signature(block, &target))
+                .collect();
+            if let Ok(changed) = Message::from_blocks(message.role(), &blocks) {
+                *message = changed;
+            }
+        } else if let Some(raw) = without_foreign(message.raw(), &target) {
             *message = Message::from_stored(message.role(), raw);
         }
     }
@@ -44,15 +55,83 @@ pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a,
 
 fn has_origin(message: &Message) -> bool {
     let raw = message.raw().as_str();
-    message.role() == Role::Assistant && (raw.contains(ORIGIN) || raw.contains(CHOICE))
+    let names = [ORIGIN, CHOICE, CONTENT_BLOCKS, SIGNER];
+    message.role() == Role::Assistant
+        && (names.iter().any(|name| raw.contains(name)) || Signature::may_be_in(raw))
+}
+
+/// A content block that a client has returned, with the signature as its provider wrote it. Reasoning
+/// that another model signed is unsigned, and left out if nobody else can read it.
+fn own_signature(block: Json, target: &str) -> Option<Json> {
+    #[derive(Deserialize)]
+    struct Thought {
+        r#type: String,
+        #[serde(default)]
+        signature: Option<String>,
+        #[serde(default)]
+        data: Option<String>,
+    }
+    if !Signature::may_be_in(block.as_str()) {
+        return Some(block);
+    }
+    let Ok(thought) = block.read::<Thought>() else {
+        return Some(block);
+    };
+    let (name, text) = match thought.r#type.as_str() {
+        "thinking" => ("signature", thought.signature),
+        "redacted_thinking" => ("data", thought.data),
+        _ => return Some(block),
+    };
+    let Some(signature) = text.and_then(|text| Signature::parse(&text)) else {
+        return Some(block);
+    };
+    let is_own = signature.origin == target;
+    if !is_own && name == "data" {
+        return None;
+    }
+    let mut members: Members = block.read().ok()?;
+    let member = members.0.iter_mut().find(|(known, _)| known == name)?;
+    let text = if is_own {
+        signature.signature
+    } else {
+        String::new()
+    };
+    member.1 = Json::from_value(&text).ok()?;
+    Json::from_value(&members).ok()
+}
+
+/// Removes what another model has signed, and the content blocks of another model.
+fn remove_foreign_blocks(members: &mut Members, target: &str) {
+    members.0.retain_mut(|(name, value)| match name.as_str() {
+        "thinking_blocks" => {
+            let Ok(mut thoughts) = value.read::<Vec<Members>>() else {
+                return true;
+            };
+            let count = thoughts.len();
+            thoughts.retain(|thought| {
+                let signer = thought.get(SIGNER).and_then(|it| it.read::<String>().ok());
+                signer.is_none_or(|signer| signer == target)
+            });
+            if thoughts.len() < count
+                && let Ok(own) = Json::from_value(&thoughts)
+            {
+                *value = own;
+            }
+            !thoughts.is_empty() || count == 0
+        }
+        CONTENT_BLOCKS => value
+            .read::<ContentBlocks>()
+            .map_or(true, |blocks| blocks.origin == target),
+        _ => true,
+    });
 }
 
 /// The message without its origin and, if that is another model, without provider-specific members.
 fn without_foreign(message: &Json, target: &str) -> Option<Json> {
     let mut members: Members = message.read().ok()?;
     // A client may send any value, and one member without the other.
+    remove_foreign_blocks(&mut members, target);
     let Some(origin) = members.get(ORIGIN) else {
-        members.get(CHOICE)?;
         return Json::from_value(&members.without(&[CHOICE])).ok();
     };
     let origin: Option<String> = origin.read().ok();
@@ -120,5 +199,46 @@ mod tests {
         assert_eq!(sent("p", "m", &without_origin), own);
         let text = r#"{"role":"assistant","content":"clawless_origin","x":1}"#;
         assert_eq!(sent("p", "m", text), text);
+    }
+
+    #[test]
+    fn signed_reasoning_and_content_blocks_reach_no_other_model_even_without_an_origin() {
+        let message = r#"{"role":"assistant","content":"a","thinking_blocks":[{"signature":"S","signed_by":"p/m"},{"signature":"U"}],"content_blocks":{"origin":"p/m","blocks":[{"type":"x"}]}}"#;
+        assert_eq!(sent("p", "m", message), message);
+        let foreign = r#"{"role":"assistant","content":"a","thinking_blocks":[{"signature":"U"}]}"#;
+        for (provider, model) in [("p", "other"), ("other", "m")] {
+            assert_eq!(sent(provider, model, message), foreign);
+        }
+        let alone = r#"{"role":"assistant","content":"a","thinking_blocks":[{"signature":"S","signed_by":"p/m"}]}"#;
+        assert_eq!(
+            sent("q", "m", alone),
+            r#"{"role":"assistant","content":"a"}"#
+        );
+        let of_provider = r#"{"role":"assistant","content":"a","content_blocks":[1]}"#;
+        assert_eq!(sent("q", "m", of_provider), of_provider);
+    }
+
+    #[test]
+    fn a_signature_that_a_client_returns_reaches_its_model_as_that_wrote_it_and_no_other() {
+        let named = |signature: &str| {
+            let (origin, signature) = ("p/m".to_owned(), signature.to_owned());
+            Json::from_value(&Signature { origin, signature }.to_text()).expect("JSON")
+        };
+        let blocks = |signature: &str, data: &str| {
+            let text = format!(
+                r#"[{{"type":"thinking","thinking":"hm","signature":{signature}}},{{"type":"redacted_thinking","data":{data}}},{{"type":"text","text":"a"}}]"#
+            );
+            let blocks: Vec<Json> = serde_json::from_str(&text).expect("JSON");
+            let message = Message::from_blocks(Role::Assistant, &blocks).expect("a message");
+            message.raw().as_str().to_owned()
+        };
+        let returned = blocks(named("S==").as_str(), named("D").as_str());
+        assert_eq!(sent("p", "m", &returned), blocks("\"S==\"", "\"D\""));
+        let unsigned = r#"{"role":"assistant","clawless_blocks":[{"type":"thinking","thinking":"hm","signature":""},{"type":"text","text":"a"}]}"#;
+        for (provider, model) in [("p", "other"), ("other", "m")] {
+            assert_eq!(sent(provider, model, &returned), unsigned);
+        }
+        let own = blocks("\"S==\"", "\"D\"");
+        assert_eq!(sent("q", "m", &own), own, "signed elsewhere");
     }
 }

@@ -7,10 +7,12 @@
 )]
 
 use clawless_api::chat;
-use clawless_core::FinishReason;
-use clawless_core::llm::LlmRequest;
+use clawless_core::json::Json;
+use clawless_core::llm::{ContentBlocks, Delta, LlmEvent, LlmRequest, LlmResponse};
 use clawless_core::model::{Model, ThinkingStyle};
+use clawless_core::{FinishReason, Message, Role};
 use clawless_llm::LlmError;
+use clawless_llm::accumulate::{Accumulator, replay};
 use clawless_llm::anthropic::Anthropic;
 use clawless_llm::protocol::{Mode, Protocol};
 use serde_json::{Value, json};
@@ -259,6 +261,116 @@ fn signed_reasoning_is_replayed_only_to_its_signer() {
     assert_eq!(other["thinking"]["type"], "disabled");
     assert!(!other.to_string().contains("sig"), "{other}");
     assert_eq!(other["messages"][1]["content"][0]["type"], "tool_use");
+}
+
+/// A conversation as a session replays it: the answer that `body` is, and a next question.
+fn continued(server: &Anthropic, body: &Value) -> (LlmRequest, LlmResponse) {
+    let body = serde_json::to_vec(body).expect("JSON");
+    let answer = server.decode_whole(&any(), &body).expect("an answer");
+    let stored = answer.choices[0].to_stored("anthropic/m").expect("JSON");
+    let mut request = any();
+    request
+        .messages
+        .push(Message::from_stored(Role::Assistant, stored));
+    request
+        .messages
+        .push(Message::text(Role::User, "Go on.").expect("a message"));
+    (request, answer)
+}
+
+#[test]
+fn cited_texts_and_unknown_blocks_go_back_to_their_model_as_they_came() {
+    let blocks = json!([
+        {"type": "text", "text": "Searching."},
+        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"encrypted_content": "E"}]},
+        {"type": "text", "text": " \n"},
+        {"type": "text", "text": "Wet.", "citations": [{"type": "char_location", "cited_text": "wet"}]},
+    ]);
+    let body = json!({"type": "message", "role": "assistant", "model": "x", "stop_reason": "pause_turn",
+        "content": blocks, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let server = server(ThinkingStyle::Unknown).of_provider("anthropic");
+    let (request, answer) = continued(&server, &body);
+    let choice = &answer.choices[0];
+    assert_eq!(choice.content.as_deref(), Some("Searching. \nWet."));
+    assert_eq!(choice.finish_reason, Some(FinishReason::Length));
+    let native = choice.choice_members.get("native_finish_reason");
+    assert_eq!(native.map(Json::as_str), Some("\"pause_turn\""));
+    let sent = server.encode(&request, Mode::Whole).expect("encodes");
+    let sent: Value = serde_json::from_slice(&sent.body).expect("JSON");
+    let mut expected = blocks.as_array().expect("blocks").clone();
+    // The API rejects blank texts.
+    expected.remove(3);
+    assert_eq!(sent["messages"][1]["content"], Value::from(expected));
+    // Other clients get the same events as those of the provider's stream.
+    let mut again = Accumulator::default();
+    let events = replay(answer.clone());
+    again.push_all(&events);
+    assert_eq!(again.finish(), answer);
+    let delta = |wanted: fn(&Delta) -> bool| {
+        let deltas = events.iter().filter(|event| match event {
+            LlmEvent::Delta { delta, .. } => wanted(delta),
+            _ => false,
+        });
+        deltas.count()
+    };
+    assert_eq!(delta(|it| matches!(it, Delta::Block(_))), 2);
+    assert_eq!(delta(|it| matches!(it, Delta::Citation(_))), 1);
+    assert_eq!(delta(|it| matches!(it, Delta::TextEnd)), 3);
+}
+
+#[test]
+fn deltas_of_unknown_blocks_are_merged() {
+    let start = |index: u32, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let add = |index: u32, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+    let stop = |index: u32| json!({"type": "content_block_stop", "index": index});
+    let events = [
+        json!({"type": "message_start", "message": {"usage": {"input_tokens": 1}}}),
+        start(
+            0,
+            json!({"type": "server_tool_use", "id": "s", "name": "f", "input": {}}),
+        ),
+        add(
+            0,
+            json!({"type": "input_json_delta", "partial_json": "{\"a\":"}),
+        ),
+        add(0, json!({"type": "input_json_delta", "partial_json": "1}"})),
+        stop(0),
+        start(1, json!({"type": "compaction", "content": null})),
+        add(1, json!({"type": "compaction_delta", "content": "Sum"})),
+        add(1, json!({"type": "compaction_delta", "content": "mary"})),
+        stop(1),
+        start(2, json!({"type": "text", "text": "", "citations": []})),
+        add(2, json!({"type": "text_delta", "text": "Wet."})),
+        add(
+            2,
+            json!({"type": "citations_delta", "citation": {"cited_text": "wet"}}),
+        ),
+        stop(2),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}),
+        json!({"type": "message_stop"}),
+    ];
+    let stream: Vec<String> = events.iter().map(|it| format!("data: {it}\n\n")).collect();
+    let stream = stream.concat();
+    let server = server(ThinkingStyle::Unknown).of_provider("anthropic");
+    let answer = server
+        .decode_whole(&any(), stream.as_bytes())
+        .expect("an answer");
+    let own = ContentBlocks::of(&answer.choices[0].members).expect("blocks");
+    assert_eq!(own.origin, "anthropic/m");
+    let blocks: Vec<Value> = own
+        .blocks
+        .iter()
+        .map(|it| it.read().expect("JSON"))
+        .collect();
+    assert_eq!(
+        Value::from(blocks),
+        json!([
+            {"type": "server_tool_use", "id": "s", "name": "f", "input": {"a": 1}},
+            {"type": "compaction", "content": "Summary"},
+            {"type": "text", "text": "Wet.", "citations": [{"cited_text": "wet"}]},
+        ])
+    );
 }
 
 #[test]

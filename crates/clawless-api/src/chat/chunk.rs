@@ -296,7 +296,9 @@ impl ChunkWriter {
         let mut logprobs = None;
         match delta {
             // All blocks follow at once.
-            Delta::ThinkingBlock(_) => return,
+            Delta::ThinkingBlock(_) | Delta::Citation(_) | Delta::TextEnd | Delta::Block(_) => {
+                return;
+            }
             Delta::Members(members) => return self.choice(index, members, None, None, out),
             Delta::ChoiceMembers(members) => return self.choice_members(index, members, out),
             Delta::ToolCallMembers {

@@ -142,16 +142,31 @@ mod schemas {
             Some("stop_sequence"),
             Some("tool_use"),
             Some("refusal"),
+            Some("pause_turn"),
         ];
         reasons.extend(may_be_absent.then_some(None));
         json!({ "enum": reasons })
     }
 
-    /// A content block of an answer. Signed blocks are the provider's own.
+    /// A content block of an answer. Signed blocks, and those of other types, are the provider's own.
     fn answered() -> Value {
         let text = json!({ "type": "string" });
+        let known = ["text", "thinking", "redacted_thinking", "tool_use"];
+        let other = described(
+            "A block of another type, as the provider sent it.",
+            object(
+                &["type"],
+                &json!({ "type": { "type": "string", "not": { "enum": known } } }),
+            ),
+        );
+        let citations = json!({ "type": ["array", "null"], "items": true });
         let blocks = [
-            variant("text", &["text"], &json!({ "text": text })),
+            other,
+            variant(
+                "text",
+                &["text"],
+                &json!({ "text": text, "citations": citations }),
+            ),
             variant(
                 "thinking",
                 &["thinking"],
@@ -180,6 +195,11 @@ mod schemas {
             delta("thinking_delta", "thinking"),
             delta("signature_delta", "signature"),
             delta("input_json_delta", "partial_json"),
+            variant(
+                "citations_delta",
+                &["citation"],
+                &json!({ "citation": true }),
+            ),
         ]);
         let end = object(
             &["stop_reason", "stop_sequence"],

@@ -10,7 +10,7 @@ use super::arguments::ArgumentScan;
 use super::error::error_envelope;
 use super::stop::StopState;
 use super::usage::MessageUsage;
-use super::whole::{SIGNER, message_id};
+use super::whole::{for_client, message_id};
 use super::wire::{BlockStart, Event, MessageEnd, MessageStart, Piece, write, write_activity};
 use crate::activity::ToolActivity;
 use crate::answer_head::AnswerHead;
@@ -177,6 +177,16 @@ impl MessageWriter {
                     self.signed(block, out);
                 }
             }
+            Delta::Citation(citation) => {
+                self.open_text(out);
+                self.piece(Piece::Citation { citation }, out);
+            }
+            Delta::TextEnd => {
+                if matches!(self.open, Some(Open::Text)) {
+                    self.close(out);
+                }
+            }
+            Delta::Block(block) => self.whole(BlockStart::Whole(block), out),
             Delta::ToolCallStart { call, id, name, .. } => {
                 self.stop.call();
                 let (number, scan) = (*call, ArgumentScan::default());
@@ -200,14 +210,19 @@ impl MessageWriter {
         if text.is_empty() {
             return;
         }
+        self.open_text(out);
+        self.piece(Piece::Text { text }, out);
+    }
+
+    fn open_text(&mut self, out: &mut String) {
         if !matches!(self.open, Some(Open::Text)) {
             self.start(Some(Open::Text), BlockStart::TEXT, out);
         }
-        self.piece(Piece::Text { text }, out);
     }
 
     /// A signed thought: the signature of the open block, whose text has been sent, or a whole block.
     fn signed(&mut self, block: Members, out: &mut String) {
+        let block = for_client(block, &self.head.origin);
         let signature = block.get("signature").and_then(|it| it.read().ok());
         if let (Some(Open::Thinking), Some(signature)) = (&self.open, signature) {
             let signature: String = signature;
@@ -216,7 +231,10 @@ impl MessageWriter {
             self.close(out);
             return;
         }
-        let block = BlockStart::Signed(block.without(&[SIGNER]));
+        self.whole(BlockStart::Signed(block), out);
+    }
+
+    fn whole(&mut self, block: BlockStart<'_>, out: &mut String) {
         self.start(None, block, out);
         let index = self.index();
         write(&Event::ContentBlockStop { index }, out);
@@ -261,9 +279,12 @@ impl MessageWriter {
 fn is_shown(delta: &Delta) -> bool {
     match delta {
         Delta::Content(text) | Delta::Refusal(text) | Delta::Reasoning(text) => !text.is_empty(),
-        Delta::ToolCallStart { .. } | Delta::ToolCallArguments { .. } | Delta::ThinkingBlock(_) => {
-            true
-        }
+        Delta::ToolCallStart { .. }
+        | Delta::ToolCallArguments { .. }
+        | Delta::ThinkingBlock(_)
+        | Delta::Citation(_)
+        | Delta::TextEnd
+        | Delta::Block(_) => true,
         Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
         | Delta::ThinkingBlocks(_)

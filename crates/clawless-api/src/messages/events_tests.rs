@@ -1,4 +1,5 @@
 use clawless_core::json::Json;
+use clawless_core::llm::Signature;
 use clawless_core::tool::CallForm;
 use clawless_core::{FinishReason, Timestamp};
 use proptest::prelude::*;
@@ -49,6 +50,12 @@ fn finish(reason: FinishReason) -> LlmEvent {
     LlmEvent::Finish { index: 0, reason }
 }
 
+/// A signature as clients get it.
+fn named(signature: &str) -> String {
+    let (origin, signature) = ("p/m".to_owned(), signature.to_owned());
+    Signature { origin, signature }.to_text()
+}
+
 fn json_of(text: &str) -> Json {
     Json::parse(text.to_owned()).expect("JSON")
 }
@@ -97,6 +104,14 @@ fn assemble(stream: &str) -> Result<Value, Value> {
                     "input_json_delta" => {
                         assert_eq!(block["type"], "tool_use");
                         *input += delta["partial_json"].as_str().expect("a text");
+                        continue;
+                    }
+                    "citations_delta" => {
+                        assert_eq!(block["type"], "text");
+                        let citations = block["citations"].as_array().cloned();
+                        let mut citations = citations.unwrap_or_default();
+                        citations.push(delta["citation"].clone());
+                        block["citations"] = Value::from(citations);
                         continue;
                     }
                     other => panic!("{other}"),
@@ -170,8 +185,8 @@ fn blocks_follow_each_other_and_the_end_has_reason_and_usage() {
         json!({
             "id": "msg_01ARZ3NDEKTSV4RRFFQ69G5FAV", "type": "message", "role": "assistant", "model": "m",
             "content": [
-                {"type": "thinking", "thinking": "hm", "signature": "s"},
-                {"type": "redacted_thinking", "data": "x"},
+                {"type": "thinking", "thinking": "hm", "signature": named("s")},
+                {"type": "redacted_thinking", "data": named("x")},
                 {"type": "text", "text": "ab"},
                 {"type": "tool_use", "id": "toolu_0", "name": "f", "input": {"a": 1}},
                 {"type": "tool_use", "id": "toolu_1", "name": "g", "input": {}},
@@ -180,6 +195,38 @@ fn blocks_follow_each_other_and_the_end_has_reason_and_usage() {
             "usage": {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
                 "output_tokens": 2},
         })
+    );
+}
+
+#[test]
+fn sources_and_blocks_of_other_types_are_in_their_places() {
+    let message = whole(&[
+        content("As they say, "),
+        delta(Delta::TextEnd),
+        content("water is wet"),
+        delta(Delta::Citation(json_of(r#"{"cited_text":"Wet."}"#))),
+        delta(Delta::TextEnd),
+        delta(Delta::Block(json_of(
+            "{\"type\":\"server_tool_use\",\n\"id\":\"s\"}",
+        ))),
+        delta(Delta::Citation(json_of(r#"{"cited_text":"alone"}"#))),
+        content("."),
+        delta(Delta::ChoiceMembers(Members(vec![(
+            "native_finish_reason".to_owned(),
+            json_of(r#""pause_turn""#),
+        )]))),
+        finish(FinishReason::Length),
+    ]);
+    let message = message.expect("complete");
+    assert_eq!(message["stop_reason"], "pause_turn");
+    assert_eq!(
+        message["content"],
+        json!([
+            {"type": "text", "text": "As they say, "},
+            {"type": "text", "text": "water is wet", "citations": [{"cited_text": "Wet."}]},
+            {"type": "server_tool_use", "id": "s"},
+            {"type": "text", "text": ".", "citations": [{"cited_text": "alone"}]},
+        ])
     );
 }
 
@@ -318,15 +365,17 @@ fn script(answer: &[Said]) -> (Vec<LlmEvent>, Vec<Value>) {
                 let pieces = pieces.iter().map(|it| delta(Delta::Reasoning(it.clone())));
                 events.extend(pieces);
                 let signature = if *is_signed { "s" } else { "" };
-                let block = json!({"type": "thinking", "thinking": text, "signature": signature});
+                let mut block =
+                    json!({"type": "thinking", "thinking": text, "signature": signature});
                 if *is_signed {
                     events.push(delta(Delta::ThinkingBlock(json_of(&block.to_string()))));
+                    block["signature"] = Value::from(named(signature));
                 }
                 match expected.last_mut() {
                     Some(last) if last["type"] == "thinking" && last["signature"] == "" => {
                         let known = last["thinking"].as_str().expect("a text").to_owned();
                         last["thinking"] = Value::from(known + &text);
-                        last["signature"] = Value::from(signature);
+                        last["signature"] = block["signature"].clone();
                     }
                     _ => expected.push(block),
                 }
@@ -334,7 +383,7 @@ fn script(answer: &[Said]) -> (Vec<LlmEvent>, Vec<Value>) {
             Said::Sealed => {
                 let block = json!({"type": "redacted_thinking", "data": "x"});
                 events.push(delta(Delta::ThinkingBlock(json_of(&block.to_string()))));
-                expected.push(block);
+                expected.push(json!({"type": "redacted_thinking", "data": named("x")}));
             }
             Said::Calls(calls) => {
                 let first = number;

@@ -9,6 +9,8 @@ pub(super) struct StopState {
     reason: Option<FinishReason>,
     has_refused: bool,
     has_calls: bool,
+    /// Whether the provider paused the answer.
+    is_paused: bool,
     /// The stop sequence that the provider names.
     sequence: Option<String>,
 }
@@ -32,6 +34,8 @@ impl StopState {
     /// Looks for the stop sequence among the provider's members of the choice. Some servers put other
     /// values there, so it must be one of the request's.
     pub(super) fn read(&mut self, members: &Members, requested: &[String]) {
+        let native = members.get("native_finish_reason");
+        self.is_paused |= native.is_some_and(|it| it.as_str() == "\"pause_turn\"");
         let stopped_by = members.get("stop_reason").and_then(|it| it.read().ok());
         self.sequence = stopped_by
             .filter(|text| requested.contains(text))
@@ -42,6 +46,7 @@ impl StopState {
     pub(super) fn values(&self) -> (&'static str, Option<&str>) {
         let reason = match self.reason {
             _ if self.has_refused => "refusal",
+            Some(FinishReason::Length) if self.is_paused => "pause_turn",
             Some(FinishReason::Length) => "max_tokens",
             Some(FinishReason::ContentFilter) => "refusal",
             Some(FinishReason::ToolCalls | FinishReason::FunctionCall) => "tool_use",

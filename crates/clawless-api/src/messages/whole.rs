@@ -1,7 +1,8 @@
 //! Whole answers: `message`.
 
+use clawless_core::chat::Block;
 use clawless_core::json::Json;
-use clawless_core::llm::{LlmChoice, LlmResponse};
+use clawless_core::llm::{ContentBlocks, LlmChoice, LlmResponse, Signature};
 use clawless_core::members::Members;
 use serde::Serialize;
 
@@ -10,8 +11,8 @@ use super::usage::MessageUsage;
 use crate::activity::{Extension, ToolActivity};
 use crate::answer_head::AnswerHead;
 
-/// The member of a stored signed block that names its signer. Clients do not send it back.
-pub(super) const SIGNER: &str = "signed_by";
+/// The member of a stored signed block that names its signer. Clients find it in the signature.
+const SIGNER: &str = "signed_by";
 
 #[derive(Debug, Serialize)]
 struct Body<'a> {
@@ -46,6 +47,9 @@ enum Content {
     /// A signed block of the provider.
     #[serde(untagged)]
     Signed(Members),
+    /// Any other block of the provider.
+    #[serde(untagged)]
+    Whole(Json),
 }
 
 /// The id of a message: the request's, with Anthropic's prefix.
@@ -64,7 +68,7 @@ pub(super) fn body(
     let mut stop = StopState::default();
     stop.finish(choice.finish_reason);
     stop.read(&choice.choice_members, stop_sequences);
-    let content = content(choice, &mut stop)?;
+    let content = content(choice, &head.origin, &mut stop)?;
     let (stop_reason, stop_sequence) = stop.values();
     serde_json::to_string(&Body {
         id: message_id(head),
@@ -81,32 +85,62 @@ pub(super) fn body(
     })
 }
 
-fn content(choice: LlmChoice, stop: &mut StopState) -> Result<Vec<Content>, serde_json::Error> {
-    let mut content = Vec::new();
-    let signed = choice.thinking_blocks.and_then(|it| it.read().ok());
-    match (signed, choice.reasoning) {
-        (Some(blocks), _) => {
-            let blocks: Vec<Members> = blocks;
-            let blocks = blocks.into_iter().map(|block| block.without(&[SIGNER]));
-            content.extend(blocks.map(Content::Signed));
+/// A signed block for the client: its signature, or its encrypted reasoning, names the model that made
+/// it, because it is valid there only.
+pub(super) fn for_client(block: Members, origin: &str) -> Members {
+    let mut block = block.without(&[SIGNER]);
+    for (name, value) in &mut block.0 {
+        if matches!(name.as_str(), "signature" | "data")
+            && let Ok(signature) = value.read::<String>()
+            && !signature.is_empty()
+            && let Ok(named) = Json::from_value(
+                &Signature {
+                    origin: origin.to_owned(),
+                    signature,
+                }
+                .to_text(),
+            )
+        {
+            *value = named;
         }
-        (None, Some(thinking)) if !thinking.is_empty() => content.push(Content::Thinking {
-            thinking,
-            signature: "",
-        }),
-        (None, _) => {}
     }
-    let refusal = choice.refusal.filter(|text| !text.is_empty());
-    if refusal.is_some() {
-        stop.refuse();
+    block
+}
+
+/// A block that the provider wrote.
+fn of_provider(block: Json, origin: &str) -> Result<Content, serde_json::Error> {
+    match Block::read(&block) {
+        Ok(Block::Thinking { .. } | Block::RedactedThinking) => {
+            Ok(Content::Signed(for_client(block.read()?, origin)))
+        }
+        _ => Ok(Content::Whole(block)),
     }
-    let texts = [choice.content.filter(|text| !text.is_empty()), refusal];
-    content.extend(
-        texts
+}
+
+fn content(
+    choice: LlmChoice,
+    origin: &str,
+    stop: &mut StopState,
+) -> Result<Vec<Content>, serde_json::Error> {
+    let own = ContentBlocks::of(&choice.members);
+    let own = own.filter(|own| own.have_text(choice.content.as_deref().unwrap_or_default()));
+    let mut content = match own {
+        Some(own) => own
+            .blocks
             .into_iter()
-            .flatten()
-            .map(|text| Content::Text { text }),
-    );
+            .map(|block| of_provider(block, origin))
+            .collect::<Result<_, _>>()?,
+        None => translated(
+            choice.thinking_blocks,
+            choice.reasoning,
+            choice.content,
+            origin,
+        ),
+    };
+    if let Some(text) = choice.refusal.filter(|text| !text.is_empty()) {
+        stop.refuse();
+        content.push(Content::Text { text });
+    }
     for call in choice.tool_calls {
         stop.call();
         content.push(Content::ToolUse {
@@ -116,6 +150,32 @@ fn content(choice: LlmChoice, stop: &mut StopState) -> Result<Vec<Content>, serd
         });
     }
     Ok(content)
+}
+
+/// Reasoning and text as blocks.
+fn translated(
+    thinking_blocks: Option<Json>,
+    reasoning: Option<String>,
+    text: Option<String>,
+    origin: &str,
+) -> Vec<Content> {
+    let mut content = Vec::new();
+    let signed = thinking_blocks.and_then(|it| it.read().ok());
+    match (signed, reasoning) {
+        (Some(blocks), _) => {
+            let blocks: Vec<Members> = blocks;
+            let blocks = blocks.into_iter().map(|block| for_client(block, origin));
+            content.extend(blocks.map(Content::Signed));
+        }
+        (None, Some(thinking)) if !thinking.is_empty() => content.push(Content::Thinking {
+            thinking,
+            signature: "",
+        }),
+        (None, _) => {}
+    }
+    let text = text.filter(|text| !text.is_empty());
+    content.extend(text.map(|text| Content::Text { text }));
+    content
 }
 
 /// Arguments as an object. Models of other providers may write anything else, which is wrapped in one.
@@ -133,5 +193,75 @@ fn input(arguments: String) -> Result<Json, serde_json::Error> {
         _ => Json::from_value(&Invalid {
             invalid_arguments: arguments,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clawless_core::{FinishReason, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn written(choice: LlmChoice) -> Value {
+        let head = AnswerHead {
+            request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
+            created: Timestamp::default(),
+            model: "m".to_owned(),
+            origin: "p/m".to_owned(),
+        };
+        let answer = LlmResponse {
+            choices: vec![choice],
+            ..LlmResponse::default()
+        };
+        let body = body(&head, answer, Vec::new(), &[]).expect("JSON");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    #[test]
+    fn the_providers_blocks_are_the_content_if_they_have_its_text() {
+        let json = |value: Value| Json::parse(value.to_string()).expect("JSON");
+        let cited = json!({"type": "text", "text": "b", "citations": [{"cited_text": "B"}]});
+        let own = ContentBlocks {
+            origin: "p/m".to_owned(),
+            blocks: vec![
+                json(json!({"type": "thinking", "thinking": "hm", "signature": "s"})),
+                json(json!({"type": "text", "text": "a"})),
+                json(json!({"type": "web_search_tool_result", "content": []})),
+                json(cited.clone()),
+            ],
+        };
+        let choice = |text: &str| LlmChoice {
+            content: Some(text.to_owned()),
+            finish_reason: Some(FinishReason::Length),
+            members: own.to_members().expect("JSON"),
+            choice_members: Members(vec![(
+                "native_finish_reason".to_owned(),
+                json(json!("pause_turn")),
+            )]),
+            ..LlmChoice::default()
+        };
+        let message = written(choice("ab"));
+        let signature = Signature {
+            origin: "p/m".to_owned(),
+            signature: "s".to_owned(),
+        };
+        let signature = signature.to_text();
+        assert_eq!(
+            message["content"],
+            json!([
+                {"type": "thinking", "thinking": "hm", "signature": signature},
+                {"type": "text", "text": "a"},
+                {"type": "web_search_tool_result", "content": []},
+                cited,
+            ])
+        );
+        assert_eq!(message["stop_reason"], "pause_turn");
+        // A turn of several rounds has more text than the blocks of one of them.
+        let other = written(choice("first ab"));
+        assert_eq!(
+            other["content"],
+            json!([{"type": "text", "text": "first ab"}])
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The JSON of stream events.
 
+use clawless_core::json::Json;
 use clawless_core::members::Members;
 use serde::Serialize;
 
@@ -60,9 +61,12 @@ pub(super) enum BlockStart<'a> {
         name: &'a str,
         input: Empty,
     },
-    /// A whole block, as its provider wrote it.
+    /// A whole block of reasoning.
     #[serde(untagged)]
     Signed(Members),
+    /// A whole block, as its provider wrote it.
+    #[serde(untagged)]
+    Whole(&'a Json),
 }
 
 /// An object without members.
@@ -81,6 +85,8 @@ pub(super) enum Piece<'a> {
     Signature { signature: &'a str },
     #[serde(rename = "input_json_delta")]
     InputJson { partial_json: &'a str },
+    #[serde(rename = "citations_delta")]
+    Citation { citation: &'a Json },
 }
 
 /// The end of the message.

@@ -5,9 +5,10 @@
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "tests")]
 
 use clawless_api::messages::{Headers, MessageWriter, parse};
+use clawless_api::responses::items_of;
 use clawless_api::surface::AnswerHead;
 use clawless_core::json::Json;
-use clawless_core::llm::{Delta, LlmEvent};
+use clawless_core::llm::{Delta, LlmEvent, Signature};
 use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use clawless_core::{ApiError, ErrorCode, FinishReason, Role, Timestamp, Usage};
@@ -29,6 +30,10 @@ pub fn check_request(body: &[u8]) {
     for message in &request.messages {
         let view = message.view().expect("a view");
         assert_eq!(view.role, message.role());
+        let items = items_of(message, "1_2").expect("a conversation lists every message");
+        for item in items {
+            serde_json::from_str::<Members>(&item.text).expect("JSON");
+        }
         if let Some(blocks) = message.blocks() {
             assert!(!blocks.is_empty());
             for block in &blocks {
@@ -86,6 +91,9 @@ fn event(byte: u8, started: &mut u32) -> LlmEvent {
             r#"{"type":"thinking","thinking":"a","signature":"s"}"#,
         )),
         7 => Delta::ThinkingBlock(json("{\"type\":\n\"redacted_thinking\",\"data\":\"x\"}")),
+        8 if detail == 15 => Delta::TextEnd,
+        8 if detail == 14 => Delta::Citation(json("{\"cited_text\":\n\"a\"}")),
+        8 if detail == 13 => Delta::Block(json("{\"type\":\n\"server_tool_use\",\"input\":{}}")),
         8 | 9 => {
             *started += 1;
             Delta::ToolCallStart {
@@ -195,7 +203,11 @@ impl Stream {
                 assert!(self.has_begun && self.open.is_none() && index == Some(self.blocks));
                 self.blocks += 1;
                 let block = &event["content_block"];
-                let is_whole = block["type"] == "redacted_thinking" || block["signature"] == "s";
+                let is_whole = ["redacted_thinking", "server_tool_use"]
+                    .contains(&block["type"].as_str().expect("a type"))
+                    || block["signature"]
+                        .as_str()
+                        .is_some_and(|it| Signature::parse(it).is_some());
                 assert!(
                     is_whole
                         || block["text"] == ""

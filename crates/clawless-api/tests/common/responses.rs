@@ -1,7 +1,7 @@
 //! Properties of the Responses surface that hold for every input. `tests/responses.rs` checks them
 //! with random inputs, the fuzz targets (`fuzz/`) with millions.
 
-#![allow(unreachable_pub, reason = "a module of each test crate")]
+#![allow(unreachable_pub, dead_code, reason = "a module of each test crate")]
 #![allow(
     missing_docs,
     clippy::missing_panics_doc,
@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use clawless_api::responses::{ResponsesRendering, StoredEcho, parse};
+use clawless_api::responses::{ResponsesRendering, StoredEcho, items_of, parse};
 use clawless_api::surface::AnswerHead;
 use clawless_core::chat::{FinishReason, Message};
 use clawless_core::json::Json;
@@ -42,6 +42,9 @@ pub fn check_parser(bytes: &[u8]) {
     assert!(request.turn.transient < request.messages.len());
     for message in &request.messages {
         Message::parse(message.raw().clone()).expect("a valid message");
+        for item in items_of(message, "1_2").expect("a conversation lists every message") {
+            serde_json::from_str::<Members>(&item.text).expect("JSON");
+        }
     }
     let rendering = parsed.rendering;
     let stored = rendering
@@ -123,7 +126,7 @@ pub fn events_of(script: &[u8]) -> Vec<LlmEvent> {
             json(format!(r#"[{{"type":"t","t":{{"n":{value}}}}}]"#)),
         )]);
         let call = u32::from(value) % (calls + 1);
-        let delta = match pair[0] % 12 {
+        let delta = match pair[0] % 15 {
             0 | 1 => Delta::Content(text),
             2 => Delta::Reasoning(text),
             3 => Delta::Refusal(text),
@@ -156,6 +159,12 @@ pub fn events_of(script: &[u8]) -> Vec<LlmEvent> {
                 events.push(LlmEvent::Members(members));
                 continue;
             }
+            11 => Delta::TextEnd,
+            12 => Delta::Citation(json(format!(r#"{{"cited_text":"{value}"}}"#))),
+            13 => Delta::Block(json(format!(
+                r#"{{"type":"t{value}","n":
+1}}"#
+            ))),
             _ => {
                 let reasons = [
                     FinishReason::Stop,

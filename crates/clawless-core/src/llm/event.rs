@@ -73,6 +73,12 @@ pub enum Delta {
     Logprobs(Json),
     /// A signed reasoning block that has ended; its text was sent as [`Self::Reasoning`].
     ThinkingBlock(Json),
+    /// A source of the text block that is open, as the provider sent it.
+    Citation(Json),
+    /// The end of a text block. The text after it belongs to another one.
+    TextEnd,
+    /// A content block of a type that only its provider's API knows, after its end.
+    Block(Json),
     /// All signed reasoning blocks, once, before the end of the choice.
     ThinkingBlocks(Json),
     /// Members of the message that have no meaning here, as the provider sent them.

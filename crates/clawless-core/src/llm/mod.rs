@@ -1,15 +1,19 @@
 //! Requests to model providers and their responses, independent of any wire format.
 
+mod content_blocks;
 mod event;
 mod kind;
 mod provider;
 mod request;
 mod response;
+mod signature;
 mod stored;
 
+pub use content_blocks::{CONTENT_BLOCKS, ContentBlocks};
 pub use event::{Delta, LlmEvent};
 pub use kind::ProviderKind;
 pub use provider::LlmProvider;
 pub use request::LlmRequest;
 pub use response::{LlmChoice, LlmResponse};
+pub use signature::Signature;
 pub use stored::{CHOICE, ORIGIN};

@@ -1,11 +1,13 @@
-//! Content blocks of a response, and the signed reasoning that the next turn must replay.
+//! Content blocks of a response, and those that the next turn must replay: signed reasoning, cited
+//! texts, and blocks of types that only this API knows.
 
 use clawless_core::json::Json;
-use clawless_core::llm::Delta;
+use clawless_core::llm::{ContentBlocks, Delta};
 use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use serde::Serialize;
 
+use super::opaque::Opaque;
 use super::wire;
 use crate::error::LlmError;
 
@@ -15,18 +17,21 @@ const MAX_BLOCKS: usize = 1024;
 /// The blocks of one response.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    /// By the provider's index. Blocks of unknown types are kept as placeholders.
+    /// By the provider's index.
     by_index: Vec<(u32, Kind)>,
     calls: u32,
     /// The indexes of blocks that have ended.
     ended: Vec<u32>,
-    /// The responding model, if known.
+    /// The responding model, as `provider/model`.
     signed_by: Option<String>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Text,
+    Text {
+        text: String,
+        citations: Vec<Json>,
+    },
     Thought {
         thinking: String,
         signature: String,
@@ -37,7 +42,17 @@ enum Kind {
         number: u32,
         has_input: bool,
     },
-    Unknown,
+    /// A block of a type that has no meaning here.
+    Opaque(Opaque),
+}
+
+/// A text with its sources.
+#[derive(Serialize)]
+struct Cited<'a> {
+    r#type: &'static str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "<[Json]>::is_empty")]
+    citations: &'a [Json],
 }
 
 /// Reasoning to replay, with the model that signed it: other models reject it. The signer member is
@@ -75,7 +90,7 @@ impl Blocks {
     pub(super) fn start(
         &mut self,
         index: u32,
-        block: wire::Block,
+        raw: Json,
         out: &mut Vec<Delta>,
     ) -> Result<(), LlmError> {
         if self.by_index.len() >= MAX_BLOCKS {
@@ -86,11 +101,19 @@ impl Blocks {
         if self.by_index.iter().any(|(known, _)| *known == index) {
             return Err(LlmError::Malformed("a block starts twice".to_owned()));
         }
+        let block = Some(&raw).filter(|raw| raw.as_str().starts_with('{'));
+        let block: Option<wire::Block> = block.and_then(|raw| raw.read().ok());
+        let block = block.ok_or_else(|| LlmError::Malformed("an unreadable block".to_owned()))?;
         let kind = match block.r#type.as_str() {
             "text" => {
-                let text = block.text.filter(|text| !text.is_empty());
-                out.extend(text.map(Delta::Content));
-                Kind::Text
+                let text = block.text.unwrap_or_default();
+                let citations = block.citations.and_then(|it| it.read().ok());
+                let citations: Vec<Json> = citations.unwrap_or_default();
+                if !text.is_empty() {
+                    out.push(Delta::Content(text.clone()));
+                }
+                out.extend(citations.iter().cloned().map(Delta::Citation));
+                Kind::Text { text, citations }
             }
             "thinking" => {
                 let thinking = block.thinking.unwrap_or_default();
@@ -130,7 +153,7 @@ impl Blocks {
                     has_input,
                 }
             }
-            _ => Kind::Unknown,
+            _ => Kind::Opaque(Opaque::new(raw)),
         };
         self.by_index.push((index, kind));
         Ok(())
@@ -150,9 +173,18 @@ impl Blocks {
             ));
         };
         match (kind, delta.r#type.as_deref().unwrap_or_default()) {
-            (Kind::Text, "text_delta") => {
-                let text = delta.text.filter(|text| !text.is_empty());
-                out.extend(text.map(Delta::Content));
+            (Kind::Text { text, .. }, "text_delta") => {
+                let more = delta.text.filter(|text| !text.is_empty());
+                if let Some(more) = more {
+                    text.push_str(&more);
+                    out.push(Delta::Content(more));
+                }
+            }
+            (Kind::Text { citations, .. }, "citations_delta") => {
+                if let Some(citation) = delta.citation {
+                    citations.push(citation.clone());
+                    out.push(Delta::Citation(citation));
+                }
             }
             (Kind::Thought { thinking, .. }, "thinking_delta") => {
                 let more = delta.thinking.filter(|text| !text.is_empty());
@@ -175,22 +207,46 @@ impl Blocks {
                     });
                 }
             }
-            // Citations and unknown types.
+            (Kind::Opaque(block), _) => block.add(delta),
+            // Unknown types.
             _ => {}
         }
         Ok(())
     }
 
-    /// Ends a block: emits a signed thought, whose text has been sent.
+    /// Ends a block: emits a signed thought, whose text has been sent, or a block that only this API
+    /// knows.
     pub(super) fn stop(&mut self, index: u32, out: &mut Vec<Delta>) {
         if self.ended.contains(&index) || self.ended.len() >= MAX_BLOCKS {
             return;
         }
         self.ended.push(index);
         let known = self.by_index.iter().rev().find(|(at, _)| *at == index);
-        let thought = known.and_then(|(_, kind)| thought(kind));
-        let block = thought.and_then(|thought| Json::from_value(&thought).ok());
-        out.extend(block.map(Delta::ThinkingBlock));
+        let end = known.and_then(|(_, kind)| match kind {
+            Kind::Text { .. } => Some(Delta::TextEnd),
+            Kind::Opaque(block) => Some(Delta::Block(block.whole())),
+            Kind::Thought { .. } | Kind::Sealed(_) => {
+                let thought = Json::from_value(&thought(kind)?).ok()?;
+                Some(Delta::ThinkingBlock(thought))
+            }
+            Kind::Call { .. } => None,
+        });
+        out.extend(end);
+    }
+
+    /// All blocks but calls, as a member of the message, if one of them has no other form.
+    fn content_blocks(&self) -> Option<Delta> {
+        let kinds = || self.by_index.iter().map(|(_, kind)| kind);
+        let has_own = kinds().any(|kind| match kind {
+            Kind::Opaque(_) => true,
+            Kind::Text { citations, .. } => !citations.is_empty(),
+            _ => false,
+        });
+        let blocks = has_own.then(|| ContentBlocks {
+            origin: self.signed_by.clone().unwrap_or_default(),
+            blocks: kinds().filter_map(Kind::replayed).collect(),
+        })?;
+        blocks.to_members().ok().map(Delta::Members)
     }
 
     /// Ends the response: emits all signed reasoning, and `{}` for calls without input.
@@ -202,6 +258,7 @@ impl Blocks {
         if !thoughts.is_empty() {
             out.extend(Json::from_value(&thoughts).ok().map(Delta::ThinkingBlocks));
         }
+        out.extend(self.content_blocks());
         for (_, kind) in &mut self.by_index {
             if let Kind::Call {
                 number,
@@ -215,6 +272,28 @@ impl Blocks {
                     form: CallForm::Function,
                 });
             }
+        }
+    }
+}
+
+impl Kind {
+    /// The block as the next turn sends it; `None` for calls, which messages have elsewhere, and for
+    /// blocks that the API would reject.
+    fn replayed(&self) -> Option<Json> {
+        match self {
+            Self::Text { text, .. } if text.is_empty() => None,
+            Self::Text { text, citations } => {
+                let r#type = "text";
+                let cited = Cited {
+                    r#type,
+                    text,
+                    citations,
+                };
+                Json::from_value(&cited).ok()
+            }
+            Self::Opaque(block) => Some(block.whole()),
+            Self::Thought { .. } | Self::Sealed(_) => Json::from_value(&thought(self)?).ok(),
+            Self::Call { .. } => None,
         }
     }
 }

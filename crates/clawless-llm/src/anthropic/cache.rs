@@ -4,6 +4,8 @@ use clawless_core::Message;
 use clawless_core::json::Json;
 use serde::{Deserialize, Serialize};
 
+use crate::openai::cache_lifetime;
+
 /// Marks the end of a prefix to cache. Only the default lifetime is sent because longer lifetimes
 /// have a different write price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,7 +96,9 @@ pub(super) fn has_cache_mark(message: &Message) -> bool {
 
 /// Whether a client requests a lifetime other than the default.
 pub(super) fn has_longer_lifetime(message: &Message) -> bool {
-    has_cache_mark(message) && is_longer(message.raw())
+    has_cache_mark(message)
+        && is_longer(message.raw())
+        && cache_lifetime::removed(message.raw()).is_some()
 }
 
 /// Whether JSON that holds marks contains a lifetime other than the default.

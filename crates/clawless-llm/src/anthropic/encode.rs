@@ -90,6 +90,7 @@ struct Format {
 pub(super) fn body(
     request: &LlmRequest,
     model: Option<&Model>,
+    signer: &str,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
     reject_unsupported(request)?;
@@ -105,8 +106,8 @@ pub(super) fn body(
             "a tool that must be called: it cannot stop thinking",
         ));
     }
-    let plan = thinking_plan(request, style, max_tokens, is_forced);
-    let reasoning_model = plan.thinks.then_some(request.model.as_str());
+    let plan = thinking_plan(request, signer, style, max_tokens, is_forced);
+    let reasoning_model = plan.thinks.then_some(signer);
     let Conversation {
         mut system,
         mut messages,
@@ -151,11 +152,12 @@ pub(super) fn body(
 /// The thinking parameters. Thinking cannot start if a tool must be called.
 fn thinking_plan(
     request: &LlmRequest,
+    signer: &str,
     style: ThinkingStyle,
     max_tokens: u32,
     is_forced: bool,
 ) -> Plan {
-    let may_start = !is_forced && messages::may_think(&request.messages, &request.model);
+    let may_start = !is_forced && messages::may_think(&request.messages, signer);
     let effort = request.options.reasoning_effort;
     match request.options.thinking {
         None => thinking::plan(effort, style, max_tokens, may_start),

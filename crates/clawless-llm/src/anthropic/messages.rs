@@ -4,7 +4,8 @@
 use clawless_core::Message;
 use clawless_core::chat::{Content, MessageView, Part, Role, ToolCallView};
 use clawless_core::json::Json;
-use clawless_core::llm::ProviderKind;
+use clawless_core::llm::{CONTENT_BLOCKS, ContentBlocks, ProviderKind};
+use clawless_core::members::Members;
 use serde::Serialize;
 
 use super::cache::Marks;
@@ -63,8 +64,9 @@ pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conve
                 conversation.append("user", vec![result]);
             }
             Role::Assistant => {
+                let own = own_blocks(position, message, model.is_some(), &mut ids);
                 let mut of_call = |id: &str| ids.of_call(position, id);
-                let blocks = assistant(view, &marks, model, &mut of_call, &at)?;
+                let blocks = assistant(view, own, &marks, model, &mut of_call, &at)?;
                 conversation.append("assistant", blocks);
             }
             Role::Function => return Err(unsupported(at(".role"), "function messages")),
@@ -124,8 +126,25 @@ impl Conversation {
     }
 }
 
+/// The content blocks of the model's own answer; `None` if its text is all of it.
+fn own_blocks(
+    position: usize,
+    message: &Message,
+    may_think: bool,
+    ids: &mut CallIdMap,
+) -> Option<Vec<Block>> {
+    if !message.raw().as_str().contains(CONTENT_BLOCKS) {
+        return None;
+    }
+    let members: Members = message.raw().read().ok()?;
+    let mut blocks = ContentBlocks::of(&members)?.blocks;
+    blocks.retain(|block| !native::is_blank(block) && (may_think || !native::is_thought(block)));
+    Some(native::blocks(position, blocks, ids))
+}
+
 fn assistant(
     view: MessageView,
+    own: Option<Vec<Block>>,
     marks: &Marks,
     model: Option<&str>,
     of_call: &mut impl FnMut(&str) -> String,
@@ -135,13 +154,16 @@ fn assistant(
         return Err(unsupported(at(".audio"), "audio"));
     }
     let mut blocks = Vec::new();
-    if let (Some(model), Some(thoughts)) = (model, view.thinking_blocks) {
-        let signed = signed::select(model, &thoughts)
-            .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
-        blocks.extend(signed.into_iter().map(Block::Raw));
+    if let Some(own) = own {
+        blocks = own;
+    } else {
+        if let (Some(model), Some(thoughts)) = (model, view.thinking_blocks) {
+            let signed = signed::select(model, &thoughts)
+                .ok_or_else(|| unsupported(at(".thinking_blocks"), "thoughts of this form"))?;
+            blocks.extend(signed.into_iter().map(Block::Raw));
+        }
+        blocks.extend(content(view.content, &marks.of_parts(), at)?);
     }
-    let text = content(view.content, &marks.of_parts(), at)?;
-    blocks.extend(text);
     let refusal = view.refusal.filter(|text| !text.trim().is_empty());
     blocks.extend(refusal.map(Block::text));
     for (position, call) in view.tool_calls.into_iter().flatten().enumerate() {

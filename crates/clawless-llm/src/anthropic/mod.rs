@@ -8,6 +8,7 @@ mod images;
 mod marks;
 mod messages;
 mod native;
+mod opaque;
 mod signed;
 mod stream;
 mod thinking;
@@ -37,6 +38,8 @@ pub struct Anthropic {
     key: Option<String>,
     /// The configured models: `max_tokens` is required, and thinking parameters differ.
     models: Vec<Model>,
+    /// The provider's name, which signed reasoning is marked with.
+    provider: String,
 }
 
 impl Anthropic {
@@ -47,6 +50,22 @@ impl Anthropic {
             url: format!("{}/messages", base_url.trim_end_matches('/')),
             key: key.map(str::to_owned),
             models: models.to_vec(),
+            provider: String::new(),
+        }
+    }
+
+    /// The same for the provider of this name. Its signed reasoning is never sent to another one.
+    #[must_use]
+    pub fn of_provider(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.provider);
+        self
+    }
+
+    /// The model of a request, as its signed reasoning names it.
+    fn signer(&self, request: &LlmRequest) -> String {
+        match self.provider.as_str() {
+            "" => request.model.clone(),
+            provider => format!("{provider}/{}", request.model),
         }
     }
 
@@ -72,16 +91,16 @@ impl Protocol for Anthropic {
             method: Method::Post,
             url: self.url.clone(),
             headers,
-            body: encode::body(request, self.model(request), mode)?,
+            body: encode::body(request, self.model(request), &self.signer(request), mode)?,
         })
     }
 
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
-        Box::new(AnthropicDecoder::for_signer(&request.model))
+        Box::new(AnthropicDecoder::for_signer(&self.signer(request)))
     }
 
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
-        stream::decode_whole(&request.model, body)
+        stream::decode_whole(&self.signer(request), body)
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {

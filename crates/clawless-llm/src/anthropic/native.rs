@@ -1,6 +1,7 @@
 //! Content blocks of clients of the Messages API, which are sent byte for byte. Only what the API
 //! would reject or charge differently is changed.
 
+use clawless_core::chat;
 use clawless_core::json::Json;
 use clawless_core::members::Members;
 use serde::Deserialize;
@@ -44,6 +45,17 @@ pub(super) fn blocks(position: usize, blocks: Vec<Json>, ids: &mut CallIdMap) ->
         sent.push(Block::Raw(changed.unwrap_or(raw)));
     }
     sent
+}
+
+/// Whether a block is a blank text, which the API rejects.
+pub(super) fn is_blank(block: &Json) -> bool {
+    matches!(chat::Block::read(block), Ok(chat::Block::Text(text)) if text.trim().is_empty())
+}
+
+/// Whether a block is reasoning.
+pub(super) fn is_thought(block: &Json) -> bool {
+    let head = block.read::<Head>();
+    head.is_ok_and(|it| matches!(it.r#type.as_str(), "thinking" | "redacted_thinking"))
 }
 
 fn is_signed(signature: Option<&Json>) -> bool {

@@ -6,8 +6,8 @@ use clawless_core::members::Members;
 /// The member that names the signer. It is not sent to the provider.
 pub(crate) const SIGNER: &str = "signed_by";
 
-/// The reasoning to replay to a model: its own, and reasoning without a signer. `None` if the value
-/// is not an array of objects.
+/// The reasoning to replay to a model, named as `provider/model`: its own, and reasoning without a
+/// signer. `None` if the value is not an array of objects.
 pub(super) fn select(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
     let thoughts: Vec<Members> = thoughts.read().ok()?;
     let mut selected = Vec::with_capacity(thoughts.len());

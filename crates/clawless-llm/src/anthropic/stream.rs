@@ -1,7 +1,7 @@
 //! Response decoders, streamed and whole.
 
 use clawless_core::Usage;
-use clawless_core::chat::PromptDetails;
+use clawless_core::chat::{FinishReason, PromptDetails};
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
 use clawless_core::members::Members;
@@ -15,6 +15,9 @@ use crate::openai::finish;
 use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
 use crate::{failure, plausible};
+
+/// The stop reason of an answer that goes on once the client sends it back.
+const PAUSED: &str = "pause_turn";
 
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]
@@ -156,11 +159,22 @@ impl Answer {
         if self.finished {
             return Ok(());
         }
-        let reason = finish::read(reason)?;
+        let is_paused = reason == PAUSED;
+        let reason = if is_paused {
+            // Only the client can continue the answer, so it is not complete.
+            FinishReason::Length
+        } else {
+            finish::read(reason)?
+        };
         self.finished = true;
         let mut deltas: Vec<Delta> = Vec::new();
         self.blocks.finish(&mut deltas);
-        deltas.extend(stop_sequence.and_then(stopped_by));
+        deltas.extend(
+            is_paused
+                .then(|| choice_member("native_finish_reason", PAUSED))
+                .flatten(),
+        );
+        deltas.extend(stop_sequence.and_then(|text| choice_member("stop_reason", text)));
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         out.push(LlmEvent::Finish { index: 0, reason });
@@ -208,10 +222,10 @@ impl Answer {
     }
 }
 
-/// The stop sequence that ended an answer, under the name that other servers give it in a choice.
-fn stopped_by(sequence: &str) -> Option<Delta> {
-    let value = Json::from_value(sequence).ok()?;
-    let members = Members(vec![("stop_reason".to_owned(), value)]);
+/// A fact about the end of an answer, under the name that other servers give it in a choice.
+fn choice_member(name: &str, text: &str) -> Option<Delta> {
+    let value = Json::from_value(text).ok()?;
+    let members = Members(vec![(name.to_owned(), value)]);
     Some(Delta::ChoiceMembers(members))
 }
 

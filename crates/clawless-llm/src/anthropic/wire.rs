@@ -18,7 +18,7 @@ pub(super) struct Event {
     pub(super) index: Option<u32>,
     /// The block that starts.
     #[serde(default)]
-    pub(super) content_block: Option<Block>,
+    pub(super) content_block: Option<Json>,
     /// The delta of the block or of the response.
     #[serde(default)]
     pub(super) delta: Option<Delta>,
@@ -32,7 +32,7 @@ pub(super) struct Event {
 #[derive(Deserialize)]
 pub(super) struct Whole {
     #[serde(default)]
-    pub(super) content: Option<Vec<Block>>,
+    pub(super) content: Option<Vec<Json>>,
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]
@@ -48,6 +48,9 @@ pub(super) struct Block {
     /// Of text.
     #[serde(default)]
     pub(super) text: Option<String>,
+    /// Of text: its sources.
+    #[serde(default)]
+    pub(super) citations: Option<Json>,
     /// Of thinking.
     #[serde(default)]
     pub(super) thinking: Option<String>,
@@ -82,6 +85,10 @@ pub(super) struct Delta {
     pub(super) signature: Option<String>,
     #[serde(default)]
     pub(super) partial_json: Option<String>,
+    #[serde(default)]
+    pub(super) citation: Option<Json>,
+    #[serde(default)]
+    pub(super) content: Option<Json>,
     #[serde(default)]
     pub(super) stop_reason: Option<String>,
     #[serde(default)]

@@ -10,10 +10,9 @@ use clawless_core::tool::Tool;
 const MARK: &str = "cache_control";
 const LIFETIME: &str = "ttl";
 
-/// Whether a message may set a lifetime. Searches its text only.
+/// Whether a message sets a lifetime.
 pub(super) fn is_set(message: &Message) -> bool {
-    let text = message.raw().as_str();
-    text.contains("\"ttl\"") && text.contains("\"cache_control\"")
+    message.raw().as_str().contains("\"cache_control\"") && removed(message.raw()).is_some()
 }
 
 /// Whether a tool's mark sets a lifetime.
@@ -22,30 +21,41 @@ pub(super) fn is_set_in_tool(tool: &Tool) -> bool {
     mark.is_some_and(|mark: Members| mark.get(LIFETIME).is_some())
 }
 
-/// A value without the lifetimes of its marks, at any depth; `None` if it has none.
+/// The input of a tool, which is a value of its own: marks are beside it.
+const INPUT: &str = "input";
+
+/// A value without the lifetimes of its marks, at any depth but in the input of a tool; `None` if it has
+/// none.
 pub(crate) fn removed(value: &Json) -> Option<Json> {
     if !value.as_str().contains("\"ttl\"") {
         return None;
     }
-    if let Ok(items) = value.read::<Vec<Json>>() {
-        let items: Vec<Json> = items
-            .into_iter()
-            .map(|item| removed(&item).unwrap_or(item))
-            .collect();
-        return Json::from_value(&items).ok();
-    }
-    let mut members: Members = value.read().ok()?;
-    for (name, value) in &mut members.0 {
-        let changed = if name == MARK {
-            without_lifetime(value)
-        } else {
-            removed(value)
-        };
+    let mut is_changed = false;
+    let mut replace = |value: &mut Json, changed: Option<Json>| {
         if let Some(changed) = changed {
             *value = changed;
+            is_changed = true;
         }
-    }
-    Json::from_value(&members).ok()
+    };
+    let changed = if let Ok(mut items) = value.read::<Vec<Json>>() {
+        for item in &mut items {
+            let changed = removed(item);
+            replace(item, changed);
+        }
+        Json::from_value(&items)
+    } else {
+        let mut members: Members = value.read().ok()?;
+        for (name, value) in &mut members.0 {
+            let changed = match name.as_str() {
+                MARK => without_lifetime(value),
+                INPUT => None,
+                _ => removed(value),
+            };
+            replace(value, changed);
+        }
+        Json::from_value(&members)
+    };
+    changed.ok().filter(|_| is_changed)
 }
 
 /// Removes the lifetimes from a tool's marks.
@@ -68,4 +78,27 @@ fn without_lifetime(mark: &Json) -> Option<Json> {
     let mark: Members = mark.read().ok()?;
     mark.get(LIFETIME)?;
     Json::from_value(&mark.without(&[LIFETIME])).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_removed_from_marks_and_never_from_the_input_of_a_tool() {
+        let removed = |text: &str| {
+            let json = removed(&Json::parse(text.to_owned()).expect("JSON"))?;
+            Some(json.as_str().to_owned())
+        };
+        let call = r#"{"type":"tool_use","input":{"cache_control":{"ttl":"1h"}}}"#;
+        assert_eq!(removed(call), None);
+        assert_eq!(removed(&format!("[{call}]")), None);
+        let marked = call.replace(
+            "}}}",
+            r#"}},"cache_control":{"type":"ephemeral","ttl":"1h"}}"#,
+        );
+        let bare = call.replace("}}}", r#"}},"cache_control":{"type":"ephemeral"}}"#);
+        assert_eq!(removed(&format!("[{marked}]")), Some(format!("[{bare}]")));
+        assert_eq!(removed(r#"{"ttl":5}"#), None);
+    }
 }

@@ -10,6 +10,7 @@ use clawless_core::tool::Tool;
 use serde::Serialize;
 
 use super::{cache_lifetime, messages};
+use crate::chat_form;
 use crate::choice;
 use crate::error::LlmError;
 use crate::options::{self, Extensions};
@@ -92,6 +93,9 @@ pub(crate) fn dropped(
         dropped.push(Cow::Borrowed("cache_control"));
     } else if has_cache_lifetimes(request) {
         dropped.push(Cow::Borrowed("cache_control.ttl"));
+    }
+    if chat_form::has_citations(&request.messages) {
+        dropped.push(Cow::Borrowed(chat_form::CITATIONS));
     }
     dropped.extend(options::unknown(options, profile));
     dropped

@@ -12,6 +12,7 @@ use clawless_core::model::{InputForm, Model, ThinkingStyle};
 use clawless_core::tool::Tool;
 use serde::{Deserialize, Serialize};
 
+use crate::chat_form;
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
 use crate::legacy_functions;
@@ -172,6 +173,10 @@ pub(super) fn dropped(request: &LlmRequest, model: Option<&Model>) -> Vec<Cow<'s
             options.parallel_tool_calls.is_some() && !takes_openai(model),
         ),
         ("cache_control", openai::encode::has_cache_marks(request)),
+        (
+            chat_form::CITATIONS,
+            chat_form::has_citations(&request.messages),
+        ),
     ];
     let hints = hints.into_iter().filter(|(_, is_set)| *is_set);
     let hints = hints.map(|(name, _)| name);

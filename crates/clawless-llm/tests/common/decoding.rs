@@ -131,14 +131,14 @@ fn check_events(events: &[LlmEvent], is_whole: bool) {
                     Delta::ToolCallMembers { call, .. } => {
                         assert!((*call as usize) < calls.len(), "a started call");
                     }
-                    Delta::ThinkingBlock(block) => {
+                    Delta::ThinkingBlock(block) | Delta::Block(block) => {
                         assert!(block.as_str().starts_with('{'), "a block is an object");
                     }
                     Delta::ThinkingBlocks(_) => signed += 1,
                     Delta::Members(members) | Delta::ChoiceMembers(members) => {
                         assert!(!members.is_empty());
                     }
-                    Delta::Logprobs(_) => {}
+                    Delta::Logprobs(_) | Delta::Citation(_) | Delta::TextEnd => {}
                 }
             }
         }

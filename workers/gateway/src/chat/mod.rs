@@ -19,7 +19,7 @@ pub mod output_limit;
 pub mod parse;
 pub mod pipeline;
 pub mod prepare;
-mod prompts;
+pub mod prompts;
 pub mod relay;
 pub mod renewal;
 mod repeated_history;

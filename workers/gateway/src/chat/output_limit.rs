@@ -174,6 +174,9 @@ fn text_bytes(delta: &Delta) -> u64 {
         | Delta::ToolCallMembers { .. }
         | Delta::Logprobs(_)
         | Delta::ThinkingBlock(_)
+        | Delta::Citation(_)
+        | Delta::TextEnd
+        | Delta::Block(_)
         | Delta::ThinkingBlocks(_)
         | Delta::Members(_)
         | Delta::ChoiceMembers(_) => 0,

@@ -8,12 +8,15 @@ use clawless_core::{ApiError, ErrorCode, Message, Role, Session, Tenant, Timesta
 
 /// What the variables of a request's prompts depend on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PromptContext<'a> {
-    pub(super) tenant: &'a Tenant,
+pub struct PromptContext<'a> {
+    /// The tenant.
+    pub tenant: &'a Tenant,
     /// The session, if it exists and is known.
-    pub(super) session: Option<&'a Session>,
-    pub(super) options: &'a ChatOptions,
-    pub(super) now: Timestamp,
+    pub session: Option<&'a Session>,
+    /// The request's options, which name the end user.
+    pub options: &'a ChatOptions,
+    /// The time of the request.
+    pub now: Timestamp,
 }
 
 impl<'a> PromptContext<'a> {
@@ -21,17 +24,24 @@ impl<'a> PromptContext<'a> {
     ///
     /// # Errors
     /// 400 if it is too long with its values.
-    pub(super) fn of_tenant(self) -> Result<Option<Cow<'a, str>>, ApiError> {
+    pub fn of_tenant(self) -> Result<Option<Cow<'a, str>>, ApiError> {
         self.rendered(self.tenant.settings.system_prompt.as_deref())
+    }
+
+    /// The session's prompt.
+    ///
+    /// # Errors
+    /// 400 if it is too long with its values.
+    pub fn of_session(self) -> Result<Option<Cow<'a, str>>, ApiError> {
+        self.rendered(self.session.and_then(|it| it.system_prompt.as_deref()))
     }
 
     /// The prompts of tenant and session as messages.
     ///
     /// # Errors
     /// 400 if one of them is too long with its values.
-    pub(super) fn messages(self) -> Result<Vec<Message>, ApiError> {
-        let template = self.session.and_then(|it| it.system_prompt.as_deref());
-        let prompts = [self.of_tenant()?, self.rendered(template)?];
+    pub fn messages(self) -> Result<Vec<Message>, ApiError> {
+        let prompts = [self.of_tenant()?, self.of_session()?];
         let messages = prompts
             .into_iter()
             .flatten()

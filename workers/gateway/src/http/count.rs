@@ -1,12 +1,14 @@
 //! Counting the tokens of requests that are not sent.
 
 use clawless_core::chat::{ChatOptions, CompletionRequest};
+use clawless_core::time::Clock;
 use clawless_core::{ApiError, Message, Role, Tokens};
 use clawless_edge::http::Call;
 use clawless_llm::tokens;
 use clawless_llm::vocabulary::Vocabulary;
 
 use crate::caller::Caller;
+use crate::chat::prompts::PromptContext;
 use crate::chat::route::route;
 use crate::platform::Platform;
 use crate::tools::Toolbox;
@@ -25,8 +27,14 @@ pub(super) fn count_input<P: Platform>(
     config.model_aliases.apply(&mut request.model);
     let (_, route) = route(config, tenant, &request)?;
     let vocabulary = Vocabulary::of(&route.primary().provider);
-    let prompt = tenant.settings.system_prompt.as_deref();
-    let prompt = prompt.map(|text| Message::text(Role::System, text));
+    let prompts = PromptContext {
+        tenant,
+        session: None,
+        options: &request.options,
+        now: call.platform.time().now(),
+    };
+    let prompt = prompts.of_tenant()?;
+    let prompt = prompt.map(|text| Message::text(Role::System, &text));
     let prompt = prompt.transpose().map_err(ApiError::internal)?;
     let prompt = tokens::of_messages(prompt.as_slice(), &ChatOptions::default());
     let tools = Toolbox::for_caller(&call.caller).tokens();

@@ -26,7 +26,8 @@ fn is_anthropics(head: &RequestHead) -> bool {
 /// page of their own objects.
 ///
 /// # Errors
-/// 400 for an invalid `limit` of an Anthropic client.
+/// 400 for an invalid `limit` of an Anthropic client, and for the parameters of its pages from others,
+/// who get the whole list.
 #[allow(clippy::unused_async, reason = "handlers are futures")]
 pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let entries = entries(call.platform.config(), &call.caller);
@@ -45,6 +46,7 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
         };
         return HttpResponse::of(&ModelPage::new(entries.map(|entry| entry.id()), page));
     }
+    call.query().only(&["beta"])?;
     HttpResponse::of(&entries.collect::<ModelList<'_>>())
 }
 

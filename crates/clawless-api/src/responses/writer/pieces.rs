@@ -51,7 +51,7 @@ impl ResponseWriter {
             }
             Delta::Logprobs(json) => self.logprobs(json),
             // All blocks follow at once.
-            Delta::ThinkingBlock(_) => {}
+            Delta::ThinkingBlock(_) | Delta::Citation(_) | Delta::TextEnd | Delta::Block(_) => {}
             Delta::ThinkingBlocks(blocks) => self.thinking_blocks = Some(blocks.clone()),
             Delta::Members(members) => self.of_message.add(members),
             Delta::ChoiceMembers(members) => self.of_answer.replace(members),
