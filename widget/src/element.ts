@@ -55,7 +55,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     this.#restart();
     // What one user has typed is not for the next.
     const input = this.shadowRoot?.querySelector("textarea");
-    if (input) Object.assign(input, { value: "", disabled: true });
+    if (input) Object.assign(input, { value: "", readOnly: true });
   }
 
   on<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
@@ -112,10 +112,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   #restart(): void {
-    const { isOpen, settings } = this.#widget as Widget;
-    const isElsewhere = !this.shadowRoot?.activeElement;
-    this.#settings = settings();
-    if (isOpen()) this.#waiting.push((widget) => widget.open("", isElsewhere));
+    this.#settings = this.#widget?.settings() ?? {};
     this.#end();
     void this.#start();
   }

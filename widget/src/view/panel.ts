@@ -131,8 +131,10 @@ export function createPanel(
       alert,
     ),
   );
-  const previous = root.querySelector("dialog");
   // A restart, in another language for instance, keeps what the visitor is typing.
+  const previous = root.querySelector("dialog");
+  const wasOpen = previous?.open;
+  const hadFocus = previous?.contains(root.activeElement);
   input.value = previous?.querySelector("textarea")?.value ?? "";
   previous?.remove();
   root.append(panel);
@@ -191,6 +193,9 @@ export function createPanel(
   return {
     list,
     viewport,
+    /** Whether the panel replaces one that was open, and had the focus. */
+    wasOpen,
+    hadFocus,
     show,
     isOpen: () => panel.open,
     close: () => panel.close(),
