@@ -1,7 +1,15 @@
 // The custom element `<clawless-chat>`.
 
 import { chooseLanguage, english, loadStrings } from "./strings.ts";
-import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Settings, Theme, UserTokenSource } from "./types.ts";
+import type {
+  ClawlessApi,
+  ClawlessEvents,
+  ClawlessHandler,
+  Preset,
+  Settings,
+  Theme,
+  UserTokenSource,
+} from "./types.ts";
 import { createWidget, type Widget } from "./widget.ts";
 
 /** What the loader leaves on the element: calls of methods, made before the app was loaded. */
@@ -29,7 +37,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     const { queue = [] } = this as Stub;
     // The loader's stubs hide the methods of this class.
     for (const name of Object.keys(this)) {
-      if (name === "queue" || name in ClawlessChat.prototype) Reflect.deleteProperty(this, name);
+      if (name === "queue" || name in ClawlessChat.prototype) delete this[name as never];
     }
     for (const [method, values] of queue) (this[method] as (...values: unknown[]) => void)(...values);
     void this.#start();

@@ -128,9 +128,9 @@ describe("answers", () => {
     widget.server.state.script.push(reply("Try **this**:\n\n```sh\nls -l\n```\n"));
     await page.chat("hi");
     await page.answered("Try");
-    await page.answers.last().locator(".foot [aria-label=Copy]").click();
+    await page.answers.last().locator(".foot").getByText("Copy", { exact: true }).click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "Try **this**:\n\n```sh\nls -l\n```\n");
-    await page.answers.last().locator(".bar [aria-label=Copy]").click();
+    await page.answers.last().locator(".bar").getByText("Copy", { exact: true }).click();
     await page.waitForFunction(async () => (await navigator.clipboard.readText()) === "ls -l");
   });
 });
