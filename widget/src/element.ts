@@ -28,7 +28,8 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   /** The running widget, and calls that wait for it. */
   #widget: Widget | undefined;
   #waiting: ((widget: Widget) => void)[] = [];
-  #lifetime = new AbortController();
+  /** Ends what was started; absent while the element is not in the page. */
+  #lifetime: AbortController | undefined;
   #user: UserTokenSource | null = null;
   #theme: Theme = {};
   #settings: Settings = {};
@@ -49,7 +50,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
 
   attributeChangedCallback(name: string): void {
     if (name !== "data-lang") this.#widget?.paint();
-    else if (this.#widget) this.#restart();
+    else if (this.#lifetime) void this.#start();
   }
 
   setTheme(theme: Preset | Theme): void {
@@ -59,8 +60,8 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
 
   setUser(source: UserTokenSource | null): void {
     this.#user = source;
-    if (!this.#widget) return;
-    this.#restart();
+    if (!this.#lifetime) return;
+    void this.#start();
     // What one user has typed is not for the next.
     const input = this.shadowRoot?.querySelector("textarea");
     if (input) Object.assign(input, { value: "", readOnly: true });
@@ -86,7 +87,9 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     else this.#waiting.push(call);
   }
 
+  /** Starts the widget, or another one in its place: what is read here has changed. */
   async #start(): Promise<void> {
+    this.#end();
     this.#lifetime = new AbortController();
     const { signal: lifetime } = this.#lifetime;
     const { api = location.origin, lang = "" } = this.dataset;
@@ -115,14 +118,9 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   #end(): void {
-    this.#lifetime.abort();
-    this.#widget = undefined;
-  }
-
-  #restart(): void {
-    this.#settings = this.#widget?.settings() ?? {};
-    this.#end();
-    void this.#start();
+    this.#settings = this.#widget?.settings() ?? this.#settings;
+    this.#lifetime?.abort();
+    this.#widget = this.#lifetime = undefined;
   }
 }
 
