@@ -1,6 +1,6 @@
 // Builds the widget: the files that widget-server delivers, the npm package, and sizes.json.
 //
-//   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/sizes.json
+//   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/theme.js   dist/sizes.json
 //
 // `--release` also adds the files of this version to releases/, where they stay for ever.
 import { execFileSync } from "node:child_process";
@@ -106,6 +106,8 @@ export async function buildWidget(out = path.join(root, "dist")) {
   const hashes = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, sha(384, content)]));
   await writeFile(path.join(folder, "integrity.json"), `${JSON.stringify({ version, files: hashes }, null, 2)}\n`);
   await writeFile(path.join(out, "npm", "index.js"), await bundle("index.ts", { format: "esm" }));
+  // For the configurator.
+  await writeFile(path.join(out, "theme.js"), await bundle("theme.ts", { format: "esm" }));
 
   const measure = (size) => ({ loader: size(loader), app: size(app), loader_and_app: size(loader) + size(app) });
   const sizes = { brotli: measure(brotlied), gzip: measure(gzipped) };
