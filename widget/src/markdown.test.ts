@@ -7,7 +7,7 @@ import { type MarkdownNode, parseMarkdown } from "./markdown.ts";
 const outline = (nodes: readonly MarkdownNode[]): string =>
   nodes
     .map(({ tag, info, parts }) => {
-      if (!tag) return info;
+      if (!tag) return info === "\n" ? "" : info;
       return tag + (info && `[${info}]`) + (parts.length > 0 ? `(${outline(parts)})` : "");
     })
     .join("");

@@ -193,5 +193,7 @@ function parseInline(text: string, isGrowing: boolean): MarkdownNode[] {
   }
   addText(source.slice(at));
   while (opened[1]) end(!isGrowing);
+  // Separates the blocks in the text that is announced.
+  addText("\n");
   return root.parts;
 }

@@ -391,6 +391,28 @@ describe("announcements", () => {
   });
 });
 
+describe("the announcement of a long answer", () => {
+  test("has all of its text, a line for each block, also what is not visible", async () => {
+    const page = await visit(shopPage(widget.tag()));
+    const blocks = Array.from({ length: 60 }, (_, at) => `Paragraph **${at}**.\n\n`);
+    widget.server.state.script.push(reply([...blocks, "- a\n- b\n\n| c | d |\n|---|---|\n\n```sh\nls\n```"]));
+    await page.chat("hi");
+    await page.answered("Paragraph 59");
+    const said = await page.locator("clawless-chat dialog [role=status]").textContent();
+    const expected = [
+      ...blocks.map((block) => block.replaceAll("*", "").trim()),
+      "a",
+      "b",
+      "c",
+      "d",
+      "sh",
+      "Copy",
+      "ls",
+    ];
+    assert.deepEqual(said.trim().split(/\s*\n\s*/), expected);
+  });
+});
+
 describe("languages", () => {
   test("follow the page, are loaded on demand and can be switched", async () => {
     const page = await visit(shopPage(widget.tag(), { lang: "de-CH" }));

@@ -53,8 +53,8 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
 
   function codeFrame(language: string, code: HTMLElement): HTMLElement {
     const copy = copyButton(() => code.textContent as string);
-    const bar = h("div", { class: "bar" }, h("span", {}, language.slice(0, 24)), copy);
-    return h("div", { class: "code", dir: "ltr" }, bar, h("pre", { tabindex: "0" }, code));
+    const bar = h("div", { class: "bar" }, h("span", {}, language.slice(0, 24)), "\n", copy, "\n");
+    return h("div", { class: "code", dir: "ltr" }, bar, h("pre", { tabindex: "0" }, code, "\n"));
   }
 
   function add(role: Role, text: string, before: Node | null = null) {
@@ -134,8 +134,8 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
       end(problem?: Problem) {
         this.close(problem);
         actions.answered(message.text, problem);
-        // What is shown, without Markdown.
-        say(problem ? strings[problem] : body.innerText, false, !!problem && problem !== "stopped");
+        // What is shown, without Markdown. `innerText` leaves out what is not visible.
+        say(problem ? strings[problem] : (body.textContent as string), false, !!problem && problem !== "stopped");
       },
     };
   }
