@@ -72,10 +72,11 @@ describe("answers", () => {
     await page.chat("hi");
     await page.answered("Title");
     const answer = page.answers.last();
-    assert.equal(await answer.locator("h3").textContent(), "Title");
-    assert.deepEqual(await answer.locator("li").allTextContents(), ["one", "two"]);
+    // Line ends separate the blocks in the announcement.
+    assert.equal(await answer.locator("h3").textContent(), "Title\n");
+    assert.deepEqual(await answer.locator("li").allTextContents(), ["one\n", "two\n"]);
     assert.equal(await answer.locator("strong").textContent(), "one");
-    assert.equal(await answer.locator("pre").textContent(), "let a = 1;");
+    assert.equal(await answer.locator("pre").textContent(), "let a = 1;\n");
     assert.equal(await answer.locator(".bar span").textContent(), "js");
   });
 
@@ -90,7 +91,7 @@ describe("answers", () => {
       assert.equal(await page.send.getAttribute("aria-label"), "Stop");
       await stop();
       await page.answers.last().locator(".problem").waitFor();
-      assert.match(await page.answers.last().textContent(), /One\. .*The answer was stopped/);
+      assert.match(await page.answers.last().textContent(), /One\. .*\nThe answer was stopped/);
       assert.ok(await page.panel.isVisible());
       assert.equal(await page.send.getAttribute("aria-label"), "Send");
     }
@@ -143,7 +144,7 @@ describe("failures", () => {
     await page.answered("One two three");
     assert.equal(widget.server.count(CHAT), 2);
     assert.equal(widget.server.state.calls, 1);
-    assert.equal(await page.answers.last().locator(".body").textContent(), "One two three");
+    assert.equal(await page.answers.last().locator(".body").textContent(), "One two three\n");
   });
 
   test("retry-after is obeyed", async () => {

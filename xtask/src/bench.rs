@@ -76,6 +76,10 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     };
     let native = native::measure(layout, progress)?;
     let turns = turns::measure(layout, progress)?;
+    let widget = widget::measure(layout, progress);
+    if let Err(error) = &widget {
+        eprintln!("The chat widget is skipped: {error:#}");
+    }
     let environment = Environment::start(layout, gateway, arguments.against.as_deref(), progress)?;
     let report = Report {
         effort: load,
@@ -84,7 +88,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         revocations: revocation::measure(&environment, layout, progress)?,
         native,
         turns,
-        widget: widget::measure(layout, progress)?,
+        widget: widget.ok(),
         footprints: startup::measure(layout, &bundles, progress)?,
     };
     if arguments.json {

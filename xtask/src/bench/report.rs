@@ -22,7 +22,8 @@ pub(super) struct Report {
     pub(super) revocations: Revocations,
     pub(super) native: Native,
     pub(super) turns: Vec<Cost>,
-    pub(super) widget: WidgetTimes,
+    /// Absent without Chromium or npm.
+    pub(super) widget: Option<WidgetTimes>,
     pub(super) footprints: Vec<Footprint>,
 }
 
@@ -47,7 +48,9 @@ pub(super) fn print(report: &Report) {
     print_ledger(report);
     print_native(&report.native);
     print_turns(&report.turns);
-    print_widget(&report.widget);
+    if let Some(times) = &report.widget {
+        print_widget(times);
+    }
     println!(
         "\nEach Worker alone (start-up limit: 50 ms). Start-up is the wall time from the start of workerd to the first response,\nminus that of an empty Worker: compilation, instantiation and one request."
     );
