@@ -11,7 +11,7 @@ use crate::{layout::Layout, process::run_logged, progress::Progress, stamp::Stam
 pub(super) fn install(
     layout: &Layout,
     name: &str,
-    package: &str,
+    package: &'static str,
     progress: &Progress,
 ) -> Result<PathBuf> {
     let folder = layout.cached(&format!("tools/{name}"))?;
