@@ -1,19 +1,22 @@
 // Builds the widget: the files that widget-server delivers, the npm package, and sizes.json.
 //
-//   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/sizes.json
+//   dist/cdn/v1.0.0/{loader.js, app.js, locales/*.json, integrity.json}   dist/npm/   dist/theme.js   dist/sizes.json
 //
 // `--release` also adds the files of this version to releases/, where they stay for ever.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
-/** Largest sizes in bytes, compressed with brotli, as browsers receive them. */
-export const LIMITS = { loader: 1_500, loader_and_app: 12_000 };
+/** Largest sizes in bytes. Browsers receive brotli; proxies and older servers compress with gzip. */
+export const LIMITS = {
+  brotli: { loader: 1_500, loader_and_app: 12_000 },
+  gzip: { loader: 1_500, loader_and_app: 12_288 },
+};
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
@@ -34,11 +37,11 @@ const cssText = {
 };
 
 /**
- * Property names of the parser and of the app that have no meaning outside, and that no object of the browser has. Where an
+ * Property names of the app that have no meaning outside, and that no object of the browser has. Where an
  * object from outside has such a name, the code writes it in quotes (`session["token"]`), which keeps it.
  */
 const INTERNAL =
-  /^(renderer|pending|tokens|len|token|fence_(start|end)|blockquote_idx|hr_chars?|spaces|indent|indent_len|table_state|add_token|end_token|add_text|set_attr|lifetime|strings|emit|paint|toEnd|notice|queued|answer|removeLastTurn|left|restart|unsent|keep|forget|chat|resume|regenerate|viewport|say|answered|closed|isOpen|element|frame|wait|prefix|history|list|user|language|root|host|shown|write|end|apply|start|receiving|report|kept|loadMessages)$/;
+  /^(tag|info|parts|firstLine|inner|wasOpen|hadFocus|lifetime|strings|emit|paint|toEnd|notice|queued|answer|removeLastTurn|left|restart|unsent|keep|forget|chat|resume|regenerate|viewport|say|answered|closed|isOpen|element|frame|wait|prefix|history|list|user|language|root|host|shown|write|end|apply|start|receiving|report|kept|loadMessages)$/;
 
 const bundle = async (entry, options) => {
   const result = await build({
@@ -56,8 +59,6 @@ const bundle = async (entry, options) => {
     mangleProps: INTERNAL,
     // Without `"use strict"`, which modules need no more than their checked types.
     tsconfigRaw: { compilerOptions: { target: "ES2022", verbatimModuleSyntax: true } },
-    // The parser asserts its own state.
-    drop: ["console"],
     define: { VERSION: JSON.stringify(version), ...options.define },
   });
   // esbuild bundles; terser's further passes save 4 %.
@@ -72,7 +73,8 @@ const bundle = async (entry, options) => {
       keep_fargs: false,
       // Statements repeat more often than their shorter forms, so they compress better.
       sequences: false,
-      if_return: false,
+      hoist_funs: true,
+      hoist_props: false,
     },
     format: { ecma: 2022 },
   });
@@ -104,6 +106,8 @@ export async function buildWidget(out = path.join(root, "dist")) {
   const hashes = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, sha(384, content)]));
   await writeFile(path.join(folder, "integrity.json"), `${JSON.stringify({ version, files: hashes }, null, 2)}\n`);
   await writeFile(path.join(out, "npm", "index.js"), await bundle("index.ts", { format: "esm" }));
+  // For the configurator.
+  await writeFile(path.join(out, "theme.js"), await bundle("theme.ts", { format: "esm" }));
 
   const measure = (size) => ({ loader: size(loader), app: size(app), loader_and_app: size(loader) + size(app) });
   const sizes = { brotli: measure(brotlied), gzip: measure(gzipped) };
@@ -126,18 +130,16 @@ async function buildTypes(out) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { folder, sizes } = await buildWidget();
   await buildTypes(path.join(root, "dist/npm"));
-  // The parser is part of the package.
-  await copyFile(
-    path.join(root, "../node_modules/streaming-markdown/license"),
-    path.join(root, "dist/npm/LICENSE-streaming-markdown"),
-  );
   for (const name of Object.keys(sizes.brotli)) {
     console.log(`${name}: ${sizes.brotli[name]} bytes with brotli, ${sizes.gzip[name]} with gzip`);
   }
-  for (const [name, limit] of Object.entries(LIMITS)) {
-    if (sizes.brotli[name] <= limit) continue;
-    console.error(`${name} has ${sizes.brotli[name]} bytes with brotli, the limit is ${limit}`);
-    process.exitCode = 1;
+  for (const [compression, limits] of Object.entries(LIMITS)) {
+    for (const [name, limit] of Object.entries(limits)) {
+      const size = sizes[compression][name];
+      if (size <= limit) continue;
+      console.error(`${name} has ${size} bytes with ${compression}, the limit is ${limit}`);
+      process.exitCode = 1;
+    }
   }
   // A released version is never replaced: pages have its hash.
   if (process.argv.includes("--release") && !process.exitCode)

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ROOT } from "../harness/bundle.mjs";
@@ -109,7 +111,12 @@ describe("the files of a version", () => {
 });
 
 test("the_configurator_has_the_palettes_of_the_widget", async () => {
-  const { PRESETS, SHARES, contrast, hardToRead, palette } = await import("../../workers/widget-server/pages/contrast.js");
+  // As the page gets them.
+  const folder = await mkdtemp(path.join(tmpdir(), "clawless-pages-"));
+  for (const name of ["contrast.js", "theme.js"]) await writeFile(path.join(folder, name), await (await get(`/widget/pages/${name}`)).text());
+  const { PRESETS, SHARES } = await import(path.join(folder, "theme.js"));
+  const { contrast, hardToRead, palette } = await import(path.join(folder, "contrast.js"));
+  await rm(folder, { recursive: true });
   const theme = await import("../../widget/src/theme.ts");
   assert.deepEqual([PRESETS, SHARES], [theme.PRESETS, theme.SHARES]);
   for (const preset of Object.keys(PRESETS)) assert.deepEqual(hardToRead(palette(preset, {})), [], preset);

@@ -134,6 +134,7 @@ export function createApi(
       const reader = (body as ReadableStream<Uint8Array>).getReader();
       const decoder = new TextDecoder();
       let isDone = false;
+      let text = "";
       const parse = eventParser((data) => {
         if (data === "[DONE]") {
           isDone = true;
@@ -141,13 +142,19 @@ export function createApi(
         }
         const { error, choices } = JSON.parse(data);
         if (error) throw new ApiError(0, error);
-        onText(choices?.[0]?.delta?.content ?? "");
+        text += choices?.[0]?.delta?.content ?? "";
       });
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
         stayAlive();
-        parse(decoder.decode(value, { stream: true }));
+        // One read has many events.
+        text = "";
+        try {
+          parse(decoder.decode(value, { stream: true }));
+        } finally {
+          if (text) onText(text);
+        }
       }
       // The connection was lost.
       if (!isDone) throw new TypeError();

@@ -60,6 +60,16 @@ test("a message is sent and its answer shown", async () => {
   assert.deepEqual(store.unsent(), []);
 });
 
+test("a conversation whose widget has ended sends nothing, and keeps the message", async () => {
+  const chat: Chat = async () => assert.fail("sent");
+  const { conversation, shown, store, lifetime } = converse({ chat });
+  lifetime.abort();
+  conversation.send("hi");
+  await settle();
+  assert.deepEqual(shown, ["queued hi"]);
+  assert.equal(store.unsent().length, 1);
+});
+
 test("messages are sent one after another", async () => {
   let running = 0;
   const texts: string[] = [];

@@ -73,6 +73,8 @@ export function createConversation(api: Api, store: Store, view: ConversationVie
   /** Does work that needs the network, and repeats it while that can help. Throws the last error, or why it was given up. */
   async function persist(work: (abort: AbortController) => Promise<void>): Promise<void> {
     for (let attempt = 1, delay: number | undefined = 0; ; attempt++) {
+      // This widget was replaced by another one.
+      if (lifetime.aborted) throw LEAVE;
       const abort = new AbortController();
       current = abort;
       try {

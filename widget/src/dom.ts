@@ -8,17 +8,7 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(
   properties: Properties = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[Tag] {
-  return fill(document.createElement(tag), properties, children);
-}
-
-/** Draws an icon of 24 × 24 units. */
-export function icon(path: string): SVGElement {
-  const create = (tag: "svg" | "path", properties: Properties, ...children: Node[]): SVGElement =>
-    fill(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
-  return create("svg", { viewBox: "0 0 24 24" }, create("path", { d: path }));
-}
-
-function fill<Made extends Element>(element: Made, properties: Properties, children: (Node | string)[]): Made {
+  const element = document.createElement(tag);
   for (const name in properties) {
     const value = properties[name];
     if (typeof value === "string") element.setAttribute(name, value);

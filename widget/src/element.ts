@@ -1,7 +1,15 @@
 // The custom element `<clawless-chat>`.
 
 import { chooseLanguage, english, loadStrings } from "./strings.ts";
-import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Settings, Theme, UserTokenSource } from "./types.ts";
+import type {
+  ClawlessApi,
+  ClawlessEvents,
+  ClawlessHandler,
+  Preset,
+  Settings,
+  Theme,
+  UserTokenSource,
+} from "./types.ts";
 import { createWidget, type Widget } from "./widget.ts";
 
 /** What the loader leaves on the element: calls of methods, made before the app was loaded. */
@@ -20,7 +28,8 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   /** The running widget, and calls that wait for it. */
   #widget: Widget | undefined;
   #waiting: ((widget: Widget) => void)[] = [];
-  #lifetime = new AbortController();
+  /** Ends what was started; absent while the element is not in the page. */
+  #lifetime: AbortController | undefined;
   #user: UserTokenSource | null = null;
   #theme: Theme = {};
   #settings: Settings = {};
@@ -29,7 +38,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     const { queue = [] } = this as Stub;
     // The loader's stubs hide the methods of this class.
     for (const name of Object.keys(this)) {
-      if (name === "queue" || name in ClawlessChat.prototype) Reflect.deleteProperty(this, name);
+      if (name === "queue" || name in ClawlessChat.prototype) delete this[name as never];
     }
     for (const [method, values] of queue) (this[method] as (...values: unknown[]) => void)(...values);
     void this.#start();
@@ -41,7 +50,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
 
   attributeChangedCallback(name: string): void {
     if (name !== "data-lang") this.#widget?.paint();
-    else if (this.#widget) this.#restart();
+    else if (this.#lifetime) void this.#start();
   }
 
   setTheme(theme: Preset | Theme): void {
@@ -51,11 +60,11 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
 
   setUser(source: UserTokenSource | null): void {
     this.#user = source;
-    if (!this.#widget) return;
-    this.#restart();
+    if (!this.#lifetime) return;
+    void this.#start();
     // What one user has typed is not for the next.
     const input = this.shadowRoot?.querySelector("textarea");
-    if (input) Object.assign(input, { value: "", disabled: true });
+    if (input) Object.assign(input, { value: "", readOnly: true });
   }
 
   on<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
@@ -78,7 +87,9 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     else this.#waiting.push(call);
   }
 
+  /** Starts the widget, or another one in its place: what is read here has changed. */
   async #start(): Promise<void> {
+    this.#end();
     this.#lifetime = new AbortController();
     const { signal: lifetime } = this.#lifetime;
     const { api = location.origin, lang = "" } = this.dataset;
@@ -107,17 +118,9 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   #end(): void {
-    this.#lifetime.abort();
-    this.#widget = undefined;
-  }
-
-  #restart(): void {
-    const { isOpen, settings } = this.#widget as Widget;
-    const isElsewhere = !this.shadowRoot?.activeElement;
-    this.#settings = settings();
-    if (isOpen()) this.#waiting.push((widget) => widget.open("", isElsewhere));
-    this.#end();
-    void this.#start();
+    this.#settings = this.#widget?.settings() ?? this.#settings;
+    this.#lifetime?.abort();
+    this.#widget = this.#lifetime = undefined;
   }
 }
 

@@ -24,6 +24,6 @@ export function mountLauncher(host: HTMLElement): readonly [launcher: HTMLElemen
 /** Whether a key may be used in a page: any other key is reported in the console. */
 export function isPublicKey(key = ""): boolean {
   const isPublic = key.startsWith("cl_pk_");
-  if (!isPublic) globalThis.console.error("clawless: data-key must be a public key, cl_pk_…");
+  if (!isPublic) console.error("clawless: data-key must be a public key, cl_pk_…");
   return isPublic;
 }

@@ -25,12 +25,14 @@ const page = window as unknown as Page;
 const script = document.currentScript as HTMLScriptElement;
 const { dataset, src } = script;
 let loading: Promise<void> | undefined;
+let policy: { createScriptURL(url: string): string } | undefined;
 
 /** Loads the app, once unless it fails. */
 function load(): Promise<void> {
   loading ||= new Promise<void>((resolve, reject) => {
     const url = new URL(`../v${VERSION}/app.js`, src).href;
-    const policy = page.trustedTypes?.createPolicy("clawless", { createScriptURL: (text) => text });
+    // A page may allow each name of a policy once.
+    policy ||= page.trustedTypes?.createPolicy("clawless", { createScriptURL: () => url });
     document.head.append(
       Object.assign(document.createElement("script"), {
         integrity: APP_INTEGRITY,

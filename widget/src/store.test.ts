@@ -76,6 +76,22 @@ test("a full storage loses no message", () => {
   );
 });
 
+test("what a full storage has is removed like the rest", () => {
+  const full: Record<string, string> = { "clawless:k": '{"id":"ses_1"}', "clawless:k:unsent:0": "old" };
+  const localStorage = new Proxy(full, { set: () => assert.fail("full") });
+  Object.assign(globalThis, { window: { localStorage } });
+  const store = createStore("clawless:k");
+  store.add({ id: "1", text: "new" });
+  store.remove("0");
+  store.remove("1");
+  assert.deepEqual(store.unsent(), []);
+  store.keep({ id: "ses_2", secret: "s" });
+  assert.deepEqual(store.kept(), { id: "ses_2", secret: "s" });
+  store.clear();
+  assert.deepEqual(store.kept(), {});
+  assert.deepEqual(full, {});
+});
+
 test("ids are unique and sort by time", () => {
   const ids = Array.from({ length: 100 }, newId);
   assert.equal(new Set(ids).size, 100);

@@ -28,13 +28,21 @@ export type Store = ReturnType<typeof createStore>;
 export function createStore(name: string) {
   // Each message has an entry of its own, so that tabs do not overwrite each other's messages.
   const prefix = `${name}:unsent:`;
-  let entries = entriesOf("localStorage");
+  const stored = entriesOf("localStorage");
+  /** What exceeds the quota of the storage: it lasts as long as the page. */
+  const excess: Record<string, string> = {};
+  const keys = () => Object.keys({ ...stored, ...excess });
+  const entry = (key: string) => excess[key] ?? stored[key];
+  const drop = (key: string) => {
+    delete stored[key];
+    delete excess[key];
+  };
   const put = (key: string, value: string) => {
     try {
-      entries[key] = value;
+      stored[key] = value;
+      delete excess[key];
     } catch {
-      // The quota is used up: the rest lasts as long as the page.
-      entries = { ...entries, [key]: value };
+      excess[key] = value;
     }
   };
 
@@ -42,19 +50,17 @@ export function createStore(name: string) {
     /** Prefix of the entries of unsent messages, to recognise them in `storage` events. */
     prefix,
     unsent: (): Unsent[] =>
-      Object.keys(entries)
+      keys()
         .filter((key) => key.startsWith(prefix))
         .sort()
-        .map((key) => ({ id: key.slice(prefix.length), text: entries[key] as string })),
+        .map((key) => ({ id: key.slice(prefix.length), text: entry(key) as string })),
     add: ({ id, text }: Unsent) => put(prefix + id, text),
-    remove(id: string) {
-      delete entries[prefix + id];
-    },
-    kept: (): Partial<Conversation> => JSON.parse(entries[name] || "{}"),
+    remove: (id: string) => drop(prefix + id),
+    kept: (): Partial<Conversation> => JSON.parse(entry(name) || "{}"),
     keep: (conversation: Conversation) => put(name, JSON.stringify(conversation)),
     /** Forgets the conversation and its unsent messages. */
     clear() {
-      for (const key of Object.keys(entries)) if (key === name || key.startsWith(prefix)) delete entries[key];
+      for (const key of keys()) if (key === name || key.startsWith(prefix)) drop(key);
     },
   };
 }

@@ -148,7 +148,7 @@ export function createWidget(start: Start) {
     launcher.ariaLabel = isOpen ? strings.close : host.dataset.label || strings.open;
   }
 
-  function open(_text = "", isRestored = false): void {
+  function open(keepsFocus: unknown): void {
     if (isOpen) return;
     isOpen = true;
     panel.show();
@@ -156,7 +156,7 @@ export function createWidget(start: Start) {
     tab[name] = "1";
     emit("open");
     void conversation.start();
-    if (!isRestored) panel.focus();
+    if (keepsFocus !== true) panel.focus();
   }
 
   /** The panel was closed, by the visitor or by the page. */
@@ -169,7 +169,7 @@ export function createWidget(start: Start) {
     launcher.focus();
   }
 
-  const toggle = () => (isOpen ? panel.close() : open());
+  const toggle = () => (isOpen ? panel.close() : open(false));
 
   root.adoptedStyleSheets = [root.adoptedStyleSheets[0] as CSSStyleSheet, styles, panel.viewport, paints, custom];
   panel.apply(settings, api);
@@ -177,7 +177,7 @@ export function createWidget(start: Start) {
   label();
   launcher.onclick = toggle;
   if (store.unsent()[0]) void conversation.start();
-  if (tab[name] && innerWidth > 480) open("", true);
+  if (panel.wasOpen || (tab[name] && innerWidth > 480)) open(!panel.hadFocus);
 
   return {
     open,

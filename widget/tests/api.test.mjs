@@ -114,6 +114,42 @@ test("setUser identifies the user with a token of the site, and separates conver
   assert.equal(await page.panel.getByText("as Ada").count(), 0);
 });
 
+test("setUser and another language while the widget starts are not lost", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers();
+  widget.server.state.tamper = async (name, file) => {
+    if (name.endsWith("fr.json")) await held;
+    return file;
+  };
+  const started = await openPage(context, widget.site.page(shopPage(widget.tag(), { lang: "fr" })));
+  const strings = started.waitForRequest((request) => request.url().endsWith("fr.json"));
+  await started.launcher.click();
+  await strings;
+  const token = `x.${Buffer.from('{"sub":"ada"}').toString("base64url")}.y`;
+  await started.evaluate((token) => {
+    Clawless.setUser(async () => token);
+    Clawless.dataset.lang = "de";
+  }, token);
+  await started.panel.and(started.locator("[lang=de]")).waitFor();
+  release();
+  await started.chat("hi");
+  await started.answered("How can I help?");
+  assert.equal(await started.panel.getAttribute("lang"), "de");
+  assert.equal(widget.server.state.bodies.at(-1).user_token, token);
+  assert.equal(widget.server.count("POST /v1/widget/session"), 1);
+  await started.close();
+});
+
+test("setUser drops what the last user has typed, and keeps the focus", async () => {
+  await page.chat();
+  await page.input.fill("a secret");
+  await page.evaluate(() => Clawless.setUser(async () => `x.${btoa('{"sub":"bob"}')}.y`));
+  await page.waitForFunction(
+    () => !document.querySelector("clawless-chat").shadowRoot.querySelector("textarea").readOnly,
+  );
+  await page.keyboard.type("hi");
+  assert.equal(await page.input.inputValue(), "hi");
+});
+
 test("reset leaves the conversation, which stays on the server", async () => {
   await page.chat("one");
   await page.answered("How can I help?");

@@ -72,10 +72,11 @@ describe("answers", () => {
     await page.chat("hi");
     await page.answered("Title");
     const answer = page.answers.last();
-    assert.equal(await answer.locator("h3").textContent(), "Title");
-    assert.deepEqual(await answer.locator("li").allTextContents(), ["one", "two"]);
+    // Line ends separate the blocks in the announcement.
+    assert.equal(await answer.locator("h3").textContent(), "Title\n");
+    assert.deepEqual(await answer.locator("li").allTextContents(), ["one\n", "two\n"]);
     assert.equal(await answer.locator("strong").textContent(), "one");
-    assert.equal(await answer.locator("pre").textContent(), "let a = 1;");
+    assert.equal(await answer.locator("pre").textContent(), "let a = 1;\n");
     assert.equal(await answer.locator(".bar span").textContent(), "js");
   });
 
@@ -90,7 +91,7 @@ describe("answers", () => {
       assert.equal(await page.send.getAttribute("aria-label"), "Stop");
       await stop();
       await page.answers.last().locator(".problem").waitFor();
-      assert.match(await page.answers.last().textContent(), /One\. .*The answer was stopped/);
+      assert.match(await page.answers.last().textContent(), /One\. .*\nThe answer was stopped/);
       assert.ok(await page.panel.isVisible());
       assert.equal(await page.send.getAttribute("aria-label"), "Send");
     }
@@ -128,9 +129,9 @@ describe("answers", () => {
     widget.server.state.script.push(reply("Try **this**:\n\n```sh\nls -l\n```\n"));
     await page.chat("hi");
     await page.answered("Try");
-    await page.answers.last().locator(".foot [aria-label=Copy]").click();
+    await page.answers.last().locator(".foot").getByText("Copy", { exact: true }).click();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "Try **this**:\n\n```sh\nls -l\n```\n");
-    await page.answers.last().locator(".bar [aria-label=Copy]").click();
+    await page.answers.last().locator(".bar").getByText("Copy", { exact: true }).click();
     await page.waitForFunction(async () => (await navigator.clipboard.readText()) === "ls -l");
   });
 });
@@ -143,7 +144,7 @@ describe("failures", () => {
     await page.answered("One two three");
     assert.equal(widget.server.count(CHAT), 2);
     assert.equal(widget.server.state.calls, 1);
-    assert.equal(await page.answers.last().locator(".body").textContent(), "One two three");
+    assert.equal(await page.answers.last().locator(".body").textContent(), "One two three\n");
   });
 
   test("retry-after is obeyed", async () => {

@@ -52,7 +52,7 @@ const inspect = () =>
     const answer = [...document.querySelector("clawless-chat").shadowRoot.querySelectorAll(".assistant")].at(-1);
     const elements = [answer, ...answer.querySelectorAll("*")];
     return {
-      text: answer.textContent,
+      html: answer.querySelector(".body").innerHTML,
       tags: elements.map((element) => element.localName),
       attributes: elements.flatMap((element) => element.getAttributeNames()),
       links: elements
@@ -69,12 +69,15 @@ for (const file of (await readdir(folder)).sort()) {
   test(`attack_38_${replies.length}_hostile_replies_of_${file}_are_inert`, { timeout: 120_000 }, async () => {
     for (const text of replies) {
       await page.evaluate(() => document.querySelector("clawless-chat").reset());
-      // Whole, and cut into small pieces: the parser keeps state between them.
-      for (const pieces of [[text], text.match(/[\s\S]{1,7}/g)]) {
-        widget.server.state.script.push(reply(pieces.slice(0, 600)));
+      // Whole, and in small pieces, some of which the page shows before the next: the result is the same.
+      const shown = [];
+      const pieces = text.match(/[\s\S]{1,7}/g).slice(0, 600);
+      for (const script of [reply(pieces.join("")), reply(pieces, { gap: pieces.length < 30 ? 5 : 0 })]) {
+        widget.server.state.script.push(script);
         await page.chat("go");
         await page.locator("clawless-chat .assistant:last-child .again").waitFor();
-        const { tags, attributes, links, hits } = await inspect();
+        const { html, tags, attributes, links, hits } = await inspect();
+        shown.push(html);
         const what = JSON.stringify(text);
         assert.equal(hits, 0, `executed: ${what}`);
         assert.deepEqual(
@@ -92,6 +95,7 @@ for (const file of (await readdir(folder)).sort()) {
           assert.equal(credentials, "", what);
         }
       }
+      assert.equal(shown[1], shown[0]);
     }
     const foreign = requested.filter((url) => !url.startsWith(widget.server.url) && !url.startsWith(`blob:`));
     assert.deepEqual(foreign, []);

@@ -118,6 +118,34 @@ describe("a content security policy", () => {
     });
   }
 
+  const visitUnderTypes = (tags) =>
+    visit(`<!doctype html><html lang="en"><meta charset="utf-8"><title>x</title><body>${tags}`, {
+      headers: { "content-security-policy": policy("; trusted-types clawless") },
+    });
+
+  test("that names the policy allows a second attempt to load the app", async () => {
+    const page = await visitUnderTypes(widget.tag('nonce="abc"'));
+    await page.launcher.waitFor();
+    widget.server.state.isDown = true;
+    await page.launcher.click();
+    await page.locator("clawless-chat .failure").getByText("not available").waitFor();
+    widget.server.state.isDown = false;
+    await page.launcher.click();
+    await page.panel.waitFor();
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("that names the policy allows two widgets", async () => {
+    const other = widget.tag('nonce="abc" data-position="left"').replace(KEY, OTHER_KEY);
+    const page = await visitUnderTypes(widget.tag('nonce="abc"') + other);
+    await page.waitForFunction(() => document.querySelectorAll("clawless-chat").length === 2);
+    for (const index of [1, 0]) {
+      await page.launcher.nth(index).click();
+      await page.panel.nth(index).waitFor();
+    }
+    assert.deepEqual(page.problems, []);
+  });
+
   test("no element of the widget has a style attribute", async () => {
     const page = await visit(shopPage(widget.tag()));
     await page.chat("hi");
@@ -360,6 +388,28 @@ describe("announcements", () => {
       "status: Answering…",
       "alert: The answer was interrupted.",
     ]);
+  });
+});
+
+describe("the announcement of a long answer", () => {
+  test("has all of its text, a line for each block, also what is not visible", async () => {
+    const page = await visit(shopPage(widget.tag()));
+    const blocks = Array.from({ length: 60 }, (_, at) => `Paragraph **${at}**.\n\n`);
+    widget.server.state.script.push(reply([...blocks, "- a\n- b\n\n| c | d |\n|---|---|\n\n```sh\nls\n```"]));
+    await page.chat("hi");
+    await page.answered("Paragraph 59");
+    const said = await page.locator("clawless-chat dialog [role=status]").textContent();
+    const expected = [
+      ...blocks.map((block) => block.replaceAll("*", "").trim()),
+      "a",
+      "b",
+      "c",
+      "d",
+      "sh",
+      "Copy",
+      "ls",
+    ];
+    assert.deepEqual(said.trim().split(/\s*\n\s*/), expected);
   });
 });
 

@@ -227,6 +227,23 @@ describe("axe finds nothing in the state", () => {
   });
 });
 
+test("every colour of a theme reaches the panel", async () => {
+  const page = await visit();
+  await answered(page);
+  const names = ["background", "surface", "text", "dim", "line", "accent", "on_accent"];
+  const colours = Object.fromEntries(names.map((name, at) => [name, `#01020${at}`]));
+  const missing = await page.evaluate((colours) => {
+    const host = document.querySelector("clawless-chat");
+    host.setTheme({ preset: "light", colours });
+    const used = [...host.shadowRoot.querySelectorAll("*")].flatMap((element) => {
+      const { color, backgroundColor, borderBottomColor, borderBottomStyle } = getComputedStyle(element);
+      return [color, backgroundColor, borderBottomStyle === "solid" && borderBottomColor];
+    });
+    return Object.keys(colours).filter((_, at) => !used.includes(`rgb(1, 2, ${at})`));
+  }, colours);
+  assert.deepEqual(missing, []);
+});
+
 test("every accent has readable text on it", async () => {
   const page = await visit();
   await answered(page);

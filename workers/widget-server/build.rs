@@ -1,6 +1,6 @@
 //! Embeds the widget's files: the released versions in `widget/releases/`, and the one that
 //! `cargo xtask build` has built into `build/widget/cdn/`. A version that is released is never replaced. Embeds
-//! the API's reference too.
+//! the widget's themes for the configurator, and the API's reference too.
 
 #[path = "../compress.rs"]
 mod compress;
@@ -29,6 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    let theme = root.join("build/widget/theme.js");
+    println!("cargo::rerun-if-changed={}", theme.display());
+    let theme = fs::read_to_string(theme).unwrap_or_default();
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("theme.js"), theme)?;
     let mut table = "&[\n".to_owned();
     for (name, path) in files {
         println!("cargo::rerun-if-changed={}", path.display());
@@ -37,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(table, "    ({name:?}, include_bytes!({path:?})),")?;
     }
     table.push(']');
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("files.rs"), table)?;
+    fs::write(out.join("files.rs"), table)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: compares the gateway with a forwarding Worker and with Portkey's gateway, and
-//! measures the ledger's throughput, the latency of revocations, the storage calls and time of a turn, and
-//! the size and start-up of each Worker.
+//! measures the ledger's throughput, the latency of revocations, the storage calls and time of a turn, the
+//! chat widget's use of the main thread, and the size and start-up of each Worker.
 //!
 //! Runs plain `workerd serve`, since the proxy and log of `wrangler dev` cost more than the gateway.
 
@@ -10,6 +10,7 @@ mod figures;
 mod http;
 mod load;
 mod native;
+mod npm_package;
 mod objects;
 mod portkey;
 mod process;
@@ -19,6 +20,7 @@ mod runtime;
 mod startup;
 mod turns;
 mod upstream;
+mod widget;
 mod worker_config;
 
 use std::path::PathBuf;
@@ -74,6 +76,10 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
     };
     let native = native::measure(layout, progress)?;
     let turns = turns::measure(layout, progress)?;
+    let widget = widget::measure(layout, progress);
+    if let Err(error) = &widget {
+        eprintln!("The chat widget is skipped: {error:#}");
+    }
     let environment = Environment::start(layout, gateway, arguments.against.as_deref(), progress)?;
     let report = Report {
         effort: load,
@@ -82,6 +88,7 @@ pub(crate) fn run(layout: &Layout, arguments: &Arguments, progress: &Progress) -
         revocations: revocation::measure(&environment, layout, progress)?,
         native,
         turns,
+        widget: widget.ok(),
         footprints: startup::measure(layout, &bundles, progress)?,
     };
     if arguments.json {

@@ -1,9 +1,10 @@
-//! Compressed sizes of the release bundles and of the pages in them: `build/release/sizes.json`, and the limits that
-//! `cargo xtask test` checks (`docs/decisions/005-bundle-size.md`).
+//! Compressed sizes of the release bundles, of the pages in them and of the chat widget: `build/release/sizes.json`, and
+//! the limits that `cargo xtask test` checks (`docs/decisions/005-bundle-size.md`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use crate::{
     bundle::{Bundle, gzipped_size},
@@ -12,12 +13,14 @@ use crate::{
 };
 
 /// Largest compressed size of each object, in bytes.
-const LIMITS: [(&str, usize); 5] = [
+const LIMITS: [(&str, usize); 7] = [
     ("gateway", 1_300_000),
     ("admin", 600_000),
     ("widget_server", 300_000),
     ("docs", 60_000),
     ("admin_docs", 60_000),
+    ("widget", 12_288),
+    ("widget_loader", 1_500),
 ];
 
 /// The reference pages, which are part of their Workers too.
@@ -25,6 +28,19 @@ const PAGES: [(&str, &str); 2] = [
     ("docs", "docs/api/reference.html"),
     ("admin_docs", "docs/api/admin-reference.html"),
 ];
+
+/// The part of `build/widget/sizes.json` with the sizes by gzip.
+#[derive(Debug, Deserialize)]
+struct WidgetSizes {
+    gzip: WidgetSize,
+}
+
+/// Bytes of the chat widget: its loader, and what a visitor has loaded before the first message.
+#[derive(Debug, Deserialize)]
+struct WidgetSize {
+    loader: usize,
+    loader_and_app: usize,
+}
 
 /// The name of each object, and its compressed size in bytes.
 pub(crate) type Sizes = BTreeMap<String, usize>;
@@ -38,6 +54,11 @@ pub(crate) fn record(layout: &Layout, bundles: &[Bundle]) -> Result<Sizes> {
     for (name, path) in PAGES {
         sizes.insert(name.to_owned(), gzipped_size([layout.at(path)])?);
     }
+    let widget =
+        fs::read(layout.at("build/widget/sizes.json")).context("the widget is not built")?;
+    let WidgetSizes { gzip } = serde_json::from_slice(&widget)?;
+    sizes.insert("widget_loader".to_owned(), gzip.loader);
+    sizes.insert("widget".to_owned(), gzip.loader_and_app);
     let text = serde_json::to_vec_pretty(&sizes)?;
     write_atomically(&layout.at("build/release/sizes.json"), &text, false)?;
     Ok(sizes)

@@ -1,13 +1,15 @@
 // The messages of the log.
 
 import type { Answer, Problem } from "../conversation.ts";
-import { h, icon } from "../dom.ts";
+import { h } from "../dom.ts";
 import type { Unsent } from "../store.ts";
 import type { Strings } from "../strings.ts";
 import type { Role } from "../types.ts";
-import { AGAIN, CHECK, COPY } from "./icons.ts";
 import { markdownWriter } from "./markdown.ts";
 import type { Panel } from "./panel.ts";
+
+/** Time between two changes of an answer that is being received, in milliseconds. */
+const RENDER_INTERVAL = 50;
 
 /** What a visitor can do with messages. */
 export interface MessageActions {
@@ -35,24 +37,24 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
     const button = h(
       "button",
       {
-        "aria-label": strings.copy,
         async click() {
           await navigator.clipboard.writeText(text());
-          button.replaceChildren(icon(CHECK));
-          setTimeout(() => button.replaceChildren(icon(COPY)), 2000);
+          button.textContent = strings.copied;
+          setTimeout(() => {
+            button.textContent = strings.copy;
+          }, 2000);
           say(strings.copied);
         },
       },
-      icon(COPY),
+      strings.copy,
     );
     return button;
   }
 
-  function codeFrame(code: HTMLElement) {
-    const label = h("span");
+  function codeFrame(language: string, code: HTMLElement): HTMLElement {
     const copy = copyButton(() => code.textContent as string);
-    const bar = h("div", { class: "bar" }, label, copy);
-    return { label, frame: h("div", { class: "code", dir: "ltr" }, bar, h("pre", { tabindex: "0" }, code)) };
+    const bar = h("div", { class: "bar" }, h("span", {}, language.slice(0, 24)), "\n", copy, "\n");
+    return h("div", { class: "code", dir: "ltr" }, bar, h("pre", { tabindex: "0" }, code, "\n"));
   }
 
   function add(role: Role, text: string, before: Node | null = null) {
@@ -71,13 +73,13 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
     const { message, body, element } = add("assistant", "", before);
     let write = markdownWriter(body, codeFrame);
     let buffer = "";
-    let frame = 0;
+    let timer = 0;
     let isStale = false;
 
-    /** Renders what has arrived: once a frame, however many pieces there are. */
+    /** Renders what has arrived, however many pieces there are. */
     const render = () => {
-      cancelAnimationFrame(frame);
-      frame = 0;
+      clearTimeout(timer);
+      timer = 0;
       write(buffer);
       buffer = "";
     };
@@ -93,7 +95,7 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
         }
         message.text += piece;
         buffer += piece;
-        frame ||= requestAnimationFrame(render);
+        timer ||= setTimeout(render, RENDER_INTERVAL);
       },
 
       restart() {
@@ -121,7 +123,6 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
               actions.retry(question, hasArrived ? undefined : item);
             },
           },
-          icon(AGAIN),
           problem ? strings.retry : strings.again,
         );
         const foot = h("div", { class: "foot" }, again);
@@ -133,8 +134,8 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
       end(problem?: Problem) {
         this.close(problem);
         actions.answered(message.text, problem);
-        // What is shown, without Markdown.
-        say(problem ? strings[problem] : body.innerText, false, !!problem && problem !== "stopped");
+        // What is shown, without Markdown. `innerText` leaves out what is not visible.
+        say(problem ? strings[problem] : (body.textContent as string), false, !!problem && problem !== "stopped");
       },
     };
   }

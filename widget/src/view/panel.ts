@@ -1,9 +1,8 @@
 // The panel: header, log and composer. Knows elements and strings, no conversation.
 
-import { h, icon, sheet } from "../dom.ts";
+import { h, sheet } from "../dom.ts";
 import type { Strings } from "../strings.ts";
 import type { Settings } from "../types.ts";
-import { CLOSE, SEND, STOP } from "./icons.ts";
 
 /** What a visitor can do in the panel. */
 export interface PanelActions {
@@ -28,17 +27,14 @@ export function createPanel(
   actions: PanelActions,
   lifetime: AbortSignal,
 ) {
-  const button = (label: string, path: string, click: () => void, className = "icon") =>
-    h("button", { class: className, "aria-label": label, click }, icon(path));
-
   const title = h("h2", { id: "title", part: "title" }, strings.title);
-  const logo = h("div", { class: "logo" });
+  const logo = h("div", { class: "logo icon" });
   const header = h(
     "header",
     {},
     logo,
     h("div", { class: "names" }, title, h("div", { class: "dim" }, strings.subtitle)),
-    button(strings.close, CLOSE, () => panel.close()),
+    h("button", { class: "icon close", "aria-label": strings.close, click: () => panel.close() }),
   );
 
   const welcome = h("div", { class: "welcome", dir: "auto" }, strings.welcome);
@@ -70,7 +66,7 @@ export function createPanel(
       submit();
     },
   });
-  const main = button(strings.send, SEND, () => (isStop() ? actions.stop() : submit()), "send");
+  const main = h("button", { class: "icon send", click: () => (isStop() ? actions.stop() : submit()) });
   const composer = h("div", { class: "composer" }, input, main);
   const links = h(
     "div",
@@ -131,8 +127,10 @@ export function createPanel(
       alert,
     ),
   );
-  const previous = root.querySelector("dialog");
   // A restart, in another language for instance, keeps what the visitor is typing.
+  const previous = root.querySelector("dialog");
+  const wasOpen = previous?.open;
+  const hadFocus = previous?.contains(root.activeElement);
   input.value = previous?.querySelector("textarea")?.value ?? "";
   previous?.remove();
   root.append(panel);
@@ -142,9 +140,8 @@ export function createPanel(
   const isStop = () => isBusy && !input.value.trim();
 
   function update(): void {
-    const [label, path] = isStop() ? [strings.stop, STOP] : [strings.send, SEND];
-    main.ariaLabel = label;
-    main.replaceChildren(icon(path));
+    main.classList.toggle("stop", isStop());
+    main.ariaLabel = isStop() ? strings.stop : strings.send;
   }
 
   function submit(): void {
@@ -187,10 +184,14 @@ export function createPanel(
   lifetime.addEventListener("abort", () => clearInterval(timer));
   for (const element of [notice, question]) element.hidden = true;
   fit();
+  update();
 
   return {
     list,
     viewport,
+    /** Whether the panel replaces one that was open, and had the focus. */
+    wasOpen,
+    hadFocus,
     show,
     isOpen: () => panel.open,
     close: () => panel.close(),
@@ -233,7 +234,10 @@ export function createPanel(
       prompts.replaceChildren(
         ...starter_prompts.map((text) => h("button", { dir: "auto", click: () => actions.send(text) }, text)),
       );
-      if (logo_url?.startsWith(`${api}/`)) logo.replaceChildren(h("img", { src: logo_url, alt: "" }));
+      if (logo_url?.startsWith(`${api}/`)) {
+        logo.replaceChildren(h("img", { src: logo_url, alt: "" }));
+        logo.classList.remove("icon");
+      }
     },
   };
 }

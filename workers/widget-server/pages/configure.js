@@ -1,6 +1,6 @@
 // @ts-check
 // The configurator: a form, a preview of it, warnings about contrast, and what to copy.
-import { NAMES, PRESETS, hardToRead, palette } from "./contrast.js";
+import { NAMES, hardToRead, palette } from "./contrast.js";
 
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const form = /** @type {HTMLFormElement} */ (element("settings"));
@@ -17,7 +17,7 @@ const colours = {};
 /** The preset that is shown: `auto` follows this system. */
 function shownPreset() {
   const { theme } = values();
-  return theme === "auto" ? (prefersDark.matches ? "dark" : "light") : /** @type {keyof typeof PRESETS} */ (theme);
+  return theme === "auto" ? (prefersDark.matches ? "dark" : "light") : theme;
 }
 
 /** @returns {Record<string, string>} */

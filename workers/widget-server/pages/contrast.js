@@ -1,19 +1,9 @@
 // @ts-check
 // Contrast of colours by WCAG 2.2, and the palettes of the widget's presets.
+import { PRESETS, SHARES } from "./theme.js";
 
 /** The names of a palette's colours. */
 export const NAMES = ["background", "surface", "text", "dim", "line", "accent", "on_accent"];
-
-/** Background, text and accent of each preset, as in the widget's own `theme.ts`. */
-export const PRESETS = {
-  light: "#ffffff #18181d #5746e0",
-  dark: "#17171c #f3f3f6 #9184ff",
-  paper: "#fcf9f3 #2c2721 #9a3b1f",
-  midnight: "#0c1122 #e9edf9 #74acff",
-};
-
-/** Shares of the text's colour in the colours between text and background, in percent, as there. */
-export const SHARES = { surface: 5, line: 12, dim: 72 };
 
 /** Pairs of text and background that must be readable, with what they are. */
 export const PAIRS = [
@@ -49,7 +39,7 @@ export function contrast(one, other) {
 /**
  * The palette of a preset with other colours. What is not set is mixed from background and text; text on the accent is black
  * or white.
- * @param {keyof typeof PRESETS} preset
+ * @param {string} preset
  * @param {Record<string, string>} colours
  * @returns {Record<string, string>}
  */

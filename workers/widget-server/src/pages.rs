@@ -8,11 +8,15 @@ use clawless_edge::http::{Body, HttpResponse};
 use crate::files::{content_type, not_found};
 use crate::service::WidgetCall;
 
-/// The scripts and styles of the pages.
-const FILES: [(&str, &str); 4] = [
+/// The scripts and styles of the pages. `theme.js` is the widget's own module.
+const FILES: [(&str, &str); 5] = [
     ("demo.js", include_str!("../pages/demo.js")),
     ("configure.js", include_str!("../pages/configure.js")),
     ("contrast.js", include_str!("../pages/contrast.js")),
+    (
+        "theme.js",
+        include_str!(concat!(env!("OUT_DIR"), "/theme.js")),
+    ),
     ("pages.css", include_str!("../pages/pages.css")),
 ];
 

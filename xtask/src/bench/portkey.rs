@@ -2,18 +2,16 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    layout::Layout, process::run_logged, progress::Progress, stamp::Stamp, tools::npm, wait,
-};
+use super::npm_package;
+use crate::{layout::Layout, progress::Progress, tools::npm, wait};
 
-/// The package. It is not in the lockfile, since it has ninety dependencies that nothing else needs.
+/// The package. It has ninety dependencies that nothing else needs.
 const PACKAGE: &str = "@portkey-ai/gateway@1.15.2";
 
 /// Timeout of its start.
@@ -28,7 +26,7 @@ pub(super) struct Portkey {
 impl Portkey {
     /// Installs and starts it.
     pub(super) fn start(layout: &Layout, progress: &Progress) -> Result<Self> {
-        let folder = install(layout, progress)?;
+        let folder = npm_package::install(layout, "portkey", PACKAGE, progress)?;
         // Another program may bind the port in the meantime; then the start fails.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let process = Command::new(npm::node(layout)?)
@@ -57,27 +55,4 @@ impl Drop for Portkey {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn install(layout: &Layout, progress: &Progress) -> Result<PathBuf> {
-    let folder = layout.cached("tools/portkey")?;
-    let stamp = Stamp::new(folder.join(".clawless-installed"), PACKAGE);
-    if !stamp.is_current() {
-        let task = progress.task(PACKAGE);
-        std::fs::create_dir_all(&folder)?;
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .arg("--prefix")
-            .arg(&folder)
-            .arg(PACKAGE)
-            .current_dir(&folder);
-        run_logged(
-            &mut npm,
-            &layout.at(".clawless/logs/npm-portkey.log"),
-            Some(&task),
-        )?;
-        stamp.set()?;
-        task.done();
-    }
-    Ok(folder)
 }

@@ -6,7 +6,7 @@ use super::source_file::SourceFile;
 
 /// Each document with a table, and its number of rows.
 const TABLES: [(&str, usize); 4] = [
-    ("docs/faults.md", 37),
+    ("docs/faults.md", 38),
     ("docs/attacks.md", 69),
     ("docs/security.md", 18),
     ("docs/provider-cases.md", 32),
