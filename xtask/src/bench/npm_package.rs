@@ -14,7 +14,7 @@ pub(super) fn install(
     package: &'static str,
     progress: &Progress,
 ) -> Result<PathBuf> {
-    let folder = layout.cached(&format!("tools/{name}"))?;
+    let folder = layout.cached(format!("tools/{name}"))?;
     let stamp = Stamp::new(folder.join(".clawless-installed"), package);
     if !stamp.is_current() {
         let task = progress.task(package);
@@ -25,7 +25,7 @@ pub(super) fn install(
             .arg(&folder)
             .arg(package)
             .current_dir(&folder);
-        let log = layout.at(&format!(".clawless/logs/npm-{name}.log"));
+        let log = layout.at(format!(".clawless/logs/npm-{name}.log"));
         run_logged(&mut npm, &log, Some(&task))?;
         stamp.set()?;
         task.done();
