@@ -154,8 +154,8 @@ fn tokens_of_a_tenant_are_revoked_when_it_is_deleted() {
     let revoked: Vec<_> = revoked
         .map(|token| entry(&fixture, "token.revoke", token.id.as_str()))
         .collect();
-    let last = entry(&fixture, "tenant.delete", fixture.ours.as_str());
-    let delete = erasure::delete_tenant(&fixture.database, &fixture.ours, &revoked, &last);
+    let deleted = entry(&fixture, "tenant.delete", fixture.ours.as_str());
+    let delete = erasure::delete_tenant(&fixture.database, &fixture.ours, &revoked, &deleted);
     block_on(delete).expect("succeeds");
     for token in [&bound, &again] {
         let lines = format!(
@@ -174,7 +174,7 @@ fn tokens_of_a_tenant_are_revoked_when_it_is_deleted() {
         )
     });
     assert_eq!(lists, [(true, true), (false, true)]);
-    assert_eq!(stored(&fixture, &bound).revoked_at, Some(last.at));
+    assert_eq!(stored(&fixture, &bound).revoked_at, Some(deleted.at));
     for token in others {
         assert_eq!(stored(&fixture, &token), token);
     }
