@@ -12,7 +12,7 @@ use worker::{AbortSignal as WorkerSignal, Env};
 
 use crate::ai::Ai;
 use crate::crossing;
-use crate::settled::Settled;
+use crate::promise::PromiseFuture;
 
 /// A response that announces at most this many bytes is read at once: 64 KiB. Reading in pieces costs
 /// several times as much, and only streams need it.
@@ -67,17 +67,17 @@ pub struct EdgeBody {
 #[derive(Debug)]
 enum Rest {
     Nothing,
-    Whole(Settled),
+    Whole(PromiseFuture),
     Pieces {
         reader: ReadableStreamDefaultReader,
-        next: Option<Settled>,
+        next: Option<PromiseFuture>,
     },
 }
 
 impl Rest {
     fn from_response(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
         if at_once {
-            return Ok(Self::Whole(Settled::from(crossing::bytes(response)?)));
+            return Ok(Self::Whole(PromiseFuture::from(crossing::bytes(response)?)));
         }
         // A response without a body has no stream.
         Ok(response.body().map_or(Self::Nothing, |stream| {
@@ -95,7 +95,8 @@ impl Rest {
                 read
             }
             Self::Pieces { reader, next } => {
-                let reading = next.get_or_insert_with(|| Settled::from(crossing::next(reader)));
+                let reading =
+                    next.get_or_insert_with(|| PromiseFuture::from(crossing::next(reader)));
                 let read = ready!(Pin::new(reading).poll(context));
                 *next = None;
                 read
@@ -131,7 +132,7 @@ impl Http for EdgeHttp {
         let lines = crossing::lines(pairs.map(|(name, value)| (*name, value.as_str())));
         let body = (!request.body.is_empty()).then(|| Uint8Array::from(request.body.as_slice()));
         let sent = crossing::send(request.method.as_str(), &request.url, &lines, body, &signal);
-        let response = Settled::from(sent.map_err(failure)?).await;
+        let response = PromiseFuture::from(sent.map_err(failure)?).await;
         convert(&response.map_err(failure)?.unchecked_into(), abort)
     }
 

@@ -61,7 +61,7 @@ fn has_origin(message: &Message) -> bool {
 }
 
 /// A content block that a client has returned, with the signature as its provider wrote it. Reasoning
-/// that another model signed is unsigned, and left out if nobody else can read it.
+/// that another model signed loses its signature, and is omitted if no other model can read it.
 fn own_signature(block: Json, target: &str) -> Option<Json> {
     #[derive(Deserialize)]
     struct Thought {

@@ -1,53 +1,16 @@
 //! The decoding thread. It runs one job after the other and reports the answer as events.
 
-use crate::chat::{CallReader, ToolCall};
-use crate::generate::{Generation, Stop};
+use crate::event::{Event, Usage};
+use crate::generate::Generation;
 use crate::model::{PrefixCache, Transformer};
 use crate::queue::{Queue, QueueSlot};
-use crate::sampling::Sampling;
 use crate::text::Tokenizer;
+use crate::work::Work;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
-
-/// One decoding job.
-#[derive(Debug)]
-pub(crate) struct Work {
-    pub(crate) prompt: Vec<u32>,
-    /// Most tokens of the answer.
-    pub(crate) max_tokens: usize,
-    pub(crate) stop: Vec<String>,
-    pub(crate) sampling: Sampling,
-    /// How tool calls are found in the answer, where tools were offered.
-    pub(crate) calls: Option<CallReader>,
-}
-
-/// The events of an answer, in this order: any number of `Text` and `Call`, then one of the others.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Text(String),
-    Call(ToolCall),
-    Done(Finished),
-    Failed(String),
-}
-
-/// How an answer ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finished {
-    pub(crate) stop: Stop,
-    pub(crate) usage: Usage,
-}
-
-/// Tokens as the model counts them.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usage {
-    pub(crate) prompt: usize,
-    /// The cached tokens of the prompt.
-    pub(crate) cached: usize,
-    pub(crate) completion: usize,
-}
 
 /// The receiver of a job's events. Dropping it stops the decoding.
 #[derive(Debug)]

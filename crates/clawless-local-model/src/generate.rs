@@ -1,24 +1,14 @@
 //! One answer: evaluates the prompt, then decodes token by token to the end.
 
 use crate::chat::CallReader;
-use crate::engine::{Event, Finished, Usage, Work};
+use crate::event::{Event, Finished, Stop, Usage};
 use crate::model::{BLOCK, PrefixCache, Transformer};
 use crate::sampling::Sampler;
 use crate::text::{StopHolder, Tokenizer, Utf8Assembler};
+use crate::work::Work;
 use candle_core::Result;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// The model finished, or wrote a stop string.
-    Natural,
-    /// The token limit, or the end of the context window.
-    Length,
-    /// The model calls tools.
-    ToolCalls,
-}
 
 /// The model with its tokenizer and caches.
 pub(crate) struct Generation {

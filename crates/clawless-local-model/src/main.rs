@@ -12,6 +12,7 @@ mod chat;
 mod cli;
 mod engine;
 mod error;
+mod event;
 mod generate;
 mod http;
 mod model;
@@ -21,6 +22,7 @@ mod sampling;
 mod serve;
 mod text;
 mod threads;
+mod work;
 
 use clap::Parser as _;
 use std::process::ExitCode;

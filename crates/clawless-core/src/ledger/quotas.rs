@@ -24,6 +24,8 @@ pub enum QuotaKind {
     MicroDollars,
 }
 
+const _: () = assert!(QuotaKind::ALL.len() <= Warned::MAX_QUOTAS);
+
 impl QuotaKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Messages, Self::Tokens, Self::MicroDollars];
@@ -34,6 +36,14 @@ impl QuotaKind {
             Self::Messages => "messages",
             Self::Tokens => "tokens",
             Self::MicroDollars => "micro_dollars",
+        }
+    }
+
+    /// Whether an answer uses more of it the longer it is.
+    pub const fn grows_with_output(self) -> bool {
+        match self {
+            Self::Messages => false,
+            Self::Tokens | Self::MicroDollars => true,
         }
     }
 

@@ -14,6 +14,9 @@ const REARM_POINTS: u8 = 10;
 pub(super) struct Warned(u8);
 
 impl Warned {
+    /// The most quotas of one account: each has a bit per percentage.
+    pub(super) const MAX_QUOTAS: usize = u8::BITS as usize / PERCENTAGES.len();
+
     /// Marks the warnings of a quota that are due as sent and returns their percentages. `at` is the
     /// position of the quota among those of the account.
     pub(super) fn take(&mut self, at: usize, used: u64, limit: u64) -> Vec<u8> {

@@ -10,7 +10,7 @@ use worker::web_sys::Request;
 
 use super::load::{Load, Permit};
 use crate::crossing;
-use crate::settled::Settled;
+use crate::promise::PromiseFuture;
 use crate::time::EdgeTime;
 
 /// How long a body may take before it must arrive at [`MIN_BODY_RATE`] on average.
@@ -130,7 +130,7 @@ impl RequestBody {
                 return std::future::pending().await;
             };
             // Nothing rejects this promise.
-            let _ = Settled::from(crossing::departed(&request)).await;
+            let _ = PromiseFuture::from(crossing::departed(&request)).await;
         }
     }
 
@@ -193,13 +193,13 @@ async fn discard(request: &Request, length: usize) {
     let timeout = millis(DISCARD_TIMEOUT);
     let discarded = crossing::body_in_pieces(request, 0.0, number(length), timeout, 1.0, timeout);
     // The refusal is sent whatever happens to the body.
-    let _ = Settled::from(discarded).await;
+    let _ = PromiseFuture::from(discarded).await;
 }
 
 async fn read_at_once(request: &Request) -> Result<Vec<u8>, ApiError> {
     let reading = crossing::body_at_once(request, millis(BODY_GRACE));
     let reading = reading.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
-    let read = Settled::from(reading).await;
+    let read = PromiseFuture::from(reading).await;
     let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
     if read.is_undefined() {
         return Err(too_slow());
@@ -222,7 +222,7 @@ async fn read_pieces(
         MIN_BODY_RATE,
         millis(BODY_TIMEOUT),
     );
-    let read = Settled::from(reading).await;
+    let read = PromiseFuture::from(reading).await;
     let read = read.map_err(|thrown| broken_off(crossing::reason(&thrown)))?;
     if read.is_undefined() {
         return Err(too_slow());

@@ -1,6 +1,6 @@
 //! Writes a stream to the body of a response.
 //!
-//! The runtime reads the body from a stream of its own, so that it does not ask wasm for every piece.
+//! The runtime reads the body from a stream of its own, so that it does not call wasm for every piece.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use worker::web_sys::{ReadableStream, WritableStreamDefaultWriter};
 
 use super::delivery::{Interrupted, Pages};
 use crate::crossing;
-use crate::settled::Settled;
+use crate::promise::PromiseFuture;
 use crate::tasks::Tasks;
 
 /// Pieces that are ready at once are written together up to this many bytes: 16 KiB. A write costs more
@@ -34,22 +34,22 @@ fn write_all(
 ) -> LocalBoxFuture<'static, ()> {
     let work = async move {
         // Rejects when the reader has left.
-        let mut left = Settled::from(writer.closed());
+        let mut left = PromiseFuture::from(writer.closed());
         loop {
             let mut read = match select(pieces.next(), &mut left).await {
-                Either::Left((piece, _)) => Read::of(piece),
+                Either::Left((piece, _)) => JoinedPieces::of(piece),
                 Either::Right(_) => return,
             };
             read.join(&mut pieces);
             let is_last = read.end == Some(Ok(()));
             let write = crossing::write(&writer, &read.bytes, is_last);
-            if Settled::from(write).await.is_err() || is_last {
+            if PromiseFuture::from(write).await.is_err() || is_last {
                 return;
             }
             if let Some(Err(error)) = read.end {
                 let aborted = writer.abort_with_reason(&error.to_string().into());
                 // Whether the reader gets the error or has left makes no difference.
-                let _ = Settled::from(aborted).await;
+                let _ = PromiseFuture::from(aborted).await;
                 return;
             }
         }
@@ -57,15 +57,15 @@ fn write_all(
     work.boxed_local()
 }
 
-/// What was read of the pieces at once.
+/// Pieces that were ready at once, joined.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Read {
+struct JoinedPieces {
     bytes: Vec<u8>,
     /// The end of the pieces, if it was reached.
     end: Option<Result<(), Interrupted>>,
 }
 
-impl Read {
+impl JoinedPieces {
     fn of(piece: Option<Result<Vec<u8>, Interrupted>>) -> Self {
         let (bytes, end) = match piece {
             Some(Ok(bytes)) => (bytes, None),
@@ -94,9 +94,9 @@ mod tests {
 
     use super::*;
 
-    fn read(mut pieces: Pages) -> Read {
+    fn read(mut pieces: Pages) -> JoinedPieces {
         let first = pieces.next().now_or_never().expect("a piece is ready");
-        let mut read = Read::of(first);
+        let mut read = JoinedPieces::of(first);
         read.join(&mut pieces);
         read
     }

@@ -8,8 +8,8 @@ use clawless_core::time::{Millis, Timer, timeout};
 use worker::{Env, Stub};
 
 use super::port::{Ledger, LedgerError, LedgerRequest};
+use crate::promise::PromiseFuture;
 use crate::request_time::RequestTime;
-use crate::settled::Settled;
 use crate::{crossing, logging};
 
 /// The binding of the objects' namespace.
@@ -88,7 +88,7 @@ impl RemoteLedger {
     async fn ask_once(&self, tenant: &TenantId, request: &str) -> Result<Output, LedgerError> {
         // The name comes from the authenticated tenant, so no request can reach another's object.
         let output = crossing::ask(self.env.as_ref(), LEDGER, tenant.as_str(), request);
-        let output = timeout(&self.time, CALL_TIMEOUT, Settled::from(output)).await;
+        let output = timeout(&self.time, CALL_TIMEOUT, PromiseFuture::from(output)).await;
         // The object may or may not have received the request.
         let output = output.map_err(|_| LedgerError::Silent)?;
         let output = output.map_err(|thrown| failure(crossing::reason(&thrown)))?;

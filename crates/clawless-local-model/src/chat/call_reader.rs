@@ -1,7 +1,7 @@
 //! Finds tool calls in an answer while it is decoded.
 
 use super::tools::{Tool, ToolChoice, opening};
-use crate::engine::Event;
+use crate::event::Event;
 use crate::text::overlap;
 use serde_json::Value;
 

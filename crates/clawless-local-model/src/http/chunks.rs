@@ -1,8 +1,7 @@
 //! The JSON of an answer, whole or in chunks.
 
 use crate::chat::ToolCall;
-use crate::engine::{Finished, Usage};
-use crate::generate::Stop;
+use crate::event::{Finished, Stop, Usage};
 use serde_json::{Map, Value, json};
 
 /// The members that all parts of one answer share.

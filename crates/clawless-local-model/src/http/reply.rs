@@ -1,8 +1,9 @@
 //! Relays an answer, whole or as server-sent events.
 
 use super::chunks::{Collected, Head};
-use crate::engine::{Answer, Event};
+use crate::engine::Answer;
 use crate::error::ApiError;
+use crate::event::Event;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};

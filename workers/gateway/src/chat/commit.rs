@@ -15,6 +15,7 @@ use clawless_store::turns::{
 };
 use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
 
+use super::model::commit_failure::{CommitFailure, ParkableTurn};
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::session::OpenSession;
 use super::model::turn::Turn;
@@ -23,32 +24,6 @@ use crate::platform::Platform;
 /// The tries of a turn whose session changes at the same time. In each round one of the competing
 /// turns succeeds, so this many may compete.
 const MAX_COMMIT_TRIES: usize = 32;
-
-/// Why a turn is not stored.
-#[derive(Debug)]
-pub enum CommitFailure {
-    /// The database refuses the turn now, but may take it later: the ledger can keep it until then.
-    Retryable(Box<ParkableTurn>, ApiError),
-    /// The turn will never be stored.
-    Permanent(ApiError),
-}
-
-/// A turn that the database refuses for now.
-#[derive(Debug)]
-pub struct ParkableTurn {
-    /// The turn.
-    pub turn: NewTurn,
-    /// The session's state once it is stored.
-    pub state: SessionState,
-    /// What it adds to the stored content.
-    pub stored: Storage,
-}
-
-impl From<ApiError> for CommitFailure {
-    fn from(error: ApiError) -> Self {
-        Self::Permanent(error)
-    }
-}
 
 /// Stores a turn with its session: the request's messages and the model's answer, in one
 /// transaction. Of a turn without a session only `replay` and the tool executions are stored. May

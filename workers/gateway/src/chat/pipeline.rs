@@ -28,7 +28,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::admit::admit;
 use super::call;
 use super::client::{ClientStream, Departure, delayed_departure};
-use super::commit::{CommitFailure, commit};
+use super::commit::commit;
 use super::continuation;
 use super::early_head::with_early_head;
 use super::expired_links;
@@ -36,6 +36,7 @@ use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
 use super::items;
 use super::model::call::{CallFailure, CallTrace, OpenStream};
+use super::model::commit_failure::CommitFailure;
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::turn::Turn;
@@ -63,8 +64,8 @@ struct Answer<P: Platform> {
     client: Option<ClientStream<P::Time>>,
 }
 
-/// Answers a request of any surface. `parse_body` parses its body, and `body` reads the body for the authenticated tenant, with the permit to hold
-/// it. `departure` completes when the client has left.
+/// Answers a request of any surface. `parse_body` parses its body, and `body` reads the body for the
+/// authenticated tenant, with the permit to hold it. `departure` completes when the client has left.
 ///
 /// # Errors
 /// The statuses above, each with a code of the catalogue. A turn that fails before the first byte

@@ -5,7 +5,7 @@ use clawless_core::ledger::{Closing, Input, LedgerAnswer, Park, SessionState, Se
 use clawless_core::{ApiError, Storage, Tokens};
 use clawless_edge::ledger::Ledger;
 
-use super::commit::ParkableTurn;
+use super::model::commit_failure::ParkableTurn;
 use super::model::outcome::Outcome;
 use super::model::turn::Turn;
 use crate::platform::Platform;

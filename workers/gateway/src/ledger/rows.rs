@@ -2,7 +2,7 @@
 
 use clawless_core::TenantId;
 use clawless_core::ledger::Write;
-use clawless_edge::settled::Settled;
+use clawless_edge::promise::PromiseFuture;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -83,7 +83,7 @@ impl Rows for ObjectRows {
     }
 
     async fn durable(&self) -> Result<(), String> {
-        let synced = Settled::from(sync(self.storage.as_raw())).await;
+        let synced = PromiseFuture::from(sync(self.storage.as_raw())).await;
         synced
             .map(drop)
             .map_err(|thrown| text(worker::Error::from(thrown)))

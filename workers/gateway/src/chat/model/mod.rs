@@ -2,6 +2,7 @@
 
 pub mod answer_format;
 pub mod call;
+pub mod commit_failure;
 pub mod continuation;
 pub mod idempotency;
 pub mod outcome;

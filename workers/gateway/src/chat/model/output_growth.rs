@@ -1,7 +1,7 @@
 //! How much output is reserved for an answer, and whether the reservation grows.
 
 use clawless_core::Tokens;
-use clawless_core::ledger::Grant;
+use clawless_core::ledger::{Grant, QuotaKind};
 use clawless_core::llm::ProviderKind;
 
 use super::pending_turn::{Admission, PendingTurn};
@@ -34,7 +34,9 @@ impl OutputGrowth {
             return Self::Fixed;
         }
         let quotas = admission.caller.tenant().quotas();
-        if quotas.tokens_per_month.is_none() && quotas.micro_dollars_per_month.is_none() {
+        let is_limiting =
+            |kind: QuotaKind| kind.grows_with_output() && kind.limit(&quotas).is_some();
+        if !QuotaKind::ALL.into_iter().any(is_limiting) {
             return Self::Unlimited;
         }
         let granted = admission.grant.max_tokens_out;

@@ -15,7 +15,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::crossing;
 
 /// What a promise resolves to, or what it rejects with.
-pub type Settlement = Result<JsValue, JsValue>;
+pub type PromiseResult = Result<JsValue, JsValue>;
 
 /// What the runtime calls: the number of the wait, whether the promise was resolved, and its value.
 type OnSettled = Closure<dyn Fn(u32, bool, JsValue)>;
@@ -23,20 +23,20 @@ type OnSettled = Closure<dyn Fn(u32, bool, JsValue)>;
 thread_local! {
     static WAITS: RefCell<Waits> = RefCell::default();
     static ON_SETTLED: OnSettled = Closure::new(|id, is_resolved, value| {
-        let settlement = if is_resolved { Ok(value) } else { Err(value) };
+        let result = if is_resolved { Ok(value) } else { Err(value) };
         // Nothing is borrowed while the task runs that this wakes.
-        let waker = WAITS.with(|waits| waits.borrow_mut().settle(id, settlement));
+        let waker = WAITS.with(|waits| waits.borrow_mut().settle(id, result));
         if let Some(waker) = waker {
             waker.wake();
         }
     });
 }
 
-/// The settlement of a promise. Dropped, it is not waited for any longer; the promise's work goes on.
+/// What a promise settles with. Dropped, it is not waited for any longer; the promise's work goes on.
 #[derive(Debug)]
-pub struct Settled(u32);
+pub struct PromiseFuture(u32);
 
-impl From<Promise> for Settled {
+impl From<Promise> for PromiseFuture {
     fn from(promise: Promise) -> Self {
         let id = WAITS.with(|waits| waits.borrow_mut().add());
         ON_SETTLED.with(|on_settled| {
@@ -47,15 +47,15 @@ impl From<Promise> for Settled {
     }
 }
 
-impl Future for Settled {
-    type Output = Settlement;
+impl Future for PromiseFuture {
+    type Output = PromiseResult;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settlement> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<PromiseResult> {
         WAITS.with(|waits| waits.borrow_mut().poll(self.0, context.waker()))
     }
 }
 
-impl Drop for Settled {
+impl Drop for PromiseFuture {
     fn drop(&mut self) {
         // The value is dropped after the borrow ends.
         drop(WAITS.with(|waits| waits.borrow_mut().waiting.remove(&self.0)));
@@ -84,22 +84,22 @@ impl<V> Waits<V> {
         self.last
     }
 
-    /// Notes a settlement, and returns whom to wake. A dropped wait needs none.
-    fn settle(&mut self, id: u32, settlement: Result<V, V>) -> Option<Waker> {
+    /// Stores a result and returns the waker to wake. A dropped wait has none.
+    fn settle(&mut self, id: u32, result: Result<V, V>) -> Option<Waker> {
         let wait = self.waiting.get_mut(&id)?;
-        match std::mem::replace(wait, Wait::Settled(settlement)) {
+        match std::mem::replace(wait, Wait::Settled(result)) {
             Wait::Pending(waker) => Some(waker),
             Wait::Settled(_) => None,
         }
     }
 
-    /// The settlement, once. The last waker is woken by it.
+    /// The result, once. The last waker is woken by it.
     fn poll(&mut self, id: u32, waker: &Waker) -> Poll<Result<V, V>> {
         match self.waiting.get_mut(&id) {
             Some(Wait::Pending(known)) => known.clone_from(waker),
             Some(Wait::Settled(_)) => {
-                if let Some(Wait::Settled(settlement)) = self.waiting.remove(&id) {
-                    return Poll::Ready(settlement);
+                if let Some(Wait::Settled(result)) = self.waiting.remove(&id) {
+                    return Poll::Ready(result);
                 }
             }
             None => {}
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settlement_wakes_the_last_waker_and_is_taken_once() {
+    fn a_result_wakes_the_last_waker_and_is_taken_once() {
         let mut waits = Waits::default();
         let [first, second] = [waits.add(), waits.add()];
         let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
