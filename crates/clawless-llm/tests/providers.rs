@@ -35,7 +35,8 @@ What the columns mean:
 - **System**: `one` merges all system messages into one at the front. **Developer**: whether that role
   is known; else it is sent as `system`.
 - **Sent back**: members of assistant messages and tool calls that go back to the provider: within the
-  chain of tool calls since the last user message, or always. All other providers never see them.
+  chain of tool calls since the last user message (a user message directly after results does not end
+  it), in this chain and all earlier turns with tool calls, or always. All other providers never see them.
   `strict` providers get no other member that the wire does not define. Reasoning goes back under the
   listed name. `no cache marks`: `cache_control` of messages, parts and tools is removed.
 - **Call ids**: ids that a provider would refuse are replaced, in the calls and in their results.
@@ -235,6 +236,7 @@ fn replay(profile: &Profile) -> String {
     if !profile.messages.replay.is_empty() {
         text.push_str(match profile.messages.replay_when {
             Replay::InChain => " in a chain",
+            Replay::WithCalls => " with calls",
             Replay::Always => " always",
         });
     }

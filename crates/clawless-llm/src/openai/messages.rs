@@ -9,11 +9,11 @@ use clawless_core::members::Members;
 use clawless_core::{Message, Role};
 use serde::Deserialize;
 
-use super::cache_lifetime;
+use super::{cache_lifetime, turns};
 use crate::call_id_map::{self, CallIdMap};
 use crate::chat_form;
 use crate::error::LlmError;
-use crate::profile::{Media, MessageRules, Profile, Replay};
+use crate::profile::{Media, MessageRules, Profile};
 
 /// Members of assistant messages and their tool calls that only some providers accept.
 const PROVIDER_MEMBERS: [&str; 5] = [
@@ -53,8 +53,8 @@ const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
 struct Rewriter<'a> {
     rules: &'a MessageRules,
     drops_names: bool,
-    /// The first message after the last user message: the start of the tool call chain.
-    chain: usize,
+    /// For each message, whether its provider-specific members are replayed.
+    replayed: Vec<bool>,
     /// The id map, if ids of calls change.
     ids: Option<CallIdMap>,
 }
@@ -78,11 +78,10 @@ fn adapt<'a>(messages: &'a [Message], profile: &Profile) -> Result<Cow<'a, [Mess
     let rules = &profile.messages;
     check_media(messages, rules.media)?;
     let drops_names = profile.drops.contains(&"messages[].name");
-    let last_user = messages.iter().rposition(|it| it.role() == Role::User);
     let mut rewriter = Rewriter {
         rules,
         drops_names,
-        chain: last_user.map_or(0, |at| at + 1),
+        replayed: turns::replayed(messages, rules.replay_when),
         ids: must_change_ids(messages, rules).then(|| CallIdMap::new(rules.call_ids)),
     };
     let system = rules.one_system && must_merge_system(messages);
@@ -133,8 +132,7 @@ impl Rewriter<'_> {
     }
 
     fn is_replayed(&self, at: usize, name: &str) -> bool {
-        self.rules.replay.contains(&name)
-            && (self.rules.replay_when == Replay::Always || at >= self.chain)
+        self.rules.replay.contains(&name) && self.replayed.get(at) == Some(&true)
     }
 
     fn rewrite(&mut self, at: usize, message: &Message) -> Result<Message, LlmError> {

@@ -171,6 +171,7 @@ pub static PROFILES: &[Profile] = &[
         messages: MessageRules {
             developer: false,
             replay: &["reasoning_content"],
+            replay_when: Replay::WithCalls,
             media: TEXT,
             ..LENIENT
         },
@@ -322,6 +323,7 @@ pub static PROFILES: &[Profile] = &[
         messages: MessageRules {
             developer: false,
             replay: &["reasoning_content"],
+            replay_when: Replay::WithCalls,
             ..LENIENT
         },
         tools: PLAIN_TOOLS,

@@ -81,6 +81,8 @@ pub struct MessageRules {
 pub enum Replay {
     /// Within the chain of tool calls since the last user message.
     InChain,
+    /// In the chain, and in all earlier turns with tool calls.
+    WithCalls,
     /// In the whole conversation.
     Always,
 }

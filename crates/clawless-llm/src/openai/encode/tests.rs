@@ -319,8 +319,29 @@ fn provider_members_are_replayed_within_a_tool_call_chain() {
 
 #[test]
 fn reasoning_of_earlier_turns_is_replayed_only_if_the_profile_requires_it() {
-    let later = format!(r#"{CHAIN},{{"role":"user","content":"b"}}"#);
-    assert!(!messages_sent("deepseek", &later).contains("reasoning"));
+    let answered =
+        format!(r#"{CHAIN},{{"role":"assistant","content":"18","reasoning_content":"so 18"}}"#);
+    let later = format!(r#"{answered},{{"role":"user","content":"b"}}"#);
+    for name in ["deepseek", "moonshot", "default"] {
+        // All of a turn with tool calls, whatever follows.
+        for messages in [&later, &format!("{later},{answered}")] {
+            let sent = messages_sent(name, messages);
+            let count = messages.matches(r#""reasoning_content":"#).count();
+            let is_sent = sent.matches(r#""reasoning_content":"#).count() == count;
+            assert!(is_sent, "{name}: {sent}");
+        }
+        let plain = concat!(
+            r#"{"role":"user","content":"a"},"#,
+            r#"{"role":"assistant","content":"b","reasoning_content":"hm","tool_calls":null},"#,
+            r#"{"role":"user","content":"c"}"#
+        );
+        let sent = messages_sent(name, plain);
+        assert!(!sent.contains("reasoning"), "{name}: {sent}");
+    }
+    for name in ["zai", "vllm", "groq"] {
+        let sent = messages_sent(name, &later);
+        assert!(!sent.contains("reasoning"), "{name}: {sent}");
+    }
     assert!(messages_sent("openrouter", &later).contains("reasoning_details"));
     assert!(messages_sent("gemini", &later).contains("thought_signature"));
 }
