@@ -231,6 +231,20 @@ fn thinking_in_a_tool_call_chain_requires_signed_reasoning() {
     assert_eq!(sent["thinking"]["type"], json!("enabled"));
     let sent = encode(ThinkingStyle::Budget, conversation(json!(null))).expect("encodes");
     assert_eq!(sent["thinking"], json!(null));
+    // A text directly after the result does not end the chain; an answer does.
+    let remark = json!({"role": "user", "content": "Mind the units."});
+    let answer = json!({"role": "assistant", "content": "1"});
+    for (signed, more, thinks) in [
+        (json!([block]), vec![&remark], true),
+        (json!(null), vec![&remark], false),
+        (json!(null), vec![&answer, &remark], true),
+    ] {
+        let mut asked = conversation(signed);
+        let messages = asked["messages"].as_array_mut().expect("a list");
+        messages.extend(more.into_iter().cloned());
+        let sent = encode(ThinkingStyle::Budget, asked.clone()).expect("encodes");
+        assert_eq!(sent["thinking"].is_object(), thinks, "{asked}");
+    }
 }
 
 #[test]

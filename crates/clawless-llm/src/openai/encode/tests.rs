@@ -1,6 +1,7 @@
 use clawless_api::chat;
 
 use super::*;
+use clawless_core::Role;
 use clawless_core::json::Json;
 
 use crate::profile::DEFAULT;
@@ -344,6 +345,40 @@ fn reasoning_of_earlier_turns_is_replayed_only_if_the_profile_requires_it() {
     }
     assert!(messages_sent("openrouter", &later).contains("reasoning_details"));
     assert!(messages_sent("gemini", &later).contains("thought_signature"));
+}
+
+#[test]
+fn a_user_message_after_results_does_not_end_the_chain() {
+    let text = format!(r#"{CHAIN},{{"role":"user","content":"Mind the units."}}"#);
+    let image = r#"{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}"#;
+    let image = format!(r#"{text},{{"role":"user","content":[{image}]}}"#);
+    for (name, member, messages) in [
+        ("deepseek", "reasoning_content", &text),
+        ("zai", "reasoning_content", &image),
+        ("groq", "reasoning", &image),
+        ("vllm", "reasoning_content", &image),
+        ("default", "extra_content", &image),
+    ] {
+        let sent = messages_sent(name, messages);
+        assert!(sent.contains(&format!(r#""{member}":"#)), "{name}: {sent}");
+    }
+    // Content blocks of the Messages API: the result, its image and a text.
+    let results = concat!(
+        r#"[{"type":"tool_result","tool_use_id":"call_1","content":[{"type":"text","text":"18"},"#,
+        r#"{"type":"image","source":{"type":"url","url":"https://x.example/a.png"}}]}]"#
+    );
+    let text = r#"[{"type":"text","text":"Mind the units."}]"#;
+    let mut asked = request(&format!(r#"{{"model":"auto","messages":[{CHAIN}]}}"#));
+    asked.messages.pop();
+    for (role, blocks) in [(Role::Tool, results), (Role::User, text)] {
+        let blocks: Vec<Json> = serde_json::from_str(blocks).expect("blocks");
+        let message = Message::from_blocks(role, &blocks).expect("a message");
+        asked.messages.push(message);
+    }
+    let sent = super::body(&asked, profile("zai"), None, Mode::Whole).expect("encodes");
+    let sent = String::from_utf8(sent).expect("UTF-8");
+    assert_eq!(sent.matches(r#""role":"user""#).count(), 3, "{sent}");
+    assert!(sent.contains(r#""reasoning_content":"hm""#), "{sent}");
 }
 
 #[test]
