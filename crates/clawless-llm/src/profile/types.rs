@@ -68,6 +68,9 @@ pub struct MessageRules {
     pub replay: &'static [&'static str],
     /// When they are replayed.
     pub replay_when: Replay,
+    /// Whether an assistant message with tool calls is rejected without `reasoning_content` while the
+    /// model thinks. An empty one is added then.
+    pub requires_reasoning: bool,
     /// The format of tool call ids.
     pub call_ids: CallIdRule,
     /// Supported media.

@@ -348,6 +348,46 @@ fn reasoning_of_earlier_turns_is_replayed_only_if_the_profile_requires_it() {
 }
 
 #[test]
+fn missing_reasoning_is_filled_if_the_profile_requires_it() {
+    const REASONING: &str = r#""reasoning_content":"hm","#;
+    const FILLED: &str = r#""reasoning_content":"""#;
+    let turns = format!(r#"{CHAIN},{{"role":"user","content":"b"}},{CHAIN}"#);
+    for missing in [
+        "",
+        r#""reasoning_content":null,"#,
+        r#""reasoning_content":"","#,
+        r#""reasoning":"","#,
+    ] {
+        let messages = turns.replace(REASONING, missing);
+        for name in ["deepseek", "moonshot"] {
+            let sent = messages_sent(name, &messages);
+            assert_eq!(sent.matches(FILLED).count(), 2, "{name}: {sent}");
+            assert_eq!(sent.matches("\"reasoning").count(), 2, "{name}: {sent}");
+        }
+    }
+    let missing = turns.replace(REASONING, "");
+    for off in [
+        r#""reasoning_effort":"none""#,
+        r#""thinking":{"type":"disabled"}"#,
+    ] {
+        let body = format!(r#"{{"model":"auto","messages":[{missing}],{off}}}"#);
+        let sent = encoded_for(profile("deepseek"), &body, Mode::Whole);
+        assert!(sent.contains(off) && !sent.contains(FILLED), "{sent}");
+    }
+    for name in ["zai", "openai", "xai", "default"] {
+        let sent = messages_sent(name, &turns.replace(REASONING, ""));
+        assert!(!sent.contains(r#""reasoning_content""#), "{name}: {sent}");
+    }
+    // Present reasoning and messages without calls stay as they are.
+    for name in ["deepseek", "moonshot"] {
+        let sent = messages_sent(name, CHAIN);
+        assert!(sent.contains(REASONING.trim_end_matches(',')), "{sent}");
+        let plain = r#"{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}"#;
+        assert_eq!(messages_sent(name, plain), plain);
+    }
+}
+
+#[test]
 fn a_user_message_after_results_does_not_end_the_chain() {
     let text = format!(r#"{CHAIN},{{"role":"user","content":"Mind the units."}}"#);
     let image = r#"{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}"#;
