@@ -164,6 +164,7 @@ fn usage_is_parsed_from_every_location() {
     assert_eq!(in_choice.expect("an answer").usage, expected);
     for usage in [
         r#""usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":5}"#,
+        r#""usage_metadata":{"prompt_token_count":11,"candidates_token_count":5}"#,
         r#""timings":{"cache_n":4,"prompt_n":7,"predicted_n":5},"usage":null"#,
     ] {
         let body = format!(
