@@ -83,6 +83,7 @@ impl Decoder for AnthropicDecoder {
 
 /// The state of a response so far. There is one choice: this API has no `n`.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Answer {
     blocks: Blocks,
     usage: UsageState,
