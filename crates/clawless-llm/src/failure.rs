@@ -112,6 +112,9 @@ const FLAGGED: &[&str] = &[
     "\u{8fdd}\u{89c4}",
 ];
 
+/// Phrases that contain one of these words, but are about letter case, in lower case.
+const ABOUT_CASE: &[&str] = &["case-sensitive", "case sensitive", "case-insensitive"];
+
 /// Phrases of content filter errors that also name the account, in lower case.
 const SURELY_FLAGGED: &[&str] = &["content violates", "usage guidelines", "safety_check"];
 
@@ -301,7 +304,15 @@ impl Report {
         self.has_flags
             || self.code_is_any(ZAI_FLAGGED)
             || self.message_contains_any(SURELY_FLAGGED)
-            || (!is_ours && (self.code_contains_any(FLAGGED) || self.message_contains_any(FLAGGED)))
+            || (!is_ours && (self.code_contains_any(FLAGGED) || self.message_is_about_content()))
+    }
+
+    /// Whether the message has a phrase of a content filter.
+    fn message_is_about_content(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default().to_lowercase();
+        let without = |text: String, phrase: &&str| text.replace(phrase, "");
+        let message = ABOUT_CASE.iter().fold(message, without);
+        FLAGGED.iter().any(|phrase| message.contains(phrase))
     }
 
     fn is_too_long(&self) -> bool {

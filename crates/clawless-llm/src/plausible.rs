@@ -4,6 +4,7 @@
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::{Message, Tokens, Usage};
+use serde::Deserialize;
 
 use crate::profile::Profile;
 
@@ -85,7 +86,7 @@ fn max_by_bytes(
     model: &Model,
     profile: &Profile,
 ) -> Option<u64> {
-    if profile.hidden_reasoning || model.supports_thinking() {
+    if profile.hidden_reasoning || model.supports_thinking() || hides_reasoning(request, profile) {
         return None;
     }
     let details = answer.usage.and_then(|it| it.completion_tokens_details);
@@ -99,6 +100,25 @@ fn max_by_bytes(
     let invisible = MAX_INVISIBLE.saturating_mul(choices.max(1));
     let max = visible_bytes(answer).saturating_add(invisible);
     Some(max.saturating_add(reasoning).saturating_add(rejected))
+}
+
+/// Whether the request asks the provider to omit the reasoning from the response, in the form of
+/// vLLM and `OpenRouter`, of Groq, or of `OpenRouter`'s object.
+fn hides_reasoning(request: &LlmRequest, profile: &Profile) -> bool {
+    #[derive(Deserialize)]
+    struct Reasoning {
+        exclude: bool,
+    }
+    let mut extensions = request.options.extensions.iter();
+    extensions.any(|(name, value)| {
+        let hides = match name.as_str() {
+            "include_reasoning" => value.as_str() == "false",
+            "reasoning_format" => value.as_str() == "\"hidden\"",
+            "reasoning" => value.read().is_ok_and(|it: Reasoning| it.exclude),
+            _ => false,
+        };
+        hides && profile.passes.contains(&name.as_str())
+    })
 }
 
 /// The client-visible bytes of a response.
@@ -144,15 +164,20 @@ mod tests {
     use crate::profile::{DEFAULT, PROFILES};
 
     fn is_plausible(usage: Usage, max_tokens: Option<u32>, profile: &Profile) -> bool {
+        let options = ChatOptions {
+            max_tokens,
+            n: Some(2),
+            ..ChatOptions::default()
+        };
+        is_plausible_with(usage, options, profile)
+    }
+
+    fn is_plausible_with(usage: Usage, options: ChatOptions, profile: &Profile) -> bool {
         let model = serde_json::from_value(serde_json::json!({"id": "m"})).expect("a model");
         let request = LlmRequest {
             model: "m".to_owned(),
             messages: vec![Message::text(Role::User, "Hi").expect("a message")],
-            options: ChatOptions {
-                max_tokens,
-                n: Some(2),
-                ..ChatOptions::default()
-            },
+            options,
         };
         let answer = LlmResponse {
             choices: vec![LlmChoice {
@@ -186,6 +211,39 @@ mod tests {
                 "{usage:?} {max_tokens:?} {}",
                 profile.name
             );
+        }
+    }
+
+    #[test]
+    fn hidden_reasoning_has_no_bound_by_bytes() {
+        let profile = |name| PROFILES.iter().find(|it| it.name == name);
+        let usage = Usage::new(9, 50_000);
+        for (name, member, value, expected) in [
+            ("groq", "include_reasoning", "false", true),
+            ("groq", "include_reasoning", "true", false),
+            ("groq", "reasoning_format", "\"hidden\"", true),
+            ("groq", "reasoning_format", "\"parsed\"", false),
+            ("vllm", "include_reasoning", "false", true),
+            ("cerebras", "reasoning_format", "\"hidden\"", true),
+            (
+                "ollama",
+                "reasoning",
+                r#"{"effort":"low","exclude": true}"#,
+                true,
+            ),
+            ("ollama", "reasoning", r#"{"exclude":false}"#, false),
+            ("ollama", "reasoning", r#"{"effort":"low"}"#, false),
+            // The provider does not get the member.
+            ("mistral", "include_reasoning", "false", false),
+        ] {
+            let value = clawless_core::json::Json::parse(value.to_owned()).expect("JSON");
+            let options = ChatOptions {
+                extensions: vec![(member.to_owned(), value)],
+                ..ChatOptions::default()
+            };
+            let found = profile(name).expect("a profile");
+            let is_plausible = is_plausible_with(usage, options, found);
+            assert_eq!(is_plausible, expected, "{name} {member}");
         }
     }
 

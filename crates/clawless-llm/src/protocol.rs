@@ -62,6 +62,7 @@ pub trait Decoder {
     /// be called.
     fn has_begun(&self) -> bool;
 
-    /// Whether every choice has its finish reason, so that only usage can be missing.
+    /// Whether every choice has its finish reason and the response is not empty, so that only usage
+    /// can be missing.
     fn is_whole(&self) -> bool;
 }

@@ -6,15 +6,22 @@
     reason = "test code: what is not as expected must stop the test"
 )]
 
+mod common;
+
 use clawless_api::chat;
 use clawless_core::json::Json;
-use clawless_core::llm::{ContentBlocks, Delta, LlmEvent, LlmRequest, LlmResponse};
+use clawless_core::llm::{
+    ContentBlocks, Delta, LlmEvent, LlmProvider, LlmRequest, LlmResponse, ProviderKind,
+};
 use clawless_core::model::{Model, ThinkingStyle};
 use clawless_core::{FinishReason, Message, Role};
-use clawless_llm::LlmError;
 use clawless_llm::accumulate::{Accumulator, replay};
 use clawless_llm::anthropic::Anthropic;
+use clawless_llm::egress::Egress;
 use clawless_llm::protocol::{Mode, Protocol};
+use clawless_llm::{LlmError, make_client};
+use clawless_testkit::provider::Reply;
+use common::Stage;
 use serde_json::{Value, json};
 
 fn server(thinking: ThinkingStyle) -> Anthropic {
@@ -224,6 +231,20 @@ fn thinking_in_a_tool_call_chain_requires_signed_reasoning() {
     assert_eq!(sent["thinking"]["type"], json!("enabled"));
     let sent = encode(ThinkingStyle::Budget, conversation(json!(null))).expect("encodes");
     assert_eq!(sent["thinking"], json!(null));
+    // A text directly after the result does not end the chain; an answer does.
+    let remark = json!({"role": "user", "content": "Mind the units."});
+    let answer = json!({"role": "assistant", "content": "1"});
+    for (signed, more, thinks) in [
+        (json!([block]), vec![&remark], true),
+        (json!(null), vec![&remark], false),
+        (json!(null), vec![&answer, &remark], true),
+    ] {
+        let mut asked = conversation(signed);
+        let messages = asked["messages"].as_array_mut().expect("a list");
+        messages.extend(more.into_iter().cloned());
+        let sent = encode(ThinkingStyle::Budget, asked.clone()).expect("encodes");
+        assert_eq!(sent["thinking"].is_object(), thinks, "{asked}");
+    }
 }
 
 #[test]
@@ -535,5 +556,123 @@ fn a_broken_stream_is_an_error_after_its_valid_events() {
     for ending in [&[START, MORE][..], &[START, TEXT, TEXT], &["{"], &[START]] {
         let (_, error) = stream(ending);
         assert!(matches!(error, Some(LlmError::Malformed(_))), "{error:?}");
+    }
+}
+
+/// A whole response and the same response as a stream.
+fn in_both_forms(content: &Value, end: &Value, usage: &Value) -> [Reply; 2] {
+    let mut body =
+        json!({"type": "message", "role": "assistant", "content": content, "usage": usage});
+    let members = body.as_object_mut().expect("an object");
+    members.extend(end.as_object().expect("an object").clone());
+    let mut events =
+        vec![json!({"type": "message_start", "message": {"role": "assistant", "content": []}})];
+    for (index, block) in (0..).zip(content.as_array().expect("a list")) {
+        let block = json!({"type": "content_block_start", "index": index, "content_block": block});
+        events.push(block);
+        events.push(json!({"type": "content_block_stop", "index": index}));
+    }
+    events.push(json!({"type": "message_delta", "delta": end, "usage": usage}));
+    events.push(json!({"type": "message_stop"}));
+    let events = events.iter().map(|event| format!("data: {event}\n\n"));
+    [
+        Reply::json(200, &body.to_string()),
+        Reply::stream(&events.collect::<String>()),
+    ]
+}
+
+/// A client of a scripted server.
+fn stage() -> Stage {
+    let mut stage = Stage::new();
+    let provider = LlmProvider {
+        kind: ProviderKind::Anthropic,
+        ..common::provider("provider")
+    };
+    stage.client = make_client(&provider, None, Egress::Public).expect("a client");
+    stage
+}
+
+#[test]
+fn an_empty_response_without_counted_tokens_is_retryable() {
+    let end = json!({"stop_reason": "end_turn", "stop_sequence": null});
+    for content in [json!([]), json!([{"type": "text", "text": ""}])] {
+        for usage in [
+            json!(null),
+            json!({}),
+            json!("none"),
+            json!({"input_tokens": 9, "output_tokens": 0}),
+            json!({"input_tokens": 0, "output_tokens": 0}),
+        ] {
+            let [body, stream] = in_both_forms(&content, &end, &usage);
+            let stage = stage();
+            stage.http.next(body);
+            assert_eq!(
+                stage.complete(),
+                Err(LlmError::EmptyAnswer),
+                "{content} {usage}"
+            );
+            stage.http.next(stream);
+            let failed = (Vec::new(), Some(LlmError::EmptyAnswer));
+            assert_eq!(
+                stage.stream(),
+                failed,
+                "before it has begun: {content} {usage}"
+            );
+        }
+    }
+}
+
+#[test]
+fn responses_that_are_empty_for_a_reason_are_complete() {
+    let none = json!({"input_tokens": 9, "output_tokens": 0});
+    let counted = json!({"input_tokens": 9, "output_tokens": 3});
+    let nothing = json!([]);
+    let call = json!([{"type": "tool_use", "id": "c", "name": "f", "input": {}}]);
+    for (content, end, usage, reason) in [
+        (
+            &nothing,
+            json!({"stop_reason": "end_turn"}),
+            &counted,
+            FinishReason::Stop,
+        ),
+        (
+            &nothing,
+            json!({"stop_reason": "max_tokens"}),
+            &none,
+            FinishReason::Length,
+        ),
+        (
+            &nothing,
+            json!({"stop_reason": "refusal"}),
+            &none,
+            FinishReason::ContentFilter,
+        ),
+        (
+            &nothing,
+            json!({"stop_reason": "pause_turn"}),
+            &none,
+            FinishReason::Length,
+        ),
+        (
+            &nothing,
+            json!({"stop_reason": "stop_sequence", "stop_sequence": "END"}),
+            &none,
+            FinishReason::Stop,
+        ),
+        (
+            &call,
+            json!({"stop_reason": "tool_use"}),
+            &none,
+            FinishReason::ToolCalls,
+        ),
+    ] {
+        let [body, stream] = in_both_forms(content, &end, usage);
+        let stage = stage();
+        stage.http.next(body);
+        let answer = stage.complete().expect("an answer");
+        assert_eq!(answer.choices[0].finish_reason, Some(reason), "{end}");
+        stage.http.next(stream);
+        let answer = stage.collect().expect("an answer");
+        assert_eq!(answer.choices[0].finish_reason, Some(reason), "{end}");
     }
 }

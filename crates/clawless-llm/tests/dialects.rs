@@ -164,6 +164,7 @@ fn usage_is_parsed_from_every_location() {
     assert_eq!(in_choice.expect("an answer").usage, expected);
     for usage in [
         r#""usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":5}"#,
+        r#""usage_metadata":{"prompt_token_count":11,"candidates_token_count":5}"#,
         r#""timings":{"cache_n":4,"prompt_n":7,"predicted_n":5},"usage":null"#,
     ] {
         let body = format!(
@@ -263,6 +264,46 @@ fn an_empty_response_without_tokens_is_retryable() {
     // So has one whose limit left no room.
     let full = body.replace(r#""stop""#, r#""length""#);
     assert_eq!(only(whole(&full)).finish_reason, Some(FinishReason::Length));
+}
+
+#[test]
+fn an_empty_response_without_readable_usage_is_retryable() {
+    for usage in [
+        "",
+        r#","usage":null"#,
+        r#","usage":{}"#,
+        r#","usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+        r#","usage":{"prompt_tokens":9,"completion_tokens":"?"}"#,
+    ] {
+        for content in ["null", "\"\"", "[]"] {
+            let body = format!(
+                r#"{{"choices":[{{"message":{{"role":"assistant","content":{content}}},"finish_reason":"stop"}}]{usage}}}"#
+            );
+            assert_eq!(whole(&body), Err(LlmError::EmptyAnswer), "{body}");
+        }
+        let stream = [
+            chunk(r#""delta":{"role":"assistant","content":""}"#),
+            chunk(r#""delta":{},"finish_reason":"stop""#),
+            format!("data: {{\"id\":\"x\",\"choices\":[]{usage}}}\n\n"),
+        ]
+        .concat();
+        for stream in [stream.clone(), stream + DONE] {
+            let stage = Stage::new();
+            stage.http.always(Reply::stream(&stream));
+            let failed = (Vec::new(), Some(LlmError::EmptyAnswer));
+            assert_eq!(stage.stream(), failed, "{stream}");
+        }
+    }
+    // Responses that are empty for a reason.
+    for members in [
+        r#""message":{"content":null},"finish_reason":"content_filter""#,
+        r#""message":{"content":""},"finish_reason":"length""#,
+        r#""message":{"content":null,"refusal":"No."},"finish_reason":"stop""#,
+        r#""message":{"content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop""#,
+    ] {
+        let body = format!(r#"{{"choices":[{{{members}}}]}}"#);
+        assert!(whole(&body).is_ok(), "{body}");
+    }
 }
 
 #[test]

@@ -35,9 +35,12 @@ What the columns mean:
 - **System**: `one` merges all system messages into one at the front. **Developer**: whether that role
   is known; else it is sent as `system`.
 - **Sent back**: members of assistant messages and tool calls that go back to the provider: within the
-  chain of tool calls since the last user message, or always. All other providers never see them.
-  `strict` providers get no other member that the wire does not define. Reasoning goes back under the
-  listed name. `no cache marks`: `cache_control` of messages, parts and tools is removed.
+  chain of tool calls since the last user message (a user message directly after results does not end
+  it), in this chain and all earlier turns with tool calls, or always. All other providers never see
+  them. `required`: a message with tool calls that lacks its reasoning gets an empty one, unless the
+  request turns thinking off. `strict` providers get no other member that the wire does not define.
+  Reasoning goes back under the listed name. `no cache marks`: `cache_control` of messages, parts and
+  tools is removed.
 - **Call ids**: ids that a provider would refuse are replaced, in the calls and in their results.
 - **Tools**: more tools, or other names, are refused with a 400 that names `tools`.
 - **TimeoutFactors**: how many times longer than the deployment's timeouts a provider may be silent before its
@@ -235,8 +238,12 @@ fn replay(profile: &Profile) -> String {
     if !profile.messages.replay.is_empty() {
         text.push_str(match profile.messages.replay_when {
             Replay::InChain => " in a chain",
+            Replay::WithCalls => " with calls",
             Replay::Always => " always",
         });
+    }
+    if profile.messages.requires_reasoning {
+        text.push_str("; required");
     }
     if profile.messages.strict {
         text.push_str("; strict");

@@ -16,7 +16,7 @@ use clawless_llm::protocol::{Mode, Protocol};
 use clawless_llm::workers_ai::WorkersAi;
 use clawless_llm::{LlmError, make_client};
 use clawless_testkit::provider::Reply;
-use common::Stage;
+use common::{DONE, Stage};
 use serde_json::{Value, json};
 
 fn request(mut body: Value) -> LlmRequest {
@@ -139,6 +139,15 @@ fn platform_models_are_called_through_the_binding() {
     ] {
         stage.http.next(Reply::json(200, body));
         assert!(stage.complete().is_err(), "{body}");
+    }
+    let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#;
+    for members in [r#""response":"""#, &format!(r#""response":"",{usage}"#)] {
+        stage.http.next(Reply::json(200, &format!("{{{members}}}")));
+        assert_eq!(stage.complete(), Err(LlmError::EmptyAnswer), "{members}");
+        let stream = format!("data: {{{members}}}\n\n{DONE}");
+        stage.http.next(Reply::stream(&stream));
+        let failed = (Vec::new(), Some(LlmError::EmptyAnswer));
+        assert_eq!(stage.stream(), failed, "{members}");
     }
     let parsed = r#"{"response":{"a":1}}"#;
     stage.http.next(Reply::json(200, parsed));

@@ -86,6 +86,15 @@ impl Blocks {
         }
     }
 
+    /// Whether any block has content. A text block without text has none; blocks of other types
+    /// count from their start, because their content may be hidden.
+    pub(super) fn has_output(&self) -> bool {
+        self.by_index.iter().any(|(_, kind)| match kind {
+            Kind::Text { text, citations } => !text.is_empty() || !citations.is_empty(),
+            _ => true,
+        })
+    }
+
     /// Starts a block, or adds a complete one.
     pub(super) fn start(
         &mut self,

@@ -42,8 +42,9 @@ pub(super) fn source(url: &str) -> Result<Source, &'static str> {
         return Err(other);
     }
     let data = normalize_base64(data).ok_or("images whose base64 is not valid")?;
-    let media_type = name(media_type)
-        .or_else(|| by_content(&data))
+    // The API compares the content with the media type and rejects a difference.
+    let media_type = by_content(&data)
+        .or_else(|| name(media_type))
         .ok_or("images of other types than JPEG, PNG, GIF and WebP")?;
     Ok(Source::Base64 {
         media_type,
@@ -139,6 +140,23 @@ mod tests {
                 "iVBORw0KGgoA",
             ),
             ("data:;base64,/9j/AAAA", "image/jpeg", "/9j/AAAA"),
+            // The content decides, not the declared type.
+            (
+                "data:image/jpg;base64,iVBORw0KGgoA",
+                "image/png",
+                "iVBORw0KGgoA",
+            ),
+            ("data:image/png;base64,/9j/AAAA", "image/jpeg", "/9j/AAAA"),
+            (
+                "data:image/jpeg;base64,UklGRiQAAABXRUJQ",
+                "image/webp",
+                "UklGRiQAAABXRUJQ",
+            ),
+            (
+                "data:image/png;base64,R0lGODlhAQAB",
+                "image/gif",
+                "R0lGODlhAQAB",
+            ),
         ] {
             assert_eq!(source(url), base64(media_type, data), "{url}");
         }

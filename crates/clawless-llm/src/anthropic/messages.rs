@@ -77,10 +77,13 @@ pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conve
 }
 
 /// Whether thinking can be enabled for this conversation. Within a chain of tool calls the API
-/// requires the reasoning that the model signed with the calls.
+/// requires the reasoning that the model signed with the calls. A user message directly after results
+/// does not end the chain: it is sent in the same message as the results.
 pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
-    let last = messages.iter().rev().find(|it| it.role() != Role::Tool);
-    let in_a_chain = messages.last().is_some_and(|it| it.role() == Role::Tool);
+    let latest = messages.iter().rev();
+    let mut latest = latest.skip_while(|it| it.role() == Role::User);
+    let in_a_chain = latest.next().is_some_and(|it| it.role() == Role::Tool);
+    let last = latest.find(|it| it.role() != Role::Tool);
     let signed = last
         .and_then(|message| message.view().ok())
         .and_then(|view| signed::select(model, &view.thinking_blocks?))

@@ -19,6 +19,9 @@ use crate::{failure, plausible};
 /// The stop reason of an answer that goes on once the client sends it back.
 const PAUSED: &str = "pause_turn";
 
+/// The stop reason of an answer that one of the request's stop sequences ended.
+const STOP_SEQUENCE: &str = "stop_sequence";
+
 /// The decoder of one streamed response.
 #[derive(Debug, Default)]
 pub struct AnthropicDecoder {
@@ -54,27 +57,33 @@ impl Decoder for AnthropicDecoder {
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let answer = &mut self.answer;
         if let Some(document) = self.form.take_document() {
-            return answer.whole(&document, out);
+            answer.whole(&document, out)?;
+        } else {
+            // A last event without its blank line counts if it parses; otherwise the event was
+            // truncated.
+            match self.sse.end(|event| answer.event(event.data, out)) {
+                Ok(()) | Err(LlmError::Malformed(_)) => {}
+                Err(error) => return Err(error),
+            }
+            answer.check_whole()?;
+            answer.check_not_empty()?;
         }
-        // A last event without its blank line counts if it parses; otherwise the event was
-        // truncated.
-        match self.sse.end(|event| answer.event(event.data, out)) {
-            Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole(),
-            Err(error) => Err(error),
-        }
+        answer.stopped = true;
+        Ok(())
     }
 
     fn has_begun(&self) -> bool {
-        self.answer.started
+        self.answer.stopped || self.answer.blocks.has_output()
     }
 
     fn is_whole(&self) -> bool {
-        self.answer.finished
+        self.answer.finished && self.answer.check_not_empty().is_ok()
     }
 }
 
 /// The state of a response so far. There is one choice: this API has no `n`.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Answer {
     blocks: Blocks,
     usage: UsageState,
@@ -84,6 +93,8 @@ struct Answer {
     finished: bool,
     /// Whether the last event was received.
     stopped: bool,
+    /// Whether the model ended its turn without a counted token.
+    is_uncounted: bool,
 }
 
 impl Answer {
@@ -136,6 +147,7 @@ impl Answer {
             }
             "message_stop" => {
                 self.check_whole()?;
+                self.check_not_empty()?;
                 self.stopped = true;
             }
             "error" => {
@@ -159,7 +171,7 @@ impl Answer {
         if self.finished {
             return Ok(());
         }
-        let is_paused = reason == PAUSED;
+        let (is_paused, is_stop_sequence) = (reason == PAUSED, reason == STOP_SEQUENCE);
         let reason = if is_paused {
             // Only the client can continue the answer, so it is not complete.
             FinishReason::Length
@@ -167,6 +179,8 @@ impl Answer {
             finish::read(reason)?
         };
         self.finished = true;
+        let ends_turn =
+            reason == FinishReason::Stop && !is_stop_sequence && stop_sequence.is_none();
         let mut deltas: Vec<Delta> = Vec::new();
         self.blocks.finish(&mut deltas);
         deltas.extend(
@@ -178,7 +192,10 @@ impl Answer {
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));
         out.push(LlmEvent::Finish { index: 0, reason });
-        out.extend(self.usage.read().map(LlmEvent::Usage));
+        let usage = self.usage.read();
+        let is_counted = usage.is_some_and(|usage| usage.completion_tokens > 0);
+        self.is_uncounted = ends_turn && !is_counted;
+        out.extend(usage.map(LlmEvent::Usage));
         Ok(())
     }
 
@@ -207,7 +224,16 @@ impl Answer {
         if let Some(reason) = whole.stop_reason {
             self.finish(&reason, whole.stop_sequence.as_deref(), out)?;
         }
-        self.check_whole()
+        self.check_whole()?;
+        self.check_not_empty()
+    }
+
+    /// Fails an empty response without counted tokens, as a retryable error.
+    fn check_not_empty(&self) -> Result<(), LlmError> {
+        if self.is_uncounted && !self.blocks.has_output() {
+            return Err(LlmError::EmptyAnswer);
+        }
+        Ok(())
     }
 
     fn check_whole(&self) -> Result<(), LlmError> {

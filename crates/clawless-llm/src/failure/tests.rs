@@ -355,6 +355,7 @@ fn moderation_messages_of_many_providers_are_the_clients_fault() {
         "Content Exists Risk",
         "Input data may contain inappropriate content.",
         "<400> InternalError.Algo.DataInspectionFailed: Output data may contain inappropriate content.",
+        "The input contains sensitive words. Names are case-sensitive.",
         "The content was blocked: PROHIBITED_CONTENT",
         "Blocked by guardrails",
         "\u{7cfb}\u{7edf}\u{68c0}\u{6d4b}\u{5230}\u{8f93}\u{5165}\u{5185}\u{5bb9}\u{53ef}\u{80fd}\u{5305}\u{542b}\u{654f}\u{611f}\u{5185}\u{5bb9}",
@@ -378,6 +379,9 @@ fn moderation_messages_of_many_providers_are_the_clients_fault() {
         "Your account is suspended for a violation of our usage policies.",
         "Your organization has no access to this model.",
         "The model `x` does not exist.",
+        "No model `X`: names are case-sensitive.",
+        "No model `X`: names are Case Sensitive.",
+        "No model `X`: names are not case-insensitive.",
     ] {
         for body in bodies(message) {
             for status in [403, 404] {

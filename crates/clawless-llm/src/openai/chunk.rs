@@ -83,7 +83,7 @@ impl Decoder for OpenAiDecoder {
     }
 
     fn is_whole(&self) -> bool {
-        self.answer.check_whole().is_ok()
+        self.answer.check_whole().is_ok() && self.answer.check_not_empty().is_ok()
     }
 }
 
@@ -259,14 +259,15 @@ impl Answer {
     }
 
     /// Fails an empty response without counted tokens or without a finish reason, as a retryable
-    /// error.
-    fn check_not_empty(&self) -> Result<(), LlmError> {
+    /// error. Tokens that the provider does not report are not counted.
+    pub(crate) fn check_not_empty(&self) -> Result<(), LlmError> {
         if self.has_output() || self.choices.is_empty() {
             return Ok(());
         }
         let is_open = self.choices.iter().any(|choice| !choice.finished);
         let is_stopped = self.choices.iter().all(|choice| choice.stopped);
-        if is_open || (is_stopped && self.completion_tokens == Some(0)) {
+        let is_counted = self.completion_tokens.is_some_and(|tokens| tokens > 0);
+        if is_open || (is_stopped && !is_counted) {
             return Err(LlmError::EmptyAnswer);
         }
         Ok(())

@@ -7,7 +7,7 @@ use clawless_core::chat::{ChatOptions, ReasoningEffort};
 use clawless_core::llm::LlmRequest;
 use clawless_core::model::Model;
 use clawless_core::tool::Tool;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{cache_lifetime, messages};
 use crate::chat_form;
@@ -66,7 +66,11 @@ pub(crate) fn body(
     let requests_usage = streamed && profile.stream_usage == StreamUsage::Requested;
     let wire = WireRequest {
         model: &request.model,
-        messages: messages::convert(&request.messages, profile)?,
+        messages: messages::convert(
+            &request.messages,
+            profile,
+            !turns_thinking_off(&request.options),
+        )?,
         options: &options,
         extensions: Extensions::new(&options, profile),
         stream: streamed.then_some(true),
@@ -174,6 +178,19 @@ fn thinks(request: &LlmRequest, model: Option<&Model>) -> bool {
     let can_reason =
         model.is_some_and(Model::supports_thinking) || is_reasoning_model(&request.model);
     can_reason && request.options.reasoning_effort != Some(ReasoningEffort::None)
+}
+
+/// Whether the request turns thinking off, with `reasoning_effort` or with `thinking`.
+fn turns_thinking_off(options: &ChatOptions) -> bool {
+    #[derive(Deserialize)]
+    struct Thinking {
+        r#type: String,
+    }
+    let mut extensions = options.extensions.iter();
+    let thinking = extensions.find(|(name, _)| name == "thinking");
+    let thinking: Option<Thinking> = thinking.and_then(|(_, value)| value.read().ok());
+    options.reasoning_effort == Some(ReasoningEffort::None)
+        || thinking.is_some_and(|it| it.r#type == "disabled")
 }
 
 /// Whether a name is one of the reasoning models: `o3-mini`, `gpt-5`, `grok-4`, …; their variants

@@ -9,11 +9,11 @@ use clawless_core::members::Members;
 use clawless_core::{Message, Role};
 use serde::Deserialize;
 
-use super::cache_lifetime;
+use super::{cache_lifetime, turns};
 use crate::call_id_map::{self, CallIdMap};
 use crate::chat_form;
 use crate::error::LlmError;
-use crate::profile::{Media, MessageRules, Profile, Replay};
+use crate::profile::{Media, MessageRules, Profile};
 
 /// Members of assistant messages and their tool calls that only some providers accept.
 const PROVIDER_MEMBERS: [&str; 5] = [
@@ -53,36 +53,44 @@ const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
 struct Rewriter<'a> {
     rules: &'a MessageRules,
     drops_names: bool,
-    /// The first message after the last user message: the start of the tool call chain.
-    chain: usize,
+    /// For each message, whether its provider-specific members are replayed.
+    replayed: Vec<bool>,
+    /// Whether messages with tool calls need `reasoning_content`.
+    fills_reasoning: bool,
     /// The id map, if ids of calls change.
     ids: Option<CallIdMap>,
 }
 
-/// The messages in the provider's form. Usually borrowed because nothing changes.
+/// The messages in the provider's form. Usually borrowed because nothing changes. `thinks` is whether
+/// the model may think.
 ///
 /// # Errors
 /// A message contains media that the provider does not support.
 pub(crate) fn convert<'a>(
     messages: &'a [Message],
     profile: &Profile,
+    thinks: bool,
 ) -> Result<Cow<'a, [Message]>, LlmError> {
     match chat_form::of(messages)? {
-        Cow::Borrowed(messages) => adapt(messages, profile),
-        Cow::Owned(messages) => Ok(Cow::Owned(adapt(&messages, profile)?.into_owned())),
+        Cow::Borrowed(messages) => adapt(messages, profile, thinks),
+        Cow::Owned(messages) => Ok(Cow::Owned(adapt(&messages, profile, thinks)?.into_owned())),
     }
 }
 
 /// Adapts messages in the format of chat completions.
-fn adapt<'a>(messages: &'a [Message], profile: &Profile) -> Result<Cow<'a, [Message]>, LlmError> {
+fn adapt<'a>(
+    messages: &'a [Message],
+    profile: &Profile,
+    thinks: bool,
+) -> Result<Cow<'a, [Message]>, LlmError> {
     let rules = &profile.messages;
     check_media(messages, rules.media)?;
     let drops_names = profile.drops.contains(&"messages[].name");
-    let last_user = messages.iter().rposition(|it| it.role() == Role::User);
     let mut rewriter = Rewriter {
         rules,
         drops_names,
-        chain: last_user.map_or(0, |at| at + 1),
+        replayed: turns::replayed(messages, rules.replay_when),
+        fills_reasoning: rules.requires_reasoning && thinks,
         ids: must_change_ids(messages, rules).then(|| CallIdMap::new(rules.call_ids)),
     };
     let system = rules.one_system && must_merge_system(messages);
@@ -123,6 +131,7 @@ impl Rewriter<'_> {
                 self.rules.strict
                     || self.ids.is_some()
                     || is_named
+                    || (self.fills_reasoning && turns::has_calls(message))
                     || has_null(text)
                     || MARKS.iter().any(|mark| text.contains(mark))
             }
@@ -133,8 +142,7 @@ impl Rewriter<'_> {
     }
 
     fn is_replayed(&self, at: usize, name: &str) -> bool {
-        self.rules.replay.contains(&name)
-            && (self.rules.replay_when == Replay::Always || at >= self.chain)
+        self.rules.replay.contains(&name) && self.replayed.get(at) == Some(&true)
     }
 
     fn rewrite(&mut self, at: usize, message: &Message) -> Result<Message, LlmError> {
@@ -161,6 +169,11 @@ impl Rewriter<'_> {
             }
             !is_null && !is_label
         });
+        let must_fill = self.fills_reasoning && turns::has_calls(message);
+        if must_fill && members.get(REASONING[0]).is_none() {
+            let none = Json::from_value("").map_err(unreadable)?;
+            members.0.push((REASONING[0].to_owned(), none));
+        }
         for (name, value) in &mut members.0 {
             match name.as_str() {
                 "role" => *value = Json::from_value(&role).map_err(unreadable)?,

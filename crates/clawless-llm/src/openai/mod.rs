@@ -10,6 +10,7 @@ mod limits;
 pub(crate) mod messages;
 mod report;
 pub(crate) mod tool_calls;
+mod turns;
 pub(crate) mod usage;
 mod whole;
 pub(crate) mod wire;

@@ -98,15 +98,19 @@ impl Wire {
         map: &mut A,
     ) -> Result<bool, A::Error> {
         let count = match name {
-            "promptTokenCount" | "promptTokens" | "prompt_eval_count" => &mut self.prompt_tokens,
-            "candidatesTokenCount" | "completionTokens" | "eval_count" | "predicted_n" => {
-                &mut self.completion_tokens
+            "promptTokenCount" | "prompt_token_count" | "promptTokens" | "prompt_eval_count" => {
+                &mut self.prompt_tokens
             }
-            "totalTokenCount" | "totalTokens" => &mut self.total_tokens,
-            "thoughtsTokenCount" => &mut self.reasoning_tokens,
+            "candidatesTokenCount"
+            | "candidates_token_count"
+            | "completionTokens"
+            | "eval_count"
+            | "predicted_n" => &mut self.completion_tokens,
+            "totalTokenCount" | "total_token_count" | "totalTokens" => &mut self.total_tokens,
+            "thoughtsTokenCount" | "thoughts_token_count" => &mut self.reasoning_tokens,
             "inputTokens" | "prompt_n" => &mut self.input_tokens,
             "outputTokens" => &mut self.output_tokens,
-            "cachedContentTokenCount" => {
+            "cachedContentTokenCount" | "cached_content_token_count" => {
                 self.cached_tokens = self
                     .cached_tokens
                     .max(map.next_value::<LooseInt>()?.count());
@@ -276,6 +280,8 @@ mod tests {
             r#"{"inputTokens":11,"outputTokens":5,"totalTokens":16}"#,
             r#"{"promptTokenCount":11,"candidatesTokenCount":5,"totalTokenCount":16}"#,
             r#"{"promptTokenCount":11,"candidatesTokenCount":2,"thoughtsTokenCount":3,"totalTokenCount":16}"#,
+            r#"{"prompt_token_count":11,"candidates_token_count":5,"total_token_count":16}"#,
+            r#"{"prompt_token_count":11,"candidates_token_count":2,"thoughts_token_count":3,"total_token_count":16}"#,
             r#"{"prompt_eval_count":11,"eval_count":5}"#,
             r#"{"prompt_n":11,"predicted_n":5,"predicted_ms":12.5}"#,
             r#"{"cache_n":7,"prompt_n":4,"predicted_n":5}"#,
@@ -298,6 +304,7 @@ mod tests {
             r#"{"input_tokens":10,"output_tokens":1,"cache_read_input_tokens":90}"#,
             r#"{"prompt_tokens":100,"completion_tokens":1,"cache_read_input_tokens":90}"#,
             r#"{"promptTokenCount":100,"candidatesTokenCount":1,"cachedContentTokenCount":90}"#,
+            r#"{"prompt_token_count":100,"candidates_token_count":1,"cached_content_token_count":90}"#,
             r#"{"prompt_n":10,"cache_n":90,"predicted_n":1}"#,
             r#"{"prompt_tokens":100.0,"completion_tokens":"1","prompt_tokens_details":{"cached_tokens":"90"}}"#,
         ] {

@@ -59,8 +59,11 @@ mod tests {
 
     #[test]
     fn an_empty_text_is_a_text() {
-        let answer = decode(br#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#)
-            .expect("an answer");
+        let answer = decode(
+            br#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}],
+                "usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#,
+        )
+        .expect("an answer");
         assert_eq!(answer.choices[0].content.as_deref(), Some(""));
     }
 

@@ -3,7 +3,7 @@
 use clawless_core::llm::ProviderKind::OpenAi;
 
 use super::rules::{ANY_TOOLS, IMAGES, LABELS, LENIENT, SLOW_START, TEMPLATE, UNKNOWN};
-use super::types::{MessageRules, OutputLimit, Profile, StreamUsage};
+use super::types::{MessageRules, OutputLimit, Profile, Replay, StreamUsage};
 
 pub(super) const VLLM: Profile = Profile {
     name: "vllm",
@@ -124,7 +124,10 @@ pub(super) const DEFAULT: Profile = Profile {
     hosts: &[],
     output_limit: OutputLimit::AsSent,
     stream_usage: StreamUsage::Requested,
-    messages: LENIENT,
+    messages: MessageRules {
+        replay_when: Replay::WithCalls,
+        ..LENIENT
+    },
     tools: ANY_TOOLS,
     passes: &[
         "top_k",

@@ -71,6 +71,7 @@ pub(super) const LENIENT: MessageRules = MessageRules {
     strict: false,
     replay: THOUGHTS,
     replay_when: Replay::InChain,
+    requires_reasoning: false,
     call_ids: CallIdRule::ANY,
     media: ALL,
     cache_marks: true,
@@ -91,6 +92,7 @@ pub(super) const OPENAI_MESSAGES: MessageRules = MessageRules {
     strict: false,
     replay: &[],
     replay_when: Replay::InChain,
+    requires_reasoning: false,
     call_ids: CallIdRule {
         length: Some((1, 40)),
         beside_alphanumeric: None,

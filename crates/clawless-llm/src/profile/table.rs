@@ -64,6 +64,7 @@ pub static PROFILES: &[Profile] = &[
             strict: true,
             replay: &["thinking_blocks"],
             replay_when: Replay::InChain,
+            requires_reasoning: false,
             call_ids: CallIdRule {
                 length: Some((1, 64)),
                 beside_alphanumeric: Some("_-"),
@@ -133,6 +134,7 @@ pub static PROFILES: &[Profile] = &[
             strict: true,
             replay: &[],
             replay_when: Replay::InChain,
+            requires_reasoning: false,
             call_ids: CallIdRule {
                 length: Some((9, 9)),
                 beside_alphanumeric: Some(""),
@@ -171,6 +173,8 @@ pub static PROFILES: &[Profile] = &[
         messages: MessageRules {
             developer: false,
             replay: &["reasoning_content"],
+            replay_when: Replay::WithCalls,
+            requires_reasoning: true,
             media: TEXT,
             ..LENIENT
         },
@@ -194,6 +198,7 @@ pub static PROFILES: &[Profile] = &[
             strict: true,
             replay: &["extra_content"],
             replay_when: Replay::Always,
+            requires_reasoning: false,
             call_ids: CallIdRule::ANY,
             media: AUDIO,
             cache_marks: false,
@@ -322,6 +327,8 @@ pub static PROFILES: &[Profile] = &[
         messages: MessageRules {
             developer: false,
             replay: &["reasoning_content"],
+            replay_when: Replay::WithCalls,
+            requires_reasoning: true,
             ..LENIENT
         },
         tools: PLAIN_TOOLS,

@@ -68,6 +68,9 @@ pub struct MessageRules {
     pub replay: &'static [&'static str],
     /// When they are replayed.
     pub replay_when: Replay,
+    /// Whether an assistant message with tool calls is rejected without `reasoning_content` while the
+    /// model thinks. An empty one is added then.
+    pub requires_reasoning: bool,
     /// The format of tool call ids.
     pub call_ids: CallIdRule,
     /// Supported media.
@@ -81,6 +84,8 @@ pub struct MessageRules {
 pub enum Replay {
     /// Within the chain of tool calls since the last user message.
     InChain,
+    /// In the chain, and in all earlier turns with tool calls.
+    WithCalls,
     /// In the whole conversation.
     Always,
 }

@@ -126,7 +126,10 @@ impl Decoder for WorkersAiDecoder {
             Ok(())
         });
         match ended {
-            Ok(()) | Err(LlmError::Malformed(_)) => self.answer.check_whole()?,
+            Ok(()) | Err(LlmError::Malformed(_)) => {
+                self.answer.check_not_empty()?;
+                self.answer.check_whole()?;
+            }
             Err(error) => return Err(error),
         }
         self.done = true;
@@ -138,7 +141,7 @@ impl Decoder for WorkersAiDecoder {
     }
 
     fn is_whole(&self) -> bool {
-        self.answer.check_whole().is_ok()
+        self.answer.check_whole().is_ok() && self.answer.check_not_empty().is_ok()
     }
 }
 
@@ -237,10 +240,20 @@ impl Either {
         if self.started {
             self.finish(out)?;
         }
-        if self.finished && !self.has_output && self.completion_tokens == Some(0) {
+        self.check_not_empty()?;
+        self.check_whole()
+    }
+
+    /// Fails an empty response without counted tokens, as a retryable error.
+    fn check_not_empty(&self) -> Result<(), LlmError> {
+        if self.is_openai() {
+            return self.openai.check_not_empty();
+        }
+        let is_counted = self.completion_tokens.is_some_and(|tokens| tokens > 0);
+        if self.finished && !self.has_output && !is_counted {
             return Err(LlmError::EmptyAnswer);
         }
-        self.check_whole()
+        Ok(())
     }
 
     /// Ends a response in the platform's format, whose finish reason must be inferred.

@@ -79,7 +79,7 @@ pub(super) fn inputs(
     let options = &request.options;
     reject_unsupported(options)?;
     let (tools, tool_choice) = tools(options)?;
-    let messages = openai::messages::convert(&request.messages, profile())?;
+    let messages = openai::messages::convert(&request.messages, profile(), true)?;
     let messages = messages.iter().enumerate();
     let messages = messages.map(|(position, it)| message(position, it));
     let inputs = Inputs {
