@@ -9,7 +9,7 @@ use clawless_llm::Accumulator;
 use clawless_llm::openai::OpenAi;
 use clawless_llm::protocol::Protocol;
 
-use crate::nanoseconds_per_operation;
+use crate::timing::nanoseconds_per_operation;
 
 /// Number of chunks in the timed stream.
 const CHUNKS: u16 = 2000;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clawless_core::routing::{ClassifierRules, classify};
 use clawless_core::{Message, Role};
 
-use crate::nanoseconds_per_operation;
+use crate::timing::nanoseconds_per_operation;
 
 const OPERATIONS: u32 = 500;
 

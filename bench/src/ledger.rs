@@ -5,7 +5,7 @@ use clawless_core::ledger::{Input, LedgerAnswer, Machine};
 use clawless_core::{Millis, Timestamp};
 use serde_json::json;
 
-use crate::{RUNS, nanoseconds_per_operation};
+use crate::timing::{RUNS, nanoseconds_per_operation};
 
 /// Number of calls in one run.
 const CALLS: u16 = 2000;

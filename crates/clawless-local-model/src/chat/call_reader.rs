@@ -1,5 +1,6 @@
 //! Finds tool calls in an answer while it is decoded.
 
+use super::ToolCall;
 use super::tools::{Tool, ToolChoice, opening};
 use crate::event::Event;
 use crate::text::overlap;
@@ -7,14 +8,6 @@ use serde_json::Value;
 
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
-
-/// A call that the model wants to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ToolCall {
-    pub(crate) name: String,
-    /// A JSON object.
-    pub(crate) arguments: String,
-}
 
 /// Holds text that may be a call and releases the rest.
 #[derive(Debug, Clone)]

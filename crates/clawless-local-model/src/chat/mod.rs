@@ -2,8 +2,10 @@
 
 mod call_reader;
 mod template;
+mod tool_call;
 mod tools;
 
-pub(crate) use call_reader::{CallReader, ToolCall};
+pub(crate) use call_reader::CallReader;
 pub(crate) use template::{Message, Role, prompt};
+pub(crate) use tool_call::ToolCall;
 pub(crate) use tools::{Tool, ToolChoice};
