@@ -18,7 +18,9 @@ statements! {
     /// By their own expiry, earliest first.
     EXPIRED_ACROSS_TENANTS = "
         SELECT tenant_id AS tenant, id, head, updated_at FROM sessions
-        WHERE expires_at <= ?1 AND deleted_at IS NULL ORDER BY expires_at LIMIT ?2";
+        WHERE expires_at <= ?1 AND deleted_at IS NULL
+          AND tenant_id NOT IN (SELECT value FROM json_each(?2))
+        ORDER BY expires_at LIMIT ?3";
     TENANTS_ACROSS_TENANTS = "
         SELECT id, json_extract(settings, '$.retention_days') AS days FROM tenants
         WHERE id > ?1 AND json_extract(settings, '$.retention_days') IS NOT NULL
@@ -124,13 +126,14 @@ struct TurnRow {
     request_id: RequestId,
 }
 
-/// Up to `limit` sessions whose own expiry has passed, earliest first.
+/// Up to `limit` sessions whose own expiry has passed, earliest first, of all tenants except some.
 pub async fn sessions_across_tenants(
     sql: &impl Sql,
     now: Timestamp,
+    except: &[TenantId],
     limit: u32,
 ) -> Result<Vec<ExpiredOfTenant>, SqlError> {
-    let find = EXPIRED_ACROSS_TENANTS.with([now.into(), limit.into()]);
+    let find = EXPIRED_ACROSS_TENANTS.with([now.into(), list(&except)?, limit.into()]);
     sql.query(find).await
 }
 

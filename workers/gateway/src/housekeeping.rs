@@ -11,16 +11,19 @@ use crate::sends::maintenance;
 /// copy of its history can live.
 const SOFT_DELETE_RETENTION: Millis = Millis::from_secs(24 * 60 * 60);
 
-/// Deletes expired answers to idempotency keys, the visitors and the rows of deleted sessions, and sends stalled
-/// messages to the queue again. May be repeated.
+/// Deletes expired answers to idempotency keys, the visitors and the rows of deleted sessions, and
+/// sends stalled messages to the queue again. A part that fails skips no other. May be repeated.
 ///
 /// # Errors
-/// If the database fails; the next run repeats the work.
+/// The first error, if the database fails; the next run repeats the work.
 pub async fn clean(sql: &impl Sql, queue: &impl Queue, now: Timestamp) -> Result<(), SqlError> {
-    // Stalled messages come first: they matter more than deletions.
-    maintenance::clean(sql, queue, now).await?;
-    idempotency::sweep_across_tenants(sql, now).await?;
     let deleted_before = now.minus(SOFT_DELETE_RETENTION);
-    widget_sessions::purge_across_tenants(sql, now).await?;
-    sessions::purge_across_tenants(sql, deleted_before).await
+    // Stalled messages come first: they matter more than deletions.
+    let parts = [
+        maintenance::clean(sql, queue, now).await,
+        idempotency::sweep_across_tenants(sql, now).await,
+        widget_sessions::purge_across_tenants(sql, now).await,
+        sessions::purge_across_tenants(sql, deleted_before).await,
+    ];
+    parts.into_iter().collect()
 }

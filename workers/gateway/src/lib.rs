@@ -52,7 +52,10 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
         clock: &EdgeTime,
     };
     if let Err(error) = cleanup.run().await {
-        tracing::error!(%error, "deletion of expired data failed");
+        tracing::error!(
+            internal = error.internal(),
+            "deletion of expired data failed"
+        );
     }
 }
 

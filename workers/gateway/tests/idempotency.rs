@@ -488,3 +488,18 @@ fn a_stored_response_expires_after_a_day_and_its_row_is_deleted() {
     assert_eq!(clean(), 0);
     assert!(!is_replay(&headers.send(&deployment, &chat_request("Hi"))));
 }
+
+#[test]
+fn a_part_of_the_housekeeping_that_fails_skips_no_other() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    deployment.http.always(completion_reply("Hello."));
+    Headers::of(&customer, "order-1").send(&deployment, &chat_request("Hi"));
+    deployment.time.advance(Millis::from_secs(24 * 60 * 60));
+    let broken = Some(Fault::Before(Fault::CONNECTION_LOST));
+    deployment.sql.inject([broken, broken]);
+    let now = deployment.time.now();
+    let cleaned = deployment.run(housekeeping::clean(&deployment.sql, &*deployment, now));
+    assert!(cleaned.is_err());
+    assert_eq!(deployment.sql.count("SELECT count(*) FROM idempotency"), 0);
+}

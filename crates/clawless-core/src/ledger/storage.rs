@@ -53,6 +53,15 @@ impl Balance {
         }
     }
 
+    /// The larger of each amount.
+    fn max(self, other: Self) -> Self {
+        Self {
+            sessions: self.sessions.max(other.sessions),
+            messages: self.messages.max(other.messages),
+            bytes: self.bytes.max(other.bytes),
+        }
+    }
+
     /// The amounts; negative ones count as zero.
     fn amounts(self) -> Storage {
         let unsigned = |amount| u64::try_from(amount).unwrap_or(0);
@@ -96,6 +105,8 @@ pub(super) struct StorageAccount {
     reserved: Storage,
     /// Whether the amounts are known to be wrong.
     is_urgent: bool,
+    /// Whether the last count did not reach the end. A sooner one would not either.
+    is_partial: bool,
 }
 
 impl StorageAccount {
@@ -119,8 +130,11 @@ impl StorageAccount {
     pub(super) fn next_count(&self) -> Option<Timestamp> {
         match self.row.counted_at {
             None => (self.row.is_changed || self.is_urgent).then(Timestamp::default),
-            Some(at) if self.is_urgent => Some(at.plus(MIN_RECOUNT_INTERVAL)),
-            Some(at) => self.row.is_changed.then(|| at.plus(RECOUNT_INTERVAL)),
+            Some(at) if self.is_urgent && !self.is_partial => Some(at.plus(MIN_RECOUNT_INTERVAL)),
+            Some(at) => {
+                let is_due = self.row.is_changed || self.is_urgent;
+                is_due.then(|| at.plus(RECOUNT_INTERVAL))
+            }
         }
     }
 
@@ -168,10 +182,17 @@ impl StorageAccount {
         self.row.is_changed = true;
     }
 
-    /// Sets the amounts to what was counted, and to what has changed since the count began.
+    /// Sets the amounts to what was counted, and to what has changed since the count began. An
+    /// incomplete count may only raise them.
     pub(super) fn set(&mut self, now: Timestamp, count: &StorageCount) {
-        let since = Balance::of(&self.used()).minus(Balance::of(&count.before));
-        let used = Balance::of(&count.counted).plus(since);
+        let known = Balance::of(&self.used());
+        let since = known.minus(Balance::of(&count.before));
+        let counted = Balance::of(&count.counted).plus(since);
+        let used = if count.is_complete {
+            counted
+        } else {
+            counted.max(known)
+        };
         self.row = StorageRow {
             balance: used.minus(Balance::of(&self.pending)),
             counted_at: Some(now),
@@ -179,7 +200,8 @@ impl StorageAccount {
             is_changed: since != Balance::default() || self.reserved != Storage::ZERO,
             warned: self.row.warned,
         };
-        self.is_urgent = !count.is_complete;
+        self.is_urgent = false;
+        self.is_partial = !count.is_complete;
     }
 
     /// Marks the warnings that are due as sent and returns them: kind, percentage, usage, limit.
@@ -273,6 +295,34 @@ mod tests {
         assert_eq!(account.next_count(), Some(Timestamp::default()));
         account.set(at(7), &count(Storage::ZERO, amounts(1, 1, 1)));
         assert_eq!(account.next_count(), None);
+        account.request_count();
+        assert_eq!(account.next_count(), Some(at(7).plus(MIN_RECOUNT_INTERVAL)));
+    }
+
+    #[test]
+    fn an_incomplete_count_lowers_no_amount_and_is_not_repeated_before_the_regular_time() {
+        let mut account = StorageAccount::default();
+        account.change(&StorageChange::adding(amounts(5, 40, 900)));
+        let before = account.used();
+        account.change(&StorageChange::adding(amounts(1, 2, 50)));
+        let incomplete = |before, counted| StorageCount {
+            is_complete: false,
+            ..count(before, counted)
+        };
+        account.set(at(5), &incomplete(before, amounts(7, 20, 300)));
+        assert_eq!(account.used(), amounts(8, 42, 950));
+        let regular = Some(at(5).plus(RECOUNT_INTERVAL));
+        assert_eq!(account.next_count(), regular);
+        account.request_count();
+        assert_eq!(account.next_count(), regular);
+        let used = account.used();
+        account.set(at(6), &incomplete(used, amounts(7, 20, 300)));
+        assert_eq!((account.used(), account.next_count()), (used, None));
+        account.request_count();
+        let regular = Some(at(6).plus(RECOUNT_INTERVAL));
+        assert_eq!(account.next_count(), regular);
+        account.set(at(7), &count(used, amounts(7, 20, 300)));
+        assert_eq!(account.used(), amounts(7, 20, 300));
         account.request_count();
         assert_eq!(account.next_count(), Some(at(7).plus(MIN_RECOUNT_INTERVAL)));
     }

@@ -1,7 +1,7 @@
 //! Expired sessions are invisible from the moment of their expiry, and deleted in bounded steps.
 
 use clawless_core::session::Change;
-use clawless_core::{Millis, SessionId, Timestamp};
+use clawless_core::{Millis, SessionId, TenantId, Timestamp};
 use clawless_store::idempotency::{self, Claim, ClaimKey, ClaimRequest, StoredResponse};
 use clawless_store::records::{self, RecordPosition};
 use clawless_store::sessions::{self, Filter};
@@ -160,11 +160,16 @@ fn an_expired_session_is_deleted_in_steps_with_all_that_belongs_to_it() {
     let id = session_id("chat");
     block_on(sessions::update(sql, ours, &id, &change, now)).expect("succeeds");
     let end = now.plus(DAY);
-    let find = |now| block_on(expiry::sessions_across_tenants(sql, now, 10)).expect("succeeds");
+    let except = |tenants: &[TenantId], now| {
+        block_on(expiry::sessions_across_tenants(sql, now, tenants, 10)).expect("succeeds")
+    };
+    let find = |now| except(&[], now);
     assert!(find(end.minus(Millis::new(1))).is_empty());
     let found = find(end);
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].tenant, &found[0].session.id), (ours, &id));
+    assert!(except(std::slice::from_ref(ours), end).is_empty());
+    assert_eq!(except(std::slice::from_ref(&fixture.theirs), end), found);
     let ids = [id, session_id("kept")];
     let delete = || block_on(expiry::delete_turns(sql, ours, &ids, end, 2)).expect("succeeds");
     assert_eq!(delete(), 2);
