@@ -6,22 +6,15 @@
     reason = "test code: what is not as expected must stop the test"
 )]
 
-mod common;
-
 use clawless_api::chat;
 use clawless_core::json::Json;
-use clawless_core::llm::{
-    ContentBlocks, Delta, LlmEvent, LlmProvider, LlmRequest, LlmResponse, ProviderKind,
-};
+use clawless_core::llm::{ContentBlocks, Delta, LlmEvent, LlmRequest, LlmResponse};
 use clawless_core::model::{Model, ThinkingStyle};
 use clawless_core::{FinishReason, Message, Role};
+use clawless_llm::LlmError;
 use clawless_llm::accumulate::{Accumulator, replay};
 use clawless_llm::anthropic::Anthropic;
-use clawless_llm::egress::Egress;
 use clawless_llm::protocol::{Mode, Protocol};
-use clawless_llm::{LlmError, make_client};
-use clawless_testkit::provider::Reply;
-use common::Stage;
 use serde_json::{Value, json};
 
 fn server(thinking: ThinkingStyle) -> Anthropic {
