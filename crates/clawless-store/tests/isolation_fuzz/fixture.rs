@@ -147,6 +147,7 @@ impl CheckedDatabase {
     fn new(tenants: Vec<TenantId>) -> Self {
         let inner = SqliteDatabase::new();
         guard(&inner);
+        bind_tokens(&inner, &tenants);
         Self {
             inner,
             tenants,
@@ -222,6 +223,17 @@ impl Sql for CheckedDatabase {
             self.record(statement);
         }
         Self::check_result(self.inner.batch(statements).await)
+    }
+}
+
+/// Adds an admin token for each tenant: only operators mint them.
+fn bind_tokens(database: &SqliteDatabase, tenants: &[TenantId]) {
+    for (number, tenant) in tenants.iter().enumerate() {
+        let name = Fixture::mark(number);
+        database.run_script(&format!(
+            "INSERT INTO admin_tokens (id, digest, name, role, created_at)
+             VALUES ('adm_{number:026}', printf('%064d', {number}), '{name}', 'tenant_admin:{tenant}', 1)"
+        ));
     }
 }
 

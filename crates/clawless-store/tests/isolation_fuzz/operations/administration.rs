@@ -1,9 +1,7 @@
 //! Operators' calls: keys, audit log, records, tenants and erasure.
 
-use clawless_core::admin_role::AdminRole;
-use clawless_core::admin_token::AdminToken;
 use clawless_core::keys::KeyText;
-use clawless_core::{AdminTokenId, ApiKey, KeyKind, Scopes, Tenant};
+use clawless_core::{ApiKey, KeyKind, Scopes, Tenant};
 use clawless_store::{admin_tokens, audit};
 use clawless_store::{api_keys, erasure, health, records, tenants};
 use clawless_testkit::block_on;
@@ -133,28 +131,11 @@ impl Caller<'_> {
         results.add(&block_on(health::check(sql)));
     }
 
-    /// Tokens bound to the tenant.
-    fn bound_tokens(&self, results: &mut Digest) {
-        let (sql, now) = (&self.fixture.database, self.random.now);
-        if self.random.below(8) == 0 {
-            let digest = KeyText::generate(KeyKind::Admin, &self.random.entropy).digest();
-            let token = AdminToken {
-                id: AdminTokenId::generate(now, &self.random.entropy),
-                name: self.mark(),
-                role: AdminRole::TenantAdmin(self.id.clone()),
-                expires_at: None,
-                revoked_at: None,
-                created_at: now,
-            };
-            let entry = self.entry("token.mint");
-            let mint = admin_tokens::mint_across_tenants(sql, &token, digest, &entry);
-            results.add(&block_on(mint));
-        }
-        results.add(&block_on(admin_tokens::list_bound(sql, self.id)));
-    }
-
     pub(super) fn tenant(&self, results: &mut Digest) {
-        self.bound_tokens(results);
+        results.add(&block_on(admin_tokens::list_bound(
+            &self.fixture.database,
+            self.id,
+        )));
         let (sql, tenant) = (&self.fixture.database, self.id);
         let found = block_on(tenants::find(sql, tenant));
         results.add(&found);
