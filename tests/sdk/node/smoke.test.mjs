@@ -62,7 +62,8 @@ test("anthropic_creates_streams_and_counts", async () => {
 });
 
 test("openai_agents_answers", async () => {
-  const agent = new Agent({ name: "Greeter", model: new OpenAIResponsesModel(openai, model), modelSettings: { maxTokens: MAX_TOKENS } });
+  // To this package an answer that reaches its limit is an error.
+  const agent = new Agent({ name: "Greeter", model: new OpenAIResponsesModel(openai, model), modelSettings: { maxTokens: 512 } });
   const result = await new Runner().run(agent, PROMPT);
   assert.ok(result.finalOutput.length > 0);
 });
