@@ -51,7 +51,11 @@ impl Future for PromiseFuture {
     type Output = PromiseResult;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<PromiseResult> {
-        WAITS.with(|waits| waits.borrow_mut().poll(self.0, context.waker()))
+        // What is replaced is dropped after the borrow ends: a waker may be the last owner of a task, and the
+        // waits of that task are dropped with it.
+        let (result, _replaced) =
+            WAITS.with(|waits| waits.borrow_mut().poll(self.0, context.waker()));
+        result
     }
 }
 
@@ -93,18 +97,20 @@ impl<V> Waits<V> {
         }
     }
 
-    /// The result, once. The last waker is woken by it.
-    fn poll(&mut self, id: u32, waker: &Waker) -> Poll<Result<V, V>> {
-        match self.waiting.get_mut(&id) {
-            Some(Wait::Pending(known)) => known.clone_from(waker),
-            Some(Wait::Settled(_)) => {
-                if let Some(Wait::Settled(result)) = self.waiting.remove(&id) {
-                    return Poll::Ready(result);
-                }
-            }
-            None => {}
+    /// The result, once, and what `waker` replaces. The last waker is woken by the result.
+    fn poll(&mut self, id: u32, waker: &Waker) -> (Poll<Result<V, V>>, Option<Wait<V>>) {
+        let Some(wait) = self.waiting.get_mut(&id) else {
+            return (Poll::Pending, None);
+        };
+        if let Wait::Pending(known) = wait {
+            let is_other = !known.will_wake(waker);
+            let replaced = is_other.then(|| std::mem::replace(wait, Wait::Pending(waker.clone())));
+            return (Poll::Pending, replaced);
         }
-        Poll::Pending
+        match self.waiting.remove(&id) {
+            Some(Wait::Settled(result)) => (Poll::Ready(result), None),
+            other => (Poll::Pending, other),
+        }
     }
 }
 
@@ -115,6 +121,10 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+
+    fn poll(waits: &mut Waits<u8>, id: u32, waker: &Waker) -> Poll<Result<u8, u8>> {
+        waits.poll(id, waker).0
+    }
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -130,14 +140,20 @@ mod tests {
         let mut waits = Waits::default();
         let [first, second] = [waits.add(), waits.add()];
         let (old, new) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        assert_eq!(waits.poll(first, &Waker::from(old.clone())), Poll::Pending);
-        assert_eq!(waits.poll(first, &Waker::from(new.clone())), Poll::Pending);
+        assert_eq!(
+            poll(&mut waits, first, &Waker::from(old.clone())),
+            Poll::Pending
+        );
+        assert_eq!(
+            poll(&mut waits, first, &Waker::from(new.clone())),
+            Poll::Pending
+        );
         waits.settle(first, Ok(7)).expect("a waker").wake();
         assert_eq!(old.0.load(Ordering::Relaxed), 0);
         assert_eq!(new.0.load(Ordering::Relaxed), 1);
-        assert_eq!(waits.poll(second, Waker::noop()), Poll::Pending);
-        assert_eq!(waits.poll(first, Waker::noop()), Poll::Ready(Ok(7)));
-        assert_eq!(waits.poll(first, Waker::noop()), Poll::Pending);
+        assert_eq!(poll(&mut waits, second, Waker::noop()), Poll::Pending);
+        assert_eq!(poll(&mut waits, first, Waker::noop()), Poll::Ready(Ok(7)));
+        assert_eq!(poll(&mut waits, first, Waker::noop()), Poll::Pending);
     }
 
     #[test]
@@ -145,7 +161,7 @@ mod tests {
         let mut waits = Waits::default();
         let [early, dropped] = [waits.add(), waits.add()];
         waits.settle(early, Err(1)).expect("a waker").wake();
-        assert_eq!(waits.poll(early, Waker::noop()), Poll::Ready(Err(1)));
+        assert_eq!(poll(&mut waits, early, Waker::noop()), Poll::Ready(Err(1)));
         waits.waiting.remove(&dropped);
         assert!(waits.settle(dropped, Ok(2)).is_none());
         assert!(waits.waiting.is_empty());

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::{FutureExt, StreamExt};
+use wasm_bindgen::JsValue;
 use worker::web_sys::{ReadableStream, WritableStreamDefaultWriter};
 
 use super::delivery::{Interrupted, Pages};
@@ -18,13 +19,14 @@ use crate::tasks::Tasks;
 const MAX_JOINED_BYTES: usize = 16 * 1024;
 
 /// A body that a task fills with the pieces of a stream. The stream is dropped when the reader leaves.
-pub(super) fn into_body(pieces: Pages, tasks: &Rc<Tasks>) -> ReadableStream {
+///
+/// # Errors
+/// What the runtime throws instead of a writer.
+pub(super) fn into_body(pieces: Pages, tasks: &Rc<Tasks>) -> Result<ReadableStream, JsValue> {
     let channel = crossing::channel();
-    // A new stream has no other writer.
-    if let Ok(writer) = channel.writable().get_writer() {
-        tasks.spawn(write_all(pieces, writer));
-    }
-    channel.readable()
+    let writer = channel.writable().get_writer()?;
+    tasks.spawn(write_all(pieces, writer));
+    Ok(channel.readable())
 }
 
 /// Writes all pieces, then ends the body; without an end if a piece is an error.

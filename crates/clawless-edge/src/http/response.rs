@@ -157,6 +157,7 @@ impl HttpResponse {
         let lines = crossing::lines(always.into_iter().chain(own).chain(content_type));
         let whole = |body, is_encoded| crossing::respond(self.status, &lines, body, is_encoded);
         let streamed = |body: &_| crossing::respond_with_stream(self.status, &lines, body);
+        let pumped = |pieces| streamed(&pump::into_body(pieces, tasks)?);
         let created = match self.body {
             Body::Foreign(response) => return forwarded(response, request_id),
             Body::Empty => whole(None, false),
@@ -167,8 +168,8 @@ impl HttpResponse {
                 streamed(&crossing::decompressed(&Uint8Array::from(text.gzip)))
             }
             Body::Bytes(_, bytes) => whole(Some(&bytes), false),
-            Body::Events(events) => streamed(&pump::into_body(events.map(Ok).boxed_local(), tasks)),
-            Body::Pages(_, pages) => streamed(&pump::into_body(pages, tasks)),
+            Body::Events(events) => pumped(events.map(Ok).boxed_local()),
+            Body::Pages(_, pages) => pumped(pages),
         };
         created.map_err(|thrown| ApiError::internal(crossing::reason(&thrown)))
     }
