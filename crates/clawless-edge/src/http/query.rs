@@ -34,7 +34,10 @@ impl<'a> Query<'a> {
         let repeated = names().enumerate();
         let mut repeated = repeated.filter(|(at, name)| names().take(*at).any(|it| it == *name));
         match repeated.next() {
-            Some((_, name)) => Err(invalid(name, format!("`{name}` is repeated."))),
+            Some((_, name)) => {
+                let name = redacted(name);
+                Err(invalid(name, format!("`{name}` is repeated.")))
+            }
             None => Ok(()),
         }
     }
@@ -158,6 +161,9 @@ mod tests {
     fn attack_7_a_key_as_the_name_of_a_parameter_is_not_repeated() {
         let head = head("cl_sk_secret=1");
         let error = Query::new(&head).only(&[]).expect_err("unknown");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        let head = self::head("label[cl_sk_secret]=1&label[cl_sk_secret]=2");
+        let error = Query::new(&head).only(&["label[]"]).expect_err("repeated");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 }

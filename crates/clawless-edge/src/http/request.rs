@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use clawless_core::{ApiError, ErrorCode};
+use percent_encoding::percent_decode_str;
 use worker::web_sys::Request;
 
 use super::address;
@@ -158,7 +159,7 @@ fn path_of(url: &str) -> &str {
 /// A part of a URL as logs and error messages may contain it: one that contains a key, sent there by
 /// mistake, is hidden.
 pub fn redacted(part: &str) -> &str {
-    if part.contains("cl_") {
+    if percent_decode_str(part).decode_utf8_lossy().contains("cl_") {
         "(hidden: it looks like a key)"
     } else {
         part

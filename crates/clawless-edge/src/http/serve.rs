@@ -272,7 +272,9 @@ fn refuse<S: Service>(error: ApiError, head: &RequestHead, request_id: &RequestI
     if error.status() >= 500 {
         tracing::error!(code, internal, "request failed");
     } else {
-        tracing::info!(code, param = error.param, internal, "request refused");
+        // The path of an unknown member has the names of the body's members.
+        let param = error.param.as_deref().map(redacted);
+        tracing::info!(code, param, internal, "request refused");
     }
     let body = S::error_body(&head.path, &error, request_id);
     HttpResponse::of_error(error, body)

@@ -1,6 +1,6 @@
 //! Runs one tool with the arguments that the model wrote.
 
-use clawless_core::json::error_reason;
+use clawless_core::json;
 use garde::Validate;
 
 use super::tool::{Tool, ToolContext, ToolError};
@@ -22,8 +22,7 @@ pub(super) async fn invoke<T: Tool, P: Platform>(
     } else {
         arguments
     };
-    let arguments: T::Arguments =
-        serde_json::from_str(text).map_err(|error| invalid(error_reason(&error)))?;
+    let arguments: T::Arguments = json::read(text).map_err(|error| invalid(error.reason()))?;
     if let Err(report) = arguments.validate() {
         let broken = report.iter().next();
         let reason = broken.map(|(path, error)| format!("`{path}`: {error}"));

@@ -122,7 +122,7 @@ fn parallel_tool_calls_all_run() {
 fn attack_41_unknown_and_invalid_calls_are_not_run_and_the_model_gets_an_error() {
     let deployment = Deployment::new();
     let customer = customer(&deployment, &["time_now"]);
-    let bad: [Call<'_>; 6] = [
+    let bad: [Call<'_>; 7] = [
         ("c1", "rm_rf", "{}"),
         // The tool exists, but is not enabled.
         ("c2", "misbehave", r#"{"how":"fail"}"#),
@@ -130,6 +130,7 @@ fn attack_41_unknown_and_invalid_calls_are_not_run_and_the_model_gets_an_error()
         ("c4", "time_now", r#"{"tenant_id":"ten_x"}"#),
         ("c5", "time_now", r#"{"utc_offset_minutes":"x'; DROP"}"#),
         ("c6", "time_now", r#"{"utc_offset"#),
+        ("c7", "time_now", "[60]"),
     ];
     deployment.http.next(calls(None, &bad));
     deployment.http.next(completion_reply("I could not."));
@@ -143,10 +144,11 @@ fn attack_41_unknown_and_invalid_calls_are_not_run_and_the_model_gets_an_error()
         "unknown field `tenant_id`",
         "invalid type: string",
         "EOF",
+        "expected an object",
     ]) {
         assert!(result.contains(why), "{result}");
     }
-    assert_eq!(tool_results.len(), 6);
+    assert_eq!(tool_results.len(), 7);
     assert!(
         recorded(&deployment)
             .iter()
