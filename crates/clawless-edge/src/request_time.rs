@@ -43,16 +43,14 @@ impl Timer for RequestTime {
                 wait.shared.arm();
                 Poll::Pending
             }
-            Some(id)
-                if wait
-                    .shared
-                    .waits
-                    .borrow_mut()
-                    .is_waiting(id, context.waker()) =>
-            {
-                Poll::Pending
+            Some(id) => {
+                // The replaced waker is dropped outside of the table: dropping it may drop other waits.
+                let replaced = wait.shared.waits.borrow_mut().replace(id, context.waker());
+                match replaced {
+                    Some(_) => Poll::Pending,
+                    None => Poll::Ready(()),
+                }
             }
-            Some(_) => Poll::Ready(()),
         })
         .await;
     }
@@ -125,7 +123,9 @@ struct Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.shared.waits.borrow_mut().0.remove(&id);
+            // Dropped outside of the table: dropping a waker may drop other waits.
+            let waker = self.shared.waits.borrow_mut().0.remove(&id);
+            drop(waker);
         }
     }
 }
@@ -144,10 +144,10 @@ impl Waits {
         (due, self.1)
     }
 
-    /// Whether the wait has not ended. The last waker is woken at its end.
-    fn is_waiting(&mut self, id: WaitId, waker: &Waker) -> bool {
-        let known = self.0.get_mut(&id);
-        known.map(|known| known.clone_from(waker)).is_some()
+    /// Gives a wait another waker and returns the one before it, or `None` if the wait has ended.
+    fn replace(&mut self, id: WaitId, waker: &Waker) -> Option<Waker> {
+        let known = self.0.get_mut(&id)?;
+        Some(std::mem::replace(known, waker.clone()))
     }
 
     fn earliest(&self) -> Option<Timestamp> {
@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(waits.earliest(), Some(at(10)));
         assert_eq!(waits.take_due(at(9)).len(), 0);
         assert_eq!(waits.take_due(at(10)).len(), 2);
-        assert!(!waits.is_waiting(soon, waker) && !waits.is_waiting(twin, waker));
-        assert!(waits.is_waiting(late, waker));
+        assert!(waits.replace(soon, waker).is_none() && waits.replace(twin, waker).is_none());
+        assert!(waits.replace(late, waker).is_some());
         assert_eq!(waits.earliest(), Some(at(30)));
         assert_eq!(waits.take_due(at(31)).len(), 1);
         assert_eq!(waits.earliest(), None);
