@@ -15,7 +15,7 @@ use crate::platform::Platform;
 /// The response of a repeated request. No provider was called for it.
 ///
 /// # Errors
-/// 503 if storage does not answer; why the first answer broke off, if it did.
+/// 429 and 503 if there is no room for the answer; 503 if storage does not answer; why the first answer broke off, if it did.
 pub async fn replay<P: Platform>(
     platform: &P,
     pending: &PendingTurn,
@@ -34,7 +34,7 @@ pub async fn replay<P: Platform>(
         FirstAnswer::Stored { request, turn } => {
             let tenant = &pending.caller.tenant().id;
             let model = turn.model.clone();
-            let answer = load(platform, tenant, &request, *turn).await?;
+            let answer = load(platform, tenant, &request, *turn, &pending.permit).await?;
             let response = stored(answer, &pending.format()).map_err(|error| {
                 let error = error.header(MODEL, model).header(TRIES, "0");
                 error.headers(marks(&request))
@@ -44,7 +44,8 @@ pub async fn replay<P: Platform>(
     };
     Ok(response
         .with_header(TRIES, "0")
-        .with_headers(marks(&request)))
+        .with_headers(marks(&request))
+        .with_permit(pending.permit.clone()))
 }
 
 /// The headers that mark a replay and name the first request.
