@@ -2,7 +2,7 @@
 
 use clawless_api::responses::is_auto_session;
 use clawless_api::surface::recorded_model;
-use clawless_core::{ApiError, RequestId};
+use clawless_core::{ApiError, Clock, RequestId};
 use clawless_edge::http::HttpResponse;
 
 use super::idempotency::FirstAnswer;
@@ -11,6 +11,9 @@ use super::report::{MODEL, TRIES};
 use super::response::{recorded, stored};
 use super::stored_answer::load;
 use crate::platform::Platform;
+
+/// The copies of a recorded answer: its row, and the response.
+const TEXT_COPIES: usize = 2;
 
 /// The response of a repeated request. No provider was called for it.
 ///
@@ -27,7 +30,9 @@ pub async fn replay<P: Platform>(
             let session = pending.request.session_id.as_ref();
             let session = session.filter(|id| !is_auto_session(id));
             let model = recorded_model(&text, pending.request.stream);
-            let response = recorded(text, pending.request.stream, session);
+            let bytes = text.len().saturating_mul(TEXT_COPIES);
+            let held = pending.permit.hold_more(bytes, platform.time().now())?;
+            let response = recorded(text, pending.request.stream, session, held);
             let model = model.map(|model| (MODEL, model));
             (request, response.with_headers(model.into_iter().collect()))
         }

@@ -85,10 +85,15 @@ pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResp
     Ok(Some(claim.record(text)))
 }
 
-/// The response of a recorded answer, in the format in which it was first sent.
-pub fn recorded(text: String, is_stream: bool, session: Option<&SessionId>) -> HttpResponse {
+/// The response of a recorded answer, in the format in which it was first sent. `held` counts it.
+pub fn recorded(
+    text: String,
+    is_stream: bool,
+    session: Option<&SessionId>,
+    held: PermitPart,
+) -> HttpResponse {
     let response = if is_stream {
-        events(text, None)
+        events(text, Some(held))
     } else {
         HttpResponse::json(text)
     };
