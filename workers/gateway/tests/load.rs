@@ -181,3 +181,29 @@ fn a_whole_answer_counts_as_it_arrives() {
 fn a_whole_answer_without_a_limit_counts_as_it_arrives() {
     assert_counted(&Value::Null);
 }
+
+#[test]
+fn attack_63_a_repeated_answer_is_sent_only_if_there_is_room_for_it() {
+    let (deployment, customer) = deployment();
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("idempotency-key", "one"),
+    ];
+    let body = json!({"model": "small", "messages": [{"role": "user", "content": "Hi"}]});
+    let ask = || deployment.chat_with(&headers, &body.to_string());
+    deployment.http.next(completion_reply(&"a".repeat(200_000)));
+    let first = ask();
+    assert_eq!(first.status, 200, "{}", first.body);
+    let filling = fill(&deployment, 300_000);
+    let refused = ask();
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (503, "overloaded")
+    );
+    drop(filling);
+    let second = ask();
+    assert_eq!((second.status, &second.body), (200, &first.body));
+    assert_eq!(deployment.http.requests().len(), 1);
+    assert_eq!(Load::of_isolate().counts().bytes, 0);
+}
