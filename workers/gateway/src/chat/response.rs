@@ -190,7 +190,7 @@ fn events(text: String, mut held: Option<PermitPart>) -> HttpResponse {
     let events = once(async { text.into_bytes() });
     let end = poll_fn(move |_| {
         // The client has taken the events.
-        held = None;
+        drop(held.take());
         Poll::Ready(None)
     });
     HttpResponse::events(events.chain(end).boxed_local())

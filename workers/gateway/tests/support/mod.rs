@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use clawless_core::keys::KeyText;
-use clawless_core::ledger::{EndpointClass, Input, Output};
+use clawless_core::ledger::{Input, Output};
 use clawless_core::sending::SendJob;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};

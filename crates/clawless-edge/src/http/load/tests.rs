@@ -1,3 +1,4 @@
+use clawless_core::ErrorCode;
 use clawless_testkit::provider::VirtualTime;
 use futures_util::future::join;
 
