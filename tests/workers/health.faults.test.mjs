@@ -94,6 +94,7 @@ describe("incomplete deployment: an absent binding of the gateway", () => {
     ["KEY_GUESSES", "rate_limits", 200, []],
     ["WIDGET_SESSIONS", "rate_limits", 200, []],
     ["VISITOR_MESSAGES", "rate_limits", 200, []],
+    ["VISITOR_REQUESTS", "rate_limits", 200, []],
     ["ADMIN", "admin", 200, []],
     ["WIDGET", "widget", 200, []],
     ["SIGNING_KEY", "configuration", 200, []],

@@ -263,6 +263,24 @@ describe("limits of the widget", () => {
     assert.ok(statuses.includes(429), statuses.join(" "));
     assert.equal((await postMessage(stack, await openSession(stack, site.key))).status, 200, "another visitor");
   });
+
+  test("a_visitor_makes_60_other_requests_a_minute_and_its_tenant_reads_on", async () => {
+    const own = await createSite(stack);
+    const [session, other] = [await openSession(stack, own.key), await openSession(stack, own.key)];
+    const read = (visitor) => visit(stack, visitor, "GET", `/v1/sessions/${visitor.session_id}/messages`);
+    let refused;
+    // Two minutes' worth: the minute may change in between.
+    for (let sent = 0; refused === undefined && sent < 130; sent += 1) {
+      const response = await read(session);
+      if (response.status === 429) refused = response;
+      else assert.equal(response.status, 200, await response.text());
+    }
+    assert.ok(Number(refused.headers.get("retry-after")) > 0);
+    assert.match((await expectError(refused, 429)).message, /from this visitor/);
+    assert.equal((await read(other)).status, 200, "another visitor");
+    const list = await fetch(`${stack.url}/v1/sessions`, { headers: { authorization: `Bearer ${stack.key}` } });
+    assert.equal(list.status, 200, await list.text());
+  });
 });
 
 describe("attack 53: CORS decides on the real request", () => {

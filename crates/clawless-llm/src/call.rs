@@ -121,7 +121,7 @@ where
         cancel: impl Future<Output = ()> + Unpin,
     ) -> Result<Answered<AnswerStream<H::Body, T>>, CallError> {
         let deadline = self.bounded(deadline);
-        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+        let send = async |_, client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.stream(self.io, request, timeouts, deadline).await
         };
         self.try_chain(chain, request, deadline, cancel, send).await
@@ -140,33 +140,35 @@ where
         cancel: impl Future<Output = ()> + Unpin,
     ) -> Result<Answered<LlmResponse>, CallError> {
         let deadline = self.bounded(deadline);
-        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+        let send = async |_, client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             client.complete(self.io, request, timeouts, deadline).await
         };
         self.try_chain(chain, request, deadline, cancel, send).await
     }
 
-    /// Requests a streamed response along the chain and reads it with `read`. The caller gets no
-    /// output before it is complete, so a failure at any time is retried. The timeouts are those of a
+    /// Requests a streamed response along the chain and reads it with `read`, which gets the position of
+    /// the model in the chain, and may be called again after it has failed. The caller gets no output before
+    /// it is complete, so a failure at any time is retried. The timeouts are those of a
     /// whole response. When `cancel` completes first, the request in flight is aborted.
     ///
     /// # Errors
     /// Every model of the chain failed, or the call was cancelled.
-    pub async fn collect(
+    pub async fn collect<A>(
         &self,
         chain: &[Target<'_>],
         request: &LlmRequest,
         deadline: Timestamp,
         cancel: impl Future<Output = ()> + Unpin,
-        read: impl AsyncFn(AnswerStream<H::Body, T>) -> Result<LlmResponse, LlmError>,
-    ) -> Result<Answered<LlmResponse>, CallError> {
+        read: impl AsyncFn(usize, AnswerStream<H::Body, T>) -> Result<A, LlmError>,
+    ) -> Result<Answered<A>, CallError> {
         let deadline = self.bounded(deadline);
-        let send = async |client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
+        let send = async |target, client: &LlmClient, request: &LlmRequest, timeouts: &Timeouts| {
             let timeouts = Timeouts {
                 first_byte: timeouts.whole,
                 ..*timeouts
             };
-            read(client.stream(self.io, request, &timeouts, deadline).await?).await
+            let stream = client.stream(self.io, request, &timeouts, deadline);
+            read(target, stream.await?).await
         };
         self.try_chain(chain, request, deadline, cancel, send).await
     }
@@ -183,7 +185,7 @@ where
         request: &LlmRequest,
         deadline: Timestamp,
         mut cancel: impl Future<Output = ()> + Unpin,
-        send: impl AsyncFn(&LlmClient, &LlmRequest, &Timeouts) -> Result<A, LlmError>,
+        send: impl AsyncFn(usize, &LlmClient, &LlmRequest, &Timeouts) -> Result<A, LlmError>,
     ) -> Result<Answered<A>, CallError> {
         let mut failed: Vec<FailedTry> = Vec::new();
         for (position, target) in chain.iter().enumerate() {
@@ -203,7 +205,7 @@ where
                 .timeout_factors(target.model, effort);
             let timeouts = self.timeouts.extended(timeout_factors);
             for retry in 0..=self.retries {
-                let sending = pin!(send(target.client, &request, &timeouts));
+                let sending = pin!(send(position, target.client, &request, &timeouts));
                 let error = match select(sending, &mut cancel).await {
                     Either::Right(_) => return Err(CallError::Cancelled { in_flight: true }),
                     Either::Left((Ok(answer), _)) => {

@@ -7,6 +7,7 @@ pub mod accumulate;
 pub mod anthropic;
 mod betas;
 mod body_form;
+mod cache_writes;
 pub mod call;
 mod call_id;
 mod call_id_map;

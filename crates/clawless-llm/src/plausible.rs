@@ -58,13 +58,21 @@ pub fn check(
         && max_by_limit(request, model).is_none_or(|max| output <= max)
         && max_by_bytes(request, answer, model, profile).is_none_or(|max| output <= max)
         && is_possible_input(request, usage.prompt_tokens);
-    if !is_possible {
+    let is_complete = answer.choices.iter().all(|it| it.finish_reason.is_some());
+    if !is_possible && is_complete {
         tracing::warn!(
             model = model.id,
             "impossible usage of the provider replaced by an estimate"
         );
     }
     is_possible.then_some(usage)
+}
+
+/// The input of the reported usage, which some providers know before the output, if it is plausible.
+pub(crate) fn known_input(request: &LlmRequest, answer: &LlmResponse) -> Option<Usage> {
+    let known = |usage: &Usage| usage.prompt_tokens > 0;
+    let usage = answer.usage.filter(known)?;
+    is_possible_input(request, usage.prompt_tokens).then_some(usage)
 }
 
 /// The output limit of the request, else of the model.

@@ -12,10 +12,14 @@
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
-use clawless_core::{Message, Tokens, Usage};
+use clawless_core::model::ModelPrice;
+use clawless_core::routing::MAX_OVERESTIMATE;
+use clawless_core::{Message, MicroDollars, Tokens, Usage};
 use serde::Serialize;
 
+use crate::cache_writes;
 use crate::media::media;
+use crate::plausible;
 use crate::profile::{PROFILES, Profile};
 
 /// Tokens per message, tool or call: its role and delimiters.
@@ -141,16 +145,52 @@ pub fn of_answer(answer: &LlmResponse) -> Tokens {
     round_up(answer.choices.iter().map(choice).sum())
 }
 
-/// The estimated usage of a call whose provider, with this profile, reports none. An answer has at
-/// least `min_output` tokens.
+/// The usage of a call, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageEstimate {
+    /// The usage.
+    pub usage: Usage,
+    /// The input that the provider may have written to its prompt cache, which costs more. Zero if the
+    /// provider has reported the input.
+    pub cache_writes: Tokens,
+}
+
+impl UsageEstimate {
+    /// The cost at a price: not below that of the cache writes.
+    pub fn cost(&self, price: &ModelPrice) -> MicroDollars {
+        let mut written = self.usage;
+        let details = written.prompt_tokens_details.get_or_insert_default();
+        let tokens = details.cache_write_tokens.unwrap_or(0);
+        details.cache_write_tokens = Some(tokens.max(self.cache_writes.get()));
+        price.cost(&self.usage).max(price.cost(&written))
+    }
+}
+
+/// The estimated usage of a call whose provider, with this profile, reports none, or only its input, as one
+/// does at the beginning of a stream. An answer has at least `min_output` tokens.
 pub fn estimate_usage(
     request: &LlmRequest,
     profile: &Profile,
     answer: &LlmResponse,
     min_output: Tokens,
-) -> Usage {
-    let output = of_answer(answer).max(min_output);
-    Usage::new(of_request_to(request, profile).get(), output.get())
+) -> UsageEstimate {
+    let output = of_answer(answer).max(min_output).get();
+    let input = of_request_to(request, profile).get();
+    let known = plausible::known_input(request, answer);
+    // Some servers count the input only at the end, and send a smaller number before.
+    let known = known.filter(|it| it.prompt_tokens.saturating_mul(MAX_OVERESTIMATE) >= input);
+    let usage = Usage::new(known.map_or(input, |it| it.prompt_tokens), output);
+    UsageEstimate {
+        usage: Usage {
+            prompt_tokens_details: known.and_then(|it| it.prompt_tokens_details),
+            ..usage
+        },
+        cache_writes: match known {
+            Some(_) => Tokens::ZERO,
+            None => cache_writes::marked(request, profile)
+                .map_or(Tokens::ZERO, |marked| of_messages(marked, &request.options)),
+        },
+    }
 }
 
 const fn round_up(quarters: u64) -> Tokens {

@@ -538,12 +538,13 @@ fn a_broken_stream_is_an_error_after_its_valid_events() {
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo"}}"#;
     const BUSY: &str = r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;
     const STOP: &str = r#"{"type":"message_stop"}"#;
+    // The known usage, and two pieces of text.
     let (count, error) = stream(&[START, TEXT, MORE, BUSY]);
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
     assert_eq!(error, Some(LlmError::Overloaded { retry_after: None }));
     for ending in [&[START, TEXT, MORE][..], &[START, TEXT, MORE, STOP]] {
         let (count, error) = stream(ending);
-        assert_eq!(count, 2);
+        assert_eq!(count, 3);
         assert!(matches!(error, Some(LlmError::Truncated(_))), "{error:?}");
     }
     for ending in [&[START, MORE][..], &[START, TEXT, TEXT], &["{"], &[START]] {

@@ -8,7 +8,10 @@
 )]
 
 use clawless_api::chat;
-use clawless_core::llm::LlmRequest;
+use clawless_core::chat::PromptDetails;
+use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse, ProviderKind};
+use clawless_core::{Tokens, Usage};
+use clawless_llm::profile::Profile;
 use clawless_llm::tokens;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -213,6 +216,88 @@ fn a_short_request_counts_few_tokens() {
     let mut unknown = request.clone();
     unknown["x_unknown"] = json!("x".repeat(1000));
     assert_eq!(tokens_of(&unknown), 5);
+}
+
+/// The estimated usage and cost of an answer that has begun.
+fn estimate(body: &Value, kind: ProviderKind, known: Option<Usage>) -> (Usage, u64) {
+    let request = parse(body).expect("a request");
+    let choice = LlmChoice {
+        content: Some("word".repeat(10)),
+        ..LlmChoice::default()
+    };
+    let answer = LlmResponse {
+        choices: vec![choice],
+        usage: known,
+        ..LlmResponse::default()
+    };
+    let profile = Profile::default_of(kind);
+    let estimate = tokens::estimate_usage(&request, profile, &answer, Tokens::ZERO);
+    let price = json!({"input": 4_000_000, "output": 20_000_000, "cached_input": 400_000,
+        "cache_write": 5_000_000});
+    let price = serde_json::from_value(price).expect("a price");
+    (estimate.usage, estimate.cost(&price).get())
+}
+
+#[test]
+fn the_known_input_of_an_interrupted_answer_is_charged_as_it_is_known() {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "a".repeat(8000)}]});
+    let estimated = tokens_of(&body);
+    let known = |tokens, read, written| {
+        let mut usage = Usage::new(tokens, 0);
+        usage.prompt_tokens_details = Some(PromptDetails {
+            cached_tokens: Some(read),
+            cache_write_tokens: Some(written),
+            ..PromptDetails::default()
+        });
+        Some(usage)
+    };
+    let of = |known| estimate(&body, ProviderKind::Anthropic, known);
+    let (usage, cost) = of(known(2500, 500, 1000));
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (2500, 10));
+    assert_eq!(cost, 1000 * 4 + 500 * 4 / 10 + 1000 * 5 + 10 * 20);
+    // Some servers send a small number at first.
+    for unlikely in [None, known(1, 0, 0), known(10_000_000, 0, 0)] {
+        let (usage, cost) = of(unlikely);
+        assert_eq!(usage, Usage::new(estimated, 10), "{unlikely:?}");
+        assert_eq!(cost, estimated * 4 + 10 * 20, "{unlikely:?}");
+    }
+}
+
+#[test]
+fn an_estimate_is_not_below_the_price_of_cache_writes() {
+    let text = |length: usize| json!({"type": "text", "text": "a".repeat(length)});
+    let mark = |mut part: Value| {
+        part["cache_control"] = json!({"type": "ephemeral"});
+        part
+    };
+    let turn = |part: Value| json!({"role": "user", "content": [part]});
+    let answer = json!({"role": "assistant", "content": "ok"});
+    let body = |messages: &[Value]| json!({"model": "m", "messages": messages});
+    let cost = |body: &Value, kind| estimate(body, kind, None).1;
+    let written = |body: &Value| {
+        let all = tokens_of(body);
+        cost(body, ProviderKind::Anthropic) - (all * 4 + 10 * 20)
+    };
+    let plain = body(&[turn(text(4000)), answer.clone(), turn(text(4000))]);
+    assert_eq!(written(&plain), 0, "too short for marks of our own");
+    let first = body(&[turn(mark(text(4000))), answer.clone(), turn(text(4000))]);
+    assert!(
+        (1000..1100).contains(&written(&first)),
+        "the first part costs a quarter more"
+    );
+    let last = body(&[turn(text(4000)), answer.clone(), turn(mark(text(4000)))]);
+    assert_eq!(written(&last), tokens_of(&last));
+    let long = body(&[turn(text(40_000)), answer, turn(text(4000))]);
+    assert_eq!(
+        written(&long),
+        tokens_of(&long),
+        "long prefixes get marks of our own"
+    );
+    assert_eq!(
+        cost(&long, ProviderKind::WorkersAi),
+        tokens_of(&long) * 4 + 10 * 20,
+        "no marks are sent"
+    );
 }
 
 proptest! {

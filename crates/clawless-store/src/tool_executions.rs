@@ -27,18 +27,31 @@ statements! {
                json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms'),
                json_extract(value, '$.key_id')
         FROM json_each(?2)";
-    /// Newest first; ids sort by time.
+    /// Newest first; ids sort by time. As many as fit, and the first even if it does not.
     LIST = "
-        SELECT id, tenant_id, session_id, request_id, key_id, call_id, tool, arguments, outcome,
-               result, started_at, duration_ms
-        FROM tool_executions
-        WHERE tenant_id = ?1 AND session_id = ?2 AND id < ?3
-        ORDER BY id DESC LIMIT ?4";
+        SELECT e.id, e.tenant_id, e.session_id, e.request_id, e.key_id, e.call_id, e.tool,
+               e.arguments, e.outcome, e.result, e.started_at, e.duration_ms
+        FROM (
+          SELECT id, bytes, sum(bytes) OVER (ORDER BY id DESC) AS total_bytes FROM (
+            SELECT id, octet_length(arguments) + octet_length(result) AS bytes
+            FROM tool_executions
+            WHERE tenant_id = ?1 AND session_id = ?2 AND id < ?3
+            ORDER BY id DESC LIMIT ?4
+          )
+        ) sizes
+        JOIN tool_executions e ON e.id = sizes.id
+        WHERE e.tenant_id = ?1 AND e.session_id = ?2
+          AND (sizes.total_bytes <= ?5 OR sizes.total_bytes = sizes.bytes)
+        ORDER BY e.id DESC";
 }
 
 /// The longest JSON array of one statement, in bytes: D1 accepts texts of 2 MB. The tools bound one
 /// execution far below that, even if JSON escapes every character.
 const MAX_ARRAY_BYTES: usize = 1_900_000;
+
+/// The most bytes of arguments and results that [`list`] reads: twice a page of the API, which is therefore
+/// full if not all executions were read.
+pub const MAX_LIST_BYTES: u64 = 2 << 20;
 
 /// Stores the executions of a stateless request. Those of a session are stored with its turn
 /// ([`crate::turns::commit`]).
@@ -53,7 +66,8 @@ pub async fn record(
     sql.batch(insert(tenant, executions)?).await
 }
 
-/// Up to `limit` of a session's executions before `before`, newest first.
+/// Up to `limit` of a session's executions before `before`, newest first. Fewer if they have more than
+/// [`MAX_LIST_BYTES`], but at least one.
 pub async fn list(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -62,7 +76,8 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<ToolExecution>, SqlError> {
     let start = page::before(before);
-    let query = LIST.with([tenant.into(), session.into(), start, limit.into()]);
+    let bytes = MAX_LIST_BYTES.into();
+    let query = LIST.with([tenant.into(), session.into(), start, limit.into(), bytes]);
     let rows: Vec<ExecutionRow> = sql.query(query).await?;
     Ok(rows.into_iter().map(ToolExecution::from).collect())
 }

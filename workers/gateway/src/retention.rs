@@ -10,8 +10,10 @@ use clawless_core::ledger::Input;
 use clawless_core::time::{Clock, Millis, Timestamp};
 use clawless_core::{SessionId, TenantId};
 use clawless_edge::ledger::{Ledger, LedgerError};
+use clawless_edge::logging;
 use clawless_store::expiry::{self, ExpiredSession, RetainingTenant};
 use clawless_store::{Kv, Sql, SqlError, hot};
+use tracing::Instrument;
 
 /// The most rows of one statement.
 const MAX_ROWS: u32 = 200;
@@ -175,7 +177,9 @@ impl<S: Sql, K: Kv, L: Ledger, C: Clock> Cleanup<'_, S, K, L, C> {
                 by_tenant.entry(row.tenant).or_default().push(row.session);
             }
             for (tenant, sessions) in by_tenant {
-                match self.delete_sessions(&tenant, &sessions, run).await {
+                let span = logging::work_span(None, Some(&tenant));
+                let deleting = self.delete_sessions(&tenant, &sessions, run);
+                match deleting.instrument(span).await {
                     Ok(_) => served.push(tenant),
                     Err(StepError::Over) => return Ok(false),
                     Err(error) => run.fail(tenant, &error),
@@ -192,7 +196,8 @@ impl<S: Sql, K: Kv, L: Ledger, C: Clock> Cleanup<'_, S, K, L, C> {
             if run.failed.contains(&tenant.id) {
                 continue;
             }
-            match self.visit(&tenant, run).await {
+            let span = logging::work_span(None, Some(&tenant.id));
+            match self.visit(&tenant, run).instrument(span).await {
                 Ok(true) => {}
                 Ok(false) => tenants.push_back(tenant),
                 Err(StepError::Over) => return Ok(false),

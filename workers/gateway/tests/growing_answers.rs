@@ -11,14 +11,16 @@ mod support;
 
 use std::rc::Rc;
 
-use clawless_core::Tokens;
+use clawless_core::chat::ChatOptions;
 use clawless_core::ledger::Period;
 use clawless_core::limits::Override;
 use clawless_core::tenant::TenantSettings;
-use clawless_core::time::Clock;
+use clawless_core::time::{Clock, Timer};
+use clawless_core::{Message, Millis, Role, Tokens};
+use clawless_llm::tokens;
 use clawless_testkit::provider::{Reply, Step};
 use serde_json::{Value, json};
-use support::{Customer, Deployment, Response, completion_reply, delta, end};
+use support::{Customer, Deployment, Response, completion_reply, delta, end, read};
 
 /// A model whose longest answer is unknown, and one whose longest answer is known.
 const PROVIDERS: &str = r#"[{"name": "scripted", "kind": "openai", "base_url": "https://provider.example/v1",
@@ -156,10 +158,7 @@ fn the_limit_is_sent_if_the_quota_covers_less_than_the_longest_answer() {
 #[test]
 fn a_whole_answer_that_breaks_off_in_its_stream_is_tried_again() {
     let (deployment, customer) = with_tokens(100_000);
-    let broken = Step::Bytes(delta("Half").into_bytes());
-    deployment
-        .http
-        .next(Reply::steps(vec![broken, Step::Break]));
+    deployment.http.next(half());
     deployment.http.next(long_stream(100));
     let response = ask(&deployment, &customer, "known", false);
     assert_eq!(
@@ -167,7 +166,69 @@ fn a_whole_answer_that_breaks_off_in_its_stream_is_tried_again() {
         ("word".repeat(100), "stop".to_owned())
     );
     assert_eq!(response.headers["x-clawless-tries"], "2");
-    assert_eq!(used(&deployment, &customer), 9);
+    // The answer is 9 tokens, as the provider reports; the first try had input and output too.
+    assert_eq!(used(&deployment, &customer), 9 + first_try());
+    assert_eq!(provenance(&deployment, &customer), "estimated");
+}
+
+#[test]
+fn what_has_arrived_of_a_whole_answer_is_charged_if_all_tries_break_off() {
+    let (deployment, customer) = with_tokens(100_000);
+    deployment.http.always(half());
+    let response = ask(&deployment, &customer, "known", false);
+    assert_eq!(response.status, 502, "{}", response.body);
+    let tries = deployment.http.requests().len() as u64;
+    assert!(tries > 1);
+    assert_eq!(used(&deployment, &customer), tries * first_try());
+    assert_eq!(provenance(&deployment, &customer), "estimated");
+}
+
+#[test]
+fn what_has_arrived_of_a_whole_answer_is_charged_if_the_client_leaves() {
+    for (tries, first) in [(1, None), (2, Some(half()))] {
+        let (deployment, customer) = with_tokens(100_000);
+        let some = Step::Bytes(delta("Half").into_bytes());
+        let slow = Reply::steps(vec![some, Step::Wait(Millis::from_secs(60))]);
+        for reply in first.into_iter().chain([slow]) {
+            deployment.http.next(reply);
+        }
+        let bearer = format!("Bearer {}", customer.key);
+        let headers = [("authorization", bearer.as_str())];
+        let (request, time) = (deployment.new_request(), deployment.time.clone());
+        let messages = [json!({"role": "user", "content": "Tell me all."})];
+        let body = json!({"model": "known", "messages": messages}).to_string();
+        let departure = async move { time.sleep(Millis::from_secs(30)).await };
+        deployment.run(async {
+            let started = deployment.begin(&request, &headers, body, departure);
+            drop(read(started.await).await);
+        });
+        assert_eq!(deployment.http.requests().len(), tries);
+        assert_eq!(used(&deployment, &customer), tries as u64 * first_try());
+        assert_eq!(provenance(&deployment, &customer), "estimated");
+    }
+}
+
+/// An answer that breaks off.
+fn half() -> Reply {
+    let some = Step::Bytes(delta("Half").into_bytes());
+    Reply::steps(vec![some, Step::Break])
+}
+
+/// The estimated tokens of a try that breaks off after one token.
+fn first_try() -> u64 {
+    let message = Message::text(Role::User, "Tell me all.").expect("a message");
+    tokens::of_messages(&[message], &ChatOptions::default()).get() + 1
+}
+
+/// The provenance of the only receipt.
+fn provenance(deployment: &Deployment, customer: &Customer) -> String {
+    deployment.run_alarm(&customer.tenant);
+    let receipts = deployment.sql.rows("SELECT provenance FROM receipts");
+    assert_eq!(receipts.len(), 1);
+    receipts[0]["provenance"]
+        .as_str()
+        .expect("a text")
+        .to_owned()
 }
 
 /// The other wires, with models whose longest answer is unknown.

@@ -268,7 +268,7 @@ fn a_cached_copy_is_used_for_five_minutes() {
     // The key's record, which is cached for half a minute, and the commit.
     assert_eq!(count_queries(&deployment, &customer), 2);
     deployment.time.advance(Millis::from_secs(300));
-    assert_eq!(count_queries(&deployment, &customer), 4);
+    assert_eq!(count_queries(&deployment, &customer), 5);
     assert_eq!(
         provider_messages(&deployment),
         ["one", "Yes.", "two", "Yes.", "two"],
@@ -344,7 +344,7 @@ fn fault_18_a_hanging_cache_delays_a_turn_by_at_most_a_second() {
     let (deployment, customer) = hot_session();
     deployment.kv.set_mode(KvMode::Hanging);
     let before = deployment.time.now();
-    assert_eq!(count_queries(&deployment, &customer), 3);
+    assert_eq!(count_queries(&deployment, &customer), 4);
     // A second for the read, and one after the answer for the write.
     let waited = deployment.time.now().since(before);
     assert!(waited <= Millis::from_secs(2), "{waited:?}");

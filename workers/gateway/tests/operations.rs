@@ -43,9 +43,9 @@ fn a_turn_of_a_hot_session_reads_the_cache_before_it_and_writes_each_store_once_
 
 #[test]
 fn a_turn_of_a_cold_session_reads_the_database_before_it() {
-    // The session and its messages.
+    // The session, the size of its history, and its messages.
     let before = OperationCounts {
-        database: 2,
+        database: 3,
         cache_reads: 1,
         ..ONLY_THE_LEDGER
     };

@@ -161,6 +161,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Messages per visitor of the chat widget.",
     ),
     setting(
+        GATEWAY,
+        "VISITOR_REQUESTS",
+        Kind::RateLimit,
+        "",
+        "Other requests per visitor of the chat widget.",
+    ),
+    setting(
         ADMIN,
         "ADMIN_BY_ADDRESS",
         Kind::RateLimit,

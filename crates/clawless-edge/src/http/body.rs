@@ -8,7 +8,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::JsCast;
 use worker::web_sys::Request;
 
-use super::load::{Load, Permit};
+use super::load::{Load, Permit, REQUEST_LEASE};
 use crate::crossing;
 use crate::promise::PromiseFuture;
 use crate::time::EdgeTime;
@@ -25,8 +25,6 @@ const DISCARD_TIMEOUT: Millis = Millis::from_secs(1);
 const MAX_WHOLE_BYTES: usize = 64 * 1024;
 /// The counted copies of a body: its bytes, what is parsed of them, and what is made of that.
 const BODY_COPIES: usize = 3;
-/// How long a body may be held: longer than any request takes.
-const BODY_LEASE: Millis = Millis::from_secs(900);
 
 /// A request's body. Nothing is read before a handler asks for it, so that requests which are
 /// refused earlier cost no parsing (`docs/decisions/001-authenticate-before-parsing.md`).
@@ -163,7 +161,7 @@ async fn read_request(
     };
     let counted = |bytes: usize| bytes.saturating_mul(BODY_COPIES);
     let (load, now) = (Load::of_isolate(), EdgeTime.now());
-    let permit = match load.hold(tenant, counted(expected), now, BODY_LEASE) {
+    let permit = match load.hold(tenant, counted(expected), now, REQUEST_LEASE) {
         Ok(permit) => permit,
         Err(error) => {
             discard(request, expected).await;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use clawless_core::{ApiError, RequestId};
 
 use super::body::RequestBody;
+use super::load::{Permit, Reader};
 use super::query::Query;
 use super::request::RequestHead;
 
@@ -26,6 +27,11 @@ pub struct Call<P, C> {
     pub body: RequestBody,
     /// The id of the request.
     pub request_id: RequestId,
+    /// Who reads, on a route that reads.
+    pub reader: Option<Reader>,
+    /// Counts what a read holds in memory. A route that waits takes one of its own before it reads
+    /// ([`super::load::Load::read_for`]).
+    pub permit: Rc<Permit>,
 }
 
 impl<P, C> Call<P, C> {

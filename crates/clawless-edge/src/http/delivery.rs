@@ -44,11 +44,12 @@ enum Ending {
 /// the client leaves, as `departure` tells: it holds the permit.
 pub fn deliver<T: Clock + Timer + 'static>(
     pages: Pages,
-    permit: Permit,
+    permit: impl Into<Rc<Permit>>,
     time: T,
     departure: impl Future<Output = ()> + 'static,
 ) -> (Pages, LocalBoxFuture<'static, ()>) {
     let (sender, receiver) = mpsc::channel(0);
+    let permit: Rc<Permit> = permit.into();
     let is_broken = Rc::new(Cell::new(true));
     let body = Delivered {
         receiver,

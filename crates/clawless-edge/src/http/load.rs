@@ -4,13 +4,20 @@
 //! and export that can be large has a [`Permit`] here while it is in memory, and each read of storage has
 //! one while it runs. Counts are those of this isolate: they protect it, and the ledger limits rates.
 
+mod busy;
+mod reader;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use clawless_core::ApiError;
 use clawless_core::time::{Clock, Millis, Timer, Timestamp};
-use clawless_core::{ApiError, ErrorCode};
 use serde::Serialize;
+
+use busy::Busy;
+use reader::account;
+pub use reader::{ReadKind, Reader};
 
 /// The most counted bytes of an isolate, of the platform's 128 MB.
 pub const MAX_BYTES: usize = 96_000_000;
@@ -22,6 +29,11 @@ const READ_BYTES: usize = 1 << 20;
 pub const MAX_TENANT_READS: usize = 8;
 /// The most reads of one key that run at once.
 pub const MAX_KEY_READS: usize = 4;
+/// The most reads of all visitors of one tenant's chat widgets that run at once. They are counted apart, so
+/// that visitors leave the tenant's own reads alone.
+pub const MAX_VISITORS_READS: usize = 4;
+/// The most reads of one visitor that run at once.
+pub const MAX_VISITOR_READS: usize = 2;
 /// The most exports of one tenant that run at once.
 pub const MAX_TENANT_EXPORTS: usize = 4;
 /// The most exports of one key that run at once.
@@ -47,30 +59,10 @@ const READ_BURST: Millis = Millis::from_secs(1);
 const MIN_READ_BYTES: usize = 16 * 1024;
 /// How long a read may run. Its permit ends then, even if the runtime has cancelled the request.
 const READ_LEASE: Millis = Millis::from_secs(120);
-/// How long a client waits before it tries again.
-const RETRY_AFTER_BUSY: Millis = Millis::from_secs(1);
+/// How long the permit of a request lasts at most: longer than any request takes.
+pub const REQUEST_LEASE: Millis = Millis::from_secs(900);
 /// The tenants whose reading rate is remembered at most; more than an isolate serves within the burst.
 const MAX_PACED: usize = 4096;
-
-/// Who reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reader {
-    /// The tenant, or a name for all operators.
-    pub tenant: Rc<str>,
-    /// The API key or the operator's token, by id.
-    pub key: Rc<str>,
-    /// What is read.
-    pub kind: ReadKind,
-}
-
-/// The kinds of reads, which are counted apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadKind {
-    /// A page or one resource.
-    Page,
-    /// A stream that takes as long as its reader.
-    Export,
-}
 
 /// What an isolate holds.
 #[derive(Debug, Default)]
@@ -95,6 +87,16 @@ struct Entry {
     work: Work,
     bytes: usize,
     expires: Timestamp,
+}
+
+impl Entry {
+    /// The account that pays for a read; none for other work.
+    fn reading_account(&self) -> Option<Rc<str>> {
+        match self.work {
+            Work::Read(kind) => Some(account(&self.tenant, kind)),
+            Work::Waiting | Work::Request => None,
+        }
+    }
 }
 
 /// What a permit is for.
@@ -122,19 +124,6 @@ pub struct Counts {
     pub waiting: usize,
     /// Requests whose bodies are held.
     pub requests: usize,
-}
-
-/// Why nothing more is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Busy {
-    /// The isolate's memory.
-    Isolate,
-    /// The tenant's share of it.
-    Share,
-    /// The tenant's or key's reads.
-    Reads(ReadKind),
-    /// The tenant has read so much that it has to wait.
-    Pace(Millis),
 }
 
 thread_local! {
@@ -180,7 +169,7 @@ impl Load {
         reader: &Reader,
         time: &(impl Clock + Timer),
     ) -> Result<Permit, ApiError> {
-        let started = time.now();
+        let (started, account) = (time.now(), reader.account());
         let mut waiting = None;
         loop {
             let now = time.now();
@@ -193,12 +182,12 @@ impl Load {
                 return Err(busy.error());
             }
             if waiting.is_none() {
-                let permit = self.wait(&reader.tenant, now);
+                let permit = self.wait(&account, now);
                 waiting = Some(permit.ok_or_else(|| busy.error())?);
             }
             let poll = MIN_POLL
                 .get()
-                .max(self.waiting(&reader.tenant) as u64 * POLL.get());
+                .max(self.waiting(&account) as u64 * POLL.get());
             let pace = if let Busy::Pace(wait) = busy {
                 wait.get()
             } else {
@@ -206,6 +195,21 @@ impl Load {
             };
             let left = MAX_WAIT.get() - waited.get();
             time.sleep(Millis::new(poll.max(pace).min(left))).await;
+        }
+    }
+
+    /// A permit to read for a route that waits before it reads; an uncounted one without a reader.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_for(
+        self: &Rc<Self>,
+        reader: Option<&Reader>,
+        time: &(impl Clock + Timer),
+    ) -> Result<Rc<Permit>, ApiError> {
+        match reader {
+            None => Ok(Rc::default()),
+            Some(reader) => self.read(reader, time).await.map(Rc::new),
         }
     }
 
@@ -224,7 +228,7 @@ impl Load {
         Counts {
             bytes: state.bytes,
             peak: state.peak,
-            pages: count(Work::Read(ReadKind::Page)),
+            pages: count(Work::Read(ReadKind::Page)) + count(Work::Read(ReadKind::Visitor)),
             exports: count(Work::Read(ReadKind::Export)),
             waiting: count(Work::Waiting),
             requests: count(Work::Request),
@@ -236,13 +240,14 @@ impl Load {
         let (of_tenant, of_key) = match reader.kind {
             ReadKind::Page => (MAX_TENANT_READS, MAX_KEY_READS),
             ReadKind::Export => (MAX_TENANT_EXPORTS, MAX_KEY_EXPORTS),
+            ReadKind::Visitor => (MAX_VISITORS_READS, MAX_VISITOR_READS),
         };
         let is_full = |state: &State| {
             let tenant = || state.of(&reader.tenant).filter(|it| it.work == work);
             let keys = tenant().filter(|it| it.key == reader.key);
             tenant().count() >= of_tenant || keys.count() >= of_key
         };
-        let wait = self.0.borrow().paced_for(&reader.tenant, now);
+        let wait = self.0.borrow().paced_for(&reader.account(), now);
         if wait.get() > 0 {
             return Err(Busy::Pace(wait));
         }
@@ -373,42 +378,6 @@ impl State {
     }
 }
 
-impl Busy {
-    fn error(self) -> ApiError {
-        let (code, message, wait) = match self {
-            Self::Isolate => (
-                ErrorCode::Overloaded,
-                "This server is processing as much as it can hold. Wait as long as `retry-after` says.",
-                RETRY_AFTER_BUSY,
-            ),
-            Self::Share => (
-                ErrorCode::RateLimitExceeded,
-                "The requests of this account are too large to be processed at once. Wait until some of \
-                 them have ended.",
-                RETRY_AFTER_BUSY,
-            ),
-            Self::Reads(ReadKind::Page) => (
-                ErrorCode::RateLimitExceeded,
-                "Too many reads of this account or key are running at once. Wait until some of them \
-                 have ended.",
-                RETRY_AFTER_BUSY,
-            ),
-            Self::Reads(ReadKind::Export) => (
-                ErrorCode::RateLimitExceeded,
-                "Too many exports of this account or key are running at once. Wait until some of them \
-                 have ended.",
-                RETRY_AFTER_BUSY,
-            ),
-            Self::Pace(wait) => (
-                ErrorCode::RateLimitExceeded,
-                "This account is reading too much at once. Wait as long as `retry-after` says.",
-                wait,
-            ),
-        };
-        ApiError::new(code, message).retry_after(wait)
-    }
-}
-
 /// The right to hold something; it ends when the permit is dropped.
 #[derive(Debug, Default)]
 pub struct Permit(Option<(Rc<Load>, u64)>);
@@ -450,6 +419,31 @@ impl Permit {
         Ok(())
     }
 
+    /// Counts `after` bytes in place of `before`, if there is room for them.
+    ///
+    /// # Errors
+    /// As [`Load::hold`]. `before` is no longer counted.
+    pub fn replace(&self, before: usize, after: usize, now: Timestamp) -> Result<(), ApiError> {
+        self.subtract(before);
+        self.grow(after, now)
+    }
+
+    /// Counts more bytes until the result is dropped, if there is room for them.
+    ///
+    /// # Errors
+    /// As [`Load::hold`].
+    pub fn hold_more(
+        self: &Rc<Self>,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Result<PermitPart, ApiError> {
+        self.grow(bytes, now)?;
+        Ok(PermitPart {
+            permit: self.clone(),
+            bytes,
+        })
+    }
+
     /// Extends the time for which the permit lasts.
     pub fn renew(&self, now: Timestamp) {
         self.change(|entry| entry.expires = entry.expires.max(now.plus(READ_LEASE)));
@@ -466,12 +460,12 @@ impl Permit {
             || tenant.is_some_and(|tenant| state.held(tenant) >= MAX_TENANT_BYTES)
     }
 
-    /// Counts bytes that were read against the tenant's rate.
+    /// Counts bytes that were read against the reader's rate. Does nothing for other work.
     pub fn pay(&self, bytes: usize, now: Timestamp) {
         if let Some((load, id)) = &self.0 {
             let mut state = load.0.borrow_mut();
-            if let Some(tenant) = state.permits.get(id).map(|it| it.tenant.clone()) {
-                state.pay(tenant, bytes, now);
+            if let Some(account) = state.permits.get(id).and_then(Entry::reading_account) {
+                state.pay(account, bytes, now);
             }
         }
     }
@@ -487,7 +481,7 @@ impl Permit {
     fn paced_for(&self, now: Timestamp) -> Option<Millis> {
         let (load, id) = self.0.as_ref()?;
         let state = load.0.borrow();
-        let wait = state.paced_for(&state.permits.get(id)?.tenant, now);
+        let wait = state.paced_for(&state.permits.get(id)?.reading_account()?, now);
         (wait.get() > 0).then_some(wait)
     }
 
@@ -509,6 +503,19 @@ impl Drop for Permit {
         if let Some((load, id)) = self.0.take() {
             load.0.borrow_mut().remove(id);
         }
+    }
+}
+
+/// A part of the bytes of a permit; it ends when it is dropped.
+#[derive(Debug)]
+pub struct PermitPart {
+    permit: Rc<Permit>,
+    bytes: usize,
+}
+
+impl Drop for PermitPart {
+    fn drop(&mut self) {
+        self.permit.subtract(self.bytes);
     }
 }
 

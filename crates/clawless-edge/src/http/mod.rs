@@ -24,7 +24,7 @@ pub use body::RequestBody;
 pub use call::{Call, Params};
 pub use contract::{Contract, Csv, Events, Html};
 pub use delivery::{Interrupted, Pages};
-pub use load::{Load, Permit, ReadKind, Reader};
+pub use load::{Load, Permit, PermitPart, REQUEST_LEASE, ReadKind, Reader};
 pub use query::Query;
 pub use request::RequestHead;
 pub use response::{Body, HttpResponse};

@@ -11,6 +11,7 @@ use worker::Headers;
 use worker::web_sys::Response;
 
 use super::delivery::Pages;
+use super::load::Permit;
 use super::pump;
 use crate::crossing;
 use crate::tasks::Tasks;
@@ -28,6 +29,8 @@ pub struct HttpResponse {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Body,
+    /// Counts what the body holds in memory, if another permit than the request's does.
+    pub permit: Option<Rc<Permit>>,
 }
 
 /// The body of a response.
@@ -68,6 +71,7 @@ impl HttpResponse {
             status,
             headers: Vec::new(),
             body,
+            permit: None,
         }
     }
 
@@ -123,6 +127,13 @@ impl HttpResponse {
     #[must_use]
     pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
         self.headers.extend(headers);
+        self
+    }
+
+    /// Counts the body by this permit until it is delivered.
+    #[must_use]
+    pub fn with_permit(mut self, permit: Rc<Permit>) -> Self {
+        self.permit = Some(permit);
         self
     }
 
@@ -202,6 +213,7 @@ impl HttpResponse {
             status,
             headers: error.headers,
             body: Body::Json(body),
+            permit: None,
         };
         if let Some(wait) = error.retry_after {
             response

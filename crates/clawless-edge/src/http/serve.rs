@@ -1,6 +1,7 @@
 //! The steps around every handler: request id, routing, authorization, error envelope, log line.
 //! A panic ends in `workers/entry/`.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use clawless_core::{ApiError, Clock, RequestId};
@@ -15,7 +16,7 @@ use super::body::RequestBody;
 use super::call::{Call, Params};
 use super::delivery::deliver;
 use super::forwarded::REQUEST_ID_HEADER;
-use super::load::{Load, Permit, Reader};
+use super::load::{Load, Permit};
 use super::request::{RequestHead, redacted};
 use super::response::{Body, CSV, HttpResponse, JSON};
 use super::routes::{Endpoint, ResponseFuture, Routes};
@@ -114,6 +115,7 @@ async fn respond<S: Service>(
         Endpoint::Public(handler)
         | Endpoint::Authenticating(_, handler)
         | Endpoint::Forwarded(handler) => {
+            let departure = body.departure();
             let call = Call {
                 platform,
                 caller: (),
@@ -122,11 +124,14 @@ async fn respond<S: Service>(
                 query,
                 body,
                 request_id,
+                reader: None,
+                permit: Rc::default(),
             };
             if matches!(found.route.endpoint, Endpoint::Public(_)) {
                 call.check_query()?;
             }
-            handler(&call).await
+            let response = handler(&call).await?;
+            Ok(deliver_large(response, &call, departure, tasks))
         }
         Endpoint::Restricted(access, handler) => {
             let is_read = matches!(head.method.as_str(), "GET" | "HEAD");
@@ -141,7 +146,14 @@ async fn respond<S: Service>(
             let Authorized { caller, headers } = authorized?;
             body.count_for(S::tenant(&caller).unwrap_or_default());
             let reader = S::reader(access, &caller).filter(|_| is_read);
-            let departure = reader.is_some().then(|| body.departure());
+            let permit = match &reader {
+                Some(reader) if !S::waits(access) => {
+                    let permit = Load::of_isolate().read(reader, &EdgeTime).await;
+                    permit.map_err(|error| error.headers(headers.clone()))?
+                }
+                _ => Permit::uncounted(),
+            };
+            let departure = body.departure();
             let call = Call {
                 platform,
                 caller,
@@ -150,20 +162,13 @@ async fn respond<S: Service>(
                 query,
                 body,
                 request_id,
+                reader,
+                permit: Rc::new(permit),
             };
-            let response = match reader {
-                None => handle::<S>(access, handler, &call).await,
-                Some(reader) => read::<S>(access, handler, &call, &reader).await,
-            };
-            match response {
-                Ok((response, permit)) => {
+            match handle::<S>(access, handler, &call).await {
+                Ok(response) => {
                     let response = response.with_headers(headers);
-                    Ok(match departure {
-                        Some(departure) if call.head.method != "HEAD" => {
-                            deliver_large(response, permit, departure, tasks)
-                        }
-                        _ => response,
-                    })
+                    Ok(deliver_large(response, &call, departure, tasks))
                 }
                 Err(error) => Err(error.headers(headers)),
             }
@@ -175,51 +180,41 @@ async fn respond<S: Service>(
 type Handler<S> =
     for<'a> fn(&'a Call<<S as Service>::Platform, <S as Service>::Caller>) -> ResponseFuture<'a>;
 
-/// Checks the request and runs a handler that needs no permit.
+/// Checks the request and runs its handler.
 async fn handle<S: Service>(
     access: S::Access,
     handler: Handler<S>,
     call: &Call<S::Platform, S::Caller>,
-) -> Result<(HttpResponse, Permit), ApiError> {
+) -> Result<HttpResponse, ApiError> {
     S::check(access, call).await?;
     call.check_query()?;
-    Ok((handler(call).await?, Permit::uncounted()))
+    handler(call).await
 }
 
-/// Runs a handler that reads, with a permit for it.
-async fn read<S: Service>(
-    access: S::Access,
-    handler: Handler<S>,
-    call: &Call<S::Platform, S::Caller>,
-    reader: &Reader,
-) -> Result<(HttpResponse, Permit), ApiError> {
-    let permit = Load::of_isolate().read(reader, &EdgeTime).await?;
-    let (response, _) = handle::<S>(access, handler, call).await?;
-    // What is delivered in pages is paid for as it is delivered.
-    if let Some(bytes) = response
-        .text_bytes()
-        .filter(|bytes| *bytes <= MAX_SMALL_BYTES)
-    {
-        permit.pay(bytes, EdgeTime.now());
-    }
-    Ok((response, permit))
-}
-
-/// Lets a large answer wait for its reader, together with its permit. A small one fits the buffers of
-/// the connection.
-fn deliver_large(
+/// Lets a large answer, or a file that was read, wait for its reader, together with its permit. A small one
+/// fits the buffers of the connection.
+fn deliver_large<P, C>(
     mut response: HttpResponse,
-    permit: Permit,
+    call: &Call<P, C>,
     departure: impl Future<Output = ()> + 'static,
     tasks: &Rc<Tasks>,
 ) -> HttpResponse {
-    let is_large = response
-        .text_bytes()
-        .is_some_and(|bytes| bytes > MAX_SMALL_BYTES);
-    let whole = |text: String| stream::iter([Ok(text.into_bytes())]).boxed_local();
+    let permit = response.permit.take();
+    let permit = permit.unwrap_or_else(|| call.permit.clone());
+    let bytes = response.text_bytes();
+    let is_large = bytes.is_some_and(|bytes| bytes > MAX_SMALL_BYTES);
+    // What is delivered in pages is paid for as it is delivered.
+    if let Some(bytes) = bytes.filter(|_| !is_large) {
+        permit.pay(bytes, EdgeTime.now());
+    }
+    if call.head.method == "HEAD" {
+        return response;
+    }
+    let whole = |bytes: Vec<u8>| stream::iter([Ok(bytes)]).boxed_local();
     let (content_type, pages) = match response.body {
-        Body::Json(text) if is_large => (JSON, whole(text)),
-        Body::Csv(text) if is_large => (CSV, whole(text)),
+        Body::Json(text) if is_large => (JSON, whole(text.into_bytes())),
+        Body::Csv(text) if is_large => (CSV, whole(text.into_bytes())),
+        Body::Bytes(content_type, Cow::Owned(bytes)) => (content_type, whole(bytes)),
         Body::Pages(content_type, pages) => (content_type, pages),
         other => {
             response.body = other;

@@ -52,10 +52,14 @@ pub trait Service: 'static {
         params: &Params,
     ) -> Result<Authorized<Self::Caller>, ApiError>;
 
-    /// Who reads on a route, for the limits of the isolate; none on routes that change something or
-    /// wait for something.
+    /// Who reads on a route, for the limits of the isolate; none on routes that change something.
     fn reader(_access: Self::Access, _caller: &Self::Caller) -> Option<Reader> {
         None
+    }
+
+    /// Whether a route that reads waits first. Its handler takes the permit to read.
+    fn waits(_access: Self::Access) -> bool {
+        false
     }
 
     /// The tenant whose share of the isolate's memory a request counts against, if there is one.

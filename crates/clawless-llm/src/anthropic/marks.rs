@@ -55,7 +55,28 @@ fn mark_prefixes(
     request: &LlmRequest,
     min_bytes: usize,
 ) {
-    let (mut of_system, mut of_all) = (0, 0);
+    let (of_system, of_all) = prefix_bytes(request);
+    if of_system >= min_bytes {
+        if let Some(last) = system.last_mut() {
+            last.mark();
+        } else if let Some(last) = tools.last_mut() {
+            last.cache_control = Some(CacheControl::EPHEMERAL);
+        }
+    }
+    if of_all >= min_bytes && (messages.len() > 1 || min_bytes == 0) {
+        let last = messages.last_mut();
+        if let Some(last) = last.and_then(|message| message.content.last_mut()) {
+            last.mark();
+        }
+    }
+}
+
+/// The bytes of the tools with the system prompt, and with all messages.
+fn prefix_bytes(request: &LlmRequest) -> (usize, usize) {
+    let schemas = request.options.tools.iter().flatten();
+    let schemas = schemas.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
+    let of_tools: usize = schemas.map(|schema| schema.as_str().len()).sum();
+    let (mut of_system, mut of_all) = (of_tools, of_tools);
     for message in &request.messages {
         let bytes = message.raw().as_str().len();
         of_all += bytes;
@@ -63,22 +84,12 @@ fn mark_prefixes(
             of_system += bytes;
         }
     }
-    let schemas = request.options.tools.iter().flatten();
-    let schemas = schemas.filter_map(|tool| tool.function.as_ref()?.parameters.as_ref());
-    let of_tools: usize = schemas.map(|schema| schema.as_str().len()).sum();
-    if of_tools + of_system >= min_bytes {
-        if let Some(last) = system.last_mut() {
-            last.mark();
-        } else if let Some(last) = tools.last_mut() {
-            last.cache_control = Some(CacheControl::EPHEMERAL);
-        }
-    }
-    if of_tools + of_all >= min_bytes && (messages.len() > 1 || min_bytes == 0) {
-        let last = messages.last_mut();
-        if let Some(last) = last.and_then(|message| message.content.last_mut()) {
-            last.mark();
-        }
-    }
+    (of_system, of_all)
+}
+
+/// Whether a request without marks of the client gets marks: by the parameter, or by its length.
+pub(crate) fn is_prefix_marked(request: &LlmRequest) -> bool {
+    of_request(&request.options).is_some() || prefix_bytes(request).1 >= MIN_CACHED_BYTES
 }
 
 /// Removes marks beyond the maximum. A session keeps the marks of earlier turns, so the earliest

@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 
+pub(crate) use marks::is_prefix_marked;
 pub(crate) use signed::SIGNER;
 pub use stream::AnthropicDecoder;
 

@@ -121,6 +121,8 @@ impl Answer {
             "message_start" => {
                 let counts = event.message.and_then(|message| message.usage);
                 self.usage.take(counts.as_ref());
+                // If the answer breaks off, this part of its usage is known.
+                out.extend(self.usage.input().map(LlmEvent::Usage));
             }
             "content_block_start" => {
                 if let (Some(index), Some(block)) = (event.index, event.content_block) {
@@ -305,13 +307,24 @@ impl UsageState {
     }
 
     fn read(&self) -> Option<Usage> {
+        self.input?;
+        let usage = self.with_output(self.output);
+        if usage.is_none() {
+            tracing::warn!("impossible usage of the provider replaced by an estimate");
+        }
+        usage
+    }
+
+    /// The usage before any output.
+    fn input(&self) -> Option<Usage> {
+        self.with_output(0)
+    }
+
+    fn with_output(&self, output: u64) -> Option<Usage> {
         let prompt = self.input?.checked_add(self.cache_write)?;
         let prompt = prompt.checked_add(self.cache_read)?;
-        let usage = plausible::usage(prompt, self.output).filter(|_| !self.is_unreadable);
-        let Some(mut usage) = usage else {
-            tracing::warn!("impossible usage of the provider replaced by an estimate");
-            return None;
-        };
+        let usage = plausible::usage(prompt, output).filter(|_| !self.is_unreadable);
+        let mut usage = usage?;
         if self.cache_read > 0 || self.cache_write > 0 {
             usage.prompt_tokens_details = Some(PromptDetails {
                 cached_tokens: Some(self.cache_read),

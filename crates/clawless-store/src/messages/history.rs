@@ -6,7 +6,7 @@ use clawless_core::session::SessionHead;
 use clawless_core::{SessionId, TenantId};
 use serde::{Deserialize, Serialize};
 
-use super::statements::HISTORY;
+use super::statements::{HISTORY, HISTORY_SIZE};
 use crate::ports::{Sql, SqlError};
 use crate::row;
 
@@ -115,23 +115,37 @@ struct MessageRow {
     first_seq: u64,
 }
 
-/// A session's history up to `head`: the newest turns that fit the budget.
+/// A session's history up to `head`: the newest turns that fit the budget. `room` makes room for its bytes
+/// before they are read.
 ///
 /// Turns never change, so a head always gives the same history, even while turns are added.
-pub async fn history(
+///
+/// # Errors
+/// Those of `room` and of the database.
+pub async fn history<E: From<SqlError>>(
     sql: &impl Sql,
     tenant: &TenantId,
     session: &SessionId,
     head: SessionHead,
     budget: HistoryBudget,
-) -> Result<History, SqlError> {
-    let query = HISTORY.with([
-        tenant.into(),
-        session.into(),
-        head.into(),
-        budget.turns.into(),
-        budget.bytes.into(),
-    ]);
+    room: impl FnOnce(u64) -> Result<(), E>,
+) -> Result<History, E> {
+    #[derive(Deserialize)]
+    struct Size {
+        bytes: u64,
+    }
+    let params = || {
+        [
+            tenant.into(),
+            session.into(),
+            head.into(),
+            budget.turns.into(),
+            budget.bytes.into(),
+        ]
+    };
+    let sizes: Vec<Size> = sql.query(HISTORY_SIZE.with(params())).await?;
+    room(sizes.first().map_or(0, |size| size.bytes))?;
+    let query = HISTORY.with(params());
     let mut history = History::default();
     for row in sql.query::<MessageRow>(query).await? {
         let raw = row::raw_json("messages.content", row.content)?;

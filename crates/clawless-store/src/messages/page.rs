@@ -10,7 +10,7 @@ use crate::row;
 
 /// The most bytes of messages in a page: a page costs a Worker some milliseconds of its only thread, and
 /// an export holds one while its reader takes it. One message may have 2 MB.
-const MAX_PAGE_BYTES: u64 = 1 << 20;
+pub const MAX_PAGE_BYTES: u64 = 1 << 20;
 
 /// The position of a message in its session. Positions sort in order of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

@@ -19,9 +19,22 @@ statements! {
           ) WHERE total_bytes <= ?5 OR total_bytes = stored_bytes
         )
         ORDER BY m.seq, m.position";
+    /// The bytes of what `HISTORY` reads.
+    HISTORY_SIZE = "
+        SELECT coalesce(max(total_bytes), 0) AS bytes FROM (
+          SELECT stored_bytes, sum(stored_bytes) OVER (ORDER BY seq DESC) AS total_bytes
+          FROM (
+            SELECT seq, stored_bytes FROM turns
+            WHERE tenant_id = ?1 AND session_id = ?2 AND seq <= ?3
+            ORDER BY seq DESC LIMIT ?4
+          )
+        ) WHERE total_bytes <= ?5 OR total_bytes = stored_bytes";
     OF_TURN = "
         SELECT id, role, content FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 ORDER BY position";
+    ECHO_OF_TURN = "
+        SELECT echo FROM turns
+        WHERE tenant_id = ?1 AND session_id = ?2 AND seq = ?3 AND echo IS NOT NULL";
     CONTAINING = "
         SELECT id FROM messages
         WHERE tenant_id = ?1 AND session_id = ?2 AND instr(content, ?3) > 0

@@ -31,7 +31,12 @@ pub struct ListStart {
     pub id: SessionId,
 }
 
-/// Up to `limit` sessions after `after`, newest first. Expired ones are excluded.
+/// The most bytes of settings on a page: twice a page of the API, which is therefore full if not all sessions
+/// were read.
+pub const MAX_PAGE_BYTES: u64 = 2 << 20;
+
+/// Up to `limit` sessions after `after`, newest first. Fewer if they have more than [`MAX_PAGE_BYTES`], but at
+/// least one. Expired ones are excluded.
 pub async fn page(
     sql: &impl Sql,
     tenant: &TenantId,
@@ -57,6 +62,7 @@ pub async fn page(
         filter.title.as_deref().into(),
         row::to_json("sessions.metadata", &filter.metadata)?.into(),
         limit.into(),
+        MAX_PAGE_BYTES.into(),
     ]);
     let rows: Vec<SessionRow> = sql.query(query).await?;
     rows.into_iter().map(Session::try_from).collect()

@@ -1,6 +1,8 @@
 //! The statements that read and change sessions.
 
-use crate::statements::{has_expired, of_expired_session, soft_deleted, statements};
+use crate::statements::{
+    has_expired, of_expired_session, settings_bytes, soft_deleted, statements,
+};
 
 statements! {
     FIND = concat!("
@@ -8,22 +10,33 @@ statements! {
                head, token_total, expires_at, deleted_at, created_at, updated_at, ",
                has_expired!("?3"), " AS has_expired
         FROM sessions WHERE tenant_id = ?1 AND id = ?2");
-    /// Newest first. A filter that is NULL matches everything.
+    /// Newest first: as many as fit, and the first even if it does not. A filter that is NULL matches
+    /// everything.
     PAGE = concat!("
         SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
                head, token_total, expires_at, deleted_at, created_at, updated_at
-        FROM sessions
-        WHERE tenant_id = ?1 AND deleted_at IS NULL
-          AND (created_at, id) < (?2, ?3) AND created_at >= ?4
-          AND NOT ", has_expired!("?5"), "
-          AND (?6 IS NULL OR instr(lower(title), lower(?6)) > 0)
-          AND NOT EXISTS (
-            SELECT 1 FROM json_each(?7) AS wanted WHERE NOT EXISTS (
-              SELECT 1 FROM json_each(sessions.metadata) AS label
-              WHERE label.key = wanted.key AND label.value = wanted.value
-            )
+        FROM (
+          SELECT *, sum(bytes) OVER (ORDER BY created_at DESC, id DESC) AS total_bytes
+          FROM (
+            SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
+                   head, token_total, expires_at, deleted_at, created_at, updated_at,
+               ", settings_bytes!(), " AS bytes
+            FROM sessions
+            WHERE tenant_id = ?1 AND deleted_at IS NULL
+              AND (created_at, id) < (?2, ?3) AND created_at >= ?4
+              AND NOT ", has_expired!("?5"), "
+              AND (?6 IS NULL OR instr(lower(title), lower(?6)) > 0)
+              AND NOT EXISTS (
+                SELECT 1 FROM json_each(?7) AS wanted WHERE NOT EXISTS (
+                  SELECT 1 FROM json_each(sessions.metadata) AS label
+                  WHERE label.key = wanted.key AND label.value = wanted.value
+                )
+              )
+            ORDER BY created_at DESC, id DESC LIMIT ?8
           )
-        ORDER BY created_at DESC, id DESC LIMIT ?8");
+        )
+        WHERE tenant_id = ?1 AND (total_bytes <= ?9 OR total_bytes = bytes)
+        ORDER BY created_at DESC, id DESC");
     /// Creates a session, or replaces a deleted one and continues from its head. The head moves,
     /// because a concurrent turn that found the name free does not know these settings.
     CREATE = "

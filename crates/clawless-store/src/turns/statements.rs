@@ -44,20 +44,23 @@ statements! {
     FIND_IN_SESSION = concat!("
         SELECT session_id, seq, incomplete_reason, finish_reason, model, provider,
                prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens,
-               cost_micro_dollars, provenance, created_at, echo
+               cost_micro_dollars, provenance, created_at, stored_bytes,
+               echo IS NOT NULL AS has_echo
         FROM turns WHERE tenant_id = ?1 AND request_id = ?2 AND session_id = ?3
           AND NOT ", of_expired_session!("?3", "?4"));
     FIND_BY_REQUEST = "
         SELECT session_id, seq, incomplete_reason, finish_reason, model, provider,
                prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens,
-               cost_micro_dollars, provenance, created_at, echo
+               cost_micro_dollars, provenance, created_at, stored_bytes,
+               echo IS NOT NULL AS has_echo
         FROM turns WHERE tenant_id = ?1 AND request_id = ?2";
     /// A stored response, unless its session is deleted or has expired. `is_last` tells whether its
     /// session ends with it, `is_only` whether it has no other turn.
     FIND_RESPONSE = concat!("
         SELECT session_id, seq, incomplete_reason, finish_reason, model, provider,
                prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens,
-               cost_micro_dollars, provenance, created_at, echo,
+               cost_micro_dollars, provenance, created_at, stored_bytes,
+               echo IS NOT NULL AS has_echo,
                NOT EXISTS (
                  SELECT 1 FROM turns AS later WHERE later.tenant_id = ?1
                    AND later.session_id = turns.session_id AND later.seq > turns.seq) AS is_last,

@@ -1,16 +1,14 @@
 //! A stored turn.
 
 use clawless_core::chat::{CompletionDetails, FinishReason, PromptDetails, Usage};
-use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
 use clawless_core::{MicroDollars, Provenance, RequestId, SessionId, TenantId, Timestamp, Tokens};
 use serde::Deserialize;
 
 use super::statements::{FIND_BY_REQUEST, FIND_IN_SESSION, FIND_RESPONSE, TOKENS_UNTIL};
 use crate::ports::{Sql, SqlError};
-use crate::row;
 
-/// A stored turn, without its messages.
+/// A stored turn, without its content: its messages and its echo ([`crate::messages::of_turn`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTurn {
     /// The session.
@@ -33,8 +31,10 @@ pub struct StoredTurn {
     pub provenance: Provenance,
     /// When the request arrived.
     pub created_at: Timestamp,
-    /// What its response repeats of the request, if its surface has such members.
-    pub echo: Option<Json>,
+    /// The bytes of its content.
+    pub stored_bytes: u64,
+    /// Whether its surface has members that repeat the request.
+    pub has_echo: bool,
 }
 
 /// A stored response.
@@ -63,7 +63,8 @@ struct TurnRow {
     cost_micro_dollars: MicroDollars,
     provenance: Provenance,
     created_at: Timestamp,
-    echo: Option<String>,
+    stored_bytes: u64,
+    has_echo: u8,
     /// Only of [`FIND_RESPONSE`].
     #[serde(default)]
     is_last: u8,
@@ -86,7 +87,6 @@ impl TryFrom<TurnRow> for StoredTurn {
                 reasoning_tokens: Some(reasoning),
                 ..CompletionDetails::default()
             });
-        let echo = row.echo.map(|echo| row::raw_json("turns.echo", echo));
         Ok(Self {
             session: row.session_id,
             head: row.seq,
@@ -98,7 +98,8 @@ impl TryFrom<TurnRow> for StoredTurn {
             cost: row.cost_micro_dollars,
             provenance: row.provenance,
             created_at: row.created_at,
-            echo: echo.transpose()?,
+            stored_bytes: row.stored_bytes,
+            has_echo: row.has_echo != 0,
         })
     }
 }

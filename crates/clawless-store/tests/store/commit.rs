@@ -4,14 +4,15 @@ use clawless_core::chat::{Message, PromptDetails, Role};
 use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
 use clawless_core::{Clock, ErrorCode, SessionId, Tokens};
-use clawless_store::messages::{history, of_turn};
+use clawless_store::SqlError;
+use clawless_store::messages::{TurnContent, history, of_turn};
 use clawless_store::sessions::{self, NewSession};
 use clawless_store::turns::{
     CommitError, MAX_MESSAGE_BYTES, NewMessage, NewTurn, TurnStatus, find_by_request,
 };
 use clawless_testkit::block_on;
 
-use crate::fixture::{ALL, Fixture, session_id};
+use crate::fixture::{ALL, Fixture, any_room, session_id};
 
 #[test]
 fn first_turn_of_a_name_creates_its_session() {
@@ -190,14 +191,11 @@ fn stored_turn_is_found_with_its_usage_and_messages() {
         (turn.cost, turn.provenance)
     );
     assert_eq!(stored.incomplete_reason, None);
-    let messages = of_turn(
-        &fixture.database,
-        &fixture.ours,
-        &stored.session,
-        stored.head,
-    );
-    let messages = block_on(messages).expect("succeeds");
-    let stored: Vec<_> = messages
+    let turn_row = stored;
+    let content = of_turn(&fixture.database, &fixture.ours, &turn_row, any_room);
+    let content = block_on(content).expect("succeeds");
+    let stored: Vec<_> = content
+        .messages
         .iter()
         .map(|stored| (&stored.id, &stored.message))
         .collect();
@@ -207,13 +205,16 @@ fn stored_turn_is_found_with_its_usage_and_messages() {
         .map(|new| (&new.id, &new.message))
         .collect();
     assert_eq!(stored, expected);
-    let theirs = of_turn(
-        &fixture.database,
-        &fixture.theirs,
-        &turn.session,
-        SessionHead::new(1),
-    );
-    assert_eq!(block_on(theirs), Ok(Vec::new()));
+    let theirs = of_turn(&fixture.database, &fixture.theirs, &turn_row, any_room);
+    assert_eq!(block_on(theirs), Ok(TurnContent::default()));
+    let bytes = turn
+        .messages
+        .iter()
+        .map(|it| it.message.raw().as_str().len() as u64);
+    assert_eq!(turn_row.stored_bytes, bytes.sum::<u64>());
+    let no_room = |_| Err(SqlError::from_message("no room"));
+    let refused = of_turn(&fixture.database, &fixture.ours, &turn_row, no_room);
+    assert_eq!(block_on(refused), Err(SqlError::from_message("no room")));
 }
 
 #[test]
@@ -254,6 +255,7 @@ fn message_content_is_preserved_byte_for_byte() {
         &chat,
         SessionHead::new(1),
         ALL,
+        any_room,
     );
     let messages: Vec<_> = block_on(read).expect("succeeds").into_messages().collect();
     let stored: Vec<_> = messages

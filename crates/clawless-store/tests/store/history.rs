@@ -1,10 +1,11 @@
 //! A history contains the newest turns that fit the budget, in order.
 
 use clawless_core::session::SessionHead;
+use clawless_store::SqlError;
 use clawless_store::messages::{History, HistoryBudget, history};
 use clawless_testkit::block_on;
 
-use crate::fixture::{ALL, Fixture, session_id};
+use crate::fixture::{ALL, Fixture, any_room, session_id};
 
 fn read(fixture: &Fixture, head: u64, budget: HistoryBudget) -> History {
     block_on(history(
@@ -13,6 +14,7 @@ fn read(fixture: &Fixture, head: u64, budget: HistoryBudget) -> History {
         &session_id("chat"),
         SessionHead::new(head),
         budget,
+        any_room,
     ))
     .expect("succeeds")
 }
@@ -79,10 +81,30 @@ fn history_survives_the_cache_byte_for_byte() {
 }
 
 #[test]
-fn history_takes_one_query() {
+fn history_takes_one_query_for_its_size_and_one_for_its_messages() {
     let fixture = Fixture::new();
     fixture.add_turns(&fixture.ours, "chat", &["one", "two"]);
     let before = fixture.database.calls();
     read(&fixture, 2, ALL);
-    assert_eq!(fixture.database.calls() - before, 1);
+    assert_eq!(fixture.database.calls() - before, 2);
+}
+
+#[test]
+fn a_history_is_read_only_if_there_is_room_for_its_bytes() {
+    let fixture = Fixture::new();
+    fixture.add_turns(&fixture.ours, "chat", &["one", "two", "three"]);
+    let one_turn = read(&fixture, 1, ALL).bytes();
+    for (turns, bytes) in [(10, u64::MAX), (2, u64::MAX), (10, 2 * one_turn), (10, 0)] {
+        let budget = HistoryBudget { turns, bytes };
+        let head = SessionHead::new(3);
+        let mut asked = None;
+        let chat = session_id("chat");
+        let room = |bytes| {
+            asked = Some(bytes);
+            Err(SqlError::from_message("no room"))
+        };
+        let refused = history(&fixture.database, &fixture.ours, &chat, head, budget, room);
+        assert!(block_on(refused).is_err(), "{budget:?}");
+        assert_eq!(asked, Some(read(&fixture, 3, budget).bytes()), "{budget:?}");
+    }
 }

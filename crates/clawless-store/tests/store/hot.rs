@@ -8,7 +8,7 @@ use clawless_store::messages::{HistoryBudget, history};
 use clawless_store::{Kv, KvKey, KvPrefix, sessions};
 use clawless_testkit::{KvMode, MemoryKv, block_on};
 
-use crate::fixture::{ALL, Fixture, session_id};
+use crate::fixture::{ALL, Fixture, any_room, session_id};
 
 const EMPTY: SessionState = SessionState {
     head: SessionHead::EMPTY,
@@ -20,7 +20,14 @@ fn read(fixture: &Fixture, budget: HistoryBudget) -> HotSession {
     let (id, now) = (session_id("chat"), fixture.now());
     let found = sessions::find(&fixture.database, &fixture.ours, &id, now);
     let session = block_on(found).expect("succeeds").expect("found");
-    let history = history(&fixture.database, &fixture.ours, &id, session.head, budget);
+    let history = history(
+        &fixture.database,
+        &fixture.ours,
+        &id,
+        session.head,
+        budget,
+        any_room,
+    );
     HotSession {
         history: block_on(history).expect("succeeds"),
         session,

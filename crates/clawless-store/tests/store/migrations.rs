@@ -1,4 +1,6 @@
-//! Fault 25, natively: migrations converge if they are repeated or interrupted.
+//! Faults 25 and 26, natively: migrations converge if they are repeated or interrupted, and only add.
+
+use std::collections::BTreeMap;
 
 use clawless_store::health;
 use clawless_testkit::{SqliteDatabase, block_on, migrations};
@@ -36,6 +38,42 @@ fn fault_25_migrations_interrupted_after_any_statement_converge() {
         database.run_script(&script);
         assert_eq!(schema(&database), whole, "interrupted after {done}");
     }
+}
+
+/// Every column of every table, and whether rows may leave it out.
+fn columns(database: &SqliteDatabase) -> BTreeMap<(String, String), (String, bool)> {
+    let rows = database.rows(
+        "SELECT tables.name AS owner, columns.name AS name, columns.type AS type,
+                columns.\"notnull\" = 0 OR columns.dflt_value IS NOT NULL AS optional
+         FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
+         WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'",
+    );
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    let column = |row: serde_json::Value| {
+        let name = (text(&row["owner"]), text(&row["name"]));
+        (name, (text(&row["type"]), row["optional"] == 1))
+    };
+    rows.into_iter().map(column).collect()
+}
+
+#[test]
+fn fault_26_each_migration_only_adds_what_earlier_workers_need_not_know() {
+    let database = SqliteDatabase::empty();
+    let mut before = BTreeMap::new();
+    for file in migrations() {
+        database.run_script(&file.sql);
+        let after = columns(&database);
+        for (column, definition) in &before {
+            assert_eq!(after.get(column), Some(definition), "{column:?}");
+        }
+        let is_known = |table: &str| before.keys().any(|(known, _)| known == table);
+        for (column, (_, is_optional)) in &after {
+            let is_new = !before.contains_key(column) && is_known(&column.0);
+            assert!(!is_new || *is_optional, "{column:?}");
+        }
+        before = after;
+    }
+    assert!(before.len() > 100, "{}", before.len());
 }
 
 #[test]

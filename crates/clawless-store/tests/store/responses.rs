@@ -3,11 +3,12 @@
 use clawless_core::Storage;
 use clawless_core::json::Json;
 use clawless_core::session::SessionHead;
+use clawless_store::messages::of_turn;
 use clawless_store::turns::{CommitError, NewTurn, find_response, fork, remove};
 use clawless_store::{sessions, storage};
 use clawless_testkit::block_on;
 
-use crate::fixture::{Fixture, session_id};
+use crate::fixture::{Fixture, any_room, session_id};
 
 const ECHO: &str = r#"{"echo":{"members":{"store":true}},"inputs":1}"#;
 
@@ -54,7 +55,10 @@ fn a_response_is_found_with_its_echo_and_its_place() {
     }
     let found = find(&first).expect("a response");
     assert!(!found.is_last && !found.is_only);
-    assert_eq!(found.turn.echo.expect("an echo").as_str(), ECHO);
+    let content = of_turn(&fixture.database, &fixture.ours, &found.turn, any_room);
+    let content = block_on(content).expect("reads");
+    assert_eq!(content.echo.expect("an echo").as_str(), ECHO);
+    assert_eq!(content.messages.len(), first.messages.len());
     assert!(!find(&second).expect("a response").is_last);
     assert_eq!(find(&other), None, "a turn of another surface");
     let theirs = find_response(

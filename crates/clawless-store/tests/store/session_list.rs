@@ -155,3 +155,22 @@ fn filters_by_title_metadata_and_date_combine() {
     };
     assert_eq!(names(&fixture, &all), ["c"]);
 }
+
+#[test]
+fn a_page_of_long_settings_ends_early_and_the_next_one_continues() {
+    let fixture = Fixture::new();
+    let prompt = "p".repeat(64 * 1024);
+    for number in 0..40 {
+        let new = NewSession {
+            system_prompt: Some(prompt.clone()),
+            ..NewSession::default()
+        };
+        let at = fixture.now().plus(Millis::new(number));
+        create(&fixture, &format!("s{number}"), at, &new);
+    }
+    let first = page(&fixture, &Filter::default(), None, ALL);
+    assert_eq!(first.len(), 32, "2 MiB of prompts");
+    let rest = page(&fixture, &Filter::default(), first.last(), ALL);
+    assert_eq!(rest.len(), 8);
+    assert_eq!(rest[7].id, session_id("s0"));
+}

@@ -165,3 +165,22 @@ fn reset_deletes_executions() {
     assert!(block_on(reset).expect("succeeds").is_some());
     assert!(results(&fixture, &fixture.ours, &chat).is_empty());
 }
+
+#[test]
+fn a_page_of_long_executions_ends_early_and_the_next_one_continues() {
+    let fixture = Fixture::new();
+    let turn = fixture.turn("chat", 0, "hello");
+    fixture.commit(&fixture.ours, &turn).expect("stored");
+    let long = "r".repeat(64 * 1024);
+    let many: Vec<_> = (0..40).map(|_| execution(&fixture, &turn, &long)).collect();
+    block_on(record(&fixture.database, &fixture.ours, &many)).expect("stored");
+    let page = |before: Option<&ToolExecutionId>| {
+        let chat = session_id("chat");
+        let found = list(&fixture.database, &fixture.ours, &chat, before, 100);
+        block_on(found).expect("reads")
+    };
+    let first = page(None);
+    assert_eq!(first.len(), 31, "nearly 2 MiB");
+    let rest = page(first.last().map(|last| &last.id));
+    assert_eq!(rest.len(), 9);
+}

@@ -1,30 +1,37 @@
 //! The stored items that a request refers to (`item_reference`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use clawless_api::responses::{ItemReference, ResponsesRendering, StoredEcho};
+use clawless_api::responses::{ItemReference, ResponsesRendering};
 use clawless_api::surface::AnswerHead;
 use clawless_core::json::Json;
 use clawless_core::llm::LlmResponse;
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, TenantId};
+use clawless_edge::http::Permit;
 use clawless_store::turns;
 use serde::Deserialize;
 
 use super::stored_answer::load;
 use crate::platform::Platform;
 
+/// The copies of an item: the item, and the message that is parsed of it.
+const COPIES: usize = 2;
+
 /// The most responses that the references of one request may name.
 const MAX_RESPONSES: usize = 100;
 
-/// Loads the output items with these ids. Ids that name nothing are left out; the parser reports them.
+/// Loads the output items with these ids, which count against `permit`, as does each response while it is
+/// loaded. Ids that name nothing are left out; the parser reports them.
 ///
 /// # Errors
 /// 400 for too many references; 413 if the items are longer than a body may be, each as often as it is
-/// named; 503 if storage does not answer.
+/// named; 429 and 503 if there is no room for them; 503 if storage does not answer.
 pub async fn find<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     ids: Vec<String>,
+    permit: &Rc<Permit>,
 ) -> Result<Vec<(String, Json)>, ApiError> {
     let requests = ids.iter().filter_map(|id| {
         let owner = ItemReference::parse(id)?.owner;
@@ -44,7 +51,7 @@ pub async fn find<P: Platform>(
     let limit = platform.config().body_limit;
     let (mut found, mut bytes) = (Vec::new(), 0_usize);
     for request in requests {
-        for (id, item) in items_of_response(platform, tenant, &request).await? {
+        for (id, item) in items_of_response(platform, tenant, &request, permit).await? {
             let Some(times) = named.get(&id) else {
                 continue;
             };
@@ -53,6 +60,8 @@ pub async fn find<P: Platform>(
             if bytes > limit {
                 return Err(too_long(limit));
             }
+            let now = platform.time().now();
+            permit.grow(item.as_str().len().saturating_mul(COPIES), now)?;
             found.push((id, item));
         }
     }
@@ -72,6 +81,7 @@ async fn items_of_response<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     request: &RequestId,
+    permit: &Rc<Permit>,
 ) -> Result<Vec<(String, Json)>, ApiError> {
     #[derive(Deserialize)]
     struct Response {
@@ -83,13 +93,11 @@ async fn items_of_response<P: Platform>(
     }
     let now = platform.time().now();
     let found = turns::find_response(platform.sql(), tenant, request, now).await?;
-    let Some(mut turn) = found.map(|found| found.turn) else {
+    let Some(found) = found else {
         return Ok(Vec::new());
     };
-    let echo = turn.echo.take().map(|echo| StoredEcho::read(&echo));
-    let echo = echo.transpose().map_err(ApiError::internal)?;
-    let mut echo = echo.unwrap_or_default();
-    let mut answer = load(platform, tenant, request, turn).await?;
+    let mut answer = load(platform, tenant, request, found.turn, permit).await?;
+    let mut echo = std::mem::take(&mut answer.echo);
     echo.complete(&mut answer.choice);
     let head = AnswerHead {
         request: answer.request,

@@ -165,6 +165,26 @@ impl OutputLimit {
     }
 }
 
+/// The bytes that an answer grows by with these events.
+pub fn held_bytes(events: &[LlmEvent]) -> usize {
+    let deltas = events.iter().filter_map(|event| match event {
+        LlmEvent::Delta { delta, .. } => Some(delta),
+        _ => None,
+    });
+    let lengths = deltas.map(|delta| match delta {
+        Delta::Logprobs(json)
+        | Delta::ThinkingBlock(json)
+        | Delta::Citation(json)
+        | Delta::Block(json)
+        | Delta::ThinkingBlocks(json) => json.as_str().len(),
+        Delta::Members(members) | Delta::ChoiceMembers(members) => {
+            members.0.iter().map(|(_, json)| json.as_str().len()).sum()
+        }
+        other => usize::try_from(text_bytes(other)).unwrap_or(usize::MAX),
+    });
+    lengths.sum()
+}
+
 /// The length of a delta's text in bytes.
 fn text_bytes(delta: &Delta) -> u64 {
     let length = match delta {

@@ -13,13 +13,13 @@
 //! Steps 4 to 9 run in a task of their own (`wait_until`), so that a client that leaves loses
 //! nothing of a session and every reservation is settled or released.
 
+use std::cell::OnceCell;
 use std::future::pending;
 use std::rc::Rc;
 
 use clawless_core::ledger::EndpointClass;
-use clawless_core::llm::LlmResponse;
 use clawless_core::sending::SendOrigin;
-use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId, Tokens};
+use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId};
 use clawless_edge::http::{HttpResponse, Permit, RequestHead};
 use futures_channel::oneshot;
 use futures_util::future::select;
@@ -82,20 +82,22 @@ pub async fn create<P: Platform>(
     let started = platform.time().now();
     // 1. authenticate
     let caller = authenticate(&**platform, head, visitor_rules::visitors(head)).await?;
-    let mut permit = Permit::uncounted();
+    // Counts the request's body, as soon as that is read.
+    let permit = OnceCell::new();
     let parsed = async {
         caller.require(Scope::Chat)?;
         // 2. parse
         let read = async {
             let (bytes, body_permit) = body(&caller.tenant().id).await?;
-            permit = body_permit;
+            permit.get_or_init(|| Rc::new(body_permit));
             Ok(bytes)
         };
         let tenant = &caller.tenant().id;
         let items = async |ids| {
             // They may be many, so their request counts before they are read, as a read of its own.
             check_rate(&**platform, &caller, EndpointClass::Read).await?;
-            items::find(&**platform, tenant, ids).await
+            let permit = permit.get_or_init(Rc::default);
+            items::find(&**platform, tenant, ids, permit).await
         };
         let settings = &caller.tenant().settings;
         let mut parsed = parse(head, parse_body, settings, read, items).await?;
@@ -128,12 +130,13 @@ pub async fn create<P: Platform>(
         idempotency_key: parsed.idempotency_key,
         claimed_at: None,
         origin: SendOrigin::default(),
+        permit: permit.into_inner().unwrap_or_default(),
     });
-    start(platform, pending, departure.boxed_local(), permit).await
+    start(platform, pending, departure.boxed_local()).await
 }
 
 /// Claims the idempotency key, starts the task of the turn, and waits for its response: a whole
-/// answer, or the beginning of a stream. `permit` counts the request's body.
+/// answer, or the beginning of a stream.
 ///
 /// # Errors
 /// As [`create`].
@@ -141,11 +144,10 @@ pub async fn start<P: Platform>(
     platform: &Rc<P>,
     pending: Box<PendingTurn>,
     departure: Departure,
-    permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
     report::log_unknown_fallbacks(&**platform, pending.caller.tenant());
     let report = RouteReport::new(&pending.route);
-    let response = claim_and_run(platform, pending, departure, permit).await;
+    let response = claim_and_run(platform, pending, departure).await;
     response.map_err(|error| report.add_to(error))
 }
 
@@ -153,7 +155,6 @@ async fn claim_and_run<P: Platform>(
     platform: &Rc<P>,
     mut pending: Box<PendingTurn>,
     departure: Departure,
-    permit: Permit,
 ) -> Result<HttpResponse, ApiError> {
     match idempotency::claim(platform, &pending).await? {
         ClaimOutcome::Granted(Some(claimed_at)) => pending.claimed_at = Some(claimed_at),
@@ -167,7 +168,8 @@ async fn claim_and_run<P: Platform>(
         }
     }
     let (sender, response) = oneshot::channel();
-    let (task_platform, reply) = (platform.clone(), Reply::new(sender, permit));
+    let reply = Reply::new(sender, pending.permit.clone());
+    let task_platform = platform.clone();
     let task = async move { run(&*task_platform, pending, departure, reply).await };
     platform.spawn(task.boxed_local());
     response
@@ -228,8 +230,12 @@ async fn run_admitted<P: Platform>(
     // 5. prepare
     let prepared = prepare(platform, &mut pending, admission).await;
     let conversation = prepared.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
-    let permit = reply.permit();
-    permit.grow(conversation.bytes(), platform.time().now())?;
+    let (counted, bytes, now) = (
+        conversation.counted,
+        conversation.bytes(),
+        platform.time().now(),
+    );
+    pending.permit.replace(counted, bytes, now)?;
     let mut turn = Turn::new(*pending, admission, conversation);
     departure = if turn.outlives_client() {
         self::pending().boxed_local()
@@ -244,12 +250,7 @@ async fn run_admitted<P: Platform>(
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(CallFailure::Failed(error)) => {
-            return Err(expired_links::explain(platform, &turn, error).await);
-        }
-        Err(CallFailure::ClientLeft { in_flight }) => {
-            return charge_aborted_call(platform, &turn, in_flight).await;
-        }
+        Err(failure) => return charge_failed_call(platform, &turn, failure).await,
     };
     // 8. commit
     let committed = commit_turn(platform, &turn, &answer.outcome).await;
@@ -427,6 +428,7 @@ async fn finish<P: Platform>(
         let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
         let report = report::headers(&outcome.model.id, turn.route.header(), trace.tries);
         let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
+        let response = response.map(|response| response.with_permit(turn.permit.clone()));
         let rates = turn.notes.rates.pairs();
         reply.send(response.map_err(|error| error.headers(rates).headers(report)));
         return committed;
@@ -447,22 +449,30 @@ async fn finish<P: Platform>(
     committed
 }
 
-/// Charges a call whose client left before the answer began: the input that a provider had to
-/// read. Whether the provider produced any output is unknown.
+/// Charges a call without an answer: what had arrived of tries that broke off, and, if its client left, the
+/// input that a provider had to read. Whether the provider produced any more output is unknown.
 ///
 /// # Errors
-/// If no provider was being called: the turn costs nothing.
-async fn charge_aborted_call<P: Platform>(
+/// The failure; also if nothing is charged.
+async fn charge_failed_call<P: Platform>(
     platform: &P,
     turn: &Turn,
-    in_flight: bool,
+    failure: CallFailure,
 ) -> Result<(), ApiError> {
-    tracing::info!("client left before the answer");
-    if !in_flight {
-        return Err(ApiError::internal("the client left between two tries"));
-    }
-    let answer = LlmResponse::default();
-    let outcome = Outcome::estimated(turn.route.primary(), &turn.llm, answer, Tokens::ZERO, None);
-    settle(platform, turn, &outcome, None).await;
-    Ok(())
+    let (error, spent) = match failure {
+        CallFailure::Failed { error, spent } => {
+            let error = expired_links::explain(platform, turn, error).await;
+            (Some(error), spent)
+        }
+        CallFailure::ClientLeft { spent } => {
+            tracing::info!("client left before the answer");
+            (None, spent)
+        }
+    };
+    let Some(spent) = spent else {
+        let left = || ApiError::internal("the client left between two tries");
+        return Err(error.unwrap_or_else(left));
+    };
+    settle(platform, turn, &spent, None).await;
+    error.map_or(Ok(()), Err)
 }

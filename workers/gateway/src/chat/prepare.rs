@@ -35,6 +35,9 @@ const UNKNOWN_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 /// How much of a history is read at most because of its images: 16 MiB.
 const MAX_HISTORY_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The copies of a history while it is loaded: the rows, and the messages.
+const HISTORY_COPIES: usize = 2;
+
 /// How much longer than its reservation a conversation may be: an eighth, or this many tokens.
 const UNRESERVED_PART: u64 = 8;
 const MIN_UNRESERVED: Tokens = Tokens::new(256);
@@ -76,6 +79,7 @@ pub async fn prepare<P: Platform>(
         input: Vec::new(),
         toolbox: Toolbox::for_caller(&admission.caller),
         dropped: DroppedHistory::default(),
+        counted: 0,
     };
     let named = pending.request.session_id.clone();
     if let Continuation::Copy { source, head } = pending.continuation.clone() {
@@ -137,7 +141,8 @@ async fn open_session<P: Platform>(
 ) -> Result<OpenSession, ApiError> {
     let tenant = admission.caller.tenant().id.clone();
     let known = admission.grant.session;
-    let copy = hot::load(platform, &tenant, &id, known).await;
+    let copy = hot::load(platform, &tenant, &id, known, &pending.permit).await;
+    conversation.counted += copy.as_ref().map_or(0, hot::counted_bytes);
     let (state, found) = match (known, &copy) {
         (Some(state), Some(copy)) => (state, Some(copy.session.clone())),
         _ => look_up(platform, &tenant, &id).await?,
@@ -245,7 +250,15 @@ async fn add_session<P: Platform>(
     conversation.messages = prompts.messages()?;
     let messages = &mut conversation.messages;
     require_room(pending, admission, messages)?;
-    let (history, budget) = read(platform, &tenant.id, &session, copy, budget(pending)).await?;
+    let room = |bytes: u64| {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let bytes = bytes.saturating_mul(HISTORY_COPIES);
+        pending.permit.grow(bytes, platform.time().now())?;
+        conversation.counted += bytes;
+        Ok(())
+    };
+    let wanted = budget(pending);
+    let (history, budget) = read(platform, &tenant.id, &session, copy, wanted, room).await?;
     conversation.dropped.and_more = history.truncated;
     let cached = (history.bytes() <= MAX_BYTES).then(|| history.clone());
     let primary = pending.route.primary();
@@ -431,19 +444,21 @@ fn budget(pending: &PendingTurn) -> HistoryBudget {
 }
 
 /// Reads a session's history, from its copy if that is long enough, otherwise from the database.
-/// Returns the budget that the history satisfies, too.
+/// Returns the budget that the history satisfies, too. `room` makes room for what the database returns.
 async fn read<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     session: &Session,
     copy: Option<HotSession>,
     wanted: HistoryBudget,
+    mut room: impl FnMut(u64) -> Result<(), ApiError>,
 ) -> Result<(History, HistoryBudget), ApiError> {
     let (id, head) = (&session.id, session.head);
     let (mut history, mut budget) = if let Some(copy) = copy.filter(|copy| copy.covers(wanted)) {
         (copy.history, copy.budget.or(wanted))
     } else {
-        let history = messages::history(platform.sql(), tenant, id, head, wanted).await?;
+        let sql = platform.sql();
+        let history = messages::history(sql, tenant, id, head, wanted, &mut room).await?;
         (history, wanted)
     };
     // A window is counted in tokens, of which an image has few for its bytes.
@@ -458,7 +473,8 @@ async fn read<P: Platform>(
             break;
         }
         budget.bytes = bytes;
-        history = messages::history(platform.sql(), tenant, id, head, budget).await?;
+        let sql = platform.sql();
+        history = messages::history(sql, tenant, id, head, budget, &mut room).await?;
     }
     Ok((history, budget))
 }

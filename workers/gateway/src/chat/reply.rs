@@ -24,12 +24,12 @@ pub struct Reply<T> {
 }
 
 impl<T: Timer> Reply<T> {
-    /// The reply to a waiting request, whose body `permit` counts.
-    pub fn new(waiting: Waiting, permit: Permit) -> Self {
+    /// The reply to a waiting request; `permit` counts what the turn holds.
+    pub fn new(waiting: Waiting, permit: Rc<Permit>) -> Self {
         Self {
             waiting: Some(waiting),
             client: None,
-            permit: Rc::new(permit),
+            permit,
         }
     }
 

@@ -9,9 +9,12 @@ use clawless_llm::tokens;
 use super::model::output_growth::OutputGrowth;
 use super::model::pending_turn::Admission;
 use super::model::turn::Turn;
-use super::output_limit::OutputLimit;
+use super::output_limit::{OutputLimit, held_bytes};
 use crate::access::refusal;
 use crate::platform::Platform;
+
+/// The copies of an answer that a turn holds: what is accumulated, and what is stored or rendered of it.
+const ANSWER_COPIES: usize = 2;
 
 /// Extends a reservation by the session's history, once its length is known, and by the session if the
 /// turn creates it: `created` is what it begins with.
@@ -112,7 +115,7 @@ pub async fn extend_for_round<P: Platform>(
 }
 
 /// Holds events of an answer to its limit: extends the reservation of a growing answer, and cuts the
-/// events where the limit or the quota ends. Whether they were cut.
+/// events where the limit or the quota ends. Whether they were cut. Counts what the turn holds of them.
 pub async fn enforce<P: Platform>(
     platform: &P,
     turn: &Turn,
@@ -123,7 +126,9 @@ pub async fn enforce<P: Platform>(
         let reserved = extend_output(platform, turn, wanted).await;
         limit.grow(wanted, reserved);
     }
-    limit.cut(events)
+    let is_cut = limit.cut(events);
+    turn.permit.add(held_bytes(events) * ANSWER_COPIES);
+    is_cut
 }
 
 /// Extends the reservation of a running answer. Returns the output that is reserved for it, which is

@@ -1,16 +1,19 @@
 //! Renders answers as responses: the surface's body or events, and headers.
 
+use std::task::Poll;
+
 use clawless_api::activity::ToolActivity;
+use clawless_api::responses::StoredEcho;
 use clawless_api::surface::{AnswerHead, EventWriter};
 use clawless_core::chat::Usage;
 use clawless_core::llm::{LlmChoice, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::{ApiError, ErrorCode, RequestId, SessionId, Timestamp};
-use clawless_edge::http::HttpResponse;
+use clawless_edge::http::{HttpResponse, PermitPart};
 use clawless_llm::replay;
 use clawless_store::idempotency::StoredResponse;
 use futures_util::StreamExt;
-use futures_util::stream::{LocalBoxStream, once};
+use futures_util::stream::{LocalBoxStream, once, poll_fn};
 
 use super::model::answer_format::AnswerFormat;
 use super::model::call::{CallTrace, OpenStream};
@@ -82,10 +85,15 @@ pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResp
     Ok(Some(claim.record(text)))
 }
 
-/// The response of a recorded answer, in the format in which it was first sent.
-pub fn recorded(text: String, is_stream: bool, session: Option<&SessionId>) -> HttpResponse {
+/// The response of a recorded answer, in the format in which it was first sent. `held` counts it.
+pub fn recorded(
+    text: String,
+    is_stream: bool,
+    session: Option<&SessionId>,
+    held: PermitPart,
+) -> HttpResponse {
     let response = if is_stream {
-        events(text)
+        events(text, Some(held))
     } else {
         HttpResponse::json(text)
     };
@@ -110,10 +118,14 @@ pub struct StoredAnswer {
     pub origin: String,
     /// The answer.
     pub choice: LlmChoice,
+    /// What the response repeats of its request.
+    pub echo: StoredEcho,
     /// The tokens used.
     pub usage: Usage,
     /// Why the answer broke off, if it did.
     pub incomplete: Option<ErrorCode>,
+    /// Counts the answer.
+    pub held: Option<PermitPart>,
 }
 
 /// The response of a stored turn. An answer that broke off is reported by an error event, or by the
@@ -131,6 +143,8 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
         choice,
         usage,
         incomplete,
+        held,
+        echo: _,
     } = answer;
     let AnswerFormat {
         rendering,
@@ -160,6 +174,7 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
             rendering
                 .writer(head)
                 .whole(&replay(answer), usage, error.as_ref()),
+            held,
         )
     } else {
         let body = rendering.body(head, answer, Vec::new(), incomplete);
@@ -170,8 +185,15 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
         .with_header(MODEL, named))
 }
 
-fn events(text: String) -> HttpResponse {
-    HttpResponse::events(once(async { text.into_bytes() }).boxed_local())
+/// The response with these events. `held` counts them until they are sent.
+fn events(text: String, mut held: Option<PermitPart>) -> HttpResponse {
+    let events = once(async { text.into_bytes() });
+    let end = poll_fn(move |_| {
+        // The client has taken the events.
+        drop(held.take());
+        Poll::Ready(None)
+    });
+    HttpResponse::events(events.chain(end).boxed_local())
 }
 
 fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, ApiError> {

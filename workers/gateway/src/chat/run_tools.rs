@@ -25,6 +25,9 @@ use crate::tools::{ToolContext, execute};
 const ROUNDS_USED_UP: &str = "Tools have run as often as they may in one turn; this call was not \
     run. Answer with what you have.";
 
+/// The copies of a tool's arguments and result: its record, and the messages to the model and for the session.
+const RESULT_COPIES: usize = 3;
+
 /// The tool rounds of a turn.
 pub struct ToolLoop {
     /// `None` if the turn offers no server tools.
@@ -143,6 +146,7 @@ impl ToolLoop {
             session: turn.session.as_ref().map(|session| &session.id),
             request: &turn.identity.request_id,
             origin: &turn.origin,
+            permit: &turn.permit,
         };
         let refusal = (!run).then_some(ROUNDS_USED_UP);
         let executing = execute(&context, &turn.tools.toolbox, calls, refusal);
@@ -150,6 +154,10 @@ impl ToolLoop {
         if let Some(client) = client {
             client.send_tool_results(&executions).await;
         }
+        let lengths = executions
+            .iter()
+            .map(|it| it.call.arguments.len() + it.result.len());
+        turn.permit.add(lengths.sum::<usize>() * RESULT_COPIES);
         let mut messages = vec![Message::from_stored(Role::Assistant, answer)];
         for (call, execution) in calls.iter().zip(&executions) {
             let result = Message::tool_result(&call.id, &execution.result);
@@ -185,12 +193,18 @@ impl ToolLoop {
         let Some(earlier) = self.earlier.take() else {
             return Err(failure);
         };
-        let mut outcome = *earlier;
-        outcome.failure = Some(match failure {
-            CallFailure::Failed(error) => error,
+        let (error, spent) = match failure {
+            CallFailure::Failed { error, spent } => (error, spent),
             // A turn with tools outlives its client.
-            CallFailure::ClientLeft { .. } => ApiError::internal("client left between rounds"),
-        });
+            CallFailure::ClientLeft { spent } => {
+                (ApiError::internal("client left between rounds"), spent)
+            }
+        };
+        let mut outcome = match spent {
+            None => *earlier,
+            Some(spent) => earlier.including(&spent),
+        };
+        outcome.failure = Some(error);
         Ok(*self.finish(outcome, None))
     }
 

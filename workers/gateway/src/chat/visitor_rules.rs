@@ -12,8 +12,8 @@ use crate::authenticate::Visitors;
 use crate::caller::Caller;
 use crate::platform::{Platform, RateLimit};
 
-/// When to repeat a message after too many: the limit counts by the minute.
-const RETRY_AFTER_MESSAGES: Millis = Millis::from_secs(30);
+/// When to repeat a message or request after too many: the limits count by the minute.
+const RETRY_AFTER_REQUESTS: Millis = Millis::from_secs(30);
 
 /// The only route of the pipeline that a visitor may call.
 const ROUTE: &str = "/v1/chat/completions";
@@ -43,15 +43,33 @@ pub async fn check<P: Platform>(
         return Err(foreign_session());
     }
     check_content(request)?;
+    count(platform, caller, RateLimit::VisitorMessages, "messages").await
+}
+
+/// Counts a request of a visitor other than a message; those with a key have the ledger's limits only.
+///
+/// # Errors
+/// 429 after too many.
+pub async fn count_request<P: Platform>(platform: &P, caller: &Caller) -> Result<(), ApiError> {
+    count(platform, caller, RateLimit::VisitorRequests, "requests").await
+}
+
+async fn count<P: Platform>(
+    platform: &P,
+    caller: &Caller,
+    limit: RateLimit,
+    what: &str,
+) -> Result<(), ApiError> {
+    let Some(visitor) = caller.visitor() else {
+        return Ok(());
+    };
     let subject = format!("{}:{}", caller.key().id, visitor.name);
-    if platform
-        .is_within(RateLimit::VisitorMessages, &subject)
-        .await
-    {
+    if platform.is_within(limit, &subject).await {
         return Ok(());
     }
-    let message = "Too many messages came from this visitor. Wait as long as `retry-after` says.";
-    Err(ApiError::new(ErrorCode::RateLimitExceeded, message).retry_after(RETRY_AFTER_MESSAGES))
+    let message =
+        format!("Too many {what} came from this visitor. Wait as long as `retry-after` says.");
+    Err(ApiError::new(ErrorCode::RateLimitExceeded, message).retry_after(RETRY_AFTER_REQUESTS))
 }
 
 /// The error for every session but a visitor's own, whether or not it exists.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use worker::{Method, Request, RequestInit};
 
 use crate::platform::binding_names::{
-    ADMIN, CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, WIDGET, WIDGET_SESSIONS,
+    ADMIN, CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, VISITOR_REQUESTS, WIDGET, WIDGET_SESSIONS,
 };
 use crate::platform::bindings::Bindings;
 use crate::platform::health::Health;
@@ -121,6 +121,7 @@ async fn check(bindings: &Bindings) -> Health {
         (Part::RateLimits, KEY_GUESSES, true),
         (Part::RateLimits, WIDGET_SESSIONS, true),
         (Part::RateLimits, VISITOR_MESSAGES, true),
+        (Part::RateLimits, VISITOR_REQUESTS, true),
     ] {
         problems.require_response(env, part, binding, responds);
     }

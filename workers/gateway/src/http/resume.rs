@@ -8,7 +8,7 @@ use clawless_api::fields::check_session_id;
 use clawless_api::surface::Rendering;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::{ApiError, Clock, ErrorCode, RequestId, SessionId, TenantId};
-use clawless_edge::http::{Body, Call, HttpResponse, RequestHead};
+use clawless_edge::http::{Body, Call, HttpResponse, Load, Reader, RequestHead};
 use clawless_edge::ledger::Ledger;
 use clawless_store::turns;
 use futures_util::FutureExt;
@@ -36,10 +36,12 @@ pub async fn resume<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let (platform, tenant) = (call.platform.clone(), call.caller.tenant().id.clone());
     let format = format(&call.head);
     if !format.is_stream {
-        return wait(&*platform, &tenant, &session, &request, &format).await;
+        let reader = call.reader.as_ref();
+        return wait(&*platform, &tenant, &session, &request, &format, reader).await;
     }
-    let (waiter, id) = (platform.clone(), session.clone());
-    let pending = async move { wait(&*waiter, &tenant, &id, &request, &format).await };
+    let (waiter, id, reader) = (platform.clone(), session.clone(), call.reader.clone());
+    let pending =
+        async move { wait(&*waiter, &tenant, &id, &request, &format, reader.as_ref()).await };
     stream(platform, pending.boxed_local(), &session).await
 }
 
@@ -102,6 +104,7 @@ async fn wait<P: Platform>(
     session: &SessionId,
     request: &RequestId,
     format: &AnswerFormat,
+    reader: Option<&Reader>,
 ) -> Result<HttpResponse, ApiError> {
     let give_up = platform.time().now().plus(platform.config().total_timeout);
     // One more read after the ledger reports the end: the turn may have been stored in between.
@@ -110,7 +113,9 @@ async fn wait<P: Platform>(
         let (sql, now) = (platform.sql(), platform.time().now());
         match turns::find_in_session(sql, tenant, session, request, now).await? {
             Some(turn) => {
-                return stored(load(platform, tenant, request, turn).await?, format);
+                let permit = Load::of_isolate().read_for(reader, platform.time()).await?;
+                let answer = load(platform, tenant, request, turn, &permit).await?;
+                return Ok(stored(answer, format)?.with_permit(permit));
             }
             None if has_ended => return Err(not_found()),
             None if platform.time().now() >= give_up => return Err(still_running()),

@@ -15,7 +15,7 @@ use super::cors;
 use crate::access::check_rate_and_scope;
 use crate::authenticate::{Visitors, authenticate};
 use crate::caller::Caller;
-use crate::chat::visitor_rules::foreign_session;
+use crate::chat::visitor_rules::{count_request, foreign_session};
 use crate::platform::Platform;
 use crate::platform::bindings::Bindings;
 
@@ -37,7 +37,7 @@ pub enum Access {
     Export(Scope),
     /// As `Key`, for a route of the session `{id}`. A visitor's token is valid too, for its own session.
     Session(Scope, EndpointClass),
-    /// As `Key` with the class of reads, for a route that waits for a turn instead of reading.
+    /// As `Key` with the class of reads, for a route that waits for a turn before it reads it.
     Wait(Scope),
     /// As `Session` with the class of reads, for such a route.
     SessionWait(Scope),
@@ -62,13 +62,9 @@ impl Access {
             Self::Key(_, EndpointClass::Read) | Self::Session(_, EndpointClass::Read) => {
                 Some(ReadKind::Page)
             }
+            Self::Wait(_) | Self::SessionWait(_) => Some(ReadKind::Page),
             Self::Export(_) => Some(ReadKind::Export),
-            Self::Key(..)
-            | Self::Turn(_)
-            | Self::Open(_)
-            | Self::Session(..)
-            | Self::Wait(_)
-            | Self::SessionWait(_) => None,
+            Self::Key(..) | Self::Turn(_) | Self::Open(_) | Self::Session(..) => None,
         }
     }
 
@@ -80,8 +76,8 @@ impl Access {
 
 /// Authenticates a caller and checks the access rule of a route.
 ///
-/// 1. 401 and 429 by the key. 2. 401, 403 and 429 by the ledger. 3. 403 without the scope; the request
-///    is counted all the same.
+/// 1. 401 and 429 by the key, 429 by the visitor. 2. 401, 403 and 429 by the ledger. 3. 403 without the scope;
+///    the request is counted all the same.
 ///
 /// # Errors
 /// The statuses above; 503 if storage or the ledger does not respond.
@@ -97,6 +93,8 @@ pub async fn authorize<P: Platform>(
         Visitors::Refused
     };
     let caller = authenticate(platform, head, visitors).await?;
+    // Before the ledger: a visitor must not use up the rate limit of its tenant.
+    count_request(platform, &caller).await?;
     let rates = check_rate_and_scope(platform, &caller, class, scope).await?;
     Ok(Authorized {
         caller,
@@ -131,11 +129,20 @@ impl Service for Gateway {
     }
 
     fn reader(access: Access, caller: &Caller) -> Option<Reader> {
+        let kind = access.reads()?;
+        let (kind, key) = match caller.visitor() {
+            None => (kind, caller.key().id.as_str()),
+            Some(visitor) => (ReadKind::Visitor, visitor.session.as_str()),
+        };
         Some(Reader {
-            kind: access.reads()?,
+            kind,
             tenant: caller.tenant().id.as_str().into(),
-            key: caller.key().id.as_str().into(),
+            key: key.into(),
         })
+    }
+
+    fn waits(access: Access) -> bool {
+        matches!(access, Access::Wait(_) | Access::SessionWait(_))
     }
 
     fn tenant(caller: &Caller) -> Option<&str> {

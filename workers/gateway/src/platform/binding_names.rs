@@ -14,3 +14,5 @@ pub const KEY_GUESSES: &str = "KEY_GUESSES";
 pub const WIDGET_SESSIONS: &str = "WIDGET_SESSIONS";
 /// The limit on messages per visitor.
 pub const VISITOR_MESSAGES: &str = "VISITOR_MESSAGES";
+/// The limit on other requests per visitor.
+pub const VISITOR_REQUESTS: &str = "VISITOR_REQUESTS";

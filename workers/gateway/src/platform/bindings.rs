@@ -18,7 +18,9 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument;
 use worker::Env;
 
-use super::binding_names::{CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, WIDGET_SESSIONS};
+use super::binding_names::{
+    CACHE, DB, KEY_GUESSES, VISITOR_MESSAGES, VISITOR_REQUESTS, WIDGET_SESSIONS,
+};
 use super::config::{Config, InvalidVariable, Variables};
 use super::memory::Memory;
 use super::port::{Platform, RateLimit};
@@ -204,6 +206,7 @@ impl Platform for Bindings {
             RateLimit::KeyGuesses => KEY_GUESSES,
             RateLimit::WidgetSessions => WIDGET_SESSIONS,
             RateLimit::VisitorMessages => VISITOR_MESSAGES,
+            RateLimit::VisitorRequests => VISITOR_REQUESTS,
         };
         let Ok(limiter) = self.env.rate_limiter(binding) else {
             return true;

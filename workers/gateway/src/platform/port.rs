@@ -23,6 +23,8 @@ pub enum RateLimit {
     WidgetSessions,
     /// Messages of a visitor.
     VisitorMessages,
+    /// Other requests of a visitor.
+    VisitorRequests,
 }
 
 /// The ports and the configuration of one request. The Worker implements it over its bindings, the

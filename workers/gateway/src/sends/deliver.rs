@@ -13,7 +13,7 @@ use clawless_core::time::Millis;
 use clawless_core::{
     ApiError, Clock, ErrorCode, Message, RequestId, Role, Scope, SessionId, Timestamp,
 };
-use clawless_edge::http::Permit;
+use clawless_edge::http::{Load, Permit, REQUEST_LEASE};
 use clawless_edge::ledger::Ledger;
 use clawless_edge::logging;
 use clawless_store::sends::{self, ClaimedSend, StoredSend};
@@ -30,6 +30,8 @@ use crate::platform::Platform;
 
 /// How long a try may hold a message before the ledger knows its request.
 const CLAIM_GRACE: Millis = Millis::from_secs(30);
+/// The counted bytes of a message: three copies of 16,000 characters.
+const MESSAGE_BYTES: usize = 3 * 4 * 16_000;
 /// When to retry a message that another try holds.
 const RETRY_AFTER_HELD: Millis = Millis::from_secs(60);
 /// The retries of a message that fails. The retries of a message whose session is only busy have no
@@ -90,6 +92,8 @@ async fn try_deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Ver
         return Ok(Verdict::RetryAfter(wait));
     }
     let now = platform.time().now();
+    // Before the try counts.
+    let held = Load::of_isolate().hold(tenant.as_str(), MESSAGE_BYTES, now, REQUEST_LEASE)?;
     let request = RequestId::generate(now, platform.entropy());
     logging::set_request_id(&request);
     let dead = found.request_id.as_ref();
@@ -103,7 +107,7 @@ async fn try_deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Ver
         return Ok(Verdict::RetryAfter(RETRY_AFTER_HELD));
     };
     let tries = claimed.tries;
-    match run_turn(platform, job, claimed, &request, now).await {
+    match run_turn(platform, job, claimed, &request, now, held).await {
         Ok(()) => Ok(Verdict::Done),
         Err(error) => record_failure(&**platform, job, &request, tries, &error).await,
     }
@@ -137,6 +141,7 @@ async fn run_turn<P: Platform>(
     claimed: ClaimedSend,
     request_id: &RequestId,
     now: Timestamp,
+    permit: Permit,
 ) -> Result<(), ApiError> {
     let caller = of_key(&**platform, &job.tenant, &claimed.key).await?;
     caller.require(Scope::Chat)?;
@@ -173,16 +178,10 @@ async fn run_turn<P: Platform>(
             hops: claimed.hops,
             path: claimed.path,
         },
+        permit: Rc::new(permit),
     });
-    // The text of a message is short.
-    let permit = Permit::uncounted();
-    pipeline::start(
-        platform,
-        pending,
-        std::future::pending().boxed_local(),
-        permit,
-    )
-    .await?;
+    let departure = std::future::pending().boxed_local();
+    pipeline::start(platform, pending, departure).await?;
     Ok(())
 }
 

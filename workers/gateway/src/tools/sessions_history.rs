@@ -81,6 +81,7 @@ impl Tool for SessionsHistory {
         let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
         let everything = Range::default();
         let order = SortOrder::Backward;
+        let _held = context.hold(messages::MAX_PAGE_BYTES)?;
         let found = messages::page(sql, tenant, &id, everything, order, limit).await?;
         history(found)
     }

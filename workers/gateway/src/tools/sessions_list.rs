@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clawless_core::civil::Civil;
 use clawless_core::{Clock, Scope, Session, SessionId};
-use clawless_store::sessions::{self, Filter, ListStart};
+use clawless_store::sessions::{self, Filter, ListStart, MAX_PAGE_BYTES};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,7 @@ impl Tool for SessionsList {
             title: arguments.title,
             ..Filter::default()
         };
+        let _held = context.hold(MAX_PAGE_BYTES)?;
         let found = sessions::page(
             platform.sql(),
             context.tenant,
@@ -116,7 +117,9 @@ fn list(found: &[Session], limit: u32, here: Option<&SessionId>) -> Result<Strin
         }
         sessions.push(entry);
     }
-    let is_all = sessions.len() == found.len();
+    // A page of long settings may end early; another one may then be empty.
+    let settings: u64 = found.iter().map(Session::settings_bytes).sum();
+    let is_all = sessions.len() == found.len() && settings <= MAX_PAGE_BYTES / 2;
     let last = sessions.last().map(|entry| entry.id);
     json(&List {
         next: last.filter(|_| !is_all),

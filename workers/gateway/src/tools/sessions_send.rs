@@ -257,8 +257,14 @@ async fn reply<P: Platform>(
     let Some(turn) = turns::find_in_session(sql, tenant, session, request, now).await? else {
         return Ok(None);
     };
-    let stored = messages::of_turn(sql, tenant, &turn.session, turn.head).await?;
+    let mut held = None;
+    let room = |bytes| {
+        held = Some(context.hold(bytes)?);
+        Ok::<_, ToolError>(())
+    };
+    let stored = messages::of_turn(sql, tenant, &turn, room).await?.messages;
     let messages: Vec<Message> = stored.into_iter().map(|stored| stored.message).collect();
     let answer = stored_answer(&messages, turn.finish_reason).ok().flatten();
+    drop((messages, held));
     Ok(answer.and_then(|answer| answer.content.or(answer.refusal)))
 }

@@ -1,8 +1,11 @@
 //! The trait of a server tool, its context and its errors.
 
+use std::rc::Rc;
+
 use clawless_core::sending::SendOrigin;
 use clawless_core::time::Millis;
-use clawless_core::{KeyId, RequestId, Scope, SessionId, TenantId};
+use clawless_core::{Clock, KeyId, RequestId, Scope, SessionId, TenantId};
+use clawless_edge::http::{Permit, PermitPart};
 use clawless_store::SqlError;
 use garde::Validate;
 use serde::Serialize;
@@ -50,6 +53,23 @@ pub struct ToolContext<'a, P> {
     pub request: &'a RequestId,
     /// The message between sessions that caused the turn, if any.
     pub origin: &'a SendOrigin,
+    /// Counts what the turn holds in memory.
+    pub permit: &'a Rc<Permit>,
+}
+
+/// The copies of what a tool reads: rows, and what is parsed and written of them.
+const COPIES: u64 = 2;
+
+impl<P: Platform> ToolContext<'_, P> {
+    /// Makes room for content of this many bytes before it is read. It counts until the result is dropped.
+    ///
+    /// # Errors
+    /// [`ToolError::Failed`] if there is no room.
+    pub fn hold(&self, bytes: u64) -> Result<PermitPart, ToolError> {
+        let bytes = usize::try_from(bytes.saturating_mul(COPIES)).unwrap_or(usize::MAX);
+        let held = self.permit.hold_more(bytes, self.platform.time().now());
+        held.map_err(|_| ToolError::Failed("The server is busy. Retry the call.".to_owned()))
+    }
 }
 
 /// Why a tool gave no result, as a text for the model.

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use clawless_core::keys::KeyText;
-use clawless_core::ledger::{EndpointClass, Input, Output};
+use clawless_core::ledger::{Input, Output};
 use clawless_core::sending::SendJob;
 use clawless_core::session::Change;
 use clawless_core::tenant::{Tenant, TenantSettings, TenantStatus, Tier};
@@ -24,14 +24,15 @@ use clawless_core::{
     Timestamp,
 };
 use clawless_edge::http::{
-    Authorized, Call, HttpResponse, Params, Permit, RequestBody, RequestHead,
+    Authorized, Call, HttpResponse, Load, Params, Permit, REQUEST_LEASE, RequestBody, RequestHead,
+    Service,
 };
 use clawless_edge::ledger::{Ledger, LedgerError};
 use clawless_gateway::caller::Caller;
 use clawless_gateway::chat::parse::{CHAT, MESSAGES, RESPONSES};
 use clawless_gateway::chat::pipeline;
 use clawless_gateway::http::resume;
-use clawless_gateway::http::service::{Access, authorize};
+use clawless_gateway::http::service::{Access, Gateway, authorize};
 use clawless_gateway::ledger::background::{self, WorkError};
 use clawless_gateway::ledger::runtime::LedgerRuntime;
 use clawless_gateway::platform::config::{Config, Variables};
@@ -274,6 +275,13 @@ impl Deployment {
         RequestId::generate(self.time.now(), &self.entropy)
     }
 
+    /// A body with the permit to hold it, as the HTTP layer reads it.
+    fn counted(&self, tenant: &TenantId, body: Vec<u8>) -> Result<(Vec<u8>, Permit), ApiError> {
+        let (load, bytes) = (Load::of_isolate(), 3 * body.len());
+        let permit = load.hold(tenant.as_str(), bytes, self.time.now(), REQUEST_LEASE)?;
+        Ok((body, permit))
+    }
+
     /// Sends one chat request, up to the start of its response; `departure` ends when the client
     /// disconnects.
     pub async fn begin(
@@ -286,7 +294,7 @@ impl Deployment {
         let json = [("content-type", "application/json")];
         let headers = json.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/chat/completions", headers);
-        let body = async |_: &TenantId| Ok((body.into_bytes(), Permit::uncounted()));
+        let body = async |tenant: &TenantId| self.counted(tenant, body.into_bytes());
         pipeline::create(self, request, &head, CHAT, body, departure).await
     }
 
@@ -300,7 +308,7 @@ impl Deployment {
         let head = RequestHead::new("POST", "/v1/responses", headers);
         let (bytes, request) = (body.to_string().into_bytes(), self.new_request());
         self.run(async {
-            let body = async |_: &TenantId| Ok((bytes, Permit::uncounted()));
+            let body = async |tenant: &TenantId| self.counted(tenant, bytes);
             read(pipeline::create(self, &request, &head, RESPONSES, body, pending()).await).await
         })
     }
@@ -327,7 +335,7 @@ impl Deployment {
         let bytes = body.into_bytes();
         let request = self.new_request();
         self.run(async {
-            let body = async |_: &TenantId| Ok((bytes, Permit::uncounted()));
+            let body = async |tenant: &TenantId| self.counted(tenant, bytes);
             let response = pipeline::create(self, &request, &head, MESSAGES, body, pending()).await;
             read(response).await
         })
@@ -352,7 +360,7 @@ impl Deployment {
         let params = Params::default()
             .with("id", session)
             .with("request_id", request);
-        let access = Access::Key(Scope::Chat, EndpointClass::Read);
+        let access = Access::SessionWait(Scope::Chat);
         self.call(access, head, params, Vec::new(), async |call| {
             resume::resume(call).await
         })
@@ -370,6 +378,13 @@ impl Deployment {
     ) -> Response {
         let response = async {
             let Authorized { caller, headers } = authorize(&**self, access, &head).await?;
+            let reader = Gateway::reader(access, &caller);
+            let permit = match &reader {
+                Some(reader) if !Gateway::waits(access) => {
+                    Load::of_isolate().read(reader, &self.time).await?
+                }
+                _ => Permit::uncounted(),
+            };
             let call = Call {
                 platform: self.clone(),
                 caller,
@@ -378,6 +393,8 @@ impl Deployment {
                 query: &[],
                 body: RequestBody::from_bytes(body),
                 request_id: REQUEST.parse().expect("an id"),
+                reader,
+                permit: Rc::new(permit),
             };
             match handler(&call).await {
                 Ok(response) => Ok(response.with_headers(headers)),

@@ -67,10 +67,10 @@ pub struct TenantBody {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(max = MAX_PROMPT_BYTES)))]
     system_prompt: Option<String>,
-    /// The enabled server tools.
     /// The time zone of dates in system prompts; UTC if absent.
     #[serde(default)]
     time_zone: Option<TimeZone>,
+    /// The enabled server tools.
     #[serde(default)]
     tools: Vec<String>,
     /// The fallback models: one list, or one per request class.

@@ -1,6 +1,8 @@
+use clawless_core::ErrorCode;
 use clawless_testkit::provider::VirtualTime;
 use futures_util::future::join;
 
+use super::busy::RETRY_AFTER_BUSY;
 use super::*;
 
 fn time() -> VirtualTime {
@@ -47,6 +49,57 @@ fn attack_63_reads_are_bounded_per_key_and_per_tenant() {
         permits.clear();
         assert_eq!(load.counts().bytes, 0);
     }
+}
+
+#[test]
+fn attack_63_visitors_leave_the_reads_of_their_tenant_alone() {
+    let (load, time) = (Rc::<Load>::default(), time());
+    let visitor = |name| reader("a", name, ReadKind::Visitor);
+    let mut permits = Vec::new();
+    for name in ["one", "two"] {
+        for _ in 0..MAX_VISITOR_READS {
+            permits.push(read(&load, &time, &visitor(name)).expect("within the limits"));
+        }
+        let error = read(&load, &time, &visitor(name)).expect_err("over the visitor's limit");
+        assert_eq!(error.status(), 429);
+    }
+    assert_eq!(permits.len(), MAX_VISITORS_READS);
+    let error = read(&load, &time, &visitor("three")).expect_err("over the limit of all");
+    assert_eq!(error.status(), 429);
+    permits[0].pay(100 << 20, time.now());
+    let own = reader("a", "key", ReadKind::Page);
+    let began = time.now();
+    let own: Vec<_> = (0..MAX_KEY_READS)
+        .map(|_| read(&load, &time, &own))
+        .collect();
+    assert!(own.iter().all(Result::is_ok), "{own:?}");
+    assert_eq!(time.now(), began, "no read of the tenant has waited");
+    drop((own, permits));
+    assert_eq!(load.counts().bytes, 0);
+    let error = read(&load, &time, &visitor("three")).expect_err("visitors have read too much");
+    assert_eq!(error.status(), 429);
+}
+
+#[test]
+fn a_part_of_a_permit_counts_until_it_is_dropped() {
+    let (load, time) = (Rc::<Load>::default(), time());
+    let hold = |bytes| load.hold("a", bytes, time.now(), REQUEST_LEASE);
+    let permit = Rc::new(hold(100).expect("room"));
+    let part = permit.hold_more(1000, time.now()).expect("room");
+    assert_eq!(load.counts().bytes, 1100);
+    drop(part);
+    assert_eq!(load.counts().bytes, 100);
+    permit.replace(60, 500, time.now()).expect("room");
+    assert_eq!(load.counts().bytes, 540);
+    let error = permit
+        .hold_more(MAX_TENANT_BYTES, time.now())
+        .expect_err("no room");
+    assert_eq!((error.status(), load.counts().bytes), (429, 540));
+    let part = permit.hold_more(1000, time.now()).expect("room");
+    drop(permit);
+    assert_eq!(load.counts().bytes, 1540);
+    drop(part);
+    assert_eq!(load.counts().bytes, 0);
 }
 
 #[test]

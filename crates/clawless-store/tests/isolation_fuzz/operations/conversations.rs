@@ -6,9 +6,10 @@ use clawless_core::chat::{FinishReason, Message, Role, Usage};
 use clawless_core::json::Json;
 use clawless_core::session::{Change, NewSession, SessionHead};
 use clawless_core::{MicroDollars, Millis, Provenance, SessionId, Tokens};
+use clawless_store::SqlError;
 use clawless_store::messages::{self, HistoryBudget, Range, SortOrder};
 use clawless_store::sessions::{self, Filter, SessionLookup};
-use clawless_store::turns::{self, NewMessage, NewTurn, TurnStatus};
+use clawless_store::turns::{self, NewMessage, NewTurn, StoredTurn, TurnStatus};
 use clawless_testkit::block_on;
 
 use super::Caller;
@@ -126,7 +127,7 @@ impl Caller<'_> {
                 };
                 let head = SessionHead::new(1 << 40);
                 results.add(&block_on(messages::history(
-                    sql, tenant, session, head, budget,
+                    sql, tenant, session, head, budget, any_room,
                 )));
             }
             1 => {
@@ -141,8 +142,22 @@ impl Caller<'_> {
                 )));
             }
             2 => {
-                let turn = SessionHead::new(1 + self.random.below(6));
-                results.add(&block_on(messages::of_turn(sql, tenant, session, turn)));
+                let turn = StoredTurn {
+                    session: session.clone(),
+                    head: SessionHead::new(1 + self.random.below(6)),
+                    incomplete_reason: None,
+                    finish_reason: None,
+                    model: String::new(),
+                    provider: String::new(),
+                    usage: Usage::default(),
+                    cost: MicroDollars::ZERO,
+                    provenance: Provenance::Provider,
+                    created_at: self.random.now,
+                    stored_bytes: 0,
+                    has_echo: self.random.coin(),
+                };
+                let content = messages::of_turn(sql, tenant, &turn, any_room);
+                results.add(&block_on(content));
             }
             3 => {
                 results.add(&block_on(messages::position(sql, tenant, session, id)));
@@ -206,4 +221,9 @@ impl Caller<'_> {
             _ => results.add(&block_on(sessions::delete(sql, tenant, session, now))),
         }
     }
+}
+
+/// Room for whatever is read.
+fn any_room(_: u64) -> Result<(), SqlError> {
+    Ok(())
 }

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use clawless_core::ApiError;
 use clawless_llm::{AnswerStream, Http};
 
+use super::super::counted_http::CountedBody;
+use super::outcome::Outcome;
 use crate::platform::Platform;
 use crate::routing::Link;
 
 /// A streamed answer that has begun.
 pub struct OpenStream<P: Platform> {
     /// The rest of the answer.
-    pub events: AnswerStream<<P::Http as Http>::Body, P::Time>,
+    pub events: AnswerStream<CountedBody<<P::Http as Http>::Body>, P::Time>,
     /// The model that answers.
     pub link: Link,
     /// How the call reached that model.
@@ -30,17 +32,22 @@ pub struct CallTrace {
 /// Why a call gave no answer.
 #[derive(Debug)]
 pub enum CallFailure {
-    /// The last provider's failure, as the client sees it.
-    Failed(ApiError),
-    /// The client left before the answer began.
+    /// No model answered.
+    Failed {
+        /// The last provider's failure, as the client sees it.
+        error: ApiError,
+        /// What is charged: the output of tries that broke off.
+        spent: Option<Box<Outcome>>,
+    },
+    /// The client left before the answer was complete, or before a streamed one began.
     ClientLeft {
-        /// Whether a request to a provider was aborted.
-        in_flight: bool,
+        /// What is charged: as above, and the request that was aborted.
+        spent: Option<Box<Outcome>>,
     },
 }
 
 impl From<ApiError> for CallFailure {
     fn from(error: ApiError) -> Self {
-        Self::Failed(error)
+        Self::Failed { error, spent: None }
     }
 }

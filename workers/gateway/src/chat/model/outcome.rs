@@ -115,8 +115,13 @@ impl Outcome {
         min_output: Tokens,
         failure: Option<ApiError>,
     ) -> Self {
-        let usage = tokens::estimate_usage(request, profile(link), &answer, min_output);
-        Self::new(link, answer, usage, Provenance::Estimated, failure)
+        let estimate = tokens::estimate_usage(request, profile(link), &answer, min_output);
+        let usage = estimate.usage;
+        let mut outcome = Self::new(link, answer, usage, Provenance::Estimated, failure);
+        if let Some(price) = &link.model.price {
+            outcome.cost = estimate.cost(price);
+        }
+        outcome
     }
 
     /// Adds the usage and cost of earlier rounds.

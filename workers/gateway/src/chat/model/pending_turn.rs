@@ -1,12 +1,14 @@
 //! A turn before its admission, and the admission.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use clawless_api::surface::Rendering;
 use clawless_core::chat::CompletionRequest;
 use clawless_core::ledger::{Grant, RateHeaders};
 use clawless_core::sending::SendOrigin;
 use clawless_core::{RequestId, Timestamp, Tokens};
+use clawless_edge::http::Permit;
 
 use super::answer_format::AnswerFormat;
 use super::continuation::Continuation;
@@ -16,7 +18,7 @@ use crate::caller::Caller;
 use crate::routing::{RequestFeatures, Route};
 
 /// A parsed and routed request that is not admitted yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct PendingTurn {
     /// The request's id.
     pub request_id: RequestId,
@@ -42,6 +44,8 @@ pub struct PendingTurn {
     pub claimed_at: Option<Timestamp>,
     /// The message between sessions that caused the turn, if any.
     pub origin: SendOrigin,
+    /// Counts what the turn holds in memory.
+    pub permit: Rc<Permit>,
 }
 
 impl PendingTurn {

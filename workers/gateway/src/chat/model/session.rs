@@ -36,16 +36,21 @@ pub struct Conversation {
     pub toolbox: Toolbox,
     /// The part of the history that does not fit the model's window.
     pub dropped: DroppedHistory,
+    /// The bytes that were counted while the history was loaded.
+    pub counted: usize,
 }
 
 /// The copies of a conversation that a turn holds: its own, and the provider's request.
 const CONVERSATION_COPIES: usize = 2;
 
 impl Conversation {
-    /// The bytes that a turn holds of its conversation.
+    /// The bytes that a turn holds of its conversation, and of the copy for the cache.
     pub fn bytes(&self) -> usize {
         let lengths = self.messages.iter().map(|it| it.raw().as_str().len());
-        lengths.sum::<usize>().saturating_mul(CONVERSATION_COPIES)
+        let hot = self.session.as_ref().and_then(|it| it.hot.as_ref());
+        let hot = hot.map_or(0, |hot| hot.history.bytes());
+        let shown = lengths.sum::<usize>().saturating_mul(CONVERSATION_COPIES);
+        shown.saturating_add(usize::try_from(hot).unwrap_or(usize::MAX))
     }
 }
 

@@ -1,6 +1,7 @@
 //! An admitted turn.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use clawless_core::chat::Message;
 use clawless_core::ledger::{RateHeaders, Ticket};
@@ -8,6 +9,7 @@ use clawless_core::llm::LlmRequest;
 use clawless_core::rounds::Rounds;
 use clawless_core::sending::SendOrigin;
 use clawless_core::{KeyId, Millis, RequestId, TenantId, Timestamp, Tokens};
+use clawless_edge::http::Permit;
 
 use super::answer_format::AnswerFormat;
 use super::idempotency::IdempotencyClaim;
@@ -69,7 +71,7 @@ pub struct ResponseNotes {
 }
 
 /// An admitted turn, ready for the model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Turn {
     /// Request, tenant and key.
     pub identity: TurnIdentity,
@@ -93,6 +95,8 @@ pub struct Turn {
     pub origin: SendOrigin,
     /// The claim under which the answer is kept for replays.
     pub claim: Option<IdempotencyClaim>,
+    /// Counts what the turn holds in memory.
+    pub permit: Rc<Permit>,
 }
 
 impl Turn {
@@ -144,6 +148,7 @@ impl Turn {
             },
             origin: pending.origin,
             claim,
+            permit: pending.permit,
         }
     }
 

@@ -3,10 +3,10 @@
 use clawless_api::responses::{ListedItem, item_list, items_of, response_not_found};
 use clawless_core::ApiError;
 use clawless_edge::http::{Call, HttpResponse};
-use clawless_store::messages;
 
 use super::find::{find, request_of};
 use crate::caller::Caller;
+use crate::chat::stored_answer::content;
 use crate::http::items::{ItemPage, Order};
 use crate::platform::Platform;
 
@@ -20,11 +20,10 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let request = request_of(call.param("id"))?;
     let page = ItemPage::take(&mut call.query())?;
     let found = find(platform, tenant, &request).await?;
-    let (found, echo) = found.ok_or_else(response_not_found)?;
-    let (session, turn) = (&found.turn.session, found.turn.head);
-    let stored = messages::of_turn(platform.sql(), tenant, session, turn).await?;
+    let found = found.ok_or_else(response_not_found)?;
+    let content = content(platform, tenant, &found.turn, &call.permit).await?;
     let mut items: Vec<ListedItem> = Vec::new();
-    for input in stored.iter().take(echo.inputs) {
+    for input in content.messages.iter().take(content.echo.inputs) {
         let found = items_of(&input.message, input.id.as_str());
         items.extend(found.map_err(ApiError::internal)?);
     }

@@ -1,5 +1,7 @@
 //! `POST /v1/responses/input_tokens`.
 
+use std::rc::Rc;
+
 use clawless_api::responses::{input_token_count, parse_count, references};
 use clawless_core::chat::ChatOptions;
 use clawless_core::session::SessionHead;
@@ -26,7 +28,8 @@ pub async fn count<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, 
     let platform = &*call.platform;
     let tenant = &call.caller.tenant().id;
     let body = call.body.read(platform.config().body_limit).await?;
-    let known = items::find(platform, tenant, references(&body)).await?;
+    let permit = Rc::new(call.body.take_permit());
+    let known = items::find(platform, tenant, references(&body), &permit).await?;
     let mut request = parse_count(&body, &known)?;
     let continued = continuation::resolve(platform, tenant, &call.request_id, &mut request).await?;
     let history = match continued {

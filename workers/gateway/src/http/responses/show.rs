@@ -4,7 +4,7 @@ use clawless_api::responses::{ResponsesRendering, response_not_found};
 use clawless_api::surface::Rendering;
 use clawless_core::ledger::{Input, LedgerAnswer};
 use clawless_core::{ApiError, Clock};
-use clawless_edge::http::{Call, HttpResponse};
+use clawless_edge::http::{Call, HttpResponse, Load};
 use clawless_edge::ledger::Ledger;
 
 use super::find::{find, request_of};
@@ -18,7 +18,7 @@ use crate::platform::Platform;
 /// Shows a stored response; waits for one that still runs.
 ///
 /// # Errors
-/// 404 if there is no such response; 409 with `retry-after` if it runs longer than the longest wait;
+/// 404 if there is no such response; 429 for too many reads; 409 with `retry-after` if it runs longer than the longest wait;
 /// 503 if storage or the ledger does not answer.
 pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, ApiError> {
     let (platform, tenant) = (&*call.platform, &call.caller.tenant().id);
@@ -27,14 +27,17 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     // One more read after the ledger reports the end: the turn may have been stored in between.
     let mut has_ended = false;
     loop {
-        if let Some((found, mut echo)) = find(platform, tenant, &request).await? {
-            let mut answer = load(platform, tenant, &request, found.turn).await?;
+        if let Some(found) = find(platform, tenant, &request).await? {
+            let reader = call.reader.as_ref();
+            let permit = Load::of_isolate().read_for(reader, platform.time()).await?;
+            let mut answer = load(platform, tenant, &request, found.turn, &permit).await?;
+            let mut echo = std::mem::take(&mut answer.echo);
             echo.complete(&mut answer.choice);
             let format = AnswerFormat {
                 rendering: Rendering::Responses(ResponsesRendering::of_stored(echo.echo)),
                 is_stream: false,
             };
-            return stored(answer, &format);
+            return Ok(stored(answer, &format)?.with_permit(permit));
         }
         if has_ended {
             return Err(response_not_found());

@@ -38,6 +38,8 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     };
     let after = page.start(&cursors, parse_position)?;
     let (sql, after, limit) = (platform.sql(), after.as_ref(), page.read_limit());
+    let bytes = usize::try_from(sessions::MAX_PAGE_BYTES).unwrap_or(usize::MAX);
+    let _held = call.permit.hold_more(bytes, now)?;
     let found = sessions::page(sql, tenant, &filter, after, limit, now).await?;
     page.respond(
         &cursors,

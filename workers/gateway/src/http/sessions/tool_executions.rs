@@ -33,6 +33,8 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let start = page.start(&cursors, |position| position.parse().ok())?;
     find(platform, &call.caller, &id).await?;
     let (sql, start, limit) = (platform.sql(), start.as_ref(), page.read_limit());
+    let bytes = usize::try_from(tool_executions::MAX_LIST_BYTES).unwrap_or(usize::MAX);
+    let _held = call.permit.hold_more(bytes, platform.time().now())?;
     let found = tool_executions::list(sql, tenant, &id, start, limit).await?;
     let position = |execution: &ToolExecution| execution.id.as_str().to_owned();
     page.respond(&cursors, found, position, ToolExecutionObject::from)
