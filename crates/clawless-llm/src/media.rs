@@ -189,12 +189,13 @@ fn in_part(part: MediaPart<'_>) -> impl Iterator<Item = Medium<'_>> {
 
 fn medium(member: &RawValue, kind: Kind) -> Medium<'_> {
     // Some clients send the URL itself.
-    let source = match member.get().starts_with('"') {
-        true => Some(Source {
+    let source = if member.get().starts_with('"') {
+        Some(Source {
             url: Some(member),
             ..Source::default()
-        }),
-        false => read::<Source<'_>>(member.get()).ok(),
+        })
+    } else {
+        read::<Source<'_>>(member.get()).ok()
     };
     let data = source.and_then(|source| {
         let url = source.url.map(RawValue::get);

@@ -232,7 +232,7 @@ fn sources_and_blocks_of_other_types_are_in_their_places() {
 
 #[test]
 fn the_providers_own_members_are_in_a_block_that_clients_return() {
-    let members = |text: &str| Members(serde_json::from_str::<Members>(text).expect("JSON").0);
+    let members = |text: &str| -> Members { serde_json::from_str(text).expect("JSON") };
     let of_message = |text: &str| delta(Delta::Members(members(text)));
     let call = |number: u32, of_call: &str| {
         delta(Delta::ToolCallStart {

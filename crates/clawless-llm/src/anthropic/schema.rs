@@ -12,8 +12,8 @@ use crate::error::LlmError;
 /// The longest name of a property, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// How deep alternatives and references are followed.
-const MAX_DEPTH: usize = 16;
+/// How many alternatives and references are followed. References may be endless.
+const MAX_PARTS: u32 = 256;
 
 /// The members that combine schemas.
 const ALL: &str = "allOf";
@@ -29,16 +29,15 @@ pub(super) fn of(position: usize, function: &FunctionTool) -> Result<Json, LlmEr
         return Ok(schema);
     };
     let param = format!("tools[{position}].function.parameters");
-    let is_combined = [ALL].iter().chain(&ANY);
-    let is_combined = is_combined.clone().any(|name| members.get(name).is_some());
+    let has = |name: &str| members.get(name).is_some();
+    let has_alternatives = ANY.into_iter().any(has);
     let refused = || {
         unsupported(
             param.clone(),
             "a schema with `anyOf`, `oneOf` or `allOf` at its top that is not of objects, or that is `strict`",
         )
     };
-    let schema = if is_combined {
-        let has_alternatives = ANY.iter().any(|name| members.get(name).is_some());
+    let schema = if has_alternatives || has(ALL) {
         if function.strict == Some(true) && has_alternatives {
             return Err(refused());
         }
@@ -90,10 +89,11 @@ fn object_schema(parameters: Option<&Json>) -> Result<Json, LlmError> {
 /// is no object.
 fn one_object(schema: &Json) -> Result<Option<Json>, LlmError> {
     let root: Value = schema.read().map_err(malformed)?;
-    let Some(merged) = Shape::of(&root, &root, 0) else {
+    let mut parts_left = MAX_PARTS;
+    let Some(merged) = Shape::of(&root, &root, &mut parts_left) else {
         return Ok(None);
     };
-    let Value::Object(mut object) = root.clone() else {
+    let Value::Object(mut object) = root else {
         return Ok(None);
     };
     object.remove(ALL);
@@ -128,11 +128,9 @@ struct Shape {
 }
 
 impl Shape {
-    /// The shape of a schema with its alternatives; `None` if it is of no object.
-    fn of(schema: &Value, root: &Value, depth: usize) -> Option<Self> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
+    /// The shape of a schema with its alternatives; `None` if it is of no object, or has too many.
+    fn of(schema: &Value, root: &Value, parts_left: &mut u32) -> Option<Self> {
+        *parts_left = parts_left.checked_sub(1)?;
         let schema = schema.as_object()?;
         if schema.get("type").is_some_and(|it| it != "object") {
             return None;
@@ -145,7 +143,7 @@ impl Shape {
         shape.require(required.into_iter().flatten().filter_map(Value::as_str));
         if let Some(reference) = schema.get("$ref") {
             let path = reference.as_str()?.strip_prefix('#')?;
-            shape.add_all(Self::of(root.pointer(path)?, root, depth + 1)?);
+            shape.add_all(Self::of(root.pointer(path)?, root, parts_left)?);
         }
         for part in schema
             .get(ALL)
@@ -153,12 +151,12 @@ impl Shape {
             .into_iter()
             .flatten()
         {
-            shape.add_all(Self::of(part, root, depth + 1)?);
+            shape.add_all(Self::of(part, root, parts_left)?);
         }
         for alternatives in ANY.iter().filter_map(|name| schema.get(*name)) {
             let parts = alternatives.as_array()?.iter();
             let parts: Vec<Self> = parts
-                .map(|part| Self::of(part, root, depth + 1))
+                .map(|part| Self::of(part, root, parts_left))
                 .collect::<Option<_>>()?;
             shape.add_any(parts);
         }
