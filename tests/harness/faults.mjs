@@ -95,8 +95,8 @@ export const IN_A_STREAM = {
     const at = event.indexOf(Buffer.from("漢"));
     return [{ raw: Buffer.concat([event.subarray(0, at + 1), event.subarray(at + 3)]) }];
   }),
-  a_line_of_five_megabytes: (dialect) => broken(dialect, (request) => [dialect.piece(request, "x".repeat(5 * 1024 * 1024))]),
-  a_line_of_five_megabytes_without_an_end: (dialect) => broken(dialect, () => [{ raw: `data: ${"x".repeat(5 * 1024 * 1024)}` }]),
+  a_line_of_seventeen_megabytes: (dialect) => broken(dialect, (request) => [dialect.piece(request, "x".repeat(17 * 1024 * 1024))]),
+  a_line_of_seventeen_megabytes_without_an_end: (dialect) => broken(dialect, () => [{ raw: `data: ${"x".repeat(17 * 1024 * 1024)}` }]),
   silence: (dialect) => broken(dialect, [], (response) => new Promise((resolve) => response.on("close", resolve))),
 };
 

@@ -16,7 +16,7 @@ const UNLIMITED = { limits: { requests_per_minute: null, burst: null, concurrent
 
 let upstream;
 let stack;
-/** Tenants without quotas: `plain`, `labels` ignores `session_id` in bodies, `chained` has a fallback. Tenants with 10,000 tokens: `poor` and `poorer`. */
+/** Tenants without quotas: `plain`, `labels` ignores `session_id` in bodies, `chained` has a fallback, `acting` a server tool. Tenants with 10,000 tokens: `poor` and `poorer`. */
 let tenants;
 before(async () => {
   upstream = await startUpstream();
@@ -27,11 +27,12 @@ before(async () => {
     { id: "cheap", roles: ["fast"], price: { input: 1, output: 1 } },
     { id: "dear", roles: ["smart", "code"], price: { input: 1_000_000, output: 5_000_000 } },
   ];
-  stack = await startStack({ tenants: 5, upstream, vars: { ...vars, PROVIDERS: JSON.stringify([upstream.provider({ models })]) } });
+  stack = await startStack({ tenants: 6, upstream, vars: { ...vars, PROVIDERS: JSON.stringify([upstream.provider({ models }), upstream.provider({ name: "claudes", kind: "anthropic", models: [{ id: "claude", features: { vision: true } }] })]) } });
   const settings = {
     plain: {},
     labels: { ignore_body_session_id: true },
     chained: { fallback: ["plain"] },
+    acting: { tools: ["time_now"] },
     poor: { quotas: { ...UNLIMITED.quotas, tokens_per_month: 10_000 } },
     poorer: { quotas: { ...UNLIMITED.quotas, tokens_per_month: 10_000 } },
   };
@@ -100,6 +101,38 @@ describe("a session", () => {
     }
     const rows = await stack.rows("SELECT role FROM messages WHERE session_id = 'whole'");
     assert.equal(rows.length, 6);
+  });
+
+  test("case 28: with_server_tools_is_recognised_in_the_clients_copy", async () => {
+    const call = { id: "call_1", type: "function", function: { name: "time_now", arguments: "{}" } };
+    const messages = [];
+    for (const text of ["one", "two", "three"]) {
+      messages.push(user(text));
+      upstream.next(behaviours.completion({ content: "Let me see.", finish_reason: "tool_calls", message: { tool_calls: [call] } }));
+      upstream.next(behaviours.completion({ content: `It is ${text}.` }));
+      const { body } = await complete(stack, { model: "plain", session_id: "rounds", messages }, as("acting"));
+      assert.equal(body.choices[0].message.content, `Let me see.\n\nIt is ${text}.`);
+      messages.push(body.choices[0].message);
+      const users = sent().filter(({ role }) => role === "user").map(({ content }) => content);
+      assert.deepEqual(users, messages.filter(({ role }) => role === "user").map(({ content }) => content));
+    }
+  });
+
+  test("case 28: whose_answer_broke_off_is_recognised_in_the_clients_copy", async () => {
+    const messages = [user("one")];
+    const ask = () => complete(stack, { model: "plain", session_id: "half", messages }, as("plain"));
+    messages.push((await ask()).body.choices[0].message, user("two"));
+    upstream.next(behaviours.endWithoutFinish({ pieces: ["A long ", "answer"] }));
+    const broken = await completeStream(stack, { model: "plain", session_id: "half", messages }, as("plain"));
+    assert.equal(broken.done, false);
+    // The client keeps nothing of the answer, and then less of it than the session has.
+    messages.push(user("three"));
+    messages.push((await ask()).body.choices[0].message);
+    messages.splice(3, 0, { role: "assistant", content: "A long" });
+    messages.push(user("four"));
+    await ask();
+    const users = sent().filter(({ role }) => role === "user").map(({ content }) => content);
+    assert.deepEqual(users, ["one", "two", "three", "four"]);
   });
 
   test("case 28: is_not_named_by_the_body_if_the_tenant_uses_it_as_a_label", async () => {
@@ -256,6 +289,7 @@ describe("what an SDK's own tests send", () => {
     empty_parameters: { tools: [{ type: "function", function: { name: "f", parameters: {} } }] },
     parameters_of_local_servers: { top_k: 3, chat_template_kwargs: { enable_thinking: false } },
     no_limit: {},
+    a_part_of_an_unknown_type: { messages: [user([{ type: "hologram", hologram: { url: "https://pictures.example/1" } }])] },
   };
   for (const [name, fields] of Object.entries(cases)) {
     test(`${name}_reaches_the_provider_unchanged`, async () => {
@@ -268,6 +302,28 @@ describe("what an SDK's own tests send", () => {
       assert.deepEqual([stream, stream_options, rest], [true, { include_usage: true }, request]);
     });
   }
+});
+
+describe("a server that rejects stream_options", () => {
+  test("gets_the_stream_without_it", async () => {
+    const detail = [{ type: "extra_forbidden", loc: ["body", "stream_options"], msg: "Extra inputs are not permitted" }];
+    upstream.next(behaviours.json(422, { detail }));
+    const { text, done } = await completeStream(stack, { model: "plain", messages: [user("Hi")] }, as("plain"));
+    assert.deepEqual([text, done], ["Hello there.", true]);
+    assert.equal(upstream.lastBody.stream_options, undefined);
+  });
+});
+
+describe("an image whose bytes are of another type than it says", () => {
+  test("case 18: is_sent_to_anthropic_with_the_type_of_its_bytes", async () => {
+    const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    const message = { id: "msg_1", type: "message", role: "assistant", model: "claude", content: [{ type: "text", text: "A dot." }], stop_reason: "end_turn", stop_sequence: null, usage: { input_tokens: 9, output_tokens: 3 } };
+    upstream.next(behaviours.json(200, message));
+    const image = { type: "image_url", image_url: { url: `data:image/jpg;base64,${png}` } };
+    const { body } = await complete(stack, { model: "claude", messages: [user([{ type: "text", text: "what?" }, image])] }, as("plain"));
+    assert.equal(body.choices[0].message.content, "A dot.");
+    assert.deepEqual(sent()[0].content[1], { type: "image", source: { type: "base64", media_type: "image/png", data: png } });
+  });
 });
 
 describe("a stateless request", () => {

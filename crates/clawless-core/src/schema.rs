@@ -272,13 +272,19 @@ fn content_part() -> Schema {
         "properties": {
             "type": { "const": "image_url" },
             "image_url": {
-                "type": "object",
-                "additionalProperties": true,
-                "properties": {
-                    "url": { "type": "string" },
-                    "detail": { "type": ["string", "null"] },
-                },
-                "required": ["url"],
+                "description": "An object, or the URL itself.",
+                "anyOf": [
+                    { "type": "string" },
+                    {
+                        "type": "object",
+                        "additionalProperties": true,
+                        "properties": {
+                            "url": { "type": "string" },
+                            "detail": { "type": ["string", "null"] },
+                        },
+                        "required": ["url"],
+                    },
+                ],
             },
         },
         "required": ["type", "image_url"],
@@ -301,7 +307,19 @@ fn content_part() -> Schema {
         "document_url",
         "thinking",
     ];
-    let kinds: Vec<Schema> = [text("text"), text("refusal"), image]
+    let known: Vec<&str> = ["text", "refusal", "image_url"]
+        .into_iter()
+        .chain(others)
+        .collect();
+    let unknown = json_schema!({
+        "description": "A part of another type, for servers that know it.",
+        "type": "object",
+        "additionalProperties": true,
+        "minProperties": 2,
+        "properties": { "type": { "type": "string", "not": { "enum": known } } },
+        "required": ["type"],
+    });
+    let kinds: Vec<Schema> = [text("text"), text("refusal"), image, unknown]
         .into_iter()
         .chain(others.map(other))
         .collect();

@@ -273,7 +273,12 @@ where
             let now = self.io.time.now();
             let mut breakers = self.breakers.borrow_mut();
             breakers.fail(provider, model, self.tenant, now);
-        } else {
+        } else if error.is_unsent() {
+            let (provider, model) = breaker_key(target);
+            let now = self.io.time.now();
+            let mut breakers = self.breakers.borrow_mut();
+            breakers.release(provider, model, self.tenant, now);
+        } else if error.is_rejection() {
             // A rejected request shows that the provider is up.
             self.succeed(target);
         }

@@ -16,10 +16,8 @@ use crate::profile::{DEFAULT, Profile, TimeoutFactors};
 use crate::protocol::{Decoder, Mode, Protocol};
 use crate::retry_after;
 use crate::secret::{RedactingDecoder, Secret};
+use crate::sse;
 use crate::stream::{AnswerStream, StreamLimits};
-
-/// The maximum size of a whole response: 16 MiB.
-const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The maximum number of bytes read of an error body: 64 KiB.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
@@ -151,7 +149,7 @@ impl LlmClient {
         let body = timeout(
             &io.time,
             wait,
-            read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle),
+            read_body(response.body, sse::MAX_BYTES, &io.time, timeouts.idle),
         )
         .await
         .map_err(|_| LlmError::DeadlineExceeded)??;
@@ -172,13 +170,20 @@ impl LlmClient {
     ) -> Result<AnswerStream<H::Body, T>, LlmError> {
         let now = io.time.now();
         let by = now.plus(timeouts.first_byte).min(deadline);
-        let response = self.head(io, request, Mode::Stream, by, deadline).await?;
+        let response = match self.head(io, request, Mode::Stream, by, deadline).await {
+            // Not every server knows the parameter, and its usage can be estimated.
+            Err(error) if rejects_usage(&error) => {
+                let mode = Mode::StreamWithoutUsage;
+                self.head(io, request, mode, by, deadline).await?
+            }
+            response => response?,
+        };
         reject_html(&response)?;
         let decoder = self.decoder(request);
         if is_json(&response) {
             // Some servers ignore `stream`, most often for errors.
             let wait = deadline.since(io.time.now());
-            let body = read_body(response.body, MAX_WHOLE_BYTES, &io.time, timeouts.idle);
+            let body = read_body(response.body, sse::MAX_BYTES, &io.time, timeouts.idle);
             let body = timeout(&io.time, wait, body)
                 .await
                 .map_err(|_| LlmError::DeadlineExceeded)??;
@@ -233,7 +238,8 @@ impl LlmClient {
     ) -> Result<HttpResponse<H::Body>, LlmError> {
         let wait = by.since(io.time.now());
         let request = origin::for_target(request, &self.name);
-        let encoded = self.protocol.encode(&request, mode)?;
+        let encoded = self.protocol.encode(&request, mode);
+        let encoded = encoded.map_err(LlmError::in_encoding)?;
         let sent = async {
             match encoded.url.strip_prefix(AI_SCHEME) {
                 Some(model) => io.http.run_ai(model, &encoded.body).await,
@@ -287,6 +293,15 @@ impl LlmError {
         }
         self
     }
+}
+
+/// Whether a provider rejects a stream because its usage was requested.
+fn rejects_usage(error: &LlmError) -> bool {
+    let LlmError::InvalidRequest { message, param } = error else {
+        return false;
+    };
+    let mut texts = [Some(message), param.as_ref()].into_iter().flatten();
+    texts.any(|text| text.contains("stream_options") || text.contains("include_usage"))
 }
 
 fn content_type<B>(response: &HttpResponse<B>) -> &str {

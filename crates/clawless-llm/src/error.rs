@@ -124,6 +124,31 @@ impl LlmError {
         )
     }
 
+    /// Whether the provider got no request, because this gateway cannot represent it there.
+    pub const fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unsupported { .. })
+    }
+
+    /// Whether the provider responded, and rejected the request or this gateway. The call's own deadline
+    /// says nothing about the provider.
+    pub const fn is_rejection(&self) -> bool {
+        !self.is_providers_fault() && !self.is_unsent() && !matches!(self, Self::DeadlineExceeded)
+    }
+
+    /// A failure to encode a request. The provider has no part in it.
+    pub(crate) fn in_encoding(self) -> Self {
+        match self {
+            Self::Malformed(reason) => {
+                tracing::warn!(reason, "model request not encoded");
+                Self::Unsupported {
+                    message: "This model does not take a message of the conversation.".to_owned(),
+                    param: "messages".to_owned(),
+                }
+            }
+            other => other,
+        }
+    }
+
     /// The provider's retry delay, if specified.
     pub const fn retry_after(&self) -> Option<Millis> {
         match self {
@@ -239,6 +264,22 @@ mod tests {
         assert_eq!(limited.retry_after, wait);
         let busy = ApiError::from(LlmError::Overloaded { retry_after: None });
         assert!(busy.retry_after.is_some());
+    }
+
+    #[test]
+    fn own_failures_say_nothing_about_the_provider() {
+        let unsupported = LlmError::Unsupported {
+            message: String::new(),
+            param: String::new(),
+        };
+        let in_encoding = LlmError::Malformed("x".to_owned()).in_encoding();
+        for error in [unsupported, in_encoding, LlmError::DeadlineExceeded] {
+            assert!(
+                !error.is_providers_fault() && !error.is_rejection(),
+                "{error:?}"
+            );
+        }
+        assert!(LlmError::ContextLength.is_rejection());
     }
 
     #[test]

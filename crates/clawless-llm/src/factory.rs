@@ -60,7 +60,7 @@ pub fn make_client(
         ProviderKind::OpenAi => Box::new(OpenAi::with_profile(base_url()?, key, profile, &models)),
         ProviderKind::Anthropic => {
             let protocol = Anthropic::new(base_url()?, key, &models);
-            Box::new(protocol.of_provider(&provider.name))
+            Box::new(protocol.of_provider(&provider.name).with_profile(profile))
         }
         // The platform's binding provides the address and the credentials.
         ProviderKind::WorkersAi => Box::new(WorkersAi::new(&models)),

@@ -50,6 +50,8 @@ const TOO_LONG_PHRASES: &[&str] = &[
     "exceed max message tokens",
     "more than max tokens allowed",
     "`inputs` tokens",
+    // vLLM computes the output limit that the prompt leaves.
+    "tokens must be at least 1, got",
 ];
 
 /// Codes and types of rate limit errors.

@@ -113,7 +113,7 @@ struct MediaPart<'a> {
 }
 
 /// The data of a medium, under the names that servers use.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Source<'a> {
     #[serde(borrow, default)]
     url: Option<&'a RawValue>,
@@ -188,7 +188,15 @@ fn in_part(part: MediaPart<'_>) -> impl Iterator<Item = Medium<'_>> {
 }
 
 fn medium(member: &RawValue, kind: Kind) -> Medium<'_> {
-    let source = read::<Source<'_>>(member.get()).ok();
+    // Some clients send the URL itself.
+    let source = if member.get().starts_with('"') {
+        Some(Source {
+            url: Some(member),
+            ..Source::default()
+        })
+    } else {
+        read::<Source<'_>>(member.get()).ok()
+    };
     let data = source.and_then(|source| {
         let url = source.url.map(RawValue::get);
         let url = url.filter(|url| beginning(url).starts_with("data:"));
@@ -245,6 +253,10 @@ mod tests {
                 format!(
                     r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}"#
                 ),
+                (800, 64_024),
+            ),
+            (
+                format!(r#"{{"type":"image_url","image_url":"data:image/png;base64,{data}"}}"#),
                 (800, 64_024),
             ),
             (

@@ -11,8 +11,8 @@ use crate::profile::Profile;
 /// The maximum length of a parameter name that is reported to the client.
 const MAX_NAME_BYTES: usize = 64;
 
-/// The maximum number of unknown parameters that are reported to the client.
-const MAX_NAMES: usize = 32;
+/// The maximum number of unknown parameters that are counted.
+const MAX_NAMES: usize = 256;
 
 macro_rules! parameters {
     ($($name:ident),* $(,)?) => {

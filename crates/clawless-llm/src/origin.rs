@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use clawless_core::json::Json;
-use clawless_core::llm::{CHOICE, CONTENT_BLOCKS, ContentBlocks, LlmRequest, ORIGIN, Signature};
+use clawless_core::llm::{
+    CHOICE, CONTENT_BLOCKS, CarriedMembers, ContentBlocks, LlmRequest, ORIGIN, Signature,
+};
 use clawless_core::members::Members;
 use clawless_core::{Message, Role};
 use serde::Deserialize;
@@ -39,11 +41,7 @@ pub(crate) fn for_target<'a>(request: &'a LlmRequest, provider: &str) -> Cow<'a,
     let mut request = request.clone();
     for message in request.messages.iter_mut().filter(|it| has_origin(it)) {
         if let Some(blocks) = message.blocks() {
-            let blocks: Vec<Json> = blocks
-                .into_iter()
-                .filter_map(|block| own_signature(block, &target))
-                .collect();
-            if let Ok(changed) = Message::from_blocks(message.role(), &blocks) {
+            if let Some(changed) = own_blocks(message.role(), blocks, &target) {
                 *message = changed;
             }
         } else if let Some(raw) = without_foreign(message.raw(), &target) {
@@ -57,7 +55,48 @@ fn has_origin(message: &Message) -> bool {
     let raw = message.raw().as_str();
     let names = [ORIGIN, CHOICE, CONTENT_BLOCKS, SIGNER];
     message.role() == Role::Assistant
-        && (names.iter().any(|name| raw.contains(name)) || Signature::may_be_in(raw))
+        && (names.iter().any(|name| raw.contains(name))
+            || Signature::may_be_in(raw)
+            || CarriedMembers::may_be_in(raw))
+}
+
+/// A message of these blocks for the model: with the signatures as that wrote them, and with its own
+/// members, which make it a message of chat completions. No other model gets either.
+fn own_blocks(role: Role, blocks: Vec<Json>, target: &str) -> Option<Message> {
+    let mut carried = Vec::new();
+    let mut own = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        match carried_by(&block) {
+            Some(members) => carried.push(members),
+            None => own.extend(own_signature(block, target)),
+        }
+    }
+    carried.retain(|members| members.origin == target);
+    let message = Message::from_blocks(role, &own).ok()?;
+    if carried.is_empty() {
+        return Some(message);
+    }
+    let in_chat_form = || {
+        let message = message.to_chat_form().ok()??;
+        let mut members: Members = message.raw().read().ok()?;
+        CarriedMembers::add_to(&carried, &mut members).ok()?;
+        let raw = Json::from_value(&members).ok()?;
+        Some(Message::from_stored(role, raw))
+    };
+    in_chat_form().or(Some(message))
+}
+
+/// The members that a block carries.
+fn carried_by(block: &Json) -> Option<CarriedMembers> {
+    #[derive(Deserialize)]
+    struct Carrier {
+        data: String,
+    }
+    if !CarriedMembers::may_be_in(block.as_str()) {
+        return None;
+    }
+    let carrier: Carrier = block.read().ok()?;
+    CarriedMembers::parse(&carrier.data)
 }
 
 /// A content block that a client has returned, with the signature as its provider wrote it. Reasoning
@@ -86,6 +125,10 @@ fn own_signature(block: Json, target: &str) -> Option<Json> {
         return Some(block);
     };
     let is_own = signature.origin == target;
+    if is_own && signature.signature.is_empty() {
+        // Reasoning of a model that does not sign it. Its wire removes the mark.
+        return Some(block);
+    }
     if !is_own && name == "data" {
         return None;
     }
@@ -216,6 +259,51 @@ mod tests {
         );
         let of_provider = r#"{"role":"assistant","content":"a","content_blocks":[1]}"#;
         assert_eq!(sent("q", "m", of_provider), of_provider);
+    }
+
+    #[test]
+    fn members_that_a_client_returns_reach_their_model_only() {
+        let carried = |origin: &str, members: &str, calls: &str| {
+            let text = format!(r#"{{"origin":"{origin}","members":{members},"calls":{calls}}}"#);
+            let carried: CarriedMembers = serde_json::from_str(&text).expect("JSON");
+            let data = Json::from_value(&carried.to_text()).expect("JSON");
+            format!(r#"{{"type":"redacted_thinking","data":{}}}"#, data.as_str())
+        };
+        let message = |blocks: &[&str]| {
+            let blocks = blocks.iter().map(|it| Json::parse((*it).to_owned()));
+            let blocks: Vec<Json> = blocks.collect::<Result<_, _>>().expect("JSON");
+            let message = Message::from_blocks(Role::Assistant, &blocks).expect("a message");
+            message.raw().as_str().to_owned()
+        };
+        let call = r#"{"type":"tool_use","id":"c","name":"f","input":{}}"#;
+        let thinking = r#"{"type":"thinking","thinking":"hm","signature":""}"#;
+        let first = carried("p/m", r#"{"reasoning_details":[1]}"#, "[]");
+        let second = carried(
+            "p/m",
+            "{}",
+            r#"[{"id":"c","members":{"extra_content":{"s":"S"}}}]"#,
+        );
+        let forged = carried("q/m", r#"{"x":1}"#, "[]");
+        let returned = message(&[&first, thinking, &second, &forged, call]);
+        let own = r#"{"role":"assistant","content":null,"reasoning_content":"hm","thinking_blocks":[{"type":"thinking","thinking":"hm","signature":""}],"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"s":"S"}}],"reasoning_details":[1]}"#;
+        assert_eq!(sent("p", "m", &returned), own);
+        for (provider, model) in [("p", "other"), ("other", "m")] {
+            assert_eq!(sent(provider, model, &returned), message(&[thinking, call]));
+        }
+    }
+
+    #[test]
+    fn unsigned_reasoning_of_a_model_keeps_its_mark_for_its_own_wire() {
+        let (origin, signature) = ("p/m".to_owned(), String::new());
+        let text = Json::from_value(&Signature { origin, signature }.to_text()).expect("JSON");
+        let block = |signature: &str| {
+            let text = format!(r#"{{"type":"thinking","thinking":"hm","signature":{signature}}}"#);
+            let block = Json::parse(text).expect("JSON");
+            let message = Message::from_blocks(Role::Assistant, &[block]).expect("a message");
+            message.raw().as_str().to_owned()
+        };
+        assert_eq!(sent("p", "m", &block(text.as_str())), block(text.as_str()));
+        assert_eq!(sent("q", "m", &block(text.as_str())), block("\"\""));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Checks whether reported usage is plausible. Implausible usage counts as missing and is
 //! estimated, so that no call is charged nothing or far too much.
 
+use clawless_core::chat::{Content, Part};
 use clawless_core::llm::{LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::{Message, Tokens, Usage};
 use serde::Deserialize;
 
+use crate::media;
 use crate::profile::Profile;
 
 /// The maximum number of tokens of one call: a hundred times the largest known context window. A
@@ -18,17 +20,6 @@ const MAX_ADDED_INPUT: u64 = 131_072;
 
 /// The maximum number of tokens of one image, recording or file.
 const MAX_PER_MEDIUM: u64 = 262_144;
-
-/// The media parts of a message.
-const MEDIA: [&str; 6] = [
-    "\"image_url\"",
-    "\"input_audio\"",
-    "\"file\"",
-    "\"video_url\"",
-    "\"audio_url\"",
-    // Of content blocks.
-    "\"source\"",
-];
 
 /// Tokens by which a response may exceed its limit: some servers count the end token or the
 /// template.
@@ -150,16 +141,20 @@ fn is_possible_input(request: &LlmRequest, tokens: u64) -> bool {
     if tokens <= max {
         return true;
     }
-    let media = request.messages.iter().map(|message| {
-        let text = message.raw().as_str();
-        MEDIA
-            .iter()
-            .map(|it| text.matches(it).count())
-            .sum::<usize>() as u64
-    });
+    let media = request.messages.iter().map(media_count);
     let media = media.sum::<u64>().saturating_mul(MAX_PER_MEDIUM);
     let options = serde_json::to_vec(&request.options).map_or(0, |it| it.len() as u64);
     tokens <= max.saturating_add(media).saturating_add(options)
+}
+
+/// The number of a message's media, and of parts of types that are not known here.
+fn media_count(message: &Message) -> u64 {
+    let is_unknown = |part: &&Part| matches!(part, Part::Extension(_));
+    let unknown = match message.view().ok().and_then(|view| view.content) {
+        Some(Content::Parts(parts)) => parts.iter().filter(is_unknown).count(),
+        _ => 0,
+    };
+    media::media(message.raw().as_str()).len().max(unknown) as u64
 }
 
 #[cfg(test)]
@@ -256,15 +251,24 @@ mod tests {
     }
 
     #[test]
-    fn an_image_may_have_many_tokens() {
-        let raw = r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x.example"}}]}"#;
-        let raw = clawless_core::json::Json::parse(raw.to_owned()).expect("JSON");
-        let request = LlmRequest {
-            model: "m".to_owned(),
-            messages: vec![Message::from_stored(Role::User, raw)],
-            options: ChatOptions::default(),
-        };
-        assert!(is_possible_input(&request, 300_000));
-        assert!(!is_possible_input(&request, 3_000_000));
+    fn a_medium_may_have_many_tokens() {
+        for part in [
+            r#"{"type":"image_url","image_url":{"url":"https://x.example"}}"#,
+            r#"{"type":"image_url","image_url":"https://x.example"}"#,
+            r#"{"type":"document_url","document_url":"https://x.example"}"#,
+            r#"{"type":"input_video","input_video":{"data":"AA=="}}"#,
+            r#"{"type":"video","video":["https://x.example"]}"#,
+            r#"{"type":"input_file","file_id":"f"}"#,
+        ] {
+            let raw = format!(r#"{{"role":"user","content":[{part}]}}"#);
+            let raw = clawless_core::json::Json::parse(raw).expect("JSON");
+            let request = LlmRequest {
+                model: "m".to_owned(),
+                messages: vec![Message::from_stored(Role::User, raw)],
+                options: ChatOptions::default(),
+            };
+            assert!(is_possible_input(&request, 300_000), "{part}");
+            assert!(!is_possible_input(&request, 3_000_000), "{part}");
+        }
     }
 }

@@ -14,6 +14,15 @@ pub enum Mode {
     Whole,
     /// As a stream.
     Stream,
+    /// As a stream, without a request for its usage: the provider rejects that.
+    StreamWithoutUsage,
+}
+
+impl Mode {
+    /// Whether a stream is requested.
+    pub const fn is_stream(self) -> bool {
+        !matches!(self, Self::Whole)
+    }
 }
 
 /// One provider's wire.

@@ -2,9 +2,9 @@
 
 use memchr::memchr2;
 
-/// The maximum length of a line and of the data of one event: 4 MiB, because an image is sent in
-/// one event.
-pub const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The maximum length of a whole response, and of a line and of the data of one event: 16 MiB, because
+/// an image is sent in one event.
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -52,7 +52,7 @@ struct Pending {
 
 impl Default for SseDecoder {
     fn default() -> Self {
-        Self::new(DEFAULT_MAX_BYTES)
+        Self::new(MAX_BYTES)
     }
 }
 

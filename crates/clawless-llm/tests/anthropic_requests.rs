@@ -54,6 +54,11 @@ fn image_types_are_normalized() {
         json!({"type": "image", "source":
             {"type": "base64", "media_type": "image/jpeg", "data": "/9j/AA=="}})
     );
+    // The bytes say what it is.
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let sent = messages(&json!([{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": format!("data:image/jpg;base64,{png}")}}]}]));
+    assert_eq!(sent[0]["content"][0]["source"]["media_type"], "image/png");
     let svg = json!({"model": "claude-x", "messages": [{"role": "user", "content": [
         {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,PHN2Zz4="}}]}]});
     let Err(LlmError::Unsupported { param, .. }) = encode(&svg) else {
@@ -317,5 +322,67 @@ fn tool_choices_of_other_apis_are_understood() {
             expected,
             "{choice}"
         );
+    }
+}
+
+#[test]
+fn an_answer_to_continue_goes_to_models_that_take_one() {
+    let body = |model: &str, last: &str| {
+        json!({"model": model, "messages": [
+            {"role": "user", "content": "a"}, {"role": last, "content": "{"}]})
+    };
+    assert!(encode(&body("claude-opus-4-5", "assistant")).is_ok());
+    assert!(encode(&body("claude-opus-4-6", "user")).is_ok());
+    let Err(LlmError::Unsupported { param, message }) =
+        encode(&body("claude-opus-4-6", "assistant"))
+    else {
+        panic!("not refused");
+    };
+    assert_eq!(param, "messages");
+    assert!(message.contains("to continue"), "{message}");
+    // It is continued without thinking, which begins an answer.
+    let mut begun = body("claude-sonnet-4-5", "assistant");
+    begun["reasoning_effort"] = json!("high");
+    begun["max_tokens"] = json!(64_000);
+    let model = r#"{"id":"claude-sonnet-4-5","thinking":"budget"}"#;
+    let models = [serde_json::from_str(model).expect("a model")];
+    let protocol = Anthropic::new("https://a.example/v1", None, &models);
+    let sent = |body: &Value| {
+        let sent = protocol
+            .encode(&request(body), Mode::Whole)
+            .expect("encodes");
+        serde_json::from_slice::<Value>(&sent.body).expect("JSON")
+    };
+    assert_eq!(sent(&begun)["thinking"], Value::Null);
+    begun["messages"].as_array_mut().expect("messages").pop();
+    assert_eq!(sent(&begun)["thinking"]["type"], "enabled");
+}
+
+#[test]
+fn schemas_of_tools_are_adapted_or_named() {
+    let body = |parameters: Value| {
+        json!({"model": "claude-x", "messages": [{"role": "user", "content": "a"}],
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": parameters}}]})
+    };
+    let either =
+        json!({"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}]});
+    let sent = encode(&body(either)).expect("encodes");
+    let schema = &sent["tools"][0]["input_schema"];
+    assert_eq!(schema["properties"], json!({"a": {}, "b": {}}));
+    assert_eq!(schema.get("anyOf"), None);
+    for (parameters, expected) in [
+        (
+            json!({"oneOf": [{"type": "string"}]}),
+            "tools[0].function.parameters",
+        ),
+        (
+            json!({"type": "object", "properties": {"filter[id]": {}}}),
+            "tools[0].function.parameters.properties",
+        ),
+    ] {
+        let Err(LlmError::Unsupported { param, .. }) = encode(&body(parameters)) else {
+            panic!("not refused");
+        };
+        assert_eq!(param, expected);
     }
 }

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::pin::pin;
 
+use clawless_core::llm::LlmRequest;
 use clawless_core::model::Model;
 use clawless_core::routing::breaker::Breakers;
 use clawless_core::time::{Clock, Timer};
@@ -68,6 +69,16 @@ impl Chain {
         length: usize,
         cancel: impl Future<Output = ()>,
     ) -> Result<Answered<LlmResponse>, CallError> {
+        self.send_until(tenant, length, &request(), cancel)
+    }
+
+    fn send_until(
+        &self,
+        tenant: &str,
+        length: usize,
+        request: &LlmRequest,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Answered<LlmResponse>, CallError> {
         let (io, timeouts) = (self.stage.io(), Timeouts::default());
         let caller = ChainCall {
             io: &io,
@@ -91,10 +102,10 @@ impl Chain {
         ];
         // The call's own deadline is earlier than the caller's.
         let deadline = self.stage.time.now().plus(Millis::from_secs(6000));
-        let (chain, request) = (&chain[..length], request());
+        let chain = &chain[..length];
         self.stage.time.run(async {
             let cancel = pin!(cancel);
-            let whole = caller.complete(chain, &request, deadline, cancel);
+            let whole = caller.complete(chain, request, deadline, cancel);
             whole.await
         })
     }
@@ -280,6 +291,46 @@ fn a_rejected_probe_closes_the_breaker() {
     chain.stage.http.next(Reply::json(400, "{}"));
     assert!(chain.call(2).is_err());
     chain.stage.http.always(good());
+    assert_eq!(chain.call(2).expect("an answer").target, 0);
+}
+
+/// A request that no provider of the wire takes.
+fn unsupported() -> LlmRequest {
+    let mut request = request();
+    request.options.modalities = Some(vec!["audio".to_owned()]);
+    request
+}
+
+#[test]
+fn requests_that_are_not_sent_neither_open_nor_close_the_breaker() {
+    let chain = Chain::new();
+    for _ in 0..20 {
+        let refused = chain.send_until("tenant", 2, &unsupported(), pending());
+        assert!(matches!(refused, Err(CallError::Failed(_))));
+    }
+    assert!(chain.sent_requests().is_empty());
+    for _ in 0..2 {
+        for _ in 0..3 {
+            chain.stage.http.next(Reply::unreachable());
+        }
+        chain.stage.http.next(good());
+        assert_eq!(chain.call(2).expect("an answer").target, 1);
+    }
+    chain.stage.time.advance(Millis::from_secs(6));
+    // It is no probe: the next call is the one, and fails.
+    assert!(
+        chain
+            .send_until("tenant", 2, &unsupported(), pending())
+            .is_err()
+    );
+    for _ in 0..3 {
+        chain.stage.http.next(Reply::unreachable());
+    }
+    chain.stage.http.always(good());
+    for _ in 0..3 {
+        assert_eq!(chain.call(2).expect("an answer").target, 1);
+    }
+    chain.stage.time.advance(Millis::from_secs(11));
     assert_eq!(chain.call(2).expect("an answer").target, 0);
 }
 

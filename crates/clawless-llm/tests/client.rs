@@ -214,10 +214,10 @@ fn failures_during_the_response_follow_its_text() {
             |it| matches!(it, LlmError::Reported(_)),
         ),
         (
-            "a line of five megabytes",
+            "a line of seventeen megabytes",
             vec![
                 Step::Bytes(b"data: ".to_vec()),
-                Step::Bytes(vec![b'x'; 5 * 1024 * 1024]),
+                Step::Bytes(vec![b'x'; 17 * 1024 * 1024]),
             ],
             |it| matches!(it, LlmError::Malformed(_)),
         ),
@@ -452,4 +452,49 @@ fn model_output_that_looks_like_events_is_text() {
             delta: Delta::Content("\n\ndata: [DONE]\n\nevent: error\n\n".to_owned())
         }
     );
+}
+
+#[test]
+fn a_stream_is_requested_without_usage_if_the_provider_rejects_that() {
+    let body =
+        r#"{"detail":[{"loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#;
+    let message =
+        r#"{"error":{"message":"Unrecognized request argument supplied: stream_options"}}"#;
+    for refusal in [body, message] {
+        let stage = Stage::new();
+        stage.http.next(Reply::json(422, refusal));
+        stage.http.next(Reply::stream(
+            &[hello(), finish(), DONE.to_owned()].concat(),
+        ));
+        let (reads, failure) = stage.stream();
+        assert_eq!(failure, None);
+        assert_eq!(text(&reads.concat()), "Hello");
+        let requests = stage.http.requests();
+        let has_options = |position: usize| {
+            let body: &[u8] = &requests[position].body;
+            String::from_utf8_lossy(body).contains("stream_options")
+        };
+        assert!(has_options(0) && !has_options(1) && requests.len() == 2);
+    }
+    let stage = Stage::new();
+    stage
+        .http
+        .always(Reply::json(422, r#"{"error":{"message":"bad stop"}}"#));
+    let (_, failure) = stage.stream();
+    assert!(matches!(failure, Some(LlmError::InvalidRequest { .. })));
+    assert_eq!(stage.http.requests().len(), 1);
+}
+
+#[test]
+fn an_event_may_be_as_long_as_a_whole_response() {
+    let stage = Stage::new();
+    let image = "A".repeat(9_000_000);
+    let delta = format!(
+        r#""delta":{{"content":"a","images":[{{"image_url":{{"url":"data:image/png;base64,{image}"}}}}]}}"#
+    );
+    let stream = [chunk(&delta), finish(), DONE.to_owned()].concat();
+    stage.http.next(Reply::stream(&stream));
+    let (reads, failure) = stage.stream();
+    assert_eq!(failure, None);
+    assert_eq!(text(&reads.concat()), "a");
 }

@@ -107,7 +107,9 @@ fn protocol(profile: &'static Profile) -> Box<dyn Protocol> {
             profile,
             &[],
         )),
-        ProviderKind::Anthropic => Box::new(Anthropic::new("https://a.example/v1", None, &[])),
+        ProviderKind::Anthropic => {
+            Box::new(Anthropic::new("https://a.example/v1", None, &[]).with_profile(profile))
+        }
         ProviderKind::WorkersAi => Box::new(WorkersAi::new(&[])),
     }
 }

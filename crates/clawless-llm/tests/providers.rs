@@ -31,7 +31,8 @@ What the columns mean:
 
 - **Output limit**: the parameter that holds the longest answer. `as sent` keeps the client's own name.
   None is added that the client did not ask for, except where a quota or the model's own limit needs one.
-- **Stream usage**: `requested` sends `stream_options.include_usage`; `always` does not.
+- **Stream usage**: `requested` sends `stream_options.include_usage`, and a provider that rejects the parameter gets
+  the request again without it: the usage is then estimated. `always` does not send it.
 - **System**: `one` merges all system messages into one at the front. **Developer**: whether that role
   is known; else it is sent as `system`.
 - **Sent back**: members of assistant messages and tool calls that go back to the provider: within the
@@ -39,8 +40,10 @@ What the columns mean:
   it), in this chain and all earlier turns with tool calls, or always. All other providers never see
   them. `required`: a message with tool calls that lacks its reasoning gets an empty one, unless the
   request turns thinking off. `strict` providers get no other member that the wire does not define.
-  Reasoning goes back under the listed name. `no cache marks`: `cache_control` of messages, parts and
+  Reasoning goes back under the listed names. `unsigned`: reasoning that the model has not signed goes back, too. `no cache marks`: `cache_control` of messages, parts and
   tools is removed.
+- **Media**: `documents` are parts of type `document_url`. Providers with `video` also get parts of types that are
+  not known here; others refuse them with a 400 that names the type.
 - **Call ids**: ids that a provider would refuse are replaced, in the calls and in their results.
 - **Tools**: more tools, or other names, are refused with a 400 that names `tools`.
 - **TimeoutFactors**: how many times longer than the deployment's timeouts a provider may be silent before its
@@ -220,6 +223,7 @@ fn media(media: Media) -> String {
         (media.images, "images"),
         (media.audio, "audio"),
         (media.files, "files"),
+        (media.documents, "documents"),
         (media.video, "video"),
     ];
     let taken: Vec<&str> = all.into_iter().filter(|it| it.0).map(|it| it.1).collect();
@@ -247,6 +251,9 @@ fn replay(profile: &Profile) -> String {
     }
     if profile.messages.strict {
         text.push_str("; strict");
+    }
+    if profile.messages.unsigned_thinking {
+        text.push_str("; unsigned");
     }
     if !profile.messages.cache_marks {
         text.push_str("; no cache marks");

@@ -71,6 +71,8 @@ fn messages_of_chat_requests() {
             { "type": "input_audio", "input_audio": { "data": "", "format": "wav" } },
             { "type": "file", "file": { "file_id": "f" } },
             { "type": "video_url", "video_url": { "url": "https://x/y.mp4" } },
+            { "type": "image_url", "image_url": "https://x/y.png" },
+            { "type": "hologram", "hologram": 1 },
         ] }),
         json!({ "role": "assistant", "content": null, "tool_calls": [
             { "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" } },

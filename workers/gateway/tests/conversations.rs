@@ -12,6 +12,7 @@ use clawless_core::ledger::Period;
 use clawless_core::session::Change;
 use clawless_core::tenant::TenantSettings;
 use clawless_core::time::Clock;
+use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, completion_reply};
 
@@ -250,4 +251,71 @@ fn an_expired_link_in_the_history_is_named_by_its_message() {
 
 fn message_of(role: &str) -> Value {
     message(role, "And now?")
+}
+
+/// A window of which two short turns are read, and a longer one fits.
+const NARROW: &str = r#"[{"name": "scripted", "kind": "openai", "base_url": "https://provider.example/v1",
+    "models": [{"id": "small", "context": 2048}]}]"#;
+
+#[test]
+fn a_history_of_which_only_the_end_is_read_is_recognised_in_the_clients_copy() {
+    let deployment = Deployment::with_providers(NARROW);
+    let customer = deployment.customer();
+    let mut conversation = Vec::new();
+    for turn in 0..6 {
+        let text = format!("turn {turn} {}", "word ".repeat(380));
+        conversation.push(message("user", &text));
+        send(
+            &deployment,
+            &customer,
+            None,
+            &Value::from(conversation.clone()),
+        );
+        let last = provider_messages(&deployment);
+        let last = last.as_array().expect("messages");
+        let same = last.iter().filter(|it| it["content"] == text.as_str());
+        assert_eq!(same.count(), 1);
+        conversation.push(message("assistant", "ok"));
+    }
+    assert_eq!(stored(&deployment, "user"), 6);
+    assert_eq!(stored(&deployment, "assistant"), 6);
+}
+
+#[test]
+fn half_an_answer_does_not_double_the_history() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let mut conversation = vec![message("user", "one")];
+    send(
+        &deployment,
+        &customer,
+        None,
+        &Value::from(conversation.clone()),
+    );
+    conversation.extend([message("assistant", "ok"), message("user", "two")]);
+    let broken = [support::delta("A long "), support::delta("answer")].concat();
+    deployment.http.next(Reply::stream(&broken));
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str())];
+    let body =
+        json!({"model": "small", "session_id": "chat-1", "stream": true, "messages": conversation});
+    deployment.chat_with(&headers, &body.to_string());
+    assert_eq!(stored(&deployment, "user"), 2);
+    // Its client has less of the answer, or none of it.
+    for copy in [Some("A long"), None] {
+        let mut continued = conversation.clone();
+        continued.extend(copy.map(|text| message("assistant", text)));
+        continued.push(message("user", "three"));
+        send(
+            &deployment,
+            &customer,
+            None,
+            &Value::from(continued.clone()),
+        );
+        let seen = provider_messages(&deployment);
+        let seen = seen.as_array().expect("messages");
+        let ones = seen.iter().filter(|it| it["content"] == "one").count();
+        assert_eq!(ones, 1, "{seen:?}");
+        assert_eq!(seen.last(), continued.last());
+    }
 }

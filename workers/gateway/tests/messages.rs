@@ -426,3 +426,95 @@ fn invalid_requests_are_refused_before_a_provider_is_called() {
     );
     assert!(deployment.http.requests().is_empty());
 }
+
+/// An answer with a call and the provider's own members, and its stream.
+fn signed_call() -> (Value, Value) {
+    let call = json!({"index": 0, "id": "call_1", "type": "function",
+        "function": {"name": "read", "arguments": "{\"path\":\"a\"}"},
+        "extra_content": {"google": {"thought_signature": "S=="}}});
+    let details = json!([{"type": "reasoning.encrypted", "data": "gA", "index": 0}]);
+    (call, details)
+}
+
+#[test]
+fn a_stateless_chain_of_calls_returns_the_providers_members_to_it_only() {
+    let (deployment, customer) = deployment();
+    let tools = json!([{"name": "read", "input_schema": {"type": "object"}}]);
+    let (call, details) = signed_call();
+    for stream in [false, true] {
+        let answer = json!({"role": "assistant", "content": null, "tool_calls": [call], "reasoning_details": details});
+        deployment.http.next(if stream {
+            let chunk = |delta: Value, reason: Value| {
+                let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
+                format!("data: {}\n\n", json!({"choices": [choice]}))
+            };
+            let (called, done) = (
+                chunk(answer, Value::Null),
+                chunk(json!({}), json!("tool_calls")),
+            );
+            Reply::reads(&[&called, &done, "data: [DONE]\n\n"])
+        } else {
+            let choice = json!({"index": 0, "message": answer, "finish_reason": "tool_calls"});
+            Reply::json(200, &json!({"choices": [choice]}).to_string())
+        });
+        let mut body = saying("small", "go");
+        body["tools"] = tools.clone();
+        body["stream"] = json!(stream);
+        let response = deployment.message(&customer, &body);
+        let content = if stream {
+            streamed_content(&response)
+        } else {
+            response.json()["content"]
+                .as_array()
+                .expect("blocks")
+                .clone()
+        };
+        let types: Vec<_> = content.iter().map(|it| it["type"].as_str()).collect();
+        assert_eq!(types, [Some("redacted_thinking"), Some("tool_use")]);
+        let result = json!({"type": "tool_result", "tool_use_id": "call_1", "content": "x"});
+        let chain = |model: &str| {
+            let mut next = body.clone();
+            next["model"] = json!(model);
+            next["stream"] = json!(false);
+            let messages = next["messages"].as_array_mut().expect("messages");
+            messages.push(json!({"role": "assistant", "content": content}));
+            messages.push(json!({"role": "user", "content": [result]}));
+            next
+        };
+        deployment.http.next(completion_reply("done"));
+        assert_eq!(deployment.message(&customer, &chain("small")).status, 200);
+        let message = sent_json(&deployment)["messages"][1].clone();
+        assert_eq!(message["reasoning_details"], details);
+        assert_eq!(
+            message["tool_calls"][0]["extra_content"],
+            call["extra_content"]
+        );
+        assert!(!sent(&deployment).contains("clawless"));
+        let done = json!([{"type": "text", "text": "done"}]);
+        deployment.http.next(message_reply(done, "end_turn"));
+        assert_eq!(deployment.message(&customer, &chain("claude")).status, 200);
+        let foreign = sent(&deployment);
+        assert!(
+            !foreign.contains("clawless") && !foreign.contains("S=="),
+            "{foreign}"
+        );
+    }
+}
+
+/// The content blocks of a stream, as SDKs put them together.
+fn streamed_content(response: &Response) -> Vec<Value> {
+    let mut content: Vec<Value> = Vec::new();
+    let mut arguments = String::new();
+    for event in received(response) {
+        match event["type"].as_str() {
+            Some("content_block_start") => content.push(event["content_block"].clone()),
+            Some("content_block_delta") => {
+                arguments.push_str(event["delta"]["partial_json"].as_str().expect("arguments"));
+            }
+            _ => {}
+        }
+    }
+    let last = content.last_mut().expect("a call");
+    last["input"] = serde_json::from_str(&arguments).expect("JSON");
+    content
+}

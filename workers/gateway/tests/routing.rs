@@ -518,3 +518,24 @@ fn a_tenant_can_set_the_threshold_and_switch_classes_off() {
         "quick class:simple"
     );
 }
+
+#[test]
+fn title_tags_and_follow_up_tasks_of_chat_clients_are_simple() {
+    let (deployment, customer) = deployment_with(TenantSettings::default());
+    let history =
+        format!("<chat_history>\nUSER: {HARD}\nASSISTANT: The second one.\n</chat_history>");
+    for task in [
+        "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n### Output:\nJSON format: { \"title\": \"your concise title here\" }\n### Chat History:\n",
+        "Create a short title (max 6 words) for this conversation. Reply with the title only.\n\n",
+        "### Task:\nGenerate 1-3 broad tags categorizing the main themes of the chat history, along with 1-3 more specific subtopic tags.\n### Output:\nJSON format: { \"tags\": [\"tag1\", \"tag2\"] }\n### Chat History:\n",
+        "### Task:\nSuggest 3-5 relevant follow-up questions or prompts that the user might naturally ask next.\n### Output:\nJSON format: { \"follow_ups\": [\"Question 1?\"] }\n### Chat History:\n",
+    ] {
+        let content = format!("{task}{history}");
+        let body = json!({"model": "auto", "messages": [{"role": "user", "content": content}]});
+        assert_eq!(
+            route_of(&deployment, &customer, &body),
+            "quick class:simple",
+            "{task}"
+        );
+    }
+}

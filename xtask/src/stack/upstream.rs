@@ -130,7 +130,9 @@ impl Routes {
         members.iter().find_map(|name| model.get(name)?.as_u64())
     }
 
-    /// The window that the model's file sets, that it is loaded with, or that it was trained for.
+    /// The window that the model is loaded with, or that its file sets, at most the one that it was
+    /// trained for. Ollama cuts longer prompts in silence, and loads other models with a window that it
+    /// does not report: that is unknown.
     fn window_in_ollama(&self, id: &str, show: &Value) -> Option<u64> {
         let parameters = show.get("parameters").and_then(Value::as_str);
         let set = parameters.unwrap_or_default().lines().find_map(|line| {
@@ -151,7 +153,8 @@ impl Routes {
                 .find(|(name, _)| name.ends_with(".context_length"))?;
             window.as_u64()
         };
-        set.or_else(loaded).or_else(trained)
+        let window = loaded().or(set)?;
+        Some(trained().map_or(window, |trained| window.min(trained)))
     }
 }
 
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn window_of_ollama_is_the_one_that_is_set_else_loaded_else_trained() {
+    fn window_of_ollama_is_the_one_that_is_loaded_else_set_and_not_the_trained_one() {
         let nothing = json!({"id": "m"});
         let routes = Routes {
             loaded: Some(json!({"models": [{"name": "m", "context_length": 16_384}]})),
@@ -207,8 +210,13 @@ mod tests {
         assert!(routes.is_ollama());
         let show = json!({"model_info": {"llama.context_length": 131_072}});
         assert_eq!(routes.window("m", &nothing, Some(&show)), Some(16_384));
-        assert_eq!(routes.window("other", &nothing, Some(&show)), Some(131_072));
-        let show = json!({"parameters": "stop \"x\"\nnum_ctx     4096"});
+        assert_eq!(routes.window("other", &nothing, Some(&show)), None);
+        let show = json!({"parameters": "stop \"x\"\nnum_ctx     8192",
+            "model_info": {"llama.context_length": 4096}});
         assert_eq!(routes.window("m", &nothing, Some(&show)), Some(4096));
+        assert_eq!(routes.window("other", &nothing, Some(&show)), Some(4096));
+        let show = json!({"parameters": "num_ctx 8192"});
+        assert_eq!(routes.window("m", &nothing, Some(&show)), Some(16_384));
+        assert_eq!(routes.window("other", &nothing, Some(&show)), Some(8192));
     }
 }

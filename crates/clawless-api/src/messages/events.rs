@@ -7,6 +7,7 @@ use clawless_core::{ApiError, ErrorCode};
 
 use super::PING;
 use super::arguments::ArgumentScan;
+use super::carrier::Carrier;
 use super::error::error_envelope;
 use super::stop::StopState;
 use super::usage::MessageUsage;
@@ -31,6 +32,8 @@ pub struct MessageWriter {
     open: Option<Open>,
     /// Deltas that wait for the end of the open call.
     waiting: Vec<Delta>,
+    /// The provider's own members, until a block carries them.
+    carrier: Carrier,
     /// Whether arguments arrived after the end of their call's block.
     is_broken: bool,
 }
@@ -54,6 +57,7 @@ impl MessageWriter {
             next: 0,
             open: None,
             waiting: Vec::new(),
+            carrier: Carrier::default(),
             is_broken: false,
         }
     }
@@ -92,6 +96,7 @@ impl MessageWriter {
             }
             self.resume(out);
         }
+        self.carry(out);
         if self.is_broken {
             let message = "The model's tool calls were not in order.";
             return self.fail(&ApiError::new(ErrorCode::UpstreamError, message), out);
@@ -187,8 +192,16 @@ impl MessageWriter {
                 }
             }
             Delta::Block(block) => self.whole(BlockStart::Whole(block), out),
-            Delta::ToolCallStart { call, id, name, .. } => {
+            Delta::ToolCallStart {
+                call,
+                id,
+                name,
+                members,
+                ..
+            } => {
                 self.stop.call();
+                self.carrier.add_call(*call, id, members);
+                self.carry(out);
                 let (number, scan) = (*call, ArgumentScan::default());
                 let open = Open::Call { number, scan };
                 self.start(Some(open), BlockStart::call(id, name), out);
@@ -197,12 +210,12 @@ impl MessageWriter {
                 self.is_broken |= !arguments.trim().is_empty();
             }
             Delta::ChoiceMembers(members) => self.stop.read(members, &self.stop_sequences),
-            // Members of other wires, which this one has no place for.
-            Delta::Reasoning(_)
-            | Delta::ToolCallMembers { .. }
-            | Delta::Logprobs(_)
-            | Delta::ThinkingBlocks(_)
-            | Delta::Members(_) => {}
+            Delta::ToolCallMembers { call, members, .. } => {
+                self.carrier.add_to_call(*call, members);
+            }
+            Delta::Members(members) => self.carrier.add(members),
+            // Values of other wires, which this one has no place for.
+            Delta::Reasoning(_) | Delta::Logprobs(_) | Delta::ThinkingBlocks(_) => {}
         }
     }
 
@@ -232,6 +245,13 @@ impl MessageWriter {
             return;
         }
         self.whole(BlockStart::Signed(block), out);
+    }
+
+    /// Writes the block that carries the provider's own members so far.
+    fn carry(&mut self, out: &mut String) {
+        if let Some(block) = self.carrier.take(&self.head.origin) {
+            self.whole(BlockStart::Signed(block), out);
+        }
     }
 
     fn whole(&mut self, block: BlockStart<'_>, out: &mut String) {

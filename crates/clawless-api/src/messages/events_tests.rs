@@ -1,5 +1,5 @@
 use clawless_core::json::Json;
-use clawless_core::llm::Signature;
+use clawless_core::llm::{CarriedMembers, Signature};
 use clawless_core::tool::CallForm;
 use clawless_core::{FinishReason, Timestamp};
 use proptest::prelude::*;
@@ -228,6 +228,68 @@ fn sources_and_blocks_of_other_types_are_in_their_places() {
             {"type": "text", "text": ".", "citations": [{"cited_text": "alone"}]},
         ])
     );
+}
+
+#[test]
+fn the_providers_own_members_are_in_a_block_that_clients_return() {
+    let members = |text: &str| -> Members { serde_json::from_str(text).expect("JSON") };
+    let of_message = |text: &str| delta(Delta::Members(members(text)));
+    let call = |number: u32, of_call: &str| {
+        delta(Delta::ToolCallStart {
+            call: number,
+            id: format!("toolu_{number}"),
+            name: "f".to_owned(),
+            form: CallForm::Function,
+            members: members(of_call),
+        })
+    };
+    let late = delta(Delta::ToolCallMembers {
+        call: 1,
+        form: CallForm::Function,
+        members: members(r#"{"x":1}"#),
+    });
+    let message = whole(&[
+        delta(Delta::Reasoning("hm".to_owned())),
+        of_message(
+            r#"{"reasoning_details":[{"type":"a","index":0,"text":"h"}],"annotations":[1]}"#,
+        ),
+        of_message(r#"{"reasoning_details":[{"type":"a","index":0,"text":"m"}],"empty":null}"#),
+        call(
+            0,
+            r#"{"extra_content":{"google":{"thought_signature":"S"}}}"#,
+        ),
+        arguments(0, "{}"),
+        call(1, "{}"),
+        arguments(1, "{}"),
+        late,
+        finish(FinishReason::ToolCalls),
+    ])
+    .expect("complete");
+    let content = message["content"].as_array().expect("blocks");
+    let types: Vec<_> = content
+        .iter()
+        .map(|it| it["type"].as_str().expect("a type"))
+        .collect();
+    let carrier = "redacted_thinking";
+    assert_eq!(
+        types,
+        ["thinking", carrier, "tool_use", "tool_use", carrier]
+    );
+    let carried = |position: usize| {
+        let data = content[position]["data"].as_str().expect("data");
+        let carried = CarriedMembers::parse(data).expect("members");
+        serde_json::to_value(carried).expect("JSON")
+    };
+    assert_eq!(
+        carried(1),
+        json!({
+            "origin": "p/m",
+            "members": {"reasoning_details": [{"type": "a", "index": 0, "text": "hm"}]},
+            "calls": [{"id": "toolu_0", "members": {"extra_content": {"google": {"thought_signature": "S"}}}}],
+        })
+    );
+    let late = json!({"origin": "p/m", "calls": [{"id": "toolu_1", "members": {"x": 1}}]});
+    assert_eq!(carried(4), late);
 }
 
 #[test]

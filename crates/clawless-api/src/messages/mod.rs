@@ -2,6 +2,7 @@
 //! content blocks byte for byte, writes whole answers and stream events.
 
 mod arguments;
+mod carrier;
 mod content;
 mod count;
 mod described;

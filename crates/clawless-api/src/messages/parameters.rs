@@ -6,8 +6,8 @@ use clawless_core::json::{self, Json};
 use clawless_core::{ApiError, ErrorCode};
 use serde::Deserialize;
 
-/// The most names of ignored members that a response reports.
-const MAX_IGNORED: usize = 32;
+/// The most names of ignored members that are counted.
+const MAX_IGNORED: usize = 256;
 
 /// Reads a value. The error names the parameter.
 pub(super) fn read_at<'a, T: Deserialize<'a>>(value: &'a Json, path: &str) -> Result<T, ApiError> {

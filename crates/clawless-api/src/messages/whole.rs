@@ -6,6 +6,7 @@ use clawless_core::llm::{ContentBlocks, LlmChoice, LlmResponse, Signature};
 use clawless_core::members::Members;
 use serde::Serialize;
 
+use super::carrier::Carrier;
 use super::stop::StopState;
 use super::usage::MessageUsage;
 use crate::activity::{Extension, ToolActivity};
@@ -86,13 +87,13 @@ pub(super) fn body(
 }
 
 /// A signed block for the client: its signature, or its encrypted reasoning, names the model that made
-/// it, because it is valid there only.
+/// it, because it is valid there only. An empty one is of a
+/// model that does not sign its reasoning, and needs it back.
 pub(super) fn for_client(block: Members, origin: &str) -> Members {
     let mut block = block.without(&[SIGNER]);
     for (name, value) in &mut block.0 {
         if matches!(name.as_str(), "signature" | "data")
             && let Ok(signature) = value.read::<String>()
-            && !signature.is_empty()
             && let Ok(named) = Json::from_value(
                 &Signature {
                     origin: origin.to_owned(),
@@ -122,6 +123,7 @@ fn content(
     origin: &str,
     stop: &mut StopState,
 ) -> Result<Vec<Content>, serde_json::Error> {
+    let mut carrier = Carrier::of_answer(&choice.members, &choice.tool_calls);
     let own = ContentBlocks::of(&choice.members);
     let own = own.filter(|own| own.have_text(choice.content.as_deref().unwrap_or_default()));
     let mut content = match own {
@@ -141,6 +143,7 @@ fn content(
         stop.refuse();
         content.push(Content::Text { text });
     }
+    content.extend(carrier.take(origin).map(Content::Signed));
     for call in choice.tool_calls {
         stop.call();
         content.push(Content::ToolUse {
@@ -257,6 +260,24 @@ mod tests {
             ])
         );
         assert_eq!(message["stop_reason"], "pause_turn");
+        // Those of other wires are carried before the calls.
+        let mut called = LlmChoice {
+            content: Some("a".to_owned()),
+            members: Members(vec![("reasoning_details".to_owned(), json(json!([1])))]),
+            ..LlmChoice::default()
+        };
+        called.tool_calls.push(clawless_core::ToolCall {
+            id: "c".to_owned(),
+            name: "f".to_owned(),
+            ..clawless_core::ToolCall::default()
+        });
+        let called = written(called);
+        let data = called["content"][1]["data"].as_str().expect("data");
+        assert_eq!(
+            data,
+            r#"clawless-members1:{"origin":"p/m","members":{"reasoning_details":[1]}}"#
+        );
+        assert_eq!(called["content"][2]["type"], "tool_use");
         // A turn of several rounds has more text than the blocks of one of them.
         let other = written(choice("first ab"));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Parameters of a request that have no effect, for the header `x-clawless-dropped`.
 
-/// The most names that are reported.
-const MAX_NAMES: usize = 32;
+/// The most names that are counted.
+const MAX_NAMES: usize = 256;
 
 /// The names of ignored parameters, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,9 +1,11 @@
 //! The content of a message: text, or a list of parts.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Part {
 /// The JSON form of a part: a type, and the member of that name.
 #[derive(Deserialize)]
 struct PartWire {
-    r#type: PartKind,
+    r#type: String,
     text: Option<String>,
     image_url: Option<ImageUrl>,
     input_audio: Option<IgnoredAny>,
@@ -47,52 +49,40 @@ struct PartWire {
     video: Option<IgnoredAny>,
     document_url: Option<IgnoredAny>,
     thinking: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PartKind {
-    Text,
-    ImageUrl,
-    InputAudio,
-    File,
-    Refusal,
-    VideoUrl,
-    AudioUrl,
-    InputVideo,
-    Video,
-    DocumentUrl,
-    Thinking,
+    #[serde(flatten)]
+    others: HashMap<String, IgnoredAny>,
 }
 
 impl TryFrom<PartWire> for Part {
     type Error = &'static str;
 
     fn try_from(wire: PartWire) -> Result<Self, Self::Error> {
-        match wire.r#type {
-            PartKind::Text => wire.text.map(Self::Text).ok_or("a text part needs `text`"),
-            PartKind::ImageUrl => wire
+        match wire.r#type.as_str() {
+            "text" => wire.text.map(Self::Text).ok_or("a text part needs `text`"),
+            "image_url" => wire
                 .image_url
                 .map(Self::Image)
                 .ok_or("an image_url part needs `image_url`"),
-            PartKind::InputAudio => wire
+            "input_audio" => wire
                 .input_audio
                 .map(|_| Self::Audio)
                 .ok_or("an input_audio part needs `input_audio`"),
-            PartKind::File => wire
+            "file" => wire
                 .file
                 .map(|_| Self::File)
                 .ok_or("a file part needs `file`"),
-            PartKind::Refusal => wire
+            "refusal" => wire
                 .refusal
                 .map(Self::Refusal)
                 .ok_or("a refusal part needs `refusal`"),
-            PartKind::VideoUrl => extension("video_url", wire.video_url),
-            PartKind::AudioUrl => extension("audio_url", wire.audio_url),
-            PartKind::InputVideo => extension("input_video", wire.input_video),
-            PartKind::Video => extension("video", wire.video),
-            PartKind::DocumentUrl => extension("document_url", wire.document_url),
-            PartKind::Thinking => extension("thinking", wire.thinking),
+            "video_url" => extension("video_url", wire.video_url),
+            "audio_url" => extension("audio_url", wire.audio_url),
+            "input_video" => extension("input_video", wire.input_video),
+            "video" => extension("video", wire.video),
+            "document_url" => extension("document_url", wire.document_url),
+            "thinking" => extension("thinking", wire.thinking),
+            // The provider's profile decides about parts of other types.
+            other => extension(other, wire.others.into_values().next()),
         }
     }
 }
@@ -103,13 +93,44 @@ fn extension(kind: &str, member: Option<IgnoredAny>) -> Result<Part, &'static st
 }
 
 /// A reference to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageUrl {
     /// An `https:` or `data:` URL.
     pub url: String,
     /// The resolution: `auto`, `low` or `high`.
-    #[serde(default)]
     pub detail: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for ImageUrl {
+    /// Parses an object, or the URL itself, as some clients send it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            url: String,
+            detail: Option<String>,
+        }
+        struct ImageUrlVisitor;
+
+        impl<'de> Visitor<'de> for ImageUrlVisitor {
+            type Value = ImageUrl;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a `url`")
+            }
+
+            fn visit_str<E>(self, url: &str) -> Result<ImageUrl, E> {
+                let (url, detail) = (url.to_owned(), None);
+                Ok(ImageUrl { url, detail })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ImageUrl, A::Error> {
+                let Wire { url, detail } = Wire::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ImageUrl { url, detail })
+            }
+        }
+
+        deserializer.deserialize_any(ImageUrlVisitor)
+    }
 }
 
 impl Content {

@@ -182,7 +182,9 @@ mod tests {
             {"type":"image_url","image_url":{"url":"https://x/y.png","detail":"low"}},
             {"type":"input_audio","input_audio":{"data":"","format":"wav"}},
             {"type":"file","file":{"file_id":"f"}},
-            {"type":"video_url","video_url":{"url":"https://x/y.mp4"}}]}"#;
+            {"type":"video_url","video_url":{"url":"https://x/y.mp4"}},
+            {"type":"image_url","image_url":"https://x/y.png"},
+            {"type":"hologram","hologram":{}}]}"#;
         let view = parse(parts).expect("valid").view().expect("readable");
         assert_eq!(
             view.content.expect("content").texts().collect::<Vec<_>>(),
@@ -230,7 +232,7 @@ mod tests {
             ),
             (
                 r#"{"role":"user","content":[{"type":"hologram"}]}"#,
-                ".content[0].type",
+                ".content[0]",
             ),
             (r#"{"role":"tool","content":"a"}"#, ".tool_call_id"),
             (r#"{"role":"assistant"}"#, ".content"),

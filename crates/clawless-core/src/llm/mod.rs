@@ -1,5 +1,6 @@
 //! Requests to model providers and their responses, independent of any wire format.
 
+mod carried;
 mod content_blocks;
 mod event;
 mod kind;
@@ -9,6 +10,7 @@ mod response;
 mod signature;
 mod stored;
 
+pub use carried::{CallMembers, CarriedMembers};
 pub use content_blocks::{CONTENT_BLOCKS, ContentBlocks};
 pub use event::{Delta, LlmEvent};
 pub use kind::ProviderKind;

@@ -98,6 +98,14 @@ impl Breaker {
         *self = Self::default();
     }
 
+    /// Ends a probe that was not sent: the next call is one.
+    pub fn release(&mut self, now: Timestamp) {
+        if let Self::HalfOpen { duration, .. } = *self {
+            let until = now;
+            *self = Self::Open { until, duration };
+        }
+    }
+
     /// Records a failure of the provider.
     pub fn fail(&mut self, now: Timestamp) {
         *self = match *self {
@@ -167,6 +175,13 @@ impl ModelBreakers {
         self.tenants.remove(tenant);
     }
 
+    fn release(&mut self, tenant: &str, now: Timestamp) {
+        self.shared.release(now);
+        if let Some(own) = self.tenants.get_mut(tenant) {
+            own.breaker.release(now);
+        }
+    }
+
     fn fail(&mut self, tenant: &str, now: Timestamp) {
         self.failed_at = now;
         self.fail_tenant(tenant, now);
@@ -227,6 +242,13 @@ impl Breakers {
             if breakers.tenants.is_empty() {
                 self.0.remove(&key);
             }
+        }
+    }
+
+    /// Records that an admitted call of this model was not sent.
+    pub fn release(&mut self, provider: &str, model: &str, tenant: &str, now: Timestamp) {
+        if let Some(breakers) = self.0.get_mut(&key(provider, model)) {
+            breakers.release(tenant, now);
         }
     }
 

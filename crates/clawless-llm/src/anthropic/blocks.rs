@@ -24,6 +24,8 @@ pub(super) struct Blocks {
     ended: Vec<u32>,
     /// The responding model, as `provider/model`.
     signed_by: Option<String>,
+    /// Whether the model needs reasoning back that it has not signed.
+    keeps_unsigned: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,11 @@ impl Blocks {
             signed_by: Some(model.to_owned()),
             ..Self::default()
         }
+    }
+
+    /// Keeps reasoning without a signature, too.
+    pub(super) const fn keep_unsigned(&mut self, is_kept: bool) {
+        self.keeps_unsigned = is_kept;
     }
 
     /// Whether any block has content. A text block without text has none; blocks of other types
@@ -235,7 +242,7 @@ impl Blocks {
             Kind::Text { .. } => Some(Delta::TextEnd),
             Kind::Opaque(block) => Some(Delta::Block(block.whole())),
             Kind::Thought { .. } | Kind::Sealed(_) => {
-                let thought = Json::from_value(&thought(kind)?).ok()?;
+                let thought = Json::from_value(&self.thought(kind)?).ok()?;
                 Some(Delta::ThinkingBlock(thought))
             }
             Kind::Call { .. } => None,
@@ -253,15 +260,53 @@ impl Blocks {
         });
         let blocks = has_own.then(|| ContentBlocks {
             origin: self.signed_by.clone().unwrap_or_default(),
-            blocks: kinds().filter_map(Kind::replayed).collect(),
+            blocks: kinds().filter_map(|kind| self.replayed(kind)).collect(),
         })?;
         blocks.to_members().ok().map(Delta::Members)
+    }
+
+    /// A block as the next turn sends it; `None` for calls, which messages have elsewhere, and for
+    /// blocks that the API would reject.
+    fn replayed(&self, kind: &Kind) -> Option<Json> {
+        match kind {
+            Kind::Text { text, .. } if text.is_empty() => None,
+            Kind::Text { text, citations } => {
+                let r#type = "text";
+                let cited = Cited {
+                    r#type,
+                    text,
+                    citations,
+                };
+                Json::from_value(&cited).ok()
+            }
+            Kind::Opaque(block) => Some(block.whole()),
+            Kind::Thought { .. } | Kind::Sealed(_) => Json::from_value(&self.thought(kind)?).ok(),
+            Kind::Call { .. } => None,
+        }
+    }
+
+    /// The reasoning of a block that the model needs back.
+    fn thought<'a>(&self, kind: &'a Kind) -> Option<Thought<'a>> {
+        match kind {
+            Kind::Thought {
+                thinking,
+                signature,
+            } if !signature.is_empty() || (self.keeps_unsigned && !thinking.is_empty()) => {
+                Some(Thought::Thinking {
+                    thinking,
+                    signature,
+                })
+            }
+            Kind::Sealed(data) => Some(Thought::RedactedThinking { data }),
+            _ => None,
+        }
     }
 
     /// Ends the response: emits all signed reasoning, and `{}` for calls without input.
     pub(super) fn finish(&mut self, out: &mut Vec<Delta>) {
         let signed_by = self.signed_by.as_deref();
-        let thoughts = self.by_index.iter().filter_map(|(_, kind)| thought(kind));
+        let thoughts = self.by_index.iter();
+        let thoughts = thoughts.filter_map(|(_, kind)| self.thought(kind));
         let thoughts = thoughts.map(|thought| Signed { thought, signed_by });
         let thoughts: Vec<_> = thoughts.collect();
         if !thoughts.is_empty() {
@@ -282,42 +327,6 @@ impl Blocks {
                 });
             }
         }
-    }
-}
-
-impl Kind {
-    /// The block as the next turn sends it; `None` for calls, which messages have elsewhere, and for
-    /// blocks that the API would reject.
-    fn replayed(&self) -> Option<Json> {
-        match self {
-            Self::Text { text, .. } if text.is_empty() => None,
-            Self::Text { text, citations } => {
-                let r#type = "text";
-                let cited = Cited {
-                    r#type,
-                    text,
-                    citations,
-                };
-                Json::from_value(&cited).ok()
-            }
-            Self::Opaque(block) => Some(block.whole()),
-            Self::Thought { .. } | Self::Sealed(_) => Json::from_value(&thought(self)?).ok(),
-            Self::Call { .. } => None,
-        }
-    }
-}
-
-fn thought(kind: &Kind) -> Option<Thought<'_>> {
-    match kind {
-        Kind::Thought {
-            thinking,
-            signature,
-        } if !signature.is_empty() => Some(Thought::Thinking {
-            thinking,
-            signature,
-        }),
-        Kind::Sealed(data) => Some(Thought::RedactedThinking { data }),
-        _ => None,
     }
 }
 

@@ -24,6 +24,9 @@ use crate::protocol::Mode;
 /// 4 accepts this value.
 const DEFAULT_MAX_TOKENS: u32 = 32_000;
 
+/// The first version of the models that accept no prefill: the conversation ends with the user.
+const FIRST_WITHOUT_PREFILL: (u32, u32) = (4, 6);
+
 /// The output limits of older models, by name prefix.
 const OLDER_LIMITS: [(&str, u32); 3] = [
     ("claude-3-7", 64_000),
@@ -91,6 +94,7 @@ pub(super) fn body(
     request: &LlmRequest,
     model: Option<&Model>,
     signer: &str,
+    profile: &Profile,
     mode: Mode,
 ) -> Result<Vec<u8>, LlmError> {
     reject_unsupported(request)?;
@@ -107,13 +111,21 @@ pub(super) fn body(
         ));
     }
     let plan = thinking_plan(request, signer, style, max_tokens, is_forced);
-    let reasoning_model = plan.thinks.then_some(signer);
+    // Whether other models think is not known.
+    let may_think = plan.thinks || profile.messages.unsigned_thinking;
+    let reasoning_model = may_think.then_some(signer);
     let Conversation {
         mut system,
         mut messages,
     } = messages::convert(&request.messages, reasoning_model)?;
     if messages.is_empty() {
         return Err(unsupported("messages", "a conversation without a user"));
+    }
+    if !takes_prefill(&request.model) && messages.last().is_some_and(|it| it.role != "user") {
+        return Err(unsupported(
+            "messages",
+            "an answer to continue: the last message must be of the user or of a tool",
+        ));
     }
     let format = format(options.response_format.as_ref(), &mut system)?;
     marks::apply(&mut tools, &mut system, &mut messages, request);
@@ -143,8 +155,8 @@ pub(super) fn body(
             .as_deref()
             .or(options.user.as_deref())
             .map(|user_id| Metadata { user_id }),
-        extensions: (!plan.thinks).then(|| Extensions::new(options, profile())),
-        stream: (mode == Mode::Stream).then_some(true),
+        extensions: (!plan.thinks).then(|| Extensions::new(options, profile)),
+        stream: mode.is_stream().then_some(true),
     };
     serde_json::to_vec(&wire).map_err(|error| LlmError::Malformed(error.to_string()))
 }
@@ -333,6 +345,23 @@ fn max_tokens(request: &LlmRequest, model: Option<&Model>, style: ThinkingStyle)
     requested.min(limit.unwrap_or(u32::MAX))
 }
 
+/// Whether a model continues an answer that the client has begun, by the version in its name:
+/// `claude-opus-4-6`, also with a date, or in the form of other platforms.
+fn takes_prefill(model: &str) -> bool {
+    let Some((_, name)) = model.rsplit_once("claude-") else {
+        return true;
+    };
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut versions = words.skip_while(|word| word.parse::<u32>().is_err());
+    let mut version = || versions.next().and_then(|word| word.parse::<u32>().ok());
+    let Some(major) = version() else {
+        return true;
+    };
+    // Older names have a date where the minor version would be.
+    let minor = version().filter(|minor| *minor < 100).unwrap_or(0);
+    (major, minor) < FIRST_WITHOUT_PREFILL
+}
+
 /// The output limit of a model that is not configured.
 fn default_limit(model: &str) -> u32 {
     let mut older = OLDER_LIMITS.into_iter();
@@ -372,5 +401,29 @@ fn format(requested: Option<&Json>, system: &mut Vec<Block>) -> Result<Option<Fo
             }))
         }
         _ => Err(unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_models_take_no_prefill() {
+        for (model, expected) in [
+            ("claude-3-5-sonnet-20241022", true),
+            ("claude-sonnet-4-20250514", true),
+            ("claude-opus-4-5", true),
+            ("claude-haiku-4-5-20251001", true),
+            ("claude-opus-4-6", false),
+            ("claude-sonnet-4-6-20260205", false),
+            ("anthropic.claude-opus-4-6-20260205-v1:0", false),
+            ("anthropic/claude-opus-4.7", false),
+            ("claude-opus-5", false),
+            ("claude-x", true),
+            ("another", true),
+        ] {
+            assert_eq!(takes_prefill(model), expected, "{model}");
+        }
     }
 }

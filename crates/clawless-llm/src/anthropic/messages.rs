@@ -78,8 +78,15 @@ pub(super) fn convert(messages: &[Message], model: Option<&str>) -> Result<Conve
 
 /// Whether thinking can be enabled for this conversation. Within a chain of tool calls the API
 /// requires the reasoning that the model signed with the calls. A user message directly after results
-/// does not end the chain: it is sent in the same message as the results.
+/// does not end the chain: it is sent in the same message as the results. An answer that the client has
+/// begun is continued without thinking.
 pub(super) fn may_think(messages: &[Message], model: &str) -> bool {
+    if messages
+        .last()
+        .is_some_and(|it| it.role() == Role::Assistant)
+    {
+        return false;
+    }
     let latest = messages.iter().rev();
     let mut latest = latest.skip_while(|it| it.role() == Role::User);
     let in_a_chain = latest.next().is_some_and(|it| it.role() == Role::Tool);

@@ -9,6 +9,7 @@ mod marks;
 mod messages;
 mod native;
 mod opaque;
+mod schema;
 mod signed;
 mod stream;
 mod thinking;
@@ -17,7 +18,7 @@ mod wire;
 
 use std::borrow::Cow;
 
-use clawless_core::llm::{LlmRequest, LlmResponse};
+use clawless_core::llm::{LlmRequest, LlmResponse, ProviderKind};
 use clawless_core::model::Model;
 
 pub(crate) use marks::is_prefix_marked;
@@ -28,6 +29,7 @@ use crate::betas;
 use crate::error::LlmError;
 use crate::failure;
 use crate::ports::{HttpRequest, Method};
+use crate::profile::Profile;
 use crate::protocol::{Decoder, Mode, Protocol};
 
 /// The API version.
@@ -41,6 +43,7 @@ pub struct Anthropic {
     models: Vec<Model>,
     /// The provider's name, which signed reasoning is marked with.
     provider: String,
+    profile: &'static Profile,
 }
 
 impl Anthropic {
@@ -52,7 +55,15 @@ impl Anthropic {
             key: key.map(str::to_owned),
             models: models.to_vec(),
             provider: String::new(),
+            profile: Profile::default_of(ProviderKind::Anthropic),
         }
+    }
+
+    /// The same with a profile.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: &'static Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// The same for the provider of this name. Its signed reasoning is never sent to another one.
@@ -92,16 +103,24 @@ impl Protocol for Anthropic {
             method: Method::Post,
             url: self.url.clone(),
             headers,
-            body: encode::body(request, self.model(request), &self.signer(request), mode)?,
+            body: encode::body(
+                request,
+                self.model(request),
+                &self.signer(request),
+                self.profile,
+                mode,
+            )?,
         })
     }
 
     fn decoder(&self, request: &LlmRequest) -> Box<dyn Decoder> {
-        Box::new(AnthropicDecoder::for_signer(&self.signer(request)))
+        let decoder = AnthropicDecoder::for_signer(&self.signer(request));
+        Box::new(decoder.with_unsigned_thinking(self.profile.messages.unsigned_thinking))
     }
 
     fn decode_whole(&self, request: &LlmRequest, body: &[u8]) -> Result<LlmResponse, LlmError> {
-        stream::decode_whole(&self.signer(request), body)
+        let is_unsigned = self.profile.messages.unsigned_thinking;
+        stream::decode_whole(&self.signer(request), is_unsigned, body)
     }
 
     fn decode_refusal(&self, status: u16, body: &[u8]) -> LlmError {

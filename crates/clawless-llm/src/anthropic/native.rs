@@ -3,6 +3,7 @@
 
 use clawless_core::chat;
 use clawless_core::json::Json;
+use clawless_core::llm::Signature;
 use clawless_core::members::Members;
 use serde::Deserialize;
 
@@ -36,6 +37,7 @@ pub(super) fn blocks(position: usize, blocks: Vec<Json>, ids: &mut CallIdMap) ->
         };
         let raw = match head.r#type.as_str() {
             "thinking" if !is_signed(head.signature.as_ref()) => continue,
+            "thinking" if is_own_unsigned(head.signature.as_ref()) => without_signature(raw),
             "tool_use" => with_id(raw, "id", head.id, |id| ids.of_call(position, id)),
             "tool_result" => with_id(raw, "tool_use_id", head.tool_use_id, |id| ids.of_result(id)),
             _ => raw,
@@ -60,6 +62,21 @@ pub(super) fn is_thought(block: &Json) -> bool {
 
 fn is_signed(signature: Option<&Json>) -> bool {
     signature.is_some_and(|it| !matches!(it.as_str(), "\"\"" | "null"))
+}
+
+/// Whether the signature says only which model wrote the reasoning: that did not sign it. No other model
+/// gets here ([`crate::origin`]).
+fn is_own_unsigned(signature: Option<&Json>) -> bool {
+    let text: Option<String> = signature.and_then(|it| it.read().ok());
+    let signature = text.and_then(|text| Signature::parse(&text));
+    signature.is_some_and(|it| it.signature.is_empty())
+}
+
+fn without_signature(raw: Json) -> Json {
+    let members = raw.read::<Members>().ok();
+    let changed = members.map(|it| it.without(&["signature"]));
+    let changed = changed.and_then(|it| Json::from_value(&it).ok());
+    changed.unwrap_or(raw)
 }
 
 /// The block with another id, if the API needs one.

@@ -15,7 +15,11 @@ pub(super) fn select(model: &str, thoughts: &Json) -> Option<Vec<Json>> {
         let signer = thought.0.iter().find(|(name, _)| name == SIGNER);
         let signer: Option<String> = signer.and_then(|(_, value)| value.read().ok());
         if signer.is_none_or(|signer| signer == model) {
-            thought.0.retain(|(name, _)| name != SIGNER);
+            // A model that does not sign gets its reasoning as it sent it.
+            let is_empty = |value: &Json| value.as_str() == "\"\"";
+            thought.0.retain(|(name, value)| {
+                name != SIGNER && (name != "signature" || !is_empty(value))
+            });
             selected.push(Json::from_value(&thought).ok()?);
         }
     }

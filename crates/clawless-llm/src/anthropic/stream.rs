@@ -38,6 +38,13 @@ impl AnthropicDecoder {
             ..Self::default()
         }
     }
+
+    /// The same for models that need reasoning back which they have not signed.
+    #[must_use]
+    pub fn with_unsigned_thinking(mut self, is_replayed: bool) -> Self {
+        self.answer.blocks.keep_unsigned(is_replayed);
+        self
+    }
 }
 
 impl Decoder for AnthropicDecoder {
@@ -258,16 +265,20 @@ fn choice_member(name: &str, text: &str) -> Option<Delta> {
 }
 
 /// Decodes a whole response. Some servers send a stream that was not requested.
-pub(super) fn decode_whole(signer: &str, body: &[u8]) -> Result<LlmResponse, LlmError> {
+pub(super) fn decode_whole(
+    signer: &str,
+    is_unsigned: bool,
+    body: &[u8],
+) -> Result<LlmResponse, LlmError> {
     let mut events = Vec::new();
+    let mut decoder = AnthropicDecoder::for_signer(signer).with_unsigned_thinking(is_unsigned);
     if body_form::is_events(body) {
-        let mut decoder = AnthropicDecoder::for_signer(signer);
         if decoder.push(body, &mut events)? == Progress::More {
             decoder.end(&mut events)?;
         }
     } else {
         let body = body_form::without_lead(body);
-        Answer::for_signer(signer).whole(body, &mut events)?;
+        decoder.answer.whole(body, &mut events)?;
     }
     let mut whole = Accumulator::default();
     whole.push_all(&events);

@@ -3,12 +3,12 @@
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
 use clawless_core::llm::ProviderKind;
-use clawless_core::members::Members;
 use clawless_core::tool::{FunctionTool, Tool, ToolKind};
 use serde::Serialize;
 
 use super::cache::{self, CacheControl};
 use super::messages::unsupported;
+use super::schema;
 use crate::choice::{self, Choice};
 use crate::error::LlmError;
 use crate::profile::Profile;
@@ -57,11 +57,11 @@ pub(super) fn convert(
     may_be_strict: bool,
 ) -> Result<(Vec<WireTool<'_>>, Option<WireChoice>), LlmError> {
     let mut tools = Vec::new();
-    for tool in options.tools.iter().flatten() {
+    for (position, tool) in options.tools.iter().flatten().enumerate() {
         match (&tool.function, tool.r#type) {
             (Some(function), ToolKind::Function) => {
                 check_name(&function.name)?;
-                let mut converted = convert_tool(function, may_be_strict)?;
+                let mut converted = convert_tool(position, function, may_be_strict)?;
                 let mark = tool.cache_mark().map(|_| CacheControl::EPHEMERAL);
                 converted.cache_control = mark;
                 tools.push(converted);
@@ -139,8 +139,12 @@ fn check_name(name: &str) -> Result<(), LlmError> {
     })
 }
 
-fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool<'_>, LlmError> {
-    let input_schema = object_schema(function.parameters.as_ref())?;
+fn convert_tool(
+    position: usize,
+    function: &FunctionTool,
+    may_be_strict: bool,
+) -> Result<WireTool<'_>, LlmError> {
+    let input_schema = schema::of(position, function)?;
     Ok(WireTool {
         name: &function.name,
         description: function.description.as_deref(),
@@ -148,24 +152,4 @@ fn convert_tool(function: &FunctionTool, may_be_strict: bool) -> Result<WireTool
         strict: function.strict.filter(|strict| *strict && may_be_strict),
         cache_control: None,
     })
-}
-
-/// An object schema: the API requires `type`, which other APIs do not.
-fn object_schema(parameters: Option<&Json>) -> Result<Json, LlmError> {
-    let malformed = |error: serde_json::Error| LlmError::Malformed(error.to_string());
-    let mut members: Members = match parameters.filter(|json| json.as_str() != "null") {
-        Some(schema) => match schema.read() {
-            Ok(members) => members,
-            Err(_) => return Ok(schema.clone()),
-        },
-        None => Members(Vec::new()),
-    };
-    let is_type = |(name, value): &(String, Json)| name == "type" && value.as_str() == "\"object\"";
-    if let (Some(schema), true) = (parameters, members.0.iter().any(is_type)) {
-        return Ok(schema.clone());
-    }
-    members.0.retain(|(name, _)| name != "type");
-    let object = Json::from_value("object").map_err(malformed)?;
-    members.0.insert(0, ("type".to_owned(), object));
-    Json::from_value(&members).map_err(malformed)
 }

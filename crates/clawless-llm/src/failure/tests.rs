@@ -45,6 +45,16 @@ fn statuses_map_to_errors() {
             LlmError::Misconfigured { status: 400 },
         ),
         (
+            400,
+            r#"{"object":"error","message":"max_tokens must be at least 1, got -5.","type":"BadRequestError","param":null,"code":400}"#,
+            LlmError::ContextLength,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"max_completion_tokens must be at least 1, got 0.","code":400}}"#,
+            LlmError::ContextLength,
+        ),
+        (
             422,
             "<html>secret</html>",
             LlmError::InvalidRequest {

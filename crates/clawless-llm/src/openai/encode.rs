@@ -61,9 +61,8 @@ pub(crate) fn body(
 ) -> Result<Vec<u8>, LlmError> {
     reject_unsupported(&request.options)?;
     check_tools(&request.options, profile)?;
-    let streamed = mode == Mode::Stream;
     let options = options_for(request, profile, model);
-    let requests_usage = streamed && profile.stream_usage == StreamUsage::Requested;
+    let requests_usage = mode == Mode::Stream && profile.stream_usage == StreamUsage::Requested;
     let wire = WireRequest {
         model: &request.model,
         messages: messages::convert(
@@ -73,7 +72,7 @@ pub(crate) fn body(
         )?,
         options: &options,
         extensions: Extensions::new(&options, profile),
-        stream: streamed.then_some(true),
+        stream: mode.is_stream().then_some(true),
         stream_options: requests_usage.then_some(StreamOptions {
             include_usage: true,
         }),

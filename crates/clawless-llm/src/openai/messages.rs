@@ -7,7 +7,7 @@ use clawless_core::chat::Content;
 use clawless_core::json::Json;
 use clawless_core::members::Members;
 use clawless_core::{Message, Role};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{cache_lifetime, turns};
 use crate::call_id_map::{self, CallIdMap};
@@ -45,6 +45,9 @@ const FUNCTION_MEMBERS: [&str; 3] = ["name", "arguments", "input"];
 
 /// Prompt cache marks.
 const CACHE_MARK: &str = "cache_control";
+
+/// The member of a part that is an image, as JSON.
+const IMAGE: &str = "\"image_url\"";
 
 /// The two names of reasoning text: of `DeepSeek` and most servers, and of `OpenRouter` and Groq.
 const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
@@ -136,7 +139,7 @@ impl Rewriter<'_> {
                     || MARKS.iter().any(|mark| text.contains(mark))
             }
             Role::Tool => self.ids.is_some() || self.rules.strict,
-            Role::System | Role::User => is_named || self.rules.strict,
+            Role::System | Role::User => is_named || self.rules.strict || has_bare_image(text),
             Role::Function => false,
         }
     }
@@ -177,8 +180,13 @@ impl Rewriter<'_> {
         for (name, value) in &mut members.0 {
             match name.as_str() {
                 "role" => *value = Json::from_value(&role).map_err(unreadable)?,
-                "content" if !self.rules.cache_marks => {
-                    if let Some(parts) = without_cache_marks(value) {
+                "content" => {
+                    if !self.rules.cache_marks
+                        && let Some(parts) = without_cache_marks(value)
+                    {
+                        *value = parts;
+                    }
+                    if let Some(parts) = with_image_objects(value) {
                         *value = parts;
                     }
                 }
@@ -196,24 +204,24 @@ impl Rewriter<'_> {
         Ok(Message::from_stored(role, raw))
     }
 
-    /// Gives the reasoning of an assistant message the name that the provider uses. Clients get it as
+    /// Gives the reasoning of an assistant message the names that the provider reads. Clients get it as
     /// `reasoning_content` from every provider.
     fn rename_reasoning(&self, members: &mut Members) {
-        let mut taken = REASONING
-            .iter()
-            .filter(|name| self.rules.replay.contains(name));
-        let (Some(name), None) = (taken.next(), taken.next()) else {
+        let is_present = |value: &Json| !matches!(value.as_str(), "null" | "\"\"");
+        let mut values = REASONING.iter().filter_map(|name| members.get(name));
+        let Some(reasoning) = values.find(|value| is_present(value)).cloned() else {
             return;
         };
-        let is_present = |value: &Json| !matches!(value.as_str(), "null" | "\"\"");
-        if members.get(name).is_some_and(is_present) {
-            return;
-        }
-        members.0.retain(|(known, _)| known != name);
-        let mut members = members.0.iter_mut();
-        let other = members.find(|(other, _)| REASONING.contains(&other.as_str()));
-        if let Some((other, _)) = other {
-            (*name).clone_into(other);
+        for name in REASONING {
+            let known = members.0.iter_mut().find(|(known, _)| known == name);
+            match known {
+                Some((_, value)) if !is_present(value) => *value = reasoning.clone(),
+                Some(_) => {}
+                None if self.rules.replay.contains(&name) => {
+                    members.0.push((name.to_owned(), reasoning.clone()));
+                }
+                None => {}
+            }
         }
     }
 
@@ -279,6 +287,36 @@ fn without_cache_marks(content: &Json) -> Option<Json> {
     Json::from_value(&parts).ok()
 }
 
+/// Whether a part may have its image as a text. Some clients send it so, and `OpenAI` takes an object.
+fn has_bare_image(text: &str) -> bool {
+    text.match_indices(IMAGE).any(|(at, _)| {
+        let after = text.get(at + IMAGE.len()..).unwrap_or_default();
+        let value = after.trim_start().strip_prefix(':').map(str::trim_start);
+        value.is_some_and(|value| value.starts_with('"'))
+    })
+}
+
+/// A list of parts in which images are objects; `None` if it is one already.
+fn with_image_objects(content: &Json) -> Option<Json> {
+    #[derive(Serialize)]
+    struct ImageUrl {
+        url: Json,
+    }
+    if !has_bare_image(content.as_str()) {
+        return None;
+    }
+    let mut parts: Vec<Members> = content.read().ok()?;
+    for part in &mut parts {
+        for (name, value) in &mut part.0 {
+            if name == "image_url" && value.as_str().starts_with('"') {
+                let url = value.clone();
+                *value = Json::from_value(&ImageUrl { url }).ok()?;
+            }
+        }
+    }
+    Json::from_value(&parts).ok()
+}
+
 /// Whether a member other than the content may be null: SDKs return nulls for absent members, and
 /// some servers reject them.
 fn has_null(text: &str) -> bool {
@@ -338,22 +376,29 @@ fn check_media(messages: &[Message], media: Media) -> Result<(), LlmError> {
         "text" | "refusal" | "thinking" => true,
         "image_url" => media.images,
         "input_audio" => media.audio,
-        "file" | "document_url" => media.files,
+        "file" => media.files,
+        "document_url" => media.documents,
         _ => media.video,
     };
-    if media.images && media.audio && media.files && media.video {
+    if media.images && media.audio && media.files && media.documents && media.video {
         return Ok(());
     }
     for (position, message) in messages.iter().enumerate() {
         let refused = kinds(message).into_iter().find(|kind| !takes(kind));
         if let Some(kind) = refused {
             return Err(LlmError::Unsupported {
-                message: format!("This model does not take parts of type `{kind}`."),
+                message: format!("This model does not take parts of type `{}`.", shown(&kind)),
                 param: format!("messages[{position}].content"),
             });
         }
     }
     Ok(())
+}
+
+/// The name of a type in an error.
+fn shown(kind: &str) -> String {
+    const MAX_CHARS: usize = 64;
+    kind.chars().take(MAX_CHARS).collect()
 }
 
 /// The part types of a user message. Messages of plain text are not parsed: quotes within a text

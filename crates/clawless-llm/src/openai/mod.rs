@@ -66,7 +66,7 @@ impl OpenAi {
 impl Protocol for OpenAi {
     fn encode(&self, request: &LlmRequest, mode: Mode) -> Result<HttpRequest, LlmError> {
         let accept = match mode {
-            Mode::Stream => "text/event-stream",
+            Mode::Stream | Mode::StreamWithoutUsage => "text/event-stream",
             Mode::Whole => "application/json",
         };
         let mut headers = vec![

@@ -2,6 +2,7 @@
 //! provider's entry selects its profile by `profile`, else by its host; other servers use the
 //! conservative default of their wire. Pure data that encoders and timeouts read.
 
+mod anthropic_wire;
 mod own_servers;
 mod rules;
 mod sources;
@@ -144,6 +145,8 @@ mod tests {
             ("http://127.0.0.1:11434/v1", "default"),
             ("https://api.anthropic.com/v1", "anthropic"),
             ("https://anthropic.example/v1", "anthropic"),
+            ("https://api.deepseek.com/anthropic", "anthropic-compatible"),
+            ("https://api.deepseek.com/v1", "deepseek"),
         ] {
             assert_eq!(profile(base_url, None).map(|it| it.name), Ok(name));
         }

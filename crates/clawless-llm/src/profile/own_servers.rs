@@ -12,7 +12,11 @@ pub(super) const VLLM: Profile = Profile {
     hosts: &[],
     output_limit: OutputLimit::MaxTokens,
     stream_usage: StreamUsage::Requested,
-    messages: TEMPLATE,
+    // Its versions read one of the two names.
+    messages: MessageRules {
+        replay: &["reasoning_content", "reasoning"],
+        ..TEMPLATE
+    },
     tools: ANY_TOOLS,
     passes: &[
         "top_k",
@@ -106,6 +110,7 @@ pub(super) const LM_STUDIO: Profile = Profile {
     stream_usage: StreamUsage::Requested,
     messages: MessageRules {
         media: IMAGES,
+        replay: &["reasoning_content", "reasoning"],
         ..TEMPLATE
     },
     tools: ANY_TOOLS,

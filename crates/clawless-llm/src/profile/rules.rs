@@ -12,6 +12,7 @@ pub(super) const TEXT: Media = Media {
     images: false,
     audio: false,
     files: false,
+    documents: false,
     video: false,
 };
 pub(super) const IMAGES: Media = Media {
@@ -26,7 +27,13 @@ pub(super) const FILES: Media = Media {
     files: true,
     ..AUDIO
 };
+/// Mistral's media.
+pub(super) const DOCUMENTS: Media = Media {
+    documents: true,
+    ..AUDIO
+};
 pub(super) const ALL: Media = Media {
+    documents: true,
     video: true,
     ..FILES
 };
@@ -74,6 +81,7 @@ pub(super) const LENIENT: MessageRules = MessageRules {
     requires_reasoning: false,
     call_ids: CallIdRule::ANY,
     media: ALL,
+    unsigned_thinking: false,
     cache_marks: true,
 };
 
@@ -81,7 +89,7 @@ pub(super) const LENIENT: MessageRules = MessageRules {
 pub(super) const TEMPLATE: MessageRules = MessageRules {
     one_system: true,
     developer: false,
-    replay: &["reasoning_content", "reasoning"],
+    replay: &["reasoning_content"],
     ..LENIENT
 };
 
@@ -99,6 +107,7 @@ pub(super) const OPENAI_MESSAGES: MessageRules = MessageRules {
         unique: false,
     },
     media: FILES,
+    unsigned_thinking: false,
     cache_marks: false,
 };
 

@@ -16,7 +16,7 @@ pub struct Sources {
 }
 
 /// One entry for each profile, in the order of the table.
-pub static SOURCES: [Sources; 22] = [
+pub static SOURCES: [Sources; 23] = [
     Sources {
         profile: "openai",
         documents: &[(
@@ -40,6 +40,11 @@ pub static SOURCES: [Sources; 22] = [
             "`max_tokens` is required, one system prompt, `cache_control`, `top_k`, `metadata`",
         )],
         unverified: "format of call ids, number of tools, timeouts",
+    },
+    Sources {
+        profile: "anthropic-compatible",
+        documents: &[],
+        unverified: "hosts, reasoning without signatures, images, limits of tools and ids",
     },
     Sources {
         profile: "workers-ai",

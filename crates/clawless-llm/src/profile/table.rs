@@ -1,12 +1,13 @@
 //! The profiles, one row each; `docs/providers.md` is generated from this table. [`super::sources`]
 //! says which documents each row was compared with, and which of its facts no document confirms.
 
-use clawless_core::llm::ProviderKind::{Anthropic, OpenAi, WorkersAi};
+use clawless_core::llm::ProviderKind::{OpenAi, WorkersAi};
 
+use super::anthropic_wire;
 use super::own_servers;
 use super::rules::{
-    ANY_TOOLS, AUDIO, IMAGES, LABELS, LENIENT, OPENAI_MESSAGES, PLAIN_NAMES, PLAIN_TOOLS, PROMPT,
-    SLOW_START, TEMPLATE, TEXT,
+    ANY_TOOLS, AUDIO, DOCUMENTS, IMAGES, LABELS, LENIENT, OPENAI_MESSAGES, PLAIN_NAMES,
+    PLAIN_TOOLS, PROMPT, SLOW_START, TEMPLATE, TEXT,
 };
 use super::types::{
     CallIdRule, MessageRules, NameRule, OutputLimit, Profile, Replay, StreamUsage, ToolRules,
@@ -51,48 +52,8 @@ pub static PROFILES: &[Profile] = &[
         hidden_reasoning: true,
         timeout_factors: PROMPT,
     },
-    Profile {
-        name: "anthropic",
-        title: "Anthropic",
-        kind: Anthropic,
-        hosts: &["api.anthropic.com"],
-        output_limit: OutputLimit::MaxTokens,
-        stream_usage: StreamUsage::Always,
-        messages: MessageRules {
-            one_system: true,
-            developer: false,
-            strict: true,
-            replay: &["thinking_blocks"],
-            replay_when: Replay::InChain,
-            requires_reasoning: false,
-            call_ids: CallIdRule {
-                length: Some((1, 64)),
-                beside_alphanumeric: Some("_-"),
-                unique: true,
-            },
-            media: IMAGES,
-            cache_marks: true,
-        },
-        tools: ToolRules {
-            max: None,
-            names: Some(NameRule {
-                max: 128,
-                beside_alphanumeric: "_-",
-            }),
-        },
-        passes: &["top_k"],
-        drops: &[
-            "verbosity",
-            "service_tier",
-            "prediction",
-            "store",
-            "metadata",
-            "prompt_cache_key",
-        ],
-        renames: &[],
-        hidden_reasoning: true,
-        timeout_factors: PROMPT,
-    },
+    anthropic_wire::ANTHROPIC,
+    anthropic_wire::COMPATIBLE,
     Profile {
         name: "workers-ai",
         title: "Workers AI",
@@ -140,7 +101,8 @@ pub static PROFILES: &[Profile] = &[
                 beside_alphanumeric: Some(""),
                 unique: true,
             },
-            media: AUDIO,
+            media: DOCUMENTS,
+            unsigned_thinking: false,
             cache_marks: false,
         },
         tools: ToolRules {
@@ -201,6 +163,7 @@ pub static PROFILES: &[Profile] = &[
             requires_reasoning: false,
             call_ids: CallIdRule::ANY,
             media: AUDIO,
+            unsigned_thinking: false,
             cache_marks: false,
         },
         tools: ToolRules {
@@ -427,7 +390,10 @@ pub static PROFILES: &[Profile] = &[
         hosts: &["api.together.xyz", "api.together.ai"],
         output_limit: OutputLimit::MaxTokens,
         stream_usage: StreamUsage::Requested,
-        messages: TEMPLATE,
+        messages: MessageRules {
+            replay: &["reasoning"],
+            ..TEMPLATE
+        },
         tools: ANY_TOOLS,
         passes: &[
             "top_k",

@@ -75,6 +75,8 @@ pub struct MessageRules {
     pub call_ids: CallIdRule,
     /// Supported media.
     pub media: Media,
+    /// Whether models return reasoning without a signature, and get it back as they sent it.
+    pub unsigned_thinking: bool,
     /// Whether prompt cache marks (`cache_control`) are understood or ignored; else they are removed.
     pub cache_marks: bool,
 }
@@ -120,7 +122,9 @@ pub struct Media {
     pub audio: bool,
     /// `file`.
     pub files: bool,
-    /// `video_url` and `audio_url`.
+    /// `document_url`.
+    pub documents: bool,
+    /// `video_url`, `audio_url` and parts of types that are not known here.
     pub video: bool,
 }
 

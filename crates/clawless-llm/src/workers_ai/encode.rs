@@ -95,7 +95,7 @@ pub(super) fn inputs(
         tool_choice,
         reasoning_effort: effort(options.reasoning_effort, model),
         extensions: Extensions::new(options, profile()),
-        stream: (mode == Mode::Stream).then_some(true),
+        stream: mode.is_stream().then_some(true),
     };
     serde_json::to_vec(&inputs).map_err(unreadable)
 }

@@ -265,11 +265,12 @@ async fn add_session<P: Platform>(
     let room = TokenLoad::new(&pending.request, admission, messages).room(primary);
     require_last_turn(&pending.continuation, &history)?;
     let turns = history.into_turns();
-    if !conversation.dropped.and_more {
-        let stored = turns.iter().flatten();
-        let repeated = repeated_history::repeated(stored, &pending.request.messages);
-        drop_repeated(&mut pending.request.messages, repeated);
-    }
+    let repeated = repeated_history::repeated(
+        turns.iter().flatten(),
+        conversation.dropped.and_more,
+        &pending.request.messages,
+    );
+    drop_repeated(&mut pending.request.messages, repeated);
     let input = pending.request.lasting_messages();
     conversation.input = system_prompt::to_store(turns.iter().flatten(), input);
     let mut shown = window::choose(

@@ -22,6 +22,9 @@ use super::model::turn::Turn;
 use super::report::{MODEL, TRIES};
 use crate::platform::Platform;
 
+/// The most names in the header of dropped parameters.
+const MAX_DROPPED_NAMES: usize = 32;
+
 /// The writer of the events of a turn's answer by `model`.
 pub fn writer(turn: &Turn, provider: &str, model: &Model) -> EventWriter {
     turn.format.rendering.writer(head(turn, provider, model))
@@ -240,7 +243,31 @@ pub fn answer_notes(turn: &Turn, model: &Model, trace: &CallTrace) -> Vec<(&'sta
     let dropped = trace.dropped.iter().chain(&turn.notes.ignored);
     let dropped: Vec<&str> = dropped.map(|name| rendering.parameter_name(name)).collect();
     if !dropped.is_empty() {
-        notes.push(("x-clawless-dropped", dropped.join(", ")));
+        notes.push(("x-clawless-dropped", dropped_header(&dropped)));
     }
     notes
+}
+
+/// The names of dropped parameters, and how many more there are.
+fn dropped_header(names: &[&str]) -> String {
+    let (shown, more) = names.split_at(names.len().min(MAX_DROPPED_NAMES));
+    let shown = shown.join(", ");
+    match more.len() {
+        0 => shown,
+        more => format!("{shown}, {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_maximum_are_counted() {
+        assert_eq!(dropped_header(&["a", "b"]), "a, b");
+        let names = ["x"; MAX_DROPPED_NAMES + 5];
+        let header = dropped_header(&names);
+        assert_eq!(header.matches('x').count(), MAX_DROPPED_NAMES);
+        assert!(header.ends_with("x, 5 more"), "{header}");
+    }
 }

@@ -379,3 +379,29 @@ fn a_quota_that_covers_no_further_round_ends_the_turn() {
         "the provider is not called again"
     );
 }
+
+#[test]
+fn a_client_that_repeats_its_history_without_the_rounds_does_not_double_it() {
+    let deployment = Deployment::new();
+    let customer = customer(&deployment, &["time_now"]);
+    let round = || calls(Some("Let me see."), &[("call_1", "time_now", "{}")]);
+    let bearer = format!("Bearer {}", customer.key);
+    let headers = [("authorization", bearer.as_str())];
+    let mut messages = Vec::new();
+    for turn in 0..3 {
+        messages.push(json!({"role": "user", "content": format!("turn {turn}")}));
+        deployment.http.next(round());
+        deployment.http.next(completion_reply("It is midnight."));
+        let body = json!({"model": "small", "session_id": "whole", "messages": messages});
+        let response = deployment.chat_with(&headers, &body.to_string());
+        assert_eq!(response.status, 200, "{}", response.body);
+        messages.push(response.json()["choices"][0]["message"].clone());
+        let requests = provider_requests(&deployment);
+        let sent = &requests.last().expect("a request")["messages"];
+        let users = sent.as_array().expect("messages").iter();
+        let users = users.filter(|it| it["role"] == "user").count();
+        assert_eq!(users, turn + 1, "{sent}");
+    }
+    let stored = "SELECT count(*) FROM messages WHERE role = 'user'";
+    assert_eq!(deployment.sql.count(stored), 3);
+}

@@ -1,3 +1,4 @@
+mod parts;
 mod replay;
 
 use clawless_api::chat;
@@ -141,6 +142,9 @@ fn no_parameters_are_added() {
     for name in ["mistral", "zai"] {
         assert_eq!(options_sent(name, ""), r#","stream":true}"#, "{name}");
     }
+    let plain = request(r#"{"model":"auto","messages":[{"role":"user","content":"a"}]}"#);
+    let sent = super::body(&plain, &DEFAULT, None, Mode::StreamWithoutUsage).expect("encodes");
+    assert!(sent.ends_with(br#""stream":true}"#));
 }
 
 #[test]

@@ -124,3 +124,27 @@ fn a_user_message_after_results_does_not_end_the_chain() {
     assert_eq!(sent.matches(r#""role":"user""#).count(), 3, "{sent}");
     assert!(sent.contains(r#""reasoning_content":"hm""#), "{sent}");
 }
+
+#[test]
+fn reasoning_has_every_name_that_the_provider_reads() {
+    for (name, content, bare) in [
+        ("vllm", true, true),
+        ("default", true, true),
+        ("lmstudio", true, true),
+        ("together", false, true),
+        ("groq", false, true),
+        ("ollama", false, true),
+        ("fireworks", true, false),
+        ("llama.cpp", true, false),
+        ("qwen", true, false),
+    ] {
+        for member in ["reasoning_content", "reasoning"] {
+            let messages = CHAIN.replace("reasoning_content", member);
+            let sent = messages_sent(name, &messages);
+            for (member, is_sent) in [("reasoning_content", content), ("reasoning", bare)] {
+                let member = format!(r#""{member}":"hm""#);
+                assert_eq!(sent.contains(&member), is_sent, "{name}: {sent}");
+            }
+        }
+    }
+}
