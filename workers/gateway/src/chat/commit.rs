@@ -15,6 +15,7 @@ use clawless_store::turns::{
 };
 use clawless_store::{Backoff, SqlError, SqlErrorKind, Transient, retry};
 
+use super::idempotency as claims;
 use super::model::commit_failure::{CommitFailure, ParkableTurn};
 use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::session::OpenSession;
@@ -25,17 +26,34 @@ use crate::platform::Platform;
 /// turns succeeds, so this many may compete.
 const MAX_COMMIT_TRIES: usize = 32;
 
+/// Stores a turn. `record` is its response for replays. A claim of an idempotency key that has nothing
+/// to replay is released.
+///
+/// # Errors
+/// Whether the turn can be stored later, and why it is not stored now: 503 if the database does not take
+/// the turn, 409 if the session was deleted or reset, 400 if a message is too long to be stored.
+pub async fn commit<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+    record: Result<Option<StoredResponse>, ApiError>,
+) -> Result<Option<CommittedTurn>, CommitFailure> {
+    let replay = record?;
+    let is_kept = turn.session.is_some() || replay.is_some();
+    let committed = store(platform, turn, outcome, replay).await?;
+    if !is_kept {
+        claims::release(platform, turn.claim.as_ref()).await;
+    }
+    Ok(committed)
+}
+
 /// Stores a turn with its session: the request's messages and the model's answer, in one
 /// transaction. Of a turn without a session only `replay` and the tool executions are stored. May
 /// be repeated; a request's turn is stored once.
 ///
 /// A turn that was overtaken by another one of the same session, or by a change of the session, is
 /// stored after that. A turn whose session was emptied meanwhile is not stored.
-///
-/// # Errors
-/// 503 if the database does not take the turn, 409 if the session was deleted or reset, 400 if a
-/// message is too long to be stored.
-pub async fn commit<P: Platform>(
+async fn store<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,

@@ -4,6 +4,7 @@
 use clawless_core::{ApiError, ErrorCode};
 use clawless_store::messages;
 
+use super::model::call::CallFailure;
 use super::model::turn::Turn;
 use crate::platform::Platform;
 
@@ -14,8 +15,22 @@ const SIGNS: [&str; 6] = ["image", "url", "download", "fetch", "media", "file"];
 const MAX_NAMED: usize = 3;
 
 /// Adds to a provider's rejection the messages of the session whose links may have caused it. Other
-/// errors stay as they are.
-pub(super) async fn explain<P: Platform>(platform: &P, turn: &Turn, error: ApiError) -> ApiError {
+/// failures stay as they are.
+pub(super) async fn explain<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    failure: CallFailure,
+) -> CallFailure {
+    match failure {
+        CallFailure::Failed { error, spent } => {
+            let error = explain_error(platform, turn, error).await;
+            CallFailure::Failed { error, spent }
+        }
+        left @ CallFailure::ClientLeft { .. } => left,
+    }
+}
+
+async fn explain_error<P: Platform>(platform: &P, turn: &Turn, error: ApiError) -> ApiError {
     let Some(session) = turn.session.as_ref() else {
         return error;
     };

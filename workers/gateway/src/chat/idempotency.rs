@@ -167,9 +167,12 @@ pub fn is_late<P: Platform>(platform: &P, pending: &PendingTurn) -> bool {
         .is_some_and(|claimed| now.since(claimed) >= ADMISSION_TIMEOUT)
 }
 
-/// Releases a claim: the request produced nothing that could be kept. If this fails, the next
+/// Releases a claim, if there is one: the request produced nothing that could be kept. If this fails, the next
 /// request finds this one dead.
-pub async fn release<P: Platform>(platform: &P, claim: &IdempotencyClaim) {
+pub async fn release<P: Platform>(platform: &P, claim: Option<&IdempotencyClaim>) {
+    let Some(claim) = claim else {
+        return;
+    };
     let released = retry(
         Backoff::DATABASE,
         platform.time(),
@@ -199,7 +202,7 @@ async fn try_claim<P: Platform>(
     let task = async move {
         let claim = store_claim(&*task_platform, &own, dead.as_ref()).await;
         if let Err(Ok(Claim::Granted)) = sender.send(claim) {
-            release(&*task_platform, &own).await;
+            release(&*task_platform, Some(&own)).await;
         }
     };
     platform.spawn(task.boxed_local());

@@ -1,5 +1,5 @@
 //! Answers of models, on every surface. [`pipeline`] lists the steps of one request in order; each step is a module
-//! that takes values and returns values, and no step imports another one. The values are in
+//! that takes values and returns values, and no step imports another one; [`rounds`] repeats steps 6 and 7. The values are in
 //! [`model`], the HTTP rendering in [`response`].
 
 pub mod admit;
@@ -29,6 +29,7 @@ pub mod reply;
 pub mod report;
 pub mod reservation;
 pub mod response;
+pub mod rounds;
 pub mod route;
 pub mod run_tools;
 pub mod settle;

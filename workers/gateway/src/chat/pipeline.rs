@@ -14,7 +14,6 @@
 //! nothing of a session and every reservation is settled or released.
 
 use std::cell::OnceCell;
-use std::future::pending;
 use std::rc::Rc;
 
 use clawless_core::ledger::EndpointClass;
@@ -22,47 +21,32 @@ use clawless_core::sending::SendOrigin;
 use clawless_core::{ApiError, Clock, RequestId, Scope, TenantId};
 use clawless_edge::http::{HttpResponse, Permit, RequestHead};
 use futures_channel::oneshot;
-use futures_util::future::select;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 
 use super::admit::admit;
-use super::call;
-use super::client::{ClientStream, Departure, delayed_departure};
+use super::client::Departure;
 use super::commit::commit;
 use super::continuation;
-use super::early_head::with_early_head;
 use super::expired_links;
 use super::hot;
 use super::idempotency::{self, ClaimOutcome, still_running};
 use super::items;
-use super::model::call::{CallFailure, CallTrace, OpenStream};
-use super::model::commit_failure::CommitFailure;
-use super::model::outcome::{CommittedTurn, Outcome};
-use super::model::pending_turn::{Admission, PendingTurn};
-use super::model::turn::Turn;
+use super::model::pending_turn::PendingTurn;
 use super::parse::{BodyParser, parse};
 use super::prepare::prepare;
-use super::relay::relay;
 use super::renewal::Lease;
 use super::replay::replay;
 use super::reply::Reply;
 use super::report::{self, RouteReport};
 use super::reservation;
 use super::response;
+use super::rounds;
 use super::route::route;
-use super::run_tools::{NextStep, ToolLoop, with_keep_alive};
-use super::settle::{Parking, park, settle};
+use super::settle::{settle, settle_failure};
 use super::visitor_rules;
 use crate::access::{AccessError, check_rate};
 use crate::authenticate::authenticate;
 use crate::platform::Platform;
-
-/// The answer of a turn: its outcome, how it was reached, and the client of a stream.
-struct Answer<P: Platform> {
-    outcome: Outcome,
-    trace: CallTrace,
-    client: Option<ClientStream<P::Time>>,
-}
 
 /// Answers a request of any surface. `parse_body` parses its body, and `body` reads the body for the
 /// authenticated tenant, with the permit to hold it. `departure` completes when the client has left.
@@ -177,8 +161,8 @@ async fn claim_and_run<P: Platform>(
         .unwrap_or_else(|_| Err(ApiError::internal("the turn ended without a response")))
 }
 
-/// Runs an unadmitted turn. If it fails before an answer, its reservation and its claim are
-/// released before the client gets the error.
+/// Runs a turn from its admission to its end, and sends its response. If it fails before an answer,
+/// its reservation and its claim are released before the client gets the error.
 async fn run<P: Platform>(
     platform: &P,
     pending: Box<PendingTurn>,
@@ -189,290 +173,51 @@ async fn run<P: Platform>(
     let request_id = pending.request_id.clone();
     let tenant = pending.caller.tenant().id.clone();
     // 4. admit
-    let (error, is_lost) = match admit(platform, &pending).await {
-        Ok(mut admission) => {
-            let lease = Lease::of(&admission);
-            let answered = run_admitted(platform, pending, &mut admission, departure, &mut reply);
-            let answered = answered.boxed_local();
-            let Err(error) = lease.hold(platform, answered).await else {
-                return;
-            };
-            reservation::release(platform, &tenant, &request_id).await;
-            (error.headers(admission.rates.pairs()), false)
+    let admission = match admit(platform, &pending).await {
+        Ok(admission) => admission,
+        Err(refused) => {
+            let is_lost = matches!(refused, AccessError::AnswerLost(_));
+            idempotency::release(platform, claim.as_ref()).await;
+            reply.fail(refused.into_error()).await;
+            // The client has its error: the ledger may take its time.
+            if is_lost {
+                reservation::release(platform, &tenant, &request_id).await;
+            }
+            return;
         }
-        Err(AccessError::Refused(error)) => (error, false),
-        Err(AccessError::AnswerLost(error)) => (error, true),
     };
-    if let Some(claim) = claim {
-        idempotency::release(platform, &claim).await;
-    }
-    reply.fail(error).await;
-    // The client has its error: the ledger may take its time.
-    if is_lost {
+    let rates = admission.rates;
+    let lease = Lease::of(&admission);
+    let steps = async {
+        if idempotency::is_late(platform, &pending) {
+            return Err(still_running());
+        }
+        // 5. prepare
+        let mut turn = prepare(platform, pending, admission).await?;
+        // 6. call, 7. relay
+        let answered = match rounds::answer(platform, &mut turn, departure, &mut reply).await {
+            Ok(answered) => answered,
+            Err(failure) => {
+                let failure = expired_links::explain(platform, &turn, failure).await;
+                return settle_failure(platform, &turn, failure).await;
+            }
+        };
+        // 8. commit
+        let record = response::replay_record(&turn, &answered.outcome);
+        let committed = commit(platform, &turn, &answered.outcome, record).await;
+        // 9. settle
+        let settled = settle(platform, &turn, &answered.outcome, committed).await;
+        let (committed, stored) = match settled {
+            Ok(committed) => (committed, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        reply.finish(&turn, answered, stored).await;
+        hot::store(platform, &turn.identity.tenant, turn.session, committed).await;
+        Ok(())
+    };
+    if let Err(error) = lease.hold(platform, steps.boxed_local()).await {
         reservation::release(platform, &tenant, &request_id).await;
+        idempotency::release(platform, claim.as_ref()).await;
+        reply.fail(error.headers(rates.pairs())).await;
     }
-}
-
-/// Runs an admitted turn.
-///
-/// # Errors
-/// A failure before the answer began: nothing is to be stored or charged.
-async fn run_admitted<P: Platform>(
-    platform: &P,
-    mut pending: Box<PendingTurn>,
-    admission: &mut Admission,
-    mut departure: Departure,
-    reply: &mut Reply<P::Time>,
-) -> Result<(), ApiError> {
-    if idempotency::is_late(platform, &pending) {
-        return Err(still_running());
-    }
-    // 5. prepare
-    let prepared = prepare(platform, &mut pending, admission).await;
-    let conversation = prepared.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
-    let (counted, bytes, now) = (
-        conversation.counted,
-        conversation.bytes(),
-        platform.time().now(),
-    );
-    pending.permit.replace(counted, bytes, now)?;
-    let mut turn = Turn::new(*pending, admission, conversation);
-    departure = if turn.outlives_client() {
-        self::pending().boxed_local()
-    } else {
-        delayed_departure(platform, departure)
-    };
-    // 6. call, 7. relay
-    let answer = if turn.format.is_stream {
-        stream(platform, &mut turn, &mut departure, reply).await
-    } else {
-        complete(platform, &mut turn, &mut departure).await
-    };
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(failure) => return charge_failed_call(platform, &turn, failure).await,
-    };
-    // 8. commit
-    let committed = commit_turn(platform, &turn, &answer.outcome).await;
-    // 9. settle
-    let settled = settle_turn(platform, &turn, &answer.outcome, committed).await;
-    let stored = finish(&turn, answer, settled, reply).await;
-    hot::store(platform, &turn.identity.tenant, turn.session, stored).await;
-    Ok(())
-}
-
-/// Steps 6 and 7 of a whole answer: calls the model, in as many rounds as its tools need.
-async fn complete<P: Platform>(
-    platform: &P,
-    turn: &mut Turn,
-    departure: &mut Departure,
-) -> Result<Answer<P>, CallFailure> {
-    let mut tools = ToolLoop::new(turn);
-    let (mut round, trace) = call::complete(platform, turn, departure).await?;
-    let outcome = loop {
-        match tools.run(platform, turn, round, None).await {
-            NextStep::Finish(outcome) => break *outcome,
-            NextStep::CallModel => {}
-        }
-        round = match call::complete(platform, turn, departure).await {
-            Ok((round, _)) => round,
-            Err(failure) => break tools.fail(failure)?,
-        };
-    };
-    Ok(Answer {
-        outcome,
-        trace,
-        client: None,
-    })
-}
-
-/// Steps 6 and 7 of a streamed answer: calls the model and relays its events, in as many rounds as
-/// its tools need.
-async fn stream<P: Platform>(
-    platform: &P,
-    turn: &mut Turn,
-    departure: &mut Departure,
-    reply: &mut Reply<P::Time>,
-) -> Result<Answer<P>, CallFailure> {
-    let mut tools = ToolLoop::new(turn);
-    let (mut events, mut client) = open_stream(platform, turn, departure, reply).await?;
-    let trace = events.trace.clone();
-    let outcome = loop {
-        let round = relay(platform, turn, events, tools.view(), &mut client, departure).await;
-        match tools.run(platform, turn, round, Some(&mut client)).await {
-            NextStep::Finish(outcome) => break *outcome,
-            NextStep::CallModel => {}
-        }
-        let calling = call::stream(platform, turn, &mut *departure);
-        events = match with_keep_alive(platform, Some(&mut client), calling).await {
-            Ok(events) => events,
-            Err(failure) => break tools.fail(failure)?,
-        };
-    };
-    if let Some(event) = tools.finish_event(&outcome) {
-        client.send_events(&[event]).await;
-    }
-    Ok(Answer {
-        outcome,
-        trace,
-        client: Some(client),
-    })
-}
-
-/// Opens the stream of the first answer and sends the response: when the answer has begun, or earlier
-/// if the provider is slow.
-async fn open_stream<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-    departure: &mut Departure,
-    reply: &mut Reply<P::Time>,
-) -> Result<(OpenStream<P>, ClientStream<P::Time>), CallFailure> {
-    let (left, has_left) = oneshot::channel();
-    let calling = call::stream(platform, turn, select(departure, has_left).map(drop));
-    let (called, client) = with_early_head(platform, turn, reply, calling, left).await;
-    let events = match called {
-        Ok(events) => events,
-        Err(failure) => {
-            reply.keep(client);
-            return Err(failure);
-        }
-    };
-    let writer = response::writer(turn, &events.link.provider.name, &events.link.model);
-    if let Some(mut client) = client {
-        let notes = response::answer_notes(turn, &events.link.model, &events.trace);
-        client.begin_answer(writer, &notes).await;
-        return Ok((events, client));
-    }
-    let time = platform.time().clone();
-    let (client, body) = ClientStream::new(writer, time, reply.permit());
-    reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
-    Ok((events, client))
-}
-
-/// Step 8: stores the turn. A claim of an idempotency key that has nothing to replay is released.
-///
-/// # Errors
-/// Whether the turn can be stored later, and why it is not stored now.
-async fn commit_turn<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-    outcome: &Outcome,
-) -> Result<Option<CommittedTurn>, CommitFailure> {
-    let replay = response::replay_record(turn, outcome).map_err(CommitFailure::Permanent)?;
-    let is_kept = turn.session.is_some() || replay.is_some();
-    let committed = commit(platform, turn, outcome, replay).await?;
-    if let Some(claim) = turn.claim.as_ref().filter(|_| !is_kept) {
-        idempotency::release(platform, claim).await;
-    }
-    Ok(committed)
-}
-
-/// Step 9: settles the reservation. A turn that the database rejects for now is parked in the ledger
-/// together with its settlement, and stored later. Returns the turn if D1 has it.
-///
-/// # Errors
-/// Why the turn is not stored and never will be. It is settled all the same.
-async fn settle_turn<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-    outcome: &Outcome,
-    committed: Result<Option<CommittedTurn>, CommitFailure>,
-) -> Result<Option<CommittedTurn>, ApiError> {
-    let (error, parking) = match committed {
-        Ok(committed) => {
-            let session = committed
-                .as_ref()
-                .map(|committed| (committed.state, committed.stored));
-            settle(platform, turn, outcome, session).await;
-            return Ok(committed);
-        }
-        Err(CommitFailure::Permanent(error)) => (error, Parking::Refused),
-        Err(CommitFailure::Retryable(new, error)) => {
-            let parking = park(platform, turn, outcome, &new).await?;
-            (error, parking)
-        }
-    };
-    if parking == Parking::Parked {
-        tracing::warn!(internal = error.internal, "store turn failed, turn parked");
-        return Ok(None);
-    }
-    settle(platform, turn, outcome, None).await;
-    // A turn that may be parked keeps its claim: the ledger may still store it.
-    if let Some(claim) = turn.claim.as_ref().filter(|_| parking == Parking::Refused) {
-        idempotency::release(platform, claim).await;
-    }
-    Err(error)
-}
-
-/// Ends the response: sends a whole answer, or the last event of a stream. Returns the committed
-/// turn.
-async fn finish<P: Platform>(
-    turn: &Turn,
-    answer: Answer<P>,
-    committed: Result<Option<CommittedTurn>, ApiError>,
-    reply: &mut Reply<P::Time>,
-) -> Option<CommittedTurn> {
-    let Answer {
-        mut outcome,
-        trace,
-        client,
-    } = answer;
-    let (committed, stored) = match committed {
-        Ok(committed) => (committed, Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    let failure = outcome.failure.take();
-    let Some(client) = client else {
-        // A whole answer that broke off is charged, and stored in its session: a retry would do all
-        // of it again.
-        let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
-        let report = report::headers(&outcome.model.id, turn.route.header(), trace.tries);
-        let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
-        let response = response.map(|response| response.with_permit(turn.permit.clone()));
-        let rates = turn.notes.rates.pairs();
-        reply.send(response.map_err(|error| error.headers(rates).headers(report)));
-        return committed;
-    };
-    let ended = failure.map_or(stored, Err);
-    if let Err(error) = &ended {
-        tracing::error!(
-            code = error.code.as_str(),
-            internal = error.internal.as_deref(),
-            model = outcome.model.id,
-            route = turn.route.reason.as_str(),
-            tries = trace.tries,
-            "answer failed"
-        );
-    }
-    let ended = ended.as_ref().map(|()| outcome.usage);
-    client.finish(ended).await;
-    committed
-}
-
-/// Charges a call without an answer: what had arrived of tries that broke off, and, if its client left, the
-/// input that a provider had to read. Whether the provider produced any more output is unknown.
-///
-/// # Errors
-/// The failure; also if nothing is charged.
-async fn charge_failed_call<P: Platform>(
-    platform: &P,
-    turn: &Turn,
-    failure: CallFailure,
-) -> Result<(), ApiError> {
-    let (error, spent) = match failure {
-        CallFailure::Failed { error, spent } => {
-            let error = expired_links::explain(platform, turn, error).await;
-            (Some(error), spent)
-        }
-        CallFailure::ClientLeft { spent } => {
-            tracing::info!("client left before the answer");
-            (None, spent)
-        }
-    };
-    let Some(spent) = spent else {
-        let left = || ApiError::internal("the client left between two tries");
-        return Err(error.unwrap_or_else(left));
-    };
-    settle(platform, turn, &spent, None).await;
-    error.map_or(Ok(()), Err)
 }

@@ -18,7 +18,9 @@ use super::hot;
 use super::model::continuation::Continuation;
 use super::model::pending_turn::{Admission, PendingTurn};
 use super::model::session::{Conversation, DroppedHistory, OpenSession, session_not_found};
+use super::model::turn::Turn;
 use super::prompts::PromptContext;
+use super::report::RouteReport;
 use super::reservation::{extend, extend_input, reprice};
 use super::{repeated_history, system_prompt};
 use crate::platform::Platform;
@@ -48,14 +50,26 @@ const RETRY_AFTER_CONTINUED: Millis = Millis::from_secs(1);
 /// The most turns of a history that are read.
 const MAX_TURNS: u32 = 1000;
 
-/// Puts the system prompts and the session's history before the request's messages. If the ledger
-/// did not know the length of that history, the reservation is extended by it.
+/// Builds the turn: the system prompts and the session's history stand before the request's messages. If
+/// the ledger did not know the length of that history, the reservation is extended by it.
 ///
 /// # Errors
 /// 404 if the request names a generated session that this tenant does not have; 400 if no model
 /// can process the history, or if system prompts and request exceed the window; 429 if the quota
-/// does not cover the history; 503 if storage does not answer.
+/// does not cover the history; 503 if storage does not answer or the isolate has no room for it.
 pub async fn prepare<P: Platform>(
+    platform: &P,
+    mut pending: Box<PendingTurn>,
+    mut admission: Admission,
+) -> Result<Turn, ApiError> {
+    let composed = compose(platform, &mut pending, &mut admission).await;
+    let conversation = composed.map_err(|error| RouteReport::new(&pending.route).add_to(error))?;
+    let (counted, now) = (conversation.counted, platform.time().now());
+    pending.permit.replace(counted, conversation.bytes(), now)?;
+    Ok(Turn::new(*pending, &admission, conversation))
+}
+
+async fn compose<P: Platform>(
     platform: &P,
     pending: &mut PendingTurn,
     admission: &mut Admission,

@@ -8,7 +8,10 @@ use clawless_edge::http::{HttpResponse, Permit};
 use futures_channel::oneshot;
 
 use super::client::ClientStream;
+use super::model::answered::Answered;
+use super::model::turn::Turn;
 use super::report;
+use super::response;
 
 /// The request that waits for the response.
 pub type Waiting = oneshot::Sender<Result<HttpResponse, ApiError>>;
@@ -64,5 +67,43 @@ impl<T: Timer> Reply<T> {
             "answer failed"
         );
         client.finish(Err(&error)).await;
+    }
+
+    /// Sends the end of an answer: all of a whole one, or the last event of a stream. `stored` is why the
+    /// turn is not stored.
+    pub async fn finish(
+        &mut self,
+        turn: &Turn,
+        answered: Answered<T>,
+        stored: Result<(), ApiError>,
+    ) {
+        let Answered {
+            mut outcome,
+            trace,
+            client,
+        } = answered;
+        let failure = outcome.failure.take();
+        let Some(client) = client else {
+            // A whole answer that broke off is charged, and stored in its session: a retry would do
+            // all of it again.
+            let ended = failure.map_or(stored, |failure| Err(failure.without_retry()));
+            let report = report::headers(&outcome.model.id, turn.route.header(), trace.tries);
+            let response = ended.and_then(|()| response::whole(turn, outcome, &trace));
+            let response = response.map(|response| response.with_permit(turn.permit.clone()));
+            let rates = turn.notes.rates.pairs();
+            return self.send(response.map_err(|error| error.headers(rates).headers(report)));
+        };
+        let ended = failure.map_or(stored, Err);
+        if let Err(error) = &ended {
+            tracing::error!(
+                code = error.code.as_str(),
+                internal = error.internal.as_deref(),
+                model = outcome.model.id,
+                route = turn.route.reason.as_str(),
+                tries = trace.tries,
+                "answer failed"
+            );
+        }
+        client.finish(ended.as_ref().map(|()| outcome.usage)).await;
     }
 }

@@ -5,14 +5,16 @@ use clawless_core::ledger::{Closing, Input, LedgerAnswer, Park, SessionState, Se
 use clawless_core::{ApiError, Storage, Tokens};
 use clawless_edge::ledger::Ledger;
 
-use super::model::commit_failure::ParkableTurn;
-use super::model::outcome::Outcome;
+use super::idempotency;
+use super::model::call::CallFailure;
+use super::model::commit_failure::{CommitFailure, ParkableTurn};
+use super::model::outcome::{CommittedTurn, Outcome};
 use super::model::turn::Turn;
 use crate::platform::Platform;
 
 /// Whether the ledger keeps a turn that D1 refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parking {
+enum Parking {
     /// The ledger stores the turn later and has settled it.
     Parked,
     /// The ledger did not take the turn.
@@ -21,10 +23,73 @@ pub enum Parking {
     Unknown,
 }
 
-/// Settles a turn's reservation. `committed` is the session's state after the turn and what the turn
-/// has added to the stored content, if it is stored.
+/// Settles a turn's reservation. A turn that the database rejects for now is parked in the ledger
+/// together with its settlement, and stored later. Returns the turn if D1 has it.
+///
 /// If the call fails, the ledger's sweep finds the stored turn and settles by it.
+///
+/// # Errors
+/// Why the turn is not stored and never will be. It is settled all the same.
 pub async fn settle<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    outcome: &Outcome,
+    committed: Result<Option<CommittedTurn>, CommitFailure>,
+) -> Result<Option<CommittedTurn>, ApiError> {
+    let (error, parking) = match committed {
+        Ok(committed) => {
+            let session = committed
+                .as_ref()
+                .map(|committed| (committed.state, committed.stored));
+            charge(platform, turn, outcome, session).await;
+            return Ok(committed);
+        }
+        Err(CommitFailure::Permanent(error)) => (error, Parking::Refused),
+        Err(CommitFailure::Retryable(new, error)) => {
+            let parking = park(platform, turn, outcome, &new).await?;
+            (error, parking)
+        }
+    };
+    if parking == Parking::Parked {
+        tracing::warn!(internal = error.internal, "store turn failed, turn parked");
+        return Ok(None);
+    }
+    charge(platform, turn, outcome, None).await;
+    // A turn that may be parked keeps its claim: the ledger may still store it.
+    if parking == Parking::Refused {
+        idempotency::release(platform, turn.claim.as_ref()).await;
+    }
+    Err(error)
+}
+
+/// Settles a call without an answer: what had arrived of tries that broke off, and, if its client left,
+/// the input that a provider had to read. Whether the provider produced any more output is unknown.
+///
+/// # Errors
+/// The failure; also if nothing is charged.
+pub async fn settle_failure<P: Platform>(
+    platform: &P,
+    turn: &Turn,
+    failure: CallFailure,
+) -> Result<(), ApiError> {
+    let (error, spent) = match failure {
+        CallFailure::Failed { error, spent } => (Some(error), spent),
+        CallFailure::ClientLeft { spent } => {
+            tracing::info!("client left before the answer");
+            (None, spent)
+        }
+    };
+    let Some(spent) = spent else {
+        let left = || ApiError::internal("the client left between two tries");
+        return Err(error.unwrap_or_else(left));
+    };
+    charge(platform, turn, &spent, None).await;
+    error.map_or(Ok(()), Err)
+}
+
+/// Turns the reservation into a receipt. `committed` is the session's state after the turn and what the
+/// turn has added to the stored content, if it is stored.
+async fn charge<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,
@@ -38,7 +103,7 @@ pub async fn settle<P: Platform>(
 ///
 /// # Errors
 /// An internal error if the turn cannot be written as JSON.
-pub async fn park<P: Platform>(
+async fn park<P: Platform>(
     platform: &P,
     turn: &Turn,
     outcome: &Outcome,

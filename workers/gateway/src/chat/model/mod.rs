@@ -1,6 +1,7 @@
 //! The values that the steps of a request pass on. Data only: no step, no I/O, no HTTP.
 
 pub mod answer_format;
+pub mod answered;
 pub mod call;
 pub mod commit_failure;
 pub mod continuation;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod turn;
 
 pub use answer_format::AnswerFormat;
+pub use answered::Answered;
 pub use call::{CallFailure, CallTrace, OpenStream};
 pub use idempotency::{IdempotencyClaim, IdempotencyKey};
 pub use outcome::{CommittedTurn, Outcome, ToolRounds};
