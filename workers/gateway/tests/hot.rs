@@ -298,9 +298,9 @@ fn a_broken_or_parked_turn_is_not_cached() {
     let broken = deployment.chat_with(&headers, &streamed_chat_request("breaks").to_string());
     assert!(!broken.is_done());
     assert_eq!(deployment.kv.writes(), writes);
-    // The look-up and the history succeed.
+    // The look-up, the size of the history and the history succeed.
     let refused = std::iter::repeat_n(Some(Fault::Before(Fault::CONNECTION_LOST)), 5);
-    let plan = [None, None].into_iter().chain(refused);
+    let plan = [None; 3].into_iter().chain(refused);
     deployment.sql.inject(plan);
     assert_eq!(
         deployment.chat_in_session(&customer, "s", "waits").status,
