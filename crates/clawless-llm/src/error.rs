@@ -135,16 +135,14 @@ impl LlmError {
         !self.is_providers_fault() && !self.is_unsent() && !matches!(self, Self::DeadlineExceeded)
     }
 
-    /// A failure to encode a request. The provider has no part in it.
+    /// A failure to encode a request, which says nothing about the provider. Its reason may quote the
+    /// client's text.
     pub(crate) fn in_encoding(self) -> Self {
         match self {
-            Self::Malformed(reason) => {
-                tracing::warn!(reason, "model request not encoded");
-                Self::Unsupported {
-                    message: "This model does not take a message of the conversation.".to_owned(),
-                    param: "messages".to_owned(),
-                }
-            }
+            Self::Malformed(_) => Self::Unsupported {
+                message: "This model does not take a message of the conversation.".to_owned(),
+                param: "messages".to_owned(),
+            },
             other => other,
         }
     }

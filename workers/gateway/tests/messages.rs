@@ -197,7 +197,8 @@ fn blocks_are_translated_for_another_wire() {
         json!([
             {"role": "system", "content": "be brief"},
             {"role": "user", "content": "look"},
-            {"role": "assistant", "content": "I look.", "reasoning_content": "hm", "tool_calls": [
+            {"role": "assistant", "content": "I look.", "reasoning_content": "hm", "reasoning": "hm",
+             "tool_calls": [
                 {"id": "toolu_1", "type": "function", "function": {"name": "see", "arguments": "{\"n\":1}"}}]},
             {"role": "tool", "tool_call_id": "toolu_1", "content": "Error: seen"},
             {"role": "user", "content": "so?"},

@@ -36,6 +36,7 @@ pub enum Part {
 
 /// The JSON form of a part: a type, and the member of that name.
 #[derive(Deserialize)]
+#[allow(clippy::zero_sized_map_values, reason = "only their presence counts")]
 struct PartWire {
     r#type: String,
     text: Option<String>,

@@ -53,7 +53,9 @@ impl CarriedMembers {
     /// have several parts of them.
     pub fn add_to(parts: &[Self], message: &mut Members) -> Result<(), serde_json::Error> {
         let mut merged = MergedMembers::default();
-        parts.iter().for_each(|part| merged.add(&part.members));
+        for part in parts {
+            merged.add(&part.members);
+        }
         add_absent(message, merged.finish());
         let calls = message.0.iter_mut().find(|(name, _)| name == "tool_calls");
         let Some((_, value)) = calls else {
@@ -65,7 +67,9 @@ impl CarriedMembers {
             let mut merged = MergedMembers::default();
             let carried = parts.iter().flat_map(|part| &part.calls);
             let carried = carried.filter(|it| Some(&it.id) == id.as_ref());
-            carried.for_each(|it| merged.add(&it.members));
+            for it in carried {
+                merged.add(&it.members);
+            }
             let mut merged = merged.finish();
             for name in ["function", "custom"] {
                 let of_function = merged.take_object(name);
