@@ -85,7 +85,9 @@ const brotlied = (content) =>
     params: {
       [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
       [constants.BROTLI_PARAM_QUALITY]: 11,
-      [constants.BROTLI_PARAM_LGWIN]: 22,
+      // The best of all values for these files.
+      [constants.BROTLI_PARAM_LGWIN]: 16,
+      [constants.BROTLI_PARAM_NDIRECT]: 4,
       [constants.BROTLI_PARAM_SIZE_HINT]: content.length,
     },
   });

@@ -71,9 +71,21 @@ function prepare(host: Stub, button: HTMLElement, failure: HTMLElement): void {
   const load = shared.clawless as () => Promise<unknown>;
   const silently = () => load().catch(() => {});
 
+  /** Loads the app if the panel was open before a reload, for this visitor or for a user: the page names one. */
+  const restore = () => {
+    try {
+      const name = `clawless:${dataset.key}`;
+      const open = sessionStorage[name];
+      const isUser = host.queue.some(([method]) => method === "setUser");
+      if (innerWidth > 480 && open && (open !== name) === isUser) silently();
+    } catch {
+      // The browser blocks storage, or the app has started.
+    }
+  };
   for (const method of "open close toggle send on off setTheme setUser reset".split(" ")) {
     host[method] = (...values) => {
       host.queue.push([method, values]);
+      if (method === "setUser") restore();
       if (!/open|toggle|send/.test(method)) return;
       failure.textContent = "";
       button.ariaBusy = "true";
@@ -90,12 +102,7 @@ function prepare(host: Stub, button: HTMLElement, failure: HTMLElement): void {
   };
   button.onpointerenter = button.onfocus = silently;
   button.onclick = () => host.open?.();
-  try {
-    // The panel was open before a reload.
-    if (innerWidth > 480 && sessionStorage[`clawless:${dataset.key}`]) silently();
-  } catch {
-    // The browser blocks storage.
-  }
+  setTimeout(restore);
 }
 
 // A script may run again.

@@ -144,11 +144,10 @@ export function createWidget(start: Start) {
     lifetime,
   );
 
-  /** Describes what the visitor waits for; a long time as the time of day, or the date. */
-  function explain(notice: Notice, wait = 0): string {
-    const date = new Date(Date.now() + wait * 1000);
-    const text = wait > 8e4 ? date.toLocaleString(language) : date.toLocaleTimeString(language);
-    return strings[notice] + (wait ? ` ${strings.retry}: ${text}` : "");
+  /** Describes what the visitor waits for, and until when if it is more than a moment. */
+  function explain(notice: Notice, wait?: number): string {
+    const date = wait && new Date(Date.now() + wait * 1000);
+    return strings[notice] + (date ? ` ${strings.retry}: ${date.toLocaleString(language)}` : "");
   }
 
   /** Shows and announces a notice, or removes it. */

@@ -312,6 +312,12 @@ describe("a user", () => {
     await page.reload();
     await page.panel.waitFor();
     await page.answered("How can I help?");
+    // The panel of a user is not that of a visitor: the app is not loaded without being asked.
+    widget.server.state.requests = [];
+    await page.goto(widget.site.page(shopPage(widget.tag())));
+    await page.launcher.waitFor();
+    await page.waitForTimeout(300);
+    assert.equal(widget.server.count(`GET /widget/v${widget.version}/app.js`), 0);
   });
 });
 
@@ -381,6 +387,30 @@ describe("a server", () => {
     await page.answers.last().getByText("Try again").click();
     await page.answered("How can I help?");
     assert.equal(await page.questions.count(), 1);
+  });
+
+  test("that refuses two messages can be asked again for each", async () => {
+    const page = await open();
+    for (const text of ["one", "two"]) {
+      widget.server.state.script.push(refusal(500, "internal_error"));
+      await page.chat(text);
+      await page.questions.getByText(text).waitFor();
+    }
+    await page.answers.nth(1).getByText("Something went wrong").waitFor();
+    await page.answers.nth(0).getByText("Try again").click();
+    await page.answers.nth(0).getByText("How can I help?").waitFor();
+    await page.answers.nth(1).getByText("Try again").click();
+    await page.waitForFunction(
+      () => document.querySelector("clawless-chat").shadowRoot.querySelectorAll(".problem").length === 0,
+    );
+    assert.deepEqual(
+      widget.server.state.sessions
+        .values()
+        .next()
+        .value.messages.filter(({ role }) => role === "user")
+        .map(({ message }) => message.content),
+      ["one", "two"],
+    );
   });
 
   test("that is busy for long says until when", async () => {
@@ -480,6 +510,16 @@ describe("another tab", () => {
     await other.answered("How can I help?");
     assert.deepEqual(await other.questions.allTextContents(), ["new"]);
     assert.equal(widget.server.count("POST /v1/widget/session"), 3);
+  });
+
+  test("a double click deletes nothing", async () => {
+    const page = await open();
+    await answers(page);
+    await page.panel.locator("footer > .dim").getByText("Delete my data").dblclick();
+    await page.panel.getByText("Delete this conversation?").waitFor();
+    await page.waitForTimeout(200);
+    assert.equal(await page.answers.count(), 1);
+    assert.equal(widget.server.count("DELETE"), 0);
   });
 
   test("a deletion ends an answer, and says so", async () => {

@@ -71,8 +71,9 @@ export function createPanel(
   const erase = h(
     "button",
     {
-      // The second click deletes.
-      click() {
+      // The second click deletes, unless it is a double click.
+      click({ detail }: MouseEvent) {
+        if (detail > 1) return;
         if (erase.textContent === strings.sure) actions.erase();
         ask(erase.textContent === strings.erase);
       },
@@ -153,7 +154,6 @@ export function createPanel(
   /** Asks whether to delete the conversation. */
   function ask(isAsking: boolean): void {
     erase.textContent = isAsking ? strings.sure : strings.erase;
-    erase.classList.toggle("sure", isAsking);
   }
 
   function save(): void {
