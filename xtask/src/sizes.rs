@@ -86,7 +86,7 @@ mod tests {
             over_limit(&sizes),
             [
                 "gateway has no size",
-                "admin has 600001 bytes gzipped, the limit is 600000"
+                "admin has 600001 bytes compressed, the limit is 600000"
             ]
         );
     }

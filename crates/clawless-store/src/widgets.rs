@@ -20,7 +20,8 @@ use crate::statements::statements;
 statements! {
     FIND = "
         SELECT settings, logo_type, logo_digest FROM widgets WHERE tenant_id = ?1 AND key_id = ?2";
-    /// The settings as browsers get them, with the data of a small logo, which saves them a request; apart from them how signed-in users are identified. The database
+    /// The settings as browsers get them, with the data of a small logo, which saves them a request; apart
+    /// from them how signed-in users are identified. The database
     /// reads the JSON: the gateway has no code for each setting.
     FIND_PUBLIC = "
         SELECT
