@@ -179,7 +179,7 @@ describe("a conversation", () => {
     const { id } = await stored(page);
     await page.panel.locator("footer > .dim").getByText("Delete my data").click();
     await show(page, "deleting");
-    await page.panel.locator(".notice button").getByText("Delete my data").click();
+    await page.panel.getByText("Delete this conversation?").click();
     await page.notice.getByText("deleted").waitFor();
     await show(page, "deleted");
     for (const table of ["messages", "widget_sessions"]) assert.deepEqual(await stack.rows(`SELECT * FROM ${table} WHERE session_id = ?1`, id), [], table);

@@ -1,11 +1,13 @@
 // The files of the widget, its pages and its logos, as browsers get them.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { request } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { brotliDecompressSync } from "node:zlib";
 import { ROOT } from "../harness/bundle.mjs";
 import { expectError } from "../harness/client.mjs";
 import { PNG, createSite } from "../harness/widget.mjs";
@@ -82,7 +84,8 @@ describe("the files of a version", () => {
   let version;
   before(() => (version = JSON.parse(readFileSync(build, "utf8")).version));
 
-  test("each_file_has_its_hash_and_is_immutable", async () => {
+  test("each_file_has_its_hash_and_is_immutable_if_it_is_released", async () => {
+    const isReleased = existsSync(path.join(ROOT, `widget/releases/v${version}`));
     const { version: named, files } = await (await get(`/widget/v${version}/integrity.json`)).json();
     assert.equal(named, version);
     assert.ok(files["loader.js"] && files["app.js"]);
@@ -92,9 +95,36 @@ describe("the files of a version", () => {
       assert.equal(response.status, 200, file);
       assert.equal(`sha384-${createHash("sha384").update(content).digest("base64")}`, hash, file);
       const header = (name) => response.headers.get(name);
-      assert.equal(header("cache-control"), "public, max-age=31536000, immutable");
+      assert.match(header("cache-control"), isReleased ? /^public, max-age=31536000, immutable$/ : /^public, max-age=300\b/);
       assert.deepEqual([header("access-control-allow-origin"), header("x-content-type-options")], ["*", "nosniff"]);
     }
+  });
+
+  test("files_are_delivered_in_their_smallest_form_to_clients_that_accept_it", async () => {
+    const sizes = JSON.parse(readFileSync(path.join(ROOT, "build/widget/sizes.json"), "utf8"));
+    for (const name of ["loader", "app"]) {
+      const target = `/widget/v${version}/${name}.js`;
+      const { hostname, port } = new URL(stack.url);
+      const receive = (encoding) =>
+        new Promise((resolve, reject) => {
+          request({ hostname, port, path: target, headers: { "accept-encoding": encoding } }, async (response) => {
+            const bytes = [];
+            for await (const piece of response) bytes.push(piece);
+            resolve({ headers: response.headers, bytes: Buffer.concat(bytes) });
+          })
+            .on("error", reject)
+            .end();
+        });
+      const [small, plain] = await Promise.all([receive("gzip, br"), receive("identity")]);
+      assert.equal(small.headers["content-encoding"], "br");
+      assert.match(small.headers.vary, /accept-encoding/i);
+      assert.equal(small.bytes.length, sizes[name]);
+      assert.deepEqual(brotliDecompressSync(small.bytes), plain.bytes);
+    }
+  });
+
+  test("files_and_pages_ignore_parameters_that_pages_add", async () => {
+    for (const target of ["/widget/v1/loader.js?_=1", `/widget/v${version}/app.js?sha256-a=`, "/demo?utm_source=x&utm_source=y"]) assert.equal((await get(target)).status, 200, target);
   });
 
   test("the_major_version_is_the_newest_and_cached_for_minutes", async () => {

@@ -1,8 +1,11 @@
 // The widget's sessions: continued by the visitor's secret, identified by tokens of the site's back end.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { completionOrStream, silence } from "../harness/behaviours.mjs";
+import { ROOT } from "../harness/bundle.mjs";
 import { expectError } from "../harness/client.mjs";
 import { PNG, SITE, backEnds, createSite, openSession, postMessage, postSession, userToken, visit } from "../harness/widget.mjs";
 import { startStack } from "../harness/stack.mjs";
@@ -100,9 +103,19 @@ describe("settings and logo", () => {
     const session = await openSession(stack, own.key);
     const { logo_url: logo, ...rest } = session.settings;
     assert.deepEqual(rest, settings);
-    assert.equal(logo, `${stack.url}${stored.body.logo}`);
+    // A small one saves a request.
+    assert.equal(logo, `data:image/png;base64,${PNG}`);
     const { body: audit } = await stack.admin("GET", `/audit?tenant_id=${own.tenant}`);
     assert.deepEqual(audit.data.map(({ action }) => action).slice(0, 2), ["widget.logo", "widget.update"]);
+  });
+
+  test("come_with_the_texts_of_the_language_that_the_widget_needs", async () => {
+    const { version: widget_version } = JSON.parse(readFileSync(path.join(ROOT, "widget/package.json"), "utf8"));
+    const own = await createSite(stack);
+    const stringsOf = async (fields) => (await openSession(stack, own.key, fields)).strings;
+    const german = JSON.parse(readFileSync(path.join(ROOT, "widget/locales/de.json"), "utf8"));
+    assert.deepEqual(await stringsOf({ language: "de", widget_version }), german);
+    for (const fields of [{}, { language: "en", widget_version }, { language: "../de", widget_version }, { language: "de", widget_version: "9.9.9" }]) assert.equal(await stringsOf(fields), undefined, JSON.stringify(fields));
   });
 
   test("a_rotated_key_keeps_them", async () => {

@@ -1,22 +1,15 @@
 // The custom element `<clawless-chat>`.
 
-import { chooseLanguage, english, loadStrings } from "./strings.ts";
-import type {
-  ClawlessApi,
-  ClawlessEvents,
-  ClawlessHandler,
-  Preset,
-  Settings,
-  Theme,
-  UserTokenSource,
-} from "./types.ts";
-import { createWidget, type Widget } from "./widget.ts";
+import { type Session, tokenOf } from "./api.ts";
+import { chooseLanguage, english, type Strings } from "./strings.ts";
+import type { ClawlessApi, ClawlessEvents, ClawlessHandler, Preset, Theme, UserTokenSource } from "./types.ts";
+import { createWidget, type State, type Widget } from "./widget.ts";
 
 /** What the loader leaves on the element: calls of methods, made before the app was loaded. */
-type Stub = { queue?: [method: keyof ClawlessApi, values: unknown[]][] };
+type Stub = { queue?: [method: keyof ClawlessApi, values: unknown[]][]; script?: HTMLElement };
 
 /** The chat widget as an element. Its `data-` attributes are those of the script tag. */
-export class ClawlessChat extends HTMLElement implements ClawlessApi {
+export class ClawlessChat extends (globalThis.HTMLElement ?? Object) implements ClawlessApi {
   declare open: ClawlessApi["open"];
   declare close: ClawlessApi["close"];
   declare toggle: ClawlessApi["toggle"];
@@ -32,7 +25,9 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   #lifetime: AbortController | undefined;
   #user: UserTokenSource | null = null;
   #theme: Theme = {};
-  #settings: Settings = {};
+  /** What the next widget takes over from the last. */
+  #state: State = { settings: {} };
+  #texts: { language: string; strings: Strings } = { language: "en", strings: english };
 
   connectedCallback(): void {
     const { queue = [] } = this as Stub;
@@ -61,10 +56,10 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   setUser(source: UserTokenSource | null): void {
     this.#user = source;
     if (!this.#lifetime) return;
-    void this.#start();
     // What one user has typed is not for the next.
     const input = this.shadowRoot?.querySelector("textarea");
     if (input) Object.assign(input, { value: "", readOnly: true });
+    void this.#start();
   }
 
   on<Name extends keyof ClawlessEvents>(name: Name, handler: ClawlessHandler<Name>): void {
@@ -78,6 +73,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   destroy(): void {
     this.close();
     this.remove();
+    (this as Stub).script?.remove();
     if (window.Clawless === this) delete window.Clawless;
   }
 
@@ -87,15 +83,18 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
     else this.#waiting.push(call);
   }
 
-  /** Starts the widget, or another one in its place: what is read here has changed. */
-  async #start(): Promise<void> {
+  /** Starts the widget, or another one in its place: what is read here has changed, or a session has other texts. */
+  async #start(session?: Session): Promise<void> {
     this.#end();
     this.#lifetime = new AbortController();
     const { signal: lifetime } = this.#lifetime;
-    const { api = location.origin, lang = "" } = this.dataset;
+    const { lang = "" } = this.dataset;
+    const api = (this.dataset.api ?? location.origin).replace(/\/$/, "");
     const language = chooseLanguage([lang, document.documentElement.lang, ...navigator.languages]);
     const user = this.#user;
-    const [strings, token = ""] = await Promise.all([loadStrings(api, language), user?.().catch(() => "?")]);
+    if (language === "en") this.#texts = { language, strings: english };
+    // The panel says it if the user's token cannot be had.
+    const token = user && (await tokenOf(user).catch(() => "?"));
     const root = this.shadowRoot;
     // Without a launcher it is an element of the page that neither the loader nor the npm package has prepared.
     if (lifetime.aborted || !root) return;
@@ -104,12 +103,17 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
       root,
       api,
       // Users of one browser have separate conversations.
-      name: `clawless:${this.dataset.key}${token && `:${subject(token)}`}`,
-      language: strings === english ? "en" : language,
-      strings,
+      name: `clawless:${this.dataset.key}${token ? `:${subject(token)}` : ""}`,
+      ...this.#texts,
+      wanted: language,
+      translate: (session) => {
+        this.#texts = { language, strings: { ...english, ...session["strings"] } };
+        void this.#start(session);
+      },
+      session,
       user,
       theme: () => this.#theme,
-      settings: this.#settings,
+      state: this.#state,
       emit: (name, detail) => this.dispatchEvent(new CustomEvent(`clawless-${name}`, { detail, cancelable: true })),
       lifetime,
     });
@@ -118,7 +122,7 @@ export class ClawlessChat extends HTMLElement implements ClawlessApi {
   }
 
   #end(): void {
-    this.#settings = this.#widget?.settings() ?? this.#settings;
+    this.#state = this.#widget?.state() ?? this.#state;
     this.#lifetime?.abort();
     this.#widget = this.#lifetime = undefined;
   }

@@ -7,7 +7,7 @@ export function mountLauncher(host: HTMLElement): readonly [launcher: HTMLElemen
   const root = host.attachShadow({ mode: "open" });
   const { accent, label } = host.dataset;
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`${css}:host{--launcher:${accent || "#5746e0"}}`);
+  sheet.replaceSync(`${css}.launcher{--accent:${accent || "#5746e0"}}`);
   root.adoptedStyleSheets = [sheet];
   const add = (tag: string, attributes: Record<string, string>) => {
     const element = document.createElement(tag);

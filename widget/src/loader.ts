@@ -3,7 +3,7 @@
 import { isPublicKey, mountLauncher } from "./launcher.ts";
 
 /** `<clawless-chat>` before the browser upgrades it: calls of its methods are queued. */
-type Stub = HTMLElement & { queue: [method: string, values: unknown[]][]; load(): Promise<void> } & Record<
+type Stub = HTMLElement & { queue: [method: string, values: unknown[]][]; script: HTMLScriptElement } & Record<
     string,
     (...values: unknown[]) => void
   >;
@@ -22,84 +22,88 @@ interface Page {
 const LOAD_TIMEOUT = 1e4;
 
 const page = window as unknown as Page;
-const script = document.currentScript as HTMLScriptElement;
+// A module is no current script.
+const script = (document.currentScript ?? document.querySelector("script[type=module][data-key]")) as HTMLScriptElement;
 const { dataset, src } = script;
+/** The scripts of a page share what loads the app: it can be loaded once, as can a policy be created. */
+const shared = document as unknown as { clawless?: () => Promise<unknown> };
 let loading: Promise<void> | undefined;
 let policy: { createScriptURL(url: string): string } | undefined;
 
 /** Loads the app, once unless it fails. */
-function load(): Promise<void> {
+shared.clawless ??= () => {
   loading ||= new Promise<void>((resolve, reject) => {
-    const url = new URL(`../v${VERSION}/app.js`, src).href;
-    // A page may allow each name of a policy once.
+    // The query keeps apps of other builds of this version out of the cache.
+    const url = new URL(`../v${VERSION}/app.js?${APP_INTEGRITY}`, src).href;
     policy ||= page.trustedTypes?.createPolicy("clawless", { createScriptURL: () => url });
-    document.head.append(
-      Object.assign(document.createElement("script"), {
-        integrity: APP_INTEGRITY,
-        crossOrigin: "",
-        nonce: script.nonce,
-        src: policy ? policy.createScriptURL(url) : url,
-        onload: () => resolve(),
-        onerror: reject,
-      }),
-    );
+    const app = Object.assign(document.createElement("script"), {
+      integrity: APP_INTEGRITY,
+      crossOrigin: "",
+      nonce: script.nonce,
+      src: policy ? policy.createScriptURL(url) : url,
+      onload: () => resolve(app.remove()),
+      onerror: () => reject(app.remove()),
+    });
+    document.head.append(app);
     setTimeout(reject, LOAD_TIMEOUT);
   });
   loading.catch(() => {
     loading = undefined;
   });
   return loading;
-}
+};
 
 function start(): void {
-  const { key } = dataset;
-  if (!isPublicKey(key)) return;
   const host = document.createElement("clawless-chat") as HTMLElement as Stub;
   Object.assign(host.dataset, { api: new URL(src).origin }, dataset);
-  page.Clawless ||= host;
-  // Another script tag may have loaded the app already.
-  if (!customElements.get("clawless-chat")) prepare(host);
-  document.body.append(host);
+  host.script = script;
+  // An element with this id is a property of the window too.
+  if (!Object.hasOwn(page, "Clawless")) page.Clawless = host;
+  const [button, failure] = mountLauncher(host);
+  if (!customElements.get("clawless-chat")) prepare(host, button, failure);
+  // A transformed or filtered body would move what is fixed.
+  document.documentElement.append(host);
 }
 
-/** Shows the launcher and gives the element its stubs. */
-function prepare(host: Stub): void {
-  const [button, failure] = mountLauncher(host);
+/** Gives the element its stubs. */
+function prepare(host: Stub, button: HTMLElement, failure: HTMLElement): void {
   host.queue = [];
-  host.load = load;
-  // Several script tags load the app once.
-  const preload = () => (page.Clawless || host).load();
-  const silently = () => preload().catch(() => {});
+  const load = shared.clawless as () => Promise<unknown>;
+  const silently = () => load().catch(() => {});
 
-  const report = (text: string) => {
-    failure.textContent = text;
-    button.ariaBusy = null;
+  /** Loads the app if the panel was open before a reload, for this visitor or for a user: the page names one. */
+  const restore = () => {
+    try {
+      const name = `clawless:${dataset.key}`;
+      const open = sessionStorage[name];
+      const isUser = host.queue.some(([method]) => method === "setUser");
+      if (innerWidth > 480 && open && (open !== name) === isUser) silently();
+    } catch {
+      // The browser blocks storage, or the app has started.
+    }
   };
   for (const method of "open close toggle send on off setTheme setUser reset".split(" ")) {
     host[method] = (...values) => {
       host.queue.push([method, values]);
+      if (method === "setUser") restore();
       if (!/open|toggle|send/.test(method)) return;
-      report("");
+      failure.textContent = "";
       button.ariaBusy = "true";
-      preload().then(
-        () => report(""),
-        () => report(dataset.unavailable || "Chat is not available."),
-      );
+      load().catch(() => {
+        failure.textContent = dataset.unavailable || "Chat is not available.";
+        button.ariaBusy = null;
+      });
     };
   }
   host.destroy = () => {
     host.remove();
+    script.remove();
     if (page.Clawless === host) delete page.Clawless;
   };
   button.onpointerenter = button.onfocus = silently;
   button.onclick = () => host.open?.();
-  try {
-    // The panel was open before a reload.
-    if (innerWidth > 480 && sessionStorage[`clawless:${dataset.key}`]) silently();
-  } catch {
-    // The browser blocks storage.
-  }
+  setTimeout(restore);
 }
 
-if (document.body) start();
-else addEventListener("DOMContentLoaded", start);
+// A script may run again.
+if (isPublicKey(dataset.key) && !document.querySelector(`clawless-chat[data-key="${dataset.key}"]`)) start();

@@ -7,10 +7,7 @@ export interface MarkdownNode {
   parts: MarkdownNode[];
   /** The text, or the element's only attribute: the address of a link, the language of code, the first number of a list. */
   info: string;
-}
-
-/** A block of the text, with the number of its first line. */
-export interface MarkdownBlock extends MarkdownNode {
+  /** The number of its first line in the text; only of blocks, items, rows and lines of code. */
   firstLine: number;
 }
 
@@ -23,6 +20,9 @@ const MAX_DEPTH = 12;
 const BLOCK =
   /^(\s*)(?:(`{3,}|~{3,})([^`]*)$|(#{1,6})(?:\s+|$)|(> ?)|([-*_])(?:\s*\6){2,}\s*$|([-*+]|\d{1,9}[.)])(?:\s+|$)|\|)/;
 
+/** Characters that models write as entities. */
+const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"' };
+
 /** The line below the head of a table. */
 const DELIMITERS = /^[\s:|]*-[\s:|-]*$/;
 
@@ -31,14 +31,15 @@ const DELIMITERS = /^[\s:|]*-[\s:|-]*$/;
  * address, a mark, an address, a line break.
  */
 const INLINE =
-  /\\([!-/:-@[-`{-~])|(?<!`)(`+)(?!`)(.*?[^`])\2(?!`)|!?\[|\]\(<?((?:[^\s()<>]|\([^\s()]*\))*)>?(?:\s+"[^"]*")?\s*\)|\]|([*_]|~(?=~))\5*|<?(https?:\/\/[^\s<>[\]]*[^\s<>[\].,:;!?'")*_~|])>?|<br ?\/?>|\n/gs;
+  /\\([!-/:-@[-`{-~])|(?<!`)(`+)(?!`)(.*?[^`])\2(?!`)|!?\[|\]\((?:<([^<>\n]*)>|((?:[^\s()<>]|\((?:[^\s()]|\([^\s()]*\))*\))*))(?:\s+"[^"]*")?\s*\)|\]|([*_]|~(?=~))\6*|<?(https?:\/\/(?:\([^\s<>()]*\)|[^\s<>[\]()])*(?:\([^\s<>()]*\)|[^\s<>[\]().,:;!?'"*_~|]))>?|<br ?\/?>|\n/gs;
 
-const element = (tag: string, parts: MarkdownNode[] = [], info = ""): MarkdownNode => ({ tag, parts, info });
-const textNode = (info: string) => element("", undefined, info);
-
-/** Parses a text. If it `isGrowing`, a mark without its end applies to the rest of the last block. */
-export const parseMarkdown = (text: string, isGrowing: boolean): MarkdownBlock[] =>
-  parseBlocks(text.split(/\r?\n/), isGrowing, 0);
+const element = (tag: string, parts: MarkdownNode[] = [], info = "", firstLine = 0): MarkdownNode => ({
+  tag,
+  parts,
+  info,
+  firstLine,
+});
+const textNode = (info: string, line?: number) => element("", undefined, info, line);
 
 const partsOf = (line: string): (string | undefined)[] => BLOCK.exec(line) ?? [];
 const columnOf = (line: string) => line.search(/\S|$/);
@@ -46,8 +47,12 @@ const columnOf = (line: string) => line.search(/\S|$/);
 const unindent = (line: string, columns: number) =>
   line.slice(columns && line[0] === "\t" ? 1 : Math.min(columns, columnOf(line)));
 
-function parseBlocks(lines: string[], isGrowing: boolean, depth: number): MarkdownBlock[] {
-  const blocks: MarkdownBlock[] = [];
+/**
+ * Parses the lines of a text. If it `isGrowing`, a mark without its end applies to the rest of the last block.
+ * Within other blocks, `offset` is the number of the first line.
+ */
+export function parseMarkdown(lines: string[], isGrowing: boolean, depth = 0, offset = 0): MarkdownNode[] {
+  const blocks: MarkdownNode[] = [];
   let at = 0;
   /** Takes lines for as long as they fit. */
   const take = (fits: (line: string) => unknown): string[] => {
@@ -57,13 +62,14 @@ function parseBlocks(lines: string[], isGrowing: boolean, depth: number): Markdo
   };
   /** Whether a text that grows ends with the lines taken so far. */
   const grows = () => isGrowing && at >= lines.length;
-  const parseInside = (inside: string[]) => parseBlocks(inside, grows(), depth + 1);
+  const parseInside = (inside: string[], line: number) => parseMarkdown(inside, grows(), depth + 1, offset + line);
 
   while (at < lines.length) {
     const firstLine = at;
     const first = lines[at++] as string;
     const [start = "", indent = "", fence, info = "", heading, quote, rule, marker] = partsOf(first);
-    const add = (...made: Parameters<typeof element>) => blocks.push({ ...element(...made), firstLine });
+    const add = (tag: string, parts?: MarkdownNode[], info?: string) =>
+      blocks.push(element(tag, parts, info, offset + firstLine));
     const isNested = depth < MAX_DEPTH;
     const isHead = first.includes("|") && DELIMITERS.test(lines[at] ?? (isGrowing && start ? "-" : ""));
 
@@ -73,7 +79,16 @@ function parseBlocks(lines: string[], isGrowing: boolean, depth: number): Markdo
       // An incomplete first line has no language yet.
       const language = grows() ? "" : info.trim();
       const code = take((other) => !other.trim().startsWith(fence) || /[^\s`~]/.test(other));
-      add("pre", [textNode(code.map((other) => unindent(other, indent.length)).join("\n"))], language);
+      add(
+        "pre",
+        code.map((other, index) =>
+          textNode(
+            unindent(other, indent.length) + (index < code.length - 1 ? "\n" : ""),
+            offset + firstLine + 1 + index,
+          ),
+        ),
+        language,
+      );
       at++;
     } else if (heading) {
       add("h3", parseInline(first.slice(start.length), grows()));
@@ -82,7 +97,13 @@ function parseBlocks(lines: string[], isGrowing: boolean, depth: number): Markdo
     } else if (quote && isNested) {
       at--;
       const quoted = take((other) => partsOf(other)[5]);
-      add("blockquote", parseInside(quoted.map((other) => other.replace(/^\s*> ?/, ""))));
+      add(
+        "blockquote",
+        parseInside(
+          quoted.map((other) => other.replace(/^\s*> ?/, "")),
+          firstLine,
+        ),
+      );
     } else if (marker && isNested) {
       at--;
       const column = indent.length;
@@ -92,22 +113,23 @@ function parseBlocks(lines: string[], isGrowing: boolean, depth: number): Markdo
         const next = lines[at] ?? "";
         const [begin = "", , , , , , , other = ""] = partsOf(next);
         if (!other || other.length > 1 !== isOrdered || columnOf(next) > column) break;
-        at++;
+        const line = at++;
         const rest = take(
           (other) =>
             columnOf(other) > column || !other.trim() || ((lines[at - 1] as string).trim() && !BLOCK.test(other)),
         );
-        const [head, ...others] = parseInside([
-          next.slice(begin.length),
-          ...rest.map((other) => unindent(other, begin.length)),
-        ]);
+        const [head, ...others] = parseInside(
+          [next.slice(begin.length), ...rest.map((other) => unindent(other, begin.length))],
+          line,
+        );
         // The text of an item is no paragraph.
-        items.push(element("li", head?.tag === "p" ? [...head.parts, ...others] : head ? [head, ...others] : []));
+        const parts = head?.tag === "p" ? [...head.parts, ...others] : head ? [head, ...others] : [];
+        items.push(element("li", parts, "", offset + line));
       }
       add(isOrdered ? "ol" : "ul", items, isOrdered ? marker.slice(0, -1) : "");
     } else if (isHead) {
       at++;
-      const row = (tag: string, cells: string) =>
+      const row = (tag: string, cells: string, line = 0) =>
         element(
           "tr",
           cells
@@ -115,8 +137,12 @@ function parseBlocks(lines: string[], isGrowing: boolean, depth: number): Markdo
             .replace(/^\||\|$/g, "")
             .split(/(?<!\\)\|/)
             .map((cell) => element(tag, parseInline(cell.trim().replaceAll("\\|", "|"), false))),
+          "",
+          line,
         );
-      const rows = take((other) => other.includes("|")).map((cells) => row("td", cells));
+      const rows = take((other) => other.includes("|")).map((cells, index) =>
+        row("td", cells, offset + firstLine + 2 + index),
+      );
       add("table", [element("thead", [row("th", first)]), element("tbody", rows)]);
     } else {
       const text = [first, ...take((other) => other.trim() && !BLOCK.test(other))];
@@ -133,7 +159,8 @@ function parseInline(text: string, isGrowing: boolean): MarkdownNode[] {
   const add = (node: MarkdownNode) => {
     if (node.tag || node.info) (opened.at(-1) ?? root).parts.push(node);
   };
-  const addText = (added: string) => add(textNode(added));
+  const addText = (added: string) =>
+    add(textNode(added.replace(/&(lt|gt|amp|quot);/g, (_, name) => ENTITIES[name as "lt"])));
   const begin = (tag: string, mark: string) => {
     if (opened.length > MAX_DEPTH) addText(mark);
     else opened.push(element(tag, undefined, mark));
@@ -163,7 +190,8 @@ function parseInline(text: string, isGrowing: boolean): MarkdownNode[] {
   const source = isGrowing ? text.replace(/\](\([^\s()]*)?$/, "]()") : text;
   let at = 0;
   for (const match of source.matchAll(INLINE)) {
-    const [token, escaped, , code, linked, sign, address] = match;
+    const [token, escaped, , code, quoted, plain, sign, address] = match;
+    const linked = quoted ?? plain;
     addText(source.slice(at, match.index));
     at = match.index + token.length;
     if (escaped) addText(escaped);
@@ -174,8 +202,13 @@ function parseInline(text: string, isGrowing: boolean): MarkdownNode[] {
     } else if (token.endsWith("[")) begin("a", token);
     else if (token[0] === "]") {
       const isText = linked === undefined;
-      if (!endMark("[", 2, isText, linked) || isText) addText(token);
-      if (!isText) unlink();
+      const mark = endMark("[", 2, isText, linked);
+      if (!mark || isText) addText(token);
+      // The image of a link is its text.
+      else if (mark[1] && opened.some(({ tag }) => tag === "a")) {
+        const image = opened.at(-1)?.parts.at(-1) as MarkdownNode;
+        Object.assign(image, { tag: "span", info: "" });
+      } else unlink();
     } else if (sign) {
       const before = source[match.index - 1] ?? " ";
       const after = source[at] ?? " ";

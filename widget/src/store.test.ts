@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createStore, newId } from "./store.ts";
+import { createStore, newId, timeOf } from "./store.ts";
 
 let entries: Record<string, string>;
 beforeEach(() => {
@@ -63,7 +63,7 @@ test("a full storage loses no message", () => {
   Object.assign(globalThis, {
     window: {
       localStorage: new Proxy<Record<string, string>>(
-        { "clawless:k:unsent:0": "old" },
+        { "clawless:k:unsent:0": '{"text":"old"}' },
         { set: () => assert.fail("full") },
       ),
     },
@@ -77,7 +77,7 @@ test("a full storage loses no message", () => {
 });
 
 test("what a full storage has is removed like the rest", () => {
-  const full: Record<string, string> = { "clawless:k": '{"id":"ses_1"}', "clawless:k:unsent:0": "old" };
+  const full: Record<string, string> = { "clawless:k": '{"id":"ses_1"}', "clawless:k:unsent:0": '{"text":"old"}' };
   const localStorage = new Proxy(full, { set: () => assert.fail("full") });
   Object.assign(globalThis, { window: { localStorage } });
   const store = createStore("clawless:k");
@@ -92,8 +92,20 @@ test("what a full storage has is removed like the rest", () => {
   assert.deepEqual(full, {});
 });
 
+test("what something else has written is empty, and no storage at all is memory", () => {
+  Object.assign(entries, { "clawless:k": "{", "clawless:k:unsent:1": "[1", "clawless:k:unsent:2": "null" });
+  const store = createStore("clawless:k");
+  assert.deepEqual(store.kept(), {});
+  assert.deepEqual(store.unsent(), []);
+  Object.assign(globalThis, { window: { localStorage: null } });
+  const other = createStore("clawless:k");
+  other.add({ id: "1", text: "a" });
+  assert.equal(other.unsent().length, 1);
+});
+
 test("ids are unique and sort by time", () => {
   const ids = Array.from({ length: 100 }, newId);
   assert.equal(new Set(ids).size, 100);
   assert.deepEqual(ids.toSorted(), ids);
+  assert.ok(Math.abs(timeOf(ids[0] as string) - Date.now()) < 1000);
 });

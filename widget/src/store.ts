@@ -1,9 +1,14 @@
 // What survives a reload: the conversation, its secret, and messages that were not answered yet.
 
-/** A message that was not answered yet. `id` is its idempotency key and sorts by time. */
+/** A message that was not answered yet. */
 export interface Unsent {
+  /** Its idempotency key, which sorts by time. */
   id: string;
   text: string;
+  /** The request id of its turn, if the server has begun one. */
+  turn?: string;
+  /** Why it waits for the visitor; absent if it is sent without asking. */
+  problem?: string;
 }
 
 /** The conversation to continue, and its visitor secret. */
@@ -12,10 +17,38 @@ interface Conversation {
   secret: string;
 }
 
-/** The entries of a storage of the browser, or of an object if the browser blocks storage. */
-export function entriesOf(name: "localStorage" | "sessionStorage"): Record<string, string> {
+/** The entries of a storage of the browser. What the browser refuses lasts as long as the page. */
+export function openEntries(name: "localStorage" | "sessionStorage") {
+  let stored: Record<string, string> = {};
   try {
-    return window[name];
+    // Some browsers have no storage where they block it.
+    stored = window[name] ?? stored;
+  } catch {
+    // Others throw.
+  }
+  const refused: Record<string, string> = {};
+  return {
+    keys: () => Object.keys({ ...stored, ...refused }),
+    entry: (key: string) => refused[key] ?? stored[key],
+    put(key: string, value: string) {
+      try {
+        stored[key] = value;
+        delete refused[key];
+      } catch {
+        refused[key] = value;
+      }
+    },
+    drop(key: string) {
+      delete stored[key];
+      delete refused[key];
+    },
+  };
+}
+
+/** Parses a stored value; one that something else has written is empty. */
+function parse<Value>(text = "{}"): Partial<Value> {
+  try {
+    return JSON.parse(text) ?? {};
   } catch {
     return {};
   }
@@ -28,39 +61,25 @@ export type Store = ReturnType<typeof createStore>;
 export function createStore(name: string) {
   // Each message has an entry of its own, so that tabs do not overwrite each other's messages.
   const prefix = `${name}:unsent:`;
-  const stored = entriesOf("localStorage");
-  /** What exceeds the quota of the storage: it lasts as long as the page. */
-  const excess: Record<string, string> = {};
-  const keys = () => Object.keys({ ...stored, ...excess });
-  const entry = (key: string) => excess[key] ?? stored[key];
-  const drop = (key: string) => {
-    delete stored[key];
-    delete excess[key];
-  };
-  const put = (key: string, value: string) => {
-    try {
-      stored[key] = value;
-      delete excess[key];
-    } catch {
-      excess[key] = value;
-    }
-  };
+  const { keys, entry, put, drop } = openEntries("localStorage");
 
   return {
-    /** Prefix of the entries of unsent messages, to recognise them in `storage` events. */
+    /** Name of the conversation's entry, and prefix of those of unsent messages: `storage` events have them. */
+    name,
     prefix,
     unsent: (): Unsent[] =>
       keys()
         .filter((key) => key.startsWith(prefix))
         .sort()
-        .map((key) => ({ id: key.slice(prefix.length), text: entry(key) as string })),
-    add: ({ id, text }: Unsent) => put(prefix + id, text),
+        .map((key) => ({ text: "", ...parse<Unsent>(entry(key)), id: key.slice(prefix.length) }))
+        .filter(({ text }) => text),
+    add: ({ id, ...message }: Unsent) => put(prefix + id, JSON.stringify(message)),
     remove: (id: string) => drop(prefix + id),
-    kept: (): Partial<Conversation> => JSON.parse(entry(name) || "{}"),
+    kept: () => parse<Conversation>(entry(name)),
     keep: (conversation: Conversation) => put(name, JSON.stringify(conversation)),
-    /** Forgets the conversation and its unsent messages. */
+    /** Forgets the conversation, then its unsent messages. */
     clear() {
-      for (const key of keys()) if (key === name || key.startsWith(prefix)) drop(key);
+      for (const key of [name, ...keys()]) if (key === name || key.startsWith(prefix)) drop(key);
     },
   };
 }
@@ -72,3 +91,6 @@ export function newId(): string {
   lastTime = Math.max(Date.now(), lastTime + 1);
   return `${lastTime.toString(36)}-${crypto.getRandomValues(new Uint32Array(4)).join("")}`;
 }
+
+/** The time at which an id was made, in milliseconds. */
+export const timeOf = (id: string): number => Number.parseInt(id, 36);

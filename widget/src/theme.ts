@@ -22,7 +22,7 @@ export function themeRules(preset: Preset, colours: Colours): string {
     const dark = themeRules("dark", accent ? { accent } : {});
     return `${themeRules("light", colours)}@media(prefers-color-scheme:dark){${dark}}`;
   }
-  const [background, text, accent] = (PRESETS[preset] ?? PRESETS.light).split(" ");
+  const [background, text, accent] = PRESETS[Object.hasOwn(PRESETS, preset) ? preset : "light"].split(" ");
   const chosen = {
     background,
     text,
@@ -35,7 +35,8 @@ export function themeRules(preset: Preset, colours: Colours): string {
     ...colours,
   };
   const scheme = /dark|mid/.test(preset) ? "dark" : "light";
-  return `:host{color-scheme:${scheme};${Object.entries(chosen)
+  // Not on the host, whose rules the page can replace.
+  return `.launcher,.panel{color-scheme:${scheme};${Object.entries(chosen)
     .map(([name, value]) => `--${name}:${value}`)
     .join(";")}}`;
 }

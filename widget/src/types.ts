@@ -29,6 +29,7 @@ export interface Settings {
   starter_prompts?: string[];
   theme?: Preset;
   colours?: Colours;
+  /** An address of the API, or the data of a small logo. */
   logo_url?: string;
   /** The languages that the widget may use; the first is the default. All if absent. */
   languages?: string[];

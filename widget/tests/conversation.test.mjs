@@ -317,10 +317,11 @@ describe("data", () => {
     await page.chat("secret");
     await page.answered("How can I help?");
     await page.panel.locator("footer > .dim").getByText("Delete my data").click();
-    await page.panel.getByText("Cancel").click();
+    // Another click or key than on the button cancels.
+    await page.input.focus();
     assert.equal(await page.answers.count(), 1);
     await page.panel.locator("footer > .dim").getByText("Delete my data").click();
-    await page.panel.locator(".notice button").getByText("Delete my data").click();
+    await page.panel.getByText("Delete this conversation?").click();
     await page.notice.getByText("deleted").waitFor();
     assert.equal(await page.answers.count(), 0);
     assert.equal(widget.server.count("DELETE /v1/sessions/"), 1);

@@ -5,6 +5,9 @@ import { openPage, startBrowser } from "./harness/browser.mjs";
 import { KEY, OTHER_KEY, reply } from "./harness/server.mjs";
 import { shopPage } from "./harness/site.mjs";
 
+/** An image of one pixel. */
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 let widget;
 let context;
 before(async () => {
@@ -75,7 +78,7 @@ describe("a page view", () => {
   test("loads the app on hover or focus, before a click", async () => {
     for (const approach of [(page) => page.launcher.hover(), (page) => page.launcher.focus()]) {
       const page = await visit(shopPage(widget.tag()));
-      const app = page.waitForResponse((response) => response.url().endsWith("/app.js"));
+      const app = page.waitForResponse((response) => response.url().includes("/app.js?"));
       await approach(page);
       await app;
       assert.ok(await page.panel.isHidden());
@@ -399,27 +402,36 @@ describe("the announcement of a long answer", () => {
     await page.chat("hi");
     await page.answered("Paragraph 59");
     const said = await page.locator("clawless-chat dialog [role=status]").textContent();
-    const expected = [
-      ...blocks.map((block) => block.replaceAll("*", "").trim()),
-      "a",
-      "b",
-      "c",
-      "d",
-      "sh",
-      "Copy",
-      "ls",
-    ];
+    const expected = [...blocks.map((block) => block.replaceAll("*", "").trim()), "a", "b", "c", "d", "sh", "ls"];
     assert.deepEqual(said.trim().split(/\s*\n\s*/), expected);
   });
 });
 
 describe("languages", () => {
-  test("follow the page, are loaded on demand and can be switched", async () => {
+  test("cost no request of their own, and neither does a small logo", async () => {
+    widget.server.state.settings = { logo_url: `data:image/png;base64,${PNG}` };
+    const page = await visit(shopPage(widget.tag(), { lang: "DE" }));
+    await page.launcher.click();
+    await page.panel.waitFor();
+    assert.equal(await page.panel.getAttribute("lang"), "de", "the panel is never English");
+    await page.chat("hallo");
+    await page.answered("How can I help?");
+    await page.locator("clawless-chat .logo img").waitFor();
+    assert.deepEqual(widget.server.state.requests, [
+      "GET /widget/v1/loader.js",
+      `GET /widget/v${widget.version}/app.js`,
+      "POST /v1/widget/session",
+      "POST /v1/chat/completions",
+    ]);
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("follow the page and can be switched", async () => {
     const page = await visit(shopPage(widget.tag(), { lang: "de-CH" }));
     await page.chat("hallo");
     await page.answered("How can I help?");
     assert.equal(await page.input.getAttribute("placeholder"), "Nachricht schreiben …");
-    assert.equal(widget.server.count("GET /widget/v1.0.0/locales/de.json"), 1);
+    assert.equal(widget.server.count("GET /widget/v1.0.0/locales/"), 0);
     await page.evaluate(() => {
       document.querySelector("clawless-chat").dataset.lang = "ar";
     });
@@ -443,18 +455,20 @@ describe("languages", () => {
     assert.deepEqual(page.problems, []);
   });
 
-  test("that the key does not list keep what the visitor types and the key's title", async () => {
+  test("that arrive late keep what the visitor types and the key's title", async () => {
     widget.server.state.settings = { title: "Acme", languages: ["de", "en"] };
     const { promise: held, resolve: release } = Promise.withResolvers();
-    widget.server.state.tamper = async (name, file) => {
-      if (name.endsWith("de.json")) await held;
-      return file;
-    };
-    const page = await visit(shopPage(widget.tag(), { lang: "fr" }));
+    const page = await visit(shopPage(widget.tag(), { lang: "de" }));
     await page.chat();
     await page.panel.getByText("Acme").waitFor();
     await page.input.pressSequentially("hal");
+    widget.server.state.translate = async (language, strings) => {
+      if (language === "fr") await held;
+      return strings;
+    };
+    widget.server.state.settings = { title: "Acme", languages: ["de", "fr"] };
     await page.evaluate(() => {
+      document.querySelector("clawless-chat").dataset.lang = "fr";
       const { shadowRoot } = document.querySelector("clawless-chat");
       window.titles = [shadowRoot.querySelector("h2").textContent];
       new MutationObserver(() => window.titles.push(shadowRoot.querySelector("h2")?.textContent)).observe(shadowRoot, {
@@ -462,7 +476,7 @@ describe("languages", () => {
       });
     });
     release();
-    await page.panel.and(page.locator("[lang=de]")).waitFor();
+    await page.panel.and(page.locator("[lang=fr]")).waitFor();
     await page.keyboard.type("lo");
     assert.equal(await page.input.inputValue(), "hallo");
     assert.deepEqual(new Set(await page.evaluate(() => window.titles)), new Set(["Acme"]));
@@ -482,8 +496,8 @@ describe("languages", () => {
     assert.deepEqual(page.problems, []);
   });
 
-  test("that cannot be loaded are English", async () => {
-    widget.server.state.tamper = (name, file) => (name.endsWith("de.json") ? "broken" : file);
+  test("that the server does not have are English", async () => {
+    widget.server.state.translate = () => undefined;
     const page = await visit(shopPage(widget.tag('data-lang="de"')));
     await page.chat("hi");
     await page.answered("How can I help?");

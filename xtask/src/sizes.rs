@@ -29,15 +29,10 @@ const PAGES: [(&str, &str); 2] = [
     ("admin_docs", "docs/api/admin-reference.html"),
 ];
 
-/// The part of `build/widget/sizes.json` with the sizes by gzip.
+/// Bytes of the chat widget as they are delivered, compressed by brotli: its loader, and what a visitor has loaded before
+/// the first message. From `build/widget/sizes.json`.
 #[derive(Debug, Deserialize)]
 struct WidgetSizes {
-    gzip: WidgetSize,
-}
-
-/// Bytes of the chat widget: its loader, and what a visitor has loaded before the first message.
-#[derive(Debug, Deserialize)]
-struct WidgetSize {
     loader: usize,
     loader_and_app: usize,
 }
@@ -56,9 +51,9 @@ pub(crate) fn record(layout: &Layout, bundles: &[Bundle]) -> Result<Sizes> {
     }
     let widget =
         fs::read(layout.at("build/widget/sizes.json")).context("the widget is not built")?;
-    let WidgetSizes { gzip } = serde_json::from_slice(&widget)?;
-    sizes.insert("widget_loader".to_owned(), gzip.loader);
-    sizes.insert("widget".to_owned(), gzip.loader_and_app);
+    let widget: WidgetSizes = serde_json::from_slice(&widget)?;
+    sizes.insert("widget_loader".to_owned(), widget.loader);
+    sizes.insert("widget".to_owned(), widget.loader_and_app);
     let text = serde_json::to_vec_pretty(&sizes)?;
     write_atomically(&layout.at("build/release/sizes.json"), &text, false)?;
     Ok(sizes)
@@ -69,7 +64,7 @@ pub(crate) fn over_limit(sizes: &Sizes) -> Vec<String> {
     let check = |(name, limit): (&str, usize)| match sizes.get(name) {
         None => Some(format!("{name} has no size")),
         Some(size) => (*size > limit)
-            .then(|| format!("{name} has {size} bytes gzipped, the limit is {limit}")),
+            .then(|| format!("{name} has {size} bytes compressed, the limit is {limit}")),
     };
     LIMITS.into_iter().filter_map(check).collect()
 }
@@ -91,7 +86,7 @@ mod tests {
             over_limit(&sizes),
             [
                 "gateway has no size",
-                "admin has 600001 bytes gzipped, the limit is 600000"
+                "admin has 600001 bytes compressed, the limit is 600000"
             ]
         );
     }

@@ -20,8 +20,10 @@ pub struct OpenSession {
     pub visitor_secret: Option<String>,
     /// A token of the site's back end that identifies a signed-in user.
     pub user_token: Option<String>,
-    /// The version of the widget, for the log.
+    /// The version of the widget, for its texts and the log.
     pub widget_version: Option<String>,
+    /// The language in which the widget needs its texts, such as `de`.
+    pub language: Option<String>,
 }
 
 impl OpenSession {
@@ -37,7 +39,17 @@ impl OpenSession {
             visitor_secret: text("visitor_secret")?,
             user_token: text("user_token")?,
             widget_version: text("widget_version")?,
+            language: text("language")?,
         })
+    }
+
+    /// The path of the widget's texts on the widget server, if the request wants them.
+    pub fn texts(&self) -> Option<String> {
+        let (version, language) = (self.widget_version.as_deref()?, self.language.as_deref()?);
+        let is_version = version.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        let is_language = language.bytes().all(|it| it.is_ascii_lowercase());
+        let is_valid = is_version && is_language && version.len() + language.len() <= 32;
+        is_valid.then(|| format!("/widget/v{version}/locales/{language}.json"))
     }
 }
 
@@ -64,6 +76,13 @@ pub struct OpenedSession<'a> {
     /// The settings of the widget: texts of the site, never keys.
     #[cfg_attr(feature = "schema", schemars(with = "schema::PublicSettings"))]
     pub settings: &'a Json,
+    /// The texts of the widget in the requested language; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, String>>")
+    )]
+    pub strings: Option<Json>,
     /// The request whose turn still runs.
     pub resumable: Option<RequestId>,
 }
@@ -85,7 +104,7 @@ mod schema {
         let members = schema.get_mut("properties").and_then(Value::as_object_mut);
         if let Some(members) = members {
             members.remove("user_tokens");
-            let url = json!({ "type": "string", "description": "The URL of the logo." });
+            let url = json!({ "type": "string", "description": "The URL of the logo; of a small one, a `data:` URL with the image." });
             members.insert("logo_url".to_owned(), url);
         }
         schema.insert("description".to_owned(), "The settings that a browser gets.".into());
@@ -96,6 +115,29 @@ mod schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_have_the_version_and_the_language_of_the_widget() {
+        let texts = |version: &str, language: &str| {
+            let open = OpenSession {
+                widget_version: Some(version.to_owned()),
+                language: Some(language.to_owned()),
+                ..OpenSession::default()
+            };
+            open.texts()
+        };
+        let path = "/widget/v1.2.3/locales/de.json";
+        assert_eq!(texts("1.2.3", "de").as_deref(), Some(path));
+        for (version, language) in [
+            ("../1", "de"),
+            ("1.2.3", "../de"),
+            ("1.2.3", "a/b"),
+            ("1", "?"),
+        ] {
+            assert_eq!(texts(version, language), None, "{version} {language}");
+        }
+        assert_eq!(OpenSession::default().texts(), None);
+    }
 
     #[test]
     fn unknown_members_are_ignored_and_wrong_types_are_not() {

@@ -520,7 +520,7 @@ fn requests_for_widgets() {
     let valid = [
         json!({}),
         json!({ "conversation": null, "later": { "a": 1 } }),
-        json!({ "conversation": "web_1", "visitor_secret": "s", "user_token": "t", "widget_version": "1" }),
+        json!({ "conversation": "web_1", "visitor_secret": "s", "user_token": "t", "widget_version": "1", "language": "de" }),
     ];
     let invalid = [json!({ "user_token": 1 }), json!([]), json!("a")];
     check(&gateway(), "WidgetSessionRequest", opens, &valid, &invalid);

@@ -1,6 +1,6 @@
 // The messages of the log.
 
-import type { Answer, Problem } from "../conversation.ts";
+import type { Answer, Message, Problem } from "../conversation.ts";
 import { h } from "../dom.ts";
 import type { Unsent } from "../store.ts";
 import type { Strings } from "../strings.ts";
@@ -8,13 +8,18 @@ import type { Role } from "../types.ts";
 import { markdownWriter } from "./markdown.ts";
 import type { Panel } from "./panel.ts";
 
-/** Time between two changes of an answer that is being received, in milliseconds. */
+/** Time between two changes of an answer that is being received, in milliseconds. It grows with the answer. */
 const RENDER_INTERVAL = 50;
 
 /** What a visitor can do with messages. */
 export interface MessageActions {
-  /** Asks again: an unanswered message, or else the last turn is replaced. */
-  retry(text: string, item?: Unsent): void;
+  /** Sends an unanswered message again. */
+  retry(item: Unsent): void;
+  /** Deletes a turn on the server. Resolves to false if that failed. */
+  discard(turn?: string, item?: Unsent): Promise<boolean>;
+  send(text: string): void;
+  /** Describes a problem. */
+  explain(problem: Problem, wait?: number): string;
   /** An answer has ended. */
   answered(text: string, problem?: Problem): void;
 }
@@ -30,7 +35,7 @@ interface Shown {
 export function createMessages({ list, say }: Panel, strings: Strings, actions: MessageActions) {
   let shown: Shown[] = [];
   /** The elements of messages that this page has sent, and their answers. */
-  const sent = new Map<string, { element: HTMLElement; answer?: Answer }>();
+  const sent = new Map<string, ReturnType<typeof add> & { answer?: ReturnType<typeof addAnswer> }>();
 
   /** A button that copies a text. */
   function copyButton(text: () => string): HTMLElement {
@@ -38,7 +43,19 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
       "button",
       {
         async click() {
-          await navigator.clipboard.writeText(text());
+          if (navigator.clipboard) await navigator.clipboard.writeText(text());
+          else {
+            // A page without TLS.
+            addEventListener(
+              "copy",
+              (event) => {
+                event.clipboardData?.setData("text/plain", text());
+                event.preventDefault();
+              },
+              { once: true },
+            );
+            document.execCommand("copy");
+          }
           button.textContent = strings.copied;
           setTimeout(() => {
             button.textContent = strings.copy;
@@ -63,14 +80,15 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
     const element = h("div", { class: role, role: "article", "aria-label": author }, body);
     list.insertBefore(element, before);
     const message = { role, text, element };
-    shown.push(message);
+    shown.splice(before ? shown.findIndex((other) => other.element === before) : shown.length, 0, message);
     if (role === "user") body.append(text);
     return { message, body, element };
   }
 
   /** Adds an answer that is being received, or complete. */
-  function addAnswer(question: string, item?: Unsent, before?: Node | null) {
-    const { message, body, element } = add("assistant", "", before);
+  function addAnswer(item?: Unsent, to?: ReturnType<typeof add>) {
+    const question = to?.message ?? shown.findLast(({ role }) => role === "user");
+    const { message, body, element } = add("assistant", "", to?.element.nextSibling);
     let write = markdownWriter(body, codeFrame);
     let buffer = "";
     let timer = 0;
@@ -84,7 +102,7 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
       buffer = "";
     };
 
-    return {
+    const answer = {
       write(piece: string) {
         if (!piece) return;
         if (isStale) {
@@ -95,52 +113,64 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
         }
         message.text += piece;
         buffer += piece;
-        timer ||= setTimeout(render, RENDER_INTERVAL);
+        timer ||= setTimeout(render, RENDER_INTERVAL + message.text.length / 150);
       },
 
       restart() {
         isStale = true;
+        while (body.nextSibling) body.nextSibling.remove();
         if (!message.text) say(strings.answering, true);
       },
 
       /** Ends the text, and adds what can be done with it. */
-      close(problem?: Problem) {
+      close(problem?: Problem, turn?: string, wait?: number) {
         render();
         write();
-        if (item) delete sent.get(item.id)?.answer;
         const { text } = message;
-        const hasArrived = !problem || problem === "stopped" || problem === "interrupted";
         const again = h(
           "button",
           {
             class: "again",
-            click() {
+            async click() {
+              // What was not answered is the same request again.
+              if (item && problem && problem !== "interrupted") return actions.retry(item);
               again.disabled = true;
-              if (!hasArrived) {
-                element.remove();
-                shown = shown.filter((other) => other !== message);
+              if (await actions.discard(turn, item)) {
+                for (const old of [question, message]) old?.element.remove();
+                shown = shown.filter((other) => other !== question && other !== message);
+                if (item) sent.delete(item.id);
+                actions.send(question?.text ?? "");
               }
-              actions.retry(question, hasArrived ? undefined : item);
+              again.disabled = false;
             },
           },
           problem ? strings.retry : strings.again,
         );
         const foot = h("div", { class: "foot" }, again);
         if (text) foot.prepend(copyButton(() => text));
-        if (problem) element.append(h("div", { class: "problem" }, strings[problem]));
+        if (problem) element.append(h("div", { class: "problem" }, actions.explain(problem, wait)));
         element.append(foot);
       },
 
-      end(problem?: Problem) {
-        this.close(problem);
+      end(problem?: Problem, turn?: string, wait?: number) {
+        answer.close(problem, turn, wait);
         actions.answered(message.text, problem);
-        // What is shown, without Markdown. `innerText` leaves out what is not visible.
-        say(problem ? strings[problem] : (body.textContent as string), false, !!problem && problem !== "stopped");
+        // What is shown, without Markdown and buttons. `innerText` leaves out what is not visible.
+        const plain = (body.textContent as string).replaceAll(`\n${strings.copy}\n`, "\n");
+        say(problem ? actions.explain(problem, wait) : plain, false, !!problem && problem !== "stopped");
       },
     };
+    return answer;
   }
 
-  const lastQuestion = () => shown.findLast(({ role }) => role === "user")?.text ?? "";
+  /** The answer of a message that is on the screen, or another one. */
+  function answer(item?: Unsent) {
+    const known = item && sent.get(item.id);
+    if (!known) return addAnswer(item);
+    known.element.querySelector(".dim")?.remove();
+    known.answer ??= addAnswer(item, known);
+    return known.answer;
+  }
 
   return {
     /** The conversation as plain text. */
@@ -153,36 +183,27 @@ export function createMessages({ list, say }: Panel, strings: Strings, actions: 
       list.replaceChildren();
     },
 
-    history(messages: { role: Role; text: string }[]): void {
-      for (const { role, text } of messages) {
+    history(messages: Message[]): void {
+      for (const { role, text, turn } of messages) {
         if (role === "user") add(role, text);
         else {
-          const answer = addAnswer(lastQuestion());
-          answer.write(text);
-          answer.close();
+          const stored = addAnswer();
+          stored.write(text);
+          stored.close(undefined, turn);
         }
       }
     },
 
-    queued(item: Unsent): void {
-      if (sent.has(item.id)) return;
-      const { element } = add("user", item.text);
-      element.append(h("div", { class: "dim" }, strings.waiting));
-      sent.set(item.id, { element });
+    queued(item: Unsent, isHeld: boolean): void {
+      let known = sent.get(item.id);
+      if (!known) {
+        known = add("user", item.text);
+        known.element.append(h("div", { class: "dim" }, strings.waiting));
+        sent.set(item.id, known);
+      }
+      if (isHeld && !known.answer) answer(item).close((item.problem as Problem) ?? "waiting");
     },
 
-    answer(item?: Unsent): Answer {
-      const known = item && sent.get(item.id);
-      if (known?.answer) return known.answer;
-      known?.element.querySelector(".dim")?.remove();
-      const answer = addAnswer(item?.text ?? lastQuestion(), item, known?.element.nextSibling);
-      if (known) known.answer = answer;
-      return answer;
-    },
-
-    removeLastTurn(): void {
-      const index = shown.findLastIndex(({ role }) => role === "user");
-      for (const { element } of shown.splice(index)) element.remove();
-    },
+    answer: answer as (item?: Unsent) => Answer,
   };
 }

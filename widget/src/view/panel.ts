@@ -8,13 +8,17 @@ import type { Settings } from "../types.ts";
 export interface PanelActions {
   send(text: string): void;
   stop(): void;
-  closed(): void;
+  /** The panel was closed; whether the focus was in it. */
+  closed(hadFocus: boolean): void;
   transcript(): string;
   erase(): void;
 }
 
 /** Time between reminders that an answer is coming, in milliseconds. */
 const REMINDER = 7e3;
+
+/** The longest message, in UTF-16 units. */
+const MAX_LENGTH = 2e4;
 
 /** A panel. */
 export type Panel = ReturnType<typeof createPanel>;
@@ -34,7 +38,7 @@ export function createPanel(
     {},
     logo,
     h("div", { class: "names" }, title, h("div", { class: "dim" }, strings.subtitle)),
-    h("button", { class: "icon close", "aria-label": strings.close, click: () => panel.close() }),
+    h("button", { class: "icon close", "aria-label": strings.close, click: close }),
   );
 
   const welcome = h("div", { class: "welcome", dir: "auto" }, strings.welcome);
@@ -59,43 +63,25 @@ export function createPanel(
     rows: "1",
     dir: "auto",
     part: "input",
+    maxlength: `${MAX_LENGTH}`,
     input: update,
-    keydown(event: KeyboardEvent) {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      submit();
-    },
   });
   const main = h("button", { class: "icon send", click: () => (isStop() ? actions.stop() : submit()) });
   const composer = h("div", { class: "composer" }, input, main);
-  const links = h(
-    "div",
-    { class: "dim" },
-    h("button", { click: save }, strings.transcript),
-    h("button", { click: () => ask(true) }, strings.erase),
+  const erase = h(
+    "button",
+    {
+      // The second click deletes, unless it is a double click.
+      click({ detail }: MouseEvent) {
+        if (detail > 1) return;
+        if (erase.textContent === strings.sure) actions.erase();
+        ask(erase.textContent === strings.erase);
+      },
+      blur: () => ask(false),
+    },
+    strings.erase,
   );
-  const cancel = h("button", { click: () => ask(false) }, strings.cancel);
-  const question = h(
-    "div",
-    { class: "notice" },
-    strings.sure,
-    h(
-      "div",
-      { class: "prompts" },
-      cancel,
-      h(
-        "button",
-        {
-          click() {
-            ask(false);
-            actions.erase();
-          },
-        },
-        strings.erase,
-      ),
-    ),
-  );
-
+  const links = h("div", { class: "dim" }, h("button", { click: save }, strings.transcript), erase);
   // Live regions are always mounted.
   const status = h("div", { role: "status", class: "hidden" });
   const alert = h("div", { role: "alert", class: "hidden" });
@@ -106,14 +92,22 @@ export function createPanel(
       part: "panel",
       "aria-labelledby": "title",
       lang: language,
-      close: () => actions.closed(),
+      close: () => actions.closed(isFocused),
       keydown(event: KeyboardEvent) {
-        if (event.key !== "Escape") return;
+        const { key, target, shiftKey } = event;
+        const isEscape = key === "Escape";
+        // An input method uses the keys first: Safari reports the end of its use by the code 229 only.
+        if (
+          event.isComposing ||
+          event.keyCode === 229 ||
+          !(isEscape || (key === "Enter" && target === input && !shiftKey))
+        )
+          return;
         event.preventDefault();
         event.stopPropagation();
-        if (!question.hidden) ask(false);
+        if (!isEscape) submit();
         else if (isBusy) actions.stop();
-        else panel.close();
+        else close();
       },
     },
     // The page's direction places the panel; the language's direction lays it out.
@@ -122,26 +116,31 @@ export function createPanel(
       { class: "layout", dir: /ar|he/.test(language) ? "rtl" : "ltr" },
       header,
       log,
-      h("footer", {}, notice, composer, question, links),
+      h("footer", {}, notice, composer, links),
       status,
       alert,
     ),
   );
   // A restart, in another language for instance, keeps what the visitor is typing.
   const previous = root.querySelector("dialog");
-  const wasOpen = previous?.open;
   const hadFocus = previous?.contains(root.activeElement);
   input.value = previous?.querySelector("textarea")?.value ?? "";
   previous?.remove();
   root.append(panel);
 
   let isBusy = false;
+  let isFocused = true;
   let timer: ReturnType<typeof setInterval> | undefined;
   const isStop = () => isBusy && !input.value.trim();
 
   function update(): void {
     main.classList.toggle("stop", isStop());
     main.ariaLabel = isStop() ? strings.stop : strings.send;
+  }
+
+  function close(): void {
+    isFocused = panel.contains(root.activeElement);
+    panel.close();
   }
 
   function submit(): void {
@@ -154,9 +153,7 @@ export function createPanel(
 
   /** Asks whether to delete the conversation. */
   function ask(isAsking: boolean): void {
-    question.hidden = !isAsking;
-    composer.hidden = links.hidden = isAsking;
-    (isAsking ? cancel : input).focus();
+    erase.textContent = isAsking ? strings.sure : strings.erase;
   }
 
   function save(): void {
@@ -171,10 +168,11 @@ export function createPanel(
   const visual = visualViewport as VisualViewport;
   const fit = () => {
     const { height, offsetTop } = visual;
-    viewport.replaceSync(`:host{--height:${height}px;--top:${offsetTop}px}`);
+    viewport.replaceSync(`.panel{--height:${height}px;--top:${offsetTop}px}`);
   };
   const show = () => {
     panel.close();
+    isFocused = true;
     if (small.matches) panel.showModal();
     // Unlike `show()`, this leaves the focus where it is.
     else panel.open = true;
@@ -182,19 +180,18 @@ export function createPanel(
   for (const name of ["resize", "scroll"]) visual.addEventListener(name, fit, { signal: lifetime });
   small.addEventListener("change", () => panel.open && show(), { signal: lifetime });
   lifetime.addEventListener("abort", () => clearInterval(timer));
-  for (const element of [notice, question]) element.hidden = true;
+  notice.hidden = true;
   fit();
   update();
 
   return {
     list,
     viewport,
-    /** Whether the panel replaces one that was open, and had the focus. */
-    wasOpen,
+    /** Whether the panel replaces one that had the focus. */
     hadFocus,
     show,
     isOpen: () => panel.open,
-    close: () => panel.close(),
+    close,
     focus: () => input.focus(),
     toEnd: () => log.scrollTo(0, 0),
 
@@ -234,8 +231,8 @@ export function createPanel(
       prompts.replaceChildren(
         ...starter_prompts.map((text) => h("button", { dir: "auto", click: () => actions.send(text) }, text)),
       );
-      if (logo_url?.startsWith(`${api}/`)) {
-        logo.replaceChildren(h("img", { src: logo_url, alt: "" }));
+      if ([`${api}/`, "data:image/"].some((start) => logo_url?.startsWith(start))) {
+        logo.replaceChildren(h("img", { src: logo_url as string, alt: "" }));
         logo.classList.remove("icon");
       }
     },

@@ -6,7 +6,7 @@ import path from "node:path";
 
 const MIME = { ".js": "text/javascript; charset=utf-8", ".json": "application/json; charset=utf-8" };
 const HEADERS = "authorization, content-type, idempotency-key, x-session-id, accept";
-const EXPOSED = "retry-after, x-request-id, x-should-retry";
+const EXPOSED = "retry-after, x-request-id, x-original-request-id, x-should-retry";
 
 /** The keys that the server knows. */
 export const KEY = "cl_pk_test";
@@ -117,8 +117,13 @@ export async function startServer({ folder, version }) {
   }
 
   /** Streams a turn: what it has, then what it gets. `cutAfter` closes the connection after that many events. */
-  function stream(response, turn, { cutAfter = Number.POSITIVE_INFINITY } = {}) {
-    response.writeHead(200, { ...response.cors, "content-type": "text/event-stream", "x-request-id": turn.id });
+  function stream(response, turn, { cutAfter = Number.POSITIVE_INFINITY } = {}, isRepeat = false) {
+    response.writeHead(200, {
+      ...response.cors,
+      "content-type": "text/event-stream",
+      "x-request-id": isRepeat ? `req_${randomUUID()}` : turn.id,
+      ...(isRepeat && { "x-original-request-id": turn.id }),
+    });
     response.write(": started\n\n");
     let count = 0;
     const send = (event) => {
@@ -161,6 +166,10 @@ export async function startServer({ folder, version }) {
       request.socket.destroy();
       return;
     }
+    // Requests that get no answer.
+    if (state.hang?.(`${request.method} ${url.pathname}`)) return;
+    const refused = state.refuse?.(`${request.method} ${url.pathname}`);
+    if (refused) return error(response, refused.status, refused.code, refused.headers);
     if (url.pathname.startsWith("/widget/")) {
       const name = url.pathname.slice("/widget/".length).replace(/^v1\//, `v${version}/`);
       const file = await readFile(path.join(folder, "..", name)).catch(() => undefined);
@@ -210,6 +219,10 @@ export async function startServer({ folder, version }) {
     state.bodies.push(body);
     if (bearer !== KEY && bearer !== OTHER_KEY) return error(response, 401, "invalid_api_key");
     if (!isAllowed) return error(response, 403, "permission_denied");
+    if (state.rubbish) {
+      response.writeHead(200, { ...response.cors, "content-type": "text/html" });
+      return response.end("<html>Welcome to the hotel's network");
+    }
     const refused = state.sessionScript.shift();
     if (refused) return error(response, refused.status, refused.code, refused.headers);
     const user = body.user_token && JSON.parse(Buffer.from(body.user_token.split(".")[1], "base64url")).sub;
@@ -229,6 +242,10 @@ export async function startServer({ folder, version }) {
     }
     const token = randomUUID();
     state.tokens.set(token, { session, origin: request.headers.origin, expires: Date.now() + state.expiresIn * 1000 });
+    const strings = await readFile(path.join(folder, "locales", `${body.language}.json`), "utf8").catch(
+      () => undefined,
+    );
+    const translated = state.translate ? await state.translate(body.language, strings) : strings;
     const running = [...session.turns.values()].find((turn) => !turn.isDone);
     json(response, {
       token,
@@ -236,6 +253,7 @@ export async function startServer({ folder, version }) {
       session_id: session.id,
       ...(isNew && { visitor_secret: session.secret }),
       settings: state.settings,
+      ...(translated && { strings: JSON.parse(translated) }),
       resumable: running?.id ?? null,
     });
   }
@@ -246,7 +264,7 @@ export async function startServer({ folder, version }) {
     const known = session.keys.get(key);
     if (known) {
       await known.finished;
-      return stream(response, known);
+      return stream(response, known, {}, true);
     }
     const script = state.script.shift() ?? state.fallback;
     if (script.status) return error(response, script.status, script.code, script.headers);
@@ -282,7 +300,11 @@ export async function startServer({ folder, version }) {
         bodies: [],
         calls: 0,
         isDown: false,
+        hang: undefined,
+        refuse: undefined,
+        rubbish: false,
         tamper: undefined,
+        translate: undefined,
         expiresIn: 600,
       });
     },

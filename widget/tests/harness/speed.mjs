@@ -1,10 +1,24 @@
 // Measures the main thread of a page while it receives a long answer. For the speed test and for `bench/widget`.
 
-const LINE = "Some *text* with a [link](https://example.com) and `code`, long enough to wrap.\n\n";
-const TEXT = LINE.repeat(Math.ceil(16_000 / LINE.length)).slice(0, 16_000);
+const SENTENCE = "Some *text* with a [link](https://example.com) and `code`, long enough to wrap.";
 
-/** An answer of 16 KB in 4,000 chunks. */
-export const CHUNKS = TEXT.match(/[\s\S]{4}/g);
+/** The kinds of answers: each text is repeated, and all but the first are one block. */
+const KINDS = {
+  paragraphs: ["", `${SENTENCE}\n\n`],
+  paragraph: ["", `${SENTENCE} `],
+  list: ["", `- ${SENTENCE}\n`],
+  "nested list": ["- One\n", `  - ${SENTENCE}\n`],
+  table: ["| a | b |\n|---|---|\n", `| ${SENTENCE.slice(0, 40)} | ${SENTENCE.slice(40)} |\n`],
+  code: ["```js\n", "const text = `Some text`; // long enough for a line\n"],
+};
+
+/** Answers of 16 KB in 4,000 chunks, by kind. */
+export const CHUNKS = Object.fromEntries(
+  Object.entries(KINDS).map(([kind, [start, part]]) => [
+    kind,
+    (start + part.repeat(Math.ceil(16_000 / part.length))).slice(0, 16_000).match(/[\s\S]{4}/g),
+  ]),
+);
 
 /** Sends a message from within the page, and waits until its answer is shown: nothing else uses the page meanwhile. */
 export const streamReply = (page) =>

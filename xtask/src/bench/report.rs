@@ -132,6 +132,10 @@ fn print_widget(times: &WidgetTimes) {
     table(&[
         row("", ["ms"]),
         row("Clawless", [format!("{ours:.0}")]),
+        row(
+            &format!("Clawless, {}", times.worst),
+            [format!("{:.0}", times.worst_ms)],
+        ),
         row(&times.other, [format!("{other:.0}")]),
         row(
             &format!("Clawless / {}", times.other),

@@ -18,8 +18,12 @@ const PACKAGE: &str = "deep-chat@2.4.2";
 /// Main-thread time in Chromium for an answer of 16 KB in 4,000 chunks, as `bench/widget.mjs` prints it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct WidgetTimes {
-    /// Of our widget: the median of some answers.
+    /// Of our widget: the median of some answers of many paragraphs.
     pub(super) ours_ms: f64,
+    /// The kind of answer that takes our widget longest, such as a table.
+    pub(super) worst: String,
+    /// Its median.
+    pub(super) worst_ms: f64,
     /// Name and version of the published widget.
     pub(super) other: String,
     /// Of the published widget: one answer.

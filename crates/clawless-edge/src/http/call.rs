@@ -47,12 +47,16 @@ impl<P, C> Call<P, C> {
     }
 
     /// Refuses parameters of the query that the route does not have, and repeated ones. Done before
-    /// every handler, except for those that authenticate for themselves.
+    /// every handler, except for those that authenticate for themselves. A route of static files declares
+    /// `*`: pages and content management systems add parameters of their own to URLs.
     ///
     /// # Errors
     /// 400 that names the parameter.
     pub fn check_query(&self) -> Result<(), ApiError> {
-        self.query().only(self.query)
+        match self.query {
+            ["*"] => Ok(()),
+            known => self.query().only(known),
+        }
     }
 }
 

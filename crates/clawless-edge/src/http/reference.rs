@@ -22,7 +22,7 @@ pub fn page(head: &RequestHead, html: &'static [u8], policy: &'static str) -> Ht
 
 /// The response with a compressed text, in the form that the client accepts.
 fn compressed(head: &RequestHead, content_type: &'static str, gzip: &'static [u8]) -> HttpResponse {
-    let is_sent_so = accepts_gzip(head);
+    let is_sent_so = accepts(head, "gzip");
     let body = Body::Compressed(Compressed {
         content_type,
         gzip,
@@ -36,8 +36,8 @@ fn compressed(head: &RequestHead, content_type: &'static str, gzip: &'static [u8
     }
 }
 
-/// Whether `accept-encoding` names gzip, or any encoding, with a quality above 0.
-fn accepts_gzip(head: &RequestHead) -> bool {
+/// Whether `accept-encoding` names an encoding, or any encoding, with a quality above 0.
+pub fn accepts(head: &RequestHead, encoding: &str) -> bool {
     let accepted = head.header("accept-encoding").unwrap_or_default();
     let codings = accepted.split(',').map(|entry| {
         let mut parts = entry.split(';').map(str::trim);
@@ -53,7 +53,7 @@ fn accepts_gzip(head: &RequestHead) -> bool {
             .find(|(coding, _)| coding.eq_ignore_ascii_case(name))
             .map(|(_, is_accepted)| *is_accepted)
     };
-    find("gzip").or_else(|| find("*")).unwrap_or(false)
+    find(encoding).or_else(|| find("*")).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
             ("xgzip", false),
         ] {
             let head = RequestHead::new("GET", "/docs", [("accept-encoding", header)]);
-            assert_eq!(accepts_gzip(&head), expected, "{header}");
+            assert_eq!(accepts(&head, "gzip"), expected, "{header}");
         }
         assert!(!accepts_gzip(&RequestHead::new("GET", "/docs", [])));
     }

@@ -47,6 +47,8 @@ pub enum Body {
     Compressed(Compressed),
     /// A file of this content type.
     Bytes(&'static str, Cow<'static, [u8]>),
+    /// A file of this content type, in the encoding that `content-encoding` names.
+    Encoded(&'static str, &'static [u8]),
     /// Server-sent events.
     Events(LocalBoxStream<'static, Vec<u8>>),
     /// The response of another Worker, forwarded unchanged.
@@ -155,6 +157,7 @@ impl HttpResponse {
             Body::Csv(_) => Some(CSV),
             Body::Pages(content_type, _)
             | Body::Bytes(content_type, _)
+            | Body::Encoded(content_type, _)
             | Body::Compressed(Compressed { content_type, .. }) => Some(*content_type),
             Body::Empty | Body::Foreign(_) => None,
         };
@@ -179,6 +182,7 @@ impl HttpResponse {
                 streamed(&crossing::decompressed(&Uint8Array::from(text.gzip)))
             }
             Body::Bytes(_, bytes) => whole(Some(&bytes), false),
+            Body::Encoded(_, bytes) => whole(Some(bytes), true),
             Body::Events(events) => pumped(events.map(Ok).boxed_local()),
             Body::Pages(_, pages) => pumped(pages),
         };

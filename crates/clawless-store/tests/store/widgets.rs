@@ -108,8 +108,9 @@ fn a_browser_gets_texts_and_no_keys() {
     }
     assert!(put_logo(&fixture, &current(&fixture, &key), Some(&logo())));
     let url = format!(
-        "https://chat.example/widget/logos/{}",
-        logo().digest().to_hex()
+        "data:{};base64,{}",
+        logo().format.content_type(),
+        logo().to_base64()
     );
     let texts = format!(r#"{{"title":"“one”\n","logo_url":"{url}"}}"#);
     assert_eq!(public(), (texts, Some(users(true))));

@@ -44,6 +44,8 @@ enum Readers<'a> {
     All,
     /// This origin only, or none; other requests to the same URL have other readers.
     Origin(Option<&'a str>),
+    /// This origin only, or none, and only that the token was refused.
+    Refused(Option<&'a str>),
     /// The handler decides.
     Handler,
 }
@@ -87,7 +89,8 @@ pub fn expose(response: HttpResponse, head: &RequestHead, policy: Policy<'_>) ->
     }
     match readers(head, policy) {
         Readers::All => response.with_headers(readable_by("*").into()),
-        Readers::Origin(origin) => {
+        Readers::Refused(_) if response.status != 401 => response.with_header("vary", "Origin"),
+        Readers::Origin(origin) | Readers::Refused(origin) => {
             let headers = origin.map(readable_by).map(Vec::from);
             let response = response.with_headers(headers.unwrap_or_default());
             response.with_header("vary", "Origin")
@@ -106,7 +109,8 @@ pub fn readable_by(origin: &str) -> [(&'static str, String); 2] {
 
 /// A preflight carries no token: one of the widget's is answered for every origin even if a list is
 /// configured, and the request that follows decides. A visitor's response is for the origin of its token, even after the token has expired,
-/// so that the widget sees that it has.
+/// so that the widget sees that it has. A token of an earlier signing key names no origin that can be trusted:
+/// the origin of the request may read that it was refused, so that the widget opens the session again.
 fn readers<'a>(head: &'a RequestHead, policy: Policy<'_>) -> Readers<'a> {
     let origin = head.header("origin");
     if head.method == "OPTIONS" {
@@ -120,9 +124,13 @@ fn readers<'a>(head: &'a RequestHead, policy: Policy<'_>) -> Readers<'a> {
     {
         let opened = policy
             .signing_key
-            .map(|key| VisitorToken::open(key, token, None));
-        let of_token = opened.and_then(Result::ok).map(|it| it.visitor.origin);
-        return Readers::Origin(origin.filter(|origin| of_token.as_deref() == Some(origin)));
+            .and_then(|key| VisitorToken::open(key, token, None).ok());
+        return match opened {
+            Some(it) => Readers::Origin(origin.filter(|origin| it.visitor.origin == *origin)),
+            None => Readers::Refused(
+                origin.filter(|origin| is_origin(origin) && is_of_widget(&head.path)),
+            ),
+        };
     }
     match policy.origins {
         None => Readers::All,
@@ -235,6 +243,32 @@ mod tests {
                 assert_eq!(allowed(&token, Some(origin), policy), None, "{origin}");
             }
             assert_eq!(allowed(&token, None, policy), None);
+        }
+    }
+
+    #[test]
+    fn a_widget_can_read_that_the_token_of_another_signing_key_is_refused() {
+        let key = SigningKey::new("0123456789abcdef0123456789abcdef").expect("long enough");
+        let allowed = |status, path: &str, origin| {
+            let headers = [("origin", origin), ("authorization", "Bearer cl_vt_old")];
+            let head = RequestHead::new("POST", path, headers);
+            let policy = Policy {
+                origins: None,
+                signing_key: Some(&key),
+            };
+            let response = expose(HttpResponse::new(status, Body::Empty), &head, policy);
+            assert_eq!(response.header("vary"), Some("Origin"));
+            origin_of(&response).map(str::to_owned)
+        };
+        let (chat, origin) = ("/v1/chat/completions", "https://a.example");
+        assert_eq!(allowed(401, chat, origin).as_deref(), Some(origin));
+        for (status, path, origin) in [
+            (200, chat, origin),
+            (403, chat, origin),
+            (401, chat, "null"),
+            (401, "/v1/usage", origin),
+        ] {
+            assert_eq!(allowed(status, path, origin), None, "{status} {path}");
         }
     }
 

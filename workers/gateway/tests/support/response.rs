@@ -30,7 +30,11 @@ pub async fn read(answer: Result<HttpResponse, ApiError>) -> Response {
             String::from_utf8(pages.expect("every page").concat()).expect("UTF-8")
         }
         Body::Empty => String::new(),
-        Body::Foreign(_) | Body::Csv(_) | Body::Compressed(_) | Body::Bytes(..) => {
+        Body::Foreign(_)
+        | Body::Csv(_)
+        | Body::Compressed(_)
+        | Body::Bytes(..)
+        | Body::Encoded(..) => {
             panic!("the chat route has no such body")
         }
     };

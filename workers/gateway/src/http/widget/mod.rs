@@ -8,6 +8,7 @@ mod user;
 
 use clawless_api::widget::{LOGOS, OpenSession, OpenedSession};
 use clawless_core::api_key::is_origin;
+use clawless_core::json::Json;
 use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer};
 use clawless_core::time::Millis;
 use clawless_core::widget::{VISITOR_TOKEN_TTL, Visitor, VisitorToken};
@@ -20,6 +21,7 @@ use super::cors::readable_by;
 use crate::access::confirm_rate;
 use crate::authenticate::{Visitors, authenticate};
 use crate::caller::Caller;
+use crate::platform::binding_names::WIDGET;
 use crate::platform::bindings::Bindings;
 use crate::platform::{Platform, RateLimit};
 
@@ -118,6 +120,7 @@ async fn respond(
         Some(_) => None,
         None => running_turn(platform, caller, &conversation.session).await?,
     };
+    let strings = texts(call, request).await;
     let name = match &user {
         Some(user) => format!("user:{}", user.as_str()),
         None => conversation.session.to_string(),
@@ -146,8 +149,20 @@ async fn respond(
         session_id: &conversation.session,
         visitor_secret: conversation.secret.as_deref(),
         settings: &widget.settings,
+        strings,
         resumable,
     })
+}
+
+/// The widget's texts in the language of its page, which saves it a request. Without them it is English.
+async fn texts(call: &Call<Bindings, ()>, request: &OpenSession) -> Option<Json> {
+    let url = format!("https://widget{}", request.texts()?);
+    let service = call.platform.env().service(WIDGET).ok()?;
+    let mut response = service.fetch(url, None).await.ok()?;
+    if response.status_code() != 200 {
+        return None;
+    }
+    Json::parse(response.text().await.ok()?).ok()
 }
 
 /// The request whose turn runs in a session.
