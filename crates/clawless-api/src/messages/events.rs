@@ -100,6 +100,8 @@ impl MessageWriter {
         let delta = MessageEnd {
             stop_reason,
             stop_sequence,
+            stop_details: (),
+            container: (),
         };
         let usage = MessageUsage::from(usage);
         write(&Event::MessageDelta { delta, usage }, out);

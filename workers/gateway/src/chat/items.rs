@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clawless_api::responses::{ItemReference, ResponsesRendering, StoredEcho};
+use clawless_api::responses::{ItemReference, ResponsesRendering};
 use clawless_api::surface::AnswerHead;
 use clawless_core::json::Json;
 use clawless_core::llm::LlmResponse;
@@ -83,17 +83,14 @@ async fn items_of_response<P: Platform>(
     }
     let now = platform.time().now();
     let found = turns::find_response(platform.sql(), tenant, request, now).await?;
-    let Some(mut turn) = found.map(|found| found.turn) else {
+    let Some(turn) = found.map(|found| found.turn) else {
         return Ok(Vec::new());
     };
-    let echo = turn.echo.take().map(|echo| StoredEcho::read(&echo));
-    let echo = echo.transpose().map_err(ApiError::internal)?;
-    let mut echo = echo.unwrap_or_default();
-    let mut answer = load(platform, tenant, request, turn).await?;
-    echo.complete(&mut answer.choice);
+    let answer = load(platform, tenant, request, turn).await?;
     let head = AnswerHead {
         request: answer.request,
         created: answer.created_at,
+        completed: answer.completed,
         model: answer.model,
         origin: answer.origin,
     };
@@ -101,7 +98,7 @@ async fn items_of_response<P: Platform>(
         choices: vec![answer.choice],
         ..LlmResponse::default()
     };
-    let rendering = ResponsesRendering::of_stored(echo.echo);
+    let rendering = ResponsesRendering::of_stored(answer.echo);
     let body = rendering.body(head, response, &[], None);
     let response: Response = serde_json::from_str(&body).map_err(ApiError::internal)?;
     let items = response.output.into_iter().map(|json| {

@@ -242,7 +242,7 @@ async fn run_admitted<P: Platform>(
     } else {
         complete(platform, &mut turn, &mut departure).await
     };
-    let answer = match answer {
+    let mut answer = match answer {
         Ok(answer) => answer,
         Err(CallFailure::Failed(error)) => {
             return Err(expired_links::explain(platform, &turn, error).await);
@@ -251,6 +251,7 @@ async fn run_admitted<P: Platform>(
             return charge_aborted_call(platform, &turn, in_flight).await;
         }
     };
+    answer.outcome.completed = Some(platform.time().now());
     // 8. commit
     let committed = commit_turn(platform, &turn, &answer.outcome).await;
     // 9. settle
@@ -443,7 +444,7 @@ async fn finish<P: Platform>(
         );
     }
     let ended = ended.as_ref().map(|()| outcome.usage);
-    client.finish(ended).await;
+    client.finish(ended, outcome.completed).await;
     committed
 }
 

@@ -63,6 +63,6 @@ impl<T: Timer> Reply<T> {
             tries = report::header(&error, report::TRIES),
             "answer failed"
         );
-        client.finish(Err(&error)).await;
+        client.finish(Err(&error), None).await;
     }
 }

@@ -1,6 +1,7 @@
 //! Renders answers as responses: the surface's body or events, and headers.
 
 use clawless_api::activity::ToolActivity;
+use clawless_api::responses::ResponseEcho;
 use clawless_api::surface::{AnswerHead, EventWriter};
 use clawless_core::chat::Usage;
 use clawless_core::llm::{LlmChoice, LlmResponse};
@@ -29,6 +30,7 @@ fn head(turn: &Turn, provider: &str, model: &Model) -> AnswerHead {
         origin: format!("{provider}/{}", model.id),
         request: turn.identity.request_id.clone(),
         created: turn.identity.started,
+        completed: None,
         model: model.id.clone(),
     }
 }
@@ -74,7 +76,8 @@ pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResp
     };
     let answer = outcome.answer.clone();
     let text = if turn.format.is_stream {
-        let writer = writer(turn, &outcome.provider, &outcome.model);
+        let mut writer = writer(turn, &outcome.provider, &outcome.model);
+        writer.set_completed(outcome.completed);
         writer.whole(&replay(answer), outcome.usage, outcome.failure.as_ref())
     } else {
         body(turn, outcome, answer)?
@@ -102,6 +105,10 @@ pub struct StoredAnswer {
     pub request: RequestId,
     /// When the request arrived.
     pub created_at: Timestamp,
+    /// When the answer was complete, if that is known.
+    pub completed: Option<Timestamp>,
+    /// What its response repeats of the request.
+    pub echo: ResponseEcho,
     /// The session.
     pub session: SessionId,
     /// The model that answered.
@@ -125,6 +132,8 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
     let StoredAnswer {
         request,
         created_at,
+        completed,
+        echo: _,
         session,
         model,
         origin,
@@ -146,6 +155,7 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
     let head = AnswerHead {
         request,
         created: created_at,
+        completed,
         model,
         origin,
     };
@@ -180,8 +190,12 @@ fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, A
         ..answer
     };
     let activity = outcome.executions().iter().map(ToolActivity::ended);
+    let head = AnswerHead {
+        completed: outcome.completed,
+        ..head(turn, &outcome.provider, &outcome.model)
+    };
     let body = turn.format.rendering.body(
-        head(turn, &outcome.provider, &outcome.model),
+        head,
         answer,
         activity.collect(),
         None,

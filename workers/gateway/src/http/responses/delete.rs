@@ -21,7 +21,7 @@ pub async fn delete<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let (id, now) = (call.param("id"), platform.time().now());
     let request = request_of(id)?;
     let found = find(platform, tenant, &request).await?;
-    let (found, _) = found.ok_or_else(response_not_found)?;
+    let found = found.ok_or_else(response_not_found)?;
     let (session, turn) = (&found.turn.session, found.turn.head);
     let before = sessions::find(platform.sql(), tenant, session, now).await?;
     let named = (session, before.map(|session| session.head));

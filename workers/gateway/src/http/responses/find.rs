@@ -1,6 +1,6 @@
 //! The response that a path names.
 
-use clawless_api::responses::{StoredEcho, request_of_response, response_not_found};
+use clawless_api::responses::{request_of_response, response_not_found};
 use clawless_core::{ApiError, Clock, RequestId, TenantId};
 use clawless_store::turns::{self, FoundResponse};
 
@@ -14,7 +14,7 @@ pub(super) fn request_of(id: &str) -> Result<RequestId, ApiError> {
     request_of_response(id).ok_or_else(response_not_found)
 }
 
-/// Finds a stored response and its echo.
+/// Finds a stored response.
 ///
 /// # Errors
 /// 503 if storage does not answer.
@@ -22,13 +22,7 @@ pub(super) async fn find<P: Platform>(
     platform: &P,
     tenant: &TenantId,
     request: &RequestId,
-) -> Result<Option<(FoundResponse, StoredEcho)>, ApiError> {
+) -> Result<Option<FoundResponse>, ApiError> {
     let now = platform.time().now();
-    let found = turns::find_response(platform.sql(), tenant, request, now).await?;
-    let Some(mut found) = found else {
-        return Ok(None);
-    };
-    let echo = found.turn.echo.take().map(|echo| StoredEcho::read(&echo));
-    let echo = echo.transpose().map_err(ApiError::internal)?;
-    Ok(Some((found, echo.unwrap_or_default())))
+    Ok(turns::find_response(platform.sql(), tenant, request, now).await?)
 }

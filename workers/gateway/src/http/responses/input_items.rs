@@ -7,6 +7,7 @@ use clawless_store::messages;
 
 use super::find::{find, request_of};
 use crate::caller::Caller;
+use crate::chat::stored_answer::stored_echo;
 use crate::http::items::{ItemPage, Order};
 use crate::platform::Platform;
 
@@ -20,7 +21,8 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let request = request_of(call.param("id"))?;
     let page = ItemPage::take(&mut call.query())?;
     let found = find(platform, tenant, &request).await?;
-    let (found, echo) = found.ok_or_else(response_not_found)?;
+    let found = found.ok_or_else(response_not_found)?;
+    let echo = stored_echo(&found.turn)?;
     let (session, turn) = (&found.turn.session, found.turn.head);
     let stored = messages::of_turn(platform.sql(), tenant, session, turn).await?;
     let mut items: Vec<ListedItem> = Vec::new();

@@ -27,11 +27,11 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     // One more read after the ledger reports the end: the turn may have been stored in between.
     let mut has_ended = false;
     loop {
-        if let Some((found, mut echo)) = find(platform, tenant, &request).await? {
+        if let Some(found) = find(platform, tenant, &request).await? {
             let mut answer = load(platform, tenant, &request, found.turn).await?;
-            echo.complete(&mut answer.choice);
+            let echo = std::mem::take(&mut answer.echo);
             let format = AnswerFormat {
-                rendering: Rendering::Responses(ResponsesRendering::of_stored(echo.echo)),
+                rendering: Rendering::Responses(ResponsesRendering::of_stored(echo)),
                 is_stream: false,
             };
             return stored(answer, &format);
