@@ -91,7 +91,7 @@ describe("a response", () => {
     const earlier = events.filter((event) => event.response).slice(0, -1);
     assert.deepEqual(earlier.map((event) => event.response.completed_at), [null, null]);
     const stored = await call(stack, "GET", `/responses/${response.id}`);
-    assert.equal((await stored.json()).completed_at, response.completed_at);
+    assert.equal(stored.body.completed_at, response.completed_at);
     const replayed = terminalEvent(parseResponseEvents(await (await send(key)).text())).response;
     assert.equal(replayed.completed_at, response.completed_at);
   });
@@ -210,6 +210,10 @@ describe("a conversation", () => {
     assert.deepEqual([session.status, session.body.metadata], [200, { a: "b" }]);
     await create({ conversation: conversation.id });
     assert.equal((await call(stack, "GET", `/conversations/${conversation.id}/items`)).body.data.length, 2);
+    for (const [change, expected] of [[{}, { a: "b" }], [{ metadata: { c: "d" } }, { c: "d" }], [{ metadata: null }, {}]]) {
+      const changed = await call(stack, "POST", `/conversations/${conversation.id}`, change);
+      assert.deepEqual([changed.status, changed.body.metadata], [200, expected]);
+    }
     const unknown = await postResponse(stack, { model: MODEL, input: "a", conversation: "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV" });
     await expectError(unknown, 404);
     assert.equal((await call(stack, "POST", "/conversations", { items: [{ role: "user", content: "a" }] })).body.error.param, "items");

@@ -11,8 +11,8 @@ mod support;
 use std::rc::Rc;
 
 use clawless_core::tenant::TenantSettings;
-use serde_json::{Value, json};
 use clawless_testkit::provider::Reply;
+use serde_json::{Value, json};
 use support::{Customer, Deployment, completion_reply};
 
 /// The texts of the last request to the provider.

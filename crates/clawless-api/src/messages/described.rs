@@ -149,6 +149,7 @@ mod schemas {
             Some("tool_use"),
             Some("refusal"),
             Some("pause_turn"),
+            Some("model_context_window_exceeded"),
         ];
         reasons.extend(may_be_absent.then_some(None));
         json!({ "enum": reasons })

@@ -11,7 +11,7 @@ use super::error::error_envelope;
 use super::stop::StopState;
 use super::usage::MessageUsage;
 use super::whole::{for_client, message_id};
-use super::wire::{BlockStart, Event, MessageEnd, MessageStart, Piece, write, write_activity};
+use super::wire::{BlockDelta, BlockStart, Event, MessageEnd, MessageStart, write, write_activity};
 use crate::activity::ToolActivity;
 use crate::answer_head::AnswerHead;
 
@@ -135,8 +135,8 @@ impl MessageWriter {
             ) if number == call => {
                 scan.push(arguments);
                 let is_complete = scan.is_complete();
-                self.piece(
-                    Piece::InputJson {
+                self.block_delta(
+                    BlockDelta::InputJson {
                         partial_json: arguments,
                     },
                     out,
@@ -172,7 +172,7 @@ impl MessageWriter {
                 if !matches!(self.open, Some(Open::Thinking)) {
                     self.start(Some(Open::Thinking), BlockStart::THINKING, out);
                 }
-                self.piece(Piece::Thinking { thinking }, out);
+                self.block_delta(BlockDelta::Thinking { thinking }, out);
             }
             Delta::ThinkingBlock(block) => {
                 if let Ok(block) = block.read() {
@@ -181,7 +181,7 @@ impl MessageWriter {
             }
             Delta::Citation(citation) => {
                 self.open_text(out);
-                self.piece(Piece::Citation { citation }, out);
+                self.block_delta(BlockDelta::Citation { citation }, out);
             }
             Delta::TextEnd => {
                 if matches!(self.open, Some(Open::Text)) {
@@ -213,7 +213,7 @@ impl MessageWriter {
             return;
         }
         self.open_text(out);
-        self.piece(Piece::Text { text }, out);
+        self.block_delta(BlockDelta::Text { text }, out);
     }
 
     fn open_text(&mut self, out: &mut String) {
@@ -229,7 +229,7 @@ impl MessageWriter {
         if let (Some(Open::Thinking), Some(signature)) = (&self.open, signature) {
             let signature: String = signature;
             let signature = &signature;
-            self.piece(Piece::Signature { signature }, out);
+            self.block_delta(BlockDelta::Signature { signature }, out);
             self.close(out);
             return;
         }
@@ -255,7 +255,7 @@ impl MessageWriter {
         write(&event, out);
     }
 
-    fn piece(&self, delta: Piece<'_>, out: &mut String) {
+    fn block_delta(&self, delta: BlockDelta<'_>, out: &mut String) {
         let index = self.index();
         write(&Event::ContentBlockDelta { index, delta }, out);
     }

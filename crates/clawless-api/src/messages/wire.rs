@@ -20,7 +20,7 @@ pub(super) enum Event<'a> {
     },
     ContentBlockDelta {
         index: u32,
-        delta: Piece<'a>,
+        delta: BlockDelta<'a>,
     },
     ContentBlockStop {
         index: u32,
@@ -76,10 +76,10 @@ pub(super) enum BlockStart<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Empty {}
 
-/// A part of a block.
+/// The addition of a delta to a block.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type")]
-pub(super) enum Piece<'a> {
+pub(super) enum BlockDelta<'a> {
     #[serde(rename = "text_delta")]
     Text { text: &'a str },
     #[serde(rename = "thinking_delta")]

@@ -1,7 +1,7 @@
 //! Streamed responses: typed events, numbered from 0.
 
 mod closing;
-mod pieces;
+mod deltas;
 
 use clawless_core::chat::{FinishReason, Usage};
 use clawless_core::json::Json;

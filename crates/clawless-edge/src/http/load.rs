@@ -103,7 +103,7 @@ enum Work {
     Read(ReadKind),
     /// A read that waits for others.
     Waiting,
-    /// A request's body and what is made of it.
+    /// A request's body and what is parsed and encoded from it.
     Request,
 }
 
@@ -124,7 +124,7 @@ pub struct Counts {
     pub requests: usize,
 }
 
-/// Why nothing more is taken.
+/// Why a permit is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Busy {
     /// The isolate's memory.

@@ -139,7 +139,9 @@ fn claim_is_taken_over_after_its_deadline_and_a_late_response_is_ignored() {
     claims.fixture.clock.advance(Millis::from_secs(60));
     assert_eq!(claims.ours('a', &next), Claim::Granted);
     claims.finish(&abandoned, "late");
-    assert!(matches!(claims.ours('a', &abandoned), Claim::Running { request, .. } if request == next));
+    assert!(
+        matches!(claims.ours('a', &abandoned), Claim::Running { request, .. } if request == next)
+    );
 }
 
 #[test]

@@ -51,7 +51,12 @@ impl Outbox {
         block_on(found).expect("succeeds").expect("found")
     }
 
-    fn claim(&self, id: &SendId, by: &RequestId, aborted: Option<&RequestId>) -> Option<ClaimedSend> {
+    fn claim(
+        &self,
+        id: &SendId,
+        by: &RequestId,
+        aborted: Option<&RequestId>,
+    ) -> Option<ClaimedSend> {
         self.claim_of(&self.fixture.ours, id, by, aborted)
     }
 

@@ -5,7 +5,9 @@ use clawless_core::json::Json;
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::LlmChoice;
 use clawless_core::session::SessionHead;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Storage, Timestamp, Tokens};
+use clawless_core::{
+    ApiError, Clock, ErrorCode, Message, MessageId, Role, Storage, Timestamp, Tokens,
+};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, StoredResponse};
 use clawless_store::sessions;
@@ -198,7 +200,11 @@ fn new_turn<P: Platform>(
         executions: outcome.executions().to_vec(),
         send: turn.origin.send.clone(),
         created_at: turn.identity.started,
-        echo: echo(turn, reasoning, outcome.completed.filter(|_| failure.is_none()))?,
+        echo: echo(
+            turn,
+            reasoning,
+            outcome.completed.filter(|_| failure.is_none()),
+        )?,
         fork: session.fork.as_ref().map(|(fork, _)| fork.clone()),
         response: None,
     })

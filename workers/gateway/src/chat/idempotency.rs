@@ -86,7 +86,7 @@ pub async fn claim<P: Platform>(
     if claim == Claim::Granted {
         return Ok(ClaimOutcome::Granted(Some(claimed_at)));
     }
-    // The ledger confirms the caller before it learns anything.
+    // The ledger confirms the caller before the caller receives any answer.
     let rates = check_rate(&**platform, &pending.caller, EndpointClass::Chat).await?;
     match first_answer(platform, pending, &own, claim).await {
         Ok(Waited::Granted(claimed_at)) => Ok(ClaimOutcome::Granted(Some(claimed_at))),

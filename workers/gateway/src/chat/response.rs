@@ -194,12 +194,10 @@ fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, A
         completed: outcome.completed,
         ..head(turn, &outcome.provider, &outcome.model)
     };
-    let body = turn.format.rendering.body(
-        head,
-        answer,
-        activity.collect(),
-        None,
-    );
+    let body = turn
+        .format
+        .rendering
+        .body(head, answer, activity.collect(), None);
     body.map_err(ApiError::internal)
 }
 

@@ -134,8 +134,8 @@ impl TenantLedger {
 
     /// Processes an input; `None` if the object is overloaded.
     async fn answer(&self, request: &str) -> Result<Option<String>, InputError> {
-        let request: LedgerRequest =
-            serde_json::from_str(request).map_err(|error| InputError::Invalid(error.to_string()))?;
+        let request: LedgerRequest = serde_json::from_str(request)
+            .map_err(|error| InputError::Invalid(error.to_string()))?;
         let span = logging::work_span(request.request_id.as_ref(), Some(&request.tenant));
         self.process(request).instrument(span).await
     }

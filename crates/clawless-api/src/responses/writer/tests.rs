@@ -291,8 +291,15 @@ fn only_a_complete_response_has_a_completion_time() {
     let text = || delta(Delta::Content("a".to_owned()));
     let completed = |answer: &[LlmEvent]| response("", answer)["completed_at"].clone();
     assert_eq!(completed(&[text(), finish(FinishReason::Stop)]), 9);
-    assert_eq!(completed(&[text(), finish(FinishReason::Length)]), Value::Null);
+    assert_eq!(
+        completed(&[text(), finish(FinishReason::Length)]),
+        Value::Null
+    );
     let error = ApiError::new(ErrorCode::UpstreamError, "The provider failed.");
     let failed = events(&stream("", &[text()], Some(&error)));
-    assert!(failed.iter().all(|event| event["response"]["completed_at"].is_null()));
+    assert!(
+        failed
+            .iter()
+            .all(|event| event["response"]["completed_at"].is_null())
+    );
 }
