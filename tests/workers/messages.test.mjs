@@ -114,13 +114,18 @@ test("models_have_the_shape_of_the_client_and_aliases_are_among_them", async () 
   const ids = list.data.map(({ id }) => id);
   assert.ok(ids.includes(MODEL) && ids.includes("auto") && ids.includes("fast"), `${ids}`);
   assert.deepEqual([list.has_more, list.first_id, list.last_id], [false, ids[0], ids.at(-1)]);
-  for (const model of list.data) assert.deepEqual({ ...model, id: "", display_name: "" }, { type: "model", id: "", display_name: "", created_at: "1970-01-01T00:00:00Z" });
+  for (const { id, display_name: name, max_input_tokens: input, max_tokens: output, ...rest } of list.data) {
+    const nothing = { capabilities: null, line: null, deprecated_at: null, retires_at: null };
+    assert.deepEqual(rest, { type: "model", created_at: "1970-01-01T00:00:00Z", lifecycle: "active", ...nothing });
+    assert.equal(name, id);
+    for (const limit of [input, output]) assert.ok(limit === null || Number.isInteger(limit), id);
+  }
   const first = await answer(await postMessage(stack, undefined, { method: "GET", path: "/v1/models?limit=1" }));
   assert.deepEqual([first.data.length, first.has_more], [1, true]);
   const next = await answer(await postMessage(stack, undefined, { method: "GET", path: `/v1/models?limit=1&after_id=${first.last_id}` }));
   assert.equal(next.first_id, ids[1]);
   const one = await answer(await postMessage(stack, undefined, { method: "GET", path: `/v1/models/${MODEL}` }));
-  assert.deepEqual([one.type, one.id], ["model", MODEL]);
+  assert.deepEqual([one.type, one.id, one.max_input_tokens, one.max_tokens], ["model", MODEL, 32768, 4096]);
   const openai = await answer(await fetch(`${stack.url}/v1/models`, { headers: { authorization: `Bearer ${stack.key}` } }));
   assert.equal(openai.object, "list");
   // Others get the whole list, so a page of it is refused.

@@ -34,17 +34,18 @@ describe("a response", () => {
   test("has_every_member_that_sdks_require", async () => {
     const { body } = await create({});
     const expected = {
-      object: "response", status: "completed", completed_at: null, error: null, incomplete_details: null, model: MODEL,
+      object: "response", status: "completed", error: null, incomplete_details: null, model: MODEL,
       access_programs: null, background: false, conversation: null, frequency_penalty: 0, instructions: null, max_output_tokens: null,
       max_tool_calls: null, metadata: {}, parallel_tool_calls: true, presence_penalty: 0, previous_response_id: null,
       prompt_cache_key: null, reasoning: { effort: null, summary: null }, safety_identifier: null, service_tier: "default",
       store: true, temperature: 1, text: { format: { type: "text" } }, tool_choice: "auto", tools: [], top_logprobs: 0, top_p: 1,
       truncation: "auto", user: null,
     };
-    const { id, created_at: created, output, usage, ...rest } = body;
+    const { id, created_at: created, completed_at: completed, output, usage, ...rest } = body;
     assert.deepEqual(rest, expected);
     assert.match(id, /^resp_[0-9A-Z]{26}$/);
-    assert.ok(Number.isInteger(created) && output.length === 1 && usage.total_tokens === 18);
+    assert.ok(Number.isInteger(created) && Number.isInteger(completed) && completed >= created);
+    assert.ok(output.length === 1 && usage.total_tokens === 18);
   });
 
   test("is_stored_in_a_session_that_counts_and_goes_with_it", async () => {
@@ -78,6 +79,21 @@ describe("a response", () => {
     await refused({ input: [{ type: "item_reference", id: item }] }, "input[0].id");
     assert.equal((await call(stack, "GET", `/conversations/${session}/items`, undefined, other())).status, 404);
     assert.equal((await call(stack, "GET", `/responses/${body.id}`)).status, 200);
+  });
+
+  test("has_the_same_completion_time_streamed_retrieved_and_replayed", async () => {
+    const send = (key) =>
+      postResponse(stack, { model: MODEL, input: "Say hello.", stream: true }, { headers: { "idempotency-key": key } });
+    const key = randomUUID();
+    const events = parseResponseEvents(await (await send(key)).text());
+    const { response } = terminalEvent(events);
+    assert.ok(Number.isInteger(response.completed_at) && response.completed_at >= response.created_at);
+    const earlier = events.filter((event) => event.response).slice(0, -1);
+    assert.deepEqual(earlier.map((event) => event.response.completed_at), [null, null]);
+    const stored = await call(stack, "GET", `/responses/${response.id}`);
+    assert.equal(stored.body.completed_at, response.completed_at);
+    const replayed = terminalEvent(parseResponseEvents(await (await send(key)).text())).response;
+    assert.equal(replayed.completed_at, response.completed_at);
   });
 
   test("is_given_once_for_an_idempotency_key", async () => {
@@ -194,6 +210,10 @@ describe("a conversation", () => {
     assert.deepEqual([session.status, session.body.metadata], [200, { a: "b" }]);
     await create({ conversation: conversation.id });
     assert.equal((await call(stack, "GET", `/conversations/${conversation.id}/items`)).body.data.length, 2);
+    for (const [change, expected] of [[{}, { a: "b" }], [{ metadata: { c: "d" } }, { c: "d" }], [{ metadata: null }, {}]]) {
+      const changed = await call(stack, "POST", `/conversations/${conversation.id}`, change);
+      assert.deepEqual([changed.status, changed.body.metadata], [200, expected]);
+    }
     const unknown = await postResponse(stack, { model: MODEL, input: "a", conversation: "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV" });
     await expectError(unknown, 404);
     assert.equal((await call(stack, "POST", "/conversations", { items: [{ role: "user", content: "a" }] })).body.error.param, "items");

@@ -39,7 +39,7 @@ async function sendMessage(stack, key, session, text) {
 /** The same for a stack that is killed before it responds. */
 function sendBeforeKill(stack, key, session, text) {
   const response = postChat(stack, chatBody(user(text)), { key, url: stack.url, headers: { "x-session-id": session } });
-  return response.then((received) => received.text()).then((answer) => ({ answer }), () => ({ died: true }));
+  return response.then((received) => received.text()).then((answer) => ({ answer }), () => ({ aborted: true }));
 }
 
 test("after_a_kill_messages_in_every_state_are_processed_once_and_none_is_lost", async () => {
@@ -78,7 +78,7 @@ test("after_a_kill_messages_in_every_state_are_processed_once_and_none_is_lost",
   assert.equal(queued.match(/"status":"queued"/g)?.length, 2, queued);
   await first.kill();
   isKilled = true;
-  assert.ok((await waiter).died, "the sender's connection is closed");
+  assert.ok((await waiter).aborted, "the sender's connection is closed");
 
   const second = await startStack({ persist, fresh: false, tenants: 0, upstream, clockAheadMs: MUCH_LATER });
   try {

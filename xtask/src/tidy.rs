@@ -76,6 +76,10 @@ fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 15]> {
             logs::unlisted(&files),
         ),
         (
+            "docs/logs.md describes the fields of log messages",
+            logs::undescribed_fields(&files),
+        ),
+        (
             "links have a target",
             links::broken(&files, |path| layout.at(path).exists()),
         ),

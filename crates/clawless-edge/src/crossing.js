@@ -86,11 +86,11 @@ export async function next(reader) {
 }
 
 /** Calls a Durable Object of a binding; `undefined` where it is overloaded. */
-export async function ask(env, binding, name, question) {
+export async function callObject(env, binding, name, request) {
   const namespace = env[binding];
   if (!namespace) throw new Error(`the binding ${binding} is absent`);
   try {
-    return await namespace.getByName(name).ask(question);
+    return await namespace.getByName(name).ask(request);
   } catch (error) {
     if (error.overloaded) return undefined;
     throw error;

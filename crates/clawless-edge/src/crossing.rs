@@ -89,7 +89,8 @@ extern "C" {
 
     /// Calls a Durable Object of a binding. The promise resolves to a text, or to undefined if the
     /// object is overloaded.
-    pub(crate) fn ask(env: &JsValue, binding: &str, name: &str, request: &str) -> Promise;
+    #[wasm_bindgen(js_name = callObject)]
+    pub(crate) fn call_object(env: &JsValue, binding: &str, name: &str, request: &str) -> Promise;
 }
 
 /// Names and values as lines.

@@ -59,13 +59,13 @@ impl Drop for AbortOnDrop {
 /// A response's body; dropping it aborts the request.
 #[derive(Debug)]
 pub struct EdgeBody {
-    rest: Rest,
+    rest: RemainingBody,
     abort: AbortOnDrop,
 }
 
 /// The part of a body that is not read yet.
 #[derive(Debug)]
-enum Rest {
+enum RemainingBody {
     Nothing,
     Whole(PromiseFuture),
     Pieces {
@@ -74,7 +74,7 @@ enum Rest {
     },
 }
 
-impl Rest {
+impl RemainingBody {
     fn from_response(response: &web_sys::Response, at_once: bool) -> Result<Self, JsValue> {
         if at_once {
             return Ok(Self::Whole(PromiseFuture::from(crossing::bytes(response)?)));
@@ -115,8 +115,8 @@ impl Stream for EdgeBody {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let read = ready!(self.rest.poll_bytes(context));
-        if !matches!(read, Some(Ok(_))) || matches!(self.rest, Rest::Nothing) {
-            self.rest = Rest::Nothing;
+        if !matches!(read, Some(Ok(_))) || matches!(self.rest, RemainingBody::Nothing) {
+            self.rest = RemainingBody::Nothing;
             self.abort.disarm();
         }
         Poll::Ready(read.map(|read| read.map_err(failure)))
@@ -156,7 +156,7 @@ fn convert(
     abort: AbortOnDrop,
 ) -> Result<HttpResponse<EdgeBody>, HttpError> {
     let (status, headers, at_once) = head(response);
-    let rest = Rest::from_response(response, at_once).map_err(failure)?;
+    let rest = RemainingBody::from_response(response, at_once).map_err(failure)?;
     let body = EdgeBody { rest, abort };
     Ok(HttpResponse {
         status,

@@ -32,7 +32,7 @@ thread_local! {
     });
 }
 
-/// What a promise settles with. Dropped, it is not waited for any longer; the promise's work goes on.
+/// What a promise settles with. Dropping it ends the wait, not the promise's work.
 #[derive(Debug)]
 pub struct PromiseFuture(u32);
 

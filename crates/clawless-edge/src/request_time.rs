@@ -114,7 +114,7 @@ fn runtime() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// One wait; dropped, it is forgotten. The timer may still fire for it, and finds nothing to do.
+/// One wait. Dropping it removes its entry; the timer may still fire for it, without an effect.
 struct Wait {
     shared: Rc<Shared>,
     id: Option<WaitId>,

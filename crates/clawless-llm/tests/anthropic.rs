@@ -484,6 +484,20 @@ fn whole_responses_are_decoded() {
 }
 
 #[test]
+fn an_answer_that_fills_the_window_is_cut_off_and_keeps_its_reason() {
+    let body = json!({"type": "message", "role": "assistant", "model": "x",
+        "stop_reason": "model_context_window_exceeded", "content": [{"type": "text", "text": "a"}],
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let server = server(ThinkingStyle::Unknown).of_provider("anthropic");
+    let (_, answer) = continued(&server, &body);
+    let choice = &answer.choices[0];
+    assert_eq!(choice.finish_reason, Some(FinishReason::Length));
+    let native = choice.choice_members.get("native_finish_reason");
+    let expected = "\"model_context_window_exceeded\"";
+    assert_eq!(native.map(Json::as_str), Some(expected));
+}
+
+#[test]
 fn invalid_responses_are_errors() {
     let server = server(ThinkingStyle::Unknown);
     for body in [

@@ -9,7 +9,7 @@ use crate::ports::{Sql, SqlError, Statement, Value};
 use crate::statements::{has_expired, statements};
 
 statements! {
-    /// Claims a free or expired key, one whose request is past its deadline or known to be dead, or
+    /// Claims a free or expired key, one whose request is past its deadline or known to have ended without a response, or
     /// one whose answer belongs to an expired session.
     CLAIM = concat!("
         INSERT INTO idempotency (tenant_id, key_id, route, idempotency_key, body_digest, request_id,
@@ -64,7 +64,7 @@ pub struct ClaimKey<'a> {
 pub enum Claim {
     /// This request has the claim and may run.
     Granted,
-    /// Another request with the same body runs, or has died without a response.
+    /// Another request with the same body runs, or has ended without a response.
     Running {
         /// The request that has the claim.
         request: RequestId,
@@ -112,8 +112,8 @@ pub struct ClaimRequest<'a> {
     pub now: Timestamp,
     /// The time by which the request has ended.
     pub deadline: Timestamp,
-    /// A request that had the claim and is known to be dead.
-    pub dead: Option<&'a RequestId>,
+    /// A request that had the claim and is known to have ended without a response.
+    pub abandoned: Option<&'a RequestId>,
 }
 
 /// The SHA-256 of a request, in hexadecimal: of the session that a header may name, of the header with
@@ -150,7 +150,7 @@ pub async fn claim(
         new.now.into(),
         new.deadline.into(),
         new.now.plus(RESPONSE_TTL).into(),
-        new.dead.into(),
+        new.abandoned.into(),
     ]);
     let claimed: Vec<IgnoredAny> = sql.query(claim).await?;
     if !claimed.is_empty() {

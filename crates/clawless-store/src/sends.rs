@@ -26,7 +26,7 @@ statements! {
     FIND = "
         SELECT session_id, state, reason, request_id, updated_at FROM sends
         WHERE tenant_id = ?1 AND id = ?2";
-    /// Claims a queued message, or one whose last try is dead.
+    /// Claims a queued message, or one whose last attempt was aborted.
     CLAIM = "
         UPDATE sends SET state = 'running', tries = tries + 1, request_id = ?3, updated_at = ?5
         WHERE tenant_id = ?1 AND id = ?2 AND ended_at IS NULL
@@ -193,21 +193,21 @@ pub async fn find(
     Ok(rows.into_iter().next())
 }
 
-/// Claims a queued message, or one whose last try, `dead`, is known to be dead. `None` if another
-/// try has it or it has ended. Idempotent.
+/// Claims a queued message, or one whose last attempt, `aborted`, is known to have ended. `None` if
+/// another attempt has it or it has ended. Idempotent.
 pub async fn claim(
     sql: &impl Sql,
     tenant: &TenantId,
     id: &SendId,
     request: &RequestId,
-    dead: Option<&RequestId>,
+    aborted: Option<&RequestId>,
     now: Timestamp,
 ) -> Result<Option<ClaimedSend>, SqlError> {
     let claim = CLAIM.with([
         tenant.into(),
         id.into(),
         request.into(),
-        dead.into(),
+        aborted.into(),
         now.into(),
     ]);
     let rows: Vec<ClaimedRow> = sql.query(claim).await?;

@@ -8,7 +8,7 @@ use clawless_edge::http::page::{self, PageRequest, PlainCursors};
 use clawless_edge::http::{HttpResponse, Query};
 use serde::Serialize;
 
-/// The page that a request wants, of items with ids of this type.
+/// The page that a request names, of items with ids of this type.
 pub(crate) struct Page<Id> {
     request: PageRequest,
     /// The last item of the page before.

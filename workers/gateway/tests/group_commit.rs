@@ -99,7 +99,7 @@ fn inputs_during_a_commit_are_committed_together() {
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
     let mut inputs: Vec<PendingInput<'_>> = (0..4)
-        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as PendingInput<'_>)
+        .map(|key| Box::pin(runtime.process(&clock, revoke(key))) as PendingInput<'_>)
         .collect();
     assert!(inputs.iter_mut().all(|input| poll(input).is_pending()));
     assert_eq!(*rows.commits.borrow(), [1], "the first goes at once");
@@ -112,7 +112,7 @@ fn inputs_during_a_commit_are_committed_together() {
 
     rows.become_durable();
     assert!(is_done(&mut inputs[1]));
-    let mut last: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    let mut last: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1], "no leader is left");
 }
@@ -125,7 +125,7 @@ fn a_dropped_leader_passes_leadership_on() {
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
     let submit = |key| {
-        let mut input: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(key)));
+        let mut input: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(key)));
         assert!(poll(&mut input).is_pending());
         input
     };
@@ -140,7 +140,7 @@ fn a_dropped_leader_passes_leadership_on() {
     // The third was promoted to leader, but is dropped before it is polled.
     drop(third);
     assert!(is_done(&mut fourth));
-    let mut last: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    let mut last: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(9)));
     assert!(poll(&mut last).is_pending());
     assert_eq!(*rows.commits.borrow(), [1, 3, 1]);
 }
@@ -153,7 +153,7 @@ fn inputs_of_a_failed_write_fail_together_and_later_inputs_succeed() {
     );
     let runtime = LedgerRuntime::open(&rows).expect("opens");
     let mut inputs: Vec<PendingInput<'_>> = (0..3)
-        .map(|key| Box::pin(runtime.ask(&clock, revoke(key))) as PendingInput<'_>)
+        .map(|key| Box::pin(runtime.process(&clock, revoke(key))) as PendingInput<'_>)
         .collect();
     assert!(inputs.iter_mut().all(|input| poll(input).is_pending()));
     rows.is_broken.set(true);
@@ -166,7 +166,7 @@ fn inputs_of_a_failed_write_fail_together_and_later_inputs_succeed() {
         ));
     }
     rows.is_broken.set(false);
-    let mut next: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(9)));
+    let mut next: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(9)));
     assert!(poll(&mut next).is_pending());
     rows.become_durable();
     assert!(is_done(&mut next));
@@ -181,15 +181,15 @@ fn an_overloaded_ledger_refuses_admissions_and_accepts_other_inputs() {
     let runtime = LedgerRuntime::open(&rows)
         .expect("opens")
         .with_max_waiting_inputs(1);
-    let mut first: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(1)));
-    let mut second: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(2)));
+    let mut first: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(1)));
+    let mut second: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(2)));
     assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
-    let mut shed: PendingInput<'_> = Box::pin(runtime.ask(&clock, admit()));
+    let mut shed: PendingInput<'_> = Box::pin(runtime.process(&clock, admit()));
     assert!(matches!(
         poll(&mut shed),
         Poll::Ready(Err(RuntimeError::Overloaded))
     ));
-    let mut end: PendingInput<'_> = Box::pin(runtime.ask(&clock, revoke(3)));
+    let mut end: PendingInput<'_> = Box::pin(runtime.process(&clock, revoke(3)));
     assert!(poll(&mut end).is_pending());
     rows.become_durable();
     assert!(is_done(&mut first) && is_done(&mut end));

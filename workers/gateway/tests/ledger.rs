@@ -267,7 +267,7 @@ fn a_call_without_a_settlement_is_settled_by_the_sweep() {
     let customer = deployment.customer();
     deployment.http.next(completion_reply("Hello."));
     deployment.chat_in_session(&customer, "s", "Hi");
-    // A second turn is admitted, and the Worker dies with it.
+    // A second turn is admitted, and the Worker is stopped with it.
     deployment.http.next(Reply::steps(vec![Step::Hang]));
     deployment.abandon(&customer, "s", "Are you there?");
     assert!(books(&deployment, &customer).1 > 0);

@@ -11,6 +11,7 @@ mod support;
 use std::rc::Rc;
 
 use clawless_core::tenant::TenantSettings;
+use clawless_testkit::provider::Reply;
 use serde_json::{Value, json};
 use support::{Customer, Deployment, completion_reply};
 
@@ -149,4 +150,29 @@ fn only_the_named_server_tools_are_offered() {
     let response = deployment.respond(&customer, &named(json!([{"type": "sessions_send"}])));
     assert_eq!(response.status, 400, "{}", response.body);
     assert_eq!(response.json()["error"]["param"], "tools");
+}
+
+#[test]
+fn a_response_replayed_from_its_turn_has_the_same_members() {
+    let deployment = Deployment::new();
+    let customer = deployment.customer();
+    let answer = json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "small",
+        "choices": [{
+            "index": 0, "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "ok", "reasoning_content": "hm"},
+        }],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    });
+    deployment.http.next(Reply::json(200, &answer.to_string()));
+    let body = json!({"model": "small", "input": "one"});
+    let send = || deployment.respond_with(&customer, &[("idempotency-key", "a")], &body);
+    let first = send().json();
+    assert!(first["completed_at"].as_u64() >= first["created_at"].as_u64());
+    assert_eq!(first["output"][0]["type"], "reasoning");
+    let clear = "UPDATE idempotency SET state = 'running', answer = NULL";
+    deployment.sql.run_script(clear);
+    let second = send();
+    assert_eq!(second.headers["idempotent-replayed"], "true");
+    assert_eq!(second.json(), first);
 }

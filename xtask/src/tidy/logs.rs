@@ -61,6 +61,28 @@ pub(super) fn unlisted(files: &[SourceFile]) -> Vec<String> {
     breaches
 }
 
+/// Fields of messages that the document does not describe, and descriptions of fields that no message
+/// has.
+pub(super) fn undescribed_fields(files: &[SourceFile]) -> Vec<String> {
+    let (messages, _) = messages(files);
+    let used: BTreeSet<&str> = messages.values().flatten().map(String::as_str).collect();
+    let document = files.iter().find(|file| file.path == DOCUMENT);
+    let lines = document.into_iter().flat_map(|file| file.text.lines());
+    let described: BTreeSet<&str> = lines.filter_map(described_field).collect();
+    let lacking = used.difference(&described);
+    let lacking = lacking.map(|name| format!("{DOCUMENT} does not describe the field `{name}`"));
+    let unused = described.difference(&used);
+    let unused = unused.map(|name| format!("{DOCUMENT}: no message has the field `{name}`"));
+    lacking.chain(unused).collect()
+}
+
+/// The name in a row of the table of fields, which has two cells.
+fn described_field(line: &str) -> Option<&str> {
+    let inner = line.strip_prefix("| `")?.strip_suffix(" |")?;
+    let (name, meaning) = inner.split_once("` | ")?;
+    (!meaning.contains(" | ")).then_some(name)
+}
+
 /// The rows that the document should have, with the last cells that it has.
 pub(crate) fn rows(files: &[SourceFile]) -> Vec<String> {
     let document = files.iter().find(|file| file.path == DOCUMENT);
@@ -311,6 +333,17 @@ mod tests {
         ] {
             assert_eq!(of(CODE, &document.replace(was, is)).len(), breaches, "{is}");
         }
+    }
+
+    #[test]
+    fn every_field_is_described_and_no_other() {
+        let of = |document: &str| {
+            undescribed_fields(&[file("workers/a/src/lib.rs", CODE), file(DOCUMENT, document)])
+        };
+        let document = "| `request {} served` | info |  | always |\n\n| field | meaning |\n|---|---|\n\
+            | `tenant` | a |\n| `error` | b |\n| `path` | c |\n| `a.code` | d |\n";
+        assert_eq!(of(document), Vec::<String>::new());
+        assert_eq!(of(&document.replace("`path`", "`place`")).len(), 2);
     }
 
     #[test]

@@ -119,7 +119,10 @@ mod schemas {
         json_schema!({
             "description": "A whole answer.",
             "type": "object",
-            "required": ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"],
+            "required": [
+                "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "stop_details", "container",
+                "diagnostics", "usage",
+            ],
             "properties": {
                 "id": { "type": "string", "description": "The id of the answer." },
                 "type": { "const": "message", "description": "Always `message`." },
@@ -128,6 +131,9 @@ mod schemas {
                 "content": { "type": "array", "items": answered(), "description": "The content blocks." },
                 "stop_reason": described("Why the model stopped.", stop_reason(true)),
                 "stop_sequence": { "type": ["string", "null"], "description": "The stop sequence that ended the answer." },
+                "stop_details": { "type": "null" },
+                "container": { "type": "null" },
+                "diagnostics": { "type": "null" },
                 "usage": usage,
                 "clawless": activity,
             },
@@ -143,6 +149,7 @@ mod schemas {
             Some("tool_use"),
             Some("refusal"),
             Some("pause_turn"),
+            Some("model_context_window_exceeded"),
         ];
         reasons.extend(may_be_absent.then_some(None));
         json!({ "enum": reasons })
@@ -202,10 +209,12 @@ mod schemas {
             ),
         ]);
         let end = object(
-            &["stop_reason", "stop_sequence"],
+            &["stop_reason", "stop_sequence", "stop_details", "container"],
             &json!({
                 "stop_reason": stop_reason(false),
                 "stop_sequence": { "type": ["string", "null"] },
+                "stop_details": { "type": "null" },
+                "container": { "type": "null" },
             }),
         );
         let message = generator.subschema_for::<MessageResponse>();

@@ -12,7 +12,7 @@ use super::error::error_envelope;
 use super::stop::StopState;
 use super::usage::MessageUsage;
 use super::whole::{for_client, message_id};
-use super::wire::{BlockStart, Event, MessageEnd, MessageStart, Piece, write, write_activity};
+use super::wire::{BlockDelta, BlockStart, Event, MessageEnd, MessageStart, write, write_activity};
 use crate::activity::ToolActivity;
 use crate::answer_head::AnswerHead;
 
@@ -105,6 +105,8 @@ impl MessageWriter {
         let delta = MessageEnd {
             stop_reason,
             stop_sequence,
+            stop_details: (),
+            container: (),
         };
         let usage = MessageUsage::from(usage);
         write(&Event::MessageDelta { delta, usage }, out);
@@ -138,8 +140,8 @@ impl MessageWriter {
             ) if number == call => {
                 scan.push(arguments);
                 let is_complete = scan.is_complete();
-                self.piece(
-                    Piece::InputJson {
+                self.block_delta(
+                    BlockDelta::InputJson {
                         partial_json: arguments,
                     },
                     out,
@@ -175,7 +177,7 @@ impl MessageWriter {
                 if !matches!(self.open, Some(Open::Thinking)) {
                     self.start(Some(Open::Thinking), BlockStart::THINKING, out);
                 }
-                self.piece(Piece::Thinking { thinking }, out);
+                self.block_delta(BlockDelta::Thinking { thinking }, out);
             }
             Delta::ThinkingBlock(block) => {
                 if let Ok(block) = block.read() {
@@ -184,7 +186,7 @@ impl MessageWriter {
             }
             Delta::Citation(citation) => {
                 self.open_text(out);
-                self.piece(Piece::Citation { citation }, out);
+                self.block_delta(BlockDelta::Citation { citation }, out);
             }
             Delta::TextEnd => {
                 if matches!(self.open, Some(Open::Text)) {
@@ -224,7 +226,7 @@ impl MessageWriter {
             return;
         }
         self.open_text(out);
-        self.piece(Piece::Text { text }, out);
+        self.block_delta(BlockDelta::Text { text }, out);
     }
 
     fn open_text(&mut self, out: &mut String) {
@@ -240,7 +242,7 @@ impl MessageWriter {
         if let (Some(Open::Thinking), Some(signature)) = (&self.open, signature) {
             let signature: String = signature;
             let signature = &signature;
-            self.piece(Piece::Signature { signature }, out);
+            self.block_delta(BlockDelta::Signature { signature }, out);
             self.close(out);
             return;
         }
@@ -273,7 +275,7 @@ impl MessageWriter {
         write(&event, out);
     }
 
-    fn piece(&self, delta: Piece<'_>, out: &mut String) {
+    fn block_delta(&self, delta: BlockDelta<'_>, out: &mut String) {
         let index = self.index();
         write(&Event::ContentBlockDelta { index, delta }, out);
     }

@@ -11,6 +11,7 @@ fn head() -> AnswerHead {
     AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::default(),
+        completed: None,
         model: "m".to_owned(),
         origin: "p/m".to_owned(),
     }
@@ -128,6 +129,9 @@ fn assemble(stream: &str) -> Result<Value, Value> {
                 assert!(!is_open);
                 message["stop_reason"] = event["delta"]["stop_reason"].clone();
                 message["stop_sequence"] = event["delta"]["stop_sequence"].clone();
+                for name in ["stop_details", "container"] {
+                    assert_eq!(event["delta"].get(name), Some(&Value::Null));
+                }
                 message["usage"] = event["usage"].clone();
                 assert_eq!(events.next().expect("the end")["type"], "message_stop");
                 assert_eq!(events.next(), None, "one terminal event");
@@ -191,9 +195,11 @@ fn blocks_follow_each_other_and_the_end_has_reason_and_usage() {
                 {"type": "tool_use", "id": "toolu_0", "name": "f", "input": {"a": 1}},
                 {"type": "tool_use", "id": "toolu_1", "name": "g", "input": {}},
             ],
-            "stop_reason": "tool_use", "stop_sequence": null,
+            "stop_reason": "tool_use", "stop_sequence": null, "stop_details": null, "container": null,
+            "diagnostics": null,
             "usage": {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
-                "output_tokens": 2},
+                "output_tokens": 2, "output_tokens_details": null, "cache_creation": null,
+                "inference_geo": null, "server_tool_use": null, "service_tier": null, "speed": null},
         })
     );
 }

@@ -1,5 +1,7 @@
 //! The objects of `GET /v1/models` and `GET /v1/models/{id}` for Anthropic's clients.
 
+use clawless_core::Tokens;
+use clawless_core::model::Model;
 use serde::Serialize;
 
 /// When a model was created: providers do not publish it for all models.
@@ -18,16 +20,38 @@ pub struct ModelInfo<'a> {
     display_name: &'a str,
     /// Always the beginning of 1970.
     created_at: &'static str,
+    /// The context window, in tokens, if it is known.
+    max_input_tokens: Option<Tokens>,
+    /// The maximum of `max_tokens`, if it is known.
+    max_tokens: Option<Tokens>,
+    /// Always `active`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "active")))]
+    lifecycle: &'static str,
+    /// Not known.
+    capabilities: (),
+    /// Not known.
+    line: (),
+    /// An active model has no such time.
+    deprecated_at: (),
+    /// The same.
+    retires_at: (),
 }
 
 impl<'a> ModelInfo<'a> {
-    /// The model `id`.
-    pub const fn new(id: &'a str) -> Self {
+    /// The model or alias `id`; `model` is its definition, unless `id` is an alias.
+    pub fn new(id: &'a str, model: Option<&Model>) -> Self {
         Self {
             r#type: "model",
             id,
             display_name: id,
             created_at: CREATED,
+            max_input_tokens: model.and_then(|model| model.context),
+            max_tokens: model.and_then(|model| model.max_output),
+            lifecycle: "active",
+            capabilities: (),
+            line: (),
+            deprecated_at: (),
+            retires_at: (),
         }
     }
 }
@@ -59,26 +83,22 @@ pub struct PageRequest<'a> {
 
 impl<'a> ModelPage<'a> {
     /// A page of these models. An unknown `after` or `before` is ignored.
-    pub fn new(models: impl IntoIterator<Item = &'a str>, page: PageRequest<'_>) -> Self {
-        let models: Vec<&str> = models.into_iter().collect();
-        let find = |id: Option<&str>| models.iter().position(|model| Some(*model) == id);
+    pub fn new(models: Vec<ModelInfo<'a>>, page: PageRequest<'_>) -> Self {
+        let find = |id: Option<&str>| models.iter().position(|model| Some(model.id) == id);
         let (start, end) = match (find(page.after), find(page.before)) {
             (Some(after), _) => (after + 1, models.len()),
             (None, Some(before)) => (before.saturating_sub(page.limit), before),
             (None, None) => (0, models.len()),
         };
-        let shown = models.get(start..end).unwrap_or_default();
-        let data: Vec<ModelInfo<'a>> = shown
-            .iter()
-            .take(page.limit)
-            .map(|id| ModelInfo::new(id))
-            .collect();
+        let count = end.saturating_sub(start);
+        let models = models.into_iter().skip(start);
+        let data: Vec<ModelInfo<'a>> = models.take(count.min(page.limit)).collect();
         let is_backward = page.after.is_none() && page.before.is_some();
         Self {
             has_more: if is_backward {
                 start > 0
             } else {
-                data.len() < shown.len()
+                data.len() < count
             },
             first_id: data.first().map(|model| model.id),
             last_id: data.last().map(|model| model.id),
@@ -92,6 +112,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_model_has_its_limits_and_an_alias_has_none() {
+        let model = Model {
+            context: Some(Tokens::new(200_000)),
+            max_output: Some(Tokens::new(64_000)),
+            ..serde_json::from_str(r#"{"id":"m"}"#).expect("a model")
+        };
+        let info = |model| serde_json::to_value(ModelInfo::new("m", model)).expect("JSON");
+        let expected = |input: Option<u32>, output: Option<u32>| {
+            serde_json::json!({
+                "type": "model", "id": "m", "display_name": "m", "created_at": CREATED,
+                "max_input_tokens": input, "max_tokens": output, "lifecycle": "active",
+                "capabilities": null, "line": null, "deprecated_at": null, "retires_at": null,
+            })
+        };
+        assert_eq!(info(Some(&model)), expected(Some(200_000), Some(64_000)));
+        assert_eq!(info(None), expected(None, None));
+    }
+
+    #[test]
     fn pages_go_forward_and_backward() {
         let page = |limit, after, before| {
             let request = PageRequest {
@@ -99,7 +138,8 @@ mod tests {
                 after,
                 before,
             };
-            let page = ModelPage::new(["a", "b", "c", "d"], request);
+            let models = ["a", "b", "c", "d"].map(|id| ModelInfo::new(id, None));
+            let page = ModelPage::new(models.into(), request);
             let ids: Vec<&str> = page.data.iter().map(|model| model.id).collect();
             (ids.concat(), page.has_more)
         };

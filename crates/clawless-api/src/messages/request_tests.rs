@@ -320,3 +320,20 @@ fn version_is_required_and_betas_are_names() {
     );
     assert!(parse(version, Some("a b")).is_err());
 }
+
+#[test]
+fn a_budget_of_interleaved_thinking_may_exceed_the_output_limit() {
+    let body = with(r#","thinking":{"type":"enabled","budget_tokens":8000}"#);
+    let headers = Headers {
+        beta: Some("interleaved-thinking-2025-05-14"),
+        ..HEADERS
+    };
+    let parsed = super::parse(&headers, body.as_bytes()).expect("valid");
+    let thinking = parsed.request.options.thinking;
+    assert_eq!(thinking, Some(ThinkingMode::Budget(8000)));
+    assert_eq!(
+        error_of(&body).1.as_deref(),
+        Some("thinking.budget_tokens"),
+        "without the feature"
+    );
+}

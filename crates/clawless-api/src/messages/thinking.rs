@@ -14,6 +14,9 @@ use crate::fields::invalid;
 /// The least budget of the API, in tokens.
 const MIN_BUDGET: u32 = 1024;
 
+/// What the beta feature of thinking between tool calls begins with.
+const INTERLEAVED: &str = "interleaved-thinking-";
+
 #[derive(Deserialize)]
 struct IncomingThinking {
     r#type: String,
@@ -78,7 +81,8 @@ const fn closest(budget: u32) -> ReasoningEffort {
     }
 }
 
-/// Checks the budget, which is a part of the output limit.
+/// Checks the budget, which is a part of the output limit. With interleaved thinking it is that of all
+/// thoughts between tool calls, and may be larger.
 ///
 /// # Errors
 /// 400 for a budget below the least one, or not below `max_tokens`.
@@ -86,7 +90,10 @@ pub(super) fn check_budget(options: &ChatOptions) -> Result<(), ApiError> {
     let Some(ThinkingMode::Budget(budget)) = options.thinking else {
         return Ok(());
     };
-    if budget >= MIN_BUDGET && options.max_tokens.is_none_or(|max| budget < max) {
+    let mut betas = options.betas.iter();
+    let is_interleaved = betas.any(|beta| beta.starts_with(INTERLEAVED));
+    let fits = is_interleaved || options.max_tokens.is_none_or(|max| budget < max);
+    if budget >= MIN_BUDGET && fits {
         return Ok(());
     }
     Err(invalid(

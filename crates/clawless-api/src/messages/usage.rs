@@ -16,6 +16,26 @@ pub(super) struct MessageUsage {
     cache_read_input_tokens: u64,
     /// Tokens of the answer.
     output_tokens: u64,
+    /// Details of the answer's tokens, if the provider reports them.
+    output_tokens_details: Option<OutputTokensDetails>,
+    /// Not known: providers report one sum.
+    cache_creation: (),
+    /// Not known.
+    inference_geo: (),
+    /// Tools of the provider, which are not offered.
+    server_tool_use: (),
+    /// Not known.
+    service_tier: (),
+    /// Not known.
+    speed: (),
+}
+
+/// Details of the tokens of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct OutputTokensDetails {
+    /// Tokens of reasoning.
+    thinking_tokens: u64,
 }
 
 impl From<Usage> for MessageUsage {
@@ -30,13 +50,18 @@ impl From<Usage> for MessageUsage {
             cache_creation_input_tokens: written,
             cache_read_input_tokens: read,
             output_tokens: usage.completion_tokens,
+            output_tokens_details: usage
+                .completion_tokens_details
+                .and_then(|details| details.reasoning_tokens)
+                .map(|thinking_tokens| OutputTokensDetails { thinking_tokens }),
+            ..Self::default()
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clawless_core::chat::PromptDetails;
+    use clawless_core::chat::{CompletionDetails, PromptDetails};
 
     use super::*;
 
@@ -48,13 +73,19 @@ mod tests {
                 cache_write_tokens: Some(30),
                 audio_tokens: None,
             }),
+            completion_tokens_details: Some(CompletionDetails {
+                reasoning_tokens: Some(5),
+                ..CompletionDetails::default()
+            }),
             ..Usage::new(100, 7)
         };
         let json = serde_json::to_value(MessageUsage::from(usage)).expect("JSON");
         assert_eq!(
             json,
             serde_json::json!({"input_tokens": 10, "cache_creation_input_tokens": 30,
-                "cache_read_input_tokens": 60, "output_tokens": 7})
+                "cache_read_input_tokens": 60, "output_tokens": 7,
+                "output_tokens_details": {"thinking_tokens": 5}, "cache_creation": null,
+                "inference_geo": null, "server_tool_use": null, "service_tier": null, "speed": null})
         );
     }
 }

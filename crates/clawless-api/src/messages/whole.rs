@@ -24,6 +24,10 @@ struct Body<'a> {
     content: Vec<Content>,
     stop_reason: &'static str,
     stop_sequence: Option<&'a str>,
+    // What only Anthropic's own models and tools have. SDKs declare the members as required.
+    stop_details: (),
+    container: (),
+    diagnostics: (),
     usage: MessageUsage,
     #[serde(skip_serializing_if = "Option::is_none")]
     clawless: Option<Extension<Vec<ToolActivity>>>,
@@ -79,6 +83,9 @@ pub(super) fn body(
         content,
         stop_reason,
         stop_sequence,
+        stop_details: (),
+        container: (),
+        diagnostics: (),
         usage: answer.usage.unwrap_or_default().into(),
         clawless: (!activity.is_empty()).then_some(Extension {
             tool_executions: activity,
@@ -210,6 +217,7 @@ mod tests {
         let head = AnswerHead {
             request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
             created: Timestamp::default(),
+            completed: None,
             model: "m".to_owned(),
             origin: "p/m".to_owned(),
         };

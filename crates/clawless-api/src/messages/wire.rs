@@ -20,7 +20,7 @@ pub(super) enum Event<'a> {
     },
     ContentBlockDelta {
         index: u32,
-        delta: Piece<'a>,
+        delta: BlockDelta<'a>,
     },
     ContentBlockStop {
         index: u32,
@@ -42,6 +42,9 @@ pub(super) struct MessageStart<'a> {
     content: [(); 0],
     stop_reason: Option<&'static str>,
     stop_sequence: Option<&'static str>,
+    stop_details: (),
+    container: (),
+    diagnostics: (),
     usage: MessageUsage,
 }
 
@@ -73,10 +76,10 @@ pub(super) enum BlockStart<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Empty {}
 
-/// A part of a block.
+/// The addition of a delta to a block.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type")]
-pub(super) enum Piece<'a> {
+pub(super) enum BlockDelta<'a> {
     #[serde(rename = "text_delta")]
     Text { text: &'a str },
     #[serde(rename = "thinking_delta")]
@@ -94,6 +97,8 @@ pub(super) enum Piece<'a> {
 pub(super) struct MessageEnd<'a> {
     pub(super) stop_reason: &'static str,
     pub(super) stop_sequence: Option<&'a str>,
+    pub(super) stop_details: (),
+    pub(super) container: (),
 }
 
 #[derive(Serialize)]
@@ -112,6 +117,9 @@ impl<'a> MessageStart<'a> {
             content: [],
             stop_reason: None,
             stop_sequence: None,
+            stop_details: (),
+            container: (),
+            diagnostics: (),
             usage: MessageUsage::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a response repeats of its request, and how the request wants its answer.
 
+use clawless_core::Timestamp;
 use clawless_core::json::Json;
-use clawless_core::llm::LlmChoice;
 use clawless_core::members::Members;
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +37,12 @@ pub struct StoredEcho {
     /// The reasoning of the answer. Messages hold it only where the model needs it to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// When the answer was complete; `None` if it broke off, and of turns of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Timestamp>,
 }
 
 impl StoredEcho {
-    /// Adds to the answer of a stored turn what its messages do not hold.
-    pub fn complete(&mut self, answer: &mut LlmChoice) {
-        answer.reasoning = self.reasoning.take().or(answer.reasoning.take());
-    }
-
     /// Reads a stored echo.
     ///
     /// # Errors

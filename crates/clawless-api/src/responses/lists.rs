@@ -10,6 +10,7 @@ use super::object_text::ObjectText;
 use super::stored_items::ListedItem;
 use crate::body;
 use crate::fields::invalid;
+use crate::sessions::present;
 
 /// A page of items as JSON.
 pub fn item_list(items: &[ListedItem], has_more: bool) -> String {
@@ -63,26 +64,28 @@ impl<'a> From<&'a Session> for ConversationObject<'a> {
 }
 
 /// The labels in the body of `POST /v1/conversations` and `POST /v1/conversations/{id}`; `None` if
-/// it has none.
+/// the member is absent. `null` means no labels.
 ///
 /// # Errors
 /// 400 that names the parameter. Items cannot be added without a response yet.
 pub fn parse_conversation(bytes: &[u8]) -> Result<Option<BTreeMap<String, String>>, ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[allow(clippy::option_option, reason = "an absent member differs from `null`")]
     struct Incoming {
         #[serde(default)]
         items: Option<Vec<serde::de::IgnoredAny>>,
-        #[serde(default)]
-        metadata: Option<BTreeMap<String, String>>,
+        #[serde(default, deserialize_with = "present")]
+        metadata: Option<Option<BTreeMap<String, String>>>,
     }
     let incoming: Incoming = body::read_settings(bytes)?;
     if incoming.items.is_some_and(|items| !items.is_empty()) {
         let message = "`items` is not supported: a conversation gets its items from responses.";
         return Err(invalid("items", message));
     }
-    super::request::check_metadata(incoming.metadata.as_ref())?;
-    Ok(incoming.metadata)
+    let metadata = incoming.metadata.map(Option::unwrap_or_default);
+    super::request::check_metadata(metadata.as_ref())?;
+    Ok(metadata)
 }
 
 /// The error for the cancellation of a response. Only background responses can be cancelled, which do
@@ -119,7 +122,11 @@ mod tests {
     fn labels_of_a_conversation_are_checked() {
         let labels = parse_conversation(br#"{"metadata":{"a":"b"},"items":[]}"#).expect("valid");
         assert_eq!(labels.expect("labels")["a"], "b");
-        assert_eq!(parse_conversation(b"").expect("empty"), None);
+        for absent in ["", "{}"] {
+            assert_eq!(parse_conversation(absent.as_bytes()).expect("valid"), None);
+        }
+        let none = parse_conversation(br#"{"metadata":null}"#).expect("valid");
+        assert_eq!(none, Some(BTreeMap::new()));
         for (body, param) in [
             (r#"{"items":[1]}"#, "items"),
             (r#"{"title":"x"}"#, "title"),

@@ -27,10 +27,8 @@ impl End<'_> {
     pub(super) const fn status(&self) -> &'static str {
         match self {
             Self::Running => "in_progress",
-            Self::Answered(..) => match self.incomplete_reason() {
-                None => "completed",
-                Some(_) => "incomplete",
-            },
+            Self::Answered(..) if self.is_complete() => "completed",
+            Self::Answered(..) => "incomplete",
             Self::Failed(_) => "failed",
         }
     }
@@ -39,9 +37,14 @@ impl End<'_> {
     pub(super) const fn status_of_items(&self) -> Status {
         match self {
             Self::Running => Status::InProgress,
-            Self::Answered(..) if self.incomplete_reason().is_none() => Status::Completed,
+            Self::Answered(..) if self.is_complete() => Status::Completed,
             Self::Answered(..) | Self::Failed(_) => Status::Incomplete,
         }
+    }
+
+    /// Whether the answer is complete: neither running, nor cut off, nor broken off.
+    const fn is_complete(&self) -> bool {
+        matches!(self, Self::Answered(..)) && self.incomplete_reason().is_none()
     }
 
     const fn incomplete_reason(&self) -> Option<&'static str> {
@@ -69,13 +72,15 @@ pub(super) fn write(
     let incomplete = end
         .incomplete_reason()
         .map(|reason| ObjectText::new().text("reason", reason).end());
+    let completed = head.completed.filter(|_| end.is_complete());
+    let completed = completed.map(|at| at.as_secs().to_string());
     let or_null = |text: Option<String>| text.unwrap_or_else(|| "null".to_owned());
     let response = ObjectText::new()
         .text("id", &response_id(&head.request))
         .text("object", "response")
         .number("created_at", head.created.as_secs())
         .text("status", end.status())
-        .raw("completed_at", "null")
+        .raw("completed_at", &or_null(completed))
         .raw("error", &or_null(error))
         .raw("incomplete_details", &or_null(incomplete))
         .text("model", &head.model)

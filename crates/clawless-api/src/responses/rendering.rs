@@ -1,7 +1,7 @@
 //! What the Responses surface needs of a request to render its answer.
 
 use clawless_core::llm::LlmResponse;
-use clawless_core::{ApiError, ErrorCode};
+use clawless_core::{ApiError, ErrorCode, Timestamp};
 
 use super::echo::{ResponseEcho, StoredEcho};
 use super::writer::ResponseWriter;
@@ -39,12 +39,18 @@ impl ResponsesRendering {
     }
 
     /// The echo to store with a turn whose first messages, `inputs` of them, are its input, and whose
-    /// answer has this reasoning.
-    pub fn stored_echo(&self, inputs: usize, reasoning: Option<&str>) -> StoredEcho {
+    /// answer has this reasoning and was complete at this time.
+    pub fn stored_echo(
+        &self,
+        inputs: usize,
+        reasoning: Option<&str>,
+        completed: Option<Timestamp>,
+    ) -> StoredEcho {
         StoredEcho {
             echo: self.echo.clone(),
             inputs,
             reasoning: reasoning.map(str::to_owned),
+            completed,
         }
     }
 

@@ -1,13 +1,13 @@
 //! Streamed responses: typed events, numbered from 0.
 
 mod closing;
-mod pieces;
+mod deltas;
 
-use clawless_core::ApiError;
 use clawless_core::chat::{FinishReason, Usage};
 use clawless_core::json::Json;
 use clawless_core::llm::{Delta, LlmChoice, LlmEvent, LlmResponse};
 use clawless_core::members::{Members, MergedMembers};
+use clawless_core::{ApiError, Timestamp};
 
 use super::echo::ResponseEcho;
 use super::object::{self, End};
@@ -75,6 +75,11 @@ impl ResponseWriter {
             self.activity.retain(|known| !known.is_same_call(call));
             self.activity.push(call.clone());
         }
+    }
+
+    /// Sets when the answer was complete, for a response that completes.
+    pub const fn set_completed(&mut self, at: Option<Timestamp>) {
+        self.head.completed = at;
     }
 
     /// Appends the end of a response: its last items, and the terminal event.

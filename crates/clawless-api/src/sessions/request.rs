@@ -105,7 +105,9 @@ impl schemars::JsonSchema for SessionChange {
 }
 
 /// Distinguishes `null` (`Some(None)`) from an absent member (`None`).
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 

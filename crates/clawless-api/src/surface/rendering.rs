@@ -1,8 +1,8 @@
 //! The rendering of answers, by surface.
 
-use clawless_core::ErrorCode;
 use clawless_core::json::Json;
 use clawless_core::llm::LlmResponse;
+use clawless_core::{ErrorCode, Timestamp};
 
 use super::kind::Surface;
 use super::writer::EventWriter;
@@ -82,7 +82,7 @@ impl Rendering {
     }
 
     /// What a stored turn keeps beside its messages, to render its response again. `inputs` is the number
-    /// of its messages that are input, `reasoning` that of its answer.
+    /// of its messages that are input; the reasoning and the end are those of its answer.
     ///
     /// # Errors
     /// It cannot be written as JSON.
@@ -90,11 +90,12 @@ impl Rendering {
         &self,
         inputs: usize,
         reasoning: Option<&str>,
+        completed: Option<Timestamp>,
     ) -> Result<Option<Json>, serde_json::Error> {
         match self {
             Self::Chat(_) | Self::Messages(_) => Ok(None),
             Self::Responses(responses) => {
-                let echo = responses.stored_echo(inputs, reasoning);
+                let echo = responses.stored_echo(inputs, reasoning, completed);
                 echo.to_json().map(Some)
             }
         }

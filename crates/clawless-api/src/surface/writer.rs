@@ -1,8 +1,8 @@
 //! Writers of stream events, by surface.
 
-use clawless_core::ApiError;
 use clawless_core::chat::Usage;
 use clawless_core::llm::LlmEvent;
+use clawless_core::{ApiError, Timestamp};
 
 use crate::activity::ToolActivity;
 use crate::chat::{self, ChunkWriter};
@@ -37,6 +37,13 @@ impl EventWriter {
             Self::Chat(writer) => writer.activity(activity, out),
             Self::Messages(writer) => writer.activity(activity, out),
             Self::Responses(writer) => writer.activity(activity),
+        }
+    }
+
+    /// Sets the time that the end of a complete answer reports, if the surface reports it.
+    pub fn set_completed(&mut self, at: Option<Timestamp>) {
+        if let Self::Responses(writer) = self {
+            writer.set_completed(at);
         }
     }
 

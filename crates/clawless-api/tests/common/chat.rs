@@ -93,6 +93,7 @@ pub fn check_writer(settings: u8, events: &[LlmEvent]) {
     let head = AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::from_millis(1_000),
+        completed: None,
         model: "m".to_owned(),
         origin: "p/m".to_owned(),
     };

@@ -133,6 +133,7 @@ pub fn check_events(events: &[LlmEvent], failure: Option<&ApiError>) {
     let head = AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::default(),
+        completed: None,
         model: "m".to_owned(),
         origin: "p/m".to_owned(),
     };

@@ -12,6 +12,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use clawless_api::responses::{ResponsesRendering, StoredEcho, items_of, parse};
 use clawless_api::surface::AnswerHead;
@@ -21,7 +22,7 @@ use clawless_core::llm::{Delta, LlmEvent, LlmResponse};
 use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use clawless_core::{ApiError, ErrorCode, Timestamp, Usage};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A body is rejected with a status of a client's error, or parsed into messages that are valid for
 /// the chat surface too.
@@ -48,7 +49,7 @@ pub fn check_parser(bytes: &[u8]) {
     }
     let rendering = parsed.rendering;
     let stored = rendering
-        .stored_echo(1, Some("hm"))
+        .stored_echo(1, Some("hm"), Some(Timestamp::from_millis(2_500)))
         .to_json()
         .expect("JSON");
     let read = StoredEcho::read(&stored).expect("what was written");
@@ -73,6 +74,7 @@ pub fn check_writer(bytes: &[u8]) {
     if is_failed {
         writer.fail(&error, &mut stream);
     } else {
+        writer.set_completed(Some(Timestamp::from_millis(2_500)));
         writer.finish(Usage::new(3, 5), &mut stream);
     }
     check_stream(&stream, is_failed);
@@ -82,13 +84,21 @@ fn head() -> AnswerHead {
     AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::from_millis(1_000),
+        completed: None,
         model: "m".to_owned(),
         origin: "p/m".to_owned(),
     }
 }
 
-/// The rendering of a request with the settings that the first three bits choose.
+/// The rendering of a request with the settings that the first three bits choose. Each is parsed
+/// once: a fuzz target calls this for every input.
 fn with_settings(settings: u8) -> ResponsesRendering {
+    static PARSED: LazyLock<[ResponsesRendering; 8]> =
+        LazyLock::new(|| [0, 1, 2, 3, 4, 5, 6, 7].map(parse_settings));
+    PARSED[usize::from(settings & 7)].clone()
+}
+
+fn parse_settings(settings: u8) -> ResponsesRendering {
     let summary = if settings & 1 != 0 {
         r#""auto""#
     } else {
@@ -203,6 +213,10 @@ pub fn check_stream(stream: &str, is_failed: bool) {
     let (last, middle) = events.split_last().expect("events");
     for (number, event) in events.iter().enumerate() {
         assert_eq!(event["sequence_number"], number, "{stream}");
+        let response = &event["response"];
+        let is_complete = response["status"] == "completed";
+        let completed = is_complete.then_some(2);
+        assert_eq!(response["completed_at"], json!(completed), "{stream}");
     }
     for event in &middle[2..] {
         check_event(event, &mut items);

@@ -6,7 +6,7 @@ use crate::time::Millis;
 /// 60 seconds for its commit.
 pub const RESERVATION_TTL: Millis = Millis::from_secs(660);
 /// How long a reservation lasts after its grant, an extension or a renewal. Then the sweep looks for
-/// the call's outcome: a call that was killed blocks its tenant no longer than this.
+/// the call's outcome: an aborted call blocks its tenant no longer than this.
 pub const RESERVATION_LEASE: Millis = Millis::from_secs(60);
 /// How often a running call renews its reservation. Two renewals may be lost or late.
 pub const RENEWAL_INTERVAL: Millis = Millis::from_secs(25);

@@ -23,7 +23,7 @@ const BODY_TIMEOUT: Millis = Millis::from_secs(120);
 const DISCARD_TIMEOUT: Millis = Millis::from_secs(1);
 /// A body that announces at most this many bytes is read at once, which is cheaper than in pieces.
 const MAX_WHOLE_BYTES: usize = 64 * 1024;
-/// The counted copies of a body: its bytes, what is parsed of them, and what is made of that.
+/// The counted copies of a body: its bytes, the parsed request, and the request to the provider.
 const BODY_COPIES: usize = 3;
 
 /// A request's body. Nothing is read before a handler asks for it, so that requests which are

@@ -105,7 +105,7 @@ enum Work {
     Read(ReadKind),
     /// A read that waits for others.
     Waiting,
-    /// A request's body and what is made of it.
+    /// A request's body and what is parsed and encoded from it.
     Request,
 }
 

@@ -1,4 +1,4 @@
-//! Lists, page by page: which page a request wants, and the response with it.
+//! Lists, page by page: which page a request names, and its response.
 
 use clawless_api::list::ListPage;
 use clawless_core::cursor::{self, CursorScope, InvalidCursor};
@@ -65,7 +65,7 @@ impl Cursors for PlainCursors {
     }
 }
 
-/// The page that a request wants.
+/// The page that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// The largest number of items on it.

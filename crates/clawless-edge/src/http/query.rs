@@ -19,8 +19,8 @@ impl<'a> Query<'a> {
         Self(head.query().collect())
     }
 
-    /// Refuses parameters that the route does not have, and repeated ones. `name[]` in `known` stands
-    /// for `name[key]` with any key.
+    /// Refuses parameters that the route does not have, and repeated ones. `name[]` in `known`
+    /// matches `name[key]` with any key.
     ///
     /// # Errors
     /// 400 that names the parameter.

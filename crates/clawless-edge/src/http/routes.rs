@@ -49,7 +49,7 @@ pub struct Route<S: Service> {
     /// The path. `{id}` is one segment and `{id…}` at the end is the whole rest; neither may be empty.
     /// `{…}` at the end is any rest, even an empty one, and no parameter.
     pub pattern: &'static str,
-    /// The parameters that the query may have, each once. `name[]` stands for `name[key]` with any key.
+    /// The parameters that the query may have, each once. `name[]` matches `name[key]` with any key.
     pub query: &'static [&'static str],
     /// The handler.
     pub endpoint: Endpoint<S>,
@@ -253,9 +253,9 @@ mod tests {
     use super::*;
     use crate::tasks::Tasks;
 
-    struct Things;
+    struct TestService;
 
-    impl Service for Things {
+    impl Service for TestService {
         type Platform = ();
         type Caller = &'static str;
         type Access = &'static str;
@@ -290,7 +290,7 @@ mod tests {
     const READ: &str = "read";
     const WRITE: &str = "write";
 
-    static ROUTES: Routes<Things> = Routes {
+    static ROUTES: Routes<TestService> = Routes {
         unmatched: None,
         lines: routes! {
             GET    "/things"                    READ ["limit", "label[]"] => restricted,

@@ -71,7 +71,7 @@ impl Ledger for RemoteLedger {
         let request = serde_json::to_string(&request).map_err(failure)?;
         let mut delays = RETRY_DELAYS.into_iter();
         loop {
-            let result = self.ask_once(tenant, &request).await;
+            let result = self.send_once(tenant, &request).await;
             let (Err(LedgerError::Failed(error)), Some(delay)) = (&result, delays.next()) else {
                 return result;
             };
@@ -85,9 +85,9 @@ impl Ledger for RemoteLedger {
 }
 
 impl RemoteLedger {
-    async fn ask_once(&self, tenant: &TenantId, request: &str) -> Result<Output, LedgerError> {
+    async fn send_once(&self, tenant: &TenantId, request: &str) -> Result<Output, LedgerError> {
         // The name comes from the authenticated tenant, so no request can reach another's object.
-        let output = crossing::ask(self.env.as_ref(), LEDGER, tenant.as_str(), request);
+        let output = crossing::call_object(self.env.as_ref(), LEDGER, tenant.as_str(), request);
         let output = timeout(&self.time, CALL_TIMEOUT, PromiseFuture::from(output)).await;
         // The object may or may not have received the request.
         let output = output.map_err(|_| LedgerError::Silent)?;

@@ -16,8 +16,9 @@ use crate::protocol::{Decoder, Progress};
 use crate::sse::SseDecoder;
 use crate::{failure, plausible};
 
-/// The stop reason of an answer that goes on once the client sends it back.
-const PAUSED: &str = "pause_turn";
+/// The stop reasons of an answer that is cut off by something else than its output limit: one that
+/// goes on once the client sends it back, and one that fills the context window.
+const CUT_OFF: [&str; 2] = ["pause_turn", "model_context_window_exceeded"];
 
 /// The stop reason of an answer that one of the request's stop sequences ended.
 const STOP_SEQUENCE: &str = "stop_sequence";
@@ -180,8 +181,9 @@ impl Answer {
         if self.finished {
             return Ok(());
         }
-        let (is_paused, is_stop_sequence) = (reason == PAUSED, reason == STOP_SEQUENCE);
-        let reason = if is_paused {
+        let native = CUT_OFF.into_iter().find(|it| *it == reason);
+        let is_stop_sequence = reason == STOP_SEQUENCE;
+        let reason = if native.is_some() {
             // Only the client can continue the answer, so it is not complete.
             FinishReason::Length
         } else {
@@ -192,11 +194,7 @@ impl Answer {
             reason == FinishReason::Stop && !is_stop_sequence && stop_sequence.is_none();
         let mut deltas: Vec<Delta> = Vec::new();
         self.blocks.finish(&mut deltas);
-        deltas.extend(
-            is_paused
-                .then(|| choice_member("native_finish_reason", PAUSED))
-                .flatten(),
-        );
+        deltas.extend(native.and_then(|native| choice_member("native_finish_reason", native)));
         deltas.extend(stop_sequence.and_then(|text| choice_member("stop_reason", text)));
         let deltas = deltas.into_iter();
         out.extend(deltas.map(|delta| LlmEvent::Delta { index: 0, delta }));

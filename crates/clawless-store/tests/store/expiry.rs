@@ -115,7 +115,7 @@ fn attack_61_the_answer_of_an_expired_session_is_not_replayed() {
             request,
             now,
             deadline: now.plus(Millis::from_secs(60)),
-            dead: None,
+            abandoned: None,
         };
         block_on(idempotency::claim(
             &fixture.database,

@@ -48,7 +48,7 @@ impl ClaimFixture {
         tenant: &TenantId,
         body: char,
         request: &RequestId,
-        dead: Option<&RequestId>,
+        abandoned: Option<&RequestId>,
     ) -> Claim {
         let (now, digest) = (self.fixture.clock.now(), body.to_string().repeat(64));
         let new = ClaimRequest {
@@ -56,7 +56,7 @@ impl ClaimFixture {
             request,
             now,
             deadline: now.plus(Millis::from_secs(60)),
-            dead,
+            abandoned,
         };
         let claim = idempotency::claim(&self.fixture.database, tenant, self.claim_key(), new);
         block_on(claim).expect("succeeds")
@@ -134,12 +134,14 @@ fn attack_19_equal_keys_of_two_tenants_are_independent() {
 #[test]
 fn claim_is_taken_over_after_its_deadline_and_a_late_response_is_ignored() {
     let claims = ClaimFixture::new();
-    let (dead, next) = (claims.request(), claims.request());
-    claims.ours('a', &dead);
+    let (abandoned, next) = (claims.request(), claims.request());
+    claims.ours('a', &abandoned);
     claims.fixture.clock.advance(Millis::from_secs(60));
     assert_eq!(claims.ours('a', &next), Claim::Granted);
-    claims.finish(&dead, "late");
-    assert!(matches!(claims.ours('a', &dead), Claim::Running { request, .. } if request == next));
+    claims.finish(&abandoned, "late");
+    assert!(
+        matches!(claims.ours('a', &abandoned), Claim::Running { request, .. } if request == next)
+    );
 }
 
 #[test]
@@ -188,18 +190,18 @@ fn key_is_free_after_a_day() {
 #[test]
 fn claim_of_a_dead_request_is_taken_over_at_once_and_only_once() {
     let claims = ClaimFixture::new();
-    let (dead, next, other) = (claims.request(), claims.request(), claims.request());
+    let (abandoned, next, other) = (claims.request(), claims.request(), claims.request());
     let ours = &claims.fixture.ours;
-    claims.ours('a', &dead);
+    claims.ours('a', &abandoned);
     assert_eq!(
-        claims.claim_after(ours, 'b', &next, Some(&dead)),
+        claims.claim_after(ours, 'b', &next, Some(&abandoned)),
         Claim::OtherBody
     );
     assert_eq!(
-        claims.claim_after(ours, 'a', &next, Some(&dead)),
+        claims.claim_after(ours, 'a', &next, Some(&abandoned)),
         Claim::Granted
     );
-    let claim = claims.claim_after(ours, 'a', &other, Some(&dead));
+    let claim = claims.claim_after(ours, 'a', &other, Some(&abandoned));
     assert!(matches!(claim, Claim::Running { request, .. } if request == next));
     claims.finish(&next, "x");
     let claim = claims.claim_after(ours, 'a', &other, Some(&next));

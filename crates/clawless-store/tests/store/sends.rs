@@ -51,8 +51,13 @@ impl Outbox {
         block_on(found).expect("succeeds").expect("found")
     }
 
-    fn claim(&self, id: &SendId, by: &RequestId, dead: Option<&RequestId>) -> Option<ClaimedSend> {
-        self.claim_of(&self.fixture.ours, id, by, dead)
+    fn claim(
+        &self,
+        id: &SendId,
+        by: &RequestId,
+        aborted: Option<&RequestId>,
+    ) -> Option<ClaimedSend> {
+        self.claim_of(&self.fixture.ours, id, by, aborted)
     }
 
     fn claim_of(
@@ -60,10 +65,10 @@ impl Outbox {
         tenant: &TenantId,
         id: &SendId,
         by: &RequestId,
-        dead: Option<&RequestId>,
+        aborted: Option<&RequestId>,
     ) -> Option<ClaimedSend> {
         let now = self.fixture.now();
-        let claim = sends::claim(&self.fixture.database, tenant, id, by, dead, now);
+        let claim = sends::claim(&self.fixture.database, tenant, id, by, aborted, now);
         block_on(claim).expect("succeeds")
     }
 

@@ -36,7 +36,7 @@ pub(crate) async fn erase(call: &AdminCall) -> Result<HttpResponse, ApiError> {
     let listed = erasure::session_ids(&context.sql, &tenant, start, MAX_SESSIONS).await?;
     let last = listed.last().cloned();
     if let Some(last) = &last {
-        // Before, so that no turn uses old heads if this request dies in between; after, because a turn
+        // Before, so that no turn uses old heads if this request is aborted in between; after, because a turn
         // may have read a session meanwhile, and even if the database did not respond.
         forget(call, &tenant, &listed).await?;
         let erased =

@@ -8,7 +8,7 @@ use clawless_api::surface::EventWriter;
 use clawless_core::chat::Usage;
 use clawless_core::llm::LlmEvent;
 use clawless_core::time::{Millis, Timer, timeout};
-use clawless_core::{ApiError, ToolCall, ToolExecution};
+use clawless_core::{ApiError, Timestamp, ToolCall, ToolExecution};
 use clawless_edge::http::Permit;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -103,9 +103,11 @@ impl<T: Timer> ClientStream<T> {
         self.send(event.into()).await;
     }
 
-    /// Ends the stream: with its usage, or with an error event.
-    pub async fn finish(mut self, ended: Result<Usage, &ApiError>) {
+    /// Ends the stream: with its usage and the time when the answer was complete, or with an error
+    /// event.
+    pub async fn finish(mut self, ended: Result<Usage, &ApiError>, completed: Option<Timestamp>) {
         let mut end = String::new();
+        self.writer.set_completed(completed);
         match ended {
             Ok(usage) => self.writer.finish(usage, &mut end),
             Err(error) => self.writer.fail(error, &mut end),

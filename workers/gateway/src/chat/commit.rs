@@ -5,7 +5,9 @@ use clawless_core::json::Json;
 use clawless_core::ledger::SessionState;
 use clawless_core::llm::LlmChoice;
 use clawless_core::session::SessionHead;
-use clawless_core::{ApiError, Clock, ErrorCode, Message, MessageId, Role, Storage, Tokens};
+use clawless_core::{
+    ApiError, Clock, ErrorCode, Message, MessageId, Role, Storage, Timestamp, Tokens,
+};
 use clawless_llm::tokens;
 use clawless_store::idempotency::{self, StoredResponse};
 use clawless_store::sessions;
@@ -216,16 +218,24 @@ fn new_turn<P: Platform>(
         executions: outcome.executions().to_vec(),
         send: turn.origin.send.clone(),
         created_at: turn.identity.started,
-        echo: echo(turn, reasoning)?,
+        echo: echo(
+            turn,
+            reasoning,
+            outcome.completed.filter(|_| failure.is_none()),
+        )?,
         fork: session.fork.as_ref().map(|(fork, _)| fork.clone()),
         response: None,
     })
 }
 
 /// What the turn keeps beside its messages: without the reasoning, if a row could not hold it.
-fn echo(turn: &Turn, reasoning: Option<&str>) -> Result<Option<Json>, ApiError> {
+fn echo(
+    turn: &Turn,
+    reasoning: Option<&str>,
+    completed: Option<Timestamp>,
+) -> Result<Option<Json>, ApiError> {
     let write = |reasoning| {
-        let echo = (turn.format.rendering).stored_echo(turn.input.len(), reasoning);
+        let echo = (turn.format.rendering).stored_echo(turn.input.len(), reasoning, completed);
         echo.map_err(ApiError::internal)
     };
     let whole = write(reasoning)?;

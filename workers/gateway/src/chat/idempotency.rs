@@ -4,7 +4,7 @@
 //! The key is claimed in the database before the ledger is called, so that a second request waits
 //! for the first one and not for its session. The answer is stored in the transaction that stores
 //! the turn. After a crash the ledger decides: a request that is not running has either stored its
-//! turn, which is the answer, or is dead, and the next request takes its claim.
+//! turn, which is the answer, or was aborted, and the next request takes its claim.
 
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ use crate::access::check_rate;
 use crate::platform::Platform;
 
 /// How long a request may hold a claim before the ledger knows the request. After that a request
-/// that the ledger does not know is dead.
+/// that the ledger does not know has ended.
 const CLAIM_GRACE: Millis = Millis::from_secs(30);
 /// A request that is not admitted within this time gives up, before another one can take its claim.
 const ADMISSION_TIMEOUT: Millis = Millis::from_secs(20);
@@ -86,7 +86,7 @@ pub async fn claim<P: Platform>(
     if claim == Claim::Granted {
         return Ok(ClaimOutcome::Granted(Some(claimed_at)));
     }
-    // The ledger confirms the caller before it learns anything.
+    // The ledger confirms the caller before the caller receives any answer.
     let rates = check_rate(&**platform, &pending.caller, EndpointClass::Chat).await?;
     match first_answer(platform, pending, &own, claim).await {
         Ok(Waited::Granted(claimed_at)) => Ok(ClaimOutcome::Granted(Some(claimed_at))),
@@ -97,7 +97,7 @@ pub async fn claim<P: Platform>(
 
 /// How a wait for the first request with an idempotency key ended.
 enum Waited {
-    /// The first request is dead, and this one has its claim.
+    /// The first request has ended without an answer, and this one has its claim.
     Granted(Timestamp),
     /// The first request is answered.
     Answered(FirstAnswer),
@@ -112,7 +112,7 @@ async fn first_answer<P: Platform>(
 ) -> Result<Waited, ApiError> {
     let give_up = pending.started.plus(platform.config().total_timeout);
     let mut claimed_at = platform.time().now();
-    // The request that the ledger did not know when it was last asked.
+    // The request that the ledger did not know at the last call.
     let mut ended: Option<RequestId> = None;
     let mut checks = 0;
     loop {
@@ -130,7 +130,7 @@ async fn first_answer<P: Platform>(
         if now >= give_up {
             return Err(still_running());
         }
-        let mut dead = None;
+        let mut abandoned = None;
         if ended.as_ref() == Some(&request) {
             // It ended before this check, and its answer is not recorded.
             let found = turns::find_by_request(platform.sql(), &own.tenant, &request).await?;
@@ -139,13 +139,13 @@ async fn first_answer<P: Platform>(
                 return Ok(Waited::Answered(FirstAnswer::Stored { request, turn }));
             }
             if now.since(since) >= CLAIM_GRACE {
-                dead = Some(request.clone());
+                abandoned = Some(request.clone());
             } else {
                 platform.time().sleep(CHECKS.bound(checks)).await;
                 checks += 1;
             }
         }
-        if dead.is_none() {
+        if abandoned.is_none() {
             let input = Input::Await {
                 request_id: request.clone(),
                 session_id: None,
@@ -154,7 +154,7 @@ async fn first_answer<P: Platform>(
             ended = (output.answer != LedgerAnswer::UnderWay).then_some(request);
         }
         claimed_at = platform.time().now();
-        claim = try_claim(platform, own, dead).await?;
+        claim = try_claim(platform, own, abandoned).await?;
     }
 }
 
@@ -168,7 +168,7 @@ pub fn is_late<P: Platform>(platform: &P, pending: &PendingTurn) -> bool {
 }
 
 /// Releases a claim, if there is one: the request produced nothing that could be kept. If this fails, the next
-/// request finds this one dead.
+/// request takes the claim over.
 pub async fn release<P: Platform>(platform: &P, claim: Option<&IdempotencyClaim>) {
     let Some(claim) = claim else {
         return;
@@ -195,12 +195,12 @@ pub async fn release<P: Platform>(platform: &P, claim: Option<&IdempotencyClaim>
 async fn try_claim<P: Platform>(
     platform: &Rc<P>,
     own: &IdempotencyClaim,
-    dead: Option<RequestId>,
+    abandoned: Option<RequestId>,
 ) -> Result<Claim, ApiError> {
     let (sender, receiver) = oneshot::channel();
     let (task_platform, own) = (platform.clone(), own.clone());
     let task = async move {
-        let claim = store_claim(&*task_platform, &own, dead.as_ref()).await;
+        let claim = store_claim(&*task_platform, &own, abandoned.as_ref()).await;
         if let Err(Ok(Claim::Granted)) = sender.send(claim) {
             release(&*task_platform, Some(&own)).await;
         }
@@ -215,7 +215,7 @@ async fn try_claim<P: Platform>(
 async fn store_claim<P: Platform>(
     platform: &P,
     own: &IdempotencyClaim,
-    dead: Option<&RequestId>,
+    abandoned: Option<&RequestId>,
 ) -> Result<Claim, SqlError> {
     let now = platform.time().now();
     let request = ClaimRequest {
@@ -223,7 +223,7 @@ async fn store_claim<P: Platform>(
         request: &own.request,
         now,
         deadline: now.plus(MAX_CLAIM_TIME),
-        dead,
+        abandoned,
     };
     let claimed = retry(
         Backoff::DATABASE,

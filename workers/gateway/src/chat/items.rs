@@ -93,15 +93,14 @@ async fn items_of_response<P: Platform>(
     }
     let now = platform.time().now();
     let found = turns::find_response(platform.sql(), tenant, request, now).await?;
-    let Some(found) = found else {
+    let Some(turn) = found.map(|found| found.turn) else {
         return Ok(Vec::new());
     };
-    let mut answer = load(platform, tenant, request, found.turn, permit).await?;
-    let mut echo = std::mem::take(&mut answer.echo);
-    echo.complete(&mut answer.choice);
+    let answer = load(platform, tenant, request, turn, permit).await?;
     let head = AnswerHead {
         request: answer.request,
         created: answer.created_at,
+        completed: answer.completed,
         model: answer.model,
         origin: answer.origin,
     };
@@ -109,7 +108,7 @@ async fn items_of_response<P: Platform>(
         choices: vec![answer.choice],
         ..LlmResponse::default()
     };
-    let rendering = ResponsesRendering::of_stored(echo.echo);
+    let rendering = ResponsesRendering::of_stored(answer.echo);
     let body = rendering.body(head, response, &[], None);
     let response: Response = serde_json::from_str(&body).map_err(ApiError::internal)?;
     let items = response.output.into_iter().map(|json| {

@@ -137,7 +137,9 @@ pub async fn parse(
 
 /// Refuses what a session cannot store, before the model is called.
 fn check_storable(request: &CompletionRequest, rendering: &Rendering) -> Result<(), ApiError> {
-    let echo = rendering.stored_echo(0, None).map_err(ApiError::internal)?;
+    let echo = rendering
+        .stored_echo(0, None, None)
+        .map_err(ApiError::internal)?;
     let bytes = echo.map_or(0, |echo| echo.as_str().len());
     if bytes > MAX_MESSAGE_BYTES {
         let message = format!(

@@ -1,5 +1,5 @@
 //! Renews a turn's reservation while the turn runs, so that the ledger can tell a running turn from
-//! one that died with its isolate. A short turn needs no renewal.
+//! one that was aborted with its isolate. A short turn needs no renewal.
 
 use std::pin::pin;
 

@@ -66,7 +66,7 @@ impl<T: Timer> Reply<T> {
             tries = report::header(&error, report::TRIES),
             "answer failed"
         );
-        client.finish(Err(&error)).await;
+        client.finish(Err(&error), None).await;
     }
 
     /// Sends the end of an answer: all of a whole one, or the last event of a stream. `stored` is why the
@@ -104,6 +104,7 @@ impl<T: Timer> Reply<T> {
                 "answer failed"
             );
         }
-        client.finish(ended.as_ref().map(|()| outcome.usage)).await;
+        let ended = ended.as_ref().map(|()| outcome.usage);
+        client.finish(ended, outcome.completed).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use clawless_api::activity::ToolActivity;
-use clawless_api::responses::StoredEcho;
+use clawless_api::responses::ResponseEcho;
 use clawless_api::surface::{AnswerHead, EventWriter};
 use clawless_core::chat::Usage;
 use clawless_core::llm::{LlmChoice, LlmResponse};
@@ -35,6 +35,7 @@ fn head(turn: &Turn, provider: &str, model: &Model) -> AnswerHead {
         origin: format!("{provider}/{}", model.id),
         request: turn.identity.request_id.clone(),
         created: turn.identity.started,
+        completed: None,
         model: model.id.clone(),
     }
 }
@@ -80,7 +81,8 @@ pub fn replay_record(turn: &Turn, outcome: &Outcome) -> Result<Option<StoredResp
     };
     let answer = outcome.answer.clone();
     let text = if turn.format.is_stream {
-        let writer = writer(turn, &outcome.provider, &outcome.model);
+        let mut writer = writer(turn, &outcome.provider, &outcome.model);
+        writer.set_completed(outcome.completed);
         writer.whole(&replay(answer), outcome.usage, outcome.failure.as_ref())
     } else {
         body(turn, outcome, answer)?
@@ -113,6 +115,10 @@ pub struct StoredAnswer {
     pub request: RequestId,
     /// When the request arrived.
     pub created_at: Timestamp,
+    /// When the answer was complete, if that is known.
+    pub completed: Option<Timestamp>,
+    /// What its response repeats of the request.
+    pub echo: ResponseEcho,
     /// The session.
     pub session: SessionId,
     /// The model that answered.
@@ -121,8 +127,6 @@ pub struct StoredAnswer {
     pub origin: String,
     /// The answer.
     pub choice: LlmChoice,
-    /// What the response repeats of its request.
-    pub echo: StoredEcho,
     /// The tokens used.
     pub usage: Usage,
     /// Why the answer broke off, if it did.
@@ -140,6 +144,8 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
     let StoredAnswer {
         request,
         created_at,
+        completed,
+        echo: _,
         session,
         model,
         origin,
@@ -147,7 +153,6 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
         usage,
         incomplete,
         held,
-        echo: _,
     } = answer;
     let AnswerFormat {
         rendering,
@@ -163,6 +168,7 @@ pub fn stored(answer: StoredAnswer, format: &AnswerFormat) -> Result<HttpRespons
     let head = AnswerHead {
         request,
         created: created_at,
+        completed,
         model,
         origin,
     };
@@ -205,12 +211,14 @@ fn body(turn: &Turn, outcome: &Outcome, answer: LlmResponse) -> Result<String, A
         ..answer
     };
     let activity = outcome.executions().iter().map(ToolActivity::ended);
-    let body = turn.format.rendering.body(
-        head(turn, &outcome.provider, &outcome.model),
-        answer,
-        activity.collect(),
-        None,
-    );
+    let head = AnswerHead {
+        completed: outcome.completed,
+        ..head(turn, &outcome.provider, &outcome.model)
+    };
+    let body = turn
+        .format
+        .rendering
+        .body(head, answer, activity.collect(), None);
     body.map_err(ApiError::internal)
 }
 

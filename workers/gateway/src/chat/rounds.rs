@@ -3,6 +3,7 @@
 
 use std::future::pending;
 
+use clawless_core::Clock;
 use futures_channel::oneshot;
 use futures_util::future::select;
 use futures_util::{FutureExt, StreamExt};
@@ -34,11 +35,13 @@ pub async fn answer<P: Platform>(
     } else {
         delayed_departure(platform, departure)
     };
-    if turn.format.is_stream {
+    let mut answered = if turn.format.is_stream {
         stream(platform, turn, &mut departure, reply).await
     } else {
         complete(platform, turn, &mut departure).await
-    }
+    }?;
+    answered.outcome.completed = Some(platform.time().now());
+    Ok(answered)
 }
 
 /// A whole answer.

@@ -74,18 +74,21 @@ pub async fn load<P: Platform>(
     } = content(platform, tenant, &turn, permit).await?;
     let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
     let choice = stored_answer(&messages, turn.finish_reason).map_err(ApiError::internal)?;
+    let mut choice = choice.unwrap_or_else(|| LlmChoice {
+        finish_reason: turn.finish_reason,
+        ..LlmChoice::default()
+    });
+    choice.reasoning = echo.reasoning.or(choice.reasoning);
     let status = TurnStatus::try_from(turn.incomplete_reason).map_err(ApiError::internal)?;
     Ok(StoredAnswer {
         request: request.clone(),
         created_at: turn.created_at,
+        completed: echo.completed,
+        echo: echo.echo,
         session: turn.session,
         origin: format!("{}/{}", turn.provider, turn.model),
         model: turn.model,
-        choice: choice.unwrap_or_else(|| LlmChoice {
-            finish_reason: turn.finish_reason,
-            ..LlmChoice::default()
-        }),
-        echo,
+        choice,
         usage: turn.usage,
         incomplete: match status {
             TurnStatus::Complete => None,

@@ -1,6 +1,6 @@
 //! What a visitor of the widget may send: messages of its own, in its own session, to the model that the
-//! site's owner has chosen. Everything else costs more than the site's owner expects, or changes what the
-//! model is told.
+//! site's owner has chosen. Everything else costs more than the site's owner expects, or changes the
+//! model's instructions.
 
 use clawless_core::chat::{ChatOptions, CompletionRequest, Content, Part, Role, TurnOptions};
 use clawless_core::model::AUTO;

@@ -58,7 +58,7 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     HttpResponse::of(&ConversationObject::from(&session))
 }
 
-/// `POST /v1/conversations/{id}`: replaces the labels.
+/// `POST /v1/conversations/{id}`: replaces the labels, if the body has them.
 ///
 /// # Errors
 /// As [`create`], and 404 if there is no such session.
@@ -69,7 +69,7 @@ pub async fn update<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse,
     let id = find::session_id(call.param("id"))?;
     let metadata = parse_conversation(&call.body.read(BODY_LIMIT).await?)?;
     let change = Change {
-        metadata: Some(metadata.unwrap_or_default()),
+        metadata,
         ..Change::default()
     };
     let session = change_settings(platform, &call.caller, &id, &change, now).await?;

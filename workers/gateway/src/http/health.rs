@@ -162,7 +162,7 @@ async fn problems_of_admin(call: &Call<Bindings, ()>) -> Option<Vec<Problem>> {
     let Authorization::Bearer(token) = call.head.authorization() else {
         return None;
     };
-    match ask_admin(call).await {
+    match fetch_admin_report(call).await {
         Some((200, problems)) => Some(problems),
         Some((401 | 403 | 429, _)) => None,
         _ => is_operator(call, token).await.then(Vec::new),
@@ -175,7 +175,7 @@ struct AdminReport {
 }
 
 /// The status of the admin Worker's own report, and its problems.
-async fn ask_admin(call: &Call<Bindings, ()>) -> Option<(u16, Vec<Problem>)> {
+async fn fetch_admin_report(call: &Call<Bindings, ()>) -> Option<(u16, Vec<Problem>)> {
     let service = call.platform.env().service(ADMIN).ok()?;
     let mut init = RequestInit::new();
     init.with_method(Method::Get);

@@ -44,7 +44,9 @@ pub async fn list<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
             after: after.as_deref(),
             before: before.as_deref(),
         };
-        return HttpResponse::of(&ModelPage::new(entries.map(|entry| entry.id()), page));
+        let config = call.platform.config();
+        let models = entries.map(|entry| info(config, entry.id()));
+        return HttpResponse::of(&ModelPage::new(models.collect(), page));
     }
     call.query().only(&["beta"])?;
     HttpResponse::of(&entries.collect::<ModelList<'_>>())
@@ -61,9 +63,14 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
     let found = entries.find(|entry| entry.id() == id);
     let found = found.ok_or_else(|| model_not_found(id))?;
     if is_anthropics(&call.head) {
-        return HttpResponse::of(&ModelInfo::new(found.id()));
+        return HttpResponse::of(&info(call.platform.config(), found.id()));
     }
     HttpResponse::of(&found)
+}
+
+/// A model or an alias as Anthropic's clients read it.
+fn info<'a>(config: &Config, id: &'a str) -> ModelInfo<'a> {
+    ModelInfo::new(id, config.models.iter().find(|model| model.id == id))
 }
 
 /// Checks that the caller may use a model of this name.

@@ -107,7 +107,7 @@ pub async fn answer<R: Rows>(
             tracing::warn!(tenant = tenant.as_str(), %error, "count stored content failed");
         }
     }
-    runtime.ask(time, input).await
+    runtime.process(time, input).await
 }
 
 /// Corrects the amounts of stored content by a count of D1.

@@ -64,8 +64,8 @@ impl DurableObject for TenantLedger {
         match self.answer(&request.text().await?).await {
             Ok(Some(output)) => Response::ok(output),
             Ok(None) => Response::error("the ledger is overloaded", 503),
-            Err(AskError::Invalid(why)) => Response::error(why, 400),
-            Err(AskError::Failed) => Response::error(FAILED, 503),
+            Err(InputError::Invalid(why)) => Response::error(why, 400),
+            Err(InputError::Failed) => Response::error(FAILED, 503),
         }
     }
 
@@ -96,7 +96,7 @@ impl DurableObject for TenantLedger {
 const FAILED: &str = "the ledger cannot answer";
 
 /// Why an input has no answer.
-enum AskError {
+enum InputError {
     Invalid(String),
     Failed,
 }
@@ -107,11 +107,12 @@ enum AskError {
 )]
 impl TenantLedger {
     /// Processes one input, JSON for JSON; undefined if the object is overloaded. Workers use this
-    /// remote call, which costs half of a request and a response.
+    /// remote call, which costs half of a request and a response. Workers of another version call it
+    /// too, so its name stays.
     pub async fn ask(&self, request: String) -> Result<Option<String>, JsError> {
         self.answer(&request).await.map_err(|error| match error {
-            AskError::Invalid(why) => JsError::new(&why),
-            AskError::Failed => JsError::new(FAILED),
+            InputError::Invalid(why) => JsError::new(&why),
+            InputError::Failed => JsError::new(FAILED),
         })
     }
 }
@@ -132,17 +133,17 @@ impl TenantLedger {
     }
 
     /// Processes an input; `None` if the object is overloaded.
-    async fn answer(&self, request: &str) -> Result<Option<String>, AskError> {
-        let request: LedgerRequest =
-            serde_json::from_str(request).map_err(|error| AskError::Invalid(error.to_string()))?;
+    async fn answer(&self, request: &str) -> Result<Option<String>, InputError> {
+        let request: LedgerRequest = serde_json::from_str(request)
+            .map_err(|error| InputError::Invalid(error.to_string()))?;
         let span = logging::work_span(request.request_id.as_ref(), Some(&request.tenant));
         self.process(request).instrument(span).await
     }
 
-    async fn process(&self, request: LedgerRequest) -> Result<Option<String>, AskError> {
+    async fn process(&self, request: LedgerRequest) -> Result<Option<String>, InputError> {
         let owner = self.owner(Some(&request.tenant));
         if *owner.map_err(|error| failed(&error))? != request.tenant {
-            return Err(AskError::Invalid("another tenant's ledger".to_owned()));
+            return Err(InputError::Invalid("another tenant's ledger".to_owned()));
         }
         let (database, time) = (self.database(), &EdgeTime);
         let (tenant, input) = (&request.tenant, request.input);
@@ -217,7 +218,7 @@ impl TenantLedger {
     }
 }
 
-fn failed(error: &impl std::fmt::Display) -> AskError {
+fn failed(error: &impl std::fmt::Display) -> InputError {
     tracing::error!(%error, "process ledger input failed");
-    AskError::Failed
+    InputError::Failed
 }

@@ -69,7 +69,7 @@ impl<R: Rows> LedgerRuntime<R> {
     ///
     /// # Errors
     /// If a change could not be written, or too many inputs wait already.
-    pub async fn ask(
+    pub async fn process(
         &self,
         time: &(impl Clock + Timer),
         input: Input,

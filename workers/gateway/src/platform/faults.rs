@@ -35,7 +35,7 @@ struct Fault {
     /// A text that the statement or the cache's key contains.
     #[serde(default)]
     about: String,
-    when: When,
+    when: FaultKind,
     /// The error text for the caller.
     #[serde(default)]
     error: String,
@@ -45,7 +45,7 @@ struct Fault {
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum When {
+enum FaultKind {
     /// The call does nothing.
     Before,
     /// The call is executed, and then its answer is lost.
@@ -111,13 +111,13 @@ async fn run_with_fault<T, E>(
         return call.await;
     };
     match fault.when {
-        When::Before => Err(failure(fault.error)),
-        When::After => {
+        FaultKind::Before => Err(failure(fault.error)),
+        FaultKind::After => {
             call.await?;
             Err(failure(fault.error))
         }
-        When::Absent => absent(),
-        When::Never => {
+        FaultKind::Absent => absent(),
+        FaultKind::Never => {
             EdgeTime.sleep(Millis::from_secs(3600)).await;
             Err(failure(fault.error))
         }

@@ -96,12 +96,12 @@ async fn try_deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Ver
     let held = Load::of_isolate().hold(tenant.as_str(), MESSAGE_BYTES, now, REQUEST_LEASE)?;
     let request = RequestId::generate(now, platform.entropy());
     logging::set_request_id(&request);
-    let dead = found.request_id.as_ref();
+    let aborted = found.request_id.as_ref();
     let claimed = retry(
         Backoff::DATABASE,
         platform.time(),
         platform.entropy(),
-        async || sends::claim(platform.sql(), tenant, send, &request, dead, now).await,
+        async || sends::claim(platform.sql(), tenant, send, &request, aborted, now).await,
     );
     let Some(claimed) = claimed.await? else {
         return Ok(Verdict::RetryAfter(RETRY_AFTER_HELD));
@@ -113,7 +113,7 @@ async fn try_deliver<P: Platform>(platform: &Rc<P>, job: &SendJob) -> Result<Ver
     }
 }
 
-/// How long to wait for the try that holds a message; `None` if that try is dead or there is none.
+/// How long to wait for the try that holds a message; `None` if that try has ended or there is none.
 async fn held_for<P: Platform>(
     platform: &P,
     job: &SendJob,

@@ -21,13 +21,13 @@ pub(super) struct Misbehave;
 pub(super) struct Arguments {
     /// The kind of failure.
     #[garde(skip)]
-    how: How,
+    how: Misbehaviour,
 }
 
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-enum How {
+enum Misbehaviour {
     Fail,
     Hang,
     Mebibyte,
@@ -45,9 +45,9 @@ impl Tool for Misbehave {
         arguments: Arguments,
     ) -> Result<String, ToolError> {
         match arguments.how {
-            How::Fail => Err(ToolError::Failed("It failed, as requested.".to_owned())),
-            How::Hang => pending().await,
-            How::Mebibyte => Ok("x".repeat(1024 * 1024)),
+            Misbehaviour::Fail => Err(ToolError::Failed("It failed, as requested.".to_owned())),
+            Misbehaviour::Hang => pending().await,
+            Misbehaviour::Mebibyte => Ok("x".repeat(1024 * 1024)),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Moment {
+struct CurrentTime {
     utc: String,
     weekday: &'static str,
     unix_seconds: u64,
@@ -56,7 +56,7 @@ impl Tool for TimeNow {
             let civil = Civil::from_timestamp(shifted);
             format!("{civil}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
         });
-        json(&Moment {
+        json(&CurrentTime {
             utc: format!("{}Z", Civil::from_timestamp(now)),
             weekday: Civil::from_timestamp(now).weekday(),
             unix_seconds: now.as_secs(),

@@ -123,7 +123,7 @@ impl Client {
         });
         let response = match select(pin!(served), pin!(time.sleep(disconnect_after))).await {
             Either::Left((Some(response), _)) => response,
-            // The isolate died, or the client disconnected.
+            // The isolate was killed, or the client disconnected.
             Either::Left((None, _)) | Either::Right(_) => return false,
         };
         self.record_response(question, &response, &request)

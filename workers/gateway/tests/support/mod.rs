@@ -300,11 +300,22 @@ impl Deployment {
 
     /// Sends a request of the Responses surface, and reads the whole response.
     pub fn respond(self: &Rc<Self>, customer: &Customer, body: &Value) -> Response {
+        self.respond_with(customer, &[], body)
+    }
+
+    /// The same with these headers.
+    pub fn respond_with(
+        self: &Rc<Self>,
+        customer: &Customer,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Response {
         let bearer = format!("Bearer {}", customer.key);
-        let headers = [
+        let own = [
             ("content-type", "application/json"),
             ("authorization", bearer.as_str()),
         ];
+        let headers = own.into_iter().chain(headers.iter().copied());
         let head = RequestHead::new("POST", "/v1/responses", headers);
         let (bytes, request) = (body.to_string().into_bytes(), self.new_request());
         self.run(async {

@@ -18,7 +18,7 @@ fn response(generator: &mut SchemaGenerator) -> Schema {
         "object": { "const": "response", "description": "Always `response`." },
         "created_at": { "type": "integer", "description": "When it was created, in seconds since 1970 (UTC)." },
         "status": { "enum": ["in_progress", "completed", "incomplete", "failed"], "description": "How it ended, if it has." },
-        "completed_at": { "type": ["integer", "null"], "description": "Always null." },
+        "completed_at": { "type": ["integer", "null"], "description": "When it was completed, in seconds since 1970 (UTC); null unless its status is `completed`." },
         "error": or_null("Why it broke off.", error()),
         "incomplete_details": or_null("Why it was cut off.", object(&["reason"], &json!({
             "reason": { "enum": ["max_output_tokens", "content_filter"] },

@@ -12,6 +12,7 @@ fn writer(settings: &str) -> Box<ResponseWriter> {
     parsed.rendering.writer(AnswerHead {
         request: "req_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().expect("an id"),
         created: Timestamp::from_millis(7_000),
+        completed: None,
         model: "m".to_owned(),
         origin: "p/m".to_owned(),
     })
@@ -24,7 +25,10 @@ fn stream(settings: &str, events: &[LlmEvent], failure: Option<&ApiError>) -> St
         writer.event(event, &mut out);
     }
     match failure {
-        None => writer.finish(Usage::new(3, 2), &mut out),
+        None => {
+            writer.set_completed(Some(Timestamp::from_millis(9_900)));
+            writer.finish(Usage::new(3, 2), &mut out);
+        }
         Some(error) => writer.fail(error, &mut out),
     }
     // Short ids, for readable tests.
@@ -280,4 +284,22 @@ fn annotations_and_log_probabilities_belong_to_the_text() {
     );
     let without = response("", &answer).to_string();
     assert!(without.contains(r#""logprobs":[]"#));
+}
+
+#[test]
+fn only_a_complete_response_has_a_completion_time() {
+    let text = || delta(Delta::Content("a".to_owned()));
+    let completed = |answer: &[LlmEvent]| response("", answer)["completed_at"].clone();
+    assert_eq!(completed(&[text(), finish(FinishReason::Stop)]), 9);
+    assert_eq!(
+        completed(&[text(), finish(FinishReason::Length)]),
+        Value::Null
+    );
+    let error = ApiError::new(ErrorCode::UpstreamError, "The provider failed.");
+    let failed = events(&stream("", &[text()], Some(&error)));
+    assert!(
+        failed
+            .iter()
+            .all(|event| event["response"]["completed_at"].is_null())
+    );
 }

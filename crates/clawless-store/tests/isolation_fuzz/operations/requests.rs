@@ -33,7 +33,7 @@ impl Caller<'_> {
                     request,
                     now,
                     deadline: now.plus(Millis::from_secs(100)),
-                    dead: None,
+                    abandoned: None,
                 };
                 results.add(&block_on(idempotency::claim(sql, tenant, claim_key, new)));
             }

@@ -5,7 +5,7 @@ use clawless_core::ledger::SessionState;
 use clawless_core::llm::{LlmChoice, LlmRequest, LlmResponse};
 use clawless_core::model::Model;
 use clawless_core::{
-    ApiError, FinishReason, MicroDollars, Provenance, Storage, Tokens, ToolExecution,
+    ApiError, FinishReason, MicroDollars, Provenance, Storage, Timestamp, Tokens, ToolExecution,
 };
 use clawless_llm::profile::Profile;
 use clawless_llm::{Accumulator, plausible, tokens};
@@ -30,6 +30,8 @@ pub struct Outcome {
     pub cost: MicroDollars,
     /// Why the answer broke off, if it did.
     pub failure: Option<ApiError>,
+    /// When the answer was complete; `None` until the last round has ended.
+    pub completed: Option<Timestamp>,
     /// The rounds of server tools before the answer, if the turn offered tools.
     pub tool_rounds: Option<ToolRounds>,
 }
@@ -68,6 +70,7 @@ impl Outcome {
             usage,
             provenance,
             failure,
+            completed: None,
             tool_rounds: None,
         }
     }

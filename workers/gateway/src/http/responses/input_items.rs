@@ -10,8 +10,8 @@ use crate::chat::stored_answer::content;
 use crate::http::items::{ItemPage, Order};
 use crate::platform::Platform;
 
-/// Lists the items of a response's input, newest first by default. The items that a continued response
-/// brought along are in its own list.
+/// Lists the items of a response's input, newest first by default. The items of an earlier response
+/// that it continues are in that response's list.
 ///
 /// # Errors
 /// 404 if there is no such response; 400 for an invalid parameter.

@@ -31,10 +31,9 @@ pub async fn show<P: Platform>(call: &Call<P, Caller>) -> Result<HttpResponse, A
             let reader = call.reader.as_ref();
             let permit = Load::of_isolate().read_for(reader, platform.time()).await?;
             let mut answer = load(platform, tenant, &request, found.turn, &permit).await?;
-            let mut echo = std::mem::take(&mut answer.echo);
-            echo.complete(&mut answer.choice);
+            let echo = std::mem::take(&mut answer.echo);
             let format = AnswerFormat {
-                rendering: Rendering::Responses(ResponsesRendering::of_stored(echo.echo)),
+                rendering: Rendering::Responses(ResponsesRendering::of_stored(echo)),
                 is_stream: false,
             };
             return Ok(stored(answer, &format)?.with_permit(permit));

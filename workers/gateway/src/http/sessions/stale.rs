@@ -12,7 +12,7 @@ use crate::chat::hot;
 use crate::platform::Platform;
 
 /// Runs a change of a session and makes the ledger forget its head before and after: before, so that
-/// no turn uses the old head if this request dies in between; after, because a turn may have read the
+/// no turn uses the old head if this request is aborted in between; after, because a turn may have read the
 /// session meanwhile. The change succeeds only when the ledger knows. Then the copy under the old
 /// head is removed. `added` is what the change adds to the stored content, and `removed` is what its
 /// result has removed from it.

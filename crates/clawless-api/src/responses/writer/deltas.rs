@@ -1,4 +1,4 @@
-//! The pieces of an answer as events of its items.
+//! The deltas of an answer as events of its items.
 
 use clawless_core::json::Json;
 use clawless_core::llm::Delta;
@@ -10,9 +10,9 @@ use super::ResponseWriter;
 use crate::responses::object_text::ObjectText;
 use crate::responses::output::{Call, Item, ItemContent, OutputMessage, Part, Reasoning};
 
-/// The place of a piece of text in a response.
+/// The part of an item that a text belongs to.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct PartPosition {
     item: usize,
     part: usize,
 }
@@ -67,17 +67,17 @@ impl ResponseWriter {
         let Some(part) = self.open_part(item, is_refusal, out) else {
             return;
         };
-        let place = Place { item, part };
+        let at = PartPosition { item, part };
         if is_refusal {
-            self.piece(
+            self.part_event(
                 "response.refusal.delta",
-                place,
+                at,
                 |it| it.text("delta", text),
                 out,
             );
         } else {
             let delta = |it: ObjectText| it.text("delta", text).raw("logprobs", "[]");
-            self.piece("response.output_text.delta", place, delta, out);
+            self.part_event("response.output_text.delta", at, delta, out);
         }
         if let Some(ItemContent::Message(message)) = self.content(item)
             && let Some(part) = message.parts.get_mut(part)
@@ -112,10 +112,10 @@ impl ResponseWriter {
         let shown = message.part(&part, "", None);
         message.parts.push(part);
         let part = message.parts.len() - 1;
-        let place = Place { item, part };
-        self.piece(
+        let at = PartPosition { item, part };
+        self.part_event(
             "response.content_part.added",
-            place,
+            at,
             |it| it.raw("part", &shown),
             out,
         );
@@ -224,15 +224,15 @@ impl ResponseWriter {
     }
 
     /// Appends an event of a part of an item.
-    fn piece(
+    fn part_event(
         &mut self,
         kind: &str,
-        place: Place,
+        at: PartPosition,
         body: impl FnOnce(ObjectText) -> ObjectText,
         out: &mut String,
     ) {
-        let part = place.part as u64;
+        let part = at.part as u64;
         let body = |event: ObjectText| body(event.number("content_index", part));
-        self.of_item(kind, place.item, body, out);
+        self.of_item(kind, at.item, body, out);
     }
 }
