@@ -14,6 +14,7 @@ mod doctor;
 mod down;
 mod hooks;
 mod layout;
+mod load;
 mod logs;
 mod migrate;
 mod model;
@@ -100,6 +101,8 @@ enum Command {
     Hooks,
     /// Measure the gateway against a forwarding Worker
     Bench(bench::Arguments),
+    /// Simulate users, and check that what was stored and booked is right
+    Load(load::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -138,6 +141,7 @@ fn run(command: &Command, layout: &Layout, progress: &Progress) -> Result<()> {
         Command::Openapi(arguments) => openapi::run(layout, arguments),
         Command::Hooks => hooks::run(layout, progress),
         Command::Bench(arguments) => bench::run(layout, arguments, progress),
+        Command::Load(arguments) => load::run(layout, arguments, progress),
     }
 }
 

@@ -213,7 +213,13 @@ pub(super) fn run(layout: &Layout, report: &Report, prepared: &Prepared) {
 }
 
 /// Folders of scripts that no test loads, or that only run as a program.
-const SCRIPTS: [&str; 3] = ["bench/workers", "workers/entry", "xtask/runtime"];
+const SCRIPTS: [&str; 5] = [
+    "bench",
+    "bench/load",
+    "bench/workers",
+    "workers/entry",
+    "xtask/runtime",
+];
 
 /// Parses the scripts.
 fn syntax(layout: &Layout) -> Result<TestCounts> {

@@ -1,7 +1,7 @@
 //! Admission: rate checks, new reservations and extensions of running calls.
 
 use super::buckets::{EndpointClass, RateExceeded};
-use super::config::LedgerConfig;
+use super::config::{Configured, LedgerConfig};
 use super::constants::{LANE_WAIT_TIMEOUT, PARKED_GRACE};
 use super::input::{Admit, CallerVersions, Extend, Pass, Ticket};
 use super::lanes::Waiter;
@@ -119,10 +119,8 @@ impl Machine {
 
     /// Checks that the tenant is active and that the caller used current records.
     pub(super) fn check_caller(&mut self, caller: &mut CallerVersions) -> Result<(), LedgerAnswer> {
-        if let Some(config) = caller.config.take()
-            && self.config.configure(*config)
-        {
-            self.changed.push(RowKey::Config);
+        if let Some(config) = caller.config.take() {
+            self.apply_config(*config);
         }
         let known = self.config.version();
         if known.is_none_or(|known| known < caller.config_version) {
@@ -413,13 +411,27 @@ impl Machine {
         config: LedgerConfig,
         effects: &mut Effects,
     ) -> LedgerAnswer {
-        if self.config.configure(config) {
-            self.changed.push(RowKey::Config);
+        if self.apply_config(config) {
             let period = self.quotas.current(now);
             self.emit_quota_warnings(period, None, effects);
             self.emit_storage_warnings(None, effects);
         }
         LedgerAnswer::Done
+    }
+
+    /// Applies a newer configuration. After a restore every session's state is read from D1 again,
+    /// and the stored content is counted.
+    fn apply_config(&mut self, config: LedgerConfig) -> bool {
+        let configured = self.config.configure(config);
+        if configured == Configured::Restored {
+            let ids: Vec<_> = self.lanes.ids().cloned().collect();
+            self.forget_sessions(ids);
+        }
+        let is_new = configured != Configured::Known;
+        if is_new {
+            self.changed.push(RowKey::Config);
+        }
+        is_new
     }
 
     /// Emits the quota warnings that are due for a month. `key_id` is the key of the call that was

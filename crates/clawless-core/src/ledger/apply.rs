@@ -71,10 +71,7 @@ impl Machine {
                 Err(denial) => denial,
             },
             Input::ForgetAll { session_ids } => {
-                for session_id in session_ids {
-                    self.invalidate_session(session_id);
-                }
-                self.storage.request_count();
+                self.forget_sessions(session_ids);
                 LedgerAnswer::Done
             }
             Input::Storage => LedgerAnswer::Storage(self.storage()),

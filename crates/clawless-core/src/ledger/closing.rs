@@ -381,6 +381,15 @@ impl Machine {
         self.changed.push(RowKey::Session(session));
     }
 
+    /// Clears the cached state of sessions that were changed in D1, and requests a count of the stored
+    /// content.
+    pub(super) fn forget_sessions(&mut self, sessions: Vec<SessionId>) {
+        for session in sessions {
+            self.invalidate_session(session);
+        }
+        self.storage.request_count();
+    }
+
     /// Removes receipts that D1 has stored and adds them to the acknowledged totals of their month.
     pub(super) fn ack_receipts(&mut self, keys: &[ReceiptKey]) -> LedgerAnswer {
         for key in keys {

@@ -33,6 +33,28 @@ impl From<&Tenant> for LedgerConfig {
     }
 }
 
+impl LedgerConfig {
+    /// The versions of an epoch. A restore of a backup sets the version of a record to its time in
+    /// seconds, times this: above every version that the ledger knows, and recognisable as a jump.
+    pub const EPOCH: u64 = 1 << 20;
+
+    /// The time of the last restore, in seconds; 0 without one.
+    pub(super) const fn epoch(&self) -> u64 {
+        self.version / Self::EPOCH
+    }
+}
+
+/// Effect of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Configured {
+    /// The version is known, or older than the known one.
+    Known,
+    /// The settings have changed.
+    Changed,
+    /// The record comes from a restored backup: what is known of the tenant's sessions is obsolete.
+    Restored,
+}
+
 /// The configuration, and whether the tenant was suspended after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct ConfigState {
@@ -42,20 +64,27 @@ pub(super) struct ConfigState {
 
 impl ConfigState {
     /// Applies a newer configuration, which also lifts a suspension unless its status says
-    /// otherwise. Returns `false` for a known or older version.
-    pub(super) fn configure(&mut self, config: LedgerConfig) -> bool {
+    /// otherwise.
+    pub(super) fn configure(&mut self, config: LedgerConfig) -> Configured {
         let is_known = self.config.is_some_and(|known| {
             let is_complete = known.storage.is_some() || config.storage.is_none();
             known.version > config.version || known.version == config.version && is_complete
         });
         if is_known {
-            return false;
+            return Configured::Known;
         }
+        let is_restored = self
+            .config
+            .is_some_and(|known| known.epoch() != config.epoch());
         *self = Self {
             config: Some(config),
             suspended: false,
         };
-        true
+        if is_restored {
+            Configured::Restored
+        } else {
+            Configured::Changed
+        }
     }
 
     /// Whether the configuration comes from an older version and lacks limits.

@@ -258,3 +258,33 @@ fn unused_sessions_are_evicted_above_the_limit() {
     turn.session_id = Some("s9999".parse().expect("valid id"));
     assert_eq!(ledger.granted(turn).session, Some(state(1, 2)));
 }
+
+#[test]
+fn after_a_restore_every_session_is_read_again_and_the_usage_remains() {
+    let mut ledger = Ledger::with_quotas(Quotas::UNLIMITED);
+    let turn = ledger.turn();
+    let first = ledger.granted(turn);
+    ledger.settle_turn(&first, spent(10, 20), Some(state(5, 30)));
+
+    // An ordinary change of the settings keeps the head.
+    ledger.apply(Input::Configure(config(2, Quotas::UNLIMITED)));
+    let mut running = ledger.turn();
+    running.caller.config_version = 2;
+    let running = ledger.granted(running);
+    assert_eq!(running.session, Some(state(5, 30)));
+
+    // A gateway reads the restored record and sends it with the next request.
+    let restored = config(1_800_000_000 * LedgerConfig::EPOCH, Quotas::UNLIMITED);
+    let mut turn = ledger.turn();
+    turn.session_id = Some("session-2".parse().expect("a name"));
+    turn.caller.config_version = restored.version;
+    turn.caller.config = Some(Box::new(restored));
+    ledger.granted(turn);
+    // A turn that ran meanwhile has continued the history from before the restore.
+    ledger.settle_turn(&running, spent(1, 1), Some(state(6, 32)));
+    ledger.restart();
+    let mut turn = ledger.turn();
+    turn.caller.config_version = restored.version;
+    assert_eq!(ledger.granted(turn).session, None);
+    assert_eq!(ledger.used(), 32);
+}

@@ -2,7 +2,7 @@
 // during each attack, in interleaved rounds. Prints one JSON object; `ratio` is the victim's p50 during
 // the attack over its p50 alone.
 //
-// node_modules/.bin/node bench/load.mjs [rounds]
+// node_modules/.bin/node bench/isolation.mjs [rounds]
 //
 // Build first: `cargo xtask build --release`, and `cargo build -p clawless-seed` with CLAWLESS_SEED set to
 // the program. `CLAWLESS_BUILD` names another folder of bundles.
