@@ -46,7 +46,7 @@ pub(crate) fn run(layout: &Layout, progress: &Progress) -> Result<()> {
 }
 
 /// The rules with their breaches.
-fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 15]> {
+fn check(layout: &Layout) -> Result<[(&'static str, Vec<String>); 16]> {
     let files = files(layout)?;
     let metadata = metadata(layout)?;
     Ok([

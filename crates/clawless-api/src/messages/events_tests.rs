@@ -276,15 +276,15 @@ fn the_providers_own_members_are_in_a_block_that_clients_return() {
         .iter()
         .map(|it| it["type"].as_str().expect("a type"))
         .collect();
-    let carrier = "redacted_thinking";
+    let redacted = "redacted_thinking";
     assert_eq!(
         types,
-        ["thinking", carrier, "tool_use", "tool_use", carrier]
+        ["thinking", redacted, "tool_use", "tool_use", redacted]
     );
     let carried = |position: usize| {
         let data = content[position]["data"].as_str().expect("data");
-        let carried = CarriedMembers::parse(data).expect("members");
-        serde_json::to_value(carried).expect("JSON")
+        let members = CarriedMembers::parse(data).expect("members");
+        serde_json::to_value(members).expect("JSON")
     };
     assert_eq!(
         carried(1),

@@ -79,6 +79,6 @@ mod tests {
             let head = RequestHead::new("GET", "/docs", [("accept-encoding", header)]);
             assert_eq!(accepts(&head, "gzip"), expected, "{header}");
         }
-        assert!(!accepts_gzip(&RequestHead::new("GET", "/docs", [])));
+        assert!(!accepts(&RequestHead::new("GET", "/docs", []), "gzip"));
     }
 }

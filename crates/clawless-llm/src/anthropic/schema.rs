@@ -137,7 +137,7 @@ impl Shape {
         }
         let mut shape = Self::default();
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            shape.properties = properties.clone();
+            shape.properties.clone_from(properties);
         }
         let required = schema.get("required").and_then(Value::as_array);
         shape.require(required.into_iter().flatten().filter_map(Value::as_str));

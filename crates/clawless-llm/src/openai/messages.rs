@@ -216,11 +216,10 @@ impl Rewriter<'_> {
             let known = members.0.iter_mut().find(|(known, _)| known == name);
             match known {
                 Some((_, value)) if !is_present(value) => *value = reasoning.clone(),
-                Some(_) => {}
                 None if self.rules.replay.contains(&name) => {
                     members.0.push((name.to_owned(), reasoning.clone()));
                 }
-                None => {}
+                _ => {}
             }
         }
     }

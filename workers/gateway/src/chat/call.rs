@@ -220,7 +220,7 @@ fn failure(chain: &Chain<'_>, turn: &Turn, error: CallError, tries: Tries) -> Ca
     let model = &last.unwrap_or_else(|| turn.route.primary()).model.id;
     let report = report::headers(model, turn.route.header(), failed.failed.len());
     CallFailure::Failed {
-        error: ApiError::from(failed.error).headers(report),
+        error: Box::new(ApiError::from(failed.error).headers(report)),
         spent: discarded(chain, turn, tries).map(Box::new),
     }
 }

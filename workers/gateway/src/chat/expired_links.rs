@@ -23,7 +23,7 @@ pub(super) async fn explain<P: Platform>(
 ) -> CallFailure {
     match failure {
         CallFailure::Failed { error, spent } => {
-            let error = explain_error(platform, turn, error).await;
+            let error = explain_error(platform, turn, *error).await.into();
             CallFailure::Failed { error, spent }
         }
         left @ CallFailure::ClientLeft { .. } => left,

@@ -194,7 +194,7 @@ impl ToolLoop {
             return Err(failure);
         };
         let (error, spent) = match failure {
-            CallFailure::Failed { error, spent } => (error, spent),
+            CallFailure::Failed { error, spent } => (*error, spent),
             // A turn with tools outlives its client.
             CallFailure::ClientLeft { spent } => {
                 (ApiError::internal("client left between rounds"), spent)

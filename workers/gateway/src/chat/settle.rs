@@ -73,7 +73,7 @@ pub async fn settle_failure<P: Platform>(
     failure: CallFailure,
 ) -> Result<(), ApiError> {
     let (error, spent) = match failure {
-        CallFailure::Failed { error, spent } => (Some(error), spent),
+        CallFailure::Failed { error, spent } => (Some(*error), spent),
         CallFailure::ClientLeft { spent } => {
             tracing::info!("client left before the answer");
             (None, spent)

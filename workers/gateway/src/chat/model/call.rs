@@ -35,7 +35,7 @@ pub enum CallFailure {
     /// No model answered.
     Failed {
         /// The last provider's failure, as the client sees it.
-        error: ApiError,
+        error: Box<ApiError>,
         /// What is charged: the output of tries that broke off.
         spent: Option<Box<Outcome>>,
     },
@@ -48,6 +48,9 @@ pub enum CallFailure {
 
 impl From<ApiError> for CallFailure {
     fn from(error: ApiError) -> Self {
-        Self::Failed { error, spent: None }
+        Self::Failed {
+            error: error.into(),
+            spent: None,
+        }
     }
 }
