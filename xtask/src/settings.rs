@@ -164,7 +164,7 @@ mod tests {
                 removed += 1;
             }
         }
-        assert_eq!(removed, 17);
+        assert_eq!(removed, 18);
     }
 
     /// A configuration without one binding or secret.

@@ -27,7 +27,7 @@ statements! {
                json_extract(value, '$.started_at'), json_extract(value, '$.duration_ms'),
                json_extract(value, '$.key_id')
         FROM json_each(?2)";
-    /// Newest first; ids sort by time. As many as fit, and the first even if it does not.
+    /// The newest, unsorted; ids sort by time. As many as fit, and the first even if it does not.
     LIST = "
         SELECT e.id, e.tenant_id, e.session_id, e.request_id, e.key_id, e.call_id, e.tool,
                e.arguments, e.outcome, e.result, e.started_at, e.duration_ms
@@ -41,8 +41,7 @@ statements! {
         ) sizes
         JOIN tool_executions e ON e.id = sizes.id
         WHERE e.tenant_id = ?1 AND e.session_id = ?2
-          AND (sizes.total_bytes <= ?5 OR sizes.total_bytes = sizes.bytes)
-        ORDER BY e.id DESC";
+          AND (sizes.total_bytes <= ?5 OR sizes.total_bytes = sizes.bytes)";
 }
 
 /// The longest JSON array of one statement, in bytes: D1 accepts texts of 2 MB. The tools bound one
@@ -79,7 +78,10 @@ pub async fn list(
     let bytes = MAX_LIST_BYTES.into();
     let query = LIST.with([tenant.into(), session.into(), start, limit.into(), bytes]);
     let rows: Vec<ExecutionRow> = sql.query(query).await?;
-    Ok(rows.into_iter().map(ToolExecution::from).collect())
+    let mut executions: Vec<ToolExecution> = rows.into_iter().map(ToolExecution::from).collect();
+    // The database would sort them in a temporary table.
+    executions.sort_by(|a, b| b.id.as_str().cmp(a.id.as_str()));
+    Ok(executions)
 }
 
 /// The statements that store executions: one for each [`MAX_ARRAY_BYTES`] of them.

@@ -279,7 +279,7 @@ fn thinking_and_calls_stream_with_their_signatures() {
     let (end, stop) = (&received[answer.len() + 1], &received[answer.len() + 2]);
     assert_eq!(
         end["delta"],
-        json!({"stop_reason": "tool_use", "stop_sequence": null})
+        json!({"container": null, "stop_details": null, "stop_reason": "tool_use", "stop_sequence": null})
     );
     assert_eq!(
         (

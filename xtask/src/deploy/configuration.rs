@@ -318,7 +318,7 @@ mod tests {
                 "{production:?} {staging:?}"
             );
         }
-        assert_eq!(shareable(&derived("gateway", "staging")).len(), 11);
+        assert_eq!(shareable(&derived("gateway", "staging")).len(), 12);
     }
 
     #[test]

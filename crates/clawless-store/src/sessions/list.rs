@@ -65,5 +65,9 @@ pub async fn page(
         MAX_PAGE_BYTES.into(),
     ]);
     let rows: Vec<SessionRow> = sql.query(query).await?;
-    rows.into_iter().map(Session::try_from).collect()
+    let sessions = rows.into_iter().map(Session::try_from);
+    let mut sessions = sessions.collect::<Result<Vec<_>, _>>()?;
+    // The database would sort them in a temporary table.
+    sessions.sort_by(|a, b| (b.created_at, b.id.as_str()).cmp(&(a.created_at, a.id.as_str())));
+    Ok(sessions)
 }

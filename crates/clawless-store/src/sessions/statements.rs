@@ -10,8 +10,8 @@ statements! {
                head, token_total, expires_at, deleted_at, created_at, updated_at, ",
                has_expired!("?3"), " AS has_expired
         FROM sessions WHERE tenant_id = ?1 AND id = ?2");
-    /// Newest first: as many as fit, and the first even if it does not. A filter that is NULL matches
-    /// everything.
+    /// The newest, unsorted: as many as fit, and the first even if it does not. A filter that is NULL
+    /// matches everything.
     PAGE = concat!("
         SELECT id, tenant_id, title, metadata, system_prompt, model, thinking_level, tools, time_zone,
                head, token_total, expires_at, deleted_at, created_at, updated_at
@@ -35,8 +35,7 @@ statements! {
             ORDER BY created_at DESC, id DESC LIMIT ?8
           )
         )
-        WHERE tenant_id = ?1 AND (total_bytes <= ?9 OR total_bytes = bytes)
-        ORDER BY created_at DESC, id DESC");
+        WHERE tenant_id = ?1 AND (total_bytes <= ?9 OR total_bytes = bytes)");
     /// Creates a session, or replaces a deleted one and continues from its head. The head moves,
     /// because a concurrent turn that found the name free does not know these settings.
     CREATE = "
