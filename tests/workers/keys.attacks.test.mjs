@@ -192,7 +192,7 @@ test("attack 7: a_key_in_the_query_string_is_401_and_never_logged", async () => 
   const body = JSON.stringify({ [stack.key]: 1 });
   await expectError(await fetch(`${stack.url}/v1/sessions`, { method: "POST", headers, body }), 400);
   assert.equal(stack.upstream.requests.length, 0);
-  await until(() => stack.logs.filter(({ message }) => message === "request refused").length >= 2, "the refusals are logged");
+  await until(() => stack.logs.filter(({ message }) => message.includes('"request refused"')).length >= 2, "the refusals are logged");
   assert.ok(!JSON.stringify(stack.logs).includes(stack.key.slice(6)), "the key is not in the log");
 });
 

@@ -73,7 +73,7 @@ const ENTRY: &str = "index.js";
 /// (docs/decisions/005-bundle-size.md).
 const RELEASE_FLAGS: (&str, &str) = (
     "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-    "-Cllvm-args=-inline-threshold=50 -Cllvm-args=-inlinehint-threshold=60",
+    "-Cllvm-args=-inline-threshold=25 -Cllvm-args=-inlinehint-threshold=30",
 );
 
 /// A built Worker.

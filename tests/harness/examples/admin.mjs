@@ -102,7 +102,8 @@ export const ADMIN = {
     prepare: newSite,
     shows: async ({ logo }, { world, variables }) => {
       const { settings } = await world.openWidget(variables);
-      assert.ok(settings.logo_url.endsWith(logo));
+      // A small logo comes with the settings.
+      assert.match(settings.logo_url, /^data:image\/png;base64,[A-Za-z0-9+/]+=*$/);
       return [logo];
     },
   },
