@@ -106,7 +106,8 @@ describe("a conversation", () => {
     await page.answered("Hello there.");
     await page.keyboard.press("Escape");
     await page.panel.waitFor({ state: "hidden" });
-    assert.equal(await page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.className), "launcher");
+    // The browser reports the end of a dialog a moment after it has hidden it.
+    await page.waitForFunction(() => document.activeElement.shadowRoot?.activeElement?.className === "launcher");
     assert.deepEqual(page.problems, []);
   });
 
