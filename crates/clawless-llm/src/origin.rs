@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use clawless_core::json::Json;
 use clawless_core::llm::{
-    CHOICE, CONTENT_BLOCKS, CarriedMembers, ContentBlocks, LlmRequest, ORIGIN, Signature,
+    CHOICE, CONTENT_BLOCKS, CarriedMembers, ClientText, ContentBlocks, LlmRequest, ORIGIN,
+    Signature,
 };
 use clawless_core::members::Members;
 use clawless_core::{Message, Role};

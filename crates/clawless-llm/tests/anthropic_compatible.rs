@@ -10,7 +10,7 @@ mod common;
 
 use clawless_core::chat::ChatOptions;
 use clawless_core::json::Json;
-use clawless_core::llm::{LlmProvider, LlmRequest, LlmResponse, ProviderKind};
+use clawless_core::llm::{ClientText, LlmProvider, LlmRequest, LlmResponse, ProviderKind};
 use clawless_core::{Message, Role};
 use clawless_llm::egress::Egress;
 use clawless_llm::{Timeouts, make_client};

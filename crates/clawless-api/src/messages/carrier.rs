@@ -2,7 +2,7 @@
 //! reasoning carries them: clients return it unchanged, and the model gets its members back.
 
 use clawless_core::json::Json;
-use clawless_core::llm::{CONTENT_BLOCKS, CallMembers, CarriedMembers};
+use clawless_core::llm::{CONTENT_BLOCKS, CallMembers, CarriedMembers, ClientText};
 use clawless_core::members::{Members, MergedMembers};
 use clawless_core::tool::ToolCall;
 

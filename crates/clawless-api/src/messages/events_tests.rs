@@ -1,5 +1,5 @@
 use clawless_core::json::Json;
-use clawless_core::llm::{CarriedMembers, Signature};
+use clawless_core::llm::{CarriedMembers, ClientText, Signature};
 use clawless_core::tool::CallForm;
 use clawless_core::{FinishReason, Timestamp};
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use clawless_core::chat::Block;
 use clawless_core::json::Json;
-use clawless_core::llm::{ContentBlocks, LlmChoice, LlmResponse, Signature};
+use clawless_core::llm::{ClientText, ContentBlocks, LlmChoice, LlmResponse, Signature};
 use clawless_core::members::Members;
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use clawless_api::messages::{Headers, MessageWriter, parse};
 use clawless_api::responses::items_of;
 use clawless_api::surface::AnswerHead;
 use clawless_core::json::Json;
-use clawless_core::llm::{Delta, LlmEvent, Signature};
+use clawless_core::llm::{ClientText, Delta, LlmEvent, Signature};
 use clawless_core::members::Members;
 use clawless_core::tool::CallForm;
 use clawless_core::{ApiError, ErrorCode, FinishReason, Role, Timestamp, Usage};

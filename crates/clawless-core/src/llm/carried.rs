@@ -3,11 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json;
+use super::client_text::ClientText;
+use crate::json::Json;
 use crate::members::{Members, MergedMembers};
-
-/// The text that the client's copy begins with.
-const PREFIX: &str = "clawless-members1:";
 
 /// The provider's own members of an answer, with the model that needs them back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,24 +29,11 @@ pub struct CallMembers {
     pub members: Members,
 }
 
+impl ClientText for CarriedMembers {
+    const PREFIX: &'static str = "clawless-members1:";
+}
+
 impl CarriedMembers {
-    /// The text for the client.
-    pub fn to_text(&self) -> String {
-        // Serializing JSON and strings cannot fail.
-        let json = serde_json::to_string(self).unwrap_or_default();
-        format!("{PREFIX}{json}")
-    }
-
-    /// Parses a text that a client has returned; `None` for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        json::read(text.strip_prefix(PREFIX)?).ok()
-    }
-
-    /// Whether JSON may contain such a text.
-    pub fn may_be_in(json: &str) -> bool {
-        json.contains(PREFIX)
-    }
-
     /// Adds the members of one answer to its message in the format of chat completions. An answer may
     /// have several parts of them.
     pub fn add_to(parts: &[Self], message: &mut Members) -> Result<(), serde_json::Error> {
@@ -81,7 +66,7 @@ impl CarriedMembers {
             }
             add_absent(call, merged);
         }
-        *value = json::Json::from_value(&calls)?;
+        *value = Json::from_value(&calls)?;
         Ok(())
     }
 }
@@ -98,7 +83,6 @@ fn add_absent(members: &mut Members, more: Members) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Json;
 
     fn members(text: &str) -> Members {
         serde_json::from_str(text).expect("an object")

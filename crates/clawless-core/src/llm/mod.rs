@@ -1,6 +1,7 @@
 //! Requests to model providers and their responses, independent of any wire format.
 
 mod carried;
+mod client_text;
 mod content_blocks;
 mod event;
 mod kind;
@@ -11,6 +12,7 @@ mod signature;
 mod stored;
 
 pub use carried::{CallMembers, CarriedMembers};
+pub use client_text::ClientText;
 pub use content_blocks::{CONTENT_BLOCKS, ContentBlocks};
 pub use event::{Delta, LlmEvent};
 pub use kind::ProviderKind;

@@ -3,10 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json;
-
-/// The text that the client's copy begins with.
-const PREFIX: &str = "clawless1:";
+use super::client_text::ClientText;
 
 /// A signature, or encrypted reasoning, with the model that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,23 +14,8 @@ pub struct Signature {
     pub signature: String,
 }
 
-impl Signature {
-    /// The text for the client.
-    pub fn to_text(&self) -> String {
-        // Serializing strings cannot fail.
-        let json = serde_json::to_string(self).unwrap_or_default();
-        format!("{PREFIX}{json}")
-    }
-
-    /// Parses a text that a client has returned; `None` for one that another service wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        json::read(text.strip_prefix(PREFIX)?).ok()
-    }
-
-    /// Whether JSON may contain such a text.
-    pub fn may_be_in(json: &str) -> bool {
-        json.contains(PREFIX)
-    }
+impl ClientText for Signature {
+    const PREFIX: &'static str = "clawless1:";
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use clawless_core::chat;
 use clawless_core::json::Json;
-use clawless_core::llm::Signature;
+use clawless_core::llm::{ClientText, Signature};
 use clawless_core::members::Members;
 use serde::Deserialize;
 

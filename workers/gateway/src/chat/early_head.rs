@@ -35,7 +35,7 @@ pub async fn with_early_head<P: Platform, T>(
     let primary = turn.route.primary();
     let writer = response::writer(turn, &primary.provider.name, &primary.model);
     let time = platform.time().clone();
-    let (mut client, body) = ClientStream::new(writer, time, reply.permit());
+    let (mut client, body) = ClientStream::new(writer, time, turn.permit.clone());
     reply.send(Ok(response::early_stream(turn, body.boxed_local())));
     let mut left = Some(left);
     loop {

@@ -1,6 +1,6 @@
 //! Answers of models, on every surface. [`pipeline`] lists the steps of one request in order; each step is a module
-//! that takes values and returns values, and no step imports another one; [`rounds`] repeats steps 6 and 7. The values are in
-//! [`model`], the HTTP rendering in [`response`].
+//! that takes values and returns values, and no step imports another one; [`rounds`] repeats steps 6 and 7. The
+//! values are in [`model`], the HTTP rendering in [`response`].
 
 pub mod admit;
 pub mod byte_channel;

@@ -152,8 +152,7 @@ async fn claim_and_run<P: Platform>(
         }
     }
     let (sender, response) = oneshot::channel();
-    let reply = Reply::new(sender, pending.permit.clone());
-    let task_platform = platform.clone();
+    let (task_platform, reply) = (platform.clone(), Reply::new(sender));
     let task = async move { run(&*task_platform, pending, departure, reply).await };
     platform.spawn(task.boxed_local());
     response

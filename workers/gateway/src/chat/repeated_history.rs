@@ -4,15 +4,25 @@
 //! A client's copy differs from the stored history: it has no calls of server tools, may end earlier in
 //! an answer that broke off or lack it, and may begin later or earlier.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use clawless_core::chat::{Content, Message, MessageView, Role};
 
 use super::system_prompt::is_system;
 
+/// The most work of a search, in comparisons; a text of some length counts as several. Two copies of ten
+/// thousand messages take a tenth of it. A client that repeats one message over and over could otherwise
+/// make every message be compared with every other one.
+const MAX_WORK: usize = 100_000;
+
+/// The bytes of text that are compared in the time of one comparison.
+const BYTES_PER_WORK: usize = 1024;
+
 /// How many messages at the beginning of a request repeat the history; `is_truncated` is whether the
 /// history has earlier messages that are not among these. System messages are not compared. At least
-/// one answer must be the same, and the last message is always new.
+/// one answer must be the same, and the last message is always new. A search that takes too long ends
+/// with what it has found.
 pub(super) fn repeated<'a>(
     history: impl Iterator<Item = &'a Message>,
     is_truncated: bool,
@@ -28,7 +38,7 @@ pub(super) fn repeated<'a>(
     let is_result = |entry: &&Entry| entry.answers.is_some();
     let results = sent.iter().rev().take_while(is_result).count();
     let (earlier, new) = sent.split_at(sent.len() - results.max(1).min(sent.len()));
-    let mut count = repeated_entries(&stored, is_truncated, earlier);
+    let mut count = repeated_entries(&stored, is_truncated, earlier, &Cell::new(MAX_WORK));
     // Some providers use an id several times.
     let first = new.first().and_then(|entry| entry.answers.as_ref());
     let results_in = |entries: &[Entry]| {
@@ -137,10 +147,15 @@ fn entries<'a>(
 }
 
 /// How many entries of the request repeat stored ones: from the beginning of both, or with a
-/// beginning that only one of them has.
-fn repeated_entries(stored: &[Entry], is_truncated: bool, sent: &[Entry]) -> usize {
+/// beginning that only one of them has. `work` is what the search may still cost.
+fn repeated_entries(
+    stored: &[Entry],
+    is_truncated: bool,
+    sent: &[Entry],
+    work: &Cell<usize>,
+) -> usize {
     let common = |stored: &[Entry], sent: &[Entry]| {
-        let found = common(stored, sent);
+        let found = common(stored, sent, work);
         (found.answers > 0).then_some(found)
     };
     if is_truncated {
@@ -171,7 +186,7 @@ struct Common {
     is_whole: bool,
 }
 
-fn common(stored: &[Entry], sent: &[Entry]) -> Common {
+fn common(stored: &[Entry], sent: &[Entry], work: &Cell<usize>) -> Common {
     let mut common = Common {
         sent: 0,
         answers: 0,
@@ -181,6 +196,12 @@ fn common(stored: &[Entry], sent: &[Entry]) -> Common {
         let Some(next) = sent.get(common.sent) else {
             break;
         };
+        let cost = 1 + next.text.len() / BYTES_PER_WORK;
+        let Some(rest) = work.get().checked_sub(cost) else {
+            common.is_whole = false;
+            break;
+        };
+        work.set(rest);
         if entry.is_sent_as(next) {
             common.sent += 1;
             common.answers += usize::from(entry.role == Role::Assistant);
@@ -295,6 +316,31 @@ mod tests {
         let history = ["u:one", "a:1", "u:two", "a:2"];
         assert_eq!(count(&history, false, &["u:two", "a:2", "u:three"]), 2);
         assert_eq!(count(&history, false, &["a:2", "u:three"]), 1);
+    }
+
+    #[test]
+    fn a_search_among_equal_messages_ends_when_it_has_cost_enough() {
+        let turns = |count: usize| ["u:hi", "a:hi"].repeat(count);
+        let (history, request) = (messages(&turns(60)), messages(&turns(60)));
+        let [stored, sent] = [&history, &request].map(|all| entries(all.iter(), None));
+        let search = |is_truncated, work: usize| {
+            let work = Cell::new(work);
+            (
+                repeated_entries(&stored, is_truncated, &sent, &work),
+                work.get(),
+            )
+        };
+        // Each copy once.
+        assert_eq!(search(false, 1000), (120, 880));
+        // Every beginning: 60 that differ at once, and 118 + 116 + … + 2 comparisons.
+        assert_eq!(search(true, 10_000), (120, 10_000 - 60 - 59 * 60));
+        assert_eq!(search(true, 1000).1, 0);
+        // A long text costs more.
+        let long = format!("a:{}", "x".repeat(5 * BYTES_PER_WORK));
+        let [stored, sent] = [(); 2].map(|()| entries(messages(&["u:hi", &long]).iter(), None));
+        let work = Cell::new(100);
+        assert_eq!(repeated_entries(&stored, false, &sent, &work), 2);
+        assert_eq!(work.get(), 100 - 1 - 6);
     }
 
     #[test]

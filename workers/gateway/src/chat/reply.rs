@@ -1,10 +1,8 @@
 //! The response of a turn, which runs in a task of its own.
 
-use std::rc::Rc;
-
 use clawless_core::ApiError;
 use clawless_core::time::Timer;
-use clawless_edge::http::{HttpResponse, Permit};
+use clawless_edge::http::HttpResponse;
 use futures_channel::oneshot;
 
 use super::client::ClientStream;
@@ -22,23 +20,15 @@ pub struct Reply<T> {
     waiting: Option<Waiting>,
     /// The client of a stream whose head was sent and whose answer did not begin.
     client: Option<ClientStream<T>>,
-    /// Counts what the turn holds in memory, until this value is dropped.
-    permit: Rc<Permit>,
 }
 
 impl<T: Timer> Reply<T> {
-    /// The reply to a waiting request; `permit` counts what the turn holds.
-    pub fn new(waiting: Waiting, permit: Rc<Permit>) -> Self {
+    /// The reply to a waiting request.
+    pub fn new(waiting: Waiting) -> Self {
         Self {
             waiting: Some(waiting),
             client: None,
-            permit,
         }
-    }
-
-    /// Counts what the turn holds in memory.
-    pub fn permit(&self) -> Rc<Permit> {
-        self.permit.clone()
     }
 
     /// Sends the response. Does nothing if the client has left or has a response.

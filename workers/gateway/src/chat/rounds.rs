@@ -126,7 +126,7 @@ async fn open_stream<P: Platform>(
         return Ok((events, client));
     }
     let time = platform.time().clone();
-    let (client, body) = ClientStream::new(writer, time, reply.permit());
+    let (client, body) = ClientStream::new(writer, time, turn.permit.clone());
     reply.send(Ok(response::stream(turn, &events, body.boxed_local())));
     Ok((events, client))
 }

@@ -10,7 +10,7 @@ use clawless_api::widget::{LOGOS, OpenSession, OpenedSession};
 use clawless_core::api_key::is_origin;
 use clawless_core::json::Json;
 use clawless_core::ledger::{EndpointClass, Input, LedgerAnswer};
-use clawless_core::time::Millis;
+use clawless_core::time::{Millis, timeout};
 use clawless_core::widget::{VISITOR_TOKEN_TTL, Visitor, VisitorToken};
 use clawless_core::{ApiError, Clock, ErrorCode, KeyKind, RequestId, SessionId};
 use clawless_edge::http::{Call, HttpResponse};
@@ -29,6 +29,8 @@ use crate::platform::{Platform, RateLimit};
 const BODY_LIMIT: usize = 16 * 1024;
 /// The longest version of a widget that is logged.
 const MAX_VERSION_BYTES: usize = 32;
+/// How long a session waits for the texts of its language.
+const TEXTS_TIMEOUT: Millis = Millis::from_secs(2);
 /// When to try again after an address opened too many sessions: the limit counts by the minute.
 const RETRY_AFTER_SESSIONS: Millis = Millis::from_secs(30);
 
@@ -158,11 +160,15 @@ async fn respond(
 async fn texts(call: &Call<Bindings, ()>, request: &OpenSession) -> Option<Json> {
     let url = format!("https://widget{}", request.texts()?);
     let service = call.platform.env().service(WIDGET).ok()?;
-    let mut response = service.fetch(url, None).await.ok()?;
-    if response.status_code() != 200 {
-        return None;
-    }
-    Json::parse(response.text().await.ok()?).ok()
+    let fetching = async {
+        let mut response = service.fetch(url, None).await.ok()?;
+        if response.status_code() != 200 {
+            return None;
+        }
+        Json::parse(response.text().await.ok()?).ok()
+    };
+    let fetched = timeout(call.platform.time(), TEXTS_TIMEOUT, fetching).await;
+    fetched.ok().flatten()
 }
 
 /// The request whose turn runs in a session.
