@@ -117,8 +117,13 @@ form.addEventListener("input", update);
 form.addEventListener("submit", (event) => event.preventDefault());
 prefersDark.addEventListener("change", update);
 update();
-const response = await fetch("/widget/v1/integrity.json").catch(() => undefined);
-if (response?.ok) {
-  release = await response.json();
-  update();
+// Only a release keeps its files, so only a release is pinned by its hash.
+const newest = await fetch("/widget/v1/integrity.json").catch(() => undefined);
+if (newest?.ok) {
+  const found = await newest.json();
+  const pinned = await fetch(`/widget/v${found.version}/integrity.json`).catch(() => undefined);
+  if (pinned?.headers.get("cache-control")?.includes("immutable")) {
+    release = found;
+    update();
+  }
 }
